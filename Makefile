@@ -1,0 +1,47 @@
+# Everything works with Python 3.11 or later, pip and make. `make PYTHON=python3.13 VENV=.venv-3.13 test` for another Python.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+IMAGE ?= mock-atoms
+
+.PHONY: serve test check format dist image test-container clean
+
+serve: $(VENV)/.installed ## serve on http://127.0.0.1:28667/atoms/v1 with the example fixtures
+	$(BIN)/mock-atoms serve --fixtures fixtures
+
+test: $(VENV)/.installed-test ## run the tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev ## lint, types, import order, and the tests with branch coverage
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+dist: $(VENV)/.installed-dev ## build wheel and sdist
+	rm -rf dist
+	$(BIN)/python -m build
+
+image: ## build the container image
+	docker build -t $(IMAGE) .
+
+test-container: $(VENV)/.installed-test ## build and run image and compose file for real; needs a Docker engine
+	$(BIN)/python -m pytest tests/container
+
+clean:
+	rm -rf .venv* dist build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.installed-%: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	touch $@
