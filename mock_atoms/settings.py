@@ -1,0 +1,225 @@
+"""Every setting of the server: what it means, how it is given, parsed once."""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+
+ENV_PREFIX = "MOCK_ATOMS_"
+LOCALHOST_ORIGINS = "localhost"
+
+
+class ConfigError(ValueError):
+    """Something given at start that cannot be used. Its text is one line that names the place and the fix."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """How a field of `Settings` is given from outside.
+
+    Attributes:
+        metavar: placeholder of the value in `--help`.
+        help: what it means, for `--help` and the README's table.
+        flag: the flag, where it differs from the field's name.
+        repeatable: whether the flag may be given several times.
+        secret: whether values must be kept out of error messages.
+    """
+
+    metavar: str
+    help: str
+    flag: str = ""
+    repeatable: bool = False
+    secret: bool = False
+
+
+def _base_path(value: str) -> str:
+    path = value.rstrip("/")
+    if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
+        raise ValueError("a base path is / or looks like /atoms/v1")
+    return path
+
+
+def _locale(value: str) -> str:
+    from faker.config import AVAILABLE_LOCALES  # noqa: PLC0415 - slow, and only for other locales than ours
+
+    name = value.replace("-", "_")
+    if name in AVAILABLE_LOCALES:
+        return name
+    language = name.partition("_")[0]
+    near = sorted(locale for locale in AVAILABLE_LOCALES if locale.partition("_")[0] == language)
+    raise ValueError(f"faker has no such locale; give one such as {', '.join(near) or 'en_US'}")
+
+
+def _comma_separated(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return [item for item in (part.strip() for part in value.split(",")) if item]
+
+
+def _fault_list(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("{"):
+        return [value]
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"not a JSON list: {error}") from None
+    return [item for item in (part.strip() for part in value.split(";")) if item]
+
+
+TOKEN_PATTERN = r"[\x21-\x2b\x2d-\x7e]+"  # noqa: S105 - a pattern
+"""A bearer token: visible ASCII without the comma, which separates header values."""
+
+Locale = Annotated[str, AfterValidator(_locale)]
+Token = Annotated[str, StringConstraints(pattern=f"^{TOKEN_PATTERN}$")]
+Origin = Annotated[str, StringConstraints(pattern=r"^(\*|localhost|[a-z][a-z0-9+.-]*://[^/\s]+)$")]
+
+
+class Settings(BaseModel):
+    """All settings of one server, checked and frozen.
+
+    Raises:
+        pydantic.ValidationError: a value is out of range or of the wrong type.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: Annotated[str, Field(min_length=1), Option("ADDRESS", "address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535), Option("PORT", "port to listen on; `0` picks a free one")] = 28667
+    base_path: Annotated[
+        str,
+        AfterValidator(_base_path),
+        Option("PATH", "where the API begins; `/` serves the operations at the root"),
+    ] = "/atoms/v1"
+    seed: Annotated[str, Option("TEXT", "every generated datum and every choice derives from it")] = "atoms"
+    locale: Annotated[Locale, Option("NAME", "faker locale of generated data, such as `de_DE`")] = "en_US"
+    fixtures: Annotated[Path | None, Option("FOLDER", "folder of fixture files (docs/fixtures.md)")] = None
+    tokens: Annotated[
+        frozenset[Token] | None,
+        BeforeValidator(_comma_separated),
+        Field(min_length=1, repr=False),
+        Option("TOKEN,…", "the only valid tokens, comma-separated; all others are 401", secret=True),
+    ] = None
+    session_cookie: Annotated[
+        str,
+        StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
+        Option("NAME", "cookie whose value counts as the token when there is no Authorization header"),
+    ] = "session"
+    error_rate: Annotated[
+        float,
+        Field(ge=0, le=1),
+        Option("SHARE", "share of authenticated requests answered 500, from 0 to 1"),
+    ] = 0.0
+    faults: Annotated[
+        tuple[str | dict[str, Any], ...],
+        BeforeValidator(_fault_list),
+        Field(repr=False),
+        Option(
+            "FAULT",
+            "`[METHOD PATH] EXPRESSION` or a rule as JSON (docs/faults.md); the variable takes `;` or a JSON list",
+            flag="fault",
+            repeatable=True,
+            secret=True,
+        ),
+    ] = ()
+    cors_origins: Annotated[
+        tuple[Origin, ...],
+        BeforeValidator(_comma_separated),
+        Option(
+            "ORIGIN",
+            "browser origins allowed to call, such as `https://app.test`; `*` for all, `localhost` for its every port",
+            flag="cors-origin",
+            repeatable=True,
+        ),
+    ] = (LOCALHOST_ORIGINS,)
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Option("LEVEL", "`debug`, `info`, `warning` or `error`"),
+    ] = "info"
+    log_format: Annotated[Literal["text", "json"], Option("FORMAT", "`text`, or `json` for machines")] = "text"
+
+
+def options() -> dict[str, Option]:
+    """Return the option of each field of `Settings`, by field name, in the order of the table."""
+    return {
+        name: option
+        for name, field in Settings.model_fields.items()
+        for option in field.metadata
+        if isinstance(option, Option)
+    }
+
+
+def flag_of(name: str) -> str:
+    """Return the flag that gives field `name`, such as `--base-path`."""
+    return "--" + (options()[name].flag or name.replace("_", "-"))
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable that gives field `name`, such as `MOCK_ATOMS_BASE_PATH`."""
+    return ENV_PREFIX + name.upper()
+
+
+def reachable_host(host: str) -> str:
+    """Return the address by which this machine reaches what listens on `host`."""
+    every_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised here, not bound
+    return every_address.get(host, host)
+
+
+def load(flags: Mapping[str, object], environ: Mapping[str, str], config: Path | None = None) -> Settings:
+    """Merge the three sources of settings: a flag beats the environment, the environment beats the file.
+
+    Args:
+        flags: values by field name; `None` means that the flag was not given.
+        environ: the process environment. A variable that is empty counts as unset, and so does the
+            `tcp://…` that Kubernetes puts into `MOCK_ATOMS_PORT` beside a service named mock-atoms.
+        config: a TOML file whose keys are the names of the flags, without the dashes before them.
+
+    Raises:
+        ConfigError: a value cannot be used, or the file cannot be read.
+    """
+    values: dict[str, object] = {}
+    origins: dict[str, str] = {}
+    if config is not None:
+        for key, value in _read_toml(config).items():
+            field = next((name for name in options() if flag_of(name) == f"--{key}"), None)
+            if field is None:
+                raise ConfigError(f"{config}: {key}: no such setting; `mock-atoms serve --help` lists them")
+            values[field], origins[field] = value, f"{config}: {key}"
+    for name in options():
+        text = environ.get(variable_of(name), "")
+        if text and not (name == "port" and text.startswith("tcp://")):
+            values[name], origins[name] = text, variable_of(name)
+        if flags.get(name) is not None:
+            values[name], origins[name] = flags[name], flag_of(name)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0])
+        reason = first["msg"].removeprefix("Value error, ")
+        shown = "" if options()[name].secret else f"{first['input']!r}: "
+        raise ConfigError(f"{origins[name]}: {shown}{reason}") from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
