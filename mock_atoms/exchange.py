@@ -1,0 +1,100 @@
+"""One request and what became of it, as the log sees it."""
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import quote, unquote
+
+from mock_atoms.tenancy import Caller, Nobody, mask
+
+LOGGER = logging.getLogger("mock_atoms")
+SCOPE_KEY = "mock_atoms.exchange"
+"""Where an exchange travels in an ASGI scope."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of one request while it is answered.
+
+    Attributes:
+        method: HTTP method as sent.
+        path: path as sent, without the query string, percent-encoded.
+        below: decoded path below the base path, or `None` for a path outside of it.
+        caller: who sent it.
+        started: when it began, in seconds of a clock that only goes forward.
+        status: HTTP status of the answer, 0 before there is one.
+        faults: ids of the rules that struck.
+        reason: why the answer is what it is, a slug, where it is the mock's doing and not the API's.
+        milliseconds: how long it took.
+    """
+
+    method: str
+    path: str
+    below: str | None
+    caller: Caller | Nobody
+    started: float
+    status: int = 0
+    faults: tuple[str, ...] = ()
+    reason: str | None = None
+    milliseconds: float = 0.0
+
+    @property
+    def tenant_label(self) -> str:
+        """The caller's masked token, or `-` for nobody."""
+        return self.caller.label if isinstance(self.caller, Caller) else "-"
+
+    @property
+    def shown_path(self) -> str:
+        """The path, with the caller's token, valid or not, masked should it occur there."""
+        token = self.caller.token
+        decoded = unquote(self.path)
+        if token is None or token not in decoded:
+            return self.path
+        return mask(token).join(quote(part) for part in decoded.split(token))
+
+    def __str__(self) -> str:
+        """Return the line that the log shows."""
+        line = f"{self.method} {self.shown_path} {self.status} {self.milliseconds:.1f}ms tenant={self.tenant_label}"
+        if self.faults:
+            line += f" fault={','.join(self.faults)}"
+        if self.reason:
+            line += f" reason={self.reason}"
+        return line
+
+    def log(self) -> None:
+        """Write the line: a warning where the request went where the mock has nothing."""
+        level = logging.WARNING if self.reason in UNROUTED else logging.INFO
+        LOGGER.log(level, "%s", self, extra={"exchange": self})
+
+
+UNMOCKED_ROUTE = "unmocked-route"
+OUTSIDE_BASE_PATH = "outside-base-path"
+UNROUTED = {UNMOCKED_ROUTE, OUTSIDE_BASE_PATH}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return `record` as JSON, with the fields of its exchange where it has one."""
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+        }
+        exchange = getattr(record, "exchange", None)
+        if isinstance(exchange, Exchange):
+            entry |= {
+                "method": exchange.method,
+                "path": exchange.shown_path,
+                "status": exchange.status,
+                "ms": round(exchange.milliseconds, 1),
+                "tenant": exchange.tenant_label,
+                "fault": ",".join(exchange.faults) or None,
+                "reason": exchange.reason,
+            }
+        else:
+            entry["message"] = record.getMessage()
+            if record.exc_info:
+                entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)

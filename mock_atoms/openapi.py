@@ -1,0 +1,41 @@
+"""The OpenAPI document of what is mocked, and the page that shows it without a network."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from mock_atoms import __version__
+
+DOCUMENT_PATH = "/openapi.json"
+PAGE_PATH = "/docs"
+ASSETS_PATH = "/docs-assets"
+PRODUCTION_SERVER = "https://api.smallest.ai/atoms/v1"
+
+
+def describe(vendor: FastAPI, base_path: str) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the routes of `vendor`, with this server before the real one."""
+    document = vendor.openapi()
+    document["servers"] = [
+        {"url": base_path or "/", "description": f"This mock, mock-atoms {__version__}"},
+        {"url": PRODUCTION_SERVER, "description": "Production server"},
+    ]
+    return document
+
+
+def documentation_app(document: dict[str, Any]) -> FastAPI:
+    """Return an app that serves `document` and its page; scripts and styles come from an installed package."""
+    app = FastAPIOffline(
+        title="mock-atoms",
+        openapi_url=DOCUMENT_PATH,
+        docs_url=PAGE_PATH,
+        redoc_url=None,
+        static_url=ASSETS_PATH,
+    )
+    app.openapi = lambda: document  # type: ignore[method-assign] # how FastAPI wants a document replaced
+    return app
+
+
+def serves(path: str) -> bool:
+    """Tell whether `path` is one of the documentation's."""
+    return path in (DOCUMENT_PATH, PAGE_PATH, f"{PAGE_PATH}/oauth2-redirect") or path.startswith(f"{ASSETS_PATH}/")

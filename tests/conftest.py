@@ -1,0 +1,37 @@
+"""What several test files share."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from mock_atoms import MockServer
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[MockServer]:
+    with MockServer() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: MockServer) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url) as http:
+        yield http
+
+
+@pytest.fixture
+def tool() -> Callable[[str], str]:
+    """Return the path of a program; without it the test is skipped here and fails in CI."""
+
+    def find(name: str) -> str:
+        path = shutil.which(name)
+        if path is None:
+            if os.environ.get("CI"):
+                pytest.fail(f"{name} is not installed, and CI skips nothing")
+            pytest.skip(f"{name} is not installed")
+        return path
+
+    return find

@@ -1,0 +1,259 @@
+"""Faults, marks and the log line, as a caller sees them."""
+
+import asyncio
+import json
+import logging
+
+import httpx
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.app import MockAtoms, vendor_app
+from mock_atoms.exchange import JsonFormatter
+from mock_atoms.faults import FaultEngine, parse_expression
+from mock_atoms.middleware import Express, Faults, Identify, Observe
+from mock_atoms.settings import ConfigError
+from tests.asgi import bearer, call
+
+ACME = {"Authorization": "Bearer sk_acme"}
+
+
+def statuses(http: httpx.Client, headers: dict[str, str], times: int) -> list[int]:
+    return [http.get("/audience", headers=headers).status_code for _ in range(times)]
+
+
+def test_a_magic_key_fails_twice_then_recovers(client: httpx.Client) -> None:
+    headers = {"Authorization": "Bearer sk_mock_500x2.recovers"}
+    answers = [client.get("/audience", headers=headers) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [500, 500, 200]
+    assert [answer.headers.get("x-mock-atoms-fault") for answer in answers] == ["key", "key", None]
+    assert answers[0].content == b'{"status":false,"errors":["Internal server error"]}'
+
+
+def test_two_keys_have_counters_of_their_own(client: httpx.Client) -> None:
+    assert statuses(client, {"Authorization": "Bearer sk_mock_503x1.a"}, 2) == [503, 200]
+    assert statuses(client, {"Authorization": "Bearer sk_mock_503x1.b"}, 2) == [503, 200]
+
+
+def test_prefer_asks_for_one_answer(client: httpx.Client) -> None:
+    answer = client.get("/audience", headers=ACME | {"Prefer": "code=429"})
+    assert answer.status_code == 429
+    assert answer.headers["retry-after"] == "60"
+    assert answer.headers["x-mock-atoms-fault"] == "prefer"
+    assert answer.json() == {
+        "status": False,
+        "error": "Rate limit exceeded",
+        "code": "RATE_LIMIT_EXCEEDED",
+        "retry_after": 60,
+    }
+    assert client.get("/audience", headers=ACME).status_code == 200
+
+
+def test_a_bad_preference_is_a_400_that_says_why(client: httpx.Client) -> None:
+    answer = client.get("/audience", headers=ACME | {"Prefer": "code=5oo"})
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "status": False,
+        "errors": ["Prefer: code=5oo: give 200, or a status from 400 to 599"],
+    }
+    assert answer.headers["x-mock-atoms-reason"] == "bad-prefer"
+    assert "x-mock-atoms-fault" not in answer.headers
+
+
+def test_rules_of_the_command_line_strike_where_they_say() -> None:
+    with (
+        MockServer(faults=["GET /audience 500x1", "GET /nowhere 503"]) as mock,
+        httpx.Client(base_url=mock.url) as http,
+    ):
+        first = http.get("/audience", headers=ACME)
+        assert (first.status_code, first.headers["x-mock-atoms-fault"]) == (500, "fault-1")
+        assert statuses(http, ACME, 2) == [200, 200]
+        assert statuses(http, {"Authorization": "Bearer sk_other"}, 2) == [500, 200]
+        assert http.get("/nowhere", headers=ACME).headers["x-mock-atoms-fault"] == "fault-2"
+
+
+def test_a_rule_may_be_json_and_write_its_answer_out() -> None:
+    rule = {"respond": {"status": 418, "body": {"tea": True}, "headers": {"X-Pot": "1"}}, "match": {"token": "sk_acme"}}
+    with MockServer(faults=[json.dumps(rule)]) as mock:
+        struck = httpx.get(f"{mock.url}/audience", headers=ACME)
+        assert (struck.status_code, struck.json(), struck.headers["x-pot"]) == (418, {"tea": True}, "1")
+        assert httpx.get(f"{mock.url}/audience", headers={"Authorization": "Bearer sk_b"}).status_code == 200
+
+
+def test_a_bodiless_answer_goes_over_the_wire() -> None:
+    with MockServer(faults=['{"respond": {"status": 204}}']) as mock:
+        answer = httpx.get(f"{mock.url}/audience", headers=ACME)
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert "content-length" not in answer.headers
+
+
+def test_a_fault_that_cannot_be_used_stops_the_start() -> None:
+    with pytest.raises(ConfigError, match="'5oo' is no fault"):
+        create_app(Settings(faults=("5oo",)))
+    with pytest.raises(ConfigError, match="write the path below the base path: /audience"):
+        create_app(Settings(faults=("GET /atoms/v1/audience 500",)))
+    create_app(Settings(base_path="/", faults=("GET /atoms/v1/audience 500",)))
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(0.0, {200}), (1.0, {500}), (0.5, {200, 500})])
+def test_the_error_rate_is_kept(rate: float, expected: set[int]) -> None:
+    with MockServer(error_rate=rate) as mock, httpx.Client(base_url=mock.url) as http:
+        assert set(statuses(http, ACME, 40)) == expected
+
+
+def test_a_401_wins_over_every_fault() -> None:
+    with MockServer(error_rate=1.0, faults=["503"]) as mock, httpx.Client(base_url=mock.url) as http:
+        for headers in ({}, {"Prefer": "code=500"}, {"Authorization": "Bearer sk_mock_revoked"}):
+            answer = http.get("/audience", headers=headers)
+            assert answer.status_code == 401
+            assert "x-mock-atoms-fault" not in answer.headers
+
+
+def test_the_control_api_and_the_documents_are_never_faulted() -> None:
+    with MockServer(error_rate=1.0) as mock, httpx.Client(base_url=mock.root_url, headers=ACME) as http:
+        for path in ("/__admin/health", "/openapi.json", "/docs"):
+            assert http.get(path).status_code == 200
+
+
+def test_outside_the_base_path_nothing_is_faulted() -> None:
+    with MockServer(error_rate=1.0) as mock:
+        assert httpx.get(f"{mock.root_url}/audience", headers=ACME).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("expression", "slept", "status", "mark"),
+    [
+        ("delay250", [0.25], 200, "r"),
+        ("delay250+500", [0.25], 500, "r"),
+        ("delay0", [], 200, "r"),
+        ("500", [], 500, "r"),
+        ("500x0", [], 200, None),
+    ],
+)
+def test_a_delay_holds_the_answer_back(expression: str, slept: list[float], status: int, mark: str | None) -> None:
+    seconds: list[float] = []
+
+    async def sleep(duration: float) -> None:
+        seconds.append(duration)
+
+    mock = MockAtoms(Settings())
+    engine = FaultEngine("atoms", {"r": parse_expression(expression)})
+    app = Faults(Express(vendor_app(mock.store)), engine, mock.store, sleep)
+    app_outside = Identify(Observe(app, mock.store, mock.generator, mock.clock), mock.settings, mock.clock)
+    answer = call(app_outside, "/atoms/v1/audience", bearer("sk_acme"))
+    assert (seconds, answer.status, answer.headers.get("x-mock-atoms-fault")) == (slept, status, mark)
+
+
+def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Settings())
+    with caplog.at_level(logging.INFO, "mock_atoms"):
+        call(app, "/atoms/v1/audience", bearer("sk_verysecret"))
+        call(app, "/atoms/v1/audience", [*bearer("sk_verysecret"), (b"prefer", b"code=503")])
+        call(app, "/atoms/v1/audience")
+        call(app, "/atoms/v1/sk_verysecret/x", bearer("sk_verysecret"), raw_path=b"/atoms/v1/sk%5Fverysecret/x")
+        call(app, "/audience", bearer("sk_verysecret"))
+        call(app, "/atoms/v1/sk_mock_revoked.verysecret", bearer("sk_mock_revoked.verysecret"))
+    label = "sk_ver…#38c9cb"
+    shown = [(record.levelname, record.getMessage().split("ms ")) for record in caplog.records]
+    assert [(level, line[0].rsplit(" ", 1)[0], line[1]) for level, line in shown] == [
+        ("INFO", "GET /atoms/v1/audience 200", f"tenant={label}"),
+        ("INFO", "GET /atoms/v1/audience 503", f"tenant={label} fault=prefer"),
+        ("INFO", "GET /atoms/v1/audience 401", "tenant=- reason=missing-credentials"),
+        ("WARNING", f"GET /atoms/v1/{label}/x 404", f"tenant={label} reason=unmocked-route"),
+        ("WARNING", "GET /audience 404", f"tenant={label} reason=outside-base-path"),
+        ("WARNING", "GET /atoms/v1/sk_mock_re…#fbf213 404", "tenant=- reason=unmocked-route"),
+    ]
+
+
+def test_a_json_log_has_the_same_facts(caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Settings())
+    with caplog.at_level(logging.INFO, "mock_atoms"):
+        call(app, "/atoms/v1/audience", [*bearer("sk_verysecret"), (b"prefer", b"code=503")])
+    entry = json.loads(JsonFormatter().format(caplog.records[0]))
+    assert entry.pop("time").endswith("+00:00")
+    assert entry.pop("ms") >= 0
+    assert entry == {
+        "level": "info",
+        "method": "GET",
+        "path": "/atoms/v1/audience",
+        "status": 503,
+        "tenant": "sk_ver…#38c9cb",
+        "fault": "prefer",
+        "reason": None,
+    }
+
+
+def test_a_json_log_carries_other_messages_and_tracebacks() -> None:
+    error = RuntimeError("broken")
+    info = (RuntimeError, error, None)
+    record = logging.LogRecord("uvicorn.error", logging.ERROR, "x", 1, "it %s", ("broke",), info)
+    entry = json.loads(JsonFormatter().format(record))
+    assert (entry["message"], entry["level"]) == ("it broke", "error")
+    assert "RuntimeError: broken" in entry["traceback"]
+    plain = logging.LogRecord("uvicorn.error", logging.ERROR, "x", 1, "plain", (), None)
+    assert "traceback" not in json.loads(JsonFormatter().format(plain))
+
+
+def test_an_answer_in_pieces_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def in_pieces(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"one ", "more_body": True})
+        await send({"type": "http.response.body", "body": b"two"})
+
+    mock = MockAtoms(Settings())
+    app = Identify(Observe(in_pieces, mock.store, mock.generator, mock.clock), mock.settings, mock.clock)
+    with caplog.at_level(logging.INFO, "mock_atoms"):
+        assert call(app, "/atoms/v1/audience").body == b"one two"
+    assert len(caplog.records) == 1
+
+
+def test_lifespan_is_answered_and_a_websocket_refused() -> None:
+    async def talk(kind: str, first: str) -> list[Message]:
+        sent: list[Message] = []
+        received = iter([first, "lifespan.shutdown"])
+
+        async def receive() -> Message:
+            return {"type": next(received)}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {"type": kind, "path": "/atoms/v1/audience", "headers": [], "query_string": b"", "root_path": ""}
+        await create_app()(scope, receive, send)
+        return sent
+
+    lifespan = asyncio.run(talk("lifespan", "lifespan.startup"))
+    assert [message["type"] for message in lifespan] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    refused = asyncio.run(talk("websocket", "websocket.connect"))
+    assert [message["type"] for message in refused] == ["websocket.close"]
+
+
+def test_a_bug_of_the_mock_is_told_from_an_injected_500(monkeypatch: pytest.MonkeyPatch) -> None:
+    mock = MockAtoms(Settings())
+
+    def broken(_caller: object) -> None:
+        raise RuntimeError("bug")
+
+    monkeypatch.setattr(mock.store, "audiences", broken)
+    transport = httpx.ASGITransport(create_app(mock=mock), raise_app_exceptions=False)
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://mock") as http:
+            return await http.get("/atoms/v1/audience", headers=ACME)
+
+    answer = asyncio.run(ask())
+    assert answer.status_code == 500
+    assert answer.json() == {"status": False, "errors": ["Internal server error"]}
+    assert answer.headers["x-mock-atoms-reason"] == "bug-in-mock"
+    assert "x-mock-atoms-fault" not in answer.headers
+
+
+def test_it_works_in_process_too() -> None:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(create_app(Settings(seed="x")))
+        async with httpx.AsyncClient(transport=transport, base_url="http://mock/atoms/v1") as http:
+            return await http.get("/audience", headers=ACME)
+
+    with MockServer(seed="x") as mock:
+        assert asyncio.run(ask()).content == httpx.get(f"{mock.url}/audience", headers=ACME).content

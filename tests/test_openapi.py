@@ -1,0 +1,98 @@
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mock_atoms import MockServer
+from tests.contract_in_our_words import OPERATION, SCHEMAS
+
+
+def without_prose(document: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Drop descriptions and titles, which every document words for itself; properties of those names stay."""
+    if isinstance(document, list):
+        return [without_prose(item) for item in document]
+    if isinstance(document, dict):
+        return {
+            key: {name: without_prose(schema) for name, schema in value.items()}
+            if key == "properties"
+            else without_prose(value)
+            for key, value in document.items()
+            if key not in ("description", "title")
+        }
+    return document
+
+
+@pytest.fixture
+def document(server: MockServer) -> dict[str, Any]:
+    answer = httpx.get(f"{server.root_url}/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    served: dict[str, Any] = answer.json()
+    return served
+
+
+def test_the_document_states_the_contract(document: dict[str, Any]) -> None:
+    operation = without_prose(document["paths"]["/audience"]["get"])
+    assert operation.pop("security") == [{"BearerAuth": []}]
+    assert operation == OPERATION
+    assert without_prose(document["components"]["schemas"]) == SCHEMAS
+
+
+def test_the_document_names_the_security_scheme(document: dict[str, Any]) -> None:
+    assert without_prose(document["components"]["securitySchemes"]) == {
+        "BearerAuth": {"type": "http", "scheme": "bearer"}
+    }
+
+
+def test_the_document_names_this_server_and_the_real_one(document: dict[str, Any]) -> None:
+    assert [server["url"] for server in document["servers"]] == ["/atoms/v1", "https://api.smallest.ai/atoms/v1"]
+
+
+def test_at_the_root_the_server_is_a_slash() -> None:
+    with MockServer(base_path="/") as mock:
+        assert httpx.get(f"{mock.root_url}/openapi.json").json()["servers"][0]["url"] == "/"
+
+
+def test_only_what_is_mocked_is_documented(document: dict[str, Any]) -> None:
+    assert {path: list(methods) for path, methods in document["paths"].items()} == {"/audience": ["get"]}
+
+
+def test_the_page_names_no_other_host(server: MockServer) -> None:
+    page = httpx.get(f"{server.root_url}/docs").text
+    links = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(links) == 3
+    for link in links:
+        assert link.startswith("/docs-assets/")
+        assert httpx.get(server.root_url + link).status_code == 200
+
+
+def test_a_browser_without_a_network_shows_the_operation(
+    server: MockServer, tool: Callable[[str], str], tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [
+            tool("chromium"),
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--disable-sync",
+            "--disable-component-update",
+            "--disable-background-networking",
+            "--no-first-run",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            f"--user-data-dir={tmp_path}",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+            f"{server.root_url}/docs",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert 'id="operations-subpackage_audience-get-all-audiences"' in done.stdout
+    assert "Audience_getAllAudiences_Response_200" in done.stdout
