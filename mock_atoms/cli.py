@@ -1,0 +1,210 @@
+"""The `mock-atoms` command. It parses, calls, and turns errors into one line and an exit code."""
+
+import argparse
+import http.client
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn, TextIO
+
+from mock_atoms import __version__
+from mock_atoms.settings import (
+    ENV_PREFIX,
+    ConfigError,
+    Option,
+    Settings,
+    flag_of,
+    load,
+    options,
+    reachable_host,
+    variable_of,
+)
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+_HEALTH_TIMEOUT_SECONDS = 3
+_DATA_SETTINGS = ("seed", "locale", "fixtures", "tokens", "session_cookie")
+
+
+def entry_point() -> NoReturn:
+    """Run the command on the process's own arguments, environment and streams."""
+    try:
+        code = main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+    except BrokenPipeError:
+        # Whoever read the output wants no more of it; nor is there anywhere to flush to at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILED
+    sys.exit(code)
+
+
+def main(args: Sequence[str], environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    """Run one command.
+
+    Args:
+        args: arguments without the program's name.
+        environ: the environment, for the variables beginning with `MOCK_ATOMS_`.
+        out: where results and the ready line go.
+        err: where the log and errors go.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 asked for wrongly.
+
+    Raises:
+        SystemExit: from argparse, after `--help`, `--version` or a wrong flag.
+    """
+    given = _parser().parse_args(args)
+    flags = vars(given)
+    try:
+        config = flags.get("config") or environ.get(f"{ENV_PREFIX}CONFIG") or None
+        settings = load(flags, environ, Path(config) if config else None)
+        match given.command:
+            case "serve":
+                return _serve(settings, out, err)
+            case "fixtures":
+                return _fixtures(settings, given.token, out)
+            case "openapi":
+                return _openapi(settings, out)
+            case _:
+                return _healthcheck(settings, err)
+    except ConfigError as error:
+        print(f"mock-atoms: {error}", file=err)
+        return EXIT_USAGE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mock-atoms",
+        description="A local mock server of the Atoms audience API.",
+        epilog="Every flag has a twin in the environment, named in its help. A flag beats the environment, "
+        "the environment beats the --config file.",
+    )
+    parser.add_argument("--version", action="version", version=f"mock-atoms {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="serve the API", description="Serve the API until SIGINT or SIGTERM.")
+    _add_settings(serve, list(options()))
+    fixtures = commands.add_parser(
+        "fixtures",
+        help="print what a token would get",
+        description="Print the JSON that GET /audience answers to a token: exit code 0, or 1 where that is a 401.",
+    )
+    fixtures.add_argument("token", metavar="TOKEN", help="the token, without `Bearer`")
+    _add_settings(fixtures, _DATA_SETTINGS)
+    document = commands.add_parser(
+        "openapi",
+        help="print the OpenAPI document",
+        description="Print the OpenAPI 3.1 document of what is mocked.",
+    )
+    _add_settings(document, ("base_path",))
+    health = commands.add_parser(
+        "healthcheck",
+        help="ask a running server for its health",
+        description="Ask the server on this machine for its health: exit code 0 when it is healthy, else 1.",
+    )
+    _add_settings(health, ("host", "port"))
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    for name in names:
+        option = options()[name]
+        parser.add_argument(
+            flag_of(name),
+            dest=name,
+            metavar=option.metavar,
+            action="append" if option.repeatable else "store",
+            help=_help(name, option),
+        )
+    variable = f"{ENV_PREFIX}CONFIG"
+    parser.add_argument("--config", metavar="FILE", help=f"TOML file of settings [{variable}]")
+
+
+def _help(name: str, option: Option) -> str:
+    default = Settings.model_fields[name].default
+    shown = (
+        "" if default in (None, ()) else f"; default: {', '.join(default) if isinstance(default, tuple) else default}"
+    )
+    return f"{option.help.replace('`', '').replace('%', '%%')} [{variable_of(name)}{shown}]"
+
+
+def _serve(settings: Settings, out: TextIO, err: TextIO) -> int:
+    from mock_atoms.app import create_app  # noqa: PLC0415 - other commands are quicker without
+    from mock_atoms.server import ListenError, listen, reachable_url, serve  # noqa: PLC0415 - the same
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop_cleanly)
+    _set_up_log(settings, err)
+    app = create_app(settings)
+    try:
+        sockets = listen(settings.host, settings.port)
+    except ListenError as error:
+        print(f"mock-atoms: {error}", file=err)
+        return EXIT_FAILED
+    port = sockets[0].getsockname()[1]
+    url = reachable_url(settings.host, port) + settings.base_path
+
+    def ready() -> None:
+        print(f"mock-atoms {__version__} is ready; base URL: {url}", file=out, flush=True)
+
+    serve(app, sockets, ready)
+    return EXIT_OK  # pragma: no cover - the signal that ends serving is raised once more, see _stop_cleanly
+
+
+def _stop_cleanly(_signal: int, _frame: object) -> NoReturn:
+    # uvicorn takes the signal over while it serves, and raises it once more when it is done.
+    raise SystemExit(EXIT_OK)
+
+
+def _set_up_log(settings: Settings, err: TextIO) -> None:
+    from mock_atoms.exchange import JsonFormatter  # noqa: PLC0415 - other commands are quicker without
+
+    handler = logging.StreamHandler(err)
+    text = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else text)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("mock_atoms").setLevel(settings.log_level.upper())
+
+
+def _fixtures(settings: Settings, token: str, out: TextIO) -> int:
+    from mock_atoms.app import MockAtoms  # noqa: PLC0415 - other commands are quicker without
+    from mock_atoms.contract import error_body  # noqa: PLC0415 - the same
+    from mock_atoms.tenancy import Caller, identify  # noqa: PLC0415 - the same
+
+    headers = [(b"authorization", f"Bearer {token}".encode())]
+    caller = identify(headers, settings.session_cookie, settings.tokens)
+    known = isinstance(caller, Caller)
+    body = (
+        {"status": True, "data": MockAtoms(settings).fixtures.audiences(caller)}
+        if isinstance(caller, Caller)
+        else error_body(401, None, {})
+    )
+    print(json.dumps(body, ensure_ascii=False, indent=2), file=out, flush=True)
+    return EXIT_OK if known else EXIT_FAILED
+
+
+def _openapi(settings: Settings, out: TextIO) -> int:
+    from mock_atoms.app import MockAtoms, vendor_app  # noqa: PLC0415 - other commands are quicker without
+    from mock_atoms.openapi import describe  # noqa: PLC0415 - the same
+
+    document = describe(vendor_app(MockAtoms(settings).store), settings.base_path)
+    print(json.dumps(document, ensure_ascii=False, indent=2), file=out, flush=True)
+    return EXIT_OK
+
+
+def _healthcheck(settings: Settings, err: TextIO) -> int:
+    host = reachable_host(settings.host)
+    connection = http.client.HTTPConnection(host, settings.port, timeout=_HEALTH_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", "/__admin/health")
+        answer = json.loads(connection.getresponse().read())
+        if answer["status"] == "healthy":
+            return EXIT_OK
+        reason = f"it says {answer['status']!r}"
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+        reason = str(error) or type(error).__name__
+    finally:
+        connection.close()
+    print(f"mock-atoms: {host}:{settings.port} is not healthy: {reason}", file=err)
+    return EXIT_FAILED
