@@ -1,0 +1,26 @@
+# The first stage builds and is thrown away: no compiler, no pip cache and no sources reach the image.
+FROM python:3.13-slim AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY mock_atoms mock_atoms
+# Byte code is compiled here, since the running container may have a read-only file system.
+RUN python3 -m venv --without-pip /opt/mock-atoms \
+    && python3 -m pip --python /opt/mock-atoms/bin/python3 install --no-cache-dir --compile .
+
+FROM python:3.13-slim
+LABEL org.opencontainers.image.title="mock-atoms" \
+      org.opencontainers.image.description="A local mock server of the Atoms audience API" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="0.1.0"
+COPY --from=build /opt/mock-atoms /opt/mock-atoms
+COPY fixtures /fixtures
+ENV PATH=/opt/mock-atoms/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    MOCK_ATOMS_HOST=0.0.0.0 \
+    MOCK_ATOMS_FIXTURES=/fixtures
+USER 10001:10001
+EXPOSE 28667
+HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --start-interval=500ms --retries=3 \
+    CMD ["mock-atoms", "healthcheck"]
+ENTRYPOINT ["mock-atoms"]
+CMD ["serve"]

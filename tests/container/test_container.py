@@ -1,0 +1,113 @@
+"""The image and the compose file, built and run for real. `make test-container` runs this; it needs a Docker engine."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mock_atoms import MockServer
+
+ROOT = Path(__file__).parents[2]
+IMAGE = "mock-atoms"
+CONTAINER = "mock-atoms-under-test"
+LIMIT_OVER_BASE = 80_000_000
+ACME = {"Authorization": "Bearer sk_acme"}
+
+
+def docker(*args: str) -> str:
+    done = subprocess.run(["docker", *args], cwd=ROOT, capture_output=True, text=True, check=False, timeout=500)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def compose(*args: str) -> str:
+    return docker("compose", "--project-name", "mock-atoms-test", *args)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _image() -> None:
+    docker("build", "--tag", IMAGE, ".")
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Run the image as tightly as it allows, on a port of its own choosing."""
+    docker(
+        "run", "--detach", "--name", CONTAINER, "--read-only", "--cap-drop", "ALL",
+        "--security-opt", "no-new-privileges:true", "--env", "MOCK_ATOMS_PORT=9000", "--publish", "127.0.0.1::9000",
+        IMAGE,
+    )  # fmt: skip
+    try:
+        yield int(docker("port", CONTAINER, "9000/tcp").rpartition(":")[2])
+    finally:
+        docker("rm", "--force", CONTAINER)
+
+
+def wait_until_healthy() -> None:
+    for _ in range(150):
+        status = docker("inspect", "--format", "{{.State.Health.Status}}", CONTAINER)
+        if status != "starting":
+            break
+        time.sleep(0.2)
+    assert status == "healthy"
+
+
+def test_it_serves_without_privileges_and_stops_on_sigterm(port: int) -> None:
+    wait_until_healthy()
+    base = f"http://127.0.0.1:{port}/atoms/v1"
+    with MockServer() as mock:
+        assert httpx.get(f"{base}/audience", headers=ACME).status_code == 200
+        ordinary = {"Authorization": "Bearer sk_team"}
+        assert (
+            httpx.get(f"{base}/audience", headers=ordinary).content
+            == httpx.get(f"{mock.url}/audience", headers=ordinary).content
+        )
+    documented = httpx.get(f"{base}/audience", headers={"Authorization": "Bearer sk_documented"}).json()
+    assert documented["data"][0]["name"] == "Spring Sale Audience"
+    assert httpx.get(f"{base}/audience").status_code == 401
+    assert docker("exec", CONTAINER, "id", "-u") == "10001"
+    docker("stop", "--time", "9", CONTAINER)
+    assert docker("inspect", "--format", "{{.State.ExitCode}}", CONTAINER) == "0"
+    assert "is ready; base URL: http://127.0.0.1:9000/atoms/v1" in docker("logs", CONTAINER)
+
+
+def test_the_image_is_small_and_carries_no_tools() -> None:
+    config = json.loads(docker("inspect", IMAGE))[0]
+    base = json.loads(docker("inspect", "python:3.13-slim"))[0]
+    assert config["Size"] - base["Size"] <= LIMIT_OVER_BASE
+    assert config["Config"]["User"] == "10001:10001"
+    assert config["Config"]["Entrypoint"] == ["mock-atoms"]
+    assert config["Config"]["Labels"]["org.opencontainers.image.title"] == IMAGE
+    for program in ("curl", "gcc", "cc"):
+        found = subprocess.run(
+            ["docker", "run", "--rm", "--entrypoint", "which", IMAGE, program], capture_output=True, check=False
+        )
+        assert (found.returncode, found.stdout) == (1, b""), program
+
+
+def test_the_label_has_the_version_of_the_command() -> None:
+    labels = json.loads(docker("inspect", IMAGE))[0]["Config"]["Labels"]
+    assert docker("run", "--rm", IMAGE, "--version") == f"mock-atoms {labels['org.opencontainers.image.version']}"
+
+
+def test_a_bad_setting_stops_the_container_with_2() -> None:
+    done = subprocess.run(
+        ["docker", "run", "--rm", "--env", "MOCK_ATOMS_FAULTS=5oo", IMAGE], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("mock-atoms: --fault: '5oo' is no fault")
+
+
+def test_compose_is_healthy_with_fixtures_and_its_example_runs() -> None:
+    try:
+        compose("up", "--wait", "--wait-timeout", "60")
+        headers = {"Authorization": "Bearer sk_documented"}
+        answer = httpx.get("http://127.0.0.1:28667/atoms/v1/audience", headers=headers)
+        assert answer.json()["data"][0]["name"] == "Spring Sale Audience"
+        assert compose("run", "--rm", "example").endswith("60d0fe4f5311236168a109ca Spring Sale Audience")
+    finally:
+        compose("--profile", "example", "down", "--volumes", "--timeout", "8")
