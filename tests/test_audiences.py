@@ -195,3 +195,7 @@ def test_200_parallel_requests_change_nothing(client: httpx.Client) -> None:
     with ThreadPoolExecutor(16) as pool:
         together = list(pool.map(body, range(200)))
     assert together == alone * 10
+
+
+def test_paths_are_case_sensitive(client: httpx.Client) -> None:
+    assert client.get("/Audience", headers=ACME).status_code == 404

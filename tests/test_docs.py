@@ -1,0 +1,144 @@
+"""Documents cannot lie: every snippet is run, every table is compared with the code."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import mock_atoms
+from mock_atoms.contract import JSON_TYPE
+from mock_atoms.faults import parse_fault
+from mock_atoms.fixtures import read_file
+from mock_atoms.server import MockServer
+from mock_atoms.settings import Settings, flag_of, options, variable_of
+from tests.snippets import DOCUMENTS, ROOT, Snippet, commands, run, snippets
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FIDELITY = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
+ALL = snippets()
+LANGUAGES = {"console", "sh", "python", "yaml", "json"}
+DEFAULTS = {None: "none", (): "none", "": "`/`"}
+
+
+def of(language: str, word: str = "") -> list[Snippet]:
+    return [snippet for snippet in ALL if (snippet.language, snippet.word) == (language, word)]
+
+
+def test_every_snippet_is_of_a_kind_that_is_run() -> None:
+    assert {(snippet.language, snippet.word) for snippet in ALL} == {
+        *((language, "") for language in LANGUAGES),
+        ("console", "make"),
+        ("console", "docker"),  # run by tests/container
+    }
+
+
+@pytest.mark.parametrize("snippet", of("console"), ids=str)
+def test_a_console_session_goes_as_shown(snippet: Snippet, tool: Callable[[str], str]) -> None:
+    tool("curl")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    with MockServer(fixtures=ROOT / "fixtures") as mock:
+        for command in commands(snippet):
+            run(command, path, ("http://127.0.0.1:28667", mock.root_url))
+
+
+@pytest.mark.parametrize("snippet", of("console", "make"), ids=str)
+def test_the_make_commands_exist_and_ci_runs_them(snippet: Snippet) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for command in commands(snippet):
+        target = command.line.removeprefix("make ")
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    assert [command.line for command in commands(snippet)] == ["make serve", "make test"]
+
+
+@pytest.mark.parametrize("snippet", of("sh"), ids=str)
+def test_a_serve_command_is_accepted(snippet: Snippet) -> None:
+    program, *args = shlex.split(snippet.text)
+    assert program == "mock-atoms"
+    # An address that is nobody's ends it right before it would listen, after everything was parsed.
+    command = [sys.executable, "-m", "mock_atoms", *args, "--host", "192.0.2.1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "cannot listen on 192.0.2.1:28667" in done.stderr
+
+
+@pytest.mark.parametrize("snippet", of("python"), ids=str)
+def test_a_python_test_passes(snippet: Snippet) -> None:
+    names: dict[str, Callable[[], None]] = {}
+    exec(compile(snippet.text, str(snippet), "exec"), names)
+    tests = [test for name, test in names.items() if name.startswith("test_")]
+    assert tests
+    for test in tests:
+        test()
+
+
+@pytest.mark.parametrize("snippet", of("yaml"), ids=str)
+def test_a_fixture_file_is_valid(snippet: Snippet, tmp_path: Path) -> None:
+    file = tmp_path / "snippet.yaml"
+    file.write_text(snippet.text, encoding="utf-8")
+    assert read_file(file).tokens
+
+
+@pytest.mark.parametrize("snippet", of("json"), ids=str)
+def test_a_rule_is_valid(snippet: Snippet) -> None:
+    assert parse_fault(json.loads(snippet.text)).respond
+
+
+def setting_row(name: str) -> str:
+    default = Settings.model_fields[name].default
+    if default in DEFAULTS:
+        shown = DEFAULTS[default]
+    else:
+        shown = f"`{', '.join(default) if isinstance(default, tuple) else default}`"
+    return f"| `{flag_of(name)}` | `{variable_of(name)}` | {shown} | {options()[name].help} |"
+
+
+def test_the_table_of_settings_is_that_of_the_code() -> None:
+    rows = re.findall(r"^\| `--.*$", README, re.MULTILINE)
+    assert rows == [setting_row(name) for name in options()]
+
+
+def test_readme_tells_of_every_command() -> None:
+    for command in ("serve", "fixtures TOKEN", "openapi", "healthcheck"):
+        assert f"`{command}`" in README
+
+
+def test_every_row_of_the_ledger_has_a_source_and_a_test() -> None:
+    letters = set(re.findall(r"^\| ([A-Z]) \|", FIDELITY, re.MULTILINE))
+    assert letters == set("SDGLKAM")
+    rows = re.findall(r"^\| (.+) \| ([A-Z](?:, [A-Z])*) \| `(\w+\.py)::(\w+)` \|$", FIDELITY, re.MULTILINE)
+    table_lines = [line for line in FIDELITY.splitlines() if "`test_" in line]
+    assert len(rows) == len(table_lines) > 30
+    for behaviour, sources, file, test in rows:
+        assert set(sources.split(", ")) <= letters, behaviour
+        assert f"def {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), behaviour
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
+            if not target.startswith("http"):
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_facts_that_documents_repeat_are_those_of_the_code() -> None:
+    assert JSON_TYPE in FIDELITY
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert f'image.version="{mock_atoms.__version__}"' in dockerfile
+    assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_ci_tests_the_oldest_releases_that_are_allowed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    floors = [re.match(r"([\w-]+)>=([\d.]+)", dependency) for dependency in project["dependencies"]]
+    pins = dict(line.split("==") for line in (ROOT / ".ci" / "oldest.txt").read_text(encoding="utf-8").splitlines())
+    assert len(floors) == len(pins)
+    for floor in floors:
+        assert floor is not None
+        assert f"{pins[floor[1]]}.".startswith(f"{floor[2]}.")
