@@ -15,7 +15,8 @@ _AUTHORIZATION_PARAMETER = {
     "name": "Authorization",
     "in": "header",
     "required": True,
-    "description": "`Bearer` and an API key. A session cookie does as well, for browsers.",
+    "description": "`Bearer` and an API key; on this page, give the key to Authorize. A session cookie does as well.",
+    "example": "Bearer sk_acme",
     "schema": {"type": "string"},
 }
 """S documents the header as a parameter of the operation, beside the security scheme."""

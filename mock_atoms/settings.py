@@ -20,6 +20,8 @@ from pydantic import (
 
 ENV_PREFIX = "MOCK_ATOMS_"
 LOCALHOST_ORIGINS = "localhost"
+RESERVED_SEGMENTS = {"__admin", "docs", "docs-assets", "openapi.json"}
+"""First segments of paths that are the server's own: the control API and the documentation."""
 
 
 class ConfigError(ValueError):
@@ -49,6 +51,8 @@ def _base_path(value: str) -> str:
     path = value.rstrip("/")
     if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
         raise ValueError("a base path is / or looks like /atoms/v1")
+    if path.partition("/")[2].partition("/")[0] in RESERVED_SEGMENTS:
+        raise ValueError("the server has paths of its own there; give one such as /atoms/v1")
     return path
 
 

@@ -27,7 +27,9 @@ OPERATION = {
     "operationId": "get-all-audiences",
     "summary": "Get all audiences",
     "tags": ["subpackage_audience"],
-    "parameters": [{"name": "Authorization", "in": "header", "required": True, "schema": TEXT}],
+    "parameters": [
+        {"name": "Authorization", "in": "header", "required": True, "schema": TEXT, "example": "Bearer sk_acme"}
+    ],
     "responses": {
         "200": answer(LIST_NAME),
         "401": answer("UnauthorizedErrorResponse"),

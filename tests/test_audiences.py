@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from mock_atoms import MockServer
+from mock_atoms import MockServer, admin, openapi
 from mock_atoms.contract import render_json
 from mock_atoms.fixtures import Fixtures
 from mock_atoms.generator import Generator
+from mock_atoms.settings import RESERVED_SEGMENTS
 from mock_atoms.tenancy import caller_of
 
 ACME = {"Authorization": "Bearer sk_acme"}
@@ -126,6 +127,11 @@ def test_outside_the_base_path_the_page_says_why(server: MockServer) -> None:
     assert (answer.status_code, answer.headers["x-mock-atoms-reason"]) == (404, "outside-base-path")
     assert "<pre>Cannot GET /audience</pre>" in answer.text
     assert httpx.get(f"{server.url}x/audience").headers["x-mock-atoms-reason"] == "outside-base-path"
+
+
+def test_every_path_of_the_server_itself_is_no_base_path() -> None:
+    own = {admin.PREFIX, openapi.DOCUMENT_PATH, openapi.PAGE_PATH, openapi.ASSETS_PATH}
+    assert {f"/{segment}" for segment in RESERVED_SEGMENTS} == own
 
 
 @pytest.mark.parametrize(("given", "path"), [("/", ""), ("/api/v1", "/api/v1"), ("/api/v1/", "/api/v1")])

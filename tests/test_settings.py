@@ -51,6 +51,7 @@ def test_a_variable_is_parsed(field: str, text: str, value: object) -> None:
         ("port", "65536", "--port: '65536': Input should be less than or equal to 65535"),
         ("port", "http", "--port: 'http': Input should be a valid integer, unable to parse string as an integer"),
         ("base_path", "atoms", "--base-path: 'atoms': a base path is / or looks like /atoms/v1"),
+        ("base_path", "/docs/v1", "--base-path: '/docs/v1': the server has paths of its own there; give one such as"),
         ("base_path", "/a//b", "--base-path: '/a//b': a base path is / or looks like /atoms/v1"),
         (
             "locale",
