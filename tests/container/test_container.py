@@ -76,8 +76,8 @@ def test_it_serves_without_privileges_and_stops_on_sigterm(port: int) -> None:
 
 
 def test_the_image_is_small_and_carries_no_tools() -> None:
-    config = json.loads(docker("inspect", IMAGE))[0]
-    base = json.loads(docker("inspect", "python:3.13-slim"))[0]
+    config = json.loads(docker("image", "inspect", IMAGE))[0]
+    base = json.loads(docker("image", "inspect", "python:3.13-slim"))[0]
     assert config["Size"] - base["Size"] <= LIMIT_OVER_BASE
     assert config["Config"]["User"] == "10001:10001"
     assert config["Config"]["Entrypoint"] == ["mock-atoms"]
@@ -90,7 +90,7 @@ def test_the_image_is_small_and_carries_no_tools() -> None:
 
 
 def test_the_label_has_the_version_of_the_command() -> None:
-    labels = json.loads(docker("inspect", IMAGE))[0]["Config"]["Labels"]
+    labels = json.loads(docker("image", "inspect", IMAGE))[0]["Config"]["Labels"]
     assert docker("run", "--rm", IMAGE, "--version") == f"mock-atoms {labels['org.opencontainers.image.version']}"
 
 
