@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import ConfigDict, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
+from mock_atoms.settings import OBJECT_ID
+
 JSON_TYPE = "application/json; charset=utf-8"
 """Content type of every JSON answer (L)."""
 MAX_MEMBERS = 10_000
@@ -29,7 +31,7 @@ def _documented_as(name: str) -> Callable[[_Shape], _Shape]:
     return rename
 
 
-ObjectId = Annotated[str, Field(pattern=r"^[0-9a-f]{24}$"), WithJsonSchema({"type": "string"})]
+ObjectId = Annotated[str, Field(pattern=OBJECT_ID), WithJsonSchema({"type": "string"})]
 """A MongoDB ObjectId; its first four bytes are its creation time in seconds (S, D)."""
 Timestamp = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 """ISO 8601 in UTC with milliseconds and `Z`, such as `2025-01-15T10:30:00.000Z` (S)."""

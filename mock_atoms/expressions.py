@@ -1,0 +1,134 @@
+"""Faults written short: the expression grammar, and the `Prefer` header."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from mock_atoms.rules import MAX_DELAY_MS, Delay, Match, Respond, Rule, When, parse_rule
+from mock_atoms.settings import ConfigError
+
+
+class ExpressionError(ValueError):
+    """A fault expression that does not follow the grammar."""
+
+
+_TERM = re.compile(
+    r"(?:(?P<status>[1-9]\d\d)|delay(?P<delay>\d{1,7}))(?:x(?P<times>\d{1,9})|p(?P<percent>\d{1,3}))?", re.ASCII
+)
+_PREFERENCES = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')  # a comma in quotes separates nothing
+_GRAMMAR = "expected terms such as 500, 500x2, 500p25 or delay250, joined by +"
+
+
+def parse_expression(text: str) -> Rule:
+    """Parse a fault expression such as `delay250+500x2` into the one rule that it is short for.
+
+    A count (`x2`) or share (`p25`) may stand after any one term and holds for the whole expression.
+
+    Raises:
+        ExpressionError: says what is wrong with `text`.
+    """
+    parts: dict[str, str] = {}
+    for term in text.split("+"):
+        match = _TERM.fullmatch(term)
+        if match is None:
+            raise ExpressionError(f"{term!r} is no fault: {_GRAMMAR}")
+        for name, value in match.groupdict().items():
+            if value is not None:
+                if name in parts or {name, *parts} >= {"times", "percent"}:
+                    raise ExpressionError(f"{text!r}: at most one status, one delay and one count or share")
+                parts[name] = value
+    status, delay = parts.get("status"), parts.get("delay")
+    if status is not None and int(status) not in range(400, 600):
+        raise ExpressionError(f"{status} is no fault: give a status from 400 to 599")
+    if delay is not None and int(delay) > MAX_DELAY_MS:
+        raise ExpressionError(f"delay{delay} is too long: at most {MAX_DELAY_MS} ms")
+    if int(parts.get("percent", 0)) > 100:  # noqa: PLR2004 - a percentage
+        raise ExpressionError(f"p{parts['percent']} is no percentage: give 0 to 100")
+    return Rule(
+        when=When(
+            times=int(parts["times"]) if "times" in parts else None,
+            probability=int(parts.get("percent", 100)) / 100,
+        ),
+        delay=Delay(ms=int(delay)) if delay is not None else None,
+        respond=Respond(status=int(status)) if status is not None else None,
+    )
+
+
+def parse_fault(given: str | Mapping[str, Any]) -> Rule:
+    """Parse one fault: `[METHOD PATH] EXPRESSION`, or a rule as JSON.
+
+    Raises:
+        ConfigError: one line; what is wrong with a rule is named by JSON pointer.
+    """
+    if isinstance(given, str) and not given.lstrip().startswith("{"):
+        return _parse_short(given)
+    return parse_rule(given)
+
+
+def _parse_short(given: str) -> Rule:
+    match given.split():
+        case [expression]:
+            target = Match()
+        case [method, path, expression]:
+            try:
+                target = Match(method=method, path=path)
+            except ValidationError:
+                raise ConfigError(f"{given!r}: METHOD is like GET, PATH like /audience/{{id}}") from None
+        case _:
+            raise ConfigError(f"{given!r}: write EXPRESSION, METHOD PATH EXPRESSION, or a rule as JSON")
+    try:
+        return parse_expression(expression).model_copy(update={"match": target})
+    except ExpressionError as error:
+        raise ConfigError(str(error)) from None
+
+
+class Preference(NamedTuple):
+    """What one request asks for itself with a `Prefer` header."""
+
+    delay: Delay | None = None
+    respond: Respond | None = None
+
+
+def parse_prefer(values: Iterable[str]) -> Preference | None:
+    """Read `code`, `delay` and `fault` out of the values of a request's `Prefer` headers.
+
+    Other preferences are passed over, as RFC 7240 wants; `code=200` asks for the API's own answer, whatever rules say.
+
+    Returns:
+        What is asked for, or `None` when none of the three is there.
+
+    Raises:
+        ExpressionError: a value of ours cannot be used.
+    """
+    asked = _our_preferences(values)
+    if not asked:
+        return None
+    terms = [asked["fault"]] if "fault" in asked else []
+    if "delay" in asked:
+        if not re.fullmatch(r"\d{1,7}", asked["delay"], re.ASCII):
+            raise ExpressionError(f"delay={asked['delay']}: give milliseconds, {MAX_DELAY_MS} at most")
+        terms.append(f"delay{asked['delay']}")
+    if asked.get("code", "200") != "200":
+        if not re.fullmatch(r"\d{3}", asked["code"], re.ASCII):
+            raise ExpressionError(f"code={asked['code']}: give 200, or a status from 400 to 599")
+        terms.append(asked["code"])
+    if not terms:
+        return Preference()
+    rule = parse_expression("+".join(terms))
+    if rule.when != When():
+        raise ExpressionError("one request has no count or share: leave out x and p")
+    return Preference(rule.delay, rule.respond)
+
+
+def _our_preferences(values: Iterable[str]) -> dict[str, str]:
+    asked: dict[str, str] = {}
+    for item in _PREFERENCES.findall(",".join(values)):
+        name, _, value = item.partition(";")[0].partition("=")
+        name = name.strip().lower()
+        if name in ("code", "delay", "fault"):
+            if name in asked:
+                raise ExpressionError(f"{name} stands twice")
+            asked[name] = value.strip().strip('"')
+    return asked

@@ -1,0 +1,189 @@
+"""A fault rule: whom it strikes, how often, and with what. Its JSON is in docs/faults.md."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from http import HTTPStatus
+from statistics import NormalDist
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mock_atoms.contract import JSON_TYPE, error_body, error_headers, render_json
+from mock_atoms.settings import ConfigError, Token, explain
+from mock_atoms.tenancy import caller_of
+
+MAX_DELAY_MS = 3_600_000
+BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED}
+_FORBIDDEN_HEADERS = {"connection", "content-length", "date", "server", "transfer-encoding"}
+
+Milliseconds = Annotated[float, Field(ge=0, le=MAX_DELAY_MS)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Match(_Part):
+    """Whom a rule strikes; what is left out matches all.
+
+    Attributes:
+        token: only the tenant of this token.
+        method: only this HTTP method.
+        path: only this path below the base path; `{id}` stands for any one segment.
+    """
+
+    token: Annotated[Token | None, Field(repr=False)] = None
+    method: Annotated[str, Field(pattern=r"^[A-Z]+$")] | None = None
+    path: Annotated[str, Field(pattern=r"^/\S*$")] | None = None
+
+    @cached_property
+    def tenant(self) -> bytes | None:
+        """Key of the one tenant that the rule strikes, or `None` for all."""
+        return caller_of(self.token).tenant if self.token else None
+
+    @cached_property
+    def _path(self) -> re.Pattern[str] | None:
+        if self.path is None:
+            return None
+        parts = re.split(r"\{\w+\}", self.path.rstrip("/"))
+        return re.compile("[^/]+".join(map(re.escape, parts)) + "/?")
+
+    def __call__(self, tenant: bytes, method: str, path: str) -> bool:
+        """Tell whether a request of `tenant` to `path`, below the base path, is meant. HEAD counts as a GET too."""
+        return (
+            (self.tenant is None or self.tenant == tenant)
+            and (self.method in (None, method) or (self.method, method) == ("GET", "HEAD"))
+            and (self._path is None or self._path.fullmatch(path) is not None)
+        )
+
+
+class When(_Part):
+    """How often a rule strikes, counted over the matching requests of each tenant by itself.
+
+    Attributes:
+        after: how many matching requests are let through first.
+        every: strike each n-th one from then on.
+        times: strike so often at most; `None` for no end.
+        probability: strike with this chance, from 0 (never) to 1 (always).
+    """
+
+    after: Annotated[int, Field(ge=0)] = 0
+    times: Annotated[int, Field(ge=0)] | None = None
+    every: Annotated[int, Field(ge=1)] = 1
+    probability: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+
+class Delay(_Part):
+    """How long an answer is held back, in milliseconds: `ms`, or evenly between `minMs` and `maxMs`, or log-normal."""
+
+    ms: Milliseconds | None = None
+    minMs: Milliseconds | None = None  # noqa: N815 - JSON's own spelling
+    maxMs: Milliseconds | None = None  # noqa: N815 - the same
+    medianMs: Milliseconds | None = None  # noqa: N815 - the same
+    sigma: Annotated[float, Field(ge=0, le=10)] | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "Delay":
+        if self.model_fields_set not in ({"ms"}, {"minMs", "maxMs"}, {"medianMs", "sigma"}):
+            raise ValueError("give ms, or minMs and maxMs, or medianMs and sigma")
+        if None in (getattr(self, name) for name in self.model_fields_set):
+            raise ValueError("give numbers, not null")
+        if self.minMs is not None and self.maxMs is not None and self.minMs > self.maxMs:
+            raise ValueError("minMs is greater than maxMs")
+        return self
+
+    def milliseconds(self, chance: float) -> float:
+        """Return the delay that belongs to `chance`, a number from 0 to below 1."""
+        if self.minMs is not None and self.maxMs is not None:
+            return self.minMs + chance * (self.maxMs - self.minMs)
+        if self.medianMs and self.sigma:
+            # NormalDist knows no 0.
+            normal = NormalDist(0, self.sigma).inv_cdf(max(chance, 1e-9))
+            return min(self.medianMs * math.exp(normal), MAX_DELAY_MS)
+        return self.ms or self.medianMs or 0.0
+
+
+def _header_lines(headers: dict[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+            raise ValueError(f"{name!r} is not a header name")
+        if name.lower() in _FORBIDDEN_HEADERS or name.lower().startswith("x-mock-atoms-"):
+            raise ValueError(f"{name} is the server's own to set")
+        if not re.fullmatch(r"[\x20-\x7e\t]*", value):
+            raise ValueError(f"the value of {name} is not printable ASCII")
+    return headers
+
+
+class Respond(_Part):
+    """What is answered in place of the API.
+
+    Attributes:
+        status: HTTP status.
+        errors: messages for the error envelope, in place of the documented ones.
+        body: any JSON, sent as it is in place of an envelope; a text is sent as a JSON string.
+        headers: headers to add or replace.
+    """
+
+    status: Annotated[int, Field(ge=200, le=599)]
+    errors: list[str] | None = None
+    body: Any = None
+    headers: Annotated[dict[str, str], AfterValidator(_header_lines)] = {}
+
+    @model_validator(mode="after")
+    def _one_body(self) -> "Respond":
+        if self.errors is not None and self.body is not None:
+            raise ValueError("give errors or body, not both")
+        if self.status in BODILESS:
+            if self.errors is not None or self.body is not None:
+                raise ValueError(f"a {self.status} has no body")
+        elif self.status < HTTPStatus.BAD_REQUEST and self.body is None:
+            raise ValueError(f"a {self.status} is no error: give its body")
+        try:
+            self.render()
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"cannot be written as JSON: {error}") from None
+        return self
+
+    def render(self) -> tuple[dict[str, str], bytes]:
+        """Return the headers, by lower-case name, and the body of the answer."""
+        headers = error_headers(self.status) | {name.lower(): value for name, value in self.headers.items()}
+        if self.status in BODILESS:
+            return headers, b""
+        body = error_body(self.status, self.errors, headers) if self.body is None else self.body
+        return {"content-type": JSON_TYPE} | headers, render_json(body)
+
+
+class Rule(_Part):
+    """Whom to strike, how often, and with what."""
+
+    name: Annotated[str, Field(max_length=200)] | None = None
+    match: Match = Match()
+    when: When = When()
+    delay: Delay | None = None
+    respond: Respond | None = None
+
+    @model_validator(mode="after")
+    def _does_something(self) -> "Rule":
+        if self.delay is None and self.respond is None:
+            raise ValueError("give delay or respond, or both")
+        return self
+
+
+def parse_rule(given: str | Mapping[str, Any]) -> Rule:
+    """Parse a rule given as JSON.
+
+    Raises:
+        ConfigError: names the field by JSON pointer.
+    """
+    try:
+        return Rule.model_validate(json.loads(given) if isinstance(given, str) else given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigError(f"{''.join(f'/{part}' for part in first['loc']) or '/'}: {explain(first)}") from None
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"not JSON: {error.msg} at column {error.colno}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"not JSON: {error}") from None

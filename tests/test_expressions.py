@@ -1,0 +1,155 @@
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mock_atoms.expressions import ExpressionError, Preference, parse_expression, parse_fault, parse_prefer
+from mock_atoms.rules import Delay, Match, Respond, Rule, When
+from mock_atoms.settings import ConfigError
+
+R500 = Respond(status=500)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("500", Rule(respond=R500)),
+        ("429", Rule(respond=Respond(status=429))),
+        ("500x2", Rule(when=When(times=2), respond=R500)),
+        ("500x0", Rule(when=When(times=0), respond=R500)),
+        ("500p25", Rule(when=When(probability=0.25), respond=R500)),
+        ("500p0", Rule(when=When(probability=0), respond=R500)),
+        ("delay250", Rule(delay=Delay(ms=250))),
+        ("delay0", Rule(delay=Delay(ms=0))),
+        ("delay250+500x2", Rule(when=When(times=2), delay=Delay(ms=250), respond=R500)),
+        ("500+delay250x2", Rule(when=When(times=2), delay=Delay(ms=250), respond=R500)),
+        ("delay250p50", Rule(when=When(probability=0.5), delay=Delay(ms=250))),
+    ],
+)
+def test_an_expression_is_short_for_a_rule(text: str, rule: Rule) -> None:
+    assert parse_expression(text) == rule
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "'' is no fault: expected terms such as 500, 500x2, 500p25 or delay250, joined by +"),
+        ("5oo", "'5oo' is no fault"),
+        ("500 ", "'500 ' is no fault"),
+        ("500x", "'500x' is no fault"),
+        ("500x-1", "'500x-1' is no fault"),
+        ("500x2p25", "'500x2p25' is no fault"),
+        ("0500", "'0500' is no fault"),
+        ("\u0665\u0660\u0660", "'\u0665\u0660\u0660' is no fault"),
+        ("500+", "'' is no fault"),
+        ("DELAY5", "'DELAY5' is no fault"),
+        ("reset", "'reset' is no fault"),
+        ("200", "200 is no fault: give a status from 400 to 599"),
+        ("600", "600 is no fault: give a status from 400 to 599"),
+        ("500p101", "p101 is no percentage: give 0 to 100"),
+        ("delay3600001", "delay3600001 is too long: at most 3600000 ms"),
+        ("500+503", "'500+503': at most one status, one delay and one count or share"),
+        ("delay1+delay2", "'delay1+delay2': at most one status"),
+        ("500x2+delay5x2", "'500x2+delay5x2': at most one status"),
+        ("500x2+delay5p5", "'500x2+delay5p5': at most one status"),
+    ],
+)
+def test_a_bad_expression_says_what_is_wrong(text: str, reason: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse_expression(text)
+    assert str(caught.value).startswith(reason)
+
+
+@given(st.text(max_size=20) | st.from_regex(r"[0-9a-z+]{0,12}", fullmatch=True))
+def test_any_text_is_a_rule_or_an_expression_error(text: str) -> None:
+    try:
+        rule = parse_expression(text)
+    except ExpressionError:
+        return
+    assert rule.delay is not None or rule.respond is not None
+
+
+@pytest.mark.parametrize(
+    ("given_fault", "rule"),
+    [
+        ("500x2", Rule(when=When(times=2), respond=R500)),
+        (" GET  /audience  500 ", Rule(match=Match(method="GET", path="/audience"), respond=R500)),
+        ('{"delay": {"ms": 5}}', Rule(delay=Delay(ms=5))),
+        (
+            {"name": "n", "match": {"token": "sk_a"}, "respond": {"status": 500}},
+            Rule(name="n", match=Match(token="sk_a"), respond=R500),
+        ),
+    ],
+)
+def test_a_fault_is_given_short_or_as_json(given_fault: str | dict[str, object], rule: Rule) -> None:
+    assert parse_fault(given_fault) == rule
+
+
+@pytest.mark.parametrize(
+    ("values", "preference"),
+    [
+        (["code=500"], Preference(respond=R500)),
+        (["code=500, delay=250"], Preference(Delay(ms=250), R500)),
+        (["delay=250", "code=500"], Preference(Delay(ms=250), R500)),
+        (['CODE = "500"'], Preference(respond=R500)),
+        (["fault=delay5+503"], Preference(Delay(ms=5), Respond(status=503))),
+        (["fault=503, delay=5"], Preference(Delay(ms=5), Respond(status=503))),
+        (["code=200"], Preference()),
+        (["code=200, delay=5"], Preference(Delay(ms=5))),
+        (["respond-async, wait=100; code=500"], None),
+        (["return=minimal", "example=x"], None),
+        (['foo="a,code=500,b"'], None),
+        (['foo="a\\",code=503", code=500'], Preference(respond=R500)),
+        ([""], None),
+    ],
+)
+def test_a_prefer_header_is_read(values: list[str], preference: Preference | None) -> None:
+    assert parse_prefer(values) == preference
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("code=abc", "code=abc: give 200, or a status from 400 to 599"),
+        ("code=500x2", "code=500x2: give 200, or a status from 400 to 599"),
+        ("code=", "code=: give 200, or a status from 400 to 599"),
+        ("code=301", "301 is no fault: give a status from 400 to 599"),
+        ("code=500, code=503", "code stands twice"),
+        ("code", "code=: give 200, or a status from 400 to 599"),
+        ("delay=abc", "delay=abc: give milliseconds, 3600000 at most"),
+        ("delay=-1", "delay=-1: give milliseconds, 3600000 at most"),
+        ("delay=3600001", "delay3600001 is too long"),
+        ("fault=5oo", "'5oo' is no fault"),
+        ("fault=500x2", "one request has no count or share: leave out x and p"),
+        ("fault=500p50", "one request has no count or share: leave out x and p"),
+        ("fault=503, code=500", "'503+500': at most one status"),
+    ],
+)
+def test_a_bad_preference_says_what_is_wrong(value: str, reason: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse_prefer([value])
+    assert str(caught.value).startswith(reason)
+
+
+@given(st.lists(st.text(max_size=30), max_size=3))
+def test_any_prefer_header_is_read_or_refused(values: list[str]) -> None:
+    with suppress(ExpressionError):
+        assert isinstance(parse_prefer(values), Preference | None)
+
+
+@pytest.mark.parametrize(
+    ("given_fault", "message"),
+    [
+        ("", "'': write EXPRESSION, METHOD PATH EXPRESSION, or a rule as JSON"),
+        ("GET 500", "'GET 500': write EXPRESSION, METHOD PATH EXPRESSION, or a rule as JSON"),
+        ("get /audience 500", "'get /audience 500': METHOD is like GET, PATH like /audience/{id}"),
+        ("GET audience 500", "'GET audience 500': METHOD is like GET, PATH like /audience/{id}"),
+        ("GET /audience 5oo", "'5oo' is no fault"),
+        ("sk_verysecret 500", "'sk_ver…#38c9cb 500': write EXPRESSION, METHOD PATH EXPRESSION, or a rule as JSON"),
+    ],
+)
+def test_a_bad_short_fault_says_how_to_write_it(given_fault: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_fault(given_fault)
+    assert str(caught.value).startswith(message)

@@ -1,0 +1,148 @@
+import json
+
+import pytest
+
+from mock_atoms.expressions import parse_fault
+from mock_atoms.rules import Delay, Match, Respond
+from mock_atoms.settings import ConfigError
+from mock_atoms.tenancy import caller_of
+
+R500 = Respond(status=500)
+
+
+@pytest.mark.parametrize(
+    ("given_fault", "message"),
+    [
+        ("{", "not JSON: Expecting property name enclosed in double quotes at column 2"),
+        ("{}", "/: give delay or respond, or both"),
+        ({"respond": {"status": 99}}, "/respond/status: Input should be greater than or equal to 200"),
+        ({"respond": {"status": 600}}, "/respond/status: Input should be less than or equal to 599"),
+        ({"respond": {"status": 500, "erors": []}}, "/respond/erors: no such key"),
+        ({"respond": {"status": 500, "errors": [], "body": 1}}, "/respond: give errors or body, not both"),
+        ({"respond": {"status": 200}}, "/respond: a 200 is no error: give its body"),
+        ({"respond": {"status": 204, "body": 1}}, "/respond: a 204 has no body"),
+        ({"respond": {"status": 500, "headers": {"a b": "c"}}}, "/respond/headers: 'a b' is not a header na"),
+        ({"respond": {"status": 500, "headers": {"a": "\n"}}}, "/respond/headers: the value of a is not pri"),
+        ({"respond": {"status": 500, "headers": {"Content-Length": "1"}}}, "/respond/headers: Content-Length"),
+        (
+            {"respond": {"status": 500, "headers": {"X-Mock-Atoms-Fault": "x"}}},
+            "/respond/headers: X-Mock-Atoms-Fault is",
+        ),
+        ({"respond": {"status": 500, "body": float("nan")}}, "/respond: cannot be written as JSON: Out of range float"),
+        ({"respond": {"status": 500, "errors": ["\ud800"]}}, "/respond: cannot be written as JSON: 'utf-8' codec"),
+        ('{"respond": {"status": 500, "body": NaN}}', "/respond: cannot be written as JSON: Out of range float"),
+        ('{"respond": {"status": ' + "9" * 5000 + "}}", "not JSON: Exceeds the limit"),
+        ('{"a":' * 100_000, "not JSON: "),
+        ({"match": []}, "/match: give keys and values"),
+        ({"delay": {}}, "/delay: give ms, or minMs and maxMs, or medianMs and sigma"),
+        ({"delay": {"ms": 1, "sigma": 1}}, "/delay: give ms, or minMs and maxMs, or medianMs and sigma"),
+        ({"delay": {"ms": None}}, "/delay: give numbers, not null"),
+        ({"delay": {"minMs": 2, "maxMs": 1}}, "/delay: minMs is greater than maxMs"),
+        ({"delay": {"ms": 1e9}}, "/delay/ms: Input should be less than or equal to 3600000"),
+        ({"delay": {"ms": 1}, "when": {"every": 0}}, "/when/every: Input should be greater than or equal to"),
+        ({"delay": {"ms": 1}, "when": {"probability": 2}}, "/when/probability: Input should be less than"),
+    ],
+)
+def test_a_bad_fault_is_refused_with_its_place(given_fault: str | dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_fault(given_fault)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bad_token_in_a_rule_is_not_repeated() -> None:
+    with pytest.raises(ConfigError, match=r"^/match/token: a token is one word of visible ASCII") as caught:
+        parse_fault({"match": {"token": "sk_verysecret token"}, "delay": {"ms": 1}})
+    assert "verysecret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("match", "hit", "miss"),
+    [
+        (Match(), ("sk_a", "GET", "/audience"), None),
+        (Match(token="sk_a"), ("sk_a", "GET", "/x"), ("sk_b", "GET", "/x")),
+        (Match(method="GET"), ("sk_a", "GET", "/x"), ("sk_a", "POST", "/x")),
+        (Match(method="GET"), ("sk_a", "HEAD", "/x"), ("sk_a", "PUT", "/x")),
+        (Match(method="HEAD"), ("sk_a", "HEAD", "/x"), ("sk_a", "GET", "/x")),
+        (Match(path="/audience"), ("sk_a", "GET", "/audience/"), ("sk_a", "GET", "/audience/1")),
+        (Match(path="/audience/{id}"), ("sk_a", "GET", "/audience/1"), ("sk_a", "GET", "/audience/1/members")),
+        (Match(path="/audience/{id}/members"), ("sk_a", "GET", "/audience/1/members"), ("sk_a", "GET", "/audience")),
+        (Match(path="/a.b"), ("sk_a", "GET", "/a.b"), ("sk_a", "GET", "/axb")),
+        (Match(path="/"), ("sk_a", "GET", "/"), ("sk_a", "GET", "/a")),
+    ],
+)
+def test_a_match_strikes_whom_it_names(
+    match: Match, hit: tuple[str, str, str], miss: tuple[str, str, str] | None
+) -> None:
+    def asked(token: str, method: str, path: str) -> bool:
+        return match(caller_of(token).tenant, method, path)
+
+    assert asked(*hit)
+    assert miss is None or not asked(*miss)
+
+
+@pytest.mark.parametrize(
+    ("delay", "lowest", "middle", "highest"),
+    [
+        (Delay(ms=250), 250, 250, 250),
+        (Delay(minMs=100, maxMs=200), 100, 150, 200),
+        (Delay(medianMs=100, sigma=0), 100, 100, 100),
+        (Delay(medianMs=100, sigma=0.5), 0, 100, 10_000),
+        (Delay(medianMs=3_000_000, sigma=10), 0, 3_000_000, 3_600_000),
+    ],
+)
+def test_a_delay_has_its_distribution(delay: Delay, lowest: float, middle: float, highest: float) -> None:
+    assert delay.milliseconds(0.5) == pytest.approx(middle)
+    assert lowest <= delay.milliseconds(0.0) <= middle <= delay.milliseconds(1 - 2**-53) <= highest
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (500, {}, {"status": False, "errors": ["Internal server error"]}),
+        (401, {"www-authenticate": "Bearer"}, {"status": False, "errors": ["Unauthorized: User not found"]}),
+        (
+            429,
+            {"retry-after": "60"},
+            {"status": False, "error": "Rate limit exceeded", "code": "RATE_LIMIT_EXCEEDED", "retry_after": 60},
+        ),
+        (400, {}, {"status": False, "errors": ["Invalid input"]}),
+        (404, {}, {"status": False, "errors": ["Audience not found"]}),
+        (503, {}, {"status": False, "errors": ["Service Unavailable"]}),
+        (599, {}, {"status": False, "errors": ["Error 599"]}),
+    ],
+)
+def test_a_status_has_its_documented_answer(status: int, headers: dict[str, str], body: object) -> None:
+    sent, content = Respond(status=status).render()
+    assert sent == {"content-type": "application/json; charset=utf-8"} | headers
+    assert json.loads(content) == body
+
+
+@pytest.mark.parametrize(
+    ("respond", "headers", "body"),
+    [
+        (Respond(status=500, errors=["a", "é"]), {}, '{"status":false,"errors":["a","é"]}'),
+        (Respond(status=200, body={"data": 1}), {}, '{"data":1}'),
+        (Respond(status=500, body="text"), {}, '"text"'),
+        (Respond(status=429, errors=["slow down"]), {"retry-after": "60"}, '{"status":false,"errors":["slow down"]}'),
+        (
+            Respond(status=429, headers={"Retry-After": "1"}),
+            {"retry-after": "1"},
+            '{"status":false,"error":"Rate limit exceeded","code":"RATE_LIMIT_EXCEEDED","retry_after":1}',
+        ),
+        (
+            Respond(status=429, headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}),
+            {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"},
+            '{"status":false,"error":"Rate limit exceeded","code":"RATE_LIMIT_EXCEEDED","retry_after":60}',
+        ),
+        (Respond(status=500, body=1, headers={"Content-Type": "text/html"}), {"content-type": "text/html"}, "1"),
+    ],
+)
+def test_an_answer_can_be_written_out(respond: Respond, headers: dict[str, str], body: str) -> None:
+    sent, content = respond.render()
+    assert sent == {"content-type": "application/json; charset=utf-8"} | headers
+    assert content.decode() == body
+
+
+def test_a_204_has_neither_body_nor_type() -> None:
+    assert Respond(status=204).render() == ({}, b"")
