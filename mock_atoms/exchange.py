@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote
 
-from mock_atoms.tenancy import Caller, Nobody, mask
+from mock_atoms.tenancy import Caller, Nobody
+from mock_atoms.tokens import mask, redact
 
 LOGGER = logging.getLogger("mock_atoms")
 SCOPE_KEY = "mock_atoms.exchange"
@@ -46,16 +47,22 @@ class Exchange:
 
     @property
     def shown_path(self) -> str:
-        """The path, with the caller's token, valid or not, masked should it occur there."""
+        """The path, with what looks like a key, and the caller's own token, valid or not, masked."""
         token = self.caller.token
-        decoded = unquote(self.path)
-        if token is None or token not in decoded:
-            return self.path
-        return mask(token).join(quote(part) for part in decoded.split(token))
+        if token is None or len(token) < SHORTEST_SECRET:
+            return redact(self.path)
+        label = mask(token)
+        parts = (
+            label.join(quote(piece) for piece in unquote(part).split(token)) if token in unquote(part) else part
+            for part in self.path.split(token)
+        )
+        return redact(label.join(parts))
 
     def __str__(self) -> str:
         """Return the line that the log shows."""
-        line = f"{self.method} {self.shown_path} {self.status} {self.milliseconds:.1f}ms tenant={self.tenant_label}"
+        line = (
+            f"{self.method} {self.shown_path} {self.status or '-'} {self.milliseconds:.1f}ms tenant={self.tenant_label}"
+        )
         if self.faults:
             line += f" fault={','.join(self.faults)}"
         if self.reason:
@@ -68,6 +75,12 @@ class Exchange:
         LOGGER.log(level, "%s", self, extra={"exchange": self})
 
 
+ABORTED = "aborted"
+"""The reason of an exchange that had no answer: the client went away first, or the server was stopped."""
+SHUTTING_DOWN = "shutting-down"
+BAD_PREFER = "bad-prefer"
+SHORTEST_SECRET = 6
+"""A shorter token is no secret, and would be found in words of the path that have nothing to do with it."""
 UNMOCKED_ROUTE = "unmocked-route"
 OUTSIDE_BASE_PATH = "outside-base-path"
 UNROUTED = {UNMOCKED_ROUTE, OUTSIDE_BASE_PATH}
@@ -87,7 +100,7 @@ class JsonFormatter(logging.Formatter):
             entry |= {
                 "method": exchange.method,
                 "path": exchange.shown_path,
-                "status": exchange.status,
+                "status": exchange.status or None,
                 "ms": round(exchange.milliseconds, 1),
                 "tenant": exchange.tenant_label,
                 "fault": ",".join(exchange.faults) or None,

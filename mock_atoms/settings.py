@@ -17,15 +17,43 @@ from pydantic import (
     StringConstraints,
     ValidationError,
 )
+from pydantic_core import ErrorDetails
+
+from mock_atoms.tokens import TOKEN_PATTERN, redact
 
 ENV_PREFIX = "MOCK_ATOMS_"
 LOCALHOST_ORIGINS = "localhost"
+OBJECT_ID = r"^[0-9a-f]{24}$"
 RESERVED_SEGMENTS = {"__admin", "docs", "docs-assets", "openapi.json"}
 """First segments of paths that are the server's own: the control API and the documentation."""
 
 
 class ConfigError(ValueError):
-    """Something given at start that cannot be used. Its text is one line that names the place and the fix."""
+    """Something given at start that cannot be used.
+
+    Its text is one line that names the place and the fix; what looks like a key in it is masked.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redact(" ".join(message.split())))
+
+
+def explain(error: ErrorDetails) -> str:
+    """Say in plain words what pydantic holds against a value."""
+    match error["type"]:
+        case "string_type":
+            return "give text; in YAML, quote what would be read as something else"
+        case "string_pattern_mismatch":
+            pattern = error["ctx"]["pattern"]
+            return _PATTERNS.get(pattern, error["msg"])
+        case "model_type" | "dict_type" | "typed_dict_type" | "model_attributes_type":
+            return "give keys and values"
+        case "list_type" | "tuple_type" | "frozen_set_type":
+            return "give a list"
+        case "extra_forbidden":
+            return "no such key"
+        case _:
+            return error["msg"].removeprefix("Value error, ")
 
 
 @dataclass(frozen=True)
@@ -67,10 +95,20 @@ def _locale(value: str) -> str:
     raise ValueError(f"faker has no such locale; give one such as {', '.join(near) or 'en_US'}")
 
 
+def _encodable(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("not valid text") from None
+    return value
+
+
 def _comma_separated(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return [item for item in (part.strip() for part in value.split(",")) if item]
+    if isinstance(value, str):
+        return [item for item in (part.strip() for part in value.split(",")) if item]
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return _comma_separated(",".join(value))
+    return value
 
 
 def _fault_list(value: object) -> object:
@@ -81,36 +119,48 @@ def _fault_list(value: object) -> object:
     if value.lstrip().startswith("["):
         try:
             return json.loads(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"not a JSON list: {error}") from None
     return [item for item in (part.strip() for part in value.split(";")) if item]
 
 
-TOKEN_PATTERN = r"[\x21-\x2b\x2d-\x7e]+"  # noqa: S105 - a pattern
-"""A bearer token: visible ASCII without the comma, which separates header values."""
+_TOKEN = f"^{TOKEN_PATTERN}$"
+_ORIGIN = r"^(\*|localhost|[a-z][a-z0-9+.-]*://[^/\s]+)$"
+_COOKIE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+_PATTERNS = {
+    _TOKEN: "a token is one word of visible ASCII, without commas",
+    _ORIGIN: "an origin is like https://app.test, without a path or a slash at the end; or give * or localhost",
+    _COOKIE: "a cookie's name has no spaces and none of ( ) < > @ , ; : \\ / [ ] ? = { }",
+    OBJECT_ID: "an id is 24 lower-case hexadecimal digits",
+}
 
 Locale = Annotated[str, AfterValidator(_locale)]
-Token = Annotated[str, StringConstraints(pattern=f"^{TOKEN_PATTERN}$")]
-Origin = Annotated[str, StringConstraints(pattern=r"^(\*|localhost|[a-z][a-z0-9+.-]*://[^/\s]+)$")]
+Token = Annotated[str, StringConstraints(pattern=_TOKEN)]
+Origin = Annotated[str, StringConstraints(pattern=_ORIGIN)]
 
 
 class Settings(BaseModel):
     """All settings of one server, checked and frozen.
 
     Raises:
-        pydantic.ValidationError: a value is out of range or of the wrong type.
+        pydantic.ValidationError: a value is out of range or of the wrong type. `load` and `settings_of` raise a
+            `ConfigError` in its place.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    host: Annotated[str, Field(min_length=1), Option("ADDRESS", "address to listen on")] = "127.0.0.1"
+    host: Annotated[str, Field(min_length=1), AfterValidator(_encodable), Option("ADDRESS", "address to listen on")] = (
+        "127.0.0.1"
+    )
     port: Annotated[int, Field(ge=0, le=65535), Option("PORT", "port to listen on; `0` picks a free one")] = 28667
     base_path: Annotated[
         str,
         AfterValidator(_base_path),
         Option("PATH", "where the API begins; `/` serves the operations at the root"),
     ] = "/atoms/v1"
-    seed: Annotated[str, Option("TEXT", "every generated datum and every choice derives from it")] = "atoms"
+    seed: Annotated[
+        str, AfterValidator(_encodable), Option("TEXT", "every generated datum and every choice derives from it")
+    ] = "atoms"
     locale: Annotated[Locale, Option("NAME", "faker locale of generated data, such as `de_DE`")] = "en_US"
     fixtures: Annotated[Path | None, Option("FOLDER", "folder of fixture files (docs/fixtures.md)")] = None
     tokens: Annotated[
@@ -121,7 +171,7 @@ class Settings(BaseModel):
     ] = None
     session_cookie: Annotated[
         str,
-        StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
+        StringConstraints(pattern=_COOKIE),
         Option("NAME", "cookie whose value counts as the token when there is no Authorization header"),
     ] = "session"
     error_rate: Annotated[
@@ -210,14 +260,23 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str], config: Path |
             values[name], origins[name] = text, variable_of(name)
         if flags.get(name) is not None:
             values[name], origins[name] = flags[name], flag_of(name)
+    return settings_of(values, origins)
+
+
+def settings_of(values: Mapping[str, object], origins: Mapping[str, str] | None = None) -> Settings:
+    """Check `values`, by field name; in an error, a field goes by its name in `origins` where it has one.
+
+    Raises:
+        ConfigError: a value cannot be used.
+    """
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0])
-        reason = first["msg"].removeprefix("Value error, ")
-        shown = "" if options()[name].secret else f"{first['input']!r}: "
-        raise ConfigError(f"{origins[name]}: {shown}{reason}") from None
+        known = options().get(name)
+        shown = "" if known is None or known.secret else f"{first['input']!r}: "
+        raise ConfigError(f"{(origins or {}).get(name, name)}: {shown}{explain(first)}") from None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -225,5 +284,5 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None

@@ -1,4 +1,4 @@
-"""Who is calling: from headers to a token, from a token to a tenant, and how a token may be shown."""
+"""Who is calling: from headers to a token, from a token to a tenant."""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from urllib.parse import unquote
 
-from mock_atoms.settings import TOKEN_PATTERN
+from mock_atoms.tokens import TOKEN_PATTERN, mask
 
 MAGIC_PREFIX = "sk_mock_"
 REVOKED = "revoked"
@@ -22,7 +22,7 @@ class Caller:
     Attributes:
         token: the bearer token, whole; left out of `repr`, never to be logged or stored.
         tenant: 16 bytes that stand for the token wherever something is kept.
-        label: the token as people may see it, see `mask`.
+        label: the token as people may see it, see `tokens.mask`.
     """
 
     token: str = field(repr=False)
@@ -47,12 +47,6 @@ def caller_of(token: str) -> Caller:
     """Return the caller who holds `token`."""
     tenant = blake2b(token.encode(), digest_size=16, person=b"tenant").digest()
     return Caller(token, tenant, mask(token))
-
-
-def mask(token: str) -> str:
-    """Return a form of `token` that is safe to show and still tells tokens apart: `sk_live_ab…#1f3a9c`."""
-    digest = blake2b(token.encode(), digest_size=3, person=b"mask").hexdigest()
-    return f"{token[: min(10, len(token) // 2)]}…#{digest}"
 
 
 def magic_word(token: str) -> str | None:
