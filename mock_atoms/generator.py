@@ -12,7 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from mock_atoms.contract import MAX_MEMBERS, Audience, Campaign
-from mock_atoms.vocabulary import FALLBACK, VOCABULARIES
+from mock_atoms.vocabulary import VOCABULARIES
 
 if TYPE_CHECKING:
     from faker import Faker
@@ -20,8 +20,19 @@ if TYPE_CHECKING:
 _FIRST_CREATED = datetime(2024, 1, 8, 7, 0, tzinfo=UTC)
 _CREATED_WITHIN = timedelta(days=660)
 _UPDATED_WITHIN = timedelta(days=90)
-_FAKER_PROVIDERS = [f"faker.providers.{name}" for name in ("address", "lorem", "person")]
-_LOCALES_WITHOUT_STABLE_CITIES = {"it_IT"}
+_SHARE_OF_LEAST = 0.04
+_FAKER_PROVIDERS = [f"faker.providers.{name}" for name in ("address", "person")]
+_PLACES = {
+    # Where faker makes towns up out of surnames, or orders them by Python's hash seed (it_IT), regions serve.
+    "en_US": "state",
+    "en_CA": "province",
+    "en_AU": "state",
+    "en_GB": "county",
+    "fr_FR": "region",
+    "it_IT": "state",
+    "es_MX": "state",
+    "pt_BR": "estado_nome",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +102,20 @@ class Generator:
         step = _CREATED_WITHIN / count
         created = _whole_ms(_FIRST_CREATED + index * step + rng.random() * step)
         updated = _whole_ms(created + rng.random() * _UPDATED_WITHIN)
-        place = fake.state() if recipe.locale in _LOCALES_WITHOUT_STABLE_CITIES else fake.city()
-        words = VOCABULARIES.get(recipe.locale.partition("_")[0], FALLBACK)
-        slots = {"place": place, "quarter": _quarter(words.quarter, created)}
-        if words.segments:
-            segment, pattern = self._combination(token, index, len(words.segments), len(words.names))
-            slots["segment"], description = words.segments[segment]
-        else:
-            pattern = rng.randrange(len(words.names))
-            slots["segment"], description = " ".join(fake.words(2)).capitalize(), fake.sentence()
+        place = str(getattr(fake, _PLACES.get(recipe.locale, "city"))())
+        words = VOCABULARIES.get(recipe.locale.partition("_")[0], VOCABULARIES["en"])
+        segment, pattern = self._combination(token, index, len(words.segments), len(words.names))
+        name, description = words.segments[segment]
+        slots = {"place": place, "quarter": _quarter(words.quarter, created), "segment": name}
         members = _skewed(rng, *recipe.members)
         campaigns: list[Campaign] = []
         if members and rng.random() < recipe.with_campaigns:
-            for name in rng.sample(words.campaigns, rng.choice((1, 1, 1, 2, 3))):
+            for campaign in rng.sample(words.campaigns, rng.choice((1, 1, 1, 2, 3))):
                 start = _whole_ms(created + rng.random() * (updated - created))
                 campaigns.append(
                     {
                         "_id": object_id(start, rng.getrandbits(64)),
-                        "name": name.format_map(slots),
+                        "name": campaign.format_map(slots),
                         "status": "active",
                         "createdAt": iso(start),
                     }
@@ -157,7 +164,9 @@ def _quarter(pattern: str, moment: datetime) -> str:
 
 
 def _skewed(rng: Random, least: int, most: int) -> int:
-    """Draw between `least` and `most`, both included, small numbers being far likelier than large ones."""
+    """Draw between `least` and `most`, both included: seldom nothing, mostly some hundreds, at times thousands."""
     width = most - least
-    bits = rng.randrange(width.bit_length() + 1)
+    if rng.random() < _SHARE_OF_LEAST:
+        return least
+    bits = rng.randint(width.bit_length() // 2, width.bit_length())
     return least + rng.getrandbits(bits) % (width + 1)

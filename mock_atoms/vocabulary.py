@@ -1,5 +1,7 @@
 """What a marketing team writes, by language: the words that the generator puts together.
 
+A language that is not here gets the English words with places of its own.
+
 Slots: `{place}` a city, `{quarter}` a quarter with its year, `{segment}` a segment's name.
 """
 
@@ -175,13 +177,84 @@ VOCABULARIES = {
         campaigns=("{segment} {quarter}", "{place} 架電", "{quarter} フォロー"),
         phone_columns=("電話番号", "携帯", *_COLUMNS[:4]),
     ),
+    "it": Vocabulary(
+        quarter="T{q} {year}",
+        segments=(
+            ("Clienti inattivi", "Nessun ordine da 90 giorni; offerta di rientro, prima {place}."),
+            ("Iscritti alla newsletter", "Iscritti dal sito nel {quarter}; consenso alle chiamate registrato."),
+            ("Prove gratuite", "Prova iniziata nel {quarter}, piano non ancora scelto."),
+            ("Contatti in fiera", "Badge letti allo stand in {place}. Da qualificare."),
+            ("Rinnovi in scadenza", "Contratti che scadono dopo il {quarter}; condizioni dal responsabile."),
+            ("Clienti fedeli", "Programma fedeltà, zona {place}. Chiamata di ringraziamento."),
+            ("Promemoria appuntamenti", "Appuntamenti nella sede di {place}; confermare il giorno prima."),
+            ("Sondaggio clienti", "Acquisto nel {quarter}; tre domande, due minuti."),
+        ),
+        names=("{segment} – {place}", "{segment} {quarter}", "{place}: {segment}"),
+        campaigns=("{segment} {quarter}", "Chiamate {place}", "Richiamo {quarter}"),
+        phone_columns=("telefono", "cellulare", "numero", *_COLUMNS[:2]),
+    ),
+    "nl": Vocabulary(
+        quarter="Q{q} {year}",
+        segments=(
+            ("Slapende klanten", "Al 90 dagen geen bestelling; terugkeeraanbod, eerst {place}."),
+            ("Nieuwsbriefabonnees", "Ingeschreven via de site in {quarter}; toestemming om te bellen ligt vast."),
+            ("Proefperiodes", "Proef gestart in {quarter}, nog geen pakket gekozen."),
+            ("Beurscontacten", "Badges gescand in {place}. Eerst kwalificeren."),
+            ("Verlengingen", "Contracten die na {quarter} aflopen; voorwaarden bij de accountmanager."),
+            ("Vaste klanten", "Spaarprogramma, regio {place}. Alleen bedanken."),
+            ("Afspraakherinneringen", "Afspraken in het filiaal {place}; de dag ervoor bevestigen."),
+            ("Klantonderzoek", "Aankoop in {quarter}; drie vragen, twee minuten."),
+        ),
+        names=("{segment} – {place}", "{segment} {quarter}", "{place}: {segment}"),
+        campaigns=("{segment} {quarter}", "Belactie {place}", "Opvolging {quarter}"),
+        phone_columns=("telefoon", "telefoonnummer", "mobiel", *_COLUMNS[:2]),
+    ),
+    "pl": Vocabulary(
+        quarter="{q}. kwartał {year}",
+        segments=(
+            ("Nieaktywni klienci", "Bez zamówienia od 90 dni; oferta powrotu, najpierw {place}."),
+            ("Subskrybenci newslettera", "Zapisani przez stronę, {quarter}; zgoda na kontakt w aktach."),
+            ("Okresy próbne", "Start: {quarter}, plan jeszcze nie wybrany."),
+            ("Kontakty z targów", "Identyfikatory zeskanowane na stoisku: {place}. Do kwalifikacji."),
+            ("Odnowienia umów", "Umowy do końca: {quarter}; warunki u opiekuna."),
+            ("Stali klienci", "Program lojalnościowy, region: {place}. Tylko podziękowanie."),
+            ("Przypomnienia o wizytach", "Wizyty w oddziale: {place}; potwierdzić dzień wcześniej."),
+            ("Badanie satysfakcji", "Zakup: {quarter}; trzy pytania, dwie minuty."),
+        ),
+        names=("{segment} – {place}", "{segment}, {quarter}", "{place}: {segment}"),
+        campaigns=("{segment}, {quarter}", "Telefony – {place}", "Kontakt ponowny, {quarter}"),
+        phone_columns=("telefon", "numer_telefonu", "komorka", *_COLUMNS[:2]),
+    ),
+    "zh": Vocabulary(
+        quarter="{year}年第{q}季度",
+        segments=(
+            ("沉睡客户", "90天未下单,先从{place}开始电话回访。"),
+            ("邮件订阅用户", "{quarter}在网站订阅,已同意接听电话。"),
+            ("试用用户", "{quarter}开始试用,尚未选择套餐。"),
+            ("展会线索", "{place}展会收集的名片,需先确认需求。"),
+            ("合同续签", "{quarter}后到期的合同。"),
+            ("会员客户", "{place}地区会员,仅致谢回访。"),
+            ("预约提醒", "{place}门店的预约,提前一天确认。"),
+            ("满意度调查", "{quarter}的购买者,三个问题,两分钟。"),
+        ),
+        names=("{segment}({place})", "{segment} {quarter}", "{place} {segment}"),
+        campaigns=("{segment} {quarter}", "{place}外呼", "{quarter}回访"),
+        phone_columns=("电话", "手机号", *_COLUMNS[:4]),
+    ),
+    "ko": Vocabulary(
+        quarter="{year}년 {q}분기",
+        segments=(
+            ("휴면 고객", "90일간 주문 없음. {place}부터 전화로 재안내."),
+            ("뉴스레터 구독자", "{quarter} 웹사이트 가입, 통화 동의 완료."),
+            ("무료 체험", "{quarter} 시작, 요금제 미선택."),
+            ("전시회 리드", "{place} 부스에서 받은 명함. 먼저 요구를 확인."),
+            ("계약 갱신", "{quarter} 이후 만료되는 계약."),
+            ("우수 고객", "{place} 지역 회원. 감사 전화만."),
+            ("예약 확인", "{place} 지점 예약, 하루 전 확인."),
+            ("만족도 조사", "{quarter} 구매자. 질문 3개, 2분."),
+        ),
+        names=("{segment} – {place}", "{segment} {quarter}", "{place} {segment}"),
+        campaigns=("{segment} {quarter}", "{place} 아웃바운드", "{quarter} 후속 통화"),
+        phone_columns=("전화번호", "휴대폰", *_COLUMNS[:4]),
+    ),
 }
-
-FALLBACK = Vocabulary(
-    quarter="{q}/{year}",
-    segments=(),
-    names=("{segment} – {place}", "{segment} {quarter}", "{place}: {segment}"),
-    campaigns=("{segment} {quarter}", "{place} {quarter}", "{segment} / {place}"),
-    phone_columns=_COLUMNS,
-)
-"""For a language that has no words of ours: its segments are made of faker's."""

@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -33,7 +34,7 @@ def audiences(generator: Generator, locale: str = "en_US") -> list[Audience]:
         ("atoms", "sk_acme", "de_DE"),
         ("atoms", "sk_acme", "ja_JP"),
         ("atoms", "sk_acme", "it_IT"),
-        ("atoms", "sk_globex", "pl_PL"),
+        ("atoms", "sk_globex", "sv_SE"),
     ],
 )
 def test_the_bytes_are_those_of_the_golden_file(seed: str, token: str, locale: str) -> None:
@@ -50,32 +51,29 @@ def test_the_bytes_do_not_depend_on_the_order_of_calls(generator: Generator) -> 
     assert alone == generator.audiences("sk_team_7", recipe)[2]
 
 
-DUMP_EVERY_LOCALE = """
+DIGEST_EVERY_LOCALE = """
 import hashlib, warnings
 warnings.simplefilter("ignore")  # faker's own, about names of locales it means to drop
 from faker.config import AVAILABLE_LOCALES
 from mock_atoms.contract import render_json
 from mock_atoms.generator import Generator, Recipe
 for locale in sorted(AVAILABLE_LOCALES):
-    body = render_json(Generator("atoms").audiences("sk_acme", Recipe(locale, audiences=(3, 3))))
+    body = render_json(Generator("atoms").audiences("sk_acme", Recipe(locale, audiences=(60, 60))))
     print(locale, hashlib.sha256(body).hexdigest())
 """
 
 
-def test_every_locale_gives_the_same_bytes_in_every_process() -> None:
-    """Some of faker's word lists are sets, whose order follows Python's hash seed."""
-    outputs = {
-        subprocess.run(
-            [sys.executable, "-c", DUMP_EVERY_LOCALE],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(outputs) == 1
-    assert len(outputs.pop().splitlines()) > 80
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_every_locale_gives_the_same_bytes_with_every_faker_in_every_process(hash_seed: str) -> None:
+    """Faker's lists grow from release to release, and some are sets, whose order follows Python's hash seed."""
+    digests = subprocess.run(
+        [sys.executable, "-c", DIGEST_EVERY_LOCALE],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert digests == (GOLDEN / "every-locale.txt").read_text(encoding="utf-8")
 
 
 def test_another_token_and_another_seed_give_other_bytes(generator: Generator) -> None:
@@ -113,7 +111,8 @@ def test_an_audience_is_consistent(generator: Generator) -> None:
 
 def test_believable_variety_occurs(generator: Generator) -> None:
     made = audiences(generator)
-    assert 0.02 < sum(not audience["memberCount"] for audience in made) / len(made) < 0.3
+    assert 0.02 < sum(not audience["memberCount"] for audience in made) / len(made) < 0.1
+    assert 200 < median(audience["memberCount"] for audience in made) < 1000
     assert 0.2 < sum(audience["hasCampaigns"] for audience in made) / len(made) < 0.5
     assert {len(audience["campaigns"]) for audience in made} == {0, 1, 2, 3}
     assert len({audience["phoneNumberColumnName"] for audience in made}) >= 5
