@@ -1,8 +1,10 @@
 """The fixtures folder: files that say what a token holds before anyone changes it. Format: docs/fixtures.md."""
 
 import json
+import re
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,14 +19,18 @@ from pydantic import (
     model_validator,
 )
 
-from mock_atoms.contract import MAX_MEMBERS, Audience, ObjectId
-from mock_atoms.generator import Generator, Recipe, object_id
+from mock_atoms.contract import MAX_MEMBERS, Audience, ObjectId, render_json
+from mock_atoms.generator import Generator, Recipe, iso, object_id
 from mock_atoms.personas import persona_of
-from mock_atoms.settings import ConfigError, Locale, Token
-from mock_atoms.tenancy import Caller, mask
+from mock_atoms.settings import ConfigError, Locale, Token, explain
+from mock_atoms.tenancy import Caller
+from mock_atoms.tokens import mask
 
 SUFFIXES = {".json", ".yaml", ".yml"}
-MAX_AUDIENCES = 10_000
+MAX_AUDIENCES = 1_000
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_OBJECT_ID_YEARS = range(1970, 2106)
+"""The years whose every second fits the four bytes that an ObjectId has for it."""
 
 
 def _both_ends(value: object) -> object:
@@ -71,16 +77,19 @@ class AudienceEntry(Audience, total=False):
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError
-    return moment
+    if _TIMESTAMP.fullmatch(text):
+        moment = datetime.fromisoformat(text)
+        if moment.astimezone(UTC).year in _OBJECT_ID_YEARS:
+            return moment
+    raise ValueError(text)
 
 
 def _checked(entry: AudienceEntry) -> AudienceEntry:
     for key in entry.get("omit", []):
         if key not in Audience.__annotations__:
             raise ValueError(f"omit: an audience has no key {key!r}")
+    if entry.get("memberCount", 0) > MAX_MEMBERS:
+        raise ValueError(f"memberCount: at most {MAX_MEMBERS}")
     moments = {"createdAt": entry.get("createdAt"), "updatedAt": entry.get("updatedAt")}
     for position, campaign in enumerate(entry.get("campaigns", [])):
         moments[f"campaigns[{position}].createdAt"] = campaign.get("createdAt")
@@ -88,9 +97,21 @@ def _checked(entry: AudienceEntry) -> AudienceEntry:
         try:
             if text is not None:
                 _moment(text)
-        except ValueError:
-            raise ValueError(f"{key}: not a timestamp such as 2025-01-15T10:30:00.000Z") from None
+        except (ValueError, OverflowError):
+            raise ValueError(f"{key}: not a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2105") from None
+    try:
+        render_json(entry)
+    except UnicodeEncodeError:
+        raise ValueError("a text has half of a surrogate pair, which UTF-8 cannot say") from None
     return entry
+
+
+def _different_ids(entries: list[AudienceEntry] | None) -> list[AudienceEntry] | None:
+    ids = [entry["_id"] for entry in entries or [] if "_id" in entry]
+    for position, audience_id in enumerate(ids):
+        if audience_id in ids[:position]:
+            raise ValueError(f"the _id {audience_id} stands twice")
+    return entries
 
 
 class FixtureFile(BaseModel):
@@ -99,7 +120,9 @@ class FixtureFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     tokens: Annotated[list[Token], Field(min_length=1, repr=False)]
     organization: ObjectId | None = None
-    audiences: list[Annotated[AudienceEntry, AfterValidator(_checked)]] | None = None
+    audiences: Annotated[
+        list[Annotated[AudienceEntry, AfterValidator(_checked)]] | None, AfterValidator(_different_ids)
+    ] = None
     generate: Generate | None = None
 
     @model_validator(mode="after")
@@ -142,11 +165,16 @@ class Fixtures:
 
     def _complete(self, token: str, index: int, entry: AudienceEntry, count: int, recipe: Recipe) -> Audience:
         """Fill what `entry` leaves out, consistent with what it says."""
+        if entry.get("campaigns"):
+            recipe = replace(recipe, members=(1, recipe.members[1]))  # no active campaign calls nobody
         made = self._generator.audience(token, index, count, recipe)
-        created = entry.get("createdAt", entry.get("updatedAt"))
-        if created is not None:
-            made["_id"] = object_id(_moment(created), self._generator.draw(token, "id", index))
-            made["createdAt"] = made["updatedAt"] = created
+        known = entry.get("createdAt", entry.get("updatedAt"))
+        if known is not None:
+            made["_id"] = object_id(_moment(known), self._generator.draw(token, "id", index))
+            made["createdAt"] = made["updatedAt"] = known
+        elif "_id" in entry:
+            made["createdAt"] = made["updatedAt"] = iso(datetime.fromtimestamp(int(entry["_id"][:8], 16), UTC))
+        made["description"] = entry.get("name", made["description"])
         made["hasCampaigns"] = bool(entry.get("campaigns"))
         whole: dict[str, Any] = {**made, **entry}
         for key in whole.pop("omit", ()):
@@ -164,17 +192,22 @@ def read_folder(folder: Path) -> dict[str, FixtureFile]:
         paths = sorted(
             path
             for path in folder.iterdir()
-            if path.suffix in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
+            if path.suffix.lower() in SUFFIXES
+            and not path.name.startswith(".")
+            and (path.is_file() or not path.exists())  # a link that leads nowhere is a mistake, a folder or pipe is not
         )
     except OSError as error:
         raise ConfigError(f"{folder}: the fixtures folder cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"the fixtures folder cannot be read: {error}") from None
     files: dict[str, FixtureFile] = {}
     homes: dict[str, Path] = {}
     for path in paths:
         file = read_file(path)
         for token in file.tokens:
             if token in homes:
-                raise ConfigError(f"{path}: tokens: {mask(token)} is already named in {homes[token]}")
+                elsewhere = "stands twice" if homes[token] == path else f"is already named in {homes[token]}"
+                raise ConfigError(f"{path}: tokens: {mask(token)} {elsewhere}")
             files[token], homes[token] = file, path
     return files
 
@@ -195,12 +228,10 @@ def read_file(path: Path) -> FixtureFile:
     try:
         return FixtureFile.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = error.errors(include_url=False)[0]
         loc = first["loc"]
         field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-        reason = first["msg"].removeprefix("Value error, ")
-        where = f"{path}:{_line(text, loc)}"
-        raise ConfigError(f"{where}: {field or 'the file'}: {reason}") from None
+        raise ConfigError(f"{path}:{_line(text, loc)}: {field or 'the file'}: {explain(first)}") from None
 
 
 class _YamlLoader(yaml.SafeLoader):
@@ -222,29 +253,34 @@ _YamlLoader.yaml_implicit_resolvers = {
 }
 
 
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in mapping:
+            raise ValueError(f"the key {key} stands twice")
+        mapping[key] = value
+    return mapping
+
+
 def _parse(path: Path, text: str) -> object:
-    if path.suffix == ".json":
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
+    kind = "JSON" if path.suffix.lower() == ".json" else "YAML"
     try:
+        if kind == "JSON":
+            return json.loads(text, object_pairs_hook=_no_key_twice)
         return yaml.load(text, Loader=_YamlLoader)  # noqa: S506 - a SafeLoader
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{path}:{line}: not YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not {kind}: {error}") from None
 
 
 def _line(text: str, loc: tuple[int | str, ...]) -> int:
     """Return the line on which the value at `loc` begins, or its nearest parent. JSON is read as YAML here."""
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
-        return 1
     line = 1
-    for found in _descend(node, loc):
+    for found in _descend(yaml.compose(text.replace("\t", " "), Loader=yaml.SafeLoader), loc):
         line = found.start_mark.line + 1
     return line
 

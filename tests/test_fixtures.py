@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -85,12 +86,38 @@ def test_what_is_written_stays_and_the_rest_follows_from_it(tmp_path: Path) -> N
     assert Audience.__annotations__.keys() - second.keys() == {"campaigns", "name"}
 
 
+def test_an_id_says_when_it_was_made(tmp_path: Path) -> None:
+    write(tmp_path, "tokens: [sk_a]\naudiences:\n  - _id: 65a000000000000000000001\n")
+    (audience,) = holds(tmp_path, "sk_a")
+    assert audience["createdAt"] == audience["updatedAt"] == "2024-01-11T14:49:36.000Z"
+
+
+def test_an_audience_with_campaigns_has_members_and_its_name_describes_it(tmp_path: Path) -> None:
+    campaign = "{_id: 67c400000000000000000001, name: c, status: active, createdAt: 2025-03-02T08:00:00Z}"
+    entries = "".join(f"  - {{name: Team {number}, campaigns: [{campaign}]}}\n" for number in range(200))
+    write(tmp_path, f"tokens: [sk_a]\naudiences:\n{entries}")
+    made = holds(tmp_path, "sk_a")
+    assert all(audience["memberCount"] > 0 for audience in made)
+    assert all(audience["description"] == audience["name"] for audience in made)
+
+
 def test_other_files_hidden_files_and_subfolders_are_passed_over(tmp_path: Path) -> None:
     write(tmp_path, "not a fixture", "README.md")
     write(tmp_path, "{", ".hidden.json")
     (tmp_path / "sub.yaml").mkdir()
     write(tmp_path / "sub.yaml", "{", "x.json")
+    os.mkfifo(tmp_path / "pipe.yaml")
     assert read_folder(tmp_path) == {}
+
+
+def test_the_ending_of_a_name_may_be_in_capitals(tmp_path: Path) -> None:
+    write(tmp_path, '{"tokens": ["sk_a"], "audiences": []}', "TEAM.JSON")
+    assert list(read_folder(tmp_path)) == ["sk_a"]
+
+
+def test_a_folder_that_cannot_be_one_is_refused() -> None:
+    with pytest.raises(ConfigError, match="the fixtures folder cannot be read: embedded null byte"):
+        read_folder(Path("a\0b"))
 
 
 def test_the_first_bytes_may_be_a_byte_order_mark(tmp_path: Path) -> None:
@@ -106,11 +133,11 @@ def test_the_first_bytes_may_be_a_byte_order_mark(tmp_path: Path) -> None:
         ("team.yaml", "tokens: [sk_a]\ntokens: [sk_b]\n", ":2: not YAML: the key tokens stands twice"),
         ("team.yaml", "{? [a]: 1}", ":1: not YAML: found unhashable key"),
         ("team.yaml", "tokens: \x00", ": not YAML: unacceptable character"),
-        ("team.yaml", "", ":1: the file: Input should be a valid dictionary"),
+        ("team.yaml", "", ":1: the file: give keys and values"),
         ("team.yaml", "tokens: []\naudiences: []\n", ":1: tokens: List should have at least 1 item"),
         ("team.yaml", "tokens: [sk_a]\n", ":1: the file: give either audiences or generate"),
         ("team.yaml", "tokens: [sk_a]\naudiences: []\ngenerate: {}\n", ":1: the file: give either audiences or gen"),
-        ("team.yaml", "tokens: [sk_a]\naudience: []\n", ":2: audience: Extra inputs are not permitted"),
+        ("team.yaml", "tokens: [sk_a]\naudience: []\n", ":2: audience: no such key"),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n  - name: x\n  - name: y\n    memberCount: many\n",
@@ -119,18 +146,18 @@ def test_the_first_bytes_may_be_a_byte_order_mark(tmp_path: Path) -> None:
         (
             "team.json",
             '{"tokens": ["sk_a"],\n "audiences": [\n  {"_id": "ABC"}]}',
-            ":3: audiences[0]._id: String should match pattern",
+            ":3: audiences[0]._id: an id is 24 lower-case",
         ),
-        ("team.json", '{\t"tokens": 1}', ":1: tokens: Input should be a valid list"),
+        ("team.json", '{\t"tokens": 1}', ":1: tokens: give a list"),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- nmae: x\n",
-            ":3: audiences[0].nmae: Extra inputs are not permitted",
+            ":3: audiences[0].nmae: no such key",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- campaigns:\n  - id: x\n",
-            ":4: audiences[0].campaigns[0].id: Extra inputs are not permitted",
+            ":4: audiences[0].campaigns[0].id: no such key",
         ),
         (
             "team.yaml",
@@ -144,6 +171,43 @@ def test_the_first_bytes_may_be_a_byte_order_mark(tmp_path: Path) -> None:
         ),
         (
             "team.yaml",
+            "tokens: [sk_a]\naudiences:\n- createdAt: 1969-12-31T23:59:59Z\n",
+            ":3: audiences[0]: createdAt: not a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2105",
+        ),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\naudiences:\n- updatedAt: 0001-01-01T00:00:00+23:00\n",
+            ":3: audiences[0]: updatedAt: not a timestamp",
+        ),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\naudiences:\n- memberCount: 10001\n",
+            ":3: audiences[0]: memberCount: at most 10000",
+        ),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\naudiences:\n- _id: 650000000000000000000001\n",
+            ":3: audiences[0]._id: give text;",
+        ),
+        (
+            "team.json",
+            '{"tokens": ["sk_a"], "audiences":\n[{"_id": "650000000000000000000001"}, {"_id": "650000000000000000000001"}]}',
+            ":2: audiences: the _id 650000000000000000000001 stands twice",
+        ),
+        (
+            "team.json",
+            '{"tokens": ["sk_a"], "audiences": [\n{"name": "\\ud800"}]}',
+            ":2: audiences[0]: a text has half of a surrogate pair",
+        ),
+        ("team.json", '{"tokens": ["sk_a"], "tokens": ["sk_b"]}', ": not JSON: the key tokens stands twice"),
+        ("team.json", '{"tokens": ' + "9" * 5000 + "}", ": not JSON: Exceeds the limit"),
+        ("team.json", "[" * 100_000, ": not JSON: "),
+        ("team.yaml", "[" * 5_000, ": not YAML: "),
+        ("team.yaml", "tokens: [sk_a]\ngenerate: {members: !!int abc}\n", ": not YAML: invalid literal for int()"),
+        ("team.yaml", "tokens: [*sk_verysecret]\n", ":1: not YAML: found undefined alias 'sk_ver…#38c9cb'"),
+        ("team.json", '{\n\t"tokens": ["sk_a"],\n\t"audiences": 7}', ":3: audiences: give a list"),
+        (
+            "team.yaml",
             "tokens: [sk_a]\naudiences:\n- omit: [nmae]\n",
             ":3: audiences[0]: omit: an audience has no key 'nmae'",
         ),
@@ -153,12 +217,12 @@ def test_the_first_bytes_may_be_a_byte_order_mark(tmp_path: Path) -> None:
             "tokens: [sk_a]\ngenerate:\n  audiences: {min: 3, max: 2}\n",
             ":3: generate.audiences: min is greater than max",
         ),
-        ("team.yaml", "tokens: [sk_a]\ngenerate: {audiences: 10001}\n", ":2: generate.audiences: at most 10000"),
+        ("team.yaml", "tokens: [sk_a]\ngenerate: {audiences: 1001}\n", ":2: generate.audiences: at most 1000"),
         ("team.yaml", "tokens: [sk_a]\ngenerate: {members: 10001}\n", ":2: generate.members: at most 10000"),
         ("team.yaml", "tokens: [sk_a]\ngenerate: {audiences: true}\n", ":2: generate.audiences.min: Input should be"),
         ("team.yaml", "tokens: [sk_a]\ngenerate: {withCampaigns: 2}\n", ":2: generate.withCampaigns: Input should be"),
         ("team.yaml", "tokens: [sk_a]\ngenerate: {locale: xx}\n", ":2: generate.locale: faker has no such locale"),
-        ("team.yaml", "tokens: [sk_a]\norganization: 65a\naudiences: []\n", ":2: organization: String should match"),
+        ("team.yaml", "tokens: [sk_a]\norganization: 65a\naudiences: []\n", ":2: organization: an id is 24"),
     ],
 )
 def test_a_bad_file_is_named_with_line_field_and_reason(tmp_path: Path, name: str, text: str, message: str) -> None:
@@ -171,7 +235,7 @@ def test_a_bad_file_is_named_with_line_field_and_reason(tmp_path: Path, name: st
 
 def test_a_bad_token_is_not_repeated(tmp_path: Path) -> None:
     write(tmp_path, "tokens: [sk_verysecret token]\naudiences: []\n")
-    with pytest.raises(ConfigError, match=r":1: tokens\[0\]: String should match pattern") as caught:
+    with pytest.raises(ConfigError, match=r":1: tokens\[0\]: a token is one word") as caught:
         read_folder(tmp_path)
     assert "verysecret" not in str(caught.value)
 
@@ -182,6 +246,12 @@ def test_two_files_may_not_name_the_same_token(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=rf"b.yaml: tokens: sk_ver…#\w+ is already named in {first}$") as caught:
         read_folder(tmp_path)
     assert "verysecret" not in str(caught.value)
+
+
+def test_a_token_may_not_stand_twice_in_one_file(tmp_path: Path) -> None:
+    write(tmp_path, "tokens: [sk_verysecret, sk_verysecret]\naudiences: []\n")
+    with pytest.raises(ConfigError, match=r"team\.yaml: tokens: sk_ver…#38c9cb stands twice$"):
+        read_folder(tmp_path)
 
 
 def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
