@@ -8,7 +8,7 @@ from fastapi.security.base import SecurityBase
 
 from mock_atoms.contract import ApiError, AudienceList, InternalServerError, UnauthorizedError
 from mock_atoms.exchange import SCOPE_KEY, Exchange
-from mock_atoms.store import MemoryStore
+from mock_atoms.store import Store
 from mock_atoms.tenancy import Caller
 
 _AUTHORIZATION_PARAMETER = {
@@ -42,7 +42,7 @@ class BearerAuth(SecurityBase):
         raise ApiError(401)
 
 
-def router(store: MemoryStore) -> APIRouter:
+def router(store: Store) -> APIRouter:
     """Return the routes, below the base path, that serve what is in `store`."""
     routes = APIRouter()
 
@@ -60,6 +60,6 @@ def router(store: MemoryStore) -> APIRouter:
         openapi_extra={"parameters": [_AUTHORIZATION_PARAMETER]},
     )
     async def list_audiences(caller: Annotated[Caller, Depends(BearerAuth())]) -> AudienceList:
-        return {"status": True, "data": store.audiences(caller)}
+        return {"status": True, "data": await store.audiences(caller)}
 
     return routes
