@@ -14,12 +14,15 @@ from mock_atoms import admin, openapi
 from mock_atoms.audiences import router
 from mock_atoms.contract import JSON_TYPE, ApiError, error_body, error_headers, render_json
 from mock_atoms.exchange import SCOPE_KEY
-from mock_atoms.faults import FaultEngine, Rule, parse_fault
+from mock_atoms.expressions import parse_fault
+from mock_atoms.faults import FaultEngine
 from mock_atoms.fixtures import Fixtures, read_folder
 from mock_atoms.generator import Generator
+from mock_atoms.holding import Closing
 from mock_atoms.middleware import Clock, Express, Faults, Identify, Observe, not_found
+from mock_atoms.rules import Rule
 from mock_atoms.settings import LOCALHOST_ORIGINS, ConfigError, Settings
-from mock_atoms.store import MemoryStore
+from mock_atoms.store import MemoryStore, Store
 
 _LOCALHOST = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
@@ -50,17 +53,23 @@ class MockAtoms:
         self.generator.prepare(settings.locale)
         files = read_folder(settings.fixtures) if settings.fixtures else {}
         self.fixtures = Fixtures(self.generator, settings.locale, files)
-        self.store = MemoryStore(self.fixtures)
+        self.store: Store = MemoryStore(self.fixtures)
+        self.closing = Closing()
         self.engine = FaultEngine(settings.seed, _rules(settings), settings.error_rate)
 
 
 def _rules(settings: Settings) -> dict[str, Rule]:
-    rules = {f"fault-{number}": parse_fault(given) for number, given in enumerate(settings.faults, 1)}
+    rules = {}
     base = settings.base_path
-    for rule in rules.values():
+    for number, given in enumerate(settings.faults, 1):
+        rule_id = f"fault-{number}"
+        try:
+            rule = rules[rule_id] = parse_fault(given)
+        except ConfigError as error:
+            raise ConfigError(f"{rule_id}: {error}") from None
         path = rule.match.path
         if base and path and path.startswith(f"{base}/"):
-            raise ConfigError(f"--fault: {path}: write the path below the base path: {path[len(base) :]}")
+            raise ConfigError(f"{rule_id}: {path}: write the path below the base path: {path[len(base) :]}")
     return rules
 
 
@@ -79,14 +88,19 @@ class Root:
             return
         path: str = scope["path"]
         if path == admin.PREFIX or path.startswith(f"{admin.PREFIX}/"):
-            await self._control(scope, receive, send)
+            await self._control(_head_as_get(scope), receive, send)
         elif openapi.serves(path):
-            await self._documentation(scope, receive, send)
+            await self._documentation(_head_as_get(scope), receive, send)
         else:
             await self._vendor(scope, receive, send)
 
 
-def vendor_app(store: MemoryStore) -> FastAPI:
+def _head_as_get(scope: Scope) -> Scope:
+    # The server itself leaves out the body, as it does for every HEAD.
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+
+
+def vendor_app(store: Store) -> FastAPI:
     """Return the vendor's routes alone: paths below the base path, each request with an `Exchange` in its scope."""
     app = FastAPI(
         title="atoms", version="1.0.0", openapi_url=None, redirect_slashes=False, default_response_class=_Json
@@ -140,16 +154,19 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
         ConfigError: a fault or a fixture file cannot be used.
     """
     mock = mock or MockAtoms(settings or Settings())
-    routes = vendor_app(mock.store)
-    app: ASGIApp = Express(routes)
-    app = Faults(app, mock.engine, mock.store)
-    app = Observe(app, mock.store, mock.generator, mock.clock)
-    app = Identify(app, mock.settings, mock.clock)
-    document = openapi.describe(routes, mock.settings.base_path)
-    root = Root(app, openapi.documentation_app(document), admin.admin_app(mock.clock, mock.now))
     origins = mock.settings.cors_origins
+    routes = vendor_app(mock.store)
+    vendor: ASGIApp = Faults(Express(routes), mock.engine, mock.store, mock.closing)
+    vendor = Observe(_with_cors(vendor, origins), mock.store, mock.generator, mock.clock)
+    vendor = Identify(vendor, mock.settings, mock.clock)
+    document = openapi.describe(routes, mock.settings.base_path)
+    documentation = _with_cors(openapi.documentation_app(document), origins)
+    return Root(vendor, documentation, admin.admin_app(mock.clock, mock.now))
+
+
+def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
     return CORSMiddleware(
-        root,
+        app,
         allow_origins=[origin for origin in origins if origin != LOCALHOST_ORIGINS],
         allow_origin_regex=_LOCALHOST if LOCALHOST_ORIGINS in origins else None,
         allow_credentials="*" not in origins,

@@ -1,7 +1,7 @@
 """What wraps the vendor's routes, as plain ASGI: identification, observation, faults, and Express's manners."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
 from html import escape
 from http import HTTPStatus
 from urllib.parse import quote
@@ -10,19 +10,29 @@ from uuid import UUID
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.contract import JSON_TYPE, error_body, render_json
-from mock_atoms.exchange import OUTSIDE_BASE_PATH, SCOPE_KEY, UNMOCKED_ROUTE, Exchange
-from mock_atoms.faults import BODILESS, ExpressionError, FaultEngine, Preference, Strike, parse_prefer
+from mock_atoms.exchange import (
+    ABORTED,
+    BAD_PREFER,
+    OUTSIDE_BASE_PATH,
+    SCOPE_KEY,
+    SHUTTING_DOWN,
+    UNMOCKED_ROUTE,
+    Exchange,
+)
+from mock_atoms.expressions import ExpressionError, Preference, parse_prefer
+from mock_atoms.faults import Counters, FaultEngine, Strike
 from mock_atoms.generator import Generator
+from mock_atoms.holding import Closing, Outcome, Sleep, hold
+from mock_atoms.rules import BODILESS
 from mock_atoms.settings import Settings
-from mock_atoms.store import MemoryStore
+from mock_atoms.store import Store
 from mock_atoms.tenancy import Caller, identify
 
 FAULT_HEADER = b"x-mock-atoms-fault"
 REASON_HEADER = b"x-mock-atoms-reason"
-BAD_PREFER = "bad-prefer"
 NOBODY_KEY = b""
 
-Sleep = Callable[[float], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
 Clock = Callable[[], float]
 
 
@@ -36,13 +46,14 @@ class Identify:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, as ASGI has it."""
-        path: str = scope["path"]
+        # Express matches the path as it was sent: an encoded slash separates nothing.
+        raw_path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+        path = quote(raw_path, safe="/%:@!$&'()*+,;=-._~")
         base = self._settings.base_path
         inside = path == base or path.startswith(f"{base}/")
-        raw_path: bytes = scope.get("raw_path") or path.encode()
         exchange = Exchange(
             method=scope["method"],
-            path=quote(raw_path, safe="/%:@!$&'()*+,;=-._~"),
+            path=path,
             below=path[len(base) :] or "/" if inside else None,
             caller=identify(scope["headers"], self._settings.session_cookie, self._settings.tokens),
             started=self._clock(),
@@ -56,7 +67,7 @@ class Observe:
     The id follows from the seed, the tenant and the tenant's number of requests so far.
     """
 
-    def __init__(self, app: ASGIApp, store: MemoryStore, generator: Generator, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, store: Store, generator: Generator, clock: Clock) -> None:
         self._app = app
         self._store = store
         self._generator = generator
@@ -66,40 +77,59 @@ class Observe:
         """Handle one request, as ASGI has it."""
         exchange: Exchange = scope[SCOPE_KEY]
         key = exchange.caller.tenant if isinstance(exchange.caller, Caller) else NOBODY_KEY
-        tenant = self._store.tenant(key)
-        tenant.requests += 1
-        request_id = self._request_id(key, tenant.requests)
+        request_id = self._request_id(key, await self._store.count_request(key))
+        finished = False
 
         async def observed(message: Message) -> None:
+            nonlocal finished
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                headers = [*message["headers"], (b"x-request-id", request_id)]
-                if exchange.faults:
-                    headers.append((FAULT_HEADER, ",".join(exchange.faults).encode()))
-                if exchange.reason:
-                    headers.append((REASON_HEADER, exchange.reason.encode()))
-                message["headers"] = headers
+                message["headers"] = _marked(message["headers"], exchange, request_id)
             elif not message.get("more_body"):
-                exchange.milliseconds = (self._clock() - exchange.started) * 1000
-                exchange.log()
+                finished = True
+                self._log(exchange)
             if exchange.method == "HEAD" and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)
 
-        await self._app(scope, receive, observed)
+        try:
+            await self._app(scope, receive, observed)
+        finally:
+            if not finished:
+                exchange.reason = ABORTED
+                self._log(exchange)
+
+    def _log(self, exchange: Exchange) -> None:
+        exchange.milliseconds = (self._clock() - exchange.started) * 1000
+        exchange.log()
 
     def _request_id(self, key: bytes, number: int) -> bytes:
         low, high = (self._generator.draw(key.hex(), half, number) for half in ("low", "high"))
         return str(UUID(int=high << 64 | low, version=4)).encode()
 
 
+def _marked(headers: Headers, exchange: Exchange, request_id: bytes) -> Headers:
+    """Return `headers` with a request id, unless a rule wrote one, and with what the mock says of its answer."""
+    marked = [*headers]
+    if not any(name == b"x-request-id" for name, _ in headers):
+        marked.append((b"x-request-id", request_id))
+    if exchange.faults:
+        marked.append((FAULT_HEADER, ",".join(exchange.faults).encode()))
+    if exchange.reason:
+        marked.append((REASON_HEADER, exchange.reason.encode()))
+    return marked
+
+
 class Faults:
     """Lets faults strike the requests of somebody; nobody gets the 401 of the routes, whatever the rules say."""
 
-    def __init__(self, app: ASGIApp, engine: FaultEngine, store: MemoryStore, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self, app: ASGIApp, engine: FaultEngine, store: Store, closing: Closing, sleep: Sleep = asyncio.sleep
+    ) -> None:
         self._app = app
         self._engine = engine
         self._store = store
+        self._closing = closing
         self._sleep = sleep
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,24 +137,31 @@ class Faults:
         exchange: Exchange = scope[SCOPE_KEY]
         if isinstance(exchange.caller, Caller) and exchange.below is not None:
             try:
-                strike = self._decide(exchange.caller, exchange.method, exchange.below, _preference(scope))
+                strike = await self._decide(exchange.caller, exchange.method, exchange.below, _preference(scope))
             except ExpressionError as error:
                 exchange.reason = BAD_PREFER
-                body = render_json(error_body(HTTPStatus.BAD_REQUEST, [f"Prefer: {error}"], {}))
-                await _answer(send, HTTPStatus.BAD_REQUEST, {"content-type": JSON_TYPE}, body)
+                await _answer_error(send, HTTPStatus.BAD_REQUEST, [f"Prefer: {error}"])
                 return
             if strike is not None:
                 exchange.faults = strike.rules
                 if strike.delay_ms:
-                    await self._sleep(strike.delay_ms / 1000)
+                    outcome, receive = await hold(strike.delay_ms / 1000, receive, self._closing, self._sleep)
+                    if outcome is Outcome.CLIENT_GONE:
+                        return
+                    if outcome is Outcome.CLOSING:
+                        exchange.reason = SHUTTING_DOWN
+                        await _answer_error(send, HTTPStatus.SERVICE_UNAVAILABLE, ["mock-atoms is shutting down"])
+                        return
                 if strike.respond is not None:
                     await _answer(send, strike.respond.status, *strike.respond.render())
                     return
         await self._app(scope, receive, send)
 
-    def _decide(self, caller: Caller, method: str, path: str, preference: Preference | None) -> Strike | None:
-        counters = self._store.tenant(caller.tenant).counters
-        return self._engine.decide(caller, method, path, preference, counters)
+    async def _decide(self, caller: Caller, method: str, path: str, preference: Preference | None) -> Strike | None:
+        def decide(counters: Counters) -> Strike | None:
+            return self._engine.decide(caller, method, path, preference, counters)
+
+        return await self._store.with_counters(caller.tenant, decide)
 
 
 def _preference(scope: Scope) -> Preference | None:
@@ -164,6 +201,10 @@ async def not_found(exchange: Exchange, send: Send) -> None:
         f"<body>\n<pre>{line}</pre>\n</body>\n</html>\n"
     )
     await _answer(send, HTTPStatus.NOT_FOUND, {"content-type": "text/html; charset=utf-8"}, page.encode())
+
+
+async def _answer_error(send: Send, status: int, errors: list[str]) -> None:
+    await _answer(send, status, {"content-type": JSON_TYPE}, render_json(error_body(status, errors, {})))
 
 
 async def _answer(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:

@@ -37,6 +37,12 @@ def test_any_other_call_is_refused_in_json(server: MockServer, method: str, path
     assert "x-mock-atoms-reason" not in answer.headers
 
 
+@pytest.mark.parametrize("path", ["/__admin/health", "/docs", "/openapi.json"])
+def test_head_answers_where_get_does(server: MockServer, path: str) -> None:
+    answer = httpx.head(server.root_url + path)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
 def test_a_path_that_only_begins_alike_is_the_vendors(server: MockServer) -> None:
     answer = httpx.get(f"{server.root_url}/__administrator")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"

@@ -102,6 +102,8 @@ def test_head_answers_as_get_without_the_body(client: httpx.Client, headers: dic
     [
         ("GET", "/whatever", "Cannot GET /atoms/v1/whatever"),
         ("GET", "/", "Cannot GET /atoms/v1/"),
+        ("GET", "/%61udience", "Cannot GET /atoms/v1/%61udience"),
+        ("GET", "/audience%2F", "Cannot GET /atoms/v1/audience%2F"),
         ("GET", "/audience//", "Cannot GET /atoms/v1/audience//"),
         ("POST", "/audience/x/y", "Cannot POST /atoms/v1/audience/x/y"),
         ("PATCH", "/audience", "Cannot PATCH /atoms/v1/audience"),
@@ -129,6 +131,16 @@ def test_outside_the_base_path_the_page_says_why(server: MockServer) -> None:
     assert httpx.get(f"{server.url}x/audience").headers["x-mock-atoms-reason"] == "outside-base-path"
 
 
+def test_an_upgrade_that_is_not_known_is_passed_over(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    headers = ACME | {
+        "Connection": "Upgrade, HTTP2-Settings",
+        "Upgrade": "h2c",
+        "HTTP2-Settings": "AAMAAABkAAQAoAAAAAIAAAAA",
+    }
+    assert client.get("/audience", headers=headers).status_code == 200
+    assert not [record for record in caplog.records if record.name == "uvicorn.error"]
+
+
 def test_every_path_of_the_server_itself_is_no_base_path() -> None:
     own = {admin.PREFIX, openapi.DOCUMENT_PATH, openapi.PAGE_PATH, openapi.ASSETS_PATH}
     assert {f"/{segment}" for segment in RESERVED_SEGMENTS} == own
@@ -153,13 +165,16 @@ def test_a_preflight_from_localhost_is_allowed(client: httpx.Client) -> None:
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == "http://localhost:5173"
     assert answer.headers["access-control-allow-headers"] == "authorization,content-type"
+    assert answer.headers["access-control-allow-credentials"] == "true"
+    assert uuid.UUID(answer.headers["x-request-id"]).version == 4
 
 
 @pytest.mark.parametrize("headers", [ACME, {}, ACME | {"Prefer": "code=500"}])
 def test_a_browser_may_read_every_answer(client: httpx.Client, headers: dict[str, str]) -> None:
     answer = client.get("/audience", headers={**headers, "Origin": "https://127.0.0.1:8443"})
     assert answer.headers["access-control-allow-origin"] == "https://127.0.0.1:8443"
-    assert "x-mock-atoms-fault" in answer.headers["access-control-expose-headers"]
+    exposed = answer.headers["access-control-expose-headers"].split(", ")
+    assert exposed == ["x-request-id", "x-mock-atoms-fault", "x-mock-atoms-reason", "retry-after"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import mock_atoms
 
 PACKAGE = Path(mock_atoms.__file__).parent
 UPPER = [
+    "tokens",
     "settings",
     "contract",
     "tenancy",
@@ -17,11 +18,13 @@ UPPER = [
     "generator",
     "personas",
     "fixtures",
+    "rules",
+    "expressions",
     "faults",
     "store",
     "exchange",
 ]
-LOWER = ["audiences", "middleware", "admin", "openapi", "app", "server", "cli"]
+LOWER = ["audiences", "holding", "middleware", "admin", "openapi", "app", "server", "cli"]
 LAYERS = UPPER + LOWER
 FRAMEWORKS = {"fastapi", "starlette", "uvicorn"}
 

@@ -11,7 +11,8 @@ from starlette.types import Message, Receive, Scope, Send
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.app import MockAtoms, vendor_app
 from mock_atoms.exchange import JsonFormatter
-from mock_atoms.faults import FaultEngine, parse_expression
+from mock_atoms.expressions import parse_expression
+from mock_atoms.faults import FaultEngine
 from mock_atoms.middleware import Express, Faults, Identify, Observe
 from mock_atoms.settings import ConfigError
 from tests.asgi import bearer, call
@@ -89,9 +90,11 @@ def test_a_bodiless_answer_goes_over_the_wire() -> None:
 
 
 def test_a_fault_that_cannot_be_used_stops_the_start() -> None:
-    with pytest.raises(ConfigError, match="'5oo' is no fault"):
+    with pytest.raises(ConfigError, match=r"^fault-1: '5oo' is no fault"):
         create_app(Settings(faults=("5oo",)))
-    with pytest.raises(ConfigError, match="write the path below the base path: /audience"):
+    with pytest.raises(
+        ConfigError, match=r"^fault-1: /atoms/v1/audience: write the path below the base path: /audience$"
+    ):
         create_app(Settings(faults=("GET /atoms/v1/audience 500",)))
     create_app(Settings(base_path="/", faults=("GET /atoms/v1/audience 500",)))
 
@@ -139,7 +142,7 @@ def test_a_delay_holds_the_answer_back(expression: str, slept: list[float], stat
 
     mock = MockAtoms(Settings())
     engine = FaultEngine("atoms", {"r": parse_expression(expression)})
-    app = Faults(Express(vendor_app(mock.store)), engine, mock.store, sleep)
+    app = Faults(Express(vendor_app(mock.store)), engine, mock.store, mock.closing, sleep)
     app_outside = Identify(Observe(app, mock.store, mock.generator, mock.clock), mock.settings, mock.clock)
     answer = call(app_outside, "/atoms/v1/audience", bearer("sk_acme"))
     assert (seconds, answer.status, answer.headers.get("x-mock-atoms-fault")) == (slept, status, mark)
@@ -154,6 +157,9 @@ def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) 
         call(app, "/atoms/v1/sk_verysecret/x", bearer("sk_verysecret"), raw_path=b"/atoms/v1/sk%5Fverysecret/x")
         call(app, "/audience", bearer("sk_verysecret"))
         call(app, "/atoms/v1/sk_mock_revoked.verysecret", bearer("sk_mock_revoked.verysecret"))
+        call(app, "/atoms/v1/x", bearer("secret%41token"), raw_path=b"/atoms/v1/secret%41token/secret%2541token")
+        call(app, "/atoms/v1/sk_verysecret/x", [(b"authorization", b"Token sk_verysecret")])
+        call(app, "/atoms/v1/audience/a", bearer("a"))
     label = "sk_ver…#38c9cb"
     shown = [(record.levelname, record.getMessage().split("ms ")) for record in caplog.records]
     assert [(level, line[0].rsplit(" ", 1)[0], line[1]) for level, line in shown] == [
@@ -163,20 +169,27 @@ def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) 
         ("WARNING", f"GET /atoms/v1/{label}/x 404", f"tenant={label} reason=unmocked-route"),
         ("WARNING", "GET /audience 404", f"tenant={label} reason=outside-base-path"),
         ("WARNING", "GET /atoms/v1/sk_mock_re…#fbf213 404", "tenant=- reason=unmocked-route"),
+        (
+            "WARNING",
+            "GET /atoms/v1/secret%…#403d31/secret%…#403d31 404",
+            "tenant=secret%…#403d31 reason=unmocked-route",
+        ),
+        ("WARNING", f"GET /atoms/v1/{label}/x 404", "tenant=- reason=unmocked-route"),
+        ("WARNING", "GET /atoms/v1/audience/a 404", "tenant=…#4f65e5 reason=unmocked-route"),
     ]
 
 
 def test_a_json_log_has_the_same_facts(caplog: pytest.LogCaptureFixture) -> None:
     app = create_app(Settings())
     with caplog.at_level(logging.INFO, "mock_atoms"):
-        call(app, "/atoms/v1/audience", [*bearer("sk_verysecret"), (b"prefer", b"code=503")])
+        call(app, "/atoms/v1/sk_verysecret", [*bearer("sk_verysecret"), (b"prefer", b"code=503")])
     entry = json.loads(JsonFormatter().format(caplog.records[0]))
     assert entry.pop("time").endswith("+00:00")
     assert entry.pop("ms") >= 0
     assert entry == {
         "level": "info",
         "method": "GET",
-        "path": "/atoms/v1/audience",
+        "path": "/atoms/v1/sk_ver…#38c9cb",
         "status": 503,
         "tenant": "sk_ver…#38c9cb",
         "fault": "prefer",
@@ -229,10 +242,45 @@ def test_lifespan_is_answered_and_a_websocket_refused() -> None:
     assert [message["type"] for message in refused] == ["websocket.close"]
 
 
+def test_a_client_that_goes_while_it_waits_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> list[Message]:
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        headers = [*bearer("sk_acme"), (b"prefer", b"delay=600000, code=500")]
+        scope = {"type": "http", "method": "GET", "path": "/atoms/v1/audience", "headers": headers}
+        await create_app()(scope, receive, send)
+        return sent
+
+    with caplog.at_level(logging.INFO, "mock_atoms"):
+        assert asyncio.run(run()) == []
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("GET /atoms/v1/audience - ")
+    assert line.endswith(" fault=prefer reason=aborted")
+
+
+def test_a_rule_may_write_the_request_id_but_none_of_our_marks() -> None:
+    rule = {"respond": {"status": 500, "headers": {"X-Request-Id": "mine"}}}
+    answer = call(create_app(Settings(faults=(rule,))), "/atoms/v1/audience", bearer("sk_acme"))
+    assert answer.headers["x-request-id"] == "mine"
+    assert answer.headers["x-mock-atoms-fault"] == "fault-1"
+
+
+def test_head_has_no_body_whoever_serves() -> None:
+    headers = bearer("sk_acme")
+    for extra in ([], [(b"prefer", b"code=500")]):
+        assert call(create_app(), "/atoms/v1/audience", [*headers, *extra], "HEAD").body == b""
+
+
 def test_a_bug_of_the_mock_is_told_from_an_injected_500(monkeypatch: pytest.MonkeyPatch) -> None:
     mock = MockAtoms(Settings())
 
-    def broken(_caller: object) -> None:
+    async def broken(_caller: object) -> None:
         raise RuntimeError("bug")
 
     monkeypatch.setattr(mock.store, "audiences", broken)

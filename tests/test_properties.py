@@ -17,7 +17,11 @@ COOKIES = st.builds(lambda rest: b"session=" + rest, st.binary())
 HEADERS = st.lists(st.tuples(HEADER_NAMES, BEARERS | COOKIES), max_size=4)
 PATHS = st.sampled_from(["/atoms/v1/audience", "/atoms/v1/audience/"]) | st.text(max_size=30).map("/atoms/v1/".__add__)
 METHODS = st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"])
-TOKENS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters=","), min_size=12)
+VISIBLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters=",")
+# The first characters are found in no word of a log line.
+TOKENS = st.builds(
+    "~{}~".format, st.text(VISIBLE, min_size=6) | st.from_regex(r"[a-z]{3}(%[0-9A-F]{2}){1,3}[a-z]*", fullmatch=True)
+)
 
 
 @given(METHODS, PATHS, HEADERS)

@@ -1,0 +1,77 @@
+"""Holding an answer back: until its time has come, the client has gone, or the server closes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from enum import Enum, auto
+
+from starlette.types import Message, Receive
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Outcome(Enum):
+    """Why holding ended."""
+
+    ELAPSED = auto()
+    CLIENT_GONE = auto()
+    CLOSING = auto()
+
+
+class Closing:
+    """Tells requests that are held back that the server wants to end. Belongs to no event loop until one waits."""
+
+    def __init__(self) -> None:
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    def announce(self) -> None:
+        """End all waiting. Call it in the event loop of those who wait."""
+        for waiter in self._waiters:
+            waiter.set_result(None)
+        self._waiters.clear()
+
+    async def wait(self) -> None:
+        """Return once the end is announced."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
+
+
+async def hold(seconds: float, receive: Receive, closing: Closing, sleep: Sleep) -> tuple[Outcome, Receive]:
+    """Hold back for `seconds`.
+
+    Meanwhile the request is read, since only then does a server tell of a client that has gone.
+
+    Returns:
+        Why holding ended, and the `receive` to go on with, which gives once more what was read.
+    """
+    early: list[Message] = []
+
+    async def until_gone() -> None:
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            early.append(message)
+            more = message.get("more_body", False)
+        if (await receive())["type"] != "http.disconnect":
+            await asyncio.Future()  # a transport that cannot tell: never
+
+    async def again() -> Message:
+        return early.pop(0) if early else await receive()
+
+    tasks = {
+        asyncio.ensure_future(sleep(seconds)): Outcome.ELAPSED,
+        asyncio.ensure_future(until_gone()): Outcome.CLIENT_GONE,
+        asyncio.ensure_future(closing.wait()): Outcome.CLOSING,
+    }
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return next(outcome for task, outcome in tasks.items() if task in done), again
