@@ -1,15 +1,16 @@
 """The `mock-atoms` command. It parses, calls, and turns errors into one line and an exit code."""
 
 import argparse
+import contextlib
 import http.client
+import io
 import json
 import logging
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO, cast
 
 from mock_atoms import __version__
 from mock_atoms.settings import (
@@ -23,6 +24,7 @@ from mock_atoms.settings import (
     reachable_host,
     variable_of,
 )
+from mock_atoms.tokens import redact
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 _HEALTH_TIMEOUT_SECONDS = 3
@@ -30,7 +32,8 @@ _DATA_SETTINGS = ("seed", "locale", "fixtures", "tokens", "session_cookie")
 
 
 def entry_point() -> NoReturn:
-    """Run the command on the process's own arguments, environment and streams."""
+    """Run the command on the process's own arguments, environment and streams; JSON leaves it as UTF-8."""
+    cast("io.TextIOWrapper", sys.stdout).reconfigure(encoding="utf-8")
     try:
         code = main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
     except BrokenPipeError:
@@ -64,7 +67,7 @@ def main(args: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
             case "serve":
                 return _serve(settings, out, err)
             case "fixtures":
-                return _fixtures(settings, given.token, out)
+                return _fixtures(settings, given.token, out, err)
             case "openapi":
                 return _openapi(settings, out)
             case _:
@@ -74,8 +77,18 @@ def main(args: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
         return EXIT_USAGE
 
 
+class _Parser(argparse.ArgumentParser):
+    """Takes flags by their whole names alone, and repeats no key in what it says of wrong ones."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - argparse's own options
+        super().__init__(**options, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        super().error(redact(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="mock-atoms",
         description="A local mock server of the Atoms audience API.",
         epilog="Every flag has a twin in the environment, named in its help. A flag beats the environment, "
@@ -130,13 +143,11 @@ def _help(name: str, option: Option) -> str:
 
 
 def _serve(settings: Settings, out: TextIO, err: TextIO) -> int:
-    from mock_atoms.app import create_app  # noqa: PLC0415 - other commands are quicker without
+    from mock_atoms.app import MockAtoms  # noqa: PLC0415 - other commands are quicker without
     from mock_atoms.server import ListenError, listen, reachable_url, serve  # noqa: PLC0415 - the same
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop_cleanly)
     _set_up_log(settings, err)
-    app = create_app(settings)
+    mock = MockAtoms(settings)
     try:
         sockets = listen(settings.host, settings.port)
     except ListenError as error:
@@ -148,13 +159,8 @@ def _serve(settings: Settings, out: TextIO, err: TextIO) -> int:
     def ready() -> None:
         print(f"mock-atoms {__version__} is ready; base URL: {url}", file=out, flush=True)
 
-    serve(app, sockets, ready)
-    return EXIT_OK  # pragma: no cover - the signal that ends serving is raised once more, see _stop_cleanly
-
-
-def _stop_cleanly(_signal: int, _frame: object) -> NoReturn:
-    # uvicorn takes the signal over while it serves, and raises it once more when it is done.
-    raise SystemExit(EXIT_OK)
+    serve(mock, sockets, ready)
+    return EXIT_OK  # pragma: no cover - the signal that ends serving is raised once more, see __main__
 
 
 def _set_up_log(settings: Settings, err: TextIO) -> None:
@@ -167,44 +173,44 @@ def _set_up_log(settings: Settings, err: TextIO) -> None:
     logging.getLogger("mock_atoms").setLevel(settings.log_level.upper())
 
 
-def _fixtures(settings: Settings, token: str, out: TextIO) -> int:
+def _fixtures(settings: Settings, token: str, out: TextIO, err: TextIO) -> int:
     from mock_atoms.app import MockAtoms  # noqa: PLC0415 - other commands are quicker without
     from mock_atoms.contract import error_body  # noqa: PLC0415 - the same
     from mock_atoms.tenancy import Caller, identify  # noqa: PLC0415 - the same
 
-    headers = [(b"authorization", f"Bearer {token}".encode())]
+    mock = MockAtoms(settings)
+    headers = [(b"authorization", b"Bearer " + token.encode(errors="surrogateescape"))]
     caller = identify(headers, settings.session_cookie, settings.tokens)
-    known = isinstance(caller, Caller)
-    body = (
-        {"status": True, "data": MockAtoms(settings).fixtures.audiences(caller)}
-        if isinstance(caller, Caller)
-        else error_body(401, None, {})
-    )
+    if isinstance(caller, Caller):
+        body, code = {"status": True, "data": mock.fixtures.audiences(caller)}, EXIT_OK
+    else:
+        body, code = error_body(401, None, {}), EXIT_FAILED
+        print(f"mock-atoms: {caller.reason}", file=err)
     print(json.dumps(body, ensure_ascii=False, indent=2), file=out, flush=True)
-    return EXIT_OK if known else EXIT_FAILED
+    return code
 
 
 def _openapi(settings: Settings, out: TextIO) -> int:
     from mock_atoms.app import MockAtoms, vendor_app  # noqa: PLC0415 - other commands are quicker without
     from mock_atoms.openapi import describe  # noqa: PLC0415 - the same
 
-    document = describe(vendor_app(MockAtoms(settings).store), settings.base_path)
+    # What tenants hold and what befalls them does not show in the document.
+    document = describe(vendor_app(MockAtoms(Settings()).store), settings.base_path)
     print(json.dumps(document, ensure_ascii=False, indent=2), file=out, flush=True)
     return EXIT_OK
 
 
 def _healthcheck(settings: Settings, err: TextIO) -> int:
     host = reachable_host(settings.host)
-    connection = http.client.HTTPConnection(host, settings.port, timeout=_HEALTH_TIMEOUT_SECONDS)
     try:
-        connection.request("GET", "/__admin/health")
-        answer = json.loads(connection.getresponse().read())
+        connection = http.client.HTTPConnection(host, settings.port, timeout=_HEALTH_TIMEOUT_SECONDS)
+        with contextlib.closing(connection):
+            connection.request("GET", "/__admin/health")
+            answer = json.loads(connection.getresponse().read())
         if answer["status"] == "healthy":
             return EXIT_OK
         reason = f"it says {answer['status']!r}"
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         reason = str(error) or type(error).__name__
-    finally:
-        connection.close()
     print(f"mock-atoms: {host}:{settings.port} is not healthy: {reason}", file=err)
     return EXIT_FAILED

@@ -1,5 +1,8 @@
 """The server: uvicorn around the application, in the foreground or in a thread of a test."""
 
+import asyncio
+import errno
+import logging
 import socket
 import sys
 import threading
@@ -10,8 +13,9 @@ from typing import Self
 import uvicorn
 from starlette.types import ASGIApp
 
-from mock_atoms.app import create_app
-from mock_atoms.settings import Settings, reachable_host
+from mock_atoms.app import MockAtoms, create_app
+from mock_atoms.holding import Closing
+from mock_atoms.settings import Settings, reachable_host, settings_of
 
 GRACE_SECONDS = 5
 """How long requests in flight may take to finish once the server is told to stop."""
@@ -29,26 +33,36 @@ def listen(host: str, port: int) -> list[socket.socket]:
         ListenError: the port is taken, or the address is not this machine's.
     """
     sockets: list[socket.socket] = []
+    failure: OSError | UnicodeError | None = None
     try:
-        for family, kind, proto, _, address in socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        ):
-            listener = socket.socket(family, kind, proto)
-            sockets.append(listener)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        addresses, failure = [], error
+    for family, kind, proto, _, address in addresses:
+        listener = socket.socket(family, kind, proto)
+        try:
             if sys.platform != "win32":  # pragma: no branch - there the option means something else
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listener.bind((address[0], port, *address[2:]))
-            port = listener.getsockname()[1]
-    except OSError as error:
-        for listener in sockets:
+            listener.listen(_BACKLOG)
+        except OSError as error:
             listener.close()
-        reason = (error.strerror or str(error)).lower()
-        raise ListenError(
-            f"cannot listen on {host}:{port}: {reason}; choose with --host and --port, where 0 picks a free port"
-        ) from None
-    return sockets
+            failure = error
+            if error.errno == errno.EADDRNOTAVAIL:
+                continue  # a name may stand for an address that this machine does not have
+            break
+        sockets.append(listener)
+        port = listener.getsockname()[1]
+    if failure is None or (sockets and isinstance(failure, OSError) and failure.errno == errno.EADDRNOTAVAIL):
+        return sockets
+    for listener in sockets:
+        listener.close()
+    reason = (getattr(failure, "strerror", None) or str(failure)).lower()
+    raise ListenError(
+        f"cannot listen on {host}:{port}: {reason}; choose with --host and --port, where 0 picks a free port"
+    )
 
 
 def reachable_url(host: str, port: int) -> str:
@@ -57,15 +71,22 @@ def reachable_url(host: str, port: int) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
+def _worth_logging(record: logging.LogRecord) -> bool:
+    """Tell whether a line of uvicorn's is news: not that a stop ended requests, nor that it knows no WebSockets."""
+    cancelled = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not cancelled and not record.getMessage().startswith(("Unsupported upgrade", "No supported WebSocket"))
+
+
 class Server(uvicorn.Server):
-    """uvicorn that says when it really accepts connections.
+    """uvicorn that says when it really accepts connections, and ends what is held back when it is told to stop.
 
     Args:
         app: the application.
+        closing: told shortly before the grace period is over.
         on_ready: called once, in the server's own thread.
     """
 
-    def __init__(self, app: ASGIApp, on_ready: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, closing: Closing, on_ready: Callable[[], None]) -> None:
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -78,12 +99,22 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         super().__init__(config)
+        self._closing = closing
         self._on_ready = on_ready
+        logging.getLogger("uvicorn.error").addFilter(_worth_logging)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept connections, then say so."""
         await super().startup(sockets)
         self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let requests in flight finish; those still held back near the end of the grace period are answered 503."""
+        timer = asyncio.get_running_loop().call_later(GRACE_SECONDS - 1, self._closing.announce)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            timer.cancel()
 
 
 class MockServer:
@@ -104,8 +135,9 @@ class MockServer:
     """
 
     def __init__(self, settings: Settings | None = None, **options: object) -> None:
-        self.settings = settings or Settings.model_validate({"port": 0, **options})
-        self._app = create_app(self.settings)
+        self.settings = settings or settings_of({"port": 0, **options})
+        self._mock = MockAtoms(self.settings)
+        self._app = create_app(mock=self._mock)
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self.port = 0
@@ -125,7 +157,7 @@ class MockServer:
         sockets = listen(self.settings.host, self.settings.port)
         self.port = sockets[0].getsockname()[1]
         ready = threading.Event()
-        self._server = Server(self._app, ready.set)
+        self._server = Server(self._app, self._mock.closing, ready.set)
         self._thread = threading.Thread(
             target=self._server.run, args=(sockets,), name=f"mock-atoms:{self.port}", daemon=True
         )
@@ -151,6 +183,6 @@ class MockServer:
         self.stop()
 
 
-def serve(app: ASGIApp, sockets: list[socket.socket], on_ready: Callable[[], None]) -> None:
+def serve(mock: MockAtoms, sockets: list[socket.socket], on_ready: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM, then let requests in flight finish for `GRACE_SECONDS` at most."""
-    Server(app, on_ready).run(sockets)
+    Server(create_app(mock=mock), mock.closing, on_ready).run(sockets)

@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -40,7 +41,7 @@ def test_help_names_every_flag_with_its_variable(capsys: pytest.CaptureFixture[s
         assert variable_of(name) in shown
 
 
-@pytest.mark.parametrize("args", [(), ("nothing",), ("serve", "--prot", "1"), ("fixtures",)])
+@pytest.mark.parametrize("args", [(), ("nothing",), ("serve", "--prot", "1"), ("serve", "--see", "1"), ("fixtures",)])
 def test_a_wrong_call_is_exit_2(args: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         run(*args)
@@ -48,11 +49,17 @@ def test_a_wrong_call_is_exit_2(args: tuple[str, ...], capsys: pytest.CaptureFix
     assert "usage: mock-atoms" in capsys.readouterr().err
 
 
+def test_a_key_in_a_wrong_call_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("serve", "--tokens", "sk_a,", "sk_verysecret")
+    assert "unrecognized arguments: sk_ver…#38c9cb" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         (("serve", "--port", "x"), "--port: 'x': Input should be a valid integer"),
-        (("serve", "--fault", "5oo"), "--fault: '5oo' is no fault"),
+        (("serve", "--fault", "5oo"), "fault-1: '5oo' is no fault"),
         (("serve", "--fixtures", "/no/such/folder"), "/no/such/folder: the fixtures folder cannot be read"),
         (("serve", "--config", "/no/such/file"), "/no/such/file: cannot be read"),
         (("openapi", "--base-path", "x"), "--base-path: 'x': a base path is"),
@@ -78,10 +85,31 @@ def test_fixtures_reads_the_folder() -> None:
     assert json.loads(out)["data"][0]["name"] == "Spring Sale Audience"
 
 
-@pytest.mark.parametrize("args", [("sk_b", "--tokens", "sk_a"), ("sk_mock_revoked",), ("two words",), ("é",), ("",)])
-def test_fixtures_of_a_token_that_is_not_valid_are_the_401(args: tuple[str, ...]) -> None:
-    code, out, _ = run("fixtures", *args)
+@pytest.mark.parametrize(
+    ("args", "reason"),
+    [
+        (("sk_b", "--tokens", "sk_a"), "unknown-token"),
+        (("sk_mock_revoked",), "revoked-token"),
+        (("two words",), "malformed-authorization"),
+        (("\u00e9",), "malformed-authorization"),
+        (("\udcff",), "malformed-authorization"),
+        (("",), "malformed-authorization"),
+    ],
+)
+def test_fixtures_of_a_token_that_is_not_valid_are_the_401(args: tuple[str, ...], reason: str) -> None:
+    code, out, err = run("fixtures", *args)
     assert (code, json.loads(out)) == (1, {"status": False, "errors": ["Unauthorized: User not found"]})
+    assert err == f"mock-atoms: {reason}\n"
+
+
+def test_json_leaves_the_process_as_utf_8() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mock_atoms", "fixtures", "sk_mock_unicode"],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=True,
+    )
+    assert "東京" in done.stdout.decode("utf-8")
 
 
 def test_openapi_prints_what_the_server_serves() -> None:
@@ -104,10 +132,11 @@ def test_healthcheck_follows_the_port_of_the_environment(server: MockServer, hos
     assert run("healthcheck", environ=environ) == (0, "", "")
 
 
-def test_healthcheck_fails_where_nothing_listens() -> None:
-    code, out, err = run("healthcheck", "--port", "1")
+@pytest.mark.parametrize("host", ["127.0.0.1", "a b", "a..b", "no.such.host.invalid"])
+def test_healthcheck_fails_where_nothing_listens(host: str) -> None:
+    code, out, err = run("healthcheck", "--host", host, "--port", "1")
     assert (code, out) == (1, "")
-    assert err.startswith("mock-atoms: 127.0.0.1:1 is not healthy: ")
+    assert err.startswith(f"mock-atoms: {host}:1 is not healthy: ")
     assert err.count("\n") == 1
 
 

@@ -1,5 +1,6 @@
 """Start, stop and listening, through real processes and sockets."""
 
+import json
 import os
 import re
 import signal
@@ -9,14 +10,15 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
 import pytest
 
-from mock_atoms import MockServer, Settings
-from mock_atoms.server import ListenError, listen, reachable_url
+from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.app import MockAtoms
+from mock_atoms.server import ListenError, Server, listen, reachable_url
+from mock_atoms.settings import ConfigError
 
 ACME = {"Authorization": "Bearer sk_acme"}
 
@@ -52,25 +54,89 @@ def test_a_signal_ends_it_with_0_and_nothing_but_the_log(number: signal.Signals)
         assert len(err.splitlines()) == 1
 
 
+@contextmanager
+def delayed_request(url: str, milliseconds: int) -> Iterator[socket.socket]:
+    """Send a request that is held back, and wait until it is, by an answer to a later one."""
+    host, _, port = url.removeprefix("http://").partition("/")[0].partition(":")
+    with socket.create_connection((host, int(port))) as client:
+        request = (
+            f"GET /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\nPrefer: delay={milliseconds}"
+        )
+        client.sendall(f"{request}\r\n\r\n".encode())
+        for _ in range(3):
+            assert httpx.get(f"{url}/audience").status_code == 401
+        yield client
+
+
 def test_a_request_in_flight_finishes() -> None:
-    with running() as (process, url), ThreadPoolExecutor() as pool:
-        slow = pool.submit(httpx.get, f"{url}/audience", headers=ACME | {"Prefer": "delay=1000"})
-        assert httpx.get(f"{url}/audience").status_code == 401
+    with running() as (process, url), delayed_request(url, 1000) as client:
         process.terminate()
-        assert slow.result().status_code == 200
+        assert client.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
         assert process.wait(20) == 0
 
 
-def test_a_request_that_takes_too_long_is_not_waited_for() -> None:
-    with running() as (process, url), socket.socket() as client:
-        host, port = url.removeprefix("http://").partition("/")[0].split(":")
-        client.connect((host, int(port)))
-        client.sendall(
-            b"GET /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\nPrefer: delay=600000\r\n\r\n"
-        )
-        httpx.get(f"{url}/audience")
+def test_a_request_held_back_too_long_is_answered_and_not_waited_for() -> None:
+    with running() as (process, url), delayed_request(url, 600_000) as client:
         process.terminate()
-        assert process.wait(30) == 0
+        answer = client.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert b"\r\nx-mock-atoms-reason: shutting-down\r\n" in answer
+        _, err = process.communicate(timeout=20)
+        assert process.returncode == 0
+        lines = err.splitlines()
+        assert len(lines) == 4
+        assert lines[-1].endswith("fault=prefer reason=shutting-down")
+
+
+def test_a_client_that_has_gone_is_not_waited_for() -> None:
+    with running() as (process, url):
+        with delayed_request(url, 600_000):
+            pass
+        process.terminate()
+        _, err = process.communicate(timeout=20)
+        assert process.returncode == 0
+        assert "reason=aborted" in err
+        assert "shutting-down" not in err
+
+
+def test_a_signal_during_start_up_ends_it_quietly() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        command = [sys.executable, "-X", "importtime", "-m", "mock_atoms", "serve", "--port", "0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            while "mock_atoms.tokens" not in process.stderr.readline():
+                pass  # until an import of ours is through that comes after the signal handlers
+            process.send_signal(number)
+            out, err = process.communicate(timeout=20)
+        assert (process.returncode, out) == (0, "")
+        assert "Traceback" not in err
+
+
+def test_the_log_follows_its_settings() -> None:
+    with running("--log-level", "warning", "--log-format", "json") as (process, url):
+        httpx.get(f"{url}/audience", headers=ACME)
+        httpx.get(f"{url}/nowhere", headers=ACME)
+        process.terminate()
+        _, err = process.communicate(timeout=20)
+    (line,) = err.splitlines()
+    assert json.loads(line)["reason"] == "unmocked-route"
+
+
+def test_it_is_ready_only_when_it_accepts_connections() -> None:
+    mock = MockAtoms(Settings())
+    (listener,) = sockets = listen("127.0.0.1", 0)
+    accepting: list[bool] = []
+
+    def ready() -> None:
+        accepting.append(bool(server.servers[0].is_serving()))
+        server.should_exit = True
+
+    server = Server(create_app(mock=mock), mock.closing, ready)
+    thread = threading.Thread(target=server.run, args=(sockets,))
+    thread.start()
+    thread.join(20)
+    assert accepting == [True]
+    assert listener.fileno() == -1
 
 
 def test_a_busy_port_is_one_line_and_exit_1() -> None:
@@ -93,6 +159,36 @@ def test_a_busy_port_is_one_line_and_exit_1() -> None:
 def test_a_name_that_is_no_host_is_a_listen_error() -> None:
     with pytest.raises(ListenError, match=r"cannot listen on no\.such\.host\.invalid:0: .+; choose with --host"):
         listen("no.such.host.invalid", 0)
+
+
+@pytest.mark.parametrize("host", ["a..b", ".", "a" * 300])
+def test_a_host_that_cannot_be_written_is_a_listen_error(host: str) -> None:
+    with pytest.raises(ListenError, match=r"^cannot listen on "):
+        listen(host, 0)
+
+
+def test_a_port_is_taken_once() -> None:
+    (first,) = listen("127.0.0.1", 0)
+    with first, pytest.raises(ListenError, match="address already in use"):
+        listen("127.0.0.1", first.getsockname()[1])
+
+
+def test_an_address_that_this_machine_lacks_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo("127.0.0.1", 0, type=socket.SOCK_STREAM)
+    foreign = socket.getaddrinfo("192.0.2.1", 0, type=socket.SOCK_STREAM)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: [*real, *foreign])
+    (listener,) = listen("localhost", 0)
+    listener.close()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: foreign)
+    with pytest.raises(ListenError, match="cannot assign requested address"):
+        listen("localhost", 0)
+
+
+def test_a_port_that_is_taken_on_one_address_frees_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo("127.0.0.1", 0, type=socket.SOCK_STREAM)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: real * 2)
+    with pytest.raises(ListenError, match="address already in use"):
+        listen("localhost", 0)
 
 
 def test_every_address_of_a_name_shares_the_port() -> None:
@@ -146,6 +242,14 @@ def test_a_mock_server_leaves_nothing_behind() -> None:
 def test_a_mock_server_takes_whole_settings() -> None:
     with MockServer(Settings(port=0, base_path="/x")) as mock:
         assert mock.url.endswith("/x")
+
+
+def test_settings_that_cannot_be_used_are_a_config_error() -> None:
+    with pytest.raises(ConfigError, match=r"^tokens: a token is one word of visible ASCII") as caught:
+        MockServer(tokens="sk_verysecret token")
+    assert "verysecret" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"^nothing: no such key$"):
+        MockServer(nothing=1)
 
 
 def test_a_closed_pipe_is_no_traceback() -> None:
