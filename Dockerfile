@@ -13,7 +13,8 @@ LABEL org.opencontainers.image.title="mock-atoms" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="0.1.0"
 COPY --from=build /opt/mock-atoms /opt/mock-atoms
-COPY fixtures /fixtures
+# Readable by the user below, whatever the modes were where the image is built.
+COPY --chmod=755 fixtures /fixtures
 ENV PATH=/opt/mock-atoms/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     MOCK_ATOMS_HOST=0.0.0.0 \

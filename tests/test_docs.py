@@ -14,7 +14,7 @@ import pytest
 
 import mock_atoms
 from mock_atoms.contract import JSON_TYPE
-from mock_atoms.faults import parse_fault
+from mock_atoms.expressions import parse_fault
 from mock_atoms.fixtures import read_file
 from mock_atoms.server import MockServer
 from mock_atoms.settings import Settings, flag_of, options, variable_of
