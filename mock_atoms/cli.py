@@ -3,14 +3,13 @@
 import argparse
 import contextlib
 import http.client
-import io
 import json
 import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from mock_atoms import __version__
 from mock_atoms.settings import (
@@ -25,6 +24,9 @@ from mock_atoms.settings import (
     variable_of,
 )
 from mock_atoms.tokens import redact
+
+if TYPE_CHECKING:
+    import io
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 _HEALTH_TIMEOUT_SECONDS = 3

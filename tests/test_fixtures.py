@@ -191,11 +191,6 @@ def test_the_first_bytes_may_be_a_byte_order_mark(tmp_path: Path) -> None:
         ),
         (
             "team.json",
-            '{"tokens": ["sk_a"], "audiences":\n[{"_id": "650000000000000000000001"}, {"_id": "650000000000000000000001"}]}',
-            ":2: audiences: the _id 650000000000000000000001 stands twice",
-        ),
-        (
-            "team.json",
             '{"tokens": ["sk_a"], "audiences": [\n{"name": "\\ud800"}]}',
             ":2: audiences[0]: a text has half of a surrogate pair",
         ),
@@ -246,6 +241,12 @@ def test_two_files_may_not_name_the_same_token(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=rf"b.yaml: tokens: sk_ver…#\w+ is already named in {first}$") as caught:
         read_folder(tmp_path)
     assert "verysecret" not in str(caught.value)
+
+
+def test_an_id_may_not_stand_twice(tmp_path: Path) -> None:
+    write(tmp_path, "tokens: [sk_a]\naudiences:\n" + "  - _id: '650000000000000000000001'\n" * 2)
+    with pytest.raises(ConfigError, match=r"team\.yaml:3: audiences: the _id 650000000000000000000001 stands twice$"):
+        read_folder(tmp_path)
 
 
 def test_a_token_may_not_stand_twice_in_one_file(tmp_path: Path) -> None:
