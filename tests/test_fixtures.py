@@ -116,7 +116,7 @@ def test_the_ending_of_a_name_may_be_in_capitals(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_one_is_refused() -> None:
-    with pytest.raises(ConfigError, match="the fixtures folder cannot be read: embedded null byte"):
+    with pytest.raises(ConfigError, match=r"the fixtures folder cannot be read: .*embedded null"):
         read_folder(Path("a\0b"))
 
 

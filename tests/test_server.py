@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import Queue
 
 import httpx
 import pytest
@@ -124,19 +125,15 @@ def test_the_log_follows_its_settings() -> None:
 
 def test_it_is_ready_only_when_it_accepts_connections() -> None:
     mock = MockAtoms(Settings())
-    (listener,) = sockets = listen("127.0.0.1", 0)
-    accepting: list[bool] = []
-
-    def ready() -> None:
-        accepting.append(bool(server.servers[0].is_serving()))
-        server.should_exit = True
-
-    server = Server(create_app(mock=mock), mock.closing, ready)
+    sockets = listen("127.0.0.1", 0)
+    accepting: Queue[bool] = Queue()
+    server = Server(create_app(mock=mock), mock.closing, lambda: accepting.put(server.servers[0].is_serving()))
     thread = threading.Thread(target=server.run, args=(sockets,))
     thread.start()
+    assert accepting.get(timeout=20) is True
+    server.should_exit = True
     thread.join(20)
-    assert accepting == [True]
-    assert listener.fileno() == -1
+    assert [listener.fileno() for listener in sockets] == [-1]
 
 
 def test_a_busy_port_is_one_line_and_exit_1() -> None:
