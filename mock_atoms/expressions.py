@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from mock_atoms.rules import MAX_DELAY_MS, Delay, Match, Respond, Rule, When, parse_rule
+from mock_atoms.rules import MAX_DELAY_MS, Connection, Delay, Match, Respond, Rule, When, parse_connection, parse_rule
 from mock_atoms.settings import ConfigError
 
 
@@ -15,10 +15,14 @@ class ExpressionError(ValueError):
 
 
 _TERM = re.compile(
-    r"(?:(?P<status>[1-9]\d\d)|delay(?P<delay>\d{1,7}))(?:x(?P<times>\d{1,9})|p(?P<percent>\d{1,3}))?", re.ASCII
+    r"(?:(?P<status>[1-9]\d\d)|delay(?P<delay>\d{1,7})"
+    r"|(?P<connection>reset|close|truncate|garbage|hang\d{0,7}|drip\d{1,7}))"
+    r"(?:x(?P<times>\d{1,9})|p(?P<percent>\d{1,3}))?",
+    re.ASCII,
 )
 _PREFERENCES = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')  # a comma in quotes separates nothing
-_GRAMMAR = "expected terms such as 500, 500x2, 500p25 or delay250, joined by +"
+_GRAMMAR = "expected terms such as 500, 500x2, 500p25, delay250 or reset, joined by +"
+_EXCLUSIVE = ({"times", "percent"}, {"status", "connection"})
 
 
 def parse_expression(text: str) -> Rule:
@@ -36,8 +40,10 @@ def parse_expression(text: str) -> Rule:
             raise ExpressionError(f"{term!r} is no fault: {_GRAMMAR}")
         for name, value in match.groupdict().items():
             if value is not None:
-                if name in parts or {name, *parts} >= {"times", "percent"}:
-                    raise ExpressionError(f"{text!r}: at most one status, one delay and one count or share")
+                if name in parts or any({name, *parts} >= pair for pair in _EXCLUSIVE):
+                    raise ExpressionError(
+                        f"{text!r}: at most one status or connection fault, one delay and one count or share"
+                    )
                 parts[name] = value
     status, delay = parts.get("status"), parts.get("delay")
     if status is not None and int(status) not in range(400, 600):
@@ -46,6 +52,10 @@ def parse_expression(text: str) -> Rule:
         raise ExpressionError(f"delay{delay} is too long: at most {MAX_DELAY_MS} ms")
     if int(parts.get("percent", 0)) > 100:  # noqa: PLR2004 - a percentage
         raise ExpressionError(f"p{parts['percent']} is no percentage: give 0 to 100")
+    try:
+        connection = parse_connection(parts["connection"]) if "connection" in parts else None
+    except ValueError as error:
+        raise ExpressionError(str(error)) from None
     return Rule(
         when=When(
             times=int(parts["times"]) if "times" in parts else None,
@@ -53,6 +63,7 @@ def parse_expression(text: str) -> Rule:
         ),
         delay=Delay(ms=int(delay)) if delay is not None else None,
         respond=Respond(status=int(status)) if status is not None else None,
+        connection=connection,
     )
 
 
@@ -89,6 +100,7 @@ class Preference(NamedTuple):
 
     delay: Delay | None = None
     respond: Respond | None = None
+    connection: Connection | None = None
 
 
 def parse_prefer(values: Iterable[str]) -> Preference | None:
@@ -119,7 +131,7 @@ def parse_prefer(values: Iterable[str]) -> Preference | None:
     rule = parse_expression("+".join(terms))
     if rule.when != When():
         raise ExpressionError("one request has no count or share: leave out x and p")
-    return Preference(rule.delay, rule.respond)
+    return Preference(rule.delay, rule.respond, rule.connection)
 
 
 def _our_preferences(values: Iterable[str]) -> dict[str, str]:

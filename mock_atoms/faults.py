@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from mock_atoms.expressions import ExpressionError, Preference, parse_expression
-from mock_atoms.rules import Respond, Rule, When
+from mock_atoms.rules import Connection, Respond, Rule, When
 from mock_atoms.tenancy import Caller, magic_word
 
 _CHANCES = 1 << 53  # as many as a float from 0 to 1 can tell apart
@@ -34,12 +34,14 @@ class Strike:
     Attributes:
         rules: ids of the rules that strike, in order of precedence.
         delay_ms: how long the answer is held back.
-        respond: what is answered in place of the API, or `None` to let the API answer.
+        respond: what is answered in place of the API.
+        connection: what becomes of the connection. Where both are `None`, the API answers.
     """
 
     rules: tuple[str, ...]
     delay_ms: float = 0.0
     respond: Respond | None = None
+    connection: Connection | None = None
 
 
 PREFER_RULE = "prefer"
@@ -82,11 +84,11 @@ class FaultEngine:
             if preference == Preference():
                 return None
             asked_ms = preference.delay.milliseconds(0.0) if preference.delay else 0.0
-            return Strike((PREFER_RULE,), asked_ms, preference.respond)
+            return Strike((PREFER_RULE,), asked_ms, preference.respond, preference.connection)
         struck: list[str] = []
         delay_ms: float | None = None
         for rule_id, rule in self._candidates(caller):
-            if rule.respond is None and delay_ms is not None:
+            if not rule.answers and delay_ms is not None:
                 continue
             if not rule.match(caller.tenant, method, path):
                 continue
@@ -98,8 +100,8 @@ class FaultEngine:
             struck.append(rule_id)
             if rule.delay is not None and delay_ms is None:
                 delay_ms = rule.delay.milliseconds(self._chance("delay", rule_id, caller.tenant, count.asked))
-            if rule.respond is not None:
-                return Strike(tuple(struck), delay_ms or 0.0, rule.respond)
+            if rule.answers:
+                return Strike(tuple(struck), delay_ms or 0.0, rule.respond, rule.connection)
         return Strike(tuple(struck), delay_ms or 0.0) if struck else None
 
     def _candidates(self, caller: Caller) -> Iterator[tuple[str, Rule]]:

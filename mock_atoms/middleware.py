@@ -9,6 +9,7 @@ from uuid import UUID
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mock_atoms.connections import Breaker
 from mock_atoms.contract import JSON_TYPE, error_body, render_json
 from mock_atoms.exchange import (
     ABORTED,
@@ -96,7 +97,7 @@ class Observe:
             await self._app(scope, receive, observed)
         finally:
             if not finished:
-                exchange.reason = ABORTED
+                exchange.reason = exchange.reason or ABORTED
                 self._log(exchange)
 
     def _log(self, exchange: Exchange) -> None:
@@ -131,6 +132,7 @@ class Faults:
         self._store = store
         self._closing = closing
         self._sleep = sleep
+        self._breaker = Breaker(app, closing, sleep)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, as ASGI has it."""
@@ -154,6 +156,10 @@ class Faults:
                         return
                 if strike.respond is not None:
                     await _answer(send, strike.respond.status, *strike.respond.render())
+                    return
+                if strike.connection is not None:
+                    exchange.reason = f"connection-{strike.connection.kind}"
+                    await self._breaker(strike.connection, scope, receive, send)
                     return
         await self._app(scope, receive, send)
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from http import HTTPStatus
 from statistics import NormalDist
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from mock_atoms.contract import JSON_TYPE, error_body, error_headers, render_json
 from mock_atoms.settings import ConfigError, Token, explain
@@ -156,6 +156,45 @@ class Respond(_Part):
         return {"content-type": JSON_TYPE} | headers, render_json(body)
 
 
+Kind = Literal["reset", "close", "hang", "truncate", "garbage", "drip"]
+
+
+class Connection(_Part):
+    """What becomes of the connection in place of a proper answer. In JSON it is written as in an expression.
+
+    Attributes:
+        kind: `reset` sends RST; `close` FIN before any byte; `hang` never answers; `truncate` sends headers that
+            promise more than comes; `garbage` sends what is not HTTP; `drip` spreads the body.
+        ms: how long it hangs (`None`: until the client gives up) or drips.
+    """
+
+    kind: Kind
+    ms: Milliseconds | None = None
+
+
+_CONNECTION = re.compile(r"(reset|close|truncate|garbage)|(hang)(\d{1,7})?|(drip)(\d{1,7})", re.ASCII)
+
+
+def parse_connection(text: str) -> Connection:
+    """Parse a connection fault such as `reset` or `hang30000`.
+
+    Raises:
+        ValueError: `text` is no connection fault, or it takes too long.
+    """
+    match = _CONNECTION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r}: give reset, close, hang, hang30000, truncate, garbage or drip2000")
+    plain, hang, hang_ms, drip, drip_ms = match.groups()
+    ms = hang_ms or drip_ms
+    if int(ms or 0) > MAX_DELAY_MS:
+        raise ValueError(f"{text} is too long: at most {MAX_DELAY_MS} ms")
+    return Connection.model_validate({"kind": plain or hang or drip, "ms": ms})
+
+
+def _connection_in_short(value: object) -> object:
+    return parse_connection(value) if isinstance(value, str) else value
+
+
 class Rule(_Part):
     """Whom to strike, how often, and with what."""
 
@@ -164,12 +203,20 @@ class Rule(_Part):
     when: When = When()
     delay: Delay | None = None
     respond: Respond | None = None
+    connection: Annotated[Connection | None, BeforeValidator(_connection_in_short)] = None
 
     @model_validator(mode="after")
     def _does_something(self) -> "Rule":
-        if self.delay is None and self.respond is None:
-            raise ValueError("give delay or respond, or both")
+        if self.respond is not None and self.connection is not None:
+            raise ValueError("give respond or connection, not both")
+        if self.delay is None and not self.answers:
+            raise ValueError("give delay, respond or connection")
         return self
+
+    @property
+    def answers(self) -> bool:
+        """Whether it takes the place of the API's answer, and does not merely hold it back."""
+        return self.respond is not None or self.connection is not None
 
 
 def parse_rule(given: str | Mapping[str, Any]) -> Rule:

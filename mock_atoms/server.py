@@ -8,12 +8,15 @@ import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Literal, Self
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mock_atoms.app import MockAtoms, create_app
+from mock_atoms.connections import TRANSPORT
 from mock_atoms.holding import Closing
 from mock_atoms.settings import Settings, reachable_host, settings_of
 
@@ -77,6 +80,32 @@ def _worth_logging(record: logging.LogRecord) -> bool:
     return not cancelled and not record.getMessage().startswith(("Unsupported upgrade", "No supported WebSocket"))
 
 
+def _with_transport(app: Any, transport: asyncio.Transport) -> ASGIApp:  # noqa: ANN401 - uvicorn has ASGI types of its own
+    async def connected(scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("extensions", {})[TRANSPORT] = transport
+        await app(scope, receive, send)
+
+    return connected
+
+
+class HttpTools(HttpToolsProtocol):
+    """uvicorn's protocol on httptools, which tells the application its transport."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
+        """Begin to serve a connection."""
+        super().connection_made(transport)
+        self.app = _with_transport(self.app, transport)
+
+
+class H11(H11Protocol):
+    """uvicorn's protocol on h11, which tells the application its transport."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
+        """Begin to serve a connection."""
+        super().connection_made(transport)
+        self.app = _with_transport(self.app, transport)
+
+
 class Server(uvicorn.Server):
     """uvicorn that says when it really accepts connections, and ends what is held back when it is told to stop.
 
@@ -84,11 +113,22 @@ class Server(uvicorn.Server):
         app: the application.
         closing: told shortly before the grace period is over.
         on_ready: called once, in the server's own thread.
+        protocol: how HTTP is spoken.
+        loop: uvicorn's name of an event loop: `auto` is uvloop where there is one.
     """
 
-    def __init__(self, app: ASGIApp, closing: Closing, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        closing: Closing,
+        on_ready: Callable[[], None],
+        protocol: type[HttpTools | H11] = HttpTools,
+        loop: Literal["auto", "asyncio", "uvloop"] = "auto",
+    ) -> None:
         config = uvicorn.Config(
             app,
+            http=protocol,
+            loop=loop,
             lifespan="off",
             ws="none",
             log_config=None,

@@ -87,7 +87,8 @@ def test_a_fixture_file_is_valid(snippet: Snippet, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("snippet", of("json"), ids=str)
 def test_a_rule_is_valid(snippet: Snippet) -> None:
-    assert parse_fault(json.loads(snippet.text)).respond
+    rule = parse_fault(json.loads(snippet.text))
+    assert rule.answers
 
 
 def setting_row(name: str) -> str:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mock_atoms.expressions import ExpressionError, Preference, parse_expression, parse_fault, parse_prefer
-from mock_atoms.rules import Delay, Match, Respond, Rule, When
+from mock_atoms.rules import Connection, Delay, Match, Respond, Rule, When
 from mock_atoms.settings import ConfigError
 
 R500 = Respond(status=500)
@@ -24,6 +24,13 @@ R500 = Respond(status=500)
         ("delay0", Rule(delay=Delay(ms=0))),
         ("delay250+500x2", Rule(when=When(times=2), delay=Delay(ms=250), respond=R500)),
         ("500+delay250x2", Rule(when=When(times=2), delay=Delay(ms=250), respond=R500)),
+        ("reset", Rule(connection=Connection(kind="reset"))),
+        ("close", Rule(connection=Connection(kind="close"))),
+        ("truncatep50", Rule(when=When(probability=0.5), connection=Connection(kind="truncate"))),
+        ("garbage", Rule(connection=Connection(kind="garbage"))),
+        ("hang", Rule(connection=Connection(kind="hang"))),
+        ("hang30000x1", Rule(when=When(times=1), connection=Connection(kind="hang", ms=30_000))),
+        ("delay5+drip2000", Rule(delay=Delay(ms=5), connection=Connection(kind="drip", ms=2000))),
         ("delay250p50", Rule(when=When(probability=0.5), delay=Delay(ms=250))),
     ],
 )
@@ -34,7 +41,7 @@ def test_an_expression_is_short_for_a_rule(text: str, rule: Rule) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "'' is no fault: expected terms such as 500, 500x2, 500p25 or delay250, joined by +"),
+        ("", "'' is no fault: expected terms such as 500, 500x2, 500p25, delay250 or reset, joined by +"),
         ("5oo", "'5oo' is no fault"),
         ("500 ", "'500 ' is no fault"),
         ("500x", "'500x' is no fault"),
@@ -44,12 +51,16 @@ def test_an_expression_is_short_for_a_rule(text: str, rule: Rule) -> None:
         ("\u0665\u0660\u0660", "'\u0665\u0660\u0660' is no fault"),
         ("500+", "'' is no fault"),
         ("DELAY5", "'DELAY5' is no fault"),
-        ("reset", "'reset' is no fault"),
+        ("drip", "'drip' is no fault"),
+        ("resetting", "'resetting' is no fault"),
+        ("hang3600001", "hang3600001 is too long: at most 3600000 ms"),
+        ("reset+500", "'reset+500': at most one status or connection fault, one delay and one count or share"),
+        ("reset+close", "'reset+close': at most one status or connection fault"),
         ("200", "200 is no fault: give a status from 400 to 599"),
         ("600", "600 is no fault: give a status from 400 to 599"),
         ("500p101", "p101 is no percentage: give 0 to 100"),
         ("delay3600001", "delay3600001 is too long: at most 3600000 ms"),
-        ("500+503", "'500+503': at most one status, one delay and one count or share"),
+        ("500+503", "'500+503': at most one status or connection fault, one delay and one count or share"),
         ("delay1+delay2", "'delay1+delay2': at most one status"),
         ("500x2+delay5x2", "'500x2+delay5x2': at most one status"),
         ("500x2+delay5p5", "'500x2+delay5p5': at most one status"),
@@ -67,7 +78,7 @@ def test_any_text_is_a_rule_or_an_expression_error(text: str) -> None:
         rule = parse_expression(text)
     except ExpressionError:
         return
-    assert rule.delay is not None or rule.respond is not None
+    assert rule.delay is not None or rule.answers
 
 
 @pytest.mark.parametrize(
@@ -95,6 +106,7 @@ def test_a_fault_is_given_short_or_as_json(given_fault: str | dict[str, object],
         (['CODE = "500"'], Preference(respond=R500)),
         (["fault=delay5+503"], Preference(Delay(ms=5), Respond(status=503))),
         (["fault=503, delay=5"], Preference(Delay(ms=5), Respond(status=503))),
+        (["fault=reset"], Preference(connection=Connection(kind="reset"))),
         (["code=200"], Preference()),
         (["code=200, delay=5"], Preference(Delay(ms=5))),
         (["respond-async, wait=100; code=500"], None),

@@ -24,7 +24,7 @@ UPPER = [
     "store",
     "exchange",
 ]
-LOWER = ["audiences", "holding", "middleware", "admin", "openapi", "app", "server", "cli"]
+LOWER = ["audiences", "holding", "connections", "middleware", "admin", "openapi", "app", "server", "cli"]
 LAYERS = UPPER + LOWER
 FRAMEWORKS = {"fastapi", "starlette", "uvicorn"}
 
