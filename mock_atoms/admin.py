@@ -1,20 +1,17 @@
 """The control API, `/__admin`: ours, beside the vendor's paths, never faulted."""
 
-from collections.abc import Callable
-from datetime import datetime
-
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from mock_atoms import __version__
 from mock_atoms.generator import iso
-from mock_atoms.middleware import Clock
+from mock_atoms.middleware import Clock, Now
 
 PREFIX = "/__admin"
 
 
-def admin_app(clock: Clock, now: Callable[[], datetime]) -> FastAPI:
+def admin_app(clock: Clock, now: Now) -> FastAPI:
     """Return the control API.
 
     Args:

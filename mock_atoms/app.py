@@ -1,7 +1,7 @@
 """The whole application: `MockAtoms` owns all state, `create_app` wires it."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from fastapi import FastAPI, Request, Response
@@ -18,8 +18,8 @@ from mock_atoms.expressions import parse_fault
 from mock_atoms.faults import FaultEngine
 from mock_atoms.fixtures import Fixtures, read_folder
 from mock_atoms.generator import Generator
-from mock_atoms.holding import Closing
-from mock_atoms.middleware import Clock, Express, Faults, Identify, Observe, not_found
+from mock_atoms.holding import Closing, Holder
+from mock_atoms.middleware import Clock, Express, Faults, Identify, Now, Observe, not_found
 from mock_atoms.rules import Rule
 from mock_atoms.settings import LOCALHOST_ORIGINS, ConfigError, Settings
 from mock_atoms.store import MemoryStore, Store
@@ -43,9 +43,7 @@ class MockAtoms:
         ConfigError: a fault or a fixture file cannot be used.
     """
 
-    def __init__(
-        self, settings: Settings, clock: Clock = time.monotonic, now: Callable[[], datetime] = _utc_now
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Clock = time.monotonic, now: Now = _utc_now) -> None:
         self.settings = settings
         self.clock = clock
         self.now = now
@@ -156,7 +154,7 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     mock = mock or MockAtoms(settings or Settings())
     origins = mock.settings.cors_origins
     routes = vendor_app(mock.store)
-    vendor: ASGIApp = Faults(Express(routes), mock.engine, mock.store, mock.closing)
+    vendor: ASGIApp = Faults(Express(routes), mock.engine, mock.store, Holder(mock.closing), mock.now)
     vendor = Observe(_with_cors(vendor, origins), mock.store, mock.generator, mock.clock)
     vendor = Identify(vendor, mock.settings, mock.clock)
     document = openapi.describe(routes, mock.settings.base_path)

@@ -3,14 +3,17 @@
 An ASGI application cannot do this by itself: the server puts the connection's transport into the scope.
 """
 
-import asyncio
 import socket
 import struct
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mock_atoms.holding import Closing, Outcome, Sleep, hold
+from mock_atoms.holding import Holder, Outcome
 from mock_atoms.rules import Connection
+
+if TYPE_CHECKING:
+    import asyncio
 
 TRANSPORT = "mock_atoms.transport"
 """Under which extension of the scope the server puts the `asyncio.Transport` of the connection."""
@@ -35,14 +38,12 @@ class Breaker:
 
     Args:
         app: what gives the answer that is cut or slowed down.
-        closing: ends what hangs or drips when the server wants to end.
-        sleep: waits.
+        holder: waits while it hangs or drips.
     """
 
-    def __init__(self, app: ASGIApp, closing: Closing, sleep: Sleep) -> None:
+    def __init__(self, app: ASGIApp, holder: Holder) -> None:
         self._app = app
-        self._closing = closing
-        self._sleep = sleep
+        self._holder = holder
 
     async def __call__(self, fault: Connection, scope: Scope, receive: Receive, send: Send) -> None:
         """Break the connection of one request as `fault` says.
@@ -57,7 +58,7 @@ class Breaker:
             await self._drip(fault, scope, receive, send)
             return
         if fault.kind == "hang":
-            outcome, receive = await self._hold(fault.ms, receive)
+            outcome, receive = await self._holder.hold(None if fault.ms is None else fault.ms / 1000, receive)
             if outcome is Outcome.CLIENT_GONE:
                 return
         elif fault.kind == "truncate":
@@ -74,11 +75,6 @@ class Breaker:
         while (await receive())["type"] != "http.disconnect":
             pass  # to return before would have the server answer in our place
 
-    async def _hold(self, milliseconds: float | None, receive: Receive) -> tuple[Outcome, Receive]:
-        if milliseconds is None:
-            return await hold(0, receive, self._closing, _for_ever)
-        return await hold(milliseconds / 1000, receive, self._closing, self._sleep)
-
     async def _truncate(self, scope: Scope, receive: Receive, send: Send) -> None:
         start, body = await _answer_of(self._app, scope, receive)
         await send(start)
@@ -89,15 +85,11 @@ class Breaker:
         await send(start)
         pieces = max(1, min(_PIECES, len(body)))
         for number in range(pieces):
-            outcome, receive = await self._hold((fault.ms or 0) / pieces, receive)
+            outcome, receive = await self._holder.hold((fault.ms or 0) / 1000 / pieces, receive)
             if outcome is Outcome.CLIENT_GONE:
                 return
             piece = body[len(body) * number // pieces : len(body) * (number + 1) // pieces]
             await send({"type": "http.response.body", "body": piece, "more_body": number < pieces - 1})
-
-
-async def _for_ever(_seconds: float) -> None:
-    await asyncio.Future()
 
 
 async def _read(receive: Receive) -> None:

@@ -6,7 +6,18 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from mock_atoms.rules import MAX_DELAY_MS, Connection, Delay, Match, Respond, Rule, When, parse_connection, parse_rule
+from mock_atoms.rules import (
+    MAX_DELAY_MS,
+    Connection,
+    Delay,
+    Limit,
+    Match,
+    Respond,
+    Rule,
+    When,
+    parse_connection,
+    parse_rule,
+)
 from mock_atoms.settings import ConfigError
 
 
@@ -15,20 +26,20 @@ class ExpressionError(ValueError):
 
 
 _TERM = re.compile(
-    r"(?:(?P<status>[1-9]\d\d)|delay(?P<delay>\d{1,7})"
+    r"(?:(?P<status>[1-9]\d\d)|delay(?P<delay>\d{1,7})|limit(?P<limit>\d{1,6}(?:/\d{1,5})?)"
     r"|(?P<connection>reset|close|truncate|garbage|hang\d{0,7}|drip\d{1,7}))"
     r"(?:x(?P<times>\d{1,9})|p(?P<percent>\d{1,3}))?",
     re.ASCII,
 )
 _PREFERENCES = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')  # a comma in quotes separates nothing
-_GRAMMAR = "expected terms such as 500, 500x2, 500p25, delay250 or reset, joined by +"
-_EXCLUSIVE = ({"times", "percent"}, {"status", "connection"})
+_GRAMMAR = "expected terms such as 500, 500x2, 500p25, delay250, reset or limit10, joined by +"
+_EXCLUSIVE = ({"times", "percent"}, {"times", "limit"}, {"percent", "limit"}, {"status", "connection"})
 
 
 def parse_expression(text: str) -> Rule:
     """Parse a fault expression such as `delay250+500x2` into the one rule that it is short for.
 
-    A count (`x2`) or share (`p25`) may stand after any one term and holds for the whole expression.
+    A count (`x2`) or share (`p25`) may stand after any one term and holds for the whole expression, as a limit does.
 
     Raises:
         ExpressionError: says what is wrong with `text`.
@@ -42,29 +53,47 @@ def parse_expression(text: str) -> Rule:
             if value is not None:
                 if name in parts or any({name, *parts} >= pair for pair in _EXCLUSIVE):
                     raise ExpressionError(
-                        f"{text!r}: at most one status or connection fault, one delay and one count or share"
+                        f"{text!r}: at most one status or connection fault, one delay and one count, share or limit"
                     )
                 parts[name] = value
-    status, delay = parts.get("status"), parts.get("delay")
-    if status is not None and int(status) not in range(400, 600):
-        raise ExpressionError(f"{status} is no fault: give a status from 400 to 599")
-    if delay is not None and int(delay) > MAX_DELAY_MS:
-        raise ExpressionError(f"delay{delay} is too long: at most {MAX_DELAY_MS} ms")
-    if int(parts.get("percent", 0)) > 100:  # noqa: PLR2004 - a percentage
-        raise ExpressionError(f"p{parts['percent']} is no percentage: give 0 to 100")
-    try:
-        connection = parse_connection(parts["connection"]) if "connection" in parts else None
-    except ValueError as error:
-        raise ExpressionError(str(error)) from None
+    limit = _parse_limit(parts["limit"]) if "limit" in parts else None
+    connection = _parse_connection(parts["connection"]) if "connection" in parts else None
+    status = parts.get("status", "429" if limit and not connection else None)
+    _check_ranges(parts)
     return Rule(
         when=When(
             times=int(parts["times"]) if "times" in parts else None,
             probability=int(parts.get("percent", 100)) / 100,
+            limit=limit,
         ),
-        delay=Delay(ms=int(delay)) if delay is not None else None,
-        respond=Respond(status=int(status)) if status is not None else None,
+        delay=Delay(ms=int(parts["delay"])) if "delay" in parts else None,
+        respond=Respond(status=int(status)) if status else None,
         connection=connection,
     )
+
+
+def _check_ranges(parts: Mapping[str, str]) -> None:
+    if int(parts.get("status", 400)) not in range(400, 600):
+        raise ExpressionError(f"{parts['status']} is no fault: give a status from 400 to 599")
+    if int(parts.get("delay", 0)) > MAX_DELAY_MS:
+        raise ExpressionError(f"delay{parts['delay']} is too long: at most {MAX_DELAY_MS} ms")
+    if int(parts.get("percent", 0)) > 100:  # noqa: PLR2004 - a percentage
+        raise ExpressionError(f"p{parts['percent']} is no percentage: give 0 to 100")
+
+
+def _parse_connection(text: str) -> Connection:
+    try:
+        return parse_connection(text)
+    except ValueError as error:
+        raise ExpressionError(str(error)) from None
+
+
+def _parse_limit(text: str) -> Limit:
+    requests, _, seconds = text.partition("/")
+    try:
+        return Limit(requests=int(requests), seconds=int(seconds or 1))
+    except ValidationError:
+        raise ExpressionError(f"limit{text}: give the seconds of a window, from 1 to 86400") from None
 
 
 def parse_fault(given: str | Mapping[str, Any]) -> Rule:
@@ -130,7 +159,7 @@ def parse_prefer(values: Iterable[str]) -> Preference | None:
         return Preference()
     rule = parse_expression("+".join(terms))
     if rule.when != When():
-        raise ExpressionError("one request has no count or share: leave out x and p")
+        raise ExpressionError("one request has no count, share or limit: leave out x, p and limit")
     return Preference(rule.delay, rule.respond, rule.connection)
 
 

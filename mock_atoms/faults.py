@@ -3,24 +3,50 @@
 No clock, no I/O, and no randomness but what follows from (seed, rule, tenant, n).
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
 from mock_atoms.expressions import ExpressionError, Preference, parse_expression
-from mock_atoms.rules import Connection, Respond, Rule, When
+from mock_atoms.rules import Connection, Limit, Respond, Rule, When
 from mock_atoms.tenancy import Caller, magic_word
 
 _CHANCES = 1 << 53  # as many as a float from 0 to 1 can tell apart
 
 
 class Count(NamedTuple):
-    """How far one rule is with one tenant: how often it was asked, and how often it struck."""
+    """How far one rule is with one tenant.
+
+    Attributes:
+        asked: how often it was asked.
+        struck: how often it struck.
+        since: when the window of its rate limit began, in seconds.
+        used: how many requests that window has let through.
+    """
 
     asked: int = 0
     struck: int = 0
+    since: float = 0.0
+    used: int = 0
+
+
+class Arrival(NamedTuple):
+    """A request as the engine sees it.
+
+    Attributes:
+        caller: who sent it.
+        method: HTTP method.
+        path: path below the base path.
+        moment: when it came, in seconds since 1970.
+    """
+
+    caller: Caller
+    method: str
+    path: str
+    moment: float = 0.0
 
 
 Counters = dict[str, Count]
@@ -36,12 +62,14 @@ class Strike:
         delay_ms: how long the answer is held back.
         respond: what is answered in place of the API.
         connection: what becomes of the connection. Where both are `None`, the API answers.
+        facts: headers of `respond` that hold for this one answer, by lower-case name.
     """
 
     rules: tuple[str, ...]
     delay_ms: float = 0.0
     respond: Respond | None = None
     connection: Connection | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 PREFER_RULE = "prefer"
@@ -64,9 +92,7 @@ class FaultEngine:
         if error_rate > 0:
             self._rules[ERROR_RATE_RULE] = Rule(when=When(probability=error_rate), respond=Respond(status=500))
 
-    def decide(
-        self, caller: Caller, method: str, path: str, preference: Preference | None, counters: Counters
-    ) -> Strike | None:
+    def decide(self, arrival: Arrival, preference: Preference | None, counters: Counters) -> Strike | None:
         """Tell what befalls a request, and count it in `counters`.
 
         A `Prefer` header decides alone. Else the caller's magic key is asked first, then the rules in their order:
@@ -74,11 +100,9 @@ class FaultEngine:
         search. A rule that could add nothing is not asked, so its counter stays.
 
         Args:
-            caller: who sends the request; its tenant owns `counters`.
-            method: HTTP method.
-            path: path below the base path.
+            arrival: the request.
             preference: what the request itself asks for.
-            counters: updated in place.
+            counters: those of the caller's tenant; updated in place.
         """
         if preference is not None:
             if preference == Preference():
@@ -87,21 +111,23 @@ class FaultEngine:
             return Strike((PREFER_RULE,), asked_ms, preference.respond, preference.connection)
         struck: list[str] = []
         delay_ms: float | None = None
-        for rule_id, rule in self._candidates(caller):
+        tenant = arrival.caller.tenant
+        for rule_id, rule in self._candidates(arrival.caller):
             if not rule.answers and delay_ms is not None:
                 continue
-            if not rule.match(caller.tenant, method, path):
+            if not rule.match(tenant, arrival.method, arrival.path):
                 continue
-            count = counters.get(rule_id, Count())
-            hit = self._strikes(rule.when, rule_id, caller.tenant, count)
-            counters[rule_id] = Count(count.asked + 1, count.struck + hit)
+            count = _in_window(rule.when.limit, counters.get(rule_id, Count()), arrival.moment)
+            hit = self._strikes(rule.when, rule_id, tenant, count)
+            counters[rule_id] = Count(count.asked + 1, count.struck + hit, count.since, count.used + (not hit))
             if not hit:
                 continue
             struck.append(rule_id)
             if rule.delay is not None and delay_ms is None:
-                delay_ms = rule.delay.milliseconds(self._chance("delay", rule_id, caller.tenant, count.asked))
+                delay_ms = rule.delay.milliseconds(self._chance("delay", rule_id, tenant, count.asked))
             if rule.answers:
-                return Strike(tuple(struck), delay_ms or 0.0, rule.respond, rule.connection)
+                facts = _limit_headers(rule.when.limit, count, arrival.moment)
+                return Strike(tuple(struck), delay_ms or 0.0, rule.respond, rule.connection, facts)
         return Strike(tuple(struck), delay_ms or 0.0) if struck else None
 
     def _candidates(self, caller: Caller) -> Iterator[tuple[str, Rule]]:
@@ -116,6 +142,7 @@ class FaultEngine:
             count.asked >= when.after
             and (count.asked - when.after + 1) % when.every == 0
             and (when.times is None or count.struck < when.times)
+            and (when.limit is None or count.used >= when.limit.requests)
             and self._chance("strike", rule_id, tenant, count.asked) < when.probability
         )
 
@@ -124,3 +151,23 @@ class FaultEngine:
         data = f"{purpose}\0{rule_id}\0{n}\0".encode() + tenant
         digest = blake2b(data, digest_size=8, key=self._key).digest()
         return int.from_bytes(digest, "big") % _CHANCES / _CHANCES
+
+
+def _in_window(limit: Limit | None, count: Count, now: float) -> Count:
+    """Return `count` as of `now`: the first request, one after the window's end, or a clock set back opens a window."""
+    if limit is None or (count.asked and count.since <= now < count.since + limit.seconds):
+        return count
+    return count._replace(since=now, used=0)
+
+
+def _limit_headers(limit: Limit | None, count: Count, now: float) -> dict[str, str]:
+    """Return what a refused client is told: when the window ends, as a wait and as a moment, both in whole seconds."""
+    if limit is None:
+        return {}
+    end = count.since + limit.seconds
+    return {
+        "retry-after": str(max(1, math.ceil(end - now))),
+        "x-ratelimit-limit": str(limit.requests),
+        "x-ratelimit-remaining": "0",
+        "x-ratelimit-reset": str(math.ceil(end)),
+    }

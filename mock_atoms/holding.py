@@ -39,39 +39,55 @@ class Closing:
             self._waiters.discard(waiter)
 
 
-async def hold(seconds: float, receive: Receive, closing: Closing, sleep: Sleep) -> tuple[Outcome, Receive]:
-    """Hold back for `seconds`.
+class Holder:
+    """Holds answers back.
 
-    Meanwhile the request is read, since only then does a server tell of a client that has gone.
-
-    Returns:
-        Why holding ended, and the `receive` to go on with, which gives once more what was read.
+    Args:
+        closing: ends all holding when it is announced.
+        sleep: waits.
     """
-    early: list[Message] = []
 
-    async def until_gone() -> None:
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            early.append(message)
-            more = message.get("more_body", False)
-        if (await receive())["type"] != "http.disconnect":
-            await asyncio.Future()  # a transport that cannot tell: never
+    def __init__(self, closing: Closing, sleep: Sleep = asyncio.sleep) -> None:
+        self._closing = closing
+        self._sleep = sleep
 
-    async def again() -> Message:
-        return early.pop(0) if early else await receive()
+    async def hold(self, seconds: float | None, receive: Receive) -> tuple[Outcome, Receive]:
+        """Hold back for `seconds`, or for ever.
 
-    tasks = {
-        asyncio.ensure_future(sleep(seconds)): Outcome.ELAPSED,
-        asyncio.ensure_future(until_gone()): Outcome.CLIENT_GONE,
-        asyncio.ensure_future(closing.wait()): Outcome.CLOSING,
-    }
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    return next(outcome for task, outcome in tasks.items() if task in done), again
+        Meanwhile the request is read, since only then does a server tell of a client that has gone.
+
+        Returns:
+            Why holding ended, and the `receive` to go on with, which gives once more what was read.
+        """
+        early: list[Message] = []
+
+        async def until_gone() -> None:
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return
+                early.append(message)
+                more = message.get("more_body", False)
+            if (await receive())["type"] != "http.disconnect":
+                await _for_ever()  # a transport that cannot tell: never
+
+        async def again() -> Message:
+            return early.pop(0) if early else await receive()
+
+        tasks = {
+            asyncio.ensure_future(_for_ever() if seconds is None else self._sleep(seconds)): Outcome.ELAPSED,
+            asyncio.ensure_future(until_gone()): Outcome.CLIENT_GONE,
+            asyncio.ensure_future(self._closing.wait()): Outcome.CLOSING,
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return next(outcome for task, outcome in tasks.items() if task in done), again
+
+
+async def _for_ever() -> None:
+    await asyncio.Future()

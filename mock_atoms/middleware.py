@@ -1,7 +1,7 @@
 """What wraps the vendor's routes, as plain ASGI: identification, observation, faults, and Express's manners."""
 
-import asyncio
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from html import escape
 from http import HTTPStatus
 from urllib.parse import quote
@@ -21,9 +21,9 @@ from mock_atoms.exchange import (
     Exchange,
 )
 from mock_atoms.expressions import ExpressionError, Preference, parse_prefer
-from mock_atoms.faults import Counters, FaultEngine, Strike
+from mock_atoms.faults import Arrival, Counters, FaultEngine, Strike
 from mock_atoms.generator import Generator
-from mock_atoms.holding import Closing, Outcome, Sleep, hold
+from mock_atoms.holding import Holder, Outcome
 from mock_atoms.rules import BODILESS
 from mock_atoms.settings import Settings
 from mock_atoms.store import Store
@@ -34,6 +34,7 @@ REASON_HEADER = b"x-mock-atoms-reason"
 NOBODY_KEY = b""
 
 Headers = Iterable[tuple[bytes, bytes]]
+Now = Callable[[], datetime]
 Clock = Callable[[], float]
 
 
@@ -124,22 +125,21 @@ def _marked(headers: Headers, exchange: Exchange, request_id: bytes) -> Headers:
 class Faults:
     """Lets faults strike the requests of somebody; nobody gets the 401 of the routes, whatever the rules say."""
 
-    def __init__(
-        self, app: ASGIApp, engine: FaultEngine, store: Store, closing: Closing, sleep: Sleep = asyncio.sleep
-    ) -> None:
+    def __init__(self, app: ASGIApp, engine: FaultEngine, store: Store, holder: Holder, now: Now) -> None:
         self._app = app
         self._engine = engine
         self._store = store
-        self._closing = closing
-        self._sleep = sleep
-        self._breaker = Breaker(app, closing, sleep)
+        self._holder = holder
+        self._now = now
+        self._breaker = Breaker(app, holder)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, as ASGI has it."""
         exchange: Exchange = scope[SCOPE_KEY]
         if isinstance(exchange.caller, Caller) and exchange.below is not None:
             try:
-                strike = await self._decide(exchange.caller, exchange.method, exchange.below, _preference(scope))
+                arrival = Arrival(exchange.caller, exchange.method, exchange.below, self._now().timestamp())
+                strike = await self._decide(arrival, _preference(scope))
             except ExpressionError as error:
                 exchange.reason = BAD_PREFER
                 await _answer_error(send, HTTPStatus.BAD_REQUEST, [f"Prefer: {error}"])
@@ -147,7 +147,7 @@ class Faults:
             if strike is not None:
                 exchange.faults = strike.rules
                 if strike.delay_ms:
-                    outcome, receive = await hold(strike.delay_ms / 1000, receive, self._closing, self._sleep)
+                    outcome, receive = await self._holder.hold(strike.delay_ms / 1000, receive)
                     if outcome is Outcome.CLIENT_GONE:
                         return
                     if outcome is Outcome.CLOSING:
@@ -155,7 +155,7 @@ class Faults:
                         await _answer_error(send, HTTPStatus.SERVICE_UNAVAILABLE, ["mock-atoms is shutting down"])
                         return
                 if strike.respond is not None:
-                    await _answer(send, strike.respond.status, *strike.respond.render())
+                    await _answer(send, strike.respond.status, *strike.respond.render(strike.facts))
                     return
                 if strike.connection is not None:
                     exchange.reason = f"connection-{strike.connection.kind}"
@@ -163,11 +163,11 @@ class Faults:
                     return
         await self._app(scope, receive, send)
 
-    async def _decide(self, caller: Caller, method: str, path: str, preference: Preference | None) -> Strike | None:
+    async def _decide(self, arrival: Arrival, preference: Preference | None) -> Strike | None:
         def decide(counters: Counters) -> Strike | None:
-            return self._engine.decide(caller, method, path, preference, counters)
+            return self._engine.decide(arrival, preference, counters)
 
-        return await self._store.with_counters(caller.tenant, decide)
+        return await self._store.with_counters(arrival.caller.tenant, decide)
 
 
 def _preference(scope: Scope) -> Preference | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from http import HTTPStatus
 from statistics import NormalDist
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -60,6 +61,13 @@ class Match(_Part):
         )
 
 
+class Limit(_Part):
+    """How many requests a tenant may send: `requests` in each window of `seconds`, which its first request opens."""
+
+    requests: Annotated[int, Field(ge=0, le=1_000_000)]
+    seconds: Annotated[int, Field(ge=1, le=86_400)] = 1
+
+
 class When(_Part):
     """How often a rule strikes, counted over the matching requests of each tenant by itself.
 
@@ -68,12 +76,14 @@ class When(_Part):
         every: strike each n-th one from then on.
         times: strike so often at most; `None` for no end.
         probability: strike with this chance, from 0 (never) to 1 (always).
+        limit: strike only those over this rate limit.
     """
 
     after: Annotated[int, Field(ge=0)] = 0
     times: Annotated[int, Field(ge=0)] | None = None
     every: Annotated[int, Field(ge=1)] = 1
     probability: Annotated[float, Field(ge=0, le=1)] = 1.0
+    limit: Limit | None = None
 
 
 class Delay(_Part):
@@ -147,9 +157,14 @@ class Respond(_Part):
             raise ValueError(f"cannot be written as JSON: {error}") from None
         return self
 
-    def render(self) -> tuple[dict[str, str], bytes]:
-        """Return the headers, by lower-case name, and the body of the answer."""
-        headers = error_headers(self.status) | {name.lower(): value for name, value in self.headers.items()}
+    def render(self, facts: Mapping[str, str] = MappingProxyType({})) -> tuple[dict[str, str], bytes]:
+        """Return the headers, by lower-case name, and the body of the answer.
+
+        Args:
+            facts: headers that hold for this one answer, such as how long to wait; the rule's own win over them.
+        """
+        written = {name.lower(): value for name, value in self.headers.items()}
+        headers = error_headers(self.status) | dict(facts) | written
         if self.status in BODILESS:
             return headers, b""
         body = error_body(self.status, self.errors, headers) if self.body is None else self.body

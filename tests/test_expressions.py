@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mock_atoms.expressions import ExpressionError, Preference, parse_expression, parse_fault, parse_prefer
-from mock_atoms.rules import Connection, Delay, Match, Respond, Rule, When
+from mock_atoms.rules import Connection, Delay, Limit, Match, Respond, Rule, When
 from mock_atoms.settings import ConfigError
 
 R500 = Respond(status=500)
@@ -31,6 +31,10 @@ R500 = Respond(status=500)
         ("hang", Rule(connection=Connection(kind="hang"))),
         ("hang30000x1", Rule(when=When(times=1), connection=Connection(kind="hang", ms=30_000))),
         ("delay5+drip2000", Rule(delay=Delay(ms=5), connection=Connection(kind="drip", ms=2000))),
+        ("limit10", Rule(when=When(limit=Limit(requests=10)), respond=Respond(status=429))),
+        ("limit100/60", Rule(when=When(limit=Limit(requests=100, seconds=60)), respond=Respond(status=429))),
+        ("limit10+503", Rule(when=When(limit=Limit(requests=10)), respond=Respond(status=503))),
+        ("limit10+reset", Rule(when=When(limit=Limit(requests=10)), connection=Connection(kind="reset"))),
         ("delay250p50", Rule(when=When(probability=0.5), delay=Delay(ms=250))),
     ],
 )
@@ -41,7 +45,7 @@ def test_an_expression_is_short_for_a_rule(text: str, rule: Rule) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "'' is no fault: expected terms such as 500, 500x2, 500p25, delay250 or reset, joined by +"),
+        ("", "'' is no fault: expected terms such as 500, 500x2, 500p25, delay250, reset or limit10, joined by +"),
         ("5oo", "'5oo' is no fault"),
         ("500 ", "'500 ' is no fault"),
         ("500x", "'500x' is no fault"),
@@ -54,13 +58,18 @@ def test_an_expression_is_short_for_a_rule(text: str, rule: Rule) -> None:
         ("drip", "'drip' is no fault"),
         ("resetting", "'resetting' is no fault"),
         ("hang3600001", "hang3600001 is too long: at most 3600000 ms"),
-        ("reset+500", "'reset+500': at most one status or connection fault, one delay and one count or share"),
+        ("reset+500", "'reset+500': at most one status or connection fault, one delay and one count, share or limit"),
+        ("limit10x2", "'limit10x2': at most one status"),
+        ("limit10+500p5", "'limit10+500p5': at most one status"),
+        ("limit10/0", "limit10/0: give the seconds of a window, from 1 to 86400"),
+        ("limit10/90000", "limit10/90000: give the seconds of a window, from 1 to 86400"),
+        ("limit", "'limit' is no fault"),
         ("reset+close", "'reset+close': at most one status or connection fault"),
         ("200", "200 is no fault: give a status from 400 to 599"),
         ("600", "600 is no fault: give a status from 400 to 599"),
         ("500p101", "p101 is no percentage: give 0 to 100"),
         ("delay3600001", "delay3600001 is too long: at most 3600000 ms"),
-        ("500+503", "'500+503': at most one status or connection fault, one delay and one count or share"),
+        ("500+503", "'500+503': at most one status or connection fault, one delay and one count, share or limit"),
         ("delay1+delay2", "'delay1+delay2': at most one status"),
         ("500x2+delay5x2", "'500x2+delay5x2': at most one status"),
         ("500x2+delay5p5", "'500x2+delay5p5': at most one status"),
@@ -133,8 +142,9 @@ def test_a_prefer_header_is_read(values: list[str], preference: Preference | Non
         ("delay=-1", "delay=-1: give milliseconds, 3600000 at most"),
         ("delay=3600001", "delay3600001 is too long"),
         ("fault=5oo", "'5oo' is no fault"),
-        ("fault=500x2", "one request has no count or share: leave out x and p"),
-        ("fault=500p50", "one request has no count or share: leave out x and p"),
+        ("fault=500x2", "one request has no count, share or limit: leave out x, p and limit"),
+        ("fault=limit5", "one request has no count, share or limit"),
+        ("fault=500p50", "one request has no count, share or limit: leave out x, p and limit"),
         ("fault=503, code=500", "'503+500': at most one status"),
     ],
 )

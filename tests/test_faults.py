@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mock_atoms.expressions import Preference, parse_expression
-from mock_atoms.faults import Counters, FaultEngine, Strike
+from mock_atoms.faults import Arrival, Counters, FaultEngine, Strike
 from mock_atoms.rules import Delay, Match, Respond, Rule, When
 from mock_atoms.tenancy import caller_of
 
@@ -33,8 +33,10 @@ def test_when_says_how_often(when: When, struck: str) -> None:
     assert pattern == struck
 
 
-def strike(engine: FaultEngine, token: str, counters: Counters, prefer: Preference | None = None) -> Strike | None:
-    return engine.decide(caller_of(token), "GET", "/audience", prefer, counters)
+def strike(
+    engine: FaultEngine, token: str, counters: Counters, prefer: Preference | None = None, now: float = 0.0
+) -> Strike | None:
+    return engine.decide(Arrival(caller_of(token), "GET", "/audience", now), prefer, counters)
 
 
 def pattern(engine: FaultEngine, token: str, n: int) -> str:
@@ -143,3 +145,43 @@ def test_what_befalls_a_tenant_does_not_depend_on_the_others(rules: list[str], o
     together = run(order)
     for token in set(order):
         assert together(token) == run([other for other in order if other == token])(token)
+
+
+@pytest.mark.parametrize(
+    ("expression", "moments", "struck"),
+    [
+        ("limit2", [0.0, 0.1, 0.2, 0.9, 1.0, 1.1, 1.2], "..XX..X"),
+        ("limit2/60", [5, 6, 7, 64.9, 65, 66, 67], "..XX..X"),
+        ("limit0", [0, 1, 2], "XXX"),
+        ("limit1", [100, 50, 50.5], "..X"),
+        ("limit1+503", [0, 0.5], ".X"),
+    ],
+)
+def test_a_limit_strikes_what_is_over_it(expression: str, moments: list[float], struck: str) -> None:
+    engine = FaultEngine("atoms", {"r": parse_expression(expression)})
+    counters: Counters = {}
+    shown = "".join("X" if strike(engine, "sk_a", counters, now=moment) else "." for moment in moments)
+    assert shown == struck
+
+
+def test_a_limit_tells_truly_when_to_come_back() -> None:
+    engine = FaultEngine("atoms", {"r": parse_expression("limit1/60")})
+    counters: Counters = {}
+    assert strike(engine, "sk_a", counters, now=1000.5) is None
+    refused = strike(engine, "sk_a", counters, now=1012.0)
+    assert refused is not None
+    assert refused.facts == {
+        "retry-after": "49",
+        "x-ratelimit-limit": "1",
+        "x-ratelimit-remaining": "0",
+        "x-ratelimit-reset": "1061",
+    }
+    assert strike(engine, "sk_a", counters, now=1012.0 + 49) is None
+
+
+def test_each_tenant_has_a_limit_of_its_own() -> None:
+    engine = FaultEngine("atoms", {"r": parse_expression("limit1")})
+    one: Counters = {}
+    other: Counters = {}
+    assert [strike(engine, "sk_a", one) is None, strike(engine, "sk_b", other) is None] == [True, True]
+    assert [strike(engine, "sk_a", one) is None, strike(engine, "sk_b", other) is None] == [False, False]

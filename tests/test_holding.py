@@ -2,7 +2,7 @@ import asyncio
 
 from starlette.types import Message
 
-from mock_atoms.holding import Closing, Outcome, hold
+from mock_atoms.holding import Closing, Holder, Outcome
 
 REQUEST = {"type": "http.request", "body": b"", "more_body": False}
 GONE = {"type": "http.disconnect"}
@@ -29,25 +29,25 @@ class Client:
 
 
 def test_time_passes() -> None:
-    outcome, _ = asyncio.run(hold(1, Client(REQUEST).receive, Closing(), at_once))
+    outcome, _ = asyncio.run(Holder(Closing(), at_once).hold(1, Client(REQUEST).receive))
     assert outcome is Outcome.ELAPSED
 
 
 def test_a_client_that_goes_ends_it() -> None:
     for messages in ([GONE], [REQUEST, GONE], [{**REQUEST, "more_body": True}, GONE]):
-        outcome, _ = asyncio.run(hold(1, Client(*messages).receive, Closing(), never))
+        outcome, _ = asyncio.run(Holder(Closing(), never).hold(1, Client(*messages).receive))
         assert outcome is Outcome.CLIENT_GONE
 
 
 def test_a_transport_that_repeats_the_request_is_not_taken_for_a_client_that_has_gone() -> None:
-    outcome, _ = asyncio.run(hold(1, Client(*[REQUEST] * 9).receive, Closing(), asyncio.sleep))
+    outcome, _ = asyncio.run(Holder(Closing(), asyncio.sleep).hold(1, Client(*[REQUEST] * 9).receive))
     assert outcome is Outcome.ELAPSED
 
 
 def test_closing_ends_all_that_is_held_and_nothing_later() -> None:
     async def run() -> list[Outcome]:
         closing = Closing()
-        held = [asyncio.ensure_future(hold(1, Client().receive, closing, never)) for _ in range(3)]
+        held = [asyncio.ensure_future(Holder(closing, never).hold(1, Client().receive)) for _ in range(3)]
         await asyncio.sleep(0.05)
         closing.announce()
         return [(await one)[0] for one in held]
@@ -59,7 +59,7 @@ def test_what_was_read_meanwhile_is_read_again() -> None:
     async def run() -> list[bytes]:
         parts = [{**REQUEST, "body": b"a", "more_body": True}, {**REQUEST, "body": b"b"}]
         client = Client(*parts)
-        _, receive = await hold(0.01, client.receive, Closing(), asyncio.sleep)
+        _, receive = await Holder(Closing(), asyncio.sleep).hold(0.01, client.receive)
         client.messages.append(GONE)
         return [(await receive()).get("body", b"gone") for _ in range(3)]
 
@@ -68,7 +68,7 @@ def test_what_was_read_meanwhile_is_read_again() -> None:
 
 def test_being_cancelled_leaves_no_task_behind() -> None:
     async def run() -> int:
-        held = asyncio.ensure_future(hold(1, Client(REQUEST).receive, Closing(), never))
+        held = asyncio.ensure_future(Holder(Closing(), never).hold(1, Client(REQUEST).receive))
         await asyncio.sleep(0.01)
         held.cancel()
         await asyncio.gather(held, return_exceptions=True)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from mock_atoms.app import MockAtoms, vendor_app
 from mock_atoms.exchange import JsonFormatter
 from mock_atoms.expressions import parse_expression
 from mock_atoms.faults import FaultEngine
+from mock_atoms.holding import Holder
 from mock_atoms.middleware import Express, Faults, Identify, Observe
 from mock_atoms.settings import ConfigError
 from tests.asgi import bearer, call
@@ -142,10 +144,23 @@ def test_a_delay_holds_the_answer_back(expression: str, slept: list[float], stat
 
     mock = MockAtoms(Settings())
     engine = FaultEngine("atoms", {"r": parse_expression(expression)})
-    app = Faults(Express(vendor_app(mock.store)), engine, mock.store, mock.closing, sleep)
+    app = Faults(Express(vendor_app(mock.store)), engine, mock.store, Holder(mock.closing, sleep), mock.now)
     app_outside = Identify(Observe(app, mock.store, mock.generator, mock.clock), mock.settings, mock.clock)
     answer = call(app_outside, "/atoms/v1/audience", bearer("sk_acme"))
     assert (seconds, answer.status, answer.headers.get("x-mock-atoms-fault")) == (slept, status, mark)
+
+
+def test_over_its_limit_a_tenant_gets_the_documented_429_and_is_let_in_again() -> None:
+    moments = iter([1000.0, 1000.1, 1000.2, 1001.2])
+    mock = MockAtoms(Settings(), now=lambda: datetime.fromtimestamp(next(moments), UTC))
+    app = create_app(mock=mock)
+    answers = [call(app, "/atoms/v1/audience", bearer("sk_mock_limit2.mine")) for _ in range(4)]
+    assert [answer.status for answer in answers] == [200, 200, 429, 200]
+    refused = answers[2]
+    assert json.loads(refused.body)["code"] == "RATE_LIMIT_EXCEEDED"
+    assert json.loads(refused.body)["retry_after"] == int(refused.headers["retry-after"]) == 1
+    assert refused.headers["x-ratelimit-reset"] == "1001"
+    assert refused.headers["x-mock-atoms-fault"] == "key"
 
 
 def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
