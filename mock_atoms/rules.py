@@ -134,27 +134,30 @@ class Respond(_Part):
         status: HTTP status.
         errors: messages for the error envelope, in place of the documented ones.
         body: any JSON, sent as it is in place of an envelope; a text is sent as a JSON string.
+        text: the body to the letter, which need not be JSON, whatever its content type says.
         headers: headers to add or replace.
     """
 
     status: Annotated[int, Field(ge=200, le=599)]
     errors: list[str] | None = None
     body: Any = None
+    text: str | None = None
     headers: Annotated[dict[str, str], AfterValidator(_header_lines)] = {}
 
     @model_validator(mode="after")
     def _one_body(self) -> "Respond":
-        if self.errors is not None and self.body is not None:
-            raise ValueError("give errors or body, not both")
+        given = [part for part in (self.errors, self.body, self.text) if part is not None]
+        if len(given) > 1:
+            raise ValueError("give one of errors, body and text")
         if self.status in BODILESS:
-            if self.errors is not None or self.body is not None:
+            if given:
                 raise ValueError(f"a {self.status} has no body")
-        elif self.status < HTTPStatus.BAD_REQUEST and self.body is None:
+        elif self.status < HTTPStatus.BAD_REQUEST and (not given or self.errors is not None):
             raise ValueError(f"a {self.status} is no error: give its body")
         try:
             self.render()
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"cannot be written as JSON: {error}") from None
+            raise ValueError(f"cannot be sent: {error}") from None
         return self
 
     def render(self, facts: Mapping[str, str] = MappingProxyType({})) -> tuple[dict[str, str], bytes]:
@@ -167,8 +170,11 @@ class Respond(_Part):
         headers = error_headers(self.status) | dict(facts) | written
         if self.status in BODILESS:
             return headers, b""
+        headers = {"content-type": JSON_TYPE} | headers
+        if self.text is not None:
+            return headers, self.text.encode()
         body = error_body(self.status, self.errors, headers) if self.body is None else self.body
-        return {"content-type": JSON_TYPE} | headers, render_json(body)
+        return headers, render_json(body)
 
 
 Kind = Literal["reset", "close", "hang", "truncate", "garbage", "drip"]
