@@ -1,18 +1,16 @@
 """The whole application: `MockAtoms` owns all state, `create_app` wires it."""
 
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import admin, openapi
-from mock_atoms.audiences import router
-from mock_atoms.contract import JSON_TYPE, ApiError, error_body, error_headers, render_json
+from mock_atoms.audiences import VendorJson, router
+from mock_atoms.contract import ApiError, error_body, error_headers
 from mock_atoms.exchange import SCOPE_KEY
 from mock_atoms.expressions import parse_fault
 from mock_atoms.faults import FaultEngine
@@ -101,14 +99,14 @@ def _head_as_get(scope: Scope) -> Scope:
 def vendor_app(store: Store) -> FastAPI:
     """Return the vendor's routes alone: paths below the base path, each request with an `Exchange` in its scope."""
     app = FastAPI(
-        title="atoms", version="1.0.0", openapi_url=None, redirect_slashes=False, default_response_class=_Json
+        title="atoms", version="1.0.0", openapi_url=None, redirect_slashes=False, default_response_class=VendorJson
     )
     app.include_router(router(store))
 
     @app.exception_handler(ApiError)
     async def api_error(_request: Request, error: ApiError) -> Response:
         headers = error_headers(error.status)
-        return _Json(error_body(error.status, error.errors, headers), error.status, headers)
+        return VendorJson(error_body(error.status, error.errors, headers), error.status, headers)
 
     @app.exception_handler(HTTPException)
     async def no_route(request: Request, _error: HTTPException) -> Response:
@@ -117,19 +115,9 @@ def vendor_app(store: Store) -> FastAPI:
     @app.exception_handler(Exception)
     async def bug(request: Request, _error: Exception) -> Response:
         request.scope[SCOPE_KEY].reason = "bug-in-mock"
-        return _Json(error_body(500, None, {}), 500)
+        return VendorJson(error_body(500, None, {}), 500)
 
     return app
-
-
-class _Json(JSONResponse):
-    """JSON as the vendor sends it. `media_type` stays plain, since the OpenAPI document is made of it."""
-
-    def render(self, content: object) -> bytes:
-        return render_json(content)
-
-    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
-        super().init_headers({"content-type": JSON_TYPE} | dict(headers or {}))
 
 
 class _NotFound(Response):

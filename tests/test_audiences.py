@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from pydantic import TypeAdapter
 
 from mock_atoms import MockServer, admin, openapi
-from mock_atoms.contract import render_json
+from mock_atoms.contract import AudienceList, render_json
 from mock_atoms.fixtures import Fixtures
 from mock_atoms.generator import Generator
 from mock_atoms.settings import RESERVED_SEGMENTS
@@ -24,6 +25,13 @@ def test_a_caller_gets_the_audiences_of_its_token(client: httpx.Client) -> None:
     assert answer.headers["content-type"] == JSON
     held = Fixtures(Generator("atoms"), "en_US").audiences(caller_of("sk_acme"))
     assert answer.content == render_json({"status": True, "data": held})
+
+
+@pytest.mark.parametrize("word", ["", "mock_empty", "mock_one", "mock_many", "mock_sparse", "mock_unicode"])
+def test_what_is_served_has_the_documented_shape(client: httpx.Client, word: str) -> None:
+    answer = client.get("/audience", headers={"Authorization": f"Bearer sk_{word}"})
+    served = TypeAdapter(AudienceList).validate_json(answer.content, strict=True)
+    assert served == answer.json()
 
 
 def test_member_counts_are_json_integers(client: httpx.Client) -> None:
