@@ -114,11 +114,12 @@ def test_clients_raise_what_the_documents_say(
     server: MockServer, fault: str, by_httpx: type[Exception], by_requests: type[Exception]
 ) -> None:
     headers = {"Authorization": f"Bearer sk_mock_{fault}.clients"}
+    patience = 0.3 if fault == "hang" else 20
     with pytest.raises(httpx.HTTPError) as caught:
-        httpx.get(f"{server.url}/audience", headers=headers, timeout=0.5)
+        httpx.get(f"{server.url}/audience", headers=headers, timeout=httpx.Timeout(20, read=patience))
     assert type(caught.value) is by_httpx
     with pytest.raises(requests.RequestException) as raised:
-        requests.get(f"{server.url}/audience", headers=headers, timeout=0.5)
+        requests.get(f"{server.url}/audience", headers=headers, timeout=(20, patience))
     assert type(raised.value) is by_requests
 
 
@@ -137,8 +138,9 @@ def test_a_dripping_answer_is_whole_at_its_end(server: MockServer) -> None:
 
 @pytest.mark.parametrize("fault", ["hang", "drip600000"])
 def test_a_client_that_goes_ends_the_fault(caplog: pytest.LogCaptureFixture, fault: str) -> None:
+    headers = {"Authorization": f"Bearer sk_mock_{fault}"}
     with caplog.at_level(logging.INFO, "mock_atoms"), MockServer() as mock, pytest.raises(httpx.ReadTimeout):
-        httpx.get(f"{mock.url}/audience", headers={"Authorization": f"Bearer sk_mock_{fault}"}, timeout=0.3)
+        httpx.get(f"{mock.url}/audience", headers=headers, timeout=httpx.Timeout(20, read=0.3))
     (line,) = [record.getMessage() for record in caplog.records if record.name == "mock_atoms"]
     assert line.endswith(f" fault=key reason=connection-{fault.rstrip('0123456789')}")
     assert not [record for record in caplog.records if record.name == "uvicorn.error"]
