@@ -213,7 +213,11 @@ def parse_connection(text: str) -> Connection:
 
 
 def _connection_in_short(value: object) -> object:
-    return parse_connection(value) if isinstance(value, str) else value
+    if value is None or isinstance(value, Connection):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("give text such as reset or hang30000")  # noqa: TRY004 - pydantic wants a ValueError
+    return parse_connection(value)
 
 
 class Rule(_Part):

@@ -170,11 +170,14 @@ class MockServer:
         options: or fields of `Settings` by name. The port is a free one unless given.
 
     Raises:
-        ConfigError: a fault or a fixture file cannot be used.
+        ConfigError: a setting, a fault or a fixture file cannot be used.
         ListenError: the port is taken.
+        TypeError: both settings and options were given.
     """
 
     def __init__(self, settings: Settings | None = None, **options: object) -> None:
+        if settings is not None and options:
+            raise TypeError(f"give settings or {', '.join(options)}, not both: one would be lost")
         self.settings = settings or settings_of({"port": 0, **options})
         self._mock = MockAtoms(self.settings)
         self._app = create_app(mock=self._mock)

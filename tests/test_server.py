@@ -241,6 +241,11 @@ def test_a_mock_server_takes_whole_settings() -> None:
         assert mock.url.endswith("/x")
 
 
+def test_a_mock_server_takes_settings_one_way_alone() -> None:
+    with pytest.raises(TypeError, match="give settings or seed, not both"):
+        MockServer(Settings(), seed="x")
+
+
 def test_settings_that_cannot_be_used_are_a_config_error() -> None:
     with pytest.raises(ConfigError, match=r"^tokens: a token is one word of visible ASCII") as caught:
         MockServer(tokens="sk_verysecret token")
