@@ -13,11 +13,12 @@ from mock_atoms.audiences import VendorJson, router
 from mock_atoms.contract import ApiError, error_body, error_headers
 from mock_atoms.exchange import SCOPE_KEY
 from mock_atoms.expressions import parse_fault
-from mock_atoms.faults import FaultEngine
+from mock_atoms.faults import ERROR_RATE_RULE, FaultEngine, error_rate_rule
 from mock_atoms.fixtures import Fixtures, read_folder
 from mock_atoms.generator import Generator
 from mock_atoms.holding import Closing, Holder
 from mock_atoms.middleware import Clock, Express, Faults, Identify, Now, Observe, not_found
+from mock_atoms.rulebook import RuleBook
 from mock_atoms.rules import Rule
 from mock_atoms.settings import LOCALHOST_ORIGINS, ConfigError, Settings
 from mock_atoms.store import MemoryStore, Store
@@ -51,21 +52,20 @@ class MockAtoms:
         self.fixtures = Fixtures(self.generator, settings.locale, files)
         self.store: Store = MemoryStore(self.fixtures)
         self.closing = Closing()
-        self.engine = FaultEngine(settings.seed, _rules(settings), settings.error_rate)
+        self.rules = RuleBook(_rules(settings))
+        self.engine = FaultEngine(settings.seed, self.rules)
 
 
 def _rules(settings: Settings) -> dict[str, Rule]:
     rules = {}
-    base = settings.base_path
     for number, given in enumerate(settings.faults, 1):
         rule_id = f"fault-{number}"
         try:
-            rule = rules[rule_id] = parse_fault(given)
+            rules[rule_id] = parse_fault(given, settings.base_path)
         except ConfigError as error:
             raise ConfigError(f"{rule_id}: {error}") from None
-        path = rule.match.path
-        if base and path and path.startswith(f"{base}/"):
-            raise ConfigError(f"{rule_id}: {path}: write the path below the base path: {path[len(base) :]}")
+    if settings.error_rate:
+        rules[ERROR_RATE_RULE] = error_rate_rule(settings.error_rate)
     return rules
 
 

@@ -76,12 +76,12 @@ class Breaker:
             pass  # to return before would have the server answer in our place
 
     async def _truncate(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start, body = await _answer_of(self._app, scope, receive)
+        start, body = await answer_of(self._app, scope, receive)
         await send(start)
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
 
     async def _drip(self, fault: Connection, scope: Scope, receive: Receive, send: Send) -> None:
-        start, body = await _answer_of(self._app, scope, receive)
+        start, body = await answer_of(self._app, scope, receive)
         await send(start)
         pieces = max(1, min(_PIECES, len(body)))
         for number in range(pieces):
@@ -97,7 +97,7 @@ async def _read(receive: Receive) -> None:
         pass
 
 
-async def _answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
+async def answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
     """Return the start of the answer of `app`, and its whole body."""
     sent: list[Message] = []
 

@@ -18,6 +18,9 @@ JSON_TYPE = "application/json; charset=utf-8"
 MAX_MEMBERS = 10_000
 """Most members that an audience may have (G, D)."""
 
+DOCUMENTED_PATHS = ("/audience", "/audience/{id}", "/audience/{id}/members", "/audience/{id}/members/search")
+"""Every path of the audience API, below the base path (S)."""
+
 _Shape = TypeVar("_Shape", bound=type)
 
 

@@ -4,10 +4,9 @@ import json
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import quote, unquote
 
 from mock_atoms.tenancy import Caller, Nobody
-from mock_atoms.tokens import mask, redact
+from mock_atoms.tokens import conceal_url
 
 LOGGER = logging.getLogger("mock_atoms")
 SCOPE_KEY = "mock_atoms.exchange"
@@ -43,26 +42,20 @@ class Exchange:
     @property
     def tenant_label(self) -> str:
         """The caller's masked token, or `-` for nobody."""
-        return self.caller.label if isinstance(self.caller, Caller) else "-"
+        return self.caller.tenant.label
 
     @property
     def shown_path(self) -> str:
         """The path, with what looks like a key, and the caller's own token, valid or not, masked."""
-        token = self.caller.token
-        if token is None or len(token) < SHORTEST_SECRET:
-            return redact(self.path)
-        label = mask(token)
-        parts = (
-            label.join(quote(piece) for piece in unquote(part).split(token)) if token in unquote(part) else part
-            for part in self.path.split(token)
-        )
-        return redact(label.join(parts))
+        return conceal_url(self.path, self.caller.token)
 
     def __str__(self) -> str:
         """Return the line that the log shows."""
         line = (
             f"{self.method} {self.shown_path} {self.status or '-'} {self.milliseconds:.1f}ms tenant={self.tenant_label}"
         )
+        if self.caller.tenant.test_id:
+            line += f" test={json.dumps(self.caller.tenant.test_id, ensure_ascii=False)}"
         if self.faults:
             line += f" fault={','.join(self.faults)}"
         if self.reason:
@@ -79,8 +72,6 @@ ABORTED = "aborted"
 """The reason of an exchange that had no answer: the client went away first, or the server was stopped."""
 SHUTTING_DOWN = "shutting-down"
 BAD_PREFER = "bad-prefer"
-SHORTEST_SECRET = 6
-"""A shorter token is no secret, and would be found in words of the path that have nothing to do with it."""
 UNMOCKED_ROUTE = "unmocked-route"
 OUTSIDE_BASE_PATH = "outside-base-path"
 UNROUTED = {UNMOCKED_ROUTE, OUTSIDE_BASE_PATH}
@@ -103,6 +94,7 @@ class JsonFormatter(logging.Formatter):
                 "status": exchange.status or None,
                 "ms": round(exchange.milliseconds, 1),
                 "tenant": exchange.tenant_label,
+                "test": exchange.caller.tenant.test_id,
                 "fault": ",".join(exchange.faults) or None,
                 "reason": exchange.reason,
             }

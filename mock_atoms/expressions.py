@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from mock_atoms.contract import DOCUMENTED_PATHS
 from mock_atoms.rules import (
     MAX_DELAY_MS,
+    Alter,
     Connection,
     Delay,
     Limit,
@@ -17,6 +19,7 @@ from mock_atoms.rules import (
     When,
     parse_connection,
     parse_rule,
+    read_json,
 )
 from mock_atoms.settings import ConfigError
 
@@ -27,13 +30,31 @@ class ExpressionError(ValueError):
 
 _TERM = re.compile(
     r"(?:(?P<status>[1-9]\d\d)|delay(?P<delay>\d{1,7})|limit(?P<limit>\d{1,6}(?:/\d{1,5})?)"
+    r"|(?P<body>html|badjson|blank|plaintext|retyped|extra|nulled)"
     r"|(?P<connection>reset|close|truncate|garbage|hang\d{0,7}|drip\d{1,7}))"
     r"(?:x(?P<times>\d{1,9})|p(?P<percent>\d{1,3}))?",
     re.ASCII,
 )
 _PREFERENCES = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')  # a comma in quotes separates nothing
 _GRAMMAR = "expected terms such as 500, 500x2, 500p25, delay250, reset or limit10, joined by +"
-_EXCLUSIVE = ({"times", "percent"}, {"times", "limit"}, {"percent", "limit"}, {"status", "connection"})
+_EXCLUSIVE = (
+    *({"times", "percent"}, {"times", "limit"}, {"percent", "limit"}),
+    *({"status", "connection"}, {"status", "body"}, {"body", "connection"}),
+)
+_WRONG_BODIES: dict[str, Respond | Alter] = {
+    "html": Respond(
+        status=502,
+        text="<html><head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1></body></html>\r\n",
+        headers={"Content-Type": "text/html"},
+    ),
+    "badjson": Respond(status=200, text='{"status":true,"data":[{"_id":"60d0fe4f53'),
+    "blank": Respond(status=200, text=""),
+    "plaintext": Alter(headers={"Content-Type": "text/plain; charset=utf-8"}),
+    "retyped": Alter(values={"/data/*/memberCount": "some"}),
+    "extra": Alter(values={"/unexpected": True, "/data/*/unexpected": {"key": ["value"]}}),
+    "nulled": Alter(values={"/data/*/name": None}),
+}
+"""Bodies that are wrong on purpose, by their word."""
 
 
 def parse_expression(text: str) -> Rule:
@@ -53,13 +74,15 @@ def parse_expression(text: str) -> Rule:
             if value is not None:
                 if name in parts or any({name, *parts} >= pair for pair in _EXCLUSIVE):
                     raise ExpressionError(
-                        f"{text!r}: at most one status or connection fault, one delay and one count, share or limit"
+                        f"{text!r}: at most one answer such as 500 or reset, one delay and one count, share or limit"
                     )
                 parts[name] = value
     limit = _parse_limit(parts["limit"]) if "limit" in parts else None
     connection = _parse_connection(parts["connection"]) if "connection" in parts else None
-    status = parts.get("status", "429" if limit and not connection else None)
+    wrong = _WRONG_BODIES[parts["body"]] if "body" in parts else None
+    status = parts.get("status", "429" if limit and not connection and not wrong else None)
     _check_ranges(parts)
+    respond = Respond(status=int(status)) if status else None
     return Rule(
         when=When(
             times=int(parts["times"]) if "times" in parts else None,
@@ -67,7 +90,8 @@ def parse_expression(text: str) -> Rule:
             limit=limit,
         ),
         delay=Delay(ms=int(parts["delay"])) if "delay" in parts else None,
-        respond=Respond(status=int(status)) if status else None,
+        respond=wrong if isinstance(wrong, Respond) else respond,
+        alter=wrong if isinstance(wrong, Alter) else None,
         connection=connection,
     )
 
@@ -96,15 +120,47 @@ def _parse_limit(text: str) -> Limit:
         raise ExpressionError(f"limit{text}: give the seconds of a window, from 1 to 86400") from None
 
 
-def parse_fault(given: str | Mapping[str, Any]) -> Rule:
-    """Parse one fault: `[METHOD PATH] EXPRESSION`, or a rule as JSON.
+def parse_fault(given: str | Mapping[str, Any], base_path: str = "") -> Rule:
+    """Parse one fault: `[METHOD PATH] EXPRESSION`, or a rule as JSON, which may say `fault` for an expression.
+
+    Args:
+        given: the fault.
+        base_path: where the API begins; the path of a rule is below it.
 
     Raises:
         ConfigError: one line; what is wrong with a rule is named by JSON pointer.
     """
     if isinstance(given, str) and not given.lstrip().startswith("{"):
-        return _parse_short(given)
-    return parse_rule(given)
+        rule = _parse_short(given)
+    else:
+        mapping = read_json(given) if isinstance(given, str) else given
+        rule = _parse_mapping(mapping) if isinstance(mapping, Mapping) and "fault" in mapping else parse_rule(mapping)
+    path = rule.match.path
+    if path is not None and not any(_may_be(path, documented) for documented in DOCUMENTED_PATHS):
+        below = path[len(base_path) :] if base_path and path.startswith(f"{base_path}/") else None
+        hint = f"write the path below the base path: {below}" if below else f"give one of {', '.join(DOCUMENTED_PATHS)}"
+        raise ConfigError(f"{path} is no path of the API; {hint}", "/match/path")
+    return rule
+
+
+def _parse_mapping(given: Mapping[str, Any]) -> Rule:
+    """Parse a rule that says in an expression how often it strikes, and with what."""
+    others = {"when", "delay", "respond", "connection", "alter"} & given.keys()
+    if others:
+        raise ConfigError(f"fault says it all: leave out {', '.join(sorted(others))}", "/fault")
+    try:
+        short = parse_expression(given["fault"] if isinstance(given["fault"], str) else "")
+    except ExpressionError as error:
+        raise ConfigError(str(error), "/fault") from None
+    return parse_rule({key: value for key, value in given.items() if key != "fault"} | short.as_json())
+
+
+def _may_be(path: str, documented: str) -> bool:
+    """Tell whether some path fits both templates."""
+    wanted, known = (text.rstrip("/").split("/") for text in (path, documented))
+    return len(wanted) == len(known) and all(
+        ours == theirs or "{" in theirs or "{" in ours for ours, theirs in zip(wanted, known, strict=True)
+    )
 
 
 def _parse_short(given: str) -> Rule:
@@ -130,6 +186,7 @@ class Preference(NamedTuple):
     delay: Delay | None = None
     respond: Respond | None = None
     connection: Connection | None = None
+    alter: Alter | None = None
 
 
 def parse_prefer(values: Iterable[str]) -> Preference | None:
@@ -160,7 +217,7 @@ def parse_prefer(values: Iterable[str]) -> Preference | None:
     rule = parse_expression("+".join(terms))
     if rule.when != When():
         raise ExpressionError("one request has no count, share or limit: leave out x, p and limit")
-    return Preference(rule.delay, rule.respond, rule.connection)
+    return Preference(rule.delay, rule.respond, rule.connection, rule.alter)
 
 
 def _our_preferences(values: Iterable[str]) -> dict[str, str]:

@@ -4,15 +4,16 @@ No clock, no I/O, and no randomness but what follows from (seed, rule, tenant, n
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
 from mock_atoms.expressions import ExpressionError, Preference, parse_expression
-from mock_atoms.rules import Connection, Limit, Respond, Rule, When
-from mock_atoms.tenancy import Caller, magic_word
+from mock_atoms.rulebook import Entry, RuleBook
+from mock_atoms.rules import Alter, Connection, Limit, Respond, Rule, When
+from mock_atoms.tenancy import Caller, Tenant, magic_word
 
 _CHANCES = 1 << 53  # as many as a float from 0 to 1 can tell apart
 
@@ -61,7 +62,8 @@ class Strike:
         rules: ids of the rules that strike, in order of precedence.
         delay_ms: how long the answer is held back.
         respond: what is answered in place of the API.
-        connection: what becomes of the connection. Where both are `None`, the API answers.
+        connection: what becomes of the connection.
+        alter: what is changed in the API's own answer. Where all three are `None`, it stays as it is.
         facts: headers of `respond` that hold for this one answer, by lower-case name.
     """
 
@@ -69,6 +71,7 @@ class Strike:
     delay_ms: float = 0.0
     respond: Respond | None = None
     connection: Connection | None = None
+    alter: Alter | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -77,20 +80,22 @@ KEY_RULE = "key"
 ERROR_RATE_RULE = "error-rate"
 
 
+def error_rate_rule(share: float) -> Rule:
+    """Return the rule by which a share of what had no answer so far is answered 500."""
+    return Rule(when=When(probability=share), respond=Respond(status=500))
+
+
 class FaultEngine:
-    """The rules of a server, and the decision which of them strike a request.
+    """The decision which of the rules in force strike a request.
 
     Args:
         seed: what the seeded choices derive from.
-        rules: rules in order of precedence, by id.
-        error_rate: share of requests that are answered 500 when nothing before struck.
+        book: the rules in force.
     """
 
-    def __init__(self, seed: str, rules: Mapping[str, Rule], error_rate: float = 0.0) -> None:
+    def __init__(self, seed: str, book: RuleBook) -> None:
         self._key = blake2b(seed.encode(), digest_size=32).digest()
-        self._rules = dict(rules)
-        if error_rate > 0:
-            self._rules[ERROR_RATE_RULE] = Rule(when=When(probability=error_rate), respond=Respond(status=500))
+        self._book = book
 
     def decide(self, arrival: Arrival, preference: Preference | None, counters: Counters) -> Strike | None:
         """Tell what befalls a request, and count it in `counters`.
@@ -108,11 +113,12 @@ class FaultEngine:
             if preference == Preference():
                 return None
             asked_ms = preference.delay.milliseconds(0.0) if preference.delay else 0.0
-            return Strike((PREFER_RULE,), asked_ms, preference.respond, preference.connection)
+            return Strike((PREFER_RULE,), asked_ms, preference.respond, preference.connection, preference.alter)
         struck: list[str] = []
         delay_ms: float | None = None
         tenant = arrival.caller.tenant
-        for rule_id, rule in self._candidates(arrival.caller):
+        for entry in self._candidates(arrival.caller):
+            rule_id, rule = entry.id, entry.rule
             if not rule.answers and delay_ms is not None:
                 continue
             if not rule.match(tenant, arrival.method, arrival.path):
@@ -120,6 +126,8 @@ class FaultEngine:
             count = _in_window(rule.when.limit, counters.get(rule_id, Count()), arrival.moment)
             hit = self._strikes(rule.when, rule_id, tenant, count)
             counters[rule_id] = Count(count.asked + 1, count.struck + hit, count.since, count.used + (not hit))
+            entry.matched += 1
+            entry.hits += hit
             if not hit:
                 continue
             struck.append(rule_id)
@@ -127,17 +135,18 @@ class FaultEngine:
                 delay_ms = rule.delay.milliseconds(self._chance("delay", rule_id, tenant, count.asked))
             if rule.answers:
                 facts = _limit_headers(rule.when.limit, count, arrival.moment)
-                return Strike(tuple(struck), delay_ms or 0.0, rule.respond, rule.connection, facts)
+                return Strike(tuple(struck), delay_ms or 0.0, rule.respond, rule.connection, rule.alter, facts)
         return Strike(tuple(struck), delay_ms or 0.0) if struck else None
 
-    def _candidates(self, caller: Caller) -> Iterator[tuple[str, Rule]]:
+    def _candidates(self, caller: Caller) -> list[Entry]:
+        entries = self._book.candidates(caller.tenant)
         word = magic_word(caller.token)
         if word is not None:
             with suppress(ExpressionError):  # a word that is no expression makes it just a key
-                yield KEY_RULE, parse_expression(word)
-        yield from self._rules.items()
+                return [Entry(KEY_RULE, parse_expression(word), (False, 0)), *entries]
+        return entries
 
-    def _strikes(self, when: When, rule_id: str, tenant: bytes, count: Count) -> bool:
+    def _strikes(self, when: When, rule_id: str, tenant: Tenant, count: Count) -> bool:
         return (
             count.asked >= when.after
             and (count.asked - when.after + 1) % when.every == 0
@@ -146,9 +155,9 @@ class FaultEngine:
             and self._chance("strike", rule_id, tenant, count.asked) < when.probability
         )
 
-    def _chance(self, purpose: str, rule_id: str, tenant: bytes, n: int) -> float:
+    def _chance(self, purpose: str, rule_id: str, tenant: Tenant, n: int) -> float:
         """Return a number from 0 to below 1 that follows from the seed and the arguments alone."""
-        data = f"{purpose}\0{rule_id}\0{n}\0".encode() + tenant
+        data = f"{purpose}\0{rule_id}\0{n}\0".encode() + tenant.key
         digest = blake2b(data, digest_size=8, key=self._key).digest()
         return int.from_bytes(digest, "big") % _CHANCES / _CHANCES
 

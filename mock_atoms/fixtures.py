@@ -140,14 +140,21 @@ class Fixtures:
         self._recipe = Recipe(locale)
         self._files = files or {}
 
+    def are_written(self, caller: Caller) -> bool:
+        """Tell whether a file says what `caller` holds."""
+        return caller.token in self._files
+
     def audiences(self, caller: Caller) -> list[Audience]:
         """Return the audiences of `caller`, a pure function of the seed, the token and the files."""
         token = caller.token
         file = self._files.get(token)
-        if file is None:
-            persona = persona_of(token)
-            make = persona or Generator.audiences
-            return make(self._generator, token, self._recipe)
+        if file is not None:
+            return self.audiences_of(file, token)
+        make = persona_of(token) or Generator.audiences
+        return make(self._generator, token, self._recipe)
+
+    def audiences_of(self, file: FixtureFile, token: str) -> list[Audience]:
+        """Return what `file` says that `token` holds."""
         organization = file.organization or self._generator.organization(file.tokens[0])
         if file.generate is not None:
             wanted = file.generate

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mock_atoms.connections import Breaker
+from mock_atoms.connections import Breaker, answer_of
 from mock_atoms.contract import JSON_TYPE, error_body, render_json
 from mock_atoms.exchange import (
     ABORTED,
@@ -24,14 +24,13 @@ from mock_atoms.expressions import ExpressionError, Preference, parse_prefer
 from mock_atoms.faults import Arrival, Counters, FaultEngine, Strike
 from mock_atoms.generator import Generator
 from mock_atoms.holding import Holder, Outcome
-from mock_atoms.rules import BODILESS
+from mock_atoms.rules import BODILESS, Alter
 from mock_atoms.settings import Settings
 from mock_atoms.store import Store
 from mock_atoms.tenancy import Caller, identify
 
 FAULT_HEADER = b"x-mock-atoms-fault"
 REASON_HEADER = b"x-mock-atoms-reason"
-NOBODY_KEY = b""
 
 Headers = Iterable[tuple[bytes, bytes]]
 Now = Callable[[], datetime]
@@ -78,8 +77,8 @@ class Observe:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, as ASGI has it."""
         exchange: Exchange = scope[SCOPE_KEY]
-        key = exchange.caller.tenant if isinstance(exchange.caller, Caller) else NOBODY_KEY
-        request_id = self._request_id(key, await self._store.count_request(key))
+        tenant = exchange.caller.tenant
+        request_id = self._request_id(tenant.key, await self._store.count_request(tenant))
         finished = False
 
         async def observed(message: Message) -> None:
@@ -157,11 +156,25 @@ class Faults:
                 if strike.respond is not None:
                     await _answer(send, strike.respond.status, *strike.respond.render(strike.facts))
                     return
+                if strike.alter is not None:
+                    await self._alter(strike.alter, scope, receive, send)
+                    return
                 if strike.connection is not None:
                     exchange.reason = f"connection-{strike.connection.kind}"
                     await self._breaker(strike.connection, scope, receive, send)
                     return
         await self._app(scope, receive, send)
+
+    async def _alter(self, alter: Alter, scope: Scope, receive: Receive, send: Send) -> None:
+        start, body = await answer_of(self._app, scope, receive)
+        changed = alter.apply(body)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
+        headers |= {name.lower(): value for name, value in alter.headers.items()}
+        if changed != body and "content-length" in headers:
+            headers["content-length"] = str(len(changed))
+        lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await send({**start, "headers": lines})
+        await send({"type": "http.response.body", "body": changed})
 
     async def _decide(self, arrival: Arrival, preference: Preference | None) -> Strike | None:
         def decide(counters: Counters) -> Strike | None:

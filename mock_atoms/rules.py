@@ -10,14 +10,25 @@ from statistics import NormalDist
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 from mock_atoms.contract import JSON_TYPE, error_body, error_headers, render_json
-from mock_atoms.settings import ConfigError, Token, explain
-from mock_atoms.tenancy import caller_of
+from mock_atoms.settings import MASKED_TOKEN, ConfigError, explain, pointer_of
+from mock_atoms.tenancy import Tenant, digest_of, kept_test_id
+from mock_atoms.tokens import TOKEN_PATTERN, mask
 
 MAX_DELAY_MS = 3_600_000
 BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED}
+WHOLE_TOKEN = re.compile(TOKEN_PATTERN)
 _FORBIDDEN_HEADERS = {"connection", "content-length", "date", "server", "transfer-encoding"}
 
 Milliseconds = Annotated[float, Field(ge=0, le=MAX_DELAY_MS)]
@@ -27,23 +38,52 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _test_id(text: str) -> str:
+    shown = kept_test_id(text)
+    if shown is None:
+        raise ValueError("a test id is not empty")
+    return shown
+
+
 class Match(_Part):
     """Whom a rule strikes; what is left out matches all.
 
     Attributes:
-        token: only the tenant of this token.
+        token: only tenants of this token. It is given whole, and kept masked.
+        tokenDigest: what stands for the token in its place, follows from it, and need not be given with it.
+        testId: only requests whose `X-Test-Id` is this.
         method: only this HTTP method.
         path: only this path below the base path; `{id}` stands for any one segment.
     """
 
-    token: Annotated[Token | None, Field(repr=False)] = None
+    token: Annotated[str, Field(pattern=MASKED_TOKEN)] | None = None
+    tokenDigest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None  # noqa: N815 - JSON's own spelling
+    testId: Annotated[str, AfterValidator(_test_id)] | None = None  # noqa: N815 - the same
     method: Annotated[str, Field(pattern=r"^[A-Z]+$")] | None = None
     path: Annotated[str, Field(pattern=r"^/\S*$")] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_no_token(cls, given: object) -> object:
+        """Put a masked token and its digest in the place of a whole one."""
+        token = given.get("token") if isinstance(given, Mapping) else None
+        if isinstance(given, Mapping) and isinstance(token, str) and WHOLE_TOKEN.fullmatch(token):
+            digest = digest_of(token).hex()
+            if given.get("tokenDigest", digest) != digest:
+                raise ValueError("tokenDigest is not that of token: leave it out")
+            return {**given, "token": mask(token), "tokenDigest": digest}
+        return given
+
+    @model_validator(mode="after")
+    def _know_the_token(self) -> "Match":
+        if self.token is not None and self.tokenDigest is None:
+            raise ValueError("a masked token needs its tokenDigest")
+        return self
+
     @cached_property
-    def tenant(self) -> bytes | None:
-        """Key of the one tenant that the rule strikes, or `None` for all."""
-        return caller_of(self.token).tenant if self.token else None
+    def owner(self) -> bytes | None:
+        """What stands for the one token that the rule strikes, or `None` for all."""
+        return None if self.tokenDigest is None else bytes.fromhex(self.tokenDigest)
 
     @cached_property
     def _path(self) -> re.Pattern[str] | None:
@@ -52,10 +92,11 @@ class Match(_Part):
         parts = re.split(r"\{\w+\}", self.path.rstrip("/"))
         return re.compile("[^/]+".join(map(re.escape, parts)) + "/?")
 
-    def __call__(self, tenant: bytes, method: str, path: str) -> bool:
+    def __call__(self, tenant: Tenant, method: str, path: str) -> bool:
         """Tell whether a request of `tenant` to `path`, below the base path, is meant. HEAD counts as a GET too."""
         return (
-            (self.tenant is None or self.tenant == tenant)
+            self.owner in (None, tenant.owner)
+            and self.testId in (None, tenant.test_id)
             and (self.method in (None, method) or (self.method, method) == ("GET", "HEAD"))
             and (self._path is None or self._path.fullmatch(path) is not None)
         )
@@ -177,6 +218,65 @@ class Respond(_Part):
         return headers, render_json(body)
 
 
+def _pointer(text: str) -> str:
+    if not re.fullmatch(r"(/[^/]+)+", text):
+        raise ValueError(f"{text!r} is not a place such as /data/0/name or /data/*/name")
+    return text
+
+
+class Alter(_Part):
+    """What is changed in the API's own answer, whatever its status.
+
+    Attributes:
+        values: what is put where, by JSON pointer; `*` stands for every item. What stands there already is replaced, a
+            key that is not there is added, and where there is no such item, nothing happens.
+        headers: headers to add or replace.
+    """
+
+    values: dict[Annotated[str, AfterValidator(_pointer)], Any] = {}
+    headers: Annotated[dict[str, str], AfterValidator(_header_lines)] = {}
+
+    @model_validator(mode="after")
+    def _does_something(self) -> "Alter":
+        if not self.values and not self.headers:
+            raise ValueError("give values or headers")
+        try:
+            render_json(self.values)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"cannot be sent: {error}") from None
+        return self
+
+    def apply(self, body: bytes) -> bytes:
+        """Return `body` with the changed values in it; one that is not JSON stays as it is."""
+        try:
+            content = json.loads(body)
+        except ValueError:
+            return body
+        for pointer, value in self.values.items():
+            *way, last = (part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/"))
+            for holder in _places(content, way):
+                for key in _keys(holder, last) if isinstance(holder, list) or last == "*" else [last]:
+                    holder[key] = value
+        return render_json(content)
+
+
+def _keys(holder: object, part: str) -> list[Any]:
+    """Return the keys or positions of `holder` that `part` of a pointer means."""
+    if isinstance(holder, dict):
+        return list(holder) if part == "*" else [part] if part in holder else []
+    if isinstance(holder, list):
+        return list(range(len(holder))) if part == "*" else [n for n in range(len(holder)) if str(n) == part]
+    return []
+
+
+def _places(content: Any, way: list[str]) -> list[Any]:  # noqa: ANN401 - any JSON
+    """Return the objects and lists to which `way` leads in `content`."""
+    places = [content]
+    for part in way:
+        places = [holder[key] for holder in places for key in _keys(holder, part)]
+    return [place for place in places if isinstance(place, dict | list)]
+
+
 Kind = Literal["reset", "close", "hang", "truncate", "garbage", "drip"]
 
 
@@ -220,6 +320,12 @@ def _connection_in_short(value: object) -> object:
     return parse_connection(value)
 
 
+def _in_short(connection: Connection | None) -> str | None:
+    if connection is None:
+        return None
+    return connection.kind + ("" if connection.ms is None else f"{connection.ms:.0f}")
+
+
 class Rule(_Part):
     """Whom to strike, how often, and with what."""
 
@@ -228,34 +334,57 @@ class Rule(_Part):
     when: When = When()
     delay: Delay | None = None
     respond: Respond | None = None
-    connection: Annotated[Connection | None, BeforeValidator(_connection_in_short)] = None
+    alter: Alter | None = None
+    connection: Annotated[
+        Connection | None, BeforeValidator(_connection_in_short), PlainSerializer(_in_short, return_type=str | None)
+    ] = None
 
     @model_validator(mode="after")
     def _does_something(self) -> "Rule":
-        if self.respond is not None and self.connection is not None:
-            raise ValueError("give respond or connection, not both")
+        if sum(part is not None for part in (self.respond, self.connection, self.alter)) > 1:
+            raise ValueError("give one of respond, connection and alter")
         if self.delay is None and not self.answers:
-            raise ValueError("give delay, respond or connection")
+            raise ValueError("give delay, respond, connection or alter")
         return self
+
+    def as_json(self) -> dict[str, Any]:
+        """Return its JSON, without defaults. The token in it is masked; its digest lets it be parsed again."""
+        return self.model_dump(mode="json", exclude_defaults=True)
 
     @property
     def answers(self) -> bool:
-        """Whether it takes the place of the API's answer, and does not merely hold it back."""
-        return self.respond is not None or self.connection is not None
+        """Whether it decides about the answer, and does not merely hold it back."""
+        return self.respond is not None or self.connection is not None or self.alter is not None
 
 
-def parse_rule(given: str | Mapping[str, Any]) -> Rule:
+def parse_rule(given: object) -> Rule:
     """Parse a rule given as JSON.
 
     Raises:
         ConfigError: names the field by JSON pointer.
     """
     try:
-        return Rule.model_validate(json.loads(given) if isinstance(given, str) else given)
+        return Rule.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise ConfigError(f"{''.join(f'/{part}' for part in first['loc']) or '/'}: {explain(first)}") from None
+        raise ConfigError(explain(first), pointer_of(first)) from None
+    except RecursionError:
+        raise ConfigError("nested too deeply") from None
+
+
+def read_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Parse `text`.
+
+    Raises:
+        ConfigError: it is not JSON.
+    """
+    try:
+        given = json.loads(text)
+        json.dumps(given, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
-        raise ConfigError(f"not JSON: {error.msg} at column {error.colno}") from None
+        raise ConfigError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except UnicodeEncodeError:
+        raise ConfigError("not JSON: half of a surrogate pair, which UTF-8 cannot say") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"not JSON: {error}") from None
+    return given

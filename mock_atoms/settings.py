@@ -32,10 +32,22 @@ class ConfigError(ValueError):
     """Something given at start that cannot be used.
 
     Its text is one line that names the place and the fix; what looks like a key in it is masked.
+
+    Args:
+        problem: what is wrong, and the fix.
+        pointer: the place in what was given, as a JSON pointer; `/` for the whole, empty where there is none.
     """
 
-    def __init__(self, message: str) -> None:
-        super().__init__(redact(" ".join(message.split())))
+    def __init__(self, problem: str, pointer: str = "") -> None:
+        self.problem = redact(" ".join(problem.split()))
+        self.pointer = redact(pointer)
+        super().__init__(f"{self.pointer}: {self.problem}" if pointer else self.problem)
+
+
+def pointer_of(error: ErrorDetails) -> str:
+    """Return where the value stands that pydantic complains of, as a JSON pointer; `/` for the whole."""
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"])
+    return "".join(f"/{part}" for part in parts) or "/"
 
 
 def explain(error: ErrorDetails) -> str:
@@ -125,10 +137,13 @@ def _fault_list(value: object) -> object:
 
 
 _TOKEN = f"^{TOKEN_PATTERN}$"
+MASKED_TOKEN = r"^[\x21-\x2b\x2d-\x7e]*…#[0-9a-f]{6}$"  # noqa: S105 - a pattern
+"""What `tokens.mask` makes of a token."""
 _ORIGIN = r"^(\*|localhost|[a-z][a-z0-9+.-]*://[^/\s]+)$"
 _COOKIE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 _PATTERNS = {
     _TOKEN: "a token is one word of visible ASCII, without commas",
+    MASKED_TOKEN: "a token is one word of visible ASCII, without commas",
     _ORIGIN: "an origin is like https://app.test, without a path or a slash at the end; or give * or localhost",
     _COOKIE: "a cookie's name has no spaces and none of ( ) < > @ , ; : \\ / [ ] ? = { }",
     OBJECT_ID: "an id is 24 lower-case hexadecimal digits",

@@ -6,13 +6,36 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from urllib.parse import unquote
 
-from mock_atoms.tokens import TOKEN_PATTERN, mask
+from mock_atoms.tokens import TOKEN_PATTERN, conceal, mask
 
 MAGIC_PREFIX = "sk_mock_"
 REVOKED = "revoked"
+TEST_ID_HEADER = b"x-test-id"
+_LONGEST_TEST_ID = 200
 
 _TOKEN = re.compile(TOKEN_PATTERN)
 _BEARER = re.compile(rf"bearer +({TOKEN_PATTERN})".encode(), re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Whom something belongs to: a token, or a token and a test.
+
+    Attributes:
+        key: 16 bytes that stand for both wherever something is kept.
+        owner: 16 bytes that stand for the token alone.
+        label: the token as people may see it, see `tokens.mask`.
+        test_id: what the request says in `X-Test-Id`, see `kept_test_id`; `None` where it says nothing.
+    """
+
+    key: bytes
+    owner: bytes
+    label: str
+    test_id: str | None = None
+
+
+NOBODY = Tenant(b"", b"", "-")
+"""To whom belongs what nobody sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +44,11 @@ class Caller:
 
     Attributes:
         token: the bearer token, whole; left out of `repr`, never to be logged or stored.
-        tenant: 16 bytes that stand for the token wherever something is kept.
-        label: the token as people may see it, see `tokens.mask`.
+        tenant: whom it acts for.
     """
 
     token: str = field(repr=False)
-    tenant: bytes
-    label: str
+    tenant: Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +58,43 @@ class Nobody:
     Attributes:
         reason: a slug such as `missing-credentials`.
         token: the token that is not valid, where there is one; as secret as a valid one.
+        tenant: whose counters and journal entries its requests are: all of nobody's are one.
     """
 
     reason: str
     token: str | None = field(default=None, repr=False, compare=False)
+    tenant: Tenant = field(default=NOBODY, compare=False)
 
 
-def caller_of(token: str) -> Caller:
-    """Return the caller who holds `token`."""
-    tenant = blake2b(token.encode(), digest_size=16, person=b"tenant").digest()
-    return Caller(token, tenant, mask(token))
+def digest_of(token: str) -> bytes:
+    """Return the 16 bytes that stand for `token`."""
+    return blake2b(token.encode(), digest_size=16, person=b"tenant").digest()
+
+
+def caller_of(token: str, test_id: str | None = None) -> Caller:
+    """Return the caller who holds `token`, in the test `test_id` where there is one."""
+    return Caller(token, tenant_of(digest_of(token), mask(token), test_id))
+
+
+def tenant_of(owner: bytes, label: str, test_id: str | None) -> Tenant:
+    """Return the tenant of the token whose digest is `owner`, in the test `test_id` where there is one."""
+    if test_id is None:
+        return Tenant(owner, owner, label)
+    key = blake2b(owner + test_id.encode(), digest_size=16, person=b"test").digest()
+    return Tenant(key, owner, label, test_id)
+
+
+def kept_test_id(text: str, token: str | None = None) -> str | None:
+    """Return the id of a test as it is kept: without keys, and where it is very long, cut, its digest at the end.
+
+    Returns:
+        `None` where `text` has nothing but spaces.
+    """
+    shown = conceal(text.strip(), token)
+    if len(shown) > _LONGEST_TEST_ID:
+        digest = blake2b(shown.encode(errors="replace"), digest_size=8).hexdigest()
+        shown = f"{shown[:_LONGEST_TEST_ID]}…#{digest}"
+    return shown or None
 
 
 def magic_word(token: str) -> str | None:
@@ -63,28 +111,50 @@ def identify(
 
     The Authorization header decides where there is one; else the session cookie counts (S). The scheme is
     case-insensitive. A token is one word of visible ASCII; the comma, which separates values, is not part of it.
+    `X-Test-Id` makes the caller a tenant apart.
 
     Args:
         headers: pairs of lower-case name and value, as ASGI has them.
         session_cookie: name of the cookie whose value is a token.
         allowed: the only valid tokens, or `None` for any.
     """
+    token, reason = _credentials(headers, session_cookie)
+    if reason is None and token is not None:
+        if allowed is not None and token not in allowed:
+            reason = "unknown-token"
+        elif magic_word(token) == REVOKED:
+            reason = "revoked-token"
+        else:
+            return caller_of(token, _test_id(headers, token))
+    test_id = _test_id(headers, token)
+    tenant = NOBODY if test_id is None else tenant_of(NOBODY.owner, NOBODY.label, test_id)
+    return Nobody(reason or "missing-credentials", token, tenant)
+
+
+def _credentials(headers: Sequence[tuple[bytes, bytes]], session_cookie: str) -> tuple[str | None, str | None]:
+    """Return the token that is sent, and what is wrong where it cannot be told."""
     authorizations = [value for name, value in headers if name == b"authorization"]
-    if authorizations:
-        match = _BEARER.fullmatch(authorizations[0].strip(b" \t"))
-        if len(authorizations) > 1 or match is None:
-            return Nobody("malformed-authorization")
-        token = match[1].decode("ascii")
-    else:
-        cookie = _cookie(headers, session_cookie)
-        if cookie is None:
-            return Nobody("missing-credentials")
-        token = cookie
-    if allowed is not None and token not in allowed:
-        return Nobody("unknown-token", token)
-    if magic_word(token) == REVOKED:
-        return Nobody("revoked-token", token)
-    return caller_of(token)
+    if not authorizations:
+        return _cookie(headers, session_cookie), None
+    match = _BEARER.fullmatch(authorizations[0].strip(b" \t"))
+    if len(authorizations) > 1 or match is None:
+        return None, "malformed-authorization"
+    return match[1].decode("ascii"), None
+
+
+def _test_id(headers: Sequence[tuple[bytes, bytes]], token: str | None) -> str | None:
+    for name, value in headers:
+        if name == TEST_ID_HEADER:
+            return kept_test_id(header_text(value), token)
+    return None
+
+
+def header_text(value: bytes) -> str:
+    """Return a header's value as text: UTF-8 where it is that, else Latin-1."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _cookie(headers: Sequence[tuple[bytes, bytes]], wanted: str) -> str | None:

@@ -2,11 +2,14 @@
 
 import re
 from hashlib import blake2b
+from urllib.parse import quote, unquote
 
 TOKEN_PATTERN = r"[\x21-\x2b\x2d-\x7e]+"  # noqa: S105 - a pattern
 """A bearer token: visible ASCII without the comma, which separates header values."""
 _LOOKS_LIKE_A_KEY = re.compile(r"sk_[^\s'\",/…]++(?!…)")  # what is masked already stays
 _SHOWN_CHARACTERS = 10
+SHORTEST_SECRET = 6
+"""A shorter token is no secret, and would be found in words that have nothing to do with it."""
 
 
 def mask(token: str) -> str:
@@ -18,3 +21,21 @@ def mask(token: str) -> str:
 def redact(text: str) -> str:
     """Return `text` with all that looks like a key of the vendor's (G: they begin with `sk_`) masked."""
     return _LOOKS_LIKE_A_KEY.sub(lambda match: mask(match[0]), text)
+
+
+def conceal(text: str, token: str | None) -> str:
+    """Return `text` with `token`, valid or not, and all that looks like a key masked."""
+    if token is not None and len(token) >= SHORTEST_SECRET and token in text:
+        text = text.replace(token, mask(token))
+    return redact(text) if "sk_" in text else text
+
+
+def conceal_url(url: str, token: str | None) -> str:
+    """Return `url` with `token` and all that looks like a key masked, even where they are percent-encoded."""
+    shown = conceal(url, token)
+    if "%" in shown:
+        decoded = unquote(shown)
+        concealed = conceal(decoded, token)
+        if concealed != decoded:
+            return re.sub("[^!-~…]", lambda match: quote(match[0]), concealed)
+    return shown

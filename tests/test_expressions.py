@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mock_atoms.expressions import ExpressionError, Preference, parse_expression, parse_fault, parse_prefer
-from mock_atoms.rules import Connection, Delay, Limit, Match, Respond, Rule, When
+from mock_atoms.rules import Alter, Connection, Delay, Limit, Match, Respond, Rule, When
 from mock_atoms.settings import ConfigError
 
 R500 = Respond(status=500)
@@ -31,6 +31,10 @@ R500 = Respond(status=500)
         ("hang", Rule(connection=Connection(kind="hang"))),
         ("hang30000x1", Rule(when=When(times=1), connection=Connection(kind="hang", ms=30_000))),
         ("delay5+drip2000", Rule(delay=Delay(ms=5), connection=Connection(kind="drip", ms=2000))),
+        ("html", Rule(respond=parse_expression("html").respond)),
+        ("plaintextx1", Rule(when=When(times=1), alter=Alter(headers={"Content-Type": "text/plain; charset=utf-8"}))),
+        ("delay5+nulled", Rule(delay=Delay(ms=5), alter=Alter(values={"/data/*/name": None}))),
+        ("limit1+blank", Rule(when=When(limit=Limit(requests=1)), respond=Respond(status=200, text=""))),
         ("limit10", Rule(when=When(limit=Limit(requests=10)), respond=Respond(status=429))),
         ("limit100/60", Rule(when=When(limit=Limit(requests=100, seconds=60)), respond=Respond(status=429))),
         ("limit10+503", Rule(when=When(limit=Limit(requests=10)), respond=Respond(status=503))),
@@ -58,21 +62,21 @@ def test_an_expression_is_short_for_a_rule(text: str, rule: Rule) -> None:
         ("drip", "'drip' is no fault"),
         ("resetting", "'resetting' is no fault"),
         ("hang3600001", "hang3600001 is too long: at most 3600000 ms"),
-        ("reset+500", "'reset+500': at most one status or connection fault, one delay and one count, share or limit"),
-        ("limit10x2", "'limit10x2': at most one status"),
-        ("limit10+500p5", "'limit10+500p5': at most one status"),
+        ("reset+500", "'reset+500': at most one answer such as 500 or reset, one delay and one count, share or limit"),
+        ("limit10x2", "'limit10x2': at most one answer"),
+        ("limit10+500p5", "'limit10+500p5': at most one answer"),
         ("limit10/0", "limit10/0: give the seconds of a window, from 1 to 86400"),
         ("limit10/90000", "limit10/90000: give the seconds of a window, from 1 to 86400"),
         ("limit", "'limit' is no fault"),
-        ("reset+close", "'reset+close': at most one status or connection fault"),
+        ("reset+close", "'reset+close': at most one answer"),
         ("200", "200 is no fault: give a status from 400 to 599"),
         ("600", "600 is no fault: give a status from 400 to 599"),
         ("500p101", "p101 is no percentage: give 0 to 100"),
         ("delay3600001", "delay3600001 is too long: at most 3600000 ms"),
-        ("500+503", "'500+503': at most one status or connection fault, one delay and one count, share or limit"),
-        ("delay1+delay2", "'delay1+delay2': at most one status"),
-        ("500x2+delay5x2", "'500x2+delay5x2': at most one status"),
-        ("500x2+delay5p5", "'500x2+delay5p5': at most one status"),
+        ("500+503", "'500+503': at most one answer such as 500 or reset, one delay and one count, share or limit"),
+        ("delay1+delay2", "'delay1+delay2': at most one answer"),
+        ("500x2+delay5x2", "'500x2+delay5x2': at most one answer"),
+        ("500x2+delay5p5", "'500x2+delay5p5': at most one answer"),
     ],
 )
 def test_a_bad_expression_says_what_is_wrong(text: str, reason: str) -> None:
@@ -145,7 +149,7 @@ def test_a_prefer_header_is_read(values: list[str], preference: Preference | Non
         ("fault=500x2", "one request has no count, share or limit: leave out x, p and limit"),
         ("fault=limit5", "one request has no count, share or limit"),
         ("fault=500p50", "one request has no count, share or limit: leave out x, p and limit"),
-        ("fault=503, code=500", "'503+500': at most one status"),
+        ("fault=503, code=500", "'503+500': at most one answer"),
     ],
 )
 def test_a_bad_preference_says_what_is_wrong(value: str, reason: str) -> None:

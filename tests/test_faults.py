@@ -5,11 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mock_atoms.expressions import Preference, parse_expression
-from mock_atoms.faults import Arrival, Counters, FaultEngine, Strike
+from mock_atoms.faults import ERROR_RATE_RULE, Arrival, Counters, FaultEngine, Strike, error_rate_rule
+from mock_atoms.rulebook import RuleBook
 from mock_atoms.rules import Delay, Match, Respond, Rule, When
 from mock_atoms.tenancy import caller_of
 
 R500 = Respond(status=500)
+
+
+def engine_of(seed: str, rules: dict[str, Rule], error_rate: float = 0.0) -> FaultEngine:
+    last = {ERROR_RATE_RULE: error_rate_rule(error_rate)} if error_rate else {}
+    return FaultEngine(seed, RuleBook(rules | last))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +33,7 @@ R500 = Respond(status=500)
     ],
 )
 def test_when_says_how_often(when: When, struck: str) -> None:
-    engine = FaultEngine("atoms", {"r": Rule(when=when, respond=R500)})
+    engine = engine_of("atoms", {"r": Rule(when=when, respond=R500)})
     counters: Counters = {}
     pattern = "".join("X" if strike(engine, "sk_a", counters) else "." for _ in range(8))
     assert pattern == struck
@@ -45,13 +51,13 @@ def pattern(engine: FaultEngine, token: str, n: int) -> str:
 
 
 def test_a_share_is_seeded_and_about_right() -> None:
-    engine = FaultEngine("atoms", {"r": parse_expression("500p25")})
+    engine = engine_of("atoms", {"r": parse_expression("500p25")})
     shown = pattern(engine, "sk_a", 1000)
-    assert shown == pattern(FaultEngine("atoms", {"r": parse_expression("500p25")}), "sk_a", 1000)
+    assert shown == pattern(engine_of("atoms", {"r": parse_expression("500p25")}), "sk_a", 1000)
     assert 200 < shown.count("X") < 300
     others = {
-        pattern(FaultEngine("other", {"r": parse_expression("500p25")}), "sk_a", 1000),
-        pattern(FaultEngine("atoms", {"s": parse_expression("500p25")}), "sk_a", 1000),
+        pattern(engine_of("other", {"r": parse_expression("500p25")}), "sk_a", 1000),
+        pattern(engine_of("atoms", {"s": parse_expression("500p25")}), "sk_a", 1000),
         pattern(engine, "sk_b", 1000),
     }
     assert len(others - {shown}) == 3
@@ -59,23 +65,23 @@ def test_a_share_is_seeded_and_about_right() -> None:
 
 def test_the_first_choices_of_a_share_are_known() -> None:
     """A change here breaks what users' tests have come to expect of a seed."""
-    assert pattern(FaultEngine("atoms", {"r": parse_expression("500p25")}), "sk_a", 20) == "......X.XXX..X..X..."
+    assert pattern(engine_of("atoms", {"r": parse_expression("500p25")}), "sk_a", 20) == "......X.XXX..X..X..."
 
 
 @pytest.mark.parametrize(("rate", "shown"), [(0.0, "." * 50), (1.0, "X" * 50)])
 def test_the_error_rate_is_exact_at_its_ends(rate: float, shown: str) -> None:
-    assert pattern(FaultEngine("atoms", {}, rate), "sk_a", 50) == shown
+    assert pattern(engine_of("atoms", {}, rate), "sk_a", 50) == shown
 
 
 def test_the_error_rate_comes_last_and_answers_500() -> None:
-    engine = FaultEngine("atoms", {"fault-1": parse_expression("503x1")}, 1.0)
+    engine = engine_of("atoms", {"fault-1": parse_expression("503x1")}, 1.0)
     counters: Counters = {}
     assert strike(engine, "sk_a", counters) == Strike(("fault-1",), 0.0, Respond(status=503))
     assert strike(engine, "sk_a", counters) == Strike(("error-rate",), 0.0, R500)
 
 
 def test_a_magic_key_comes_before_rules_and_leaves_their_counters() -> None:
-    engine = FaultEngine("atoms", {"fault-1": parse_expression("503x1")})
+    engine = engine_of("atoms", {"fault-1": parse_expression("503x1")})
     counters: Counters = {}
     statuses = [(strike(engine, "sk_mock_500x2.mine", counters) or Strike(())).respond for _ in range(4)]
     assert [respond and respond.status for respond in statuses] == [500, 500, 503, None]
@@ -83,11 +89,11 @@ def test_a_magic_key_comes_before_rules_and_leaves_their_counters() -> None:
 
 @pytest.mark.parametrize("token", ["sk_mock_5oo", "sk_mock_500x", "sk_mock_", "sk_mock_one", "sk_500", "sk_mock_200"])
 def test_a_bad_expression_in_a_key_is_just_a_key(token: str) -> None:
-    assert strike(FaultEngine("atoms", {}), token, {}) is None
+    assert strike(engine_of("atoms", {}), token, {}) is None
 
 
 def test_prefer_decides_alone_and_touches_no_counter() -> None:
-    engine = FaultEngine("atoms", {"fault-1": parse_expression("503")}, 1.0)
+    engine = engine_of("atoms", {"fault-1": parse_expression("503")}, 1.0)
     counters: Counters = {}
     prefer = Preference(Delay(ms=7), Respond(status=502))
     assert strike(engine, "sk_mock_500", counters, prefer) == Strike(("prefer",), 7.0, Respond(status=502))
@@ -103,24 +109,24 @@ def test_a_delay_and_an_answer_of_two_rules_come_together() -> None:
         "bad": parse_expression("500"),
     }
     counters: Counters = {}
-    assert strike(FaultEngine("atoms", rules), "sk_a", counters) == Strike(("slow", "bad"), 100.0, R500)
+    assert strike(engine_of("atoms", rules), "sk_a", counters) == Strike(("slow", "bad"), 100.0, R500)
     assert "slower" not in counters
 
 
 def test_the_first_delay_wins() -> None:
     rules = {"slow": parse_expression("delay100"), "bad": parse_expression("delay200+500")}
-    assert strike(FaultEngine("atoms", rules), "sk_a", {}) == Strike(("slow", "bad"), 100.0, R500)
+    assert strike(engine_of("atoms", rules), "sk_a", {}) == Strike(("slow", "bad"), 100.0, R500)
 
 
 def test_a_rule_for_another_token_is_not_asked() -> None:
-    engine = FaultEngine("atoms", {"r": Rule(match=Match(token="sk_a"), respond=R500)})
+    engine = engine_of("atoms", {"r": Rule(match=Match(token="sk_a"), respond=R500)})
     counters: Counters = {}
     assert strike(engine, "sk_b", counters) is None
     assert counters == {}
 
 
 def test_a_drawn_delay_is_seeded() -> None:
-    engine = FaultEngine("atoms", {"r": Rule(delay=Delay(minMs=0, maxMs=1000))})
+    engine = engine_of("atoms", {"r": Rule(delay=Delay(minMs=0, maxMs=1000))})
     first: Counters = {}
     second: Counters = {}
     one = [(strike(engine, "sk_a", first) or Strike(())).delay_ms for _ in range(20)]
@@ -137,7 +143,7 @@ RULES = st.sampled_from(["500x2", "500p40", "delay5p30", "delay5+503x3"])
 @given(st.lists(RULES, max_size=3), st.lists(TOKENS, max_size=40), st.floats(0, 1))
 def test_what_befalls_a_tenant_does_not_depend_on_the_others(rules: list[str], order: list[str], rate: float) -> None:
     def run(tokens: list[str]) -> Callable[[str], list[Strike | None]]:
-        engine = FaultEngine("atoms", {f"r{i}": parse_expression(text) for i, text in enumerate(rules)}, rate)
+        engine = engine_of("atoms", {f"r{i}": parse_expression(text) for i, text in enumerate(rules)}, rate)
         counters: dict[str, Counters] = {token: {} for token in tokens}
         seen = [(token, strike(engine, token, counters[token])) for token in tokens]
         return lambda wanted: [befallen for token, befallen in seen if token == wanted]
@@ -158,14 +164,14 @@ def test_what_befalls_a_tenant_does_not_depend_on_the_others(rules: list[str], o
     ],
 )
 def test_a_limit_strikes_what_is_over_it(expression: str, moments: list[float], struck: str) -> None:
-    engine = FaultEngine("atoms", {"r": parse_expression(expression)})
+    engine = engine_of("atoms", {"r": parse_expression(expression)})
     counters: Counters = {}
     shown = "".join("X" if strike(engine, "sk_a", counters, now=moment) else "." for moment in moments)
     assert shown == struck
 
 
 def test_a_limit_tells_truly_when_to_come_back() -> None:
-    engine = FaultEngine("atoms", {"r": parse_expression("limit1/60")})
+    engine = engine_of("atoms", {"r": parse_expression("limit1/60")})
     counters: Counters = {}
     assert strike(engine, "sk_a", counters, now=1000.5) is None
     refused = strike(engine, "sk_a", counters, now=1012.0)
@@ -180,7 +186,7 @@ def test_a_limit_tells_truly_when_to_come_back() -> None:
 
 
 def test_each_tenant_has_a_limit_of_its_own() -> None:
-    engine = FaultEngine("atoms", {"r": parse_expression("limit1")})
+    engine = engine_of("atoms", {"r": parse_expression("limit1")})
     one: Counters = {}
     other: Counters = {}
     assert [strike(engine, "sk_a", one) is None, strike(engine, "sk_b", other) is None] == [True, True]

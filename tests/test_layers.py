@@ -19,6 +19,7 @@ UPPER = [
     "personas",
     "fixtures",
     "rules",
+    "rulebook",
     "expressions",
     "faults",
     "store",

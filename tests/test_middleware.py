@@ -16,6 +16,7 @@ from mock_atoms.expressions import parse_expression
 from mock_atoms.faults import FaultEngine
 from mock_atoms.holding import Holder
 from mock_atoms.middleware import Express, Faults, Identify, Observe
+from mock_atoms.rulebook import RuleBook
 from mock_atoms.settings import ConfigError
 from tests.asgi import bearer, call
 
@@ -66,14 +67,14 @@ def test_a_bad_preference_is_a_400_that_says_why(client: httpx.Client) -> None:
 
 def test_rules_of_the_command_line_strike_where_they_say() -> None:
     with (
-        MockServer(faults=["GET /audience 500x1", "GET /nowhere 503"]) as mock,
+        MockServer(faults=["GET /audience 500x1", "GET /audience/{id} 503"]) as mock,
         httpx.Client(base_url=mock.url) as http,
     ):
         first = http.get("/audience", headers=ACME)
         assert (first.status_code, first.headers["x-mock-atoms-fault"]) == (500, "fault-1")
         assert statuses(http, ACME, 2) == [200, 200]
         assert statuses(http, {"Authorization": "Bearer sk_other"}, 2) == [500, 200]
-        assert http.get("/nowhere", headers=ACME).headers["x-mock-atoms-fault"] == "fault-2"
+        assert http.get("/audience/1", headers=ACME).headers["x-mock-atoms-fault"] == "fault-2"
 
 
 def test_a_rule_may_be_json_and_write_its_answer_out() -> None:
@@ -82,6 +83,36 @@ def test_a_rule_may_be_json_and_write_its_answer_out() -> None:
         struck = httpx.get(f"{mock.url}/audience", headers=ACME)
         assert (struck.status_code, struck.json(), struck.headers["x-pot"]) == (418, {"tea": True}, "1")
         assert httpx.get(f"{mock.url}/audience", headers={"Authorization": "Bearer sk_b"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "content_type", "body"),
+    [
+        ("html", 502, "text/html", "<html><head><title>502 Bad Gateway"),
+        ("badjson", 200, "application/json; charset=utf-8", '{"status":true,"data":[{"_id":"60d0fe4f53'),
+        ("blank", 200, "application/json; charset=utf-8", ""),
+        ("plaintext", 200, "text/plain; charset=utf-8", '{"status":true,"data":[{"_id":'),
+        ("retyped", 200, "application/json; charset=utf-8", '"memberCount":"some"'),
+        ("extra", 200, "application/json; charset=utf-8", '"unexpected":{"key":["value"]}'),
+        ("nulled", 200, "application/json; charset=utf-8", '"name":null'),
+    ],
+)
+def test_bodies_are_wrong_on_purpose(
+    client: httpx.Client, word: str, status: int, content_type: str, body: str
+) -> None:
+    answer = client.get("/audience", headers={"Authorization": f"Bearer sk_mock_{word}"})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, content_type)
+    assert answer.text.startswith(body) if status == 502 or not body.startswith('"') else body in answer.text
+    assert answer.headers["x-mock-atoms-fault"] == "key"
+    head = client.head("/audience", headers={"Authorization": f"Bearer sk_mock_{word}"})
+    assert head.headers["content-length"] == answer.headers["content-length"]
+
+
+def test_what_is_not_json_is_left_as_it_is_by_a_drift(client: httpx.Client) -> None:
+    headers = {"Authorization": "Bearer sk_acme", "Prefer": "fault=extra"}
+    answer = client.get("/nowhere", headers=headers)
+    assert (answer.status_code, answer.headers["x-mock-atoms-fault"]) == (404, "prefer")
+    assert "Cannot GET" in answer.text
 
 
 def test_a_bodiless_answer_goes_over_the_wire() -> None:
@@ -95,10 +126,10 @@ def test_a_fault_that_cannot_be_used_stops_the_start() -> None:
     with pytest.raises(ConfigError, match=r"^fault-1: '5oo' is no fault"):
         create_app(Settings(faults=("5oo",)))
     with pytest.raises(
-        ConfigError, match=r"^fault-1: /atoms/v1/audience: write the path below the base path: /audience$"
+        ConfigError,
+        match=r"^fault-1: /match/path: .+; write the path below the base path: /audience$",
     ):
         create_app(Settings(faults=("GET /atoms/v1/audience 500",)))
-    create_app(Settings(base_path="/", faults=("GET /atoms/v1/audience 500",)))
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(0.0, {200}), (1.0, {500}), (0.5, {200, 500})])
@@ -143,7 +174,7 @@ def test_a_delay_holds_the_answer_back(expression: str, slept: list[float], stat
         seconds.append(duration)
 
     mock = MockAtoms(Settings())
-    engine = FaultEngine("atoms", {"r": parse_expression(expression)})
+    engine = FaultEngine("atoms", RuleBook({"r": parse_expression(expression)}))
     app = Faults(Express(vendor_app(mock.store)), engine, mock.store, Holder(mock.closing, sleep), mock.now)
     app_outside = Identify(Observe(app, mock.store, mock.generator, mock.clock), mock.settings, mock.clock)
     answer = call(app_outside, "/atoms/v1/audience", bearer("sk_acme"))
@@ -207,6 +238,7 @@ def test_a_json_log_has_the_same_facts(caplog: pytest.LogCaptureFixture) -> None
         "path": "/atoms/v1/sk_ver…#38c9cb",
         "status": 503,
         "tenant": "sk_ver…#38c9cb",
+        "test": None,
         "fault": "prefer",
         "reason": None,
     }

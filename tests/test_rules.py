@@ -3,9 +3,9 @@ import json
 import pytest
 
 from mock_atoms.expressions import parse_fault
-from mock_atoms.rules import Delay, Match, Respond
+from mock_atoms.rules import Alter, Delay, Match, Respond
 from mock_atoms.settings import ConfigError
-from mock_atoms.tenancy import caller_of
+from mock_atoms.tenancy import caller_of, digest_of
 
 R500 = Respond(status=500)
 
@@ -13,8 +13,8 @@ R500 = Respond(status=500)
 @pytest.mark.parametrize(
     ("given_fault", "message"),
     [
-        ("{", "not JSON: Expecting property name enclosed in double quotes at column 2"),
-        ("{}", "/: give delay, respond or connection"),
+        ("{", "not JSON: Expecting property name enclosed in double quotes at line 1, column 2"),
+        ("{}", "/: give delay, respond, connection or alter"),
         ({"respond": {"status": 99}}, "/respond/status: Input should be greater than or equal to 200"),
         ({"respond": {"status": 600}}, "/respond/status: Input should be less than or equal to 599"),
         ({"respond": {"status": 500, "erors": []}}, "/respond/erors: no such key"),
@@ -42,7 +42,30 @@ R500 = Respond(status=500)
         ({"connection": "drip9999999"}, "/connection: drip9999999 is too long: at most 3600000 ms"),
         ({"connection": 7}, "/connection: give text such as reset or hang30000"),
         ({"connection": {"kind": "drip"}}, "/connection: give text such as reset or hang30000"),
-        ({"connection": "reset", "respond": {"status": 500}}, "/: give respond or connection, not both"),
+        ({"connection": "reset", "respond": {"status": 500}}, "/: give one of respond, connection and alter"),
+        (
+            {"respond": {"status": 500}, "alter": {"headers": {"a": "b"}}},
+            "/: give one of respond, connection and alter",
+        ),
+        ({"alter": {}}, "/alter: give values or headers"),
+        ({"alter": {"values": {"data": 1}}}, "/alter/values/data/[key]: 'data' is not a place such as /data/0/name"),
+        ({"alter": {"values": {"/a": float("inf")}}}, "/alter: cannot be sent: Out of range"),
+        ({"fault": "5oo"}, "/fault: '5oo' is no fault: expected terms"),
+        ({"fault": 500}, "/fault: '' is no fault: expected terms"),
+        (
+            {"fault": "500", "when": {"times": 1}, "delay": {"ms": 1}},
+            "/fault: fault says it all: leave out delay, when",
+        ),
+        ({"fault": "500", "match": {"pathh": 1}}, "/match/pathh: no such key"),
+        (
+            {"fault": "500", "match": {"path": "/audienec"}},
+            "/match/path: /audienec is no path of the API; give one of /",
+        ),
+        ({"fault": "500", "match": {"token": "two words"}}, "/match/token: a token is one word of visible ASCII"),
+        ({"fault": "500", "match": {"token": "sk…#123456"}}, "/match: a masked token needs its tokenDigest"),
+        ({"fault": "500", "match": {"token": "sk_a", "tokenDigest": "0" * 32}}, "/match: tokenDigest is not that of"),
+        ({"fault": "500", "match": {"testId": " "}}, "/match/testId: a test id is not empty"),
+        ('{"name": "\\ud800", "fault": "500"}', "not JSON: half of a surrogate pair"),
         ({"delay": {}}, "/delay: give ms, or minMs and maxMs, or medianMs and sigma"),
         ({"delay": {"ms": 1, "sigma": 1}}, "/delay: give ms, or minMs and maxMs, or medianMs and sigma"),
         ({"delay": {"ms": None}}, "/delay: give numbers, not null"),
@@ -162,3 +185,53 @@ def test_an_answer_can_be_written_out(respond: Respond, headers: dict[str, str],
 
 def test_a_204_has_neither_body_nor_type() -> None:
     assert Respond(status=204).render() == ({}, b"")
+
+
+@pytest.mark.parametrize(
+    ("values", "before", "after"),
+    [
+        ({"/data/0/n": "x"}, {"data": [{"n": 1}, {"n": 2}]}, {"data": [{"n": "x"}, {"n": 2}]}),
+        ({"/data/*/n": None}, {"data": [{"n": 1}, {}]}, {"data": [{"n": None}, {"n": None}]}),
+        ({"/data/*": 0}, {"data": [1, 2]}, {"data": [0, 0]}),
+        ({"/*": 0}, {"data": [1, 2], "status": True}, {"data": 0, "status": 0}),
+        ({"/*/x": 0}, {"data": {"x": 1}, "status": True}, {"data": {"x": 0}, "status": True}),
+        ({"/new": {"a": 1}, "/new/b": 2}, {}, {"new": {"a": 1, "b": 2}}),
+        ({"/a~1b/~0": 1}, {"a/b": {}}, {"a/b": {"~": 1}}),
+        ({"/data/5/n": 1, "/data/x": 1, "/no/n": 1, "/status/n": 1}, {"data": [], "status": True}, None),
+    ],
+)
+def test_an_alteration_puts_values_where_it_says(values: dict[str, object], before: object, after: object) -> None:
+    altered = Alter(values=values).apply(json.dumps(before).encode())
+    assert json.loads(altered) == (before if after is None else after)
+
+
+def test_an_alteration_leaves_what_is_not_json() -> None:
+    assert Alter(values={"/a": 1}).apply(b"<html>") == b"<html>"
+
+
+def test_a_rule_keeps_no_whole_token_and_can_be_sent_again_as_it_is_shown() -> None:
+    rule = parse_fault({"fault": "delay250+hang30000x2", "match": {"token": "sk_verysecret", "testId": "t-1"}})
+    shown = rule.as_json()
+    assert shown == {
+        "match": {"token": "sk_ver…#38c9cb", "tokenDigest": digest_of("sk_verysecret").hex(), "testId": "t-1"},
+        "when": {"times": 2},
+        "delay": {"ms": 250},
+        "connection": "hang30000",
+    }
+    assert "verysecret" not in repr(rule)
+    assert parse_fault(shown) == rule
+
+
+def test_a_match_tells_tenants_apart_by_token_and_test() -> None:
+    plain, one, other = (caller_of("sk_a", test).tenant for test in (None, "one", "other"))
+    strange = caller_of("sk_b", "one").tenant
+    asked = [
+        [match(tenant, "GET", "/audience") for tenant in (plain, one, other, strange)]
+        for match in (Match(), Match(token="sk_a"), Match(testId="one"), Match(token="sk_a", testId="one"))
+    ]
+    assert asked == [
+        [True, True, True, True],
+        [True, True, True, False],
+        [False, True, False, True],
+        [False, True, False, False],
+    ]

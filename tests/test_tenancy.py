@@ -1,6 +1,6 @@
 import pytest
 
-from mock_atoms.tenancy import Caller, Nobody, caller_of, identify, magic_word
+from mock_atoms.tenancy import NOBODY, Caller, Nobody, Tenant, caller_of, identify, magic_word
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -113,3 +113,27 @@ def test_a_caller_never_shows_its_token() -> None:
     caller = caller_of("sk_verysecret_token")
     assert "verysecret" not in repr(caller)
     assert caller.tenant != caller_of("sk_verysecret_tokem").tenant
+
+
+def test_a_test_id_makes_a_tenant_apart() -> None:
+    def tenant(*headers: tuple[bytes, bytes]) -> Tenant:
+        return who([(b"authorization", b"Bearer sk_verysecret"), *headers]).tenant
+
+    plain, one, other = tenant(), tenant((b"x-test-id", b" one ")), tenant((b"x-test-id", b"other"))
+    assert len({plain.key, one.key, other.key}) == 3
+    assert plain.owner == one.owner == other.owner
+    assert (plain.test_id, one.test_id) == (None, "one")
+    assert tenant((b"x-test-id", b"  ")) == plain
+    assert tenant((b"x-test-id", "tést".encode())).test_id == "tést"
+    assert tenant((b"x-test-id", b"t\xe9st")).test_id == "tést"
+    assert tenant((b"x-test-id", b"of sk_verysecret")).test_id == "of sk_ver…#38c9cb"
+    longest, longer = tenant((b"x-test-id", b"x" * 200)), tenant((b"x-test-id", b"x" * 201))
+    assert (longest.test_id, len(longer.test_id or "")) == ("x" * 200, 218)
+
+
+def test_nobody_too_has_tests() -> None:
+    nobody = who([(b"x-test-id", b"one")])
+    assert isinstance(nobody, Nobody)
+    assert nobody.tenant.test_id == "one"
+    assert nobody.tenant.owner == NOBODY.owner
+    assert nobody.tenant.key != NOBODY.key

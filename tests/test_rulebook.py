@@ -1,0 +1,74 @@
+import pytest
+
+from mock_atoms import rulebook
+from mock_atoms.expressions import parse_expression, parse_fault
+from mock_atoms.rulebook import FullError, RuleBook
+from mock_atoms.rules import Rule
+from mock_atoms.tenancy import caller_of
+
+
+def rule(expression: str, token: str | None = None, test_id: str | None = None) -> Rule:
+    match = {key: value for key, value in (("token", token), ("testId", test_id)) if value is not None}
+    return parse_fault({"fault": expression, "match": match})
+
+
+def order(book: RuleBook, token: str, test_id: str | None = None) -> list[str]:
+    return [entry.id for entry in book.candidates(caller_of(token, test_id).tenant)]
+
+
+def test_rules_made_later_come_before_those_of_the_start_in_order_of_creation() -> None:
+    book = RuleBook({"fault-1": parse_expression("500")})
+    second = book.add(rule("503", "sk_a")).id
+    third = book.add(rule("502")).id
+    fourth = book.add(rule("501", "sk_a", "t")).id
+    fifth = book.add(rule("504", None, "t")).id
+    assert [entry.id for entry in book] == [second, third, fourth, fifth, "fault-1"]
+    assert order(book, "sk_a") == [second, third, "fault-1"]
+    assert order(book, "sk_a", "t") == [second, third, fourth, fifth, "fault-1"]
+    assert order(book, "sk_b", "t") == [third, fifth, "fault-1"]
+    assert order(book, "sk_b", "u") == [third, "fault-1"]
+    book.remove(third)
+    assert order(book, "sk_b") == ["fault-1"]
+
+
+def test_an_id_follows_from_what_the_rule_says() -> None:
+    one, other = RuleBook({}), RuleBook({})
+    a, b = rule("500p25", "sk_a"), rule("500p25", "sk_b")
+    ids = [one.add(a).id, one.add(b).id]
+    assert ids == [other.add(b).id, other.add(a).id][::-1]
+    assert ids[0] != ids[1]
+    assert one.add(a).id == f"{ids[0]}-2"
+    one.remove(ids[0])
+    assert one.add(a).id == ids[0]
+
+
+def test_what_was_made_for_one_token_or_test_can_be_told() -> None:
+    book = RuleBook({"fault-1": rule("500", "sk_a")})
+    ids = [book.add(made).id for made in (rule("500"), rule("501", "sk_a"), rule("502", "sk_a", "t"))]
+    owner = caller_of("sk_a").tenant.owner
+    assert book.made() == ids
+    assert book.made(owner) == ids[1:]
+    assert book.made(owner, "t") == book.made(test_id="t") == ids[2:]
+    assert book.is_from_start("fault-1")
+    assert not book.is_from_start(ids[0])
+
+
+def test_a_restart_leaves_the_rules_of_the_start_with_nothing_counted() -> None:
+    book = RuleBook({"fault-1": rule("500")})
+    entry = book.get("fault-1")
+    assert entry is not None
+    entry.hits = 5
+    book.add(rule("503"))
+    book.restart()
+    assert [(left.id, left.hits) for left in book] == [("fault-1", 0)]
+    book.replace({"x": rule("501"), "fault-1": rule("502")})
+    assert order(book, "sk_a") == ["x", "fault-1"]
+
+
+def test_there_is_an_end_to_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rulebook, "MAX_RULES", 2)
+    book = RuleBook({"fault-1": rule("500")})
+    book.add(rule("501"))
+    book.add(rule("502"))
+    with pytest.raises(FullError, match="there are 2 rules already"):
+        book.add(rule("503"))
