@@ -1,43 +1,208 @@
-"""The control API, `/__admin`: ours, beside the vendor's paths, never faulted."""
+"""The control API, `/__admin`: ours, beside the vendor's paths, never faulted and never in the journal."""
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from mock_atoms import __version__
+from mock_atoms.control import (
+    HEALTH,
+    PREFIX,
+    Guard,
+    Parameters,
+    RefusedError,
+    no_such_call,
+    sent_json,
+    unprocessable,
+    whose,
+)
+from mock_atoms.expressions import parse_fault
+from mock_atoms.fixtures import parse_fixture
 from mock_atoms.generator import iso
-from mock_atoms.middleware import Clock, Now
+from mock_atoms.mock import MockAtoms
+from mock_atoms.rulebook import Entry, FullError
+from mock_atoms.settings import LOCALHOST_ORIGINS, ConfigError
+from mock_atoms.state import OtherServerError, replace_state, state_json, tenant_json
+from mock_atoms.tenancy import caller_of
+from mock_atoms.verification import Verification
 
-PREFIX = "/__admin"
+FAULTS = f"{PREFIX}/faults"
+TENANTS = f"{PREFIX}/tenants"
+STATE = f"{PREFIX}/state"
 
 
-def admin_app(clock: Clock, now: Now) -> FastAPI:
-    """Return the control API.
+def admin_app(mock: MockAtoms, operations: Sequence[dict[str, str]]) -> ASGIApp:
+    """Return the control API of `mock`.
 
     Args:
-        clock: seconds of a clock that only goes forward, read now and at each call for the uptime.
-        now: the time of day.
+        mock: the server.
+        operations: a request pattern for each operation that is mocked.
     """
-    started = clock()
-    app = FastAPI(title="mock-atoms control API", version=__version__, openapi_url=None, redirect_slashes=False)
+    routes = [*Control(mock).routes(), *Verification(mock, operations).routes()]
+    app = Starlette(
+        routes=routes,
+        exception_handlers=dict.fromkeys((RefusedError, ConfigError, FullError, HTTPException, Exception), _refuse),
+    )
+    app.router.redirect_slashes = False
+    named = [origin for origin in mock.settings.cors_origins if origin not in ("*", LOCALHOST_ORIGINS)]
+    return CORSMiddleware(
+        Guard(app, mock.settings), allow_origins=named, allow_methods=["*"], allow_headers=["*"], allow_credentials=True
+    )
 
-    @app.get(f"{PREFIX}/health")
-    async def health() -> JSONResponse:
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    return _refusal(request, error).answer()
+
+
+def _refusal(request: Request, error: Exception) -> RefusedError:
+    match error:
+        case RefusedError():
+            return error
+        case ConfigError():
+            return unprocessable(error)
+        case FullError():
+            return RefusedError(HTTPStatus.CONFLICT, "no room", str(error))
+        case HTTPException():
+            return no_such_call(request, error.status_code, error.headers)
+        case _:
+            return RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR, "bug in the mock", "the log has more")
+
+
+class Control:
+    """Faults, tenants, state and reset of `mock`, and its health."""
+
+    def __init__(self, mock: MockAtoms) -> None:
+        self._mock = mock
+        self._started = mock.clock()
+
+    def routes(self) -> list[Route]:
+        """Return the calls."""
+        return [
+            Route(HEALTH, self.health, methods=["GET"]),
+            Route(FAULTS, self.list_faults, methods=["GET"]),
+            Route(FAULTS, self.create_fault, methods=["POST"]),
+            Route(FAULTS, self.delete_faults, methods=["DELETE"]),
+            Route(f"{FAULTS}/{{id}}", self.get_fault, methods=["GET"]),
+            Route(f"{FAULTS}/{{id}}", self.delete_fault, methods=["DELETE"]),
+            Route(TENANTS, self.list_tenants, methods=["GET"]),
+            Route(TENANTS, self.set_tenant, methods=["PUT"]),
+            Route(STATE, self.get_state, methods=["GET"]),
+            Route(STATE, self.put_state, methods=["PUT"]),
+            Route(f"{PREFIX}/reset", self.reset, methods=["POST"]),
+        ]
+
+    async def health(self, _request: Request) -> Response:
         """Tell that the server is up. Needs no token."""
         return JSONResponse(
             {
                 "status": "healthy",
                 "message": "mock-atoms is ready",
                 "version": __version__,
-                "uptimeInSeconds": int(clock() - started),
-                "timestamp": iso(now()),
+                "uptimeInSeconds": int(self._mock.clock() - self._started),
+                "timestamp": iso(self._mock.now()),
             }
         )
 
-    @app.exception_handler(HTTPException)
-    async def refuse(request: Request, error: HTTPException) -> JSONResponse:
-        detail = f"{request.method} {request.url.path}: the control API has no such call"
-        problem = {"title": error.detail, "detail": detail, "source": {"pointer": ""}}
-        return JSONResponse({"errors": [problem]}, error.status_code, error.headers)
+    async def list_faults(self, request: Request) -> Response:
+        """Return the rules in force, in their order of precedence."""
+        Parameters(request)
+        return JSONResponse({"faults": [entry.as_json() for entry in self._mock.rules]})
 
-    return app
+    async def create_fault(self, request: Request) -> Response:
+        """Put a rule in force."""
+        Parameters(request)
+        given = await sent_json(request)
+        entry = self._mock.rules.add(parse_fault(given, self._mock.settings.base_path))
+        return JSONResponse(entry.as_json(), HTTPStatus.CREATED, {"location": f"{FAULTS}/{entry.id}"})
+
+    async def delete_faults(self, request: Request) -> Response:
+        """Take all rules out of force, but those given at start."""
+        Parameters(request)
+        for rule_id in self._mock.rules.made():
+            await self._mock.remove_rule(rule_id)
+        return JSONResponse({})
+
+    async def get_fault(self, request: Request) -> Response:
+        """Return one rule."""
+        Parameters(request)
+        return JSONResponse(self._entry(request).as_json())
+
+    async def delete_fault(self, request: Request) -> Response:
+        """Take one rule out of force."""
+        Parameters(request)
+        entry = self._entry(request)
+        if entry.is_from_start:
+            raise RefusedError(
+                HTTPStatus.CONFLICT,
+                "the rule was given at start",
+                f"{entry.id} stays as long as the server runs: a rule made here comes before it, or Prefer: code=200",
+            )
+        await self._mock.remove_rule(entry.id)
+        return JSONResponse({})
+
+    def _entry(self, request: Request) -> Entry:
+        rule_id: str = request.path_params["id"]
+        entry = self._mock.rules.get(rule_id)
+        if entry is None:
+            raise RefusedError(
+                HTTPStatus.NOT_FOUND, "no such rule", f"there is no rule {rule_id}; GET {FAULTS} lists them"
+            )
+        return entry
+
+    async def list_tenants(self, request: Request) -> Response:
+        """Return the tenants that are known, the least recently used first."""
+        Parameters(request)
+        return JSONResponse({"tenants": [tenant_json(state) for state in await self._mock.store.states()]})
+
+    async def set_tenant(self, request: Request) -> Response:
+        """Say what one tenant holds, as a fixture file would."""
+        Parameters(request)
+        given = await sent_json(request)
+        fields = dict(given) if isinstance(given, dict) else {}
+        known = whose({name: fields.pop(name) for name in ("token", "testId") if name in fields})
+        if known.token is None:
+            raise ConfigError("give the token of the tenant", "/token")
+        allowed = self._mock.settings.tokens
+        if allowed is not None and known.token not in allowed:
+            raise ConfigError("it is not one of --tokens, so that all it gets is a 401", "/token")
+        if "tokens" in fields:
+            raise ConfigError("no such key", "/tokens")
+        file = parse_fixture({**fields, "tokens": [known.token]})
+        audiences = self._mock.fixtures.audiences_of(file, known.token)
+        tenant = caller_of(known.token, known.test_id).tenant
+        await self._mock.store.choose_audiences(tenant, audiences)
+        shown = {"token": tenant.label, "tokenDigest": tenant.owner.hex(), "testId": tenant.test_id}
+        return JSONResponse({**shown, "audiences": audiences})
+
+    async def get_state(self, request: Request) -> Response:
+        """Return the whole state, but for the journal."""
+        Parameters(request)
+        mock = self._mock
+        return JSONResponse(await state_json(mock.settings, mock.rules, mock.fixtures, mock.store))
+
+    async def put_state(self, request: Request) -> Response:
+        """Put a state in the place of this server's."""
+        Parameters(request)
+        mock = self._mock
+        given = await sent_json(request)
+        try:
+            await replace_state(given, mock.settings, mock.rules, mock.fixtures, mock.store)
+        except OtherServerError as error:
+            raise RefusedError(HTTPStatus.CONFLICT, "another server's", str(error), error.pointer) from None
+        return JSONResponse({})
+
+    async def reset(self, request: Request) -> Response:
+        """Begin anew, with everything or with what belongs to one token or test."""
+        Parameters(request)
+        given: Any = await sent_json(request, optional=True)
+        scope = whose({} if given is None else given)
+        await self._mock.reset(scope.token, scope.test_id)
+        return JSONResponse({})

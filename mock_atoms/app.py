@@ -1,72 +1,26 @@
-"""The whole application: `MockAtoms` owns all state, `create_app` wires it."""
+"""The whole application: `create_app` wires it, around the state that `MockAtoms` owns."""
 
-import time
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mock_atoms import admin, openapi
+from mock_atoms import openapi
+from mock_atoms.admin import admin_app
 from mock_atoms.audiences import VendorJson, router
 from mock_atoms.contract import ApiError, error_body, error_headers
+from mock_atoms.control import PREFIX
 from mock_atoms.exchange import SCOPE_KEY
-from mock_atoms.expressions import parse_fault
-from mock_atoms.faults import ERROR_RATE_RULE, FaultEngine, error_rate_rule
-from mock_atoms.fixtures import Fixtures, read_folder
-from mock_atoms.generator import Generator
-from mock_atoms.holding import Closing, Holder
-from mock_atoms.middleware import Clock, Express, Faults, Identify, Now, Observe, not_found
-from mock_atoms.rulebook import RuleBook
-from mock_atoms.rules import Rule
-from mock_atoms.settings import LOCALHOST_ORIGINS, ConfigError, Settings
-from mock_atoms.store import MemoryStore, Store
+from mock_atoms.holding import Holder
+from mock_atoms.middleware import Express, Faults, Identify, Observe, not_found
+from mock_atoms.mock import MockAtoms
+from mock_atoms.settings import LOCALHOST_ORIGINS, Settings
+from mock_atoms.store import Store
 
 _LOCALHOST = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-class MockAtoms:
-    """The state of one mock server. Several live in one process without knowing of each other.
-
-    Args:
-        settings: its settings.
-        clock: seconds of a clock that only goes forward, for durations.
-        now: the time of day.
-
-    Raises:
-        ConfigError: a fault or a fixture file cannot be used.
-    """
-
-    def __init__(self, settings: Settings, clock: Clock = time.monotonic, now: Now = _utc_now) -> None:
-        self.settings = settings
-        self.clock = clock
-        self.now = now
-        self.generator = Generator(settings.seed)
-        self.generator.prepare(settings.locale)
-        files = read_folder(settings.fixtures) if settings.fixtures else {}
-        self.fixtures = Fixtures(self.generator, settings.locale, files)
-        self.store: Store = MemoryStore(self.fixtures)
-        self.closing = Closing()
-        self.rules = RuleBook(_rules(settings))
-        self.engine = FaultEngine(settings.seed, self.rules)
-
-
-def _rules(settings: Settings) -> dict[str, Rule]:
-    rules = {}
-    for number, given in enumerate(settings.faults, 1):
-        rule_id = f"fault-{number}"
-        try:
-            rules[rule_id] = parse_fault(given, settings.base_path)
-        except ConfigError as error:
-            raise ConfigError(f"{rule_id}: {error}") from None
-    if settings.error_rate:
-        rules[ERROR_RATE_RULE] = error_rate_rule(settings.error_rate)
-    return rules
 
 
 class Root:
@@ -83,7 +37,7 @@ class Root:
             await self._documentation(scope, receive, send)  # lifespan; a WebSocket is refused there
             return
         path: str = scope["path"]
-        if path == admin.PREFIX or path.startswith(f"{admin.PREFIX}/"):
+        if path == PREFIX or path.startswith(f"{PREFIX}/"):
             await self._control(_head_as_get(scope), receive, send)
         elif openapi.serves(path):
             await self._documentation(_head_as_get(scope), receive, send)
@@ -142,12 +96,21 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     mock = mock or MockAtoms(settings or Settings())
     origins = mock.settings.cors_origins
     routes = vendor_app(mock.store)
-    vendor: ASGIApp = Faults(Express(routes), mock.engine, mock.store, Holder(mock.closing), mock.now)
-    vendor = Observe(_with_cors(vendor, origins), mock.store, mock.generator, mock.clock)
-    vendor = Identify(vendor, mock.settings, mock.clock)
+    vendor: ASGIApp = Faults(Express(routes), mock.engine, mock.store, Holder(mock.closing))
+    vendor = Observe(_with_cors(vendor, origins), mock)
+    vendor = Identify(vendor, mock)
     document = openapi.describe(routes, mock.settings.base_path)
     documentation = _with_cors(openapi.documentation_app(document), origins)
-    return Root(vendor, documentation, admin.admin_app(mock.clock, mock.now))
+    return Root(vendor, documentation, admin_app(mock, operations(document, mock.settings.base_path)))
+
+
+def operations(document: Mapping[str, Any], base_path: str) -> list[dict[str, str]]:
+    """Return a request pattern for each operation of an OpenAPI document."""
+    return [
+        {"method": method.upper(), "urlPathTemplate": base_path + path}
+        for path, methods in document["paths"].items()
+        for method in methods
+    ]
 
 
 def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:

@@ -125,27 +125,27 @@ def _parser() -> argparse.ArgumentParser:
 def _add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     for name in names:
         option = options()[name]
-        parser.add_argument(
-            flag_of(name),
-            dest=name,
-            metavar=option.metavar,
-            action="append" if option.repeatable else "store",
-            help=_help(name, option),
-        )
+        flag, shown = flag_of(name), _help(name, option)
+        if not option.metavar:
+            parser.add_argument(flag, dest=name, action=argparse.BooleanOptionalAction, default=None, help=shown)
+            continue
+        action = "append" if option.repeatable else "store"
+        parser.add_argument(flag, dest=name, metavar=option.metavar, action=action, help=shown)
     variable = f"{ENV_PREFIX}CONFIG"
     parser.add_argument("--config", metavar="FILE", help=f"TOML file of settings [{variable}]")
 
 
 def _help(name: str, option: Option) -> str:
     default = Settings.model_fields[name].default
-    shown = (
-        "" if default in (None, ()) else f"; default: {', '.join(default) if isinstance(default, tuple) else default}"
+    words = option.default or ", ".join(
+        default if isinstance(default, tuple) else ["" if default is None else str(default)]
     )
+    shown = f"; default: {words}" if words else ""
     return f"{option.help.replace('`', '').replace('%', '%%')} [{variable_of(name)}{shown}]"
 
 
 def _serve(settings: Settings, out: TextIO, err: TextIO) -> int:
-    from mock_atoms.app import MockAtoms  # noqa: PLC0415 - other commands are quicker without
+    from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - other commands are quicker without
     from mock_atoms.server import ListenError, listen, reachable_url, serve  # noqa: PLC0415 - the same
 
     _set_up_log(settings, err)
@@ -176,8 +176,8 @@ def _set_up_log(settings: Settings, err: TextIO) -> None:
 
 
 def _fixtures(settings: Settings, token: str, out: TextIO, err: TextIO) -> int:
-    from mock_atoms.app import MockAtoms  # noqa: PLC0415 - other commands are quicker without
     from mock_atoms.contract import error_body  # noqa: PLC0415 - the same
+    from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - other commands are quicker without
     from mock_atoms.tenancy import Caller, identify  # noqa: PLC0415 - the same
 
     mock = MockAtoms(settings)
@@ -193,7 +193,8 @@ def _fixtures(settings: Settings, token: str, out: TextIO, err: TextIO) -> int:
 
 
 def _openapi(settings: Settings, out: TextIO) -> int:
-    from mock_atoms.app import MockAtoms, vendor_app  # noqa: PLC0415 - other commands are quicker without
+    from mock_atoms.app import vendor_app  # noqa: PLC0415 - other commands are quicker without
+    from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - the same
     from mock_atoms.openapi import describe  # noqa: PLC0415 - the same
 
     # What tenants hold and what befalls them does not show in the document.

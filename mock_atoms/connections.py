@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 TRANSPORT = "mock_atoms.transport"
 """Under which extension of the scope the server puts the `asyncio.Transport` of the connection."""
+BROKEN = "mock_atoms.broken"
+"""Type of the message that is sent right before a connection is broken; its `kind` is that of the fault."""
 _GARBAGE = b"\x16\x03\x00 this is not HTTP \xff\xfe\r\n\r\n"
 _PIECES = 20
 """Into how many pieces a dripping body is cut, if it is long enough."""
@@ -65,6 +67,7 @@ class Breaker:
             await self._truncate(scope, receive, send)
         else:
             await _read(receive)  # what lies unread at a close would turn a FIN into a RST
+        await send({"type": BROKEN, "kind": fault.kind})
         if fault.kind == "garbage":
             transport.write(_GARBAGE)
         if fault.kind == "reset":

@@ -2,12 +2,17 @@
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mock_atoms.tenancy import Caller, Nobody
 from mock_atoms.tokens import conceal_url
 
+Clock = Callable[[], float]
+"""Seconds of a clock that only goes forward."""
+Now = Callable[[], datetime]
+"""The time of day."""
 LOGGER = logging.getLogger("mock_atoms")
 SCOPE_KEY = "mock_atoms.exchange"
 """Where an exchange travels in an ASGI scope."""
@@ -22,10 +27,13 @@ class Exchange:
         path: path as sent, without the query string, percent-encoded.
         below: decoded path below the base path, or `None` for a path outside of it.
         caller: who sent it.
-        started: when it began, in seconds of a clock that only goes forward.
+        arrived: when it came.
+        started: the same, in seconds of a clock that only goes forward.
         status: HTTP status of the answer, 0 before there is one.
         faults: ids of the rules that struck.
         reason: why the answer is what it is, a slug, where it is the mock's doing and not the API's.
+        delay_ms: how long a fault holds the answer back.
+        spoiled: whether the answer is of a success, with a body that is wrong on purpose.
         milliseconds: how long it took.
     """
 
@@ -33,10 +41,13 @@ class Exchange:
     path: str
     below: str | None
     caller: Caller | Nobody
+    arrived: datetime
     started: float
     status: int = 0
     faults: tuple[str, ...] = ()
     reason: str | None = None
+    delay_ms: float = 0.0
+    spoiled: bool = False
     milliseconds: float = 0.0
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import yaml
 from pydantic import (
@@ -22,8 +22,8 @@ from pydantic import (
 from mock_atoms.contract import MAX_MEMBERS, Audience, ObjectId, render_json
 from mock_atoms.generator import Generator, Recipe, iso, object_id
 from mock_atoms.personas import persona_of
-from mock_atoms.settings import ConfigError, Locale, Token, explain
-from mock_atoms.tenancy import Caller
+from mock_atoms.settings import ConfigError, Locale, Token, explain, pointer_of
+from mock_atoms.tenancy import Caller, digest_of
 from mock_atoms.tokens import mask
 
 SUFFIXES = {".json", ".yaml", ".yml"}
@@ -132,6 +132,18 @@ class FixtureFile(BaseModel):
         return self
 
 
+class Written(NamedTuple):
+    """What it is written that a token holds.
+
+    Attributes:
+        label: the token, masked.
+        audiences: what it holds.
+    """
+
+    label: str
+    audiences: list[Audience]
+
+
 class Fixtures:
     """What each token holds at first: from a file where one names it, from its persona, or generated."""
 
@@ -139,15 +151,33 @@ class Fixtures:
         self._generator = generator
         self._recipe = Recipe(locale)
         self._files = files or {}
+        self._handed_over: dict[bytes, Written] | None = None
 
     def are_written(self, caller: Caller) -> bool:
-        """Tell whether a file says what `caller` holds."""
+        """Tell whether it is written down what `caller` holds."""
+        if self._handed_over is not None:
+            return caller.tenant.owner in self._handed_over
         return caller.token in self._files
 
+    def written(self) -> dict[bytes, "Written"]:
+        """Return what is written down, by what stands for the token."""
+        if self._handed_over is not None:
+            return self._handed_over
+        return {
+            digest_of(token): Written(mask(token), self.audiences_of(file, token))
+            for token, file in self._files.items()
+        }
+
+    def hand_over(self, written: dict[bytes, "Written"] | None) -> None:
+        """Let `written` stand in the place of the files, until the files count again: `None`."""
+        self._handed_over = written
+
     def audiences(self, caller: Caller) -> list[Audience]:
-        """Return the audiences of `caller`, a pure function of the seed, the token and the files."""
+        """Return the audiences of `caller`, a pure function of the seed, the token and what is written down."""
         token = caller.token
-        file = self._files.get(token)
+        if self._handed_over is not None and caller.tenant.owner in self._handed_over:
+            return self._handed_over[caller.tenant.owner].audiences
+        file = self._files.get(token) if self._handed_over is None else None
         if file is not None:
             return self.audiences_of(file, token)
         make = persona_of(token) or Generator.audiences
@@ -217,6 +247,19 @@ def read_folder(folder: Path) -> dict[str, FixtureFile]:
                 raise ConfigError(f"{path}: tokens: {mask(token)} {elsewhere}")
             files[token], homes[token] = file, path
     return files
+
+
+def parse_fixture(given: object) -> FixtureFile:
+    """Parse what a fixture file would say.
+
+    Raises:
+        ConfigError: names the field by JSON pointer.
+    """
+    try:
+        return FixtureFile.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigError(explain(first), pointer_of(first)) from None
 
 
 def read_file(path: Path) -> FixtureFile:

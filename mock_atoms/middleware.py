@@ -1,7 +1,9 @@
 """What wraps the vendor's routes, as plain ASGI: identification, observation, faults, and Express's manners."""
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import blake2b
 from html import escape
 from http import HTTPStatus
 from urllib.parse import quote
@@ -9,7 +11,7 @@ from uuid import UUID
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mock_atoms.connections import Breaker, answer_of
+from mock_atoms.connections import BROKEN, Breaker, answer_of
 from mock_atoms.contract import JSON_TYPE, error_body, render_json
 from mock_atoms.exchange import (
     ABORTED,
@@ -22,28 +24,28 @@ from mock_atoms.exchange import (
 )
 from mock_atoms.expressions import ExpressionError, Preference, parse_prefer
 from mock_atoms.faults import Arrival, Counters, FaultEngine, Strike
-from mock_atoms.generator import Generator
 from mock_atoms.holding import Holder, Outcome
+from mock_atoms.journal import ANSWERED, BODY_CAP, Entry
+from mock_atoms.mock import MockAtoms
 from mock_atoms.rules import BODILESS, Alter
-from mock_atoms.settings import Settings
 from mock_atoms.store import Store
 from mock_atoms.tenancy import Caller, identify
+from mock_atoms.tokens import conceal, conceal_url
 
 FAULT_HEADER = b"x-mock-atoms-fault"
 REASON_HEADER = b"x-mock-atoms-reason"
 
-Headers = Iterable[tuple[bytes, bytes]]
-Now = Callable[[], datetime]
-Clock = Callable[[], float]
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Identify:
     """Outermost: tells who is calling and where to, and puts the `Exchange` into the scope."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, mock: MockAtoms) -> None:
         self._app = app
-        self._settings = settings
-        self._clock = clock
+        self._settings = mock.settings
+        self._clock = mock.clock
+        self._now = mock.now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, as ASGI has it."""
@@ -57,56 +59,154 @@ class Identify:
             path=path,
             below=path[len(base) :] or "/" if inside else None,
             caller=identify(scope["headers"], self._settings.session_cookie, self._settings.tokens),
+            arrived=self._now(),
             started=self._clock(),
         )
         await self._app({**scope, SCOPE_KEY: exchange}, receive, send)
 
 
 class Observe:
-    """Gives every answer its `x-request-id` (G) and its marks, and logs the exchange before the answer is whole.
+    """Gives every answer its `x-request-id` (G) and its marks, and tells log and journal before the answer is whole.
 
     The id follows from the seed, the tenant and the tenant's number of requests so far.
+
+    Args:
+        app: what answers.
+        mock: the server, for its store, generator, journal and clocks.
+        patience: for how many seconds an answer waits for the rest of a request's body, so that it can be recorded.
     """
 
-    def __init__(self, app: ASGIApp, store: Store, generator: Generator, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, mock: MockAtoms, patience: float = 1.0) -> None:
         self._app = app
-        self._store = store
-        self._generator = generator
-        self._clock = clock
+        self._store = mock.store
+        self._generator = mock.generator
+        self._journal = mock.journal
+        self._clock = mock.clock
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, as ASGI has it."""
         exchange: Exchange = scope[SCOPE_KEY]
         tenant = exchange.caller.tenant
         request_id = self._request_id(tenant.key, await self._store.count_request(tenant))
-        finished = False
+        entry = self._arrived(scope, exchange, request_id)
+        intake = Intake(entry, receive, exchange.caller.token) if _has_body(scope) else None
+        if intake is None:
+            entry.body_complete = True
 
         async def observed(message: Message) -> None:
-            nonlocal finished
+            if message["type"] == BROKEN:
+                self._finish(exchange, entry, intake, message["kind"])
+                return
             if message["type"] == "http.response.start":
+                if intake is not None:
+                    await intake.read_on(self._patience)
+                entry.answering = self._clock()
                 exchange.status = message["status"]
-                message["headers"] = _marked(message["headers"], exchange, request_id)
-            elif not message.get("more_body"):
-                finished = True
-                self._log(exchange)
-            if exchange.method == "HEAD" and message["type"] == "http.response.body":
-                message["body"] = b""
+                entry.answer_headers = message["headers"] = _marked(message["headers"], exchange, request_id)
+            else:
+                if exchange.method == "HEAD":
+                    message["body"] = b""
+                entry.bytes_sent += len(message.get("body", b""))
+                if not message.get("more_body"):
+                    self._finish(exchange, entry, intake, ANSWERED)
             await send(message)
 
         try:
-            await self._app(scope, receive, observed)
+            await self._app(scope, receive if intake is None else intake.receive, observed)
         finally:
-            if not finished:
+            if entry.ended is None:
                 exchange.reason = exchange.reason or ABORTED
-                self._log(exchange)
+                self._finish(exchange, entry, intake, ABORTED)
 
-    def _log(self, exchange: Exchange) -> None:
-        exchange.milliseconds = (self._clock() - exchange.started) * 1000
+    def _arrived(self, scope: Scope, exchange: Exchange, request_id: bytes) -> Entry:
+        token = exchange.caller.token
+        headers, secrets = self._journal.conceal_headers(scope["headers"], token)
+        query = scope.get("query_string", b"").decode("latin-1")
+        entry = Entry(
+            id=request_id.decode(),
+            tenant=exchange.caller.tenant,
+            secrets=secrets,
+            arrived=exchange.arrived,
+            started=exchange.started,
+            method=exchange.method,
+            url=conceal_url(f"{exchange.path}?{query}" if query else exchange.path, token),
+            scheme=scope.get("scheme", "http"),
+            http_version=scope.get("http_version", "1.1"),
+            client=(scope.get("client") or ("",))[0],
+            headers=headers,
+        )
+        self._journal.add(entry)
+        return entry
+
+    def _finish(self, exchange: Exchange, entry: Entry, intake: "Intake | None", ending: str) -> None:
+        if intake is not None:
+            intake.settle()
+        entry.ended = self._clock()
+        entry.ending = ending
+        entry.status = exchange.status
+        entry.faults, entry.reason = exchange.faults, exchange.reason
+        entry.delay_ms, entry.spoiled = exchange.delay_ms, exchange.spoiled
+        self._journal.update(entry)
+        exchange.milliseconds = (entry.ended - entry.started) * 1000
         exchange.log()
 
     def _request_id(self, key: bytes, number: int) -> bytes:
         low, high = (self._generator.draw(key.hex(), half, number) for half in ("low", "high"))
         return str(UUID(int=high << 64 | low, version=4)).encode()
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope["headers"]
+    )
+
+
+class Intake:
+    """Keeps the beginning of a request's body for the journal while the application reads it.
+
+    Args:
+        entry: what it is kept in.
+        receive: where it comes from.
+        token: the caller's token.
+    """
+
+    def __init__(self, entry: Entry, receive: Receive, token: str | None) -> None:
+        self._entry = entry
+        self._receive = receive
+        self._token = token
+        self._kept = bytearray()
+        self._rest = blake2b(digest_size=16)
+        self._over = False
+
+    async def receive(self) -> Message:
+        """Return the next message of the request."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            piece = message.get("body", b"")
+            room = BODY_CAP - len(self._kept)
+            self._kept += piece[:room]
+            self._rest.update(piece[room:])
+            self._entry.body_size += len(piece)
+            self._over = self._entry.body_complete = not message.get("more_body", False)
+        else:
+            self._over = True
+        return message
+
+    async def read_on(self, patience: float) -> None:
+        """Read what the application did not, as far as it is kept, for `patience` seconds at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while not self._over and len(self._kept) < BODY_CAP:
+                    await self.receive()
+
+    def settle(self) -> None:
+        """Put what was read into the entry, credentials masked."""
+        text = bytes(self._kept).decode(errors="surrogateescape")
+        self._entry.body = conceal(text, self._token).encode(errors="surrogateescape")
+        if self._entry.body_size > BODY_CAP:
+            self._entry.body_rest = self._rest.digest()
 
 
 def _marked(headers: Headers, exchange: Exchange, request_id: bytes) -> Headers:
@@ -124,12 +224,11 @@ def _marked(headers: Headers, exchange: Exchange, request_id: bytes) -> Headers:
 class Faults:
     """Lets faults strike the requests of somebody; nobody gets the 401 of the routes, whatever the rules say."""
 
-    def __init__(self, app: ASGIApp, engine: FaultEngine, store: Store, holder: Holder, now: Now) -> None:
+    def __init__(self, app: ASGIApp, engine: FaultEngine, store: Store, holder: Holder) -> None:
         self._app = app
         self._engine = engine
         self._store = store
         self._holder = holder
-        self._now = now
         self._breaker = Breaker(app, holder)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,7 +236,7 @@ class Faults:
         exchange: Exchange = scope[SCOPE_KEY]
         if isinstance(exchange.caller, Caller) and exchange.below is not None:
             try:
-                arrival = Arrival(exchange.caller, exchange.method, exchange.below, self._now().timestamp())
+                arrival = Arrival(exchange.caller, exchange.method, exchange.below, exchange.arrived.timestamp())
                 strike = await self._decide(arrival, _preference(scope))
             except ExpressionError as error:
                 exchange.reason = BAD_PREFER
@@ -145,6 +244,7 @@ class Faults:
                 return
             if strike is not None:
                 exchange.faults = strike.rules
+                exchange.delay_ms = strike.delay_ms
                 if strike.delay_ms:
                     outcome, receive = await self._holder.hold(strike.delay_ms / 1000, receive)
                     if outcome is Outcome.CLIENT_GONE:
@@ -154,6 +254,9 @@ class Faults:
                         await _answer_error(send, HTTPStatus.SERVICE_UNAVAILABLE, ["mock-atoms is shutting down"])
                         return
                 if strike.respond is not None:
+                    exchange.spoiled = (
+                        strike.respond.status < HTTPStatus.BAD_REQUEST and strike.respond.text is not None
+                    )
                     await _answer(send, strike.respond.status, *strike.respond.render(strike.facts))
                     return
                 if strike.alter is not None:

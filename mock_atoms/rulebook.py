@@ -2,7 +2,7 @@
 
 import json
 from bisect import insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from operator import attrgetter
@@ -37,6 +37,11 @@ class Entry:
     matched: int = 0
     hits: int = 0
 
+    @property
+    def is_from_start(self) -> bool:
+        """Whether it was given at start."""
+        return self.position[0]
+
     def as_json(self) -> dict[str, Any]:
         """Return it as the control API shows it: without defaults, so that it can be sent again."""
         return {"id": self.id, **self.rule.as_json(), "matched": self.matched, "hits": self.hits}
@@ -59,21 +64,31 @@ class RuleBook:
         self._entries: dict[str, Entry] = {}
         self._index: dict[_Key, list[Entry]] = {}
         self._made = 0
+        self._fixed = 0
         self.restart()
 
     def restart(self) -> None:
         """Go back to the rules given at start, with nothing counted."""
         self._entries.clear()
         self._index.clear()
+        self._fixed = len(self._start)
         for number, (rule_id, rule) in enumerate(self._start.items()):
             self._put(Entry(rule_id, rule, (True, number)))
 
-    def replace(self, entries: Mapping[str, Rule]) -> None:
-        """Put `entries`, in order of precedence, in the place of all rules, those given at start too."""
+    def replace(self, entries: Sequence[Entry]) -> None:
+        """Put `entries`, in order of precedence, in the place of all rules, those given at start too.
+
+        Raises:
+            FullError: there are too many; nothing has changed.
+        """
+        fixed = sum(entry.is_from_start for entry in entries)
+        self._make_room(len(entries) - fixed)
+        self._fixed = fixed
         self._entries.clear()
         self._index.clear()
-        for rule_id, rule in entries.items():
-            self._put(Entry(rule_id, rule, self._last()))
+        for number, entry in enumerate(entries):
+            entry.position = (True, number) if entry.is_from_start else self._last()
+            self._put(entry)
 
     def add(self, rule: Rule) -> Entry:
         """Put `rule` in force, behind those that were made before it.
@@ -83,8 +98,7 @@ class RuleBook:
         Raises:
             FullError: there are too many.
         """
-        if len(self._entries) >= MAX_RULES + len(self._start):
-            raise FullError(f"there are {MAX_RULES} rules already: delete those of tests that are over")
+        self._make_room(len(self._entries) - self._fixed + 1)
         said = json.dumps(rule.as_json(), sort_keys=True).encode()
         first = f"rule-{blake2b(said, digest_size=4).hexdigest()}"
         rule_id, copies = first, 1
@@ -99,10 +113,6 @@ class RuleBook:
         """Return the rule of that id, if there is one."""
         return self._entries.get(rule_id)
 
-    def is_from_start(self, rule_id: str) -> bool:
-        """Tell whether the rule was given at start."""
-        return rule_id in self._start
-
     def remove(self, rule_id: str) -> None:
         """Take the rule of that id out of force."""
         entry = self._entries.pop(rule_id)
@@ -116,7 +126,7 @@ class RuleBook:
         return [
             entry.id
             for entry in self._entries.values()
-            if entry.id not in self._start
+            if not entry.is_from_start
             and (owner is None or entry.rule.match.owner == owner)
             and (test_id is None or entry.rule.match.testId == test_id)
         ]
@@ -133,6 +143,10 @@ class RuleBook:
         if len(buckets) == 1:
             return buckets[0]
         return sorted((entry for bucket in buckets for entry in bucket), key=_position)
+
+    def _make_room(self, wanted: int) -> None:
+        if wanted > MAX_RULES:
+            raise FullError(f"there is room for {MAX_RULES} rules: delete those of tests that are over")
 
     def _put(self, entry: Entry) -> None:
         self._entries[entry.id] = entry

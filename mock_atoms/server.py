@@ -15,9 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from mock_atoms.app import MockAtoms, create_app
+from mock_atoms.app import create_app
 from mock_atoms.connections import TRANSPORT
 from mock_atoms.holding import Closing
+from mock_atoms.mock import MockAtoms
 from mock_atoms.settings import Settings, reachable_host, settings_of
 
 GRACE_SECONDS = 5

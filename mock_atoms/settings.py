@@ -29,7 +29,7 @@ RESERVED_SEGMENTS = {"__admin", "docs", "docs-assets", "openapi.json"}
 
 
 class ConfigError(ValueError):
-    """Something given at start that cannot be used.
+    """Something given, at start or to the control API, that cannot be used.
 
     Its text is one line that names the place and the fix; what looks like a key in it is masked.
 
@@ -73,11 +73,12 @@ class Option:
     """How a field of `Settings` is given from outside.
 
     Attributes:
-        metavar: placeholder of the value in `--help`.
+        metavar: placeholder of the value in `--help`; empty for a switch such as `--admin` and `--no-admin`.
         help: what it means, for `--help` and the README's table.
         flag: the flag, where it differs from the field's name.
         repeatable: whether the flag may be given several times.
         secret: whether values must be kept out of error messages.
+        default: the default in words, where it depends on other settings.
     """
 
     metavar: str
@@ -85,6 +86,7 @@ class Option:
     flag: str = ""
     repeatable: bool = False
     secret: bool = False
+    default: str = ""
 
 
 def _base_path(value: str) -> str:
@@ -206,6 +208,22 @@ class Settings(BaseModel):
             secret=True,
         ),
     ] = ()
+    journal_size: Annotated[
+        int, Field(ge=0, le=1_000_000), Option("ENTRIES", "how many exchanges the journal keeps; `0` turns it off")
+    ] = 10_000
+    admin_token: Annotated[
+        Token | None,
+        Field(repr=False),
+        Option("TOKEN", "bearer token without which the control API answers 401, but for its health", secret=True),
+    ] = None
+    admin: Annotated[
+        bool | None,
+        Option(
+            "",
+            "whether there is a control API; `--no-admin` leaves its health alone",
+            default="on loopback, or with a token",
+        ),
+    ] = None
     cors_origins: Annotated[
         tuple[Origin, ...],
         BeforeValidator(_comma_separated),
@@ -221,6 +239,11 @@ class Settings(BaseModel):
         Option("LEVEL", "`debug`, `info`, `warning` or `error`"),
     ] = "info"
     log_format: Annotated[Literal["text", "json"], Option("FORMAT", "`text`, or `json` for machines")] = "text"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches what listens on `host`."""
+    return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 def options() -> dict[str, Option]:

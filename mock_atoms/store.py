@@ -73,7 +73,11 @@ class Store(Protocol):
         ...
 
     async def replace(self, states: list[TenantState]) -> None:
-        """Put `states`, the least recently used first, in the place of all that is known."""
+        """Put `states`, the least recently used first, in the place of all that is known.
+
+        Raises:
+            FullError: too many audiences were chosen; nothing has changed.
+        """
         ...
 
 
@@ -134,14 +138,13 @@ class MemoryStore:
         """
         known = self._tenants.get(tenant.key)
         before = len(known.audiences or ()) if known is not None and known.chosen else 0
-        if self._chosen - before + len(audiences) > self._max_chosen:
-            raise FullError(f"at most {self._max_chosen} audiences may be chosen for all tenants: reset some of them")
+        self._make_room(self._chosen - before + len(audiences))
         self._hold(self._state(tenant), audiences, chosen=True)
 
     async def forget(self, owner: bytes | None = None, test_id: str | None = None) -> None:
         """Forget all tenants, or those of one token or of one test: they begin anew."""
         for key, state in list(self._tenants.items()):
-            if owner in (None, state.tenant.owner) and test_id in (None, state.tenant.test_id):
+            if state.tenant.is_of(owner, test_id):
                 self._release(self._tenants.pop(key))
 
     async def forget_rule(self, rule_id: str) -> None:
@@ -154,7 +157,12 @@ class MemoryStore:
         return list(self._tenants.values())
 
     async def replace(self, states: list[TenantState]) -> None:
-        """Put `states`, the least recently used first, in the place of all that is known."""
+        """Put `states`, the least recently used first, in the place of all that is known.
+
+        Raises:
+            FullError: too many audiences were chosen; nothing has changed.
+        """
+        self._make_room(sum(len(state.audiences or ()) for state in states if state.chosen))
         await self.forget()
         for given in states:
             state = self._state(given.tenant)
@@ -173,6 +181,10 @@ class MemoryStore:
         else:
             self._tenants.move_to_end(tenant.key)
         return state
+
+    def _make_room(self, wanted: int) -> None:
+        if wanted > self._max_chosen:
+            raise FullError(f"at most {self._max_chosen} audiences may be chosen for all tenants: reset some of them")
 
     def _hold(self, state: TenantState, audiences: list[Audience], *, chosen: bool) -> None:
         self._release(state)

@@ -33,6 +33,10 @@ class Tenant:
     label: str
     test_id: str | None = None
 
+    def is_of(self, owner: bytes | None, test_id: str | None) -> bool:
+        """Tell whether it belongs to a token and a test, each `None` for any."""
+        return owner in (None, self.owner) and test_id in (None, self.test_id)
+
 
 NOBODY = Tenant(b"", b"", "-")
 """To whom belongs what nobody sent."""

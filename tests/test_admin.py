@@ -5,14 +5,16 @@ import httpx
 import pytest
 
 import mock_atoms
-from mock_atoms import MockServer
+from mock_atoms import MockServer, Settings
 from mock_atoms.admin import admin_app
+from mock_atoms.mock import MockAtoms
 from tests.asgi import call
 
 
 def test_health_needs_no_token_and_says_what_runs() -> None:
     seconds = count(100, 42)
-    app = admin_app(lambda: next(seconds), lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    mock = MockAtoms(Settings(), lambda: next(seconds), lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    app = admin_app(mock, [])
     answer = call(app, "/__admin/health")
     assert answer.status == 200
     assert httpx.Response(200, content=answer.body).json() == {

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import TypeAdapter
 
-from mock_atoms import MockServer, admin, openapi
+from mock_atoms import MockServer, control, openapi
 from mock_atoms.contract import AudienceList, render_json
 from mock_atoms.fixtures import Fixtures
 from mock_atoms.generator import Generator
@@ -150,7 +150,7 @@ def test_an_upgrade_that_is_not_known_is_passed_over(client: httpx.Client, caplo
 
 
 def test_every_path_of_the_server_itself_is_no_base_path() -> None:
-    own = {admin.PREFIX, openapi.DOCUMENT_PATH, openapi.PAGE_PATH, openapi.ASSETS_PATH}
+    own = {control.PREFIX, openapi.DOCUMENT_PATH, openapi.PAGE_PATH, openapi.ASSETS_PATH}
     assert {f"/{segment}" for segment in RESERVED_SEGMENTS} == own
 
 

@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from mock_atoms import MockServer, Settings, create_app
-from mock_atoms.app import MockAtoms
 from mock_atoms.connections import NoSocketError
+from mock_atoms.mock import MockAtoms
 from mock_atoms.server import H11, HttpTools, Server, listen
 from tests.snippets import ROOT
 

@@ -93,7 +93,9 @@ def test_a_rule_is_valid(snippet: Snippet) -> None:
 
 def setting_row(name: str) -> str:
     default = Settings.model_fields[name].default
-    if default in DEFAULTS:
+    if options()[name].default:
+        shown = options()[name].default
+    elif default in DEFAULTS:
         shown = DEFAULTS[default]
     else:
         shown = f"`{', '.join(default) if isinstance(default, tuple) else default}`"

@@ -24,8 +24,27 @@ UPPER = [
     "faults",
     "store",
     "exchange",
+    "journal",
+    "operators",
+    "patterns",
+    "wiremock",
+    "retries",
+    "state",
 ]
-LOWER = ["audiences", "holding", "connections", "middleware", "admin", "openapi", "app", "server", "cli"]
+LOWER = [
+    "audiences",
+    "holding",
+    "mock",
+    "connections",
+    "middleware",
+    "control",
+    "verification",
+    "admin",
+    "openapi",
+    "app",
+    "server",
+    "cli",
+]
 LAYERS = UPPER + LOWER
 FRAMEWORKS = {"fastapi", "starlette", "uvicorn"}
 

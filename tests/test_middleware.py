@@ -10,12 +10,13 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from mock_atoms import MockServer, Settings, create_app
-from mock_atoms.app import MockAtoms, vendor_app
+from mock_atoms.app import vendor_app
 from mock_atoms.exchange import JsonFormatter
 from mock_atoms.expressions import parse_expression
 from mock_atoms.faults import FaultEngine
 from mock_atoms.holding import Holder
 from mock_atoms.middleware import Express, Faults, Identify, Observe
+from mock_atoms.mock import MockAtoms
 from mock_atoms.rulebook import RuleBook
 from mock_atoms.settings import ConfigError
 from tests.asgi import bearer, call
@@ -175,8 +176,8 @@ def test_a_delay_holds_the_answer_back(expression: str, slept: list[float], stat
 
     mock = MockAtoms(Settings())
     engine = FaultEngine("atoms", RuleBook({"r": parse_expression(expression)}))
-    app = Faults(Express(vendor_app(mock.store)), engine, mock.store, Holder(mock.closing, sleep), mock.now)
-    app_outside = Identify(Observe(app, mock.store, mock.generator, mock.clock), mock.settings, mock.clock)
+    app = Faults(Express(vendor_app(mock.store)), engine, mock.store, Holder(mock.closing, sleep))
+    app_outside = Identify(Observe(app, mock), mock)
     answer = call(app_outside, "/atoms/v1/audience", bearer("sk_acme"))
     assert (seconds, answer.status, answer.headers.get("x-mock-atoms-fault")) == (slept, status, mark)
 
@@ -262,7 +263,7 @@ def test_an_answer_in_pieces_is_one_line_of_the_log(caplog: pytest.LogCaptureFix
         await send({"type": "http.response.body", "body": b"two"})
 
     mock = MockAtoms(Settings())
-    app = Identify(Observe(in_pieces, mock.store, mock.generator, mock.clock), mock.settings, mock.clock)
+    app = Identify(Observe(in_pieces, mock), mock)
     with caplog.at_level(logging.INFO, "mock_atoms"):
         assert call(app, "/atoms/v1/audience").body == b"one two"
     assert len(caplog.records) == 1

@@ -2,7 +2,7 @@ import pytest
 
 from mock_atoms import rulebook
 from mock_atoms.expressions import parse_expression, parse_fault
-from mock_atoms.rulebook import FullError, RuleBook
+from mock_atoms.rulebook import Entry, FullError, RuleBook
 from mock_atoms.rules import Rule
 from mock_atoms.tenancy import caller_of
 
@@ -49,8 +49,7 @@ def test_what_was_made_for_one_token_or_test_can_be_told() -> None:
     assert book.made() == ids
     assert book.made(owner) == ids[1:]
     assert book.made(owner, "t") == book.made(test_id="t") == ids[2:]
-    assert book.is_from_start("fault-1")
-    assert not book.is_from_start(ids[0])
+    assert {entry.id for entry in book if not entry.is_from_start} == set(ids)
 
 
 def test_a_restart_leaves_the_rules_of_the_start_with_nothing_counted() -> None:
@@ -61,8 +60,10 @@ def test_a_restart_leaves_the_rules_of_the_start_with_nothing_counted() -> None:
     book.add(rule("503"))
     book.restart()
     assert [(left.id, left.hits) for left in book] == [("fault-1", 0)]
-    book.replace({"x": rule("501"), "fault-1": rule("502")})
-    assert order(book, "sk_a") == ["x", "fault-1"]
+    book.replace([Entry("x", rule("501"), (False, 7)), Entry("fault-1", rule("502"), (True, 0), hits=3)])
+    later = book.add(rule("503")).id
+    assert order(book, "sk_a") == ["x", later, "fault-1"]
+    assert [left.hits for left in book] == [0, 0, 3]
 
 
 def test_there_is_an_end_to_rules(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,5 +71,8 @@ def test_there_is_an_end_to_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     book = RuleBook({"fault-1": rule("500")})
     book.add(rule("501"))
     book.add(rule("502"))
-    with pytest.raises(FullError, match="there are 2 rules already"):
+    with pytest.raises(FullError, match="there is room for 2 rules"):
         book.add(rule("503"))
+    with pytest.raises(FullError, match="there is room for 2 rules"):
+        book.replace([Entry(str(number), rule("503"), (False, 0)) for number in range(3)])
+    assert len(list(book)) == 3

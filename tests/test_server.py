@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer, Settings, create_app
-from mock_atoms.app import MockAtoms
+from mock_atoms.mock import MockAtoms
 from mock_atoms.server import ListenError, Server, listen, reachable_url
 from mock_atoms.settings import ConfigError
 

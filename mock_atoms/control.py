@@ -1,0 +1,259 @@
+"""What the calls of the control API share: reading what is sent, answering, refusing, and who may call at all."""
+
+import hmac
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mock_atoms.rules import read_json
+from mock_atoms.settings import ConfigError, Settings, Token, explain, is_loopback, pointer_of
+from mock_atoms.tenancy import digest_of, kept_test_id
+from mock_atoms.tokens import redact
+
+PREFIX = "/__admin"
+HEALTH = f"{PREFIX}/health"
+MAX_BODY = 64 * 1024 * 1024
+"""How many bytes may be sent to the control API at once."""
+BAD_JSON_CODE = 10
+BAD_ID_CODE = 15
+_BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
+
+
+class RefusedError(Exception):
+    """A call that is refused.
+
+    Args:
+        status: HTTP status.
+        title: what is wrong in a few words.
+        detail: what exactly, and the fix; keys in it are masked.
+        pointer: JSON pointer to the field, or the name of the query parameter.
+        code: WireMock's number of the error, where it has one.
+        headers: headers of the answer.
+    """
+
+    def __init__(  # noqa: PLR0913 - all of what an error says
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        pointer: str = "",
+        *,
+        code: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers = headers
+        numbered = {} if code is None else {"code": code}
+        shown = {"title": title, "detail": redact(detail), "source": {"pointer": redact(pointer)}}
+        self.body = {"errors": [numbered | shown]}
+
+    def answer(self) -> Response:
+        """Return it as an answer."""
+        return JSONResponse(self.body, self.status, self.headers)
+
+
+def unprocessable(error: ConfigError) -> RefusedError:
+    """Return the refusal of what is well sent, and cannot be used."""
+    return RefusedError(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "cannot be used", error.problem, error.pointer, code=BAD_JSON_CODE
+    )
+
+
+async def sent_json(request: Request, *, optional: bool = False) -> Any:  # noqa: ANN401 - any JSON
+    """Return the JSON that was sent, or `None` where nothing was and nothing need be.
+
+    Raises:
+        RefusedError: it is too long, not JSON, or not said to be.
+    """
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise RefusedError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too long", f"at most {MAX_BODY} bytes may be sent at once"
+            )
+    if not body and optional:
+        return None
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise RefusedError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "not said to be JSON",
+            "send the header Content-Type: application/json with the body",
+        )
+    try:
+        return read_json(body)
+    except ConfigError as error:
+        raise unprocessable(error) from None
+
+
+class Parameters:
+    """The query parameters of a call.
+
+    Raises:
+        RefusedError: one is not known, or stands twice.
+    """
+
+    def __init__(self, request: Request, *known: str) -> None:
+        self._values: dict[str, str] = {}
+        query: str = request.scope["query_string"].decode("latin-1")
+        for name, value in parse_qsl(query, keep_blank_values=True):
+            if name not in known:
+                there_are = f"there are {', '.join(known)}" if known else "this call has none"
+                raise self._wrong(name, f"no such parameter; {there_are}")
+            if name in self._values:
+                raise self._wrong(name, "it stands twice")
+            self._values[name] = value
+
+    @staticmethod
+    def _wrong(name: str, problem: str) -> RefusedError:
+        return RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, "parameter cannot be used", f"{name}: {problem}", name)
+
+    def text(self, name: str) -> str | None:
+        """Return a parameter, `None` where it is not there."""
+        return self._values.get(name)
+
+    def number(self, name: str, most: int) -> int | None:
+        """Return a whole number from 0 to `most`, `None` where it is not there."""
+        text = self._values.get(name)
+        if text is None:
+            return None
+        if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) > most:
+            raise self._wrong(name, f"give a whole number from 0 to {most}")
+        return int(text)
+
+    def choice(self, name: str, *allowed: str) -> str:
+        """Return one of `allowed`, the first where it is not there."""
+        text = self._values.get(name, allowed[0])
+        if text not in allowed:
+            raise self._wrong(name, f"give {' or '.join(allowed)}")
+        return text
+
+    def wrong(self, name: str, problem: str) -> RefusedError:
+        """Return the refusal of a parameter."""
+        return self._wrong(name, problem)
+
+    def whose(self) -> "Whose":
+        """Return whom `token` and `testId` mean."""
+        given = {name: value for name in ("token", "testId") if (value := self._values.get(name)) is not None}
+        try:
+            return whose(given)
+        except ConfigError as error:
+            raise self._wrong(error.pointer.strip("/"), error.problem) from None
+
+
+class Whose(BaseModel):
+    """Whose something is: what belongs to one token, to one test, or to both; `None` means any."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    token: Annotated[Token | None, Field(repr=False)] = None
+    testId: Annotated[str, Field(pattern=r"\S")] | None = None  # noqa: N815 - JSON's own spelling
+
+    @property
+    def owner(self) -> bytes | None:
+        """What stands for the token."""
+        return None if self.token is None else digest_of(self.token)
+
+    @property
+    def test_id(self) -> str | None:
+        """The id of the test as it is kept."""
+        return None if self.testId is None else kept_test_id(self.testId, self.token)
+
+
+def whose(given: object) -> Whose:
+    """Parse `{"token": …, "testId": …}`.
+
+    Raises:
+        ConfigError: names the field by JSON pointer.
+    """
+    try:
+        return Whose.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        problem = "an id has more than spaces" if first["loc"] == ("testId",) else explain(first)
+        raise ConfigError(problem, pointer_of(first)) from None
+
+
+class Guard:
+    """Lets nobody through to the control API who should not drive it; its health is for all.
+
+    Args:
+        app: the control API.
+        settings: what is allowed.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._token = settings.admin_token
+        self._origins = set(settings.cors_origins)
+        self._is_removed = settings.admin is False
+        self._is_open = settings.admin or settings.admin_token is not None or is_loopback(settings.host)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, as ASGI has it."""
+        request = Request(scope)
+        if scope["path"] != HEALTH:
+            try:
+                self._check(request)
+            except RefusedError as error:
+                await error.answer()(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _check(self, request: Request) -> None:
+        if self._is_removed:
+            raise no_such_call(request)
+        if not self._is_open:
+            raise RefusedError(
+                HTTPStatus.FORBIDDEN,
+                "the control API is closed",
+                "not only this machine reaches the server: start it with --admin-token, or with --admin to let all in",
+            )
+        origin = request.headers.get("origin")
+        if origin is not None and not self._may_drive(origin, request):
+            raise RefusedError(
+                HTTPStatus.FORBIDDEN,
+                "the page is of another origin",
+                f"{origin} may not drive the control API: name it with --cors-origin",
+            )
+        if self._token is not None:
+            match = _BEARER.fullmatch(request.headers.get("authorization", "").strip())
+            given = match[1] if match else ""
+            if not hmac.compare_digest(given.encode(), self._token.encode()):
+                raise RefusedError(
+                    HTTPStatus.UNAUTHORIZED,
+                    "the control API wants its token",
+                    "send the header Authorization: Bearer … with the token of --admin-token",
+                    headers={"www-authenticate": "Bearer"},
+                )
+
+    def _may_drive(self, origin: str, request: Request) -> bool:
+        """Tell whether a page of `origin` may call: one that is named, or one of the server's own.
+
+        The server's own pages are told by an address that no foreign name can stand for.
+        """
+        if origin in self._origins:
+            return True
+        try:
+            page = urlsplit(origin)
+            host = page.hostname or ""
+        except ValueError:
+            return False
+        own = f"{request.url.scheme}://{request.headers.get('host', '')}"
+        return origin == own and (host == "localhost" or ":" in host or re.fullmatch(r"[\d.]+", host) is not None)
+
+
+def no_such_call(
+    request: Request, status: int = HTTPStatus.NOT_FOUND, headers: Mapping[str, str] | None = None
+) -> RefusedError:
+    """Return the refusal of a call that does not exist, at all or with its method."""
+    detail = f"{request.method} {request.url.path}: the control API has no such call"
+    return RefusedError(status, HTTPStatus(status).phrase, detail, headers=headers)

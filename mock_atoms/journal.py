@@ -1,0 +1,279 @@
+"""The journal: what each client really sent, and what became of it. Bounded, and without a whole token in it."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from urllib.parse import parse_qsl, unquote
+
+from mock_atoms.exchange import UNROUTED
+from mock_atoms.tenancy import Tenant, header_text
+from mock_atoms.tokens import conceal, mask
+
+BODY_CAP = 65_536
+"""How many bytes of a request's body are kept."""
+MAX_BYTES = 64 * 1024 * 1024
+"""How many bytes of URLs, headers and bodies the whole journal keeps."""
+CREDENTIAL_HEADERS = {"authorization", "proxy-authorization", "x-api-key", "api-key"}
+"""Headers whose value is a secret, by lower-case name."""
+ANSWERED = "answered"
+"""How an exchange ended that had its whole answer; others: `exchange.ABORTED`, or the kind of a connection fault."""
+_ENTRY_BYTES = 1_000  # roughly what an entry without a body takes
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One exchange. It is made when the request arrives, and is whole before the client has seen the whole answer.
+
+    Attributes:
+        id: a UUID, the `x-request-id` of the answer.
+        tenant: whose it is.
+        secrets: digests of the credentials that it was sent with, see `Journal.digest`.
+        arrived: when it came.
+        started: the same, in seconds of a clock that only goes forward.
+        method: HTTP method as sent.
+        url: path and query as sent, credentials masked.
+        scheme: `http` or `https`.
+        http_version: such as `1.1`.
+        client: the address that it came from.
+        headers: names as sent and values, credentials masked.
+        body: its first `BODY_CAP` bytes, credentials masked.
+        body_size: how many bytes of it came.
+        body_rest: what stands for the bytes behind the cap.
+        body_complete: whether all of it came.
+        answering: when the answer began, on the clock of `started`; `None` where it has not.
+        ended: when it was over, on the same clock; `None` while it is in flight.
+        ending: how it ended, see `ANSWERED`.
+        status: HTTP status of the answer, 0 where there was none.
+        answer_headers: lower-case names and values.
+        bytes_sent: how many bytes of an answer's body were sent.
+        faults: ids of the rules that struck.
+        reason: why the answer is what it is, a slug, where it is the mock's doing and not the API's.
+        delay_ms: how long a fault held the answer back.
+        spoiled: whether the answer is of a success, with a body that is wrong on purpose.
+        weight: how many bytes it is counted with.
+        kept: whether it is in the journal still.
+    """
+
+    id: str
+    tenant: Tenant
+    secrets: frozenset[bytes]
+    arrived: datetime
+    started: float
+    method: str
+    url: str
+    scheme: str
+    http_version: str
+    client: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = b""
+    body_size: int = 0
+    body_rest: bytes = b""
+    body_complete: bool = False
+    answering: float | None = None
+    ended: float | None = None
+    ending: str | None = None
+    status: int = 0
+    answer_headers: Sequence[tuple[bytes, bytes]] = ()
+    bytes_sent: int = 0
+    faults: tuple[str, ...] = ()
+    reason: str | None = None
+    delay_ms: float = 0.0
+    spoiled: bool = False
+    weight: int = 0
+    kept: bool = False
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether the mock has something there."""
+        return self.reason not in UNROUTED
+
+    @property
+    def path(self) -> str:
+        """The path alone."""
+        return self.url.partition("?")[0]
+
+    @property
+    def text(self) -> str:
+        """The body as text: UTF-8 where it is that, else Latin-1."""
+        return header_text(self.body)
+
+    @property
+    def milliseconds(self) -> float | None:
+        """How long it took, or `None` while it is in flight."""
+        return None if self.ended is None else (self.ended - self.started) * 1000
+
+    def query(self) -> dict[str, list[str]]:
+        """Return the values of each query parameter, decoded."""
+        return _gather(parse_qsl(self.url.partition("?")[2], keep_blank_values=True))
+
+    def header(self, name: str) -> list[str]:
+        """Return the values of the header `name`."""
+        wanted = name.lower()
+        return [value for key, value in self.headers if key.lower() == wanted]
+
+    def cookies(self) -> dict[str, list[str]]:
+        """Return the values of each cookie."""
+        pairs = (pair.partition("=") for line in self.header("cookie") for pair in line.split(";"))
+        return _gather((name.strip(), value.strip().strip('"')) for name, _, value in pairs if name.strip())
+
+    def answer_header(self, name: str) -> str | None:
+        """Return the value of the answer's header `name`, lower-case."""
+        wanted = name.encode()
+        return next((value.decode("latin-1") for key, value in self.answer_headers if key == wanted), None)
+
+
+def _gather(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return values
+
+
+def shown_credentials(value: str) -> str:
+    """Return the value of a header that is a secret as it may be shown: `Bearer sk_acm…#1f3a9c`."""
+    scheme, _, secret = value.strip().partition(" ")
+    return f"{scheme} {mask(secret.strip())}" if secret.strip() else scheme and mask(scheme)
+
+
+def _secret_in(value: str) -> str:
+    scheme, _, secret = value.strip().partition(" ")
+    return secret.strip() or scheme
+
+
+class Journal:
+    """The last exchanges, the oldest dropped first.
+
+    Not thread-safe: one event loop owns it.
+
+    Args:
+        size: how many entries are kept; 0 turns it off.
+        key: what digests of credentials are made with, at most 64 bytes. It never shows.
+        session_cookie: name of the cookie whose value is a credential.
+        max_bytes: how many bytes all entries may have together.
+    """
+
+    def __init__(self, size: int, key: bytes, session_cookie: str = "session", max_bytes: int = MAX_BYTES) -> None:
+        self.size = size
+        self.dropped = 0
+        self._key = key
+        self._session_cookie = session_cookie
+        self._max_bytes = max_bytes
+        self._entries: deque[Entry] = deque()
+        self._bytes = 0
+        self._watchers: list[Callable[[Entry], None]] = []
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Yield the entries, the oldest first."""
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def is_off(self) -> bool:
+        """Whether nothing is recorded."""
+        return self.size == 0
+
+    def add(self, entry: Entry) -> None:
+        """Record the arrival of a request."""
+        if self.is_off:
+            return
+        entry.kept = True
+        self._entries.append(entry)
+        self._weigh(entry)
+
+    def update(self, entry: Entry) -> None:
+        """Take note that `entry` has changed."""
+        if entry.kept:
+            self._weigh(entry)
+
+    def remove(self, condition: Callable[[Entry], bool]) -> list[Entry]:
+        """Remove the entries that meet `condition`, and return them, the oldest first."""
+        removed = [entry for entry in self._entries if condition(entry)]
+        if removed:
+            self._entries = deque(entry for entry in self._entries if not condition(entry))
+            for entry in removed:
+                self._forget(entry)
+        return removed
+
+    def clear(self) -> None:
+        """Remove all entries, and forget how many were dropped."""
+        self.remove(lambda _entry: True)
+        self.dropped = 0
+
+    def find(self, entry_id: str) -> Entry | None:
+        """Return the latest entry of that id, if there is one."""
+        return next((entry for entry in reversed(self._entries) if entry.id == entry_id), None)
+
+    def watch(self, notice: Callable[[Entry], None]) -> Callable[[], None]:
+        """Call `notice` with each entry that is new or has changed, until what is returned is called."""
+        self._watchers.append(notice)
+        return lambda: self._watchers.remove(notice)
+
+    def digest(self, secret: str) -> bytes:
+        """Return what stands for `secret` here; without the key nobody can tell of what it was made."""
+        return blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=16, key=self._key).digest()
+
+    def digests_of(self, text: str) -> frozenset[bytes]:
+        """Return the digests of `text` as a secret, and of what follows its scheme, as in `Bearer sk_acme`."""
+        return frozenset(map(self.digest, {text, _secret_in(text)}))
+
+    def conceal_headers(
+        self, headers: Sequence[tuple[bytes, bytes]], token: str | None
+    ) -> tuple[tuple[tuple[str, str], ...], frozenset[bytes]]:
+        """Return `headers` as they are kept, and the digests of the credentials in them."""
+        secrets: set[bytes] = set()
+        shown = []
+        for raw_name, raw_value in headers:
+            name, value = raw_name.decode("latin-1"), header_text(raw_value)
+            if name.lower() in CREDENTIAL_HEADERS:
+                secrets.add(self.digest(_secret_in(value)))
+            elif name.lower() == "cookie":
+                secrets.update(map(self.digest, self._session_values(value)))
+            shown.append((name, self.shown_header(name, value, token)))
+        return tuple(shown), frozenset(secrets)
+
+    def shown_header(self, name: str, value: str, token: str | None = None) -> str:
+        """Return a header's value as it is kept."""
+        if name.lower() in CREDENTIAL_HEADERS:
+            return shown_credentials(value)
+        if name.lower() == "cookie":
+            return ";".join(self._shown_cookie(pair, token) for pair in value.split(";"))
+        return conceal(value, token)
+
+    def is_session_cookie(self, name: str) -> bool:
+        """Tell whether the value of the cookie `name` is a credential."""
+        return name == self._session_cookie
+
+    def _shown_cookie(self, pair: str, token: str | None) -> str:
+        name, equals, value = pair.partition("=")
+        if self.is_session_cookie(name.strip()) and value.strip():
+            return f"{name}={mask(_cookie_text(value))}"
+        return conceal(f"{name}{equals}{value}", token)
+
+    def _session_values(self, line: str) -> Iterator[str]:
+        for pair in line.split(";"):
+            name, _, value = pair.partition("=")
+            if self.is_session_cookie(name.strip()):
+                yield _cookie_text(value)
+
+    def _weigh(self, entry: Entry) -> None:
+        weight = _ENTRY_BYTES + len(entry.url) + len(entry.body)
+        weight += sum(len(name) + len(value) for name, value in entry.headers)
+        self._bytes += weight - entry.weight
+        entry.weight = weight
+        while len(self._entries) > self.size or (self._bytes > self._max_bytes and len(self._entries) > 1):
+            self._forget(self._entries.popleft())
+            self.dropped += 1
+        for notice in self._watchers:
+            notice(entry)
+
+    def _forget(self, entry: Entry) -> None:
+        self._bytes -= entry.weight
+        entry.kept = False
+
+
+def _cookie_text(value: str) -> str:
+    return unquote(value.strip().strip('"'))

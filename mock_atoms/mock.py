@@ -1,0 +1,81 @@
+"""The state of one mock server: `MockAtoms` owns all of it."""
+
+import secrets
+import time
+from datetime import UTC, datetime
+
+from mock_atoms.exchange import Clock, Now
+from mock_atoms.expressions import parse_fault
+from mock_atoms.faults import ERROR_RATE_RULE, FaultEngine, error_rate_rule
+from mock_atoms.fixtures import Fixtures, read_folder
+from mock_atoms.generator import Generator
+from mock_atoms.holding import Closing
+from mock_atoms.journal import Journal
+from mock_atoms.rulebook import RuleBook
+from mock_atoms.rules import Rule
+from mock_atoms.settings import ConfigError, Settings
+from mock_atoms.store import MemoryStore, Store
+from mock_atoms.tenancy import digest_of
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class MockAtoms:
+    """The state of one mock server. Several live in one process without knowing of each other.
+
+    Args:
+        settings: its settings.
+        clock: seconds of a clock that only goes forward, for durations.
+        now: the time of day.
+
+    Raises:
+        ConfigError: a fault or a fixture file cannot be used.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock = time.monotonic, now: Now = _utc_now) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.now = now
+        self.generator = Generator(settings.seed)
+        self.generator.prepare(settings.locale)
+        files = read_folder(settings.fixtures) if settings.fixtures else {}
+        self.fixtures = Fixtures(self.generator, settings.locale, files)
+        self.store: Store = MemoryStore(self.fixtures)
+        self.journal = Journal(settings.journal_size, secrets.token_bytes(32), settings.session_cookie)
+        self.closing = Closing()
+        self.rules = RuleBook(_rules(settings))
+        self.engine = FaultEngine(settings.seed, self.rules)
+
+    async def reset(self, token: str | None = None, test_id: str | None = None) -> None:
+        """Begin anew: forget everything, or what belongs to one token, one test, or one test of one token."""
+        if token is None and test_id is None:
+            self.rules.restart()
+            self.fixtures.hand_over(None)
+            self.journal.clear()
+            await self.store.forget()
+            return
+        owner = None if token is None else digest_of(token)
+        for rule_id in self.rules.made(owner, test_id):
+            await self.remove_rule(rule_id)
+        self.journal.remove(lambda entry: entry.tenant.is_of(owner, test_id))
+        await self.store.forget(owner, test_id)
+
+    async def remove_rule(self, rule_id: str) -> None:
+        """Take a rule out of force, and forget how often each tenant met it."""
+        self.rules.remove(rule_id)
+        await self.store.forget_rule(rule_id)
+
+
+def _rules(settings: Settings) -> dict[str, Rule]:
+    rules = {}
+    for number, given in enumerate(settings.faults, 1):
+        rule_id = f"fault-{number}"
+        try:
+            rules[rule_id] = parse_fault(given, settings.base_path)
+        except ConfigError as error:
+            raise ConfigError(f"{rule_id}: {error}") from None
+    if settings.error_rate:
+        rules[ERROR_RATE_RULE] = error_rate_rule(settings.error_rate)
+    return rules

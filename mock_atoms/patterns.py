@@ -1,0 +1,288 @@
+"""WireMock's request patterns: which entries of the journal are meant, and how near the others come."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from difflib import SequenceMatcher
+from functools import partial
+from heapq import nsmallest
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from mock_atoms.journal import CREDENTIAL_HEADERS, Entry, Journal
+from mock_atoms.operators import Matcher, Place, parse_matcher
+from mock_atoms.settings import ConfigError
+from mock_atoms.tokens import mask, redact
+
+_URL_FIELDS = ("url", "urlPattern", "urlPath", "urlPathPattern", "urlPathTemplate")
+_MAP_FIELDS = ("pathParameters", "queryParameters", "headers", "cookies")
+_FIELDS = ("method", *_URL_FIELDS, *_MAP_FIELDS, "bodyPatterns")
+_COMPARED_CHARACTERS = 1_000
+_LOOKED_AT_CLOSELY = 50
+
+
+class Part(NamedTuple):
+    """One thing that a pattern asks of an entry.
+
+    Attributes:
+        field: of what, such as `headers.Accept`.
+        said: what, in words, credentials masked.
+        values: what an entry has there.
+        test: whether an entry is as it asks.
+        wanted: the text it asks for, where it is one.
+    """
+
+    field: str
+    said: str
+    values: Callable[[Entry], list[str]]
+    test: Callable[[Entry], bool]
+    wanted: str | None = None
+
+
+class Difference(NamedTuple):
+    """Where an entry is not as a pattern asks.
+
+    Attributes:
+        field: where.
+        expected: what the pattern asks for.
+        actual: what the entry has, `None` for nothing.
+    """
+
+    field: str
+    expected: str
+    actual: str | None
+
+
+class Pattern(NamedTuple):
+    """Which entries are meant: those that have all parts. Without any, all entries are."""
+
+    parts: tuple[Part, ...]
+
+    def matches(self, entry: Entry) -> bool:
+        """Tell whether `entry` is meant."""
+        return all(part.test(entry) for part in self.parts)
+
+    def differences(self, entry: Entry) -> list[Difference]:
+        """Return in what `entry` differs."""
+        return [
+            Difference(part.field, part.said, ", ".join(part.values(entry)) or None)
+            for part in self.parts
+            if not part.test(entry)
+        ]
+
+    def distance(self, entry: Entry) -> float:
+        """Return how far `entry` is from being meant: 0 is not at all, 1 is in all parts."""
+        return sum(_distance(part, entry) for part in self.parts) / max(1, len(self.parts))
+
+
+def _distance(part: Part, entry: Entry) -> float:
+    if part.test(entry):
+        return 0.0
+    if part.wanted is None:
+        return 1.0
+    wanted = part.wanted[:_COMPARED_CHARACTERS]
+    ratios = (SequenceMatcher(None, wanted, value[:_COMPARED_CHARACTERS]).ratio() for value in part.values(entry))
+    return 1.0 - max(ratios, default=0.0) * 0.9  # never as near as what fits
+
+
+def nearest(pattern: Pattern, entries: Iterable[Entry], count: int) -> list[tuple[float, Entry]]:
+    """Return the `count` entries that come nearest to `pattern` without being meant, and how far they are."""
+
+    def failures(entry: Entry) -> int:
+        return sum(not part.test(entry) for part in pattern.parts)
+
+    missed = [(number, -position, entry) for position, entry in enumerate(entries) if (number := failures(entry))]
+    likely = nsmallest(max(count, _LOOKED_AT_CLOSELY), missed, key=lambda item: item[:2])
+    ranked = sorted((pattern.distance(entry), age, entry) for _, age, entry in likely)
+    return [(distance, entry) for distance, _, entry in ranked[:count]]
+
+
+def parse_pattern(given: object, journal: Journal) -> Pattern:
+    """Parse a request pattern.
+
+    Raises:
+        ConfigError: names what is wrong with it, or what is not supported, by JSON pointer.
+    """
+    place = Place("", journal)
+    fields = _known_fields(given, place)
+    parts = [_method(fields["method"])] if "method" in fields else []
+    parts += [_url(kind, fields[kind]) for kind in _URL_FIELDS if kind in fields]
+    template = fields.get("urlPathTemplate")
+    for field in _MAP_FIELDS:
+        asked = fields.get(field, {})
+        if not isinstance(asked, Mapping):
+            raise ConfigError("give names and operators", f"/{field}")
+        if field == "pathParameters" and asked and template is None:
+            raise ConfigError("give urlPathTemplate too", f"/{field}")
+        parts += [_named(field, name, operator, place, template) for name, operator in asked.items()]
+    return Pattern((*parts, *_bodies(fields.get("bodyPatterns", []), place)))
+
+
+def _known_fields(given: object, place: Place) -> dict[str, Any]:
+    """Return the fields of a pattern without those that are null, as if they were not there."""
+    if not isinstance(given, Mapping):
+        raise ConfigError("give a request pattern, such as {}", "/")
+    for key in given:
+        if key not in _FIELDS:
+            raise ConfigError(f"not supported here; a pattern has {', '.join(_FIELDS)}", place.at(key).pointer)
+    fields = {key: value for key, value in given.items() if value is not None}
+    urls = [key for key in fields if key in _URL_FIELDS]
+    if len(urls) > 1:
+        raise ConfigError(f"give one of {', '.join(urls)}", f"/{urls[1]}")
+    return fields
+
+
+def _bodies(given: object, place: Place) -> list[Part]:
+    if not isinstance(given, list):
+        raise ConfigError("give a list of operators", "/bodyPatterns")
+    here = place._replace(body=True)
+    return [
+        _part(
+            f"bodyPatterns[{number}]",
+            parse_matcher(operator, here.at("bodyPatterns", number)),
+            lambda entry: [entry.text],
+        )
+        for number, operator in enumerate(given)
+    ]
+
+
+def _method(given: object) -> Part:
+    if isinstance(given, str):
+        allowed, said = {given.upper()}, given
+        if given.upper() == "ANY":
+            return Part("method", "ANY", lambda entry: [entry.method], lambda _entry: True)
+        return Part("method", said, lambda entry: [entry.method], lambda entry: entry.method.upper() in allowed, said)
+    if isinstance(given, Mapping) and len(given) == 1:
+        [(operator, names)] = given.items()
+        if operator in ("oneOf", "noneOf") and isinstance(names, list) and all(isinstance(name, str) for name in names):
+            among = {name.upper() for name in names}
+            wanted = operator == "oneOf"
+            return Part(
+                "method",
+                f"{operator} {', '.join(names)}",
+                lambda entry: [entry.method],
+                lambda entry: (entry.method.upper() in among) is wanted,
+            )
+    raise ConfigError('give a method, ANY, {"oneOf": […]} or {"noneOf": […]}', "/method")
+
+
+def _url(kind: str, given: object) -> Part:
+    if not isinstance(given, str):
+        raise ConfigError("give text", f"/{kind}")
+    shown = redact(given)
+
+    def of_url(entry: Entry) -> list[str]:
+        return [entry.url]
+
+    def of_path(entry: Entry) -> list[str]:
+        return [entry.path]
+
+    values = of_url if kind in ("url", "urlPattern") else of_path
+    if kind in ("url", "urlPath"):
+        return Part(kind, shown, values, lambda entry: values(entry)[0] in (given, shown), shown)
+    expression = template_expression(given) if kind == "urlPathTemplate" else _expression(given, kind)
+    return Part(kind, shown, values, lambda entry: bool(expression.fullmatch(values(entry)[0])), shown)
+
+
+def _expression(given: str, kind: str) -> re.Pattern[str]:
+    try:
+        return re.compile(given, re.DOTALL)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ConfigError(f"not a regular expression: {error}", f"/{kind}") from None
+
+
+def template_expression(template: str) -> re.Pattern[str]:
+    """Return what matches the paths of a template such as `/audience/{id}`, with a group for each of its names.
+
+    Raises:
+        ConfigError: a name stands twice.
+    """
+    parts = re.split(r"\{([^{}/]+)\}", template)
+    names = parts[1::2]
+    if len(set(names)) < len(names):
+        raise ConfigError("a name stands twice", "/urlPathTemplate")
+    fixed = map(re.escape, parts[::2])
+    return re.compile("([^/]+)".join(fixed))
+
+
+def _path_values(template: str, name: str) -> Callable[[Entry], list[str]]:
+    expression = template_expression(template)
+    names = re.findall(r"\{([^{}/]+)\}", template)
+    if name not in names:
+        raise ConfigError("urlPathTemplate has no such name", f"/pathParameters/{name}")
+    group = names.index(name) + 1
+
+    def values(entry: Entry) -> list[str]:
+        match = expression.fullmatch(entry.path)
+        return [unquote(match[group])] if match else []
+
+    return values
+
+
+def _named(field: str, name: str, operator: object, place: Place, template: str | None) -> Part:
+    here = place.at(field, name)
+    if field == "headers":
+        secret = name.lower() in CREDENTIAL_HEADERS or name.lower() == "cookie"
+        return _several(
+            f"headers.{name}", operator, here._replace(header=name, secret=secret), lambda e: e.header(name)
+        )
+    if field == "cookies":
+        here = here._replace(secret=place.journal.is_session_cookie(name))
+        return _several(f"cookies.{name}", operator, here, lambda entry: entry.cookies().get(name, []))
+    if field == "queryParameters":
+        return _several(f"queryParameters.{name}", operator, here, lambda entry: entry.query().get(name, []))
+    return _several(f"pathParameters.{name}", operator, here, _path_values(template or "", name))
+
+
+def _several(field: str, operator: object, place: Place, values: Callable[[Entry], list[str]]) -> Part:
+    """Return what is asked of a name that may have several values: that one is so, or each of a list is found."""
+    if isinstance(operator, Mapping) and len(operator) == 1:
+        [(kind, operands)] = operator.items()
+        if kind in ("hasExactly", "includes"):
+            if not isinstance(operands, list):
+                raise ConfigError("give a list of operators", place.at(kind).pointer)
+            matchers = [parse_matcher(operand, place.at(kind, n)) for n, operand in enumerate(operands)]
+            return _all_of(field, kind, matchers, values)
+    return _part(field, parse_matcher(operator, place), values)
+
+
+def _all_of(field: str, kind: str, matchers: list[Matcher], values: Callable[[Entry], list[str]]) -> Part:
+    def test(entry: Entry) -> bool:
+        found = values(entry)
+        if not found or (kind == "hasExactly" and len(found) != len(matchers)):
+            return False
+        return all(any(matcher.test(value, entry) for value in found) for matcher in matchers)
+
+    return Part(field, f"{kind} {', '.join(matcher.said for matcher in matchers)}", values, test)
+
+
+def _part(field: str, matcher: Matcher, values: Callable[[Entry], list[str]]) -> Part:
+    def test(entry: Entry) -> bool:
+        found = values(entry)
+        return any(matcher.test(value, entry) for value in found) if found else matcher.test(None, entry)
+
+    return Part(field, matcher.said, values, test, matcher.wanted)
+
+
+def shown_pattern(given: Any, journal: Journal) -> Any:  # noqa: ANN401 - any JSON
+    """Return a pattern that could be parsed as it may be shown: without a credential."""
+    shown = _redacted(given)
+    for name, operator in (shown.get("headers") or {}).items():
+        shown["headers"][name] = _each_text(operator, partial(journal.shown_header, name))
+    for name, operator in (shown.get("cookies") or {}).items():
+        if journal.is_session_cookie(name):
+            shown["cookies"][name] = _each_text(operator, mask)
+    return shown
+
+
+def _redacted(given: Any) -> Any:  # noqa: ANN401 - any JSON
+    return _each_text(given, redact)
+
+
+def _each_text(given: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(given, str):
+        return change(given)
+    if isinstance(given, dict):
+        return {key: _each_text(value, change) for key, value in given.items()}
+    if isinstance(given, list):
+        return [_each_text(value, change) for value in given]
+    return given
