@@ -265,17 +265,13 @@ def _part(field: str, matcher: Matcher, values: Callable[[Entry], list[str]]) ->
 
 def shown_pattern(given: Any, journal: Journal) -> Any:  # noqa: ANN401 - any JSON
     """Return a pattern that could be parsed as it may be shown: without a credential."""
-    shown = _redacted(given)
-    for name, operator in (shown.get("headers") or {}).items():
+    shown = _each_text(given, redact)
+    for name, operator in (given.get("headers") or {}).items():
         shown["headers"][name] = _each_text(operator, partial(journal.shown_header, name))
-    for name, operator in (shown.get("cookies") or {}).items():
+    for name, operator in (given.get("cookies") or {}).items():
         if journal.is_session_cookie(name):
             shown["cookies"][name] = _each_text(operator, mask)
     return shown
-
-
-def _redacted(given: Any) -> Any:  # noqa: ANN401 - any JSON
-    return _each_text(given, redact)
 
 
 def _each_text(given: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401 - any JSON

@@ -1,5 +1,6 @@
 """The retry report: the journal folded into calls, and what each client did after a failure."""
 
+import math
 import re
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -91,6 +92,8 @@ def fold(entries: Iterable[Entry]) -> list[Call]:
     failed: dict[tuple[object, ...], deque[Call]] = {}
     for entry in entries:
         waiting = failed.setdefault(_key(entry), deque())
+        while waiting and not _may_come_back(waiting[0].attempts[-1], entry.started):
+            waiting.popleft()
         call = next((call for call in waiting if _may_continue(call.attempts[-1], entry)), None)
         if call is None:
             call = Call()
@@ -98,10 +101,8 @@ def fold(entries: Iterable[Entry]) -> list[Call]:
         else:
             waiting.remove(call)
         call.attempts.append(entry)
-        if not has_succeeded(entry):
+        if entry.ended is not None and not has_succeeded(entry):
             waiting.append(call)
-        while waiting and not _may_come_back(waiting[0].attempts[-1], entry.started):
-            waiting.popleft()
     return calls
 
 
@@ -139,19 +140,21 @@ def _key(entry: Entry) -> tuple[object, ...]:
 
 def _may_continue(last: Entry, entry: Entry) -> bool:
     tolerance = _TOLERANCE_SECONDS if last.ending == ABORTED else 0.0
-    return last.ended is not None and last.ended <= entry.started + tolerance
+    return _end(last) <= entry.started + tolerance
 
 
 def _may_come_back(last: Entry, moment: float) -> bool:
     """Tell whether at `moment` a client may still come back after `last`."""
-    if last.ended is None:
-        return True
-    return moment - last.ended <= LONGEST_PAUSE_SECONDS + (retry_after_ms(last) or 0) / 1000
+    return moment - _end(last) <= LONGEST_PAUSE_SECONDS + (retry_after_ms(last) or 0) / 1000
+
+
+def _end(entry: Entry) -> float:
+    return math.inf if entry.ended is None else entry.ended
 
 
 def gap_ms(last: Entry, entry: Entry) -> float:
     """Return the pause between two attempts, from the end of the first."""
-    return 0.0 if last.ended is None else max(0.0, (entry.started - last.ended) * 1000)
+    return max(0.0, (entry.started - _end(last)) * 1000)
 
 
 def outcome(call: Call, patience: Patience) -> Outcome:

@@ -1,0 +1,172 @@
+"""Every fault at once, at full load, for a minute: does the server leak tasks, descriptors or memory?
+
+`python benchmarks/soak.py --seconds 60` starts a server in a process of its own, lets clients do their worst to it, and
+compares its tasks, file descriptors, threads and resident memory before, during and after. Exit code 1 means a leak.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+FAULTS = [
+    *("500", "429", "503p50", "500x2", "limit10", "delay20", "html", "badjson", "blank", "retyped", "extra"),
+    *("reset", "close", "hang", "hang50", "truncate", "garbage", "drip100", "delay5+reset"),
+]
+PATIENCE_SECONDS = 0.3
+FLAT = 1.10
+"""By what factor memory may grow from the first half of the run to its end."""
+
+
+def serve() -> None:
+    """Serve on a free port; tell the port, and after each line of input how the process is doing."""
+    from mock_atoms import Settings, create_app  # noqa: PLC0415 - the client half does without
+    from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - the same
+    from mock_atoms.server import Server, listen  # noqa: PLC0415 - the same
+
+    logging.disable(logging.CRITICAL)
+    mock = MockAtoms(Settings(faults=("500p5",)))
+    sockets = listen("127.0.0.1", 0)
+    loops: list[asyncio.AbstractEventLoop] = []
+    ready = threading.Event()
+
+    def on_ready() -> None:
+        loops.append(asyncio.get_running_loop())
+        ready.set()
+
+    server = Server(create_app(mock=mock), mock.closing, on_ready)
+    thread = threading.Thread(target=server.run, args=(sockets,))
+    thread.start()
+    ready.wait()
+    print(sockets[0].getsockname()[1], flush=True)
+    for _ in sys.stdin:
+        print(json.dumps(condition(loops[0], len(mock.journal))), flush=True)
+    server.should_exit = True
+    thread.join()
+
+
+def condition(loop: asyncio.AbstractEventLoop, entries: int) -> dict[str, int]:
+    """Return what can leak, of this process."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return {
+        "tasks": len(asyncio.all_tasks(loop)),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "threads": threading.active_count(),
+        "megabytes": pages * os.sysconf("SC_PAGE_SIZE") // 1_000_000,
+        "entries": entries,
+    }
+
+
+async def client(port: int, number: int, seconds: float, met: Counter[str]) -> None:
+    """Send requests one after another, each with a fault of its own, some with a body, some given up early."""
+    chance = random.Random(number)
+    deadline = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < deadline:
+        fault = chance.choice(FAULTS)
+        token = f"sk_mock_{fault}.{chance.randrange(50)}"
+        body = b"x" * chance.choice([0, 0, 10, 100_000])
+        method = "POST" if body else "GET"
+        head = f"{method} /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+        request = f"{head}X-Test-Id: {chance.randrange(20)}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        met[await exchange(port, request.encode() + body)] += 1
+
+
+async def exchange(port: int, request: bytes) -> str:
+    """Return in a word what became of a request."""
+    writer = None
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request)
+            answer = await reader.read(-1)
+            return answer[9:12].decode("latin-1") if answer.startswith(b"HTTP/") else "closed" if not answer else "garbage"
+    except TimeoutError:
+        return "gave up"
+    except OSError as error:
+        return type(error).__name__
+    finally:
+        if writer is not None:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+
+async def control(port: int, seconds: float) -> None:
+    """Make, read and reset things beside the clients, as tests do."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    number = 0
+    while asyncio.get_running_loop().time() < deadline:
+        number += 1
+        rule = json.dumps({"fault": "500x1", "match": {"testId": str(number % 20)}}).encode()
+        for method, path, body in (
+            ("POST", "/faults", rule),
+            ("GET", "/requests?limit=5", b""),
+            ("POST", "/reset", json.dumps({"testId": str(number % 20)}).encode()),
+        ):
+            head = f"{method} /__admin{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+            await exchange(port, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        await asyncio.sleep(0.2)
+
+
+async def load(port: int, clients: int, seconds: float) -> Counter[str]:
+    """Run `clients` clients for `seconds`, and return how often they met what."""
+    met: Counter[str] = Counter()
+    await asyncio.gather(control(port, seconds), *(client(port, number, seconds, met) for number in range(clients)))
+    return met
+
+
+def main() -> int:
+    """Run the soak and print what was seen."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        serve()
+        return 0
+    command = [sys.executable, __file__, "--serve"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+
+        def ask() -> dict[str, Any]:
+            print(file=server.stdin, flush=True)
+            answer: dict[str, Any] = json.loads(server.stdout.readline())  # type: ignore[union-attr] # checked above
+            return answer
+
+        asyncio.run(load(port, 4, 2))  # what is made once is made
+        asyncio.run(asyncio.sleep(1))
+        before = ask()
+        halves = []
+        met: Counter[str] = Counter()
+        for _ in range(4):
+            met += asyncio.run(load(port, given.clients, given.seconds / 4))
+            halves.append(ask())
+        asyncio.run(asyncio.sleep(2))
+        after = ask()
+        server.stdin.close()
+    print(f"{sum(met.values())} requests by {given.clients} clients in {given.seconds:g} s: {dict(met.most_common())}")
+    for name, seen in (("before", before), *zip(("1/4", "2/4", "3/4", "4/4"), halves, strict=True), ("after", after)):
+        print(f"{name:>7}: {seen}")
+    leaks = [name for name in ("tasks", "descriptors", "threads") if after[name] > before[name]]
+    if after["megabytes"] > halves[1]["megabytes"] * FLAT:
+        leaks.append("megabytes")
+    print(f"leaks: {', '.join(leaks) or 'none'}")
+    return 1 if leaks else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,311 @@
+"""What the journal records of each exchange, and what it forgets."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.journal import BODY_CAP, Entry, Journal, shown_credentials
+from mock_atoms.middleware import Identify, Observe
+from mock_atoms.mock import MockAtoms
+from mock_atoms.tenancy import NOBODY, caller_of
+from mock_atoms.tokens import mask
+from tests.asgi import bearer, call
+
+LIST = "/atoms/v1/audience"
+ACME = {"Authorization": "Bearer sk_acme"}
+
+
+@pytest.fixture
+def mock(server: MockServer) -> MockServer:
+    """Return a server whose journal is empty."""
+    httpx.post(f"{server.root_url}/__admin/reset")
+    return server
+
+
+def events(mock: MockServer) -> list[dict[str, Any]]:
+    """Return the journal, the newest first."""
+    listed: list[dict[str, Any]] = httpx.get(f"{mock.root_url}/__admin/requests").json()["requests"]
+    return listed
+
+
+def ours(mock: MockServer) -> dict[str, Any]:
+    """Return what only we know of the newest exchange."""
+    facts: dict[str, Any] = events(mock)[0]["request"]["mockAtoms"]
+    return facts
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "facts"),
+    [
+        ("GET", "/audience", ACME, {"status": 200, "ended": "answered", "reason": None, "faults": []}),
+        ("GET", "/audience", {}, {"status": 401, "reason": "missing-credentials", "tenant": "-"}),
+        ("GET", "/audience", {"Authorization": "Bearer sk_mock_revoked"}, {"status": 401, "reason": "revoked-token"}),
+        ("PATCH", "/audience", ACME, {"status": 404, "reason": "unmocked-route"}),
+        ("GET", "/../elsewhere", ACME, {"status": 404, "reason": "outside-base-path"}),
+        ("GET", "/audience", ACME | {"Prefer": "code=500"}, {"status": 500, "faults": ["prefer"]}),
+        ("GET", "/audience", ACME | {"Prefer": "code=5oo"}, {"status": 400, "reason": "bad-prefer"}),
+        ("GET", "/audience", ACME | {"X-Test-Id": "t1"}, {"testId": "t1", "tenant": mask("sk_acme")}),
+        ("GET", "/audience", {"X-Test-Id": "t1"}, {"testId": "t1", "tenant": "-"}),
+        ("HEAD", "/audience", ACME, {"status": 200, "bytesSent": 0}),
+    ],
+)
+def test_each_kind_of_exchange_is_recorded(
+    mock: MockServer, method: str, path: str, headers: dict[str, str], facts: dict[str, Any]
+) -> None:
+    answer = httpx.request(method, f"{mock.url}{path}", headers=headers)
+    recorded = ours(mock)
+    assert {key: recorded[key] for key in facts} == facts
+    assert recorded["id"] == answer.headers["x-request-id"]
+    assert events(mock)[0]["request"]["method"] == method
+    assert recorded["durationMs"] >= 0
+    if method != "HEAD":
+        assert recorded["bytesSent"] == len(answer.content)
+
+
+@pytest.mark.parametrize(
+    ("fault", "facts"),
+    [
+        ("reset", {"status": None, "ended": "reset", "reason": "connection-reset", "bytesSent": 0}),
+        ("close", {"status": None, "ended": "close", "bytesSent": 0}),
+        ("garbage", {"status": None, "ended": "garbage"}),
+        ("hang20", {"status": None, "ended": "hang"}),
+        ("truncate", {"status": 200, "ended": "truncate"}),
+        ("drip0", {"status": 200, "ended": "answered", "reason": "connection-drip"}),
+    ],
+)
+def test_a_broken_connection_is_recorded_before_the_client_can_see_it(
+    mock: MockServer, fault: str, facts: dict[str, Any]
+) -> None:
+    head = f"GET {LIST} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer sk_mock_{fault}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", mock.port), timeout=20) as client, suppress(ConnectionResetError):
+        client.sendall(head.encode())
+        while client.recv(65536):
+            pass
+    recorded = ours(mock)
+    assert {key: recorded[key] for key in facts} == facts
+    assert recorded["faults"] == ["key"]
+
+
+def test_who_waits_is_recorded_as_in_flight_and_who_goes_as_aborted(mock: MockServer) -> None:
+    count = f"{mock.root_url}/__admin/requests/count?atLeast=1&timeoutMs=20000"
+    with socket.create_connection(("127.0.0.1", mock.port), timeout=20) as client:
+        client.sendall(f"GET {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_mock_delay600000\r\n\r\n".encode())
+        assert httpx.post(count, json={}).json()["count"] == 1
+        waiting = events(mock)[0]
+        assert waiting["request"]["mockAtoms"]["ended"] is None
+        assert "response" not in waiting
+    while (ended := ours(mock)["ended"]) is None:
+        pass
+    assert ended == "aborted"
+
+
+def test_times_are_those_of_the_injected_clocks() -> None:
+    seconds = iter([10.0, 10.0, 10.25, 10.5, 99.0])
+    mock = MockAtoms(Settings(), lambda: next(seconds), lambda: datetime(2026, 1, 2, 3, 4, 5, 6000, tzinfo=UTC))
+    app = create_app(mock=mock)
+    call(app, LIST, bearer("sk_acme"))
+    event = json.loads(call(app, "/__admin/requests").body)["requests"][0]
+    assert event["request"]["loggedDate"] == 1767323045006
+    assert event["request"]["loggedDateString"] == "2026-01-02T03:04:05.006Z"
+    assert event["request"]["mockAtoms"]["durationMs"] == 500.0
+    assert event["timing"] == {
+        "addedDelay": 0,
+        "processTime": 250,
+        "responseSendTime": 250,
+        "serveTime": 250,
+        "totalTime": 500,
+    }
+
+
+def test_a_body_is_kept_up_to_the_cap_and_its_size_and_the_cap_are_told(mock: MockServer) -> None:
+    httpx.post(f"{mock.url}/audience", headers=ACME, content=b"x" * 200_000)
+    facts = ours(mock)
+    assert (facts["bodySize"] >= BODY_CAP, facts["bodyCap"]) == (True, BODY_CAP)
+    assert events(mock)[0]["request"]["body"] == "x" * BODY_CAP
+    httpx.post(f"{mock.url}/audience", headers=ACME, content="größe".encode())
+    assert ours(mock)["bodySize"] == 7
+    assert ours(mock)["bodyComplete"] is True
+    assert events(mock)[0]["request"]["body"] == "größe"
+
+
+def observed(app_reads: bool, messages: Sequence[Message], patience: float = 20) -> Entry:  # noqa: FBT001 - a table
+    """Return the entry of a POST whose body comes as `messages`, and then nothing more."""
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        if app_reads:
+            while (await receive()).get("more_body", False):
+                pass
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    mock = MockAtoms(Settings())
+    coming = iter(messages)
+
+    async def receive() -> Message:
+        for message in coming:
+            return message
+        await asyncio.Future()
+        raise AssertionError
+
+    async def send(_message: Message) -> None:
+        pass
+
+    headers = [*bearer("sk_acme"), (b"content-length", b"9")]
+    scope = {"type": "http", "method": "POST", "path": LIST, "headers": headers}
+    asyncio.run(Identify(Observe(app, mock, patience), mock)(scope, receive, send))
+    (entry,) = mock.journal
+    return entry
+
+
+def piece(body: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+@pytest.mark.parametrize("app_reads", [True, False])
+def test_a_body_that_nobody_reads_is_recorded_too(app_reads: bool) -> None:  # noqa: FBT001 - a table
+    entry = observed(app_reads, [piece(b"a=1"), piece(b"&b=2", more=False)])
+    assert (entry.body, entry.body_size, entry.body_complete) == (b"a=1&b=2", 7, True)
+
+
+def test_an_answer_waits_for_a_body_that_does_not_come_as_long_as_its_patience_lasts() -> None:
+    entry = observed(app_reads=False, messages=[piece(b"a=1")], patience=0)
+    assert (entry.status, entry.body, entry.body_complete) == (200, b"a=1", False)
+
+
+def test_a_client_that_goes_in_the_middle_of_its_body_leaves_what_came() -> None:
+    entry = observed(app_reads=False, messages=[piece(b"a=1"), {"type": "http.disconnect"}])
+    assert (entry.body, entry.body_complete) == (b"a=1", False)
+
+
+def test_what_lies_behind_the_cap_is_told_apart() -> None:
+    bodies = [[piece(b"x" * BODY_CAP), piece(end, more=False)] for end in (b"1", b"1", b"2")]
+    one, same, other = (observed(app_reads=True, messages=body) for body in bodies)
+    assert one.body == same.body == other.body
+    assert one.body_rest == same.body_rest != other.body_rest
+
+
+def test_an_app_without_a_query_or_a_client_is_recorded_all_the_same() -> None:
+    entry = observed(app_reads=True, messages=[piece(b"", more=False)])
+    assert (entry.url, entry.client, entry.scheme, entry.http_version) == (LIST, "", "http", "1.1")
+
+
+SECRET = "Zz-secret-0123456789"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": f"Bearer {SECRET}", "X-Echo": SECRET, "X-Test-Id": f"test-{SECRET}"},
+        {"Authorization": f"Basic {SECRET}"},
+        {"Authorization": SECRET},
+        {"Cookie": f"a=1; session={SECRET}; b=2"},
+        {"Cookie": f'session="{SECRET}"'},
+        {"X-Api-Key": SECRET},
+        {"Proxy-Authorization": f"Bearer {SECRET}"},
+        {"X-Other": f"sk_{SECRET}"},
+    ],
+)
+def test_no_credential_is_kept_whole(mock: MockServer, headers: dict[str, str]) -> None:
+    bodies = {} if "X-Echo" not in headers else {"json": {"key": SECRET}, "params": {"q": SECRET}}
+    httpx.post(f"{mock.url}/audience", headers=headers, **bodies)  # type: ignore[arg-type] # keywords of httpx
+    admin = f"{mock.root_url}/__admin"
+    shown = [httpx.get(f"{admin}/{path}").text for path in ("requests", "retries", "tenants", "state")]
+    assert all(SECRET not in text for text in shown)
+    assert mask(SECRET) in shown[0] or mask(f"sk_{SECRET}") in shown[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("Bearer sk_acme", f"Bearer {mask('sk_acme')}"),
+        ("bearer   ab", f"bearer {mask('ab')}"),
+        ("sk_acme", mask("sk_acme")),
+        ("Bearer", mask("Bearer")),
+        ("", ""),
+    ],
+)
+def test_credentials_are_masked_however_short(value: str, shown: str) -> None:
+    assert shown_credentials(value) == shown
+
+
+def entry(number: int, body: bytes = b"", token: str = "sk_acme") -> Entry:
+    return Entry(
+        id=f"{number:08d}-0000-4000-8000-000000000000",
+        tenant=caller_of(token).tenant,
+        secrets=frozenset(),
+        arrived=datetime(2026, 1, 1, tzinfo=UTC),
+        started=float(number),
+        method="GET",
+        url=LIST,
+        scheme="http",
+        http_version="1.1",
+        client="",
+        headers=(),
+        body=body,
+    )
+
+
+def test_the_oldest_entries_are_dropped_and_counted() -> None:
+    journal = Journal(3, b"key")
+    entries = [entry(number) for number in range(5)]
+    for made in entries:
+        journal.add(made)
+    assert [*journal] == entries[2:]
+    assert (len(journal), journal.dropped) == (3, 2)
+    entries[0].body = b"x" * 1000
+    journal.update(entries[0])  # it is gone, and weighs nothing
+    assert journal.find(entries[4].id) is entries[4]
+    assert journal.find(entries[0].id) is None
+    journal.clear()
+    assert (len(journal), journal.dropped) == (0, 0)
+
+
+def test_long_bodies_cannot_eat_the_memory() -> None:
+    journal = Journal(1000, b"key", max_bytes=10_000)
+    for number in range(20):
+        made = entry(number)
+        journal.add(made)
+        made.body = b"x" * 1500
+        journal.update(made)
+    assert [kept.id for kept in journal] == [entry(number).id for number in (17, 18, 19)]
+    assert journal.dropped == 17
+    journal.remove(lambda _entry: True)
+    journal.add(entry(99, b"x" * 20_000))
+    assert len(journal) == 1  # the last is always there
+
+
+def test_what_is_removed_makes_room() -> None:
+    journal = Journal(10, b"key", max_bytes=5_000)
+    entries = [entry(number, b"x" * 500) for number in range(3)]
+    for made in entries:
+        journal.add(made)
+    assert journal.remove(lambda kept: kept is entries[1]) == [entries[1]]
+    journal.add(entry(7, b"x" * 500))
+    assert (len(journal), journal.dropped) == (3, 0)
+
+
+def test_a_journal_of_size_0_is_off() -> None:
+    journal = Journal(0, b"key")
+    journal.add(entry(1))
+    assert journal.is_off
+    assert len(journal) == 0
+    with MockServer(journal_size=0) as off:
+        httpx.get(f"{off.url}/audience", headers=ACME)
+        admin = f"{off.root_url}/__admin/requests"
+        assert httpx.post(f"{admin}/count", json={}).json() == {"count": -1, "requestJournalDisabled": True}
+        assert httpx.post(f"{admin}/count?atLeast=5&timeoutMs=600000", json={}).json()["count"] == -1
+        assert httpx.post(f"{admin}/find", json={}).json() == {"requests": [], "requestJournalDisabled": True}
+
+
+def test_another_journal_digests_otherwise() -> None:
+    assert Journal(1, b"one").digest("sk_acme") != Journal(1, b"two").digest("sk_acme")
+    assert NOBODY.is_of(None, None)

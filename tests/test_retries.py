@@ -1,0 +1,257 @@
+"""The retry report: what belongs to one call, how it ended, and what the client did wrong."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mock_atoms.journal import Entry
+from mock_atoms.retries import Outcome, Patience, as_json, as_text, attempt_numbers, fold, outcome, report
+from mock_atoms.tenancy import caller_of
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+NUMBERS = count()
+
+
+def entry(start: float, met: int | str | None, took: float = 0.01, **other: Any) -> Entry:  # noqa: ANN401 - any field
+    """Return an exchange that began at `start` seconds and met a status, an ending, or nothing so far."""
+    headers = {"headers": (), "answer_headers": ()} | other
+    answered = isinstance(met, int)
+    fields: dict[str, Any] = {
+        "id": str(next(NUMBERS)),
+        "tenant": caller_of("sk_acme").tenant,
+        "secrets": frozenset(),
+        "arrived": NOON + timedelta(seconds=start),
+        "started": start,
+        "method": "GET",
+        "url": "/atoms/v1/audience",
+        "scheme": "http",
+        "http_version": "1.1",
+        "client": "",
+        "body_complete": True,
+        "ended": None if met is None else start + took,
+        "ending": "answered" if answered else met,
+        "status": met if answered else 0,
+    }
+    return Entry(**(fields | headers))
+
+
+def asks(seconds: str) -> dict[str, Any]:
+    return {"answer_headers": [(b"content-type", b"application/json"), (b"retry-after", seconds.encode())]}
+
+
+def post(start: float, met: int | str | None, **other: Any) -> Entry:  # noqa: ANN401 - the same
+    fields: dict[str, Any] = {"method": "POST", "body": b"{}", "body_size": 2}
+    return entry(start, met, **(fields | other))
+
+
+def shape(entries: list[Entry]) -> list[list[float]]:
+    return [[attempt.started for attempt in call.attempts] for call in fold(entries)]
+
+
+@pytest.mark.parametrize(
+    ("entries", "calls"),
+    [
+        ([], []),
+        ([entry(0, 200), entry(1, 200)], [[0], [1]]),
+        ([entry(0, 500), entry(1, 500), entry(3, 200), entry(4, 200)], [[0, 1, 3], [4]]),
+        ([entry(0, 500), entry(1, 200, method="HEAD")], [[0], [1]]),
+        ([entry(0, 500), entry(1, 200, url="/atoms/v1/audience?x=1")], [[0], [1]]),
+        ([entry(0, 500), entry(1, 200, tenant=caller_of("sk_other").tenant)], [[0], [1]]),
+        ([entry(0, 500), entry(1, 200, tenant=caller_of("sk_acme", "t1").tenant)], [[0], [1]]),
+        ([entry(0, 500), entry(1, 404, url="/x"), entry(2, 200)], [[0, 2], [1]]),
+        # By body, in which a boundary drawn anew counts for nothing, and by idempotency key.
+        ([post(0, 500), post(1, 200, body=b"[]")], [[0], [1]]),
+        ([post(0, 500, body_rest=b"1"), post(1, 200, body_rest=b"2")], [[0], [1]]),
+        (
+            [
+                post(0, 500, body=b"--aaa\r\n", headers=(("Content-Type", 'multipart/form-data; boundary="aaa"'),)),
+                post(1, 200, body=b"--bbb\r\n", headers=(("content-type", "multipart/form-data; boundary=bbb"),)),
+            ],
+            [[0, 1]],
+        ),
+        (
+            [post(0, 500, headers=(("Idempotency-Key", "1"),)), post(1, 200, headers=(("idempotency-key", "2"),))],
+            [[0], [1]],
+        ),
+        # What broke, was given up or is wrong on purpose has failed.
+        ([entry(0, "reset"), entry(1, 200)], [[0, 1]]),
+        ([entry(0, 200, ending="truncate"), entry(1, 200)], [[0, 1]]),
+        ([entry(0, 200, spoiled=True), entry(1, 200)], [[0, 1]]),
+        ([entry(0, "aborted", took=1), entry(0.95, 200)], [[0, 0.95]]),
+        # Who overlaps another is not its successor, and of parallel calls the one goes on that has waited longest.
+        ([entry(0, 500, took=1), entry(0.95, 200)], [[0], [0.95]]),
+        ([entry(0, None), entry(1, 200)], [[0], [1]]),
+        ([entry(0, 500), entry(0, 500, took=0.02), entry(1, 200), entry(1.1, 200)], [[0, 1], [0, 1.1]]),
+        # After a long pause it is another call, unless the pause was asked for.
+        ([entry(0, 500), entry(119, 200)], [[0, 119]]),
+        ([entry(0, 500), entry(121, 200)], [[0], [121]]),
+        ([entry(0, 429, **asks("300")), entry(301, 200)], [[0, 301]]),
+    ],
+)
+def test_attempts_are_folded_into_calls(entries: list[Entry], calls: list[list[float]]) -> None:
+    assert shape(entries) == calls
+
+
+@pytest.mark.parametrize(
+    ("entries", "patience", "ended"),
+    [
+        ([entry(0, 200)], 0, "succeeded"),
+        ([entry(0, 500), entry(1, 200)], 0, "recovered"),
+        ([entry(0, 500), entry(1, 500)], 0, "gave up"),
+        ([entry(0, 401)], 0, "gave up"),
+        ([entry(0, 500), entry(1, None)], 0, "still failing"),
+        ([entry(0, 500), entry(1, 500)], 10_000, "still failing"),
+        ([entry(0, 500), entry(1, 500)], 8_000, "gave up"),
+    ],
+)
+def test_a_call_has_an_outcome(entries: list[Entry], patience: float, ended: str) -> None:
+    (call,) = fold(entries)
+    assert outcome(call, Patience(patience_ms=patience, now=10)) == Outcome(ended)
+
+
+@pytest.mark.parametrize(
+    ("entries", "kinds"),
+    [
+        ([entry(0, 500), entry(0.5, 503), entry(1.5, 200)], []),
+        ([entry(0, 500), entry(0.02, 200)], ["no-backoff"]),
+        ([entry(0, "reset"), entry(0.02, 200)], ["no-backoff"]),
+        ([entry(0, 404), entry(1, 404)], ["retried-final-status"]),
+        ([entry(0, 401), entry(0.02, 401)], ["retried-final-status", "no-backoff"]),
+        *(([entry(0, status), entry(1, 200)], []) for status in (408, 409, 425, 429)),
+        ([entry(0, 429, **asks("2")), entry(1, 200)], ["ignored-retry-after"]),
+        ([entry(0, 503, **asks("2")), entry(2.01, 200)], []),
+        ([entry(0, 429, **asks("2")), entry(1.98, 200)], []),  # clocks differ
+        ([entry(0, 429, **asks("0")), entry(0.011, 200)], []),
+        ([entry(0, 429, **asks("Thu, 01 Jan 2026 12:00:03 GMT")), entry(1, 200)], ["ignored-retry-after"]),
+        ([entry(0, 429, **asks("Thu, 01 Jan 2026 12:00:03 -0000")), entry(3.01, 200)], []),
+        ([entry(0, 429, **asks("soon")), entry(1, 200)], []),
+        ([post(0, 500), post(1, 200)], ["retried-unsafe-request"]),
+        ([post(0, "reset", method="PATCH"), post(1, 200, method="PATCH")], ["retried-unsafe-request"]),
+        ([post(0, "aborted"), post(1, 200)], ["retried-unsafe-request"]),
+        ([post(0, 500, method="PUT"), post(1, 200, method="PUT")], []),
+        ([post(0, 429), post(1, 503), post(2, 200)], []),
+        ([post(0, 400), post(1, 200)], ["retried-final-status"]),
+        ([post(0, "reset", body_complete=False), post(1, 200)], []),
+        ([post(start, 500, headers=(("Idempotency-Key", "1"),)) for start in (0, 1)], []),
+    ],
+)
+def test_what_a_client_did_wrong_is_found(entries: list[Entry], kinds: list[str]) -> None:
+    (call,) = fold(entries)
+    assert [finding["kind"] for finding in as_json(call, Patience())["findings"]] == kinds
+
+
+def test_how_short_a_pause_may_be_is_the_readers_choice() -> None:
+    (call,) = fold([entry(0, 500), entry(0.5, 200)])
+    assert [found["kind"] for found in as_json(call, Patience(min_backoff_ms=600))["findings"]] == ["no-backoff"]
+
+
+def test_a_call_is_told_attempt_by_attempt() -> None:
+    limited = entry(0, 429, faults=("rule-1",), **asks("1"))
+    (call,) = fold([limited, entry(0.51, 500), entry(1.72, 200)])
+    told = as_json(call, Patience())
+    assert told["findings"][0] == {
+        "kind": "ignored-retry-after",
+        "attempt": 2,
+        "detail": "it came 500 ms after a 429 that asked for 1000 ms",
+    }
+    first, second, third = told.pop("attempts")
+    assert {key: told[key] for key in ("testId", "method", "url", "outcome", "statuses", "gapsMs")} == {
+        "testId": None,
+        "method": "GET",
+        "url": "/atoms/v1/audience",
+        "outcome": "recovered",
+        "statuses": [429, 500, 200],
+        "gapsMs": [500.0, 1200.0],
+    }
+    assert first == {
+        "number": 1,
+        "id": limited.id,
+        "time": "2026-01-01T12:00:00.000Z",
+        "status": 429,
+        "ended": "answered",
+        "faults": ["rule-1"],
+        "durationMs": 10.0,
+        "gapMs": None,
+        "retryAfterMs": 1000.0,
+        "retryAfterHonoured": False,
+    }
+    assert (second["gapMs"], second["retryAfterMs"], second["retryAfterHonoured"]) == (500.0, None, None)
+    assert (third["number"], third["status"]) == (3, 200)
+
+
+@pytest.mark.parametrize(("pause", "honoured"), [(1.2, True), (0.3, False), (None, None)])
+def test_whether_a_wait_was_honoured_shows_once_the_client_is_back(pause: float | None, honoured: bool | None) -> None:  # noqa: FBT001 - a table
+    later = [] if pause is None else [entry(pause, 200)]
+    (call,) = fold([entry(0, 429, **asks("1")), *later])
+    assert as_json(call, Patience())["attempts"][0]["retryAfterHonoured"] is honoured
+
+
+def test_the_report_for_people_has_a_line_for_each_attempt() -> None:
+    tenant = caller_of("sk_acme", "t1").tenant
+    label = tenant.label
+    entries = [
+        entry(0, 429, faults=("rule-1",), tenant=tenant, **asks("1")),
+        entry(0.51, 503, tenant=tenant, **asks("1")),
+        entry(1.72, 200, tenant=tenant),
+        entry(5, "reset", url="/x", faults=("fault-1",)),
+        entry(6, 200, url="/x", spoiled=True),
+        entry(6.02, None, url="/x"),
+    ]
+    told = report(fold(entries), Patience(now=7), dropped=1)
+    assert told["summary"] == {
+        "calls": 2,
+        "attempts": 6,
+        "succeeded": 0,
+        "recovered": 1,
+        "gaveUp": 0,
+        "stillFailing": 1,
+        "findings": 2,
+    }
+    assert as_text(told) == (
+        "2 calls, 6 attempts: 0 succeeded at once, 1 recovered, 0 gave up, 1 still failing; 2 findings\n"
+        "the journal has dropped 1 entry: some calls may be cut\n"
+        "\n"
+        f"GET /atoms/v1/audience tenant={label} test=t1: recovered\n"
+        "   1                 429  fault=rule-1  Retry-After 1 s, ignored\n"
+        "   2  after 500 ms   503  Retry-After 1 s, honoured\n"
+        "     ! ignored-retry-after: it came 500 ms after a 429 that asked for 1000 ms\n"
+        "   3  after 1200 ms  200\n"
+        "\n"
+        f"GET /x tenant={label}: still failing\n"
+        "   1                 reset  fault=fault-1\n"
+        "   2  after 990 ms   200\n"
+        "   3  after 10 ms    in flight\n"
+        "     ! no-backoff: it came 10 ms after the failure (200, spoiled): wait, and longer each time\n"
+    )
+
+
+def test_the_report_of_nothing_is_one_line() -> None:
+    assert as_text(report([], Patience(), 0)).startswith("0 calls, 0 attempts: ")
+
+
+EXCHANGES = st.lists(
+    st.tuples(st.sampled_from(["a", "b"]), st.sampled_from([200, 404, 500, "reset", None]), st.integers(0, 2000)),
+    max_size=20,
+)
+
+
+@given(EXCHANGES)
+@settings(max_examples=300, deadline=None)
+def test_each_exchange_is_one_attempt_of_one_call(exchanges: list[tuple[str, int | str | None, int]]) -> None:
+    start = 0.0
+    entries = []
+    for token, met, pause in exchanges:
+        start += pause / 1000
+        entries.append(entry(start, met, tenant=caller_of(token).tenant))
+    calls = fold(entries)
+    attempts = [attempt for call in calls for attempt in call.attempts]
+    assert sorted(attempts, key=entries.index) == entries
+    numbers = attempt_numbers(entries)
+    for call in calls:
+        assert len({attempt.tenant for attempt in call.attempts}) == 1
+        assert [numbers[attempt.id] for attempt in call.attempts] == list(range(1, len(call.attempts) + 1))
+        assert all(attempt.status != 200 for attempt in call.attempts[:-1])

@@ -1,0 +1,92 @@
+"""WireMock's own Python client, unmodified, asks our journal."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from wiremock.client import NearMisses, NearMissMatchPatternRequest, Requests  # type: ignore[import-untyped] # it has no types
+from wiremock.constants import Config  # type: ignore[import-untyped] # it has no types
+from wiremock.exceptions import InvalidInputException, NotFoundException  # type: ignore[import-untyped] # it has no types
+
+from mock_atoms import MockServer
+
+PATH = "/atoms/v1/audience"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def mock() -> Iterator[MockServer]:
+    with MockServer() as running, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Config, "base_url", f"{running.root_url}/__admin")
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _requests(mock: MockServer) -> None:
+    Requests.reset_request_journal()
+    headers = {"Authorization": "Bearer sk_wiremock"}
+    httpx.get(f"{mock.url}/audience?page=1", headers=headers)
+    httpx.post(f"{mock.url}/audience", headers=headers, json={"name": "Spring", "tags": ["a", "b"]})
+    httpx.get(f"{mock.url}/audience")
+
+
+def pattern(**fields: object) -> NearMissMatchPatternRequest:
+    return NearMissMatchPatternRequest(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "count"),
+    [
+        ({}, 3),
+        ({"method": "GET", "url": f"{PATH}?page=1"}, 1),
+        ({"method": "ANY", "url_path": PATH}, 3),
+        ({"url_path_pattern": "/atoms/.*", "headers": {"Authorization": {"equalTo": "Bearer sk_wiremock"}}}, 2),
+        ({"headers": {"authorization": {"absent": True}}}, 1),
+        ({"query_parameters": {"page": {"matches": r"\d"}}}, 1),
+        ({"body_patterns": [{"equalToJson": '{"tags": ["b", "a"], "name": "Spring"}', "ignoreArrayOrder": True}]}, 1),
+        ({"body_patterns": [{"matchesJsonPath": "$.tags[?(@ == 'c')]"}]}, 0),
+    ],
+)
+def test_it_counts_what_a_pattern_means(fields: dict[str, object], count: int) -> None:
+    assert Requests.get_matching_request_count(pattern(**fields)).count == count
+
+
+def test_it_finds_requests_the_oldest_first_and_lists_them_the_newest_first() -> None:
+    found = Requests.get_matching_requests(pattern(url_path=PATH)).requests
+    assert [(request.method, request.url) for request in found] == [
+        ("GET", f"{PATH}?page=1"),
+        ("POST", PATH),
+        ("GET", PATH),
+    ]
+    assert found[1].body == '{"name":"Spring","tags":["a","b"]}'
+    assert found[1].headers["authorization"].startswith("Bearer sk_wi…#")
+    everything = Requests.get_all_received_requests(limit=2, parameters={})
+    assert [event.request.method for event in everything.requests] == ["GET", "POST"]
+    assert [event.response_definition.status for event in everything.requests] == [401, 404]
+    assert everything.meta.total == 3
+    assert everything.request_journal_disabled is False
+
+
+def test_it_gets_one_request_by_its_id() -> None:
+    newest = Requests.get_all_received_requests(parameters={}).requests[0]
+    assert Requests.get_request(newest.id).request.url == newest.request.url
+    with pytest.raises(NotFoundException):
+        Requests.get_request("12345678-1234-4234-8234-123456789012")
+
+
+def test_it_sees_what_went_where_nothing_is_and_what_is_near() -> None:
+    assert [request.method for request in Requests.get_unmatched_requests().requests] == ["POST"]
+    (miss,) = Requests.get_unmatched_requests_near_misses().near_misses
+    assert (miss.request.method, miss.request_pattern.method) == ("POST", "GET")
+    assert 0 < miss.match_result.distance < 1
+    near = NearMisses.find_nearest_misses_by_request_pattern(pattern(method="PUT", url_path=PATH)).near_misses
+    assert [miss.request.method for miss in near] == ["POST", "GET", "GET"]
+
+
+def test_it_is_told_of_a_pattern_that_cannot_be_used() -> None:
+    with pytest.raises(InvalidInputException, match="equalToXml"):
+        Requests.get_matching_request_count(pattern(body_patterns=[{"equalToXml": "<a/>"}]))
+
+
+def test_it_empties_the_journal() -> None:
+    Requests.reset_request_journal()
+    assert Requests.get_matching_request_count(pattern()).count == 0
