@@ -65,6 +65,11 @@ def parse_expression(text: str) -> Rule:
     Raises:
         ExpressionError: says what is wrong with `text`.
     """
+    return _rule_of(_parts(text))
+
+
+def _parts(text: str) -> dict[str, str]:
+    """Return what `text` has of each kind of part, by name of the group in `_TERM`."""
     parts: dict[str, str] = {}
     for term in text.split("+"):
         match = _TERM.fullmatch(term)
@@ -77,11 +82,15 @@ def parse_expression(text: str) -> Rule:
                         f"{text!r}: at most one answer such as 500 or reset, one delay and one count, share or limit"
                     )
                 parts[name] = value
+    _check_ranges(parts)
+    return parts
+
+
+def _rule_of(parts: Mapping[str, str]) -> Rule:
     limit = _parse_limit(parts["limit"]) if "limit" in parts else None
     connection = _parse_connection(parts["connection"]) if "connection" in parts else None
     wrong = _WRONG_BODIES[parts["body"]] if "body" in parts else None
     status = parts.get("status", "429" if limit and not connection and not wrong else None)
-    _check_ranges(parts)
     respond = Respond(status=int(status)) if status else None
     return Rule(
         when=When(
@@ -214,9 +223,10 @@ def parse_prefer(values: Iterable[str]) -> Preference | None:
         terms.append(asked["code"])
     if not terms:
         return Preference()
-    rule = parse_expression("+".join(terms))
-    if rule.when != When():
+    parts = _parts("+".join(terms))
+    if parts.keys() & {"times", "percent", "limit"}:
         raise ExpressionError("one request has no count, share or limit: leave out x, p and limit")
+    rule = _rule_of(parts)
     return Preference(rule.delay, rule.respond, rule.connection, rule.alter)
 
 
