@@ -60,7 +60,7 @@ def condition(loop: asyncio.AbstractEventLoop, entries: int) -> dict[str, int]:
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return {
         "tasks": len(asyncio.all_tasks(loop)),
-        "descriptors": len(os.listdir("/proc/self/fd")),
+        "descriptors": sum(1 for _ in Path("/proc/self/fd").iterdir()),
         "threads": threading.active_count(),
         "megabytes": pages * os.sysconf("SC_PAGE_SIZE") // 1_000_000,
         "entries": entries,
@@ -89,7 +89,9 @@ async def exchange(port: int, request: bytes) -> str:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(request)
             answer = await reader.read(-1)
-            return answer[9:12].decode("latin-1") if answer.startswith(b"HTTP/") else "closed" if not answer else "garbage"
+            if answer.startswith(b"HTTP/"):
+                return answer[9:12].decode("latin-1")
+            return "garbage" if answer else "closed"
     except TimeoutError:
         return "gave up"
     except OSError as error:
@@ -113,8 +115,9 @@ async def control(port: int, seconds: float) -> None:
             ("GET", "/requests?limit=5", b""),
             ("POST", "/reset", json.dumps({"testId": str(number % 20)}).encode()),
         ):
-            head = f"{method} /__admin{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
-            await exchange(port, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            head = f"{method} /__admin{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            about = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            await exchange(port, (head + about).encode() + body)
         await asyncio.sleep(0.2)
 
 

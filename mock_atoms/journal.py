@@ -216,24 +216,25 @@ class Journal:
         """Return what stands for `secret` here; without the key nobody can tell of what it was made."""
         return blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=16, key=self._key).digest()
 
-    def digests_of(self, text: str) -> frozenset[bytes]:
-        """Return the digests of `text` as a secret, and of what follows its scheme, as in `Bearer sk_acme`."""
-        return frozenset(map(self.digest, {text, _secret_in(text)}))
-
     def conceal_headers(
         self, headers: Sequence[tuple[bytes, bytes]], token: str | None
     ) -> tuple[tuple[tuple[str, str], ...], frozenset[bytes]]:
         """Return `headers` as they are kept, and the digests of the credentials in them."""
-        secrets: set[bytes] = set()
+        secrets = set() if token is None else {self.digest(token)}
         shown = []
         for raw_name, raw_value in headers:
             name, value = raw_name.decode("latin-1"), header_text(raw_value)
-            if name.lower() in CREDENTIAL_HEADERS:
-                secrets.add(self.digest(_secret_in(value)))
-            elif name.lower() == "cookie":
-                secrets.update(map(self.digest, self._session_values(value)))
+            secrets |= self.secrets_in(name, value)
             shown.append((name, self.shown_header(name, value, token)))
         return tuple(shown), frozenset(secrets)
+
+    def secrets_in(self, name: str, value: str) -> frozenset[bytes]:
+        """Return the digests of the credentials in a header's value."""
+        if name.lower() in CREDENTIAL_HEADERS:
+            return frozenset({self.digest(_secret_in(value))})
+        if name.lower() == "cookie":
+            return frozenset(map(self.digest, self._session_values(value)))
+        return frozenset()
 
     def shown_header(self, name: str, value: str, token: str | None = None) -> str:
         """Return a header's value as it is kept."""

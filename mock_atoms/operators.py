@@ -2,13 +2,16 @@
 
 import json
 import re
+import warnings
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from mock_atoms.journal import Entry, Journal
 from mock_atoms.settings import ConfigError
-from mock_atoms.tokens import mask, redact
+from mock_atoms.tokens import conceal, mask
 
 _DEEPEST = 40
 Test = Callable[[str | None, Entry], bool]
@@ -20,16 +23,18 @@ class Place(NamedTuple):
     Attributes:
         pointer: JSON pointer to it.
         journal: what tells credentials.
-        header: the header it is about, where it is about one.
-        secret: whether the value is a credential, and kept masked.
-        body: whether it is about the body, which is empty where it is absent.
+        conceal: how a text is kept that stands there, given the caller's token where it is in the text.
+        header: the header it is about, where that has credentials.
+        is_secret: whether the value is or has a credential, which is always kept masked.
+        is_body: whether it is about the body, which is empty where it is absent.
     """
 
     pointer: str
     journal: Journal
+    conceal: Callable[[str, str | None], str] = conceal
     header: str = ""
-    secret: bool = False
-    body: bool = False
+    is_secret: bool = False
+    is_body: bool = False
 
     def at(self, *parts: object) -> "Place":
         """Return the place below this one."""
@@ -38,6 +43,39 @@ class Place(NamedTuple):
 
 def _escaped(part: str) -> str:
     return part.replace("~", "~0").replace("/", "~1")
+
+
+class Operand:
+    """A text that is asked for. In the journal it may stand otherwise: with the credentials in it masked.
+
+    Args:
+        text: the text.
+        place: where it is asked for.
+
+    Attributes:
+        shown: it as it may be shown.
+    """
+
+    def __init__(self, text: str, place: Place) -> None:
+        self._text = text
+        self._place = place
+        words = {text, *re.findall(r"\S+", text), *re.findall(r"[^\s\"'&=?/;,{}\[\]()<>:]+", unquote(text))}
+        self._words = {place.journal.digest(word): word for word in words}
+        self._needed = place.journal.secrets_in(place.header, text)
+        self.shown = place.conceal(text, None)
+
+    def forms(self, entry: Entry) -> set[str]:
+        """Return how the text may stand in `entry`."""
+        tokens = (self._words[digest] for digest in self._words.keys() & entry.secrets)
+        return {self._text, self.shown, *(self._place.conceal(self._text, token) for token in tokens)}
+
+    def is_told_by(self, entry: Entry) -> bool:
+        """Tell whether `entry` was sent with all credentials of the text: a mask alone may be that of another."""
+        return self._needed <= entry.secrets
+
+    def is_secret_of(self, entry: Entry) -> bool:
+        """Tell whether the whole text is a credential that `entry` was sent with."""
+        return self._place.journal.digest(self._text) in entry.secrets
 
 
 class Matcher(NamedTuple):
@@ -62,8 +100,6 @@ def parse_matcher(given: object, place: Place) -> Matcher:
     """
     if not isinstance(given, Mapping):
         raise ConfigError('give an operator such as {"equalTo": "…"}', place.pointer)
-    if place.pointer.count("/") > _DEEPEST:
-        raise ConfigError("nested too deeply", place.pointer)
     named = [key for key in given if key in _OPERATORS]
     unknown = [key for key in given if key not in _OPERATORS and not any(key in _OPTIONS.get(op, ()) for op in named)]
     if unknown:
@@ -73,9 +109,9 @@ def parse_matcher(given: object, place: Place) -> Matcher:
         raise ConfigError("give one operator; join several with and", place.pointer)
     operator = named[0]
     for option in _OPTIONS.get(operator, ()):
-        if not isinstance(given.get(option, False), bool):
+        if not isinstance(given.get(option), bool | None):
             raise ConfigError("give true or false", place.at(option).pointer)
-    if place.secret and operator in _NOT_OF_SECRETS:
+    if place.is_secret and operator in _NOT_OF_SECRETS:
         raise ConfigError("credentials are kept masked: use equalTo or contains", place.at(operator).pointer)
     return _OPERATORS[operator](given, place)
 
@@ -87,67 +123,75 @@ def _text(given: Mapping[str, Any], operator: str, place: Place) -> str:
     return operand
 
 
-def _shown(text: str, place: Place) -> str:
-    if not place.secret:
-        return redact(text)
-    return place.journal.shown_header(place.header, text) if place.header else mask(text)
-
-
-def _forms(text: str) -> tuple[str, ...]:
-    """Return how `text` may stand in what is kept: as it is, without keys, or, where it is a token, masked."""
-    return tuple({text, redact(text), mask(text)}) if text else ("",)
-
-
 def _equal_to(given: Mapping[str, Any], place: Place) -> Matcher:
     text = _text(given, "equalTo", place)
+    operand = Operand(text, place)
     fold = str.lower if given.get("caseInsensitive") else str
-    shown = _shown(text, place)
-    forms = {fold(form) for form in _forms(text)}
-    digests = place.journal.digests_of(text)
 
     def test(value: str | None, entry: Entry) -> bool:
         if value is None:
             return False
-        if place.secret:
-            return fold(value) == fold(text) or (fold(value) == fold(shown) and not digests.isdisjoint(entry.secrets))
-        return fold(value) in forms
+        if fold(value) == fold(text):
+            return True
+        is_told = not place.is_secret or (operand.is_told_by(entry) if place.header else operand.is_secret_of(entry))
+        return is_told and fold(value) in map(fold, operand.forms(entry))
 
     said = "equalTo (caseInsensitive)" if given.get("caseInsensitive") else "equalTo"
-    return Matcher(f"{said} {shown!r}", test, shown)
+    return Matcher(f"{said} {operand.shown!r}", test, operand.shown)
 
 
 def _contains(given: Mapping[str, Any], place: Place, *, operator: str = "contains") -> Matcher:
     text = _text(given, operator, place)
-    forms = _forms(text)
-    digests = place.journal.digests_of(text)
+    operand = Operand(text, place)
+    # Of a credential, all that is no text of a header's may be one.
+    shown = mask(text) if place.header.lower() == "cookie" and text and "=" not in text else operand.shown
 
     def test(value: str | None, entry: Entry) -> bool:
         if value is None:
             return False
-        if place.secret:
-            return text in value or not digests.isdisjoint(entry.secrets)
-        return any(form in value for form in forms)
+        if not place.is_secret:
+            return any(form in value for form in operand.forms(entry))
+        return (
+            text in (value if "…" in text else _MASK.sub("…", value))
+            or (operand.shown in value and bool(place.header) and operand.is_told_by(entry))
+            or (mask(text) in value and operand.is_secret_of(entry))
+        )
 
-    return Matcher(f"{operator} {_shown(text, place)!r}", test, _shown(text, place))
+    return Matcher(f"{operator} {shown!r}", test, shown)
 
 
 def _matches(given: Mapping[str, Any], place: Place, *, operator: str = "matches") -> Matcher:
     text = _text(given, operator, place)
-    if place.secret and not _HARMLESS.fullmatch(text):
+    if place.is_secret and not _HARMLESS.fullmatch(text):
         raise ConfigError(
             "credentials are kept masked, and an expression such as 'Bearer .+' is all that can be told of them: "
             "use equalTo or contains with the whole credential",
             place.at(operator).pointer,
         )
-    try:
-        expression = re.compile(text, re.DOTALL)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ConfigError(f"not a regular expression: {error}", place.at(operator).pointer) from None
+    expression = regular_expression(text, place.at(operator).pointer)
     return Matcher(
-        f"{operator} {redact(text)!r}", lambda value, _entry: value is not None and bool(expression.fullmatch(value))
+        f"{operator} {text!r}", lambda value, _entry: value is not None and bool(expression.fullmatch(value))
     )
 
 
+def regular_expression(text: str, pointer: str) -> re.Pattern[str]:
+    """Compile an expression in which the dot means line ends too, as in WireMock.
+
+    Raises:
+        ConfigError: it is none, means something else in Java, or asks for a key.
+    """
+    if _KEY_IN_EXPRESSION.search(text):
+        raise ConfigError("keys are kept masked: use equalTo or contains with the whole key", pointer)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # sets in sets, which Java has and Python does not
+            return re.compile(text, re.DOTALL)
+    except (re.error, OverflowError, RecursionError, FutureWarning) as error:
+        raise ConfigError(f"not a regular expression: {error}", pointer) from None
+
+
+_MASK = re.compile("…#[0-9a-f]{6}")
+_KEY_IN_EXPRESSION = re.compile(r"sk_[\w-]{4,}")
 _HARMLESS = re.compile(r"\^?((?P<scheme>\w+)( |\\s|\\s\+))?(\.\*|\.\+|\\S\+|\\S\*)\$?")
 
 
@@ -156,7 +200,7 @@ def _inverted(matcher: Matcher, said: str = "") -> Matcher:
 
 
 def _absent(_given: Mapping[str, Any], place: Place) -> Matcher:
-    if place.body:
+    if place.is_body:
         return Matcher("absent", lambda value, _entry: not value)
     return Matcher("absent", lambda value, _entry: value is None)
 
@@ -177,33 +221,48 @@ def _joined(given: Mapping[str, Any], place: Place, *, operator: str) -> Matcher
 
 
 def _equal_to_json(given: Mapping[str, Any], place: Place) -> Matcher:
-    wanted = given["equalToJson"]
+    wanted, here = given["equalToJson"], place.at("equalToJson")
     if isinstance(wanted, str):
         try:
             wanted = json.loads(wanted)
         except (ValueError, RecursionError) as error:
-            raise ConfigError(f"not JSON: {error}", place.at("equalToJson").pointer) from None
+            raise ConfigError(f"not JSON: {error}", here.pointer) from None
+    if is_too_deep(wanted):
+        raise ConfigError("nested too deeply", here.pointer)
     try:
-        text = redact(json.dumps(wanted, ensure_ascii=False))
-        wanted = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"not JSON: {error}", place.at("equalToJson").pointer) from None
+        text = json.dumps(wanted, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ConfigError(f"not JSON: {error}", here.pointer) from None
     if "${json-unit." in text:
-        raise ConfigError(
-            "there are no ${json-unit.…} placeholders here: use matchesJsonPath", place.at("equalToJson").pointer
-        )
+        raise ConfigError("there are no ${json-unit.…} placeholders here: use matchesJsonPath", here.pointer)
+    operand = Operand(text, here)
     equal = JsonEquality(
-        ignore_array_order=given.get("ignoreArrayOrder", False),
-        ignore_extra_elements=given.get("ignoreExtraElements", False),
+        ignore_array_order=bool(given.get("ignoreArrayOrder")),
+        ignore_extra_elements=bool(given.get("ignoreExtraElements")),
     )
 
-    def test(value: str | None, _entry: Entry) -> bool:
+    def test(value: str | None, entry: Entry) -> bool:
         try:
-            return value is not None and equal(wanted, json.loads(value))
+            sent = json.loads(value or "")
         except (ValueError, RecursionError):
             return False
+        return any(equal(json.loads(form), sent) for form in operand.forms(entry))
 
-    return Matcher(f"equalToJson {text}", test, text)
+    return Matcher(f"equalToJson {operand.shown}", test, operand.shown)
+
+
+def is_too_deep(content: object) -> bool:
+    """Tell whether JSON is nested more deeply than patterns may be."""
+    level = [content]
+    for _ in range(_DEEPEST):
+        level = [item for part in level for item in _inside(part)]
+    return bool(level)
+
+
+def _inside(part: object) -> list[Any]:
+    if isinstance(part, dict):
+        return list(part.values())
+    return part if isinstance(part, list) else []
 
 
 class JsonEquality(NamedTuple):
@@ -235,49 +294,83 @@ class JsonEquality(NamedTuple):
         return type(wanted) is type(given) and wanted == given
 
     def _each_finds_its_own(self, wanted: list[object], given: list[object]) -> bool:
-        """Tell whether each wanted item has one of the given for itself: a matching of a bipartite graph."""
-        fits = [[self(want, item) for item in given] for want in wanted]
-        owners: dict[int, int] = {}
+        """Tell whether each wanted item has one of the given for itself."""
+        left: dict[str, list[object]] = {}
+        for item in given:
+            left.setdefault(self._canonical(item), []).append(item)
+        # Who has its very like takes it: whatever else could be there for another, which fits that one too.
+        others = []
+        for want in wanted:
+            alike = left.get(self._canonical(want))
+            if alike:
+                alike.pop()
+            else:
+                others.append(want)
+        rest = [item for items in left.values() for item in items]
+        return not others or (self.ignore_extra_elements and self._can_be_paired(others, rest))
 
-        def place(want: int, tried: set[int]) -> bool:
-            for item, fit in enumerate(fits[want]):
-                if fit and item not in tried:
-                    tried.add(item)
-                    if item not in owners or place(owners[item], tried):
-                        owners[item] = want
-                        return True
-            return False
+    def _canonical(self, value: object) -> str:
+        """Return text that is the same for values that are the same in all."""
+        if isinstance(value, dict):
+            return "{" + ",".join(f"{json.dumps(key)}:{self._canonical(value[key])}" for key in sorted(value)) + "}"
+        if isinstance(value, list):
+            return "[" + ",".join(sorted(map(self._canonical, value))) + "]"
+        return json.dumps(value)
 
-        return all(place(want, set()) for want in range(len(wanted)))
+    def _can_be_paired(self, wanted: list[object], given: list[object]) -> bool:
+        """Tell whether all wanted items can have one given item each: by augmenting paths through a bipartite graph."""
+        fits = [[n for n, item in enumerate(given) if self(want, item)] for want in wanted]
+        owner: dict[int, int] = {}
+        for start in range(len(wanted)):
+            asked_by: dict[int, int] = {}
+            asking = deque([start])
+            free = None
+            while asking and free is None:
+                want = asking.popleft()
+                for item in fits[want]:
+                    if item not in asked_by:
+                        asked_by[item] = want
+                        if item not in owner:
+                            free = item
+                            break
+                        asking.append(owner[item])
+            if free is None:
+                return False
+            held = {want: item for item, want in owner.items()}
+            while free is not None:
+                want = asked_by[free]
+                owner[free] = want
+                free = held.get(want)
+        return True
 
 
 def _matches_json_path(given: Mapping[str, Any], place: Place) -> Matcher:
-    import jsonpath  # noqa: PLC0415 - takes a while, and few patterns need it
-
-    operand = given["matchesJsonPath"]
+    asked = given["matchesJsonPath"]
     here = place.at("matchesJsonPath")
     inner: Matcher | None = None
     is_json = False
-    if isinstance(operand, Mapping):
-        rest = {key: value for key, value in operand.items() if key != "expression"}
-        inner = parse_matcher(rest, here)
+    if isinstance(asked, Mapping):
+        rest = {key: value for key, value in asked.items() if key != "expression"}
+        inner = parse_matcher(rest, here._replace(is_body=False))
         is_json = "equalToJson" in rest
-        operand, here = operand.get("expression"), here.at("expression")
-    if not isinstance(operand, str):
+        asked, here = asked.get("expression"), here.at("expression")
+    if not isinstance(asked, str):
         raise ConfigError("give a JSONPath such as $.name", here.pointer)
-    try:
-        path = jsonpath.compile(operand)
-        single = isinstance(path, jsonpath.JSONPath) and path.singular_query()
-    except (jsonpath.JSONPathError, ValueError, RecursionError) as error:
-        raise ConfigError(f"not a JSONPath: {error}", here.pointer) from None
+    operand = Operand(asked, here)
+    single = _JsonPath(asked, here.pointer).is_single
+    paths = {operand.shown: _JsonPath(operand.shown, here.pointer)}
 
     def test(value: str | None, entry: Entry) -> bool:
-        try:
-            found = path.findall(json.loads(value or ""))
-        except (jsonpath.JSONPathError, ValueError, RecursionError):
+        forms = operand.forms(entry)
+        for form in forms - paths.keys():
+            paths[form] = _JsonPath(form, here.pointer)
+        return any(is_met(paths[form].find(value), entry) for form in forms)
+
+    def is_met(found: list[Any] | None, entry: Entry) -> bool:
+        if found is None:
             return False
         if inner is None:
-            return any(item is not None for item in found) if single else bool(found)
+            return bool(found) and not (single and found[0] in (None, [], {}))
         if single and found and isinstance(found[0], list) and not is_json:
             found = found[0]
         elif not single and is_json:
@@ -285,8 +378,37 @@ def _matches_json_path(given: Mapping[str, Any], place: Place) -> Matcher:
         texts: list[str | None] = [_json_text(item) for item in found if item is not None]
         return any(inner.test(text, entry) for text in texts or ([None] if inner.said == "absent" else []))
 
-    said = f"matchesJsonPath {redact(operand)!r}"
+    said = f"matchesJsonPath {operand.shown!r}"
     return Matcher(f"{said} {inner.said}" if inner else said, test)
+
+
+class _JsonPath:
+    """A JSONPath.
+
+    Raises:
+        ConfigError: it is none.
+    """
+
+    def __init__(self, text: str, pointer: str) -> None:
+        import jsonpath  # noqa: PLC0415 - takes a while, and few patterns need it
+
+        try:
+            self._path = jsonpath.compile(text)
+        except Exception as error:  # noqa: BLE001 - it raises whatever is wrong with what stands in a filter
+            raise ConfigError(f"not a JSONPath: {error}", pointer) from None
+        self.is_single = isinstance(self._path, jsonpath.JSONPath) and self._path.singular_query()
+        """Whether it can find one value only."""
+
+    def find(self, text: str | None) -> list[Any] | None:
+        """Return what it finds in `text`; `None` where that is no JSON, or a filter cannot be applied to it."""
+        if text is None:
+            return []
+        try:
+            content = json.loads(text)
+            # A string would be taken for JSON to parse.
+            return self._path.findall(json.dumps(content) if isinstance(content, str) else content)
+        except Exception:  # noqa: BLE001 - as in WireMock, what a filter cannot compare does not match
+            return None
 
 
 def _json_text(value: object) -> str:

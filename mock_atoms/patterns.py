@@ -1,7 +1,7 @@
 """WireMock's request patterns: which entries of the journal are meant, and how near the others come."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from difflib import SequenceMatcher
 from functools import partial
 from heapq import nsmallest
@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from mock_atoms.journal import CREDENTIAL_HEADERS, Entry, Journal
-from mock_atoms.operators import Matcher, Place, parse_matcher
+from mock_atoms.operators import Matcher, Operand, Place, is_too_deep, parse_matcher, regular_expression
 from mock_atoms.settings import ConfigError
-from mock_atoms.tokens import mask, redact
+from mock_atoms.tokens import conceal_url, mask, redact
 
 _URL_FIELDS = ("url", "urlPattern", "urlPath", "urlPathPattern", "urlPathTemplate")
 _MAP_FIELDS = ("pathParameters", "queryParameters", "headers", "cookies")
 _FIELDS = ("method", *_URL_FIELDS, *_MAP_FIELDS, "bodyPatterns")
+_NO_CREDENTIAL = {"absent", "matches", "doesNotMatch"}
+"""What is asked of a credential with these has none in it."""
 _COMPARED_CHARACTERS = 1_000
 _LOOKED_AT_CLOSELY = 50
 
@@ -64,7 +66,7 @@ class Pattern(NamedTuple):
     def differences(self, entry: Entry) -> list[Difference]:
         """Return in what `entry` differs."""
         return [
-            Difference(part.field, part.said, ", ".join(part.values(entry)) or None)
+            Difference(part.field, part.said, ", ".join(values) if (values := part.values(entry)) else None)
             for part in self.parts
             if not part.test(entry)
         ]
@@ -103,9 +105,11 @@ def parse_pattern(given: object, journal: Journal) -> Pattern:
         ConfigError: names what is wrong with it, or what is not supported, by JSON pointer.
     """
     place = Place("", journal)
+    if is_too_deep(given):
+        raise ConfigError("nested too deeply", "/")
     fields = _known_fields(given, place)
     parts = [_method(fields["method"])] if "method" in fields else []
-    parts += [_url(kind, fields[kind]) for kind in _URL_FIELDS if kind in fields]
+    parts += [_url(kind, fields[kind], place) for kind in _URL_FIELDS if kind in fields]
     template = fields.get("urlPathTemplate")
     for field in _MAP_FIELDS:
         asked = fields.get(field, {})
@@ -134,7 +138,7 @@ def _known_fields(given: object, place: Place) -> dict[str, Any]:
 def _bodies(given: object, place: Place) -> list[Part]:
     if not isinstance(given, list):
         raise ConfigError("give a list of operators", "/bodyPatterns")
-    here = place._replace(body=True)
+    here = place._replace(is_body=True)
     return [
         _part(
             f"bodyPatterns[{number}]",
@@ -147,7 +151,7 @@ def _bodies(given: object, place: Place) -> list[Part]:
 
 def _method(given: object) -> Part:
     if isinstance(given, str):
-        allowed, said = {given.upper()}, given
+        allowed, said = {given.upper()}, redact(given)
         if given.upper() == "ANY":
             return Part("method", "ANY", lambda entry: [entry.method], lambda _entry: True)
         return Part("method", said, lambda entry: [entry.method], lambda entry: entry.method.upper() in allowed, said)
@@ -158,17 +162,16 @@ def _method(given: object) -> Part:
             wanted = operator == "oneOf"
             return Part(
                 "method",
-                f"{operator} {', '.join(names)}",
+                redact(f"{operator} {', '.join(names)}"),
                 lambda entry: [entry.method],
                 lambda entry: (entry.method.upper() in among) is wanted,
             )
     raise ConfigError('give a method, ANY, {"oneOf": […]} or {"noneOf": […]}', "/method")
 
 
-def _url(kind: str, given: object) -> Part:
+def _url(kind: str, given: object, place: Place) -> Part:
     if not isinstance(given, str):
         raise ConfigError("give text", f"/{kind}")
-    shown = redact(given)
 
     def of_url(entry: Entry) -> list[str]:
         return [entry.url]
@@ -177,17 +180,20 @@ def _url(kind: str, given: object) -> Part:
         return [entry.path]
 
     values = of_url if kind in ("url", "urlPattern") else of_path
-    if kind in ("url", "urlPath"):
-        return Part(kind, shown, values, lambda entry: values(entry)[0] in (given, shown), shown)
-    expression = template_expression(given) if kind == "urlPathTemplate" else _expression(given, kind)
-    return Part(kind, shown, values, lambda entry: bool(expression.fullmatch(values(entry)[0])), shown)
+    if kind in ("urlPattern", "urlPathPattern"):
+        expression = regular_expression(given, f"/{kind}")
+        return Part(kind, given, values, lambda entry: bool(expression.fullmatch(values(entry)[0])), given)
+    operand = Operand(given, place._replace(conceal=conceal_url))
+    if kind == "urlPathTemplate":
+        template_expression(given)
+        return Part(kind, operand.shown, values, lambda entry: _fitting(operand, entry) is not None, operand.shown)
+    return Part(kind, operand.shown, values, lambda entry: values(entry)[0] in operand.forms(entry), operand.shown)
 
 
-def _expression(given: str, kind: str) -> re.Pattern[str]:
-    try:
-        return re.compile(given, re.DOTALL)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ConfigError(f"not a regular expression: {error}", f"/{kind}") from None
+def _fitting(template: Operand, entry: Entry) -> re.Match[str] | None:
+    """Return how the path of `entry` fits a template."""
+    matches = (template_expression(form).fullmatch(entry.path) for form in template.forms(entry))
+    return next(filter(None, matches), None)
 
 
 def template_expression(template: str) -> re.Pattern[str]:
@@ -204,15 +210,15 @@ def template_expression(template: str) -> re.Pattern[str]:
     return re.compile("([^/]+)".join(fixed))
 
 
-def _path_values(template: str, name: str) -> Callable[[Entry], list[str]]:
-    expression = template_expression(template)
+def _path_values(template: str, name: str, place: Place) -> Callable[[Entry], list[str]]:
     names = re.findall(r"\{([^{}/]+)\}", template)
     if name not in names:
-        raise ConfigError("urlPathTemplate has no such name", f"/pathParameters/{name}")
+        raise ConfigError("urlPathTemplate has no such name", place.pointer)
     group = names.index(name) + 1
+    operand = Operand(template, place._replace(conceal=conceal_url))
 
     def values(entry: Entry) -> list[str]:
-        match = expression.fullmatch(entry.path)
+        match = _fitting(operand, entry)
         return [unquote(match[group])] if match else []
 
     return values
@@ -220,17 +226,25 @@ def _path_values(template: str, name: str) -> Callable[[Entry], list[str]]:
 
 def _named(field: str, name: str, operator: object, place: Place, template: str | None) -> Part:
     here = place.at(field, name)
+    values: Callable[[Entry], list[str]]
     if field == "headers":
-        secret = name.lower() in CREDENTIAL_HEADERS or name.lower() == "cookie"
-        return _several(
-            f"headers.{name}", operator, here._replace(header=name, secret=secret), lambda e: e.header(name)
-        )
-    if field == "cookies":
-        here = here._replace(secret=place.journal.is_session_cookie(name))
-        return _several(f"cookies.{name}", operator, here, lambda entry: entry.cookies().get(name, []))
-    if field == "queryParameters":
-        return _several(f"queryParameters.{name}", operator, here, lambda entry: entry.query().get(name, []))
-    return _several(f"pathParameters.{name}", operator, here, _path_values(template or "", name))
+        values = partial(Entry.header, name=name)
+        if name.lower() in CREDENTIAL_HEADERS or name.lower() == "cookie":
+            shown = partial(place.journal.shown_header, name)
+            here = here._replace(header=name, is_secret=True, conceal=shown)
+    elif field == "cookies":
+        values = partial(_value_of, Entry.cookies, name)
+        if place.journal.is_session_cookie(name):
+            here = here._replace(is_secret=True, conceal=lambda text, _token: mask(text))
+    elif field == "queryParameters":
+        values = partial(_value_of, Entry.query, name)
+    else:
+        values = _path_values(template or "", name, here)
+    return _several(redact(f"{field}.{name}"), operator, here, values)
+
+
+def _value_of(read: Callable[[Entry], dict[str, list[str]]], name: str, entry: Entry) -> list[str]:
+    return read(entry).get(name, [])
 
 
 def _several(field: str, operator: object, place: Place, values: Callable[[Entry], list[str]]) -> Part:
@@ -267,18 +281,26 @@ def shown_pattern(given: Any, journal: Journal) -> Any:  # noqa: ANN401 - any JS
     """Return a pattern that could be parsed as it may be shown: without a credential."""
     shown = _each_text(given, redact)
     for name, operator in (given.get("headers") or {}).items():
-        shown["headers"][name] = _each_text(operator, partial(journal.shown_header, name))
+        shown["headers"][redact(name)] = _each_text(operator, partial(_shown_operand, name, journal), _NO_CREDENTIAL)
     for name, operator in (given.get("cookies") or {}).items():
         if journal.is_session_cookie(name):
-            shown["cookies"][name] = _each_text(operator, mask)
+            shown["cookies"][redact(name)] = _each_text(operator, mask, _NO_CREDENTIAL)
     return shown
 
 
-def _each_text(given: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401 - any JSON
+def _shown_operand(name: str, journal: Journal, text: str) -> str:
+    is_part_of_cookies = name.lower() == "cookie" and text and "=" not in text
+    return mask(text) if is_part_of_cookies else journal.shown_header(name, text)
+
+
+def _each_text(given: Any, change: Callable[[str], str], unchanged: Container[str] = ()) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(given, str):
         return change(given)
     if isinstance(given, dict):
-        return {key: _each_text(value, change) for key, value in given.items()}
+        return {
+            redact(key): _each_text(value, redact if key in unchanged else change, unchanged)
+            for key, value in given.items()
+        }
     if isinstance(given, list):
-        return [_each_text(value, change) for value in given]
+        return [_each_text(value, change, unchanged) for value in given]
     return given

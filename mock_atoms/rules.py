@@ -380,7 +380,7 @@ def read_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
     """
     try:
         given = json.loads(text)
-        json.dumps(given, ensure_ascii=False).encode()
+        json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
     except json.JSONDecodeError as error:
         raise ConfigError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except UnicodeEncodeError:

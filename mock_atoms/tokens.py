@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote
 
 TOKEN_PATTERN = r"[\x21-\x2b\x2d-\x7e]+"  # noqa: S105 - a pattern
 """A bearer token: visible ASCII without the comma, which separates header values."""
-_LOOKS_LIKE_A_KEY = re.compile(r"sk_[^\s'\",/…]++(?!…)")  # what is masked already stays
+_LOOKS_LIKE_A_KEY = re.compile(r"sk_[^\s'\",/\\?&#;<>{}()\[\]…]++(?!…)")  # what is masked already stays
 _SHOWN_CHARACTERS = 10
 SHORTEST_SECRET = 6
 """A shorter token is no secret, and would be found in words that have nothing to do with it."""
@@ -25,14 +25,28 @@ def redact(text: str) -> str:
 
 def conceal(text: str, token: str | None) -> str:
     """Return `text` with `token`, valid or not, and all that looks like a key masked."""
-    if token is not None and len(token) >= SHORTEST_SECRET and token in text:
-        text = text.replace(token, mask(token))
+    text = _without(text, token)
     return redact(text) if "sk_" in text else text
 
 
 def conceal_url(url: str, token: str | None) -> str:
-    """Return `url` with `token` and all that looks like a key masked, even where they are percent-encoded."""
-    shown = conceal(url, token)
+    """Return `url` with `token` and all that looks like a key masked, even where they are percent-encoded.
+
+    Path and query parameters are looked at one by one, so that each of them can be told from what is left.
+    """
+    path, mark, query = _without(url, token).partition("?")
+    pieces = [_conceal_piece(piece, token) for piece in query.split("&")]
+    return _conceal_piece(path, token) + mark + "&".join(pieces)
+
+
+def _without(text: str, token: str | None) -> str:
+    if token is not None and len(token) >= SHORTEST_SECRET and token in text:
+        return text.replace(token, mask(token))
+    return text
+
+
+def _conceal_piece(piece: str, token: str | None) -> str:
+    shown = conceal(piece, token)
     if "%" in shown:
         decoded = unquote(shown)
         concealed = conceal(decoded, token)
