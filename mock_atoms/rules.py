@@ -320,9 +320,7 @@ def _connection_in_short(value: object) -> object:
     return parse_connection(value)
 
 
-def _in_short(connection: Connection | None) -> str | None:
-    if connection is None:
-        return None
+def _in_short(connection: Connection) -> str:
     return connection.kind + ("" if connection.ms is None else f"{connection.ms:.0f}")
 
 
@@ -336,7 +334,9 @@ class Rule(_Part):
     respond: Respond | None = None
     alter: Alter | None = None
     connection: Annotated[
-        Connection | None, BeforeValidator(_connection_in_short), PlainSerializer(_in_short, return_type=str | None)
+        Connection | None,
+        BeforeValidator(_connection_in_short),
+        PlainSerializer(_in_short, return_type=str, when_used="unless-none"),
     ] = None
 
     @model_validator(mode="after")
@@ -368,8 +368,6 @@ def parse_rule(given: object) -> Rule:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ConfigError(explain(first), pointer_of(first)) from None
-    except RecursionError:
-        raise ConfigError("nested too deeply") from None
 
 
 def read_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON

@@ -34,7 +34,7 @@ R500 = Respond(status=500)
         ),
         ({"respond": {"status": 500, "body": float("nan")}}, "/respond: cannot be sent: Out of range float"),
         ({"respond": {"status": 500, "errors": ["\ud800"]}}, "/respond: cannot be sent: 'utf-8' codec"),
-        ('{"respond": {"status": 500, "body": NaN}}', "/respond: cannot be sent: Out of range float"),
+        ('{"respond": {"status": 500, "body": NaN}}', "not JSON: Out of range float"),
         ('{"respond": {"status": ' + "9" * 5000 + "}}", "not JSON: Exceeds the limit"),
         ('{"a":' * 100_000, "not JSON: "),
         ({"match": []}, "/match: give keys and values"),
@@ -198,6 +198,7 @@ def test_a_204_has_neither_body_nor_type() -> None:
         ({"/new": {"a": 1}, "/new/b": 2}, {}, {"new": {"a": 1, "b": 2}}),
         ({"/a~1b/~0": 1}, {"a/b": {}}, {"a/b": {"~": 1}}),
         ({"/data/5/n": 1, "/data/x": 1, "/no/n": 1, "/status/n": 1}, {"data": [], "status": True}, None),
+        ({"/a/b/c": 1, "/a/b/c/d": 1}, {"a": {"b": "text"}}, None),
     ],
 )
 def test_an_alteration_puts_values_where_it_says(values: dict[str, object], before: object, after: object) -> None:

@@ -193,8 +193,8 @@ def test_what_we_lack_is_named_and_never_matches(admin: httpx.Client, path: str,
 
 def test_a_count_waits_for_clients_that_are_not_done(server: MockServer, admin: httpx.Client) -> None:
     def send() -> None:
-        for _ in range(3):
-            httpx.get(f"{server.url}/audience", headers={"Authorization": "Bearer sk_later"})
+        for token in ("sk_later", "sk_else", "sk_later", "sk_later"):
+            httpx.get(f"{server.url}/audience", headers={"Authorization": f"Bearer {token}"})
 
     pattern = {"headers": {"Authorization": {"contains": "sk_later"}}}
     sender = threading.Timer(0.1, send)
