@@ -75,6 +75,19 @@ def test_it_serves_without_privileges_and_stops_on_sigterm(port: int) -> None:
     assert "is ready; base URL: http://127.0.0.1:9000/atoms/v1" in docker("logs", CONTAINER)
 
 
+def test_a_rule_breaks_the_connection_through_a_published_port_and_the_journal_tells(port: int) -> None:
+    wait_until_healthy()
+    admin = f"http://127.0.0.1:{port}/__admin"
+    base = f"http://127.0.0.1:{port}/atoms/v1"
+    assert httpx.post(f"{admin}/faults", json={"match": {"token": "sk_acme"}, "fault": "resetx1"}).status_code == 201
+    # Where a proxy of the engine's stands in between, a RST arrives as the end of the connection.
+    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+        httpx.get(f"{base}/audience", headers=ACME)
+    assert httpx.get(f"{base}/audience", headers=ACME).status_code == 200
+    (call,) = httpx.get(f"{admin}/retries").json()["calls"]
+    assert ([attempt["ended"] for attempt in call["attempts"]], call["outcome"]) == (["reset", "answered"], "recovered")
+
+
 def test_the_image_is_small_and_carries_no_tools() -> None:
     config = json.loads(docker("image", "inspect", IMAGE))[0]
     base = json.loads(docker("image", "inspect", "python:3.13-slim"))[0]
