@@ -30,13 +30,17 @@ class ExpressionError(ValueError):
 
 _TERM = re.compile(
     r"(?:(?P<status>[1-9]\d\d)|delay(?P<delay>\d{1,7})|limit(?P<limit>\d{1,6}(?:/\d{1,5})?)"
+    r"|retry(?P<retry>\d{1,5})"
     r"|(?P<body>html|badjson|blank|plaintext|retyped|extra|nulled)"
     r"|(?P<connection>reset|close|truncate|garbage|hang\d{0,7}|drip\d{1,7}))"
     r"(?:x(?P<times>\d{1,9})|p(?P<percent>\d{1,3}))?",
     re.ASCII,
 )
 _PREFERENCES = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')  # a comma in quotes separates nothing
-_GRAMMAR = "expected terms such as 500, 500x2, 500p25, delay250, reset or limit10, joined by +"
+_GRAMMAR = (
+    "expected terms such as 500, 500x2, 500p25, delay250 or limit10, joined by +; others are retry1, html, badjson, "
+    "blank, plaintext, retyped, extra, nulled, reset, close, hang, truncate, garbage and drip2000"
+)
 _EXCLUSIVE = (
     *({"times", "percent"}, {"times", "limit"}, {"percent", "limit"}),
     *({"status", "connection"}, {"status", "body"}, {"body", "connection"}),
@@ -91,7 +95,8 @@ def _rule_of(parts: Mapping[str, str]) -> Rule:
     connection = _parse_connection(parts["connection"]) if "connection" in parts else None
     wrong = _WRONG_BODIES[parts["body"]] if "body" in parts else None
     status = parts.get("status", "429" if limit and not connection and not wrong else None)
-    respond = Respond(status=int(status)) if status else None
+    headers = {"Retry-After": parts["retry"]} if "retry" in parts else {}
+    respond = Respond(status=int(status), headers=headers) if status else None
     return Rule(
         when=When(
             times=int(parts["times"]) if "times" in parts else None,
@@ -112,6 +117,8 @@ def _check_ranges(parts: Mapping[str, str]) -> None:
         raise ExpressionError(f"delay{parts['delay']} is too long: at most {MAX_DELAY_MS} ms")
     if int(parts.get("percent", 0)) > 100:  # noqa: PLR2004 - a percentage
         raise ExpressionError(f"p{parts['percent']} is no percentage: give 0 to 100")
+    if "retry" in parts and ("status" not in parts or "limit" in parts):
+        raise ExpressionError(f"retry{parts['retry']}: it goes with a status such as 429, and with no limit")
 
 
 def _parse_connection(text: str) -> Connection:

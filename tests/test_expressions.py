@@ -16,6 +16,7 @@ R500 = Respond(status=500)
     [
         ("500", Rule(respond=R500)),
         ("429", Rule(respond=Respond(status=429))),
+        ("429x1+retry2", Rule(when=When(times=1), respond=Respond(status=429, headers={"Retry-After": "2"}))),
         ("500x2", Rule(when=When(times=2), respond=R500)),
         ("500x0", Rule(when=When(times=0), respond=R500)),
         ("500p25", Rule(when=When(probability=0.25), respond=R500)),
@@ -49,7 +50,10 @@ def test_an_expression_is_short_for_a_rule(text: str, rule: Rule) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "'' is no fault: expected terms such as 500, 500x2, 500p25, delay250, reset or limit10, joined by +"),
+        ("retry1", "retry1: it goes with a status such as 429, and with no limit"),
+        ("delay5+retry1", "retry1: it goes with a status"),
+        ("429+retry1+limit5", "retry1: it goes with a status"),
+        ("", "'' is no fault: expected terms such as 500, 500x2, 500p25, delay250 or limit10, joined by +; others are"),
         ("5oo", "'5oo' is no fault"),
         ("500 ", "'500 ' is no fault"),
         ("500x", "'500x' is no fault"),
