@@ -60,7 +60,9 @@ class Breaker:
             await self._drip(fault, scope, receive, send)
             return
         if fault.kind == "hang":
-            outcome, receive = await self._holder.hold(None if fault.ms is None else fault.ms / 1000, receive)
+            outcome, receive = await self._holder.hold(
+                None if fault.ms is None else fault.ms / 1000, receive, keep=False
+            )
             if outcome is Outcome.CLIENT_GONE:
                 return
         elif fault.kind == "truncate":

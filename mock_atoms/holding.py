@@ -51,10 +51,11 @@ class Holder:
         self._closing = closing
         self._sleep = sleep
 
-    async def hold(self, seconds: float | None, receive: Receive) -> tuple[Outcome, Receive]:
+    async def hold(self, seconds: float | None, receive: Receive, *, keep: bool = True) -> tuple[Outcome, Receive]:
         """Hold back for `seconds`, or for ever.
 
-        Meanwhile the request is read, since only then does a server tell of a client that has gone.
+        Meanwhile the request is read, since only then does a server tell of a client that has gone; what is read is
+        forgotten unless it is to be kept.
 
         Returns:
             Why holding ended, and the `receive` to go on with, which gives once more what was read.
@@ -67,7 +68,8 @@ class Holder:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     return
-                early.append(message)
+                if keep:
+                    early.append(message)
                 more = message.get("more_body", False)
             if (await receive())["type"] != "http.disconnect":
                 await _for_ever()  # a transport that cannot tell: never

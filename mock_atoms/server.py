@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from mock_atoms.app import create_app
 from mock_atoms.connections import TRANSPORT
@@ -90,12 +90,29 @@ def _with_transport(app: Any, transport: asyncio.Transport) -> ASGIApp:  # noqa:
 
 
 class HttpTools(HttpToolsProtocol):
-    """uvicorn's protocol on httptools, which tells the application its transport."""
+    """uvicorn's protocol on httptools, which tells the application its transport.
+
+    Of requests that come one behind the other, uvicorn tells the last one alone that the connection is lost, and not
+    the one that is being answered.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Begin to serve a connection."""
         super().connection_made(transport)
         self.app = _with_transport(self.app, transport)
+        self._cycles: list[RequestResponseCycle] = []
+
+    def on_headers_complete(self) -> None:
+        """Begin to serve a request."""
+        super().on_headers_complete()
+        self._cycles = [cycle for cycle in (*self._cycles, self.cycle) if not cycle.response_complete]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End all that is being answered."""
+        super().connection_lost(exc)
+        for cycle in self._cycles:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
 
 class H11(H11Protocol):

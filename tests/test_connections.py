@@ -7,7 +7,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal
 
 import httpx
@@ -21,6 +21,8 @@ from mock_atoms.server import H11, HttpTools, Server, listen
 from tests.snippets import ROOT
 
 Loop = Literal["asyncio", "uvloop"]
+LOOPS: list[asyncio.AbstractEventLoop] = []
+"""Of the servers that were started here."""
 ENGINES = list(itertools.product([HttpTools, H11], ["asyncio", "uvloop"]))
 WAYS: dict[str, Callable[[str], tuple[list[str], str, str]]] = {
     "prefer": lambda fault: ([], "sk_acme", f"Prefer: fault={fault}\r\n"),
@@ -45,7 +47,12 @@ def served(faults: list[str], protocol: type[HttpTools | H11] = HttpTools, loop:
     sockets = listen("127.0.0.1", 0)
     port: int = sockets[0].getsockname()[1]
     ready = threading.Event()
-    server = Server(create_app(mock=mock), mock.closing, ready.set, protocol, loop)
+
+    def on_ready() -> None:
+        LOOPS.append(asyncio.get_running_loop())
+        ready.set()
+
+    server = Server(create_app(mock=mock), mock.closing, on_ready, protocol, loop)
     thread = threading.Thread(target=server.run, args=(sockets,))
     thread.start()
     assert ready.wait(20)
@@ -95,6 +102,21 @@ def test_each_fault_shows_on_the_socket(protocol: type[HttpTools | H11], loop: L
 def test_a_large_body_that_was_not_read_does_not_turn_a_close_into_a_reset() -> None:
     with served([]) as port:
         assert exchange(port, "sk_mock_close", body=b"x" * 1_000_000) == b""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("fault", ["close", "reset", "hang"])
+def test_what_comes_behind_a_broken_request_leaves_nothing_behind(loop: Loop, fault: str) -> None:
+    head = "GET /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_mock_"
+    with served([], loop=loop) as port:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+                client.sendall(f"{head}{fault}\r\n\r\n{head}one\r\n\r\n".encode())
+                if fault != "hang":
+                    with suppress(ConnectionResetError):
+                        assert client.recv(65536) == b""
+        while len(asyncio.all_tasks(LOOPS[-1])) > 1:
+            pass
 
 
 def test_counts_hold_for_connection_faults_too() -> None:
