@@ -6,7 +6,11 @@ from urllib.parse import quote, unquote
 
 TOKEN_PATTERN = r"[\x21-\x2b\x2d-\x7e]+"  # noqa: S105 - a pattern
 """A bearer token: visible ASCII without the comma, which separates header values."""
-_LOOKS_LIKE_A_KEY = re.compile(r"sk_[^\s'\",/\\?&#;<>{}()\[\]…]++(?!…)")  # what is masked already stays
+_LOOKS_LIKE_A_KEY = re.compile(
+    # Where a word begins, behind what is percent-encoded or escaped too: not in task_1.
+    r"(?:(?<![A-Za-z0-9_])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))"
+    r"(sk_[^\s'\",/\\?&#;<>{}()\[\]…]++)(…#[0-9a-f]{6})?"
+)
 _SHOWN_CHARACTERS = 10
 SHORTEST_SECRET = 6
 """A shorter token is no secret, and would be found in words that have nothing to do with it."""
@@ -20,7 +24,12 @@ def mask(token: str) -> str:
 
 def redact(text: str) -> str:
     """Return `text` with all that looks like a key of the vendor's (G: they begin with `sk_`) masked."""
-    return _LOOKS_LIKE_A_KEY.sub(lambda match: mask(match[0]), text)
+    return _LOOKS_LIKE_A_KEY.sub(_masked, text)
+
+
+def _masked(match: re.Match[str]) -> str:
+    is_masked_already = match[2] is not None and len(match[1]) <= _SHOWN_CHARACTERS
+    return match[0] if is_masked_already else mask(match[1])
 
 
 def conceal(text: str, token: str | None) -> str:
@@ -40,8 +49,12 @@ def conceal_url(url: str, token: str | None) -> str:
 
 
 def _without(text: str, token: str | None) -> str:
-    if token is not None and len(token) >= SHORTEST_SECRET and token in text:
-        return text.replace(token, mask(token))
+    if token is None or len(token) < SHORTEST_SECRET:
+        return text
+    if token in text:
+        text = text.replace(token, mask(token))
+    if "%" in text and (encoded := quote(token, safe="")) != token:
+        text = re.sub(re.escape(encoded), lambda _match: mask(token), text, flags=re.IGNORECASE)
     return text
 
 

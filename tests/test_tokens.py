@@ -1,6 +1,6 @@
 import pytest
 
-from mock_atoms.tokens import mask, redact
+from mock_atoms.tokens import conceal, mask, redact
 
 
 @pytest.mark.parametrize("token", ["k", "sk", "sk_acme", "sk_live_0123456789abcdef0123456789abcdef"])
@@ -22,7 +22,23 @@ def test_masks_tell_alike_tokens_apart() -> None:
         ("key sk_verysecret, sk_verysecret", "key sk_ver…#38c9cb, sk_ver…#38c9cb"),
         ("'sk_verysecret'/x", "'sk_ver…#38c9cb'/x"),
         ("sk_\udcff\udcff", "sk…#172370"),
+        ("task_id=abcdef&risk_level=high", "task_id=abcdef&risk_level=high"),
+        ("?q=sk_verysecret&r=1", "?q=sk_ver…#38c9cb&r=1"),
+        ("%3Ask_verysecret", "%3Ask_ver…#38c9cb"),
+        (r'"\nsk_verysecret\u0020sk_verysecret"', r'"\nsk_ver…#38c9cb\u0020sk_ver…#38c9cb"'),
+        ("sk_ver…#38c9cb", "sk_ver…#38c9cb"),
+        ("sk_verysecret…", "sk_ver…#38c9cb…"),
+        ("sk_verysecret…#38c9cb", "sk_ver…#38c9cb"),
     ],
 )
 def test_what_looks_like_a_key_is_masked(text: str, shown: str) -> None:
     assert redact(text) == shown
+
+
+def test_a_long_text_of_what_is_nearly_a_key_takes_no_time() -> None:
+    assert redact("sk_" * 100_000 + "…").startswith("sk_sk_sk_s…#")
+
+
+@pytest.mark.parametrize("text", ["Zz/secret+0123==", "Zz%2Fsecret%2B0123%3D%3D", "Zz%2fsecret%2b0123%3d%3d"])
+def test_a_token_is_concealed_percent_encoded_too(text: str) -> None:
+    assert conceal(f"key={text}&a=b", "Zz/secret+0123==") == f"key={mask('Zz/secret+0123==')}&a=b"
