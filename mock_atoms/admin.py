@@ -14,11 +14,11 @@ from starlette.types import ASGIApp
 
 from mock_atoms import __version__
 from mock_atoms.control import (
-    HEALTH,
     PREFIX,
     Guard,
     Parameters,
     RefusedError,
+    call,
     no_such_call,
     sent_json,
     unprocessable,
@@ -34,9 +34,9 @@ from mock_atoms.state import OtherServerError, replace_state, state_json, tenant
 from mock_atoms.tenancy import caller_of
 from mock_atoms.verification import Verification
 
+MAX_SET_AUDIENCES = 10_000
+"""How many audiences one call may say that a tenant holds."""
 FAULTS = f"{PREFIX}/faults"
-TENANTS = f"{PREFIX}/tenants"
-STATE = f"{PREFIX}/state"
 
 
 def admin_app(mock: MockAtoms, operations: Sequence[dict[str, str]]) -> ASGIApp:
@@ -86,17 +86,12 @@ class Control:
     def routes(self) -> list[Route]:
         """Return the calls."""
         return [
-            Route(HEALTH, self.health, methods=["GET"]),
-            Route(FAULTS, self.list_faults, methods=["GET"]),
-            Route(FAULTS, self.create_fault, methods=["POST"]),
-            Route(FAULTS, self.delete_faults, methods=["DELETE"]),
-            Route(f"{FAULTS}/{{id}}", self.get_fault, methods=["GET"]),
-            Route(f"{FAULTS}/{{id}}", self.delete_fault, methods=["DELETE"]),
-            Route(TENANTS, self.list_tenants, methods=["GET"]),
-            Route(TENANTS, self.set_tenant, methods=["PUT"]),
-            Route(STATE, self.get_state, methods=["GET"]),
-            Route(STATE, self.put_state, methods=["PUT"]),
-            Route(f"{PREFIX}/reset", self.reset, methods=["POST"]),
+            call("/health", get=self.health),
+            call("/faults", get=self.list_faults, post=self.create_fault, delete=self.delete_faults),
+            call("/faults/{id}", get=self.get_fault, delete=self.delete_fault),
+            call("/tenants", get=self.list_tenants, put=self.set_tenant),
+            call("/state", get=self.get_state, put=self.put_state),
+            call("/reset", post=self.reset),
         ]
 
     async def health(self, _request: Request) -> Response:
@@ -126,8 +121,7 @@ class Control:
     async def delete_faults(self, request: Request) -> Response:
         """Take all rules out of force, but those given at start."""
         Parameters(request)
-        for rule_id in self._mock.rules.made():
-            await self._mock.remove_rule(rule_id)
+        await self._mock.remove_rules(self._mock.rules.made())
         return JSONResponse({})
 
     async def get_fault(self, request: Request) -> Response:
@@ -145,7 +139,7 @@ class Control:
                 "the rule was given at start",
                 f"{entry.id} stays as long as the server runs: a rule made here comes before it, or Prefer: code=200",
             )
-        await self._mock.remove_rule(entry.id)
+        await self._mock.remove_rules([entry.id])
         return JSONResponse({})
 
     def _entry(self, request: Request) -> Entry:
@@ -175,9 +169,11 @@ class Control:
             raise ConfigError("it is not one of --tokens, so that all it gets is a 401", "/token")
         if "tokens" in fields:
             raise ConfigError("no such key", "/tokens")
+        if isinstance(fields.get("audiences"), list) and len(fields["audiences"]) > MAX_SET_AUDIENCES:
+            raise ConfigError(f"at most {MAX_SET_AUDIENCES}", "/audiences")
         file = parse_fixture({**fields, "tokens": [known.token]})
         audiences = self._mock.fixtures.audiences_of(file, known.token)
-        tenant = caller_of(known.token, known.test_id).tenant
+        tenant = caller_of(known.token, known.testId).tenant
         await self._mock.store.choose_audiences(tenant, audiences)
         shown = {"token": tenant.label, "tokenDigest": tenant.owner.hex(), "testId": tenant.test_id}
         return JSONResponse({**shown, "audiences": audiences})
@@ -197,6 +193,7 @@ class Control:
             await replace_state(given, mock.settings, mock.rules, mock.fixtures, mock.store)
         except OtherServerError as error:
             raise RefusedError(HTTPStatus.CONFLICT, "another server's", str(error), error.pointer) from None
+        mock.journal.clear()
         return JSONResponse({})
 
     async def reset(self, request: Request) -> Response:
@@ -204,5 +201,5 @@ class Control:
         Parameters(request)
         given: Any = await sent_json(request, optional=True)
         scope = whose({} if given is None else given)
-        await self._mock.reset(scope.token, scope.test_id)
+        await self._mock.reset(scope.token, scope.testId)
         return JSONResponse({})

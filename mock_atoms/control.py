@@ -2,27 +2,28 @@
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms.rules import read_json
-from mock_atoms.settings import ConfigError, Settings, Token, explain, is_loopback, pointer_of
-from mock_atoms.tenancy import digest_of, kept_test_id
+from mock_atoms.settings import NOT_BLANK, ConfigError, Settings, Token, explain, is_loopback, pointer_of
 from mock_atoms.tokens import redact
 
 PREFIX = "/__admin"
 HEALTH = f"{PREFIX}/health"
 MAX_BODY = 64 * 1024 * 1024
 """How many bytes may be sent to the control API at once."""
-BAD_JSON_CODE = 10
+INVALID_CODE = 10
 BAD_ID_CODE = 15
+_LOCAL_NAMES = (".localhost", ".local", ".internal", ".svc")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
@@ -34,7 +35,7 @@ class RefusedError(Exception):
         title: what is wrong in a few words.
         detail: what exactly, and the fix; keys in it are masked.
         pointer: JSON pointer to the field, or the name of the query parameter.
-        code: WireMock's number of the error, where it has one.
+        code: WireMock's number of the error; its client for Java wants one in each.
         headers: headers of the answer.
     """
 
@@ -45,15 +46,14 @@ class RefusedError(Exception):
         detail: str,
         pointer: str = "",
         *,
-        code: int | None = None,
+        code: int = INVALID_CODE,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.headers = headers
-        numbered = {} if code is None else {"code": code}
-        shown = {"title": title, "detail": redact(detail), "source": {"pointer": redact(pointer)}}
-        self.body = {"errors": [numbered | shown]}
+        shown = {"code": code, "title": title, "detail": redact(detail), "source": {"pointer": redact(pointer)}}
+        self.body = {"errors": [shown]}
 
     def answer(self) -> Response:
         """Return it as an answer."""
@@ -62,9 +62,8 @@ class RefusedError(Exception):
 
 def unprocessable(error: ConfigError) -> RefusedError:
     """Return the refusal of what is well sent, and cannot be used."""
-    return RefusedError(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "cannot be used", error.problem, error.pointer, code=BAD_JSON_CODE
-    )
+    whole = "" if error.pointer == "/" else error.pointer
+    return RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, "cannot be used", error.problem, whole)
 
 
 async def sent_json(request: Request, *, optional: bool = False) -> Any:  # noqa: ANN401 - any JSON
@@ -73,13 +72,16 @@ async def sent_json(request: Request, *, optional: bool = False) -> Any:  # noqa
     Raises:
         RefusedError: it is too long, not JSON, or not said to be.
     """
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise RefusedError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too long", f"at most {MAX_BODY} bytes may be sent at once"
-            )
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise RefusedError(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too long", f"at most {MAX_BODY} bytes may be sent at once"
+                )
+    except ClientDisconnect:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "cut off", "the client went before all was sent") from None
     if not body and optional:
         return None
     content_type = request.headers.get("content-type", "")
@@ -90,7 +92,7 @@ async def sent_json(request: Request, *, optional: bool = False) -> Any:  # noqa
             "send the header Content-Type: application/json with the body",
         )
     try:
-        return read_json(body)
+        return read_json(bytes(body))
     except ConfigError as error:
         raise unprocessable(error) from None
 
@@ -121,11 +123,11 @@ class Parameters:
         """Return a parameter, `None` where it is not there."""
         return self._values.get(name)
 
-    def number(self, name: str, most: int) -> int | None:
-        """Return a whole number from 0 to `most`, `None` where it is not there."""
+    def number(self, name: str, most: int, default: int) -> int:
+        """Return a whole number from 0 to `most`, `default` where it is not there."""
         text = self._values.get(name)
         if text is None:
-            return None
+            return default
         if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) > most:
             raise self._wrong(name, f"give a whole number from 0 to {most}")
         return int(text)
@@ -155,17 +157,7 @@ class Whose(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     token: Annotated[Token | None, Field(repr=False)] = None
-    testId: Annotated[str, Field(pattern=r"\S")] | None = None  # noqa: N815 - JSON's own spelling
-
-    @property
-    def owner(self) -> bytes | None:
-        """What stands for the token."""
-        return None if self.token is None else digest_of(self.token)
-
-    @property
-    def test_id(self) -> str | None:
-        """The id of the test as it is kept."""
-        return None if self.testId is None else kept_test_id(self.testId, self.token)
+    testId: Annotated[str, Field(pattern=NOT_BLANK)] | None = None  # noqa: N815 - JSON's own spelling
 
 
 def whose(given: object) -> Whose:
@@ -174,12 +166,15 @@ def whose(given: object) -> Whose:
     Raises:
         ConfigError: names the field by JSON pointer.
     """
+    if isinstance(given, Mapping):
+        for name, value in given.items():
+            if value is None:
+                raise ConfigError("give text, or leave it out to mean all", f"/{name}")
     try:
         return Whose.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        problem = "an id has more than spaces" if first["loc"] == ("testId",) else explain(first)
-        raise ConfigError(problem, pointer_of(first)) from None
+        raise ConfigError(explain(first), pointer_of(first)) from None
 
 
 class Guard:
@@ -210,7 +205,9 @@ class Guard:
 
     def _check(self, request: Request) -> None:
         if self._is_removed:
-            raise no_such_call(request)
+            detail = "the server was started with --no-admin"
+            raise RefusedError(HTTPStatus.NOT_FOUND, "there is no control API", detail)
+        self._check_host(request)
         if not self._is_open:
             raise RefusedError(
                 HTTPStatus.FORBIDDEN,
@@ -235,6 +232,17 @@ class Guard:
                     headers={"www-authenticate": "Bearer"},
                 )
 
+    def _check_host(self, request: Request) -> None:
+        """Refuse a name that may have been made to stand for this machine, so that a page of it could read here."""
+        name = _host_name(f"//{request.headers.get('host', '')}")
+        is_own = "." not in name or _is_address(name) or name.endswith(_LOCAL_NAMES)
+        if self._token is None and not is_own and not any(name == _host_name(origin) for origin in self._origins):
+            raise RefusedError(
+                HTTPStatus.FORBIDDEN,
+                "not by this name",
+                f"{name} may be anybody's name for this machine: call its address, or start it with --admin-token",
+            )
+
     def _may_drive(self, origin: str, request: Request) -> bool:
         """Tell whether a page of `origin` may call: one that is named, or one of the server's own.
 
@@ -242,13 +250,29 @@ class Guard:
         """
         if origin in self._origins:
             return True
-        try:
-            page = urlsplit(origin)
-            host = page.hostname or ""
-        except ValueError:
-            return False
+        host = _host_name(origin)
         own = f"{request.url.scheme}://{request.headers.get('host', '')}"
-        return origin == own and (host == "localhost" or ":" in host or re.fullmatch(r"[\d.]+", host) is not None)
+        return origin == own and (host == "localhost" or _is_address(host))
+
+
+def _host_name(origin: str) -> str:
+    try:
+        return (urlsplit(origin).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or re.fullmatch(r"[\d.]+", host) is not None
+
+
+def call(path: str, **handlers: Callable[[Request], Awaitable[Response]]) -> Route:
+    """Return the route of `path`, below the prefix, with a handler for each method, by its lower-case name."""
+
+    async def dispatch(request: Request) -> Response:
+        return await handlers[request.method.lower()](request)
+
+    return Route(PREFIX + path, dispatch, methods=[method.upper() for method in handlers])
 
 
 def no_such_call(

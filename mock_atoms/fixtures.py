@@ -107,10 +107,11 @@ def _checked(entry: AudienceEntry) -> AudienceEntry:
 
 
 def _different_ids(entries: list[AudienceEntry] | None) -> list[AudienceEntry] | None:
-    ids = [entry["_id"] for entry in entries or [] if "_id" in entry]
-    for position, audience_id in enumerate(ids):
-        if audience_id in ids[:position]:
+    seen = set()
+    for audience_id in (entry["_id"] for entry in entries or [] if "_id" in entry):
+        if audience_id in seen:
             raise ValueError(f"the _id {audience_id} stands twice")
+        seen.add(audience_id)
     return entries
 
 

@@ -1,5 +1,6 @@
 """The journal: what each client really sent, and what became of it. Bounded, and without a whole token in it."""
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from hashlib import blake2b
 from urllib.parse import parse_qsl, unquote
 
 from mock_atoms.exchange import UNROUTED
-from mock_atoms.tenancy import Tenant, header_text
+from mock_atoms.tenancy import Tenant, digest_of, digest_of_test, header_text
 from mock_atoms.tokens import conceal, mask
 
 BODY_CAP = 65_536
@@ -17,9 +18,12 @@ MAX_BYTES = 64 * 1024 * 1024
 """How many bytes of URLs, headers and bodies the whole journal keeps."""
 CREDENTIAL_HEADERS = {"authorization", "proxy-authorization", "x-api-key", "api-key"}
 """Headers whose value is a secret, by lower-case name."""
+FORM_TYPE = "application/x-www-form-urlencoded"
 ANSWERED = "answered"
 """How an exchange ended that had its whole answer; others: `exchange.ABORTED`, or the kind of a connection fault."""
-_ENTRY_BYTES = 1_000  # roughly what an entry without a body takes
+_SCHEME = re.compile(r"(basic|bearer|digest|token|apikey) +(\S.*)", re.IGNORECASE | re.DOTALL)
+_ENTRY_BYTES = 1_000  # roughly what an entry without headers and body takes
+_HEADER_BYTES = 200  # and a header, besides its letters
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +41,8 @@ class Entry:
         scheme: `http` or `https`.
         http_version: such as `1.1`.
         client: the address that it came from.
+        client_port: the port that it came from, which tells connections apart.
+        host: what it was sent to, as in a `Host` header.
         headers: names as sent and values, credentials masked.
         body: its first `BODY_CAP` bytes, credentials masked.
         body_size: how many bytes of it came.
@@ -66,6 +72,8 @@ class Entry:
     scheme: str
     http_version: str
     client: str
+    client_port: int
+    host: str
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
     body_size: int = 0
@@ -108,6 +116,12 @@ class Entry:
         """Return the values of each query parameter, decoded."""
         return _gather(parse_qsl(self.url.partition("?")[2], keep_blank_values=True))
 
+    def form(self) -> dict[str, list[str]]:
+        """Return the values of each parameter of a form that was sent."""
+        if any(value.lower().startswith(FORM_TYPE) for value in self.header("content-type")):
+            return _gather(parse_qsl(self.text, keep_blank_values=True))
+        return {}
+
     def header(self, name: str) -> list[str]:
         """Return the values of the header `name`."""
         wanted = name.lower()
@@ -116,7 +130,7 @@ class Entry:
     def cookies(self) -> dict[str, list[str]]:
         """Return the values of each cookie."""
         pairs = (pair.partition("=") for line in self.header("cookie") for pair in line.split(";"))
-        return _gather((name.strip(), value.strip().strip('"')) for name, _, value in pairs if name.strip())
+        return _gather((name.strip(), value.strip().strip('"')) for name, equals, value in pairs if equals)
 
     def answer_header(self, name: str) -> str | None:
         """Return the value of the answer's header `name`, lower-case."""
@@ -133,13 +147,13 @@ def _gather(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 def shown_credentials(value: str) -> str:
     """Return the value of a header that is a secret as it may be shown: `Bearer sk_acm…#1f3a9c`."""
-    scheme, _, secret = value.strip().partition(" ")
-    return f"{scheme} {mask(secret.strip())}" if secret.strip() else scheme and mask(scheme)
+    match = _SCHEME.fullmatch(value.strip())
+    return f"{match[1]} {mask(match[2])}" if match else value.strip() and mask(value.strip())
 
 
 def _secret_in(value: str) -> str:
-    scheme, _, secret = value.strip().partition(" ")
-    return secret.strip() or scheme
+    match = _SCHEME.fullmatch(value.strip())
+    return match[2] if match else value.strip()
 
 
 class Journal:
@@ -162,7 +176,7 @@ class Journal:
         self._max_bytes = max_bytes
         self._entries: deque[Entry] = deque()
         self._bytes = 0
-        self._watchers: list[Callable[[Entry], None]] = []
+        self._watchers: list[Callable[[], None]] = []
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield the entries, the oldest first."""
@@ -191,11 +205,13 @@ class Journal:
 
     def remove(self, condition: Callable[[Entry], bool]) -> list[Entry]:
         """Remove the entries that meet `condition`, and return them, the oldest first."""
-        removed = [entry for entry in self._entries if condition(entry)]
-        if removed:
-            self._entries = deque(entry for entry in self._entries if not condition(entry))
-            for entry in removed:
-                self._forget(entry)
+        kept: deque[Entry] = deque()
+        removed: list[Entry] = []
+        for entry in self._entries:
+            (removed if condition(entry) else kept).append(entry)
+        self._entries = kept
+        for entry in removed:
+            self._forget(entry)
         return removed
 
     def clear(self) -> None:
@@ -207,8 +223,17 @@ class Journal:
         """Return the latest entry of that id, if there is one."""
         return next((entry for entry in reversed(self._entries) if entry.id == entry_id), None)
 
-    def watch(self, notice: Callable[[Entry], None]) -> Callable[[], None]:
-        """Call `notice` with each entry that is new or has changed, until what is returned is called."""
+    def is_whose(self, token: str | None, test_id: str | None) -> Callable[[Entry], bool]:
+        """Return what tells whether an entry belongs to a token, valid or not, and to a test, each `None` for any."""
+        owner = None if token is None else digest_of(token)
+        secret = None if token is None else self.digest(token)
+        test = None if test_id is None else digest_of_test(test_id)
+        return lambda entry: (
+            entry.tenant.is_of(owner, test) or (secret in entry.secrets and entry.tenant.is_of(None, test))
+        )
+
+    def watch(self, notice: Callable[[], None]) -> Callable[[], None]:
+        """Call `notice` whenever an entry is new or has changed, until what is returned is called."""
         self._watchers.append(notice)
         return lambda: self._watchers.remove(notice)
 
@@ -223,7 +248,7 @@ class Journal:
         secrets = set() if token is None else {self.digest(token)}
         shown = []
         for raw_name, raw_value in headers:
-            name, value = raw_name.decode("latin-1"), header_text(raw_value)
+            name, value = raw_name.decode("latin-1"), header_text(raw_value).strip(" \t")
             secrets |= self.secrets_in(name, value)
             shown.append((name, self.shown_header(name, value, token)))
         return tuple(shown), frozenset(secrets)
@@ -262,14 +287,14 @@ class Journal:
 
     def _weigh(self, entry: Entry) -> None:
         weight = _ENTRY_BYTES + len(entry.url) + len(entry.body)
-        weight += sum(len(name) + len(value) for name, value in entry.headers)
+        weight += sum(_HEADER_BYTES + len(name) + len(value) for name, value in (*entry.headers, *entry.answer_headers))
         self._bytes += weight - entry.weight
         entry.weight = weight
         while len(self._entries) > self.size or (self._bytes > self._max_bytes and len(self._entries) > 1):
             self._forget(self._entries.popleft())
             self.dropped += 1
         for notice in self._watchers:
-            notice(entry)
+            notice()
 
     def _forget(self, entry: Entry) -> None:
         self._bytes -= entry.weight

@@ -25,7 +25,7 @@ from mock_atoms.exchange import (
 from mock_atoms.expressions import ExpressionError, Preference, parse_prefer
 from mock_atoms.faults import Arrival, Counters, FaultEngine, Strike
 from mock_atoms.holding import Holder, Outcome
-from mock_atoms.journal import ANSWERED, BODY_CAP, Entry
+from mock_atoms.journal import ANSWERED, BODY_CAP, Entry, Journal
 from mock_atoms.mock import MockAtoms
 from mock_atoms.rules import BODILESS, Alter
 from mock_atoms.store import Store
@@ -33,6 +33,8 @@ from mock_atoms.tenancy import Caller, identify
 from mock_atoms.tokens import conceal, conceal_url
 
 FAULT_HEADER = b"x-mock-atoms-fault"
+READ_ON_CAP = 8 * 1024 * 1024
+"""How much of a body is read that the application did not ask for."""
 REASON_HEADER = b"x-mock-atoms-reason"
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -90,7 +92,7 @@ class Observe:
         tenant = exchange.caller.tenant
         request_id = self._request_id(tenant.key, await self._store.count_request(tenant))
         entry = self._arrived(scope, exchange, request_id)
-        intake = Intake(entry, receive, exchange.caller.token) if _has_body(scope) else None
+        intake = Intake(entry, self._journal, receive, exchange.caller.token) if _has_body(scope) else None
         if intake is None:
             entry.body_complete = True
 
@@ -109,19 +111,20 @@ class Observe:
                     message["body"] = b""
                 entry.bytes_sent += len(message.get("body", b""))
                 if not message.get("more_body"):
-                    self._finish(exchange, entry, intake, ANSWERED)
+                    is_gone = intake is not None and intake.is_gone
+                    self._finish(exchange, entry, intake, ABORTED if is_gone else ANSWERED)
             await send(message)
 
         try:
             await self._app(scope, receive if intake is None else intake.receive, observed)
         finally:
             if entry.ended is None:
-                exchange.reason = exchange.reason or ABORTED
                 self._finish(exchange, entry, intake, ABORTED)
 
     def _arrived(self, scope: Scope, exchange: Exchange, request_id: bytes) -> Entry:
         token = exchange.caller.token
         headers, secrets = self._journal.conceal_headers(scope["headers"], token)
+        client, client_port = scope.get("client") or ("", 0)
         query = scope.get("query_string", b"").decode("latin-1")
         entry = Entry(
             id=request_id.decode(),
@@ -133,15 +136,19 @@ class Observe:
             url=conceal_url(f"{exchange.path}?{query}" if query else exchange.path, token),
             scheme=scope.get("scheme", "http"),
             http_version=scope.get("http_version", "1.1"),
-            client=(scope.get("client") or ("",))[0],
+            client=client,
+            client_port=client_port,
+            host=_host(scope, headers),
             headers=headers,
         )
         self._journal.add(entry)
         return entry
 
     def _finish(self, exchange: Exchange, entry: Entry, intake: "Intake | None", ending: str) -> None:
-        if intake is not None:
+        if intake is not None and not entry.body_complete:
             intake.settle()
+        if ending == ABORTED:
+            exchange.reason = exchange.reason or ABORTED
         entry.ended = self._clock()
         entry.ending = ending
         entry.status = exchange.status
@@ -156,6 +163,13 @@ class Observe:
         return str(UUID(int=high << 64 | low, version=4)).encode()
 
 
+def _host(scope: Scope, headers: Sequence[tuple[str, str]]) -> str:
+    """Return what the request was sent to: what it says itself, else the server's own address."""
+    server, port = scope.get("server") or ("", None)
+    own = server if port is None else f"{server}:{port}"
+    return next((value for name, value in headers if name == "host"), own)
+
+
 def _has_body(scope: Scope) -> bool:
     return any(
         name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
@@ -168,45 +182,55 @@ class Intake:
 
     Args:
         entry: what it is kept in.
+        journal: what is told once all of it is there.
         receive: where it comes from.
         token: the caller's token.
+
+    Attributes:
+        is_gone: whether the client went before all of it was there.
     """
 
-    def __init__(self, entry: Entry, receive: Receive, token: str | None) -> None:
+    def __init__(self, entry: Entry, journal: Journal, receive: Receive, token: str | None) -> None:
         self._entry = entry
+        self._journal = journal
         self._receive = receive
         self._token = token
+        # A token across the cap is found before the rest of it is cut off.
+        self._room = BODY_CAP + len(token or "")
         self._kept = bytearray()
         self._rest = blake2b(digest_size=16)
-        self._over = False
+        self.is_gone = False
 
     async def receive(self) -> Message:
         """Return the next message of the request."""
         message = await self._receive()
         if message["type"] == "http.request":
             piece = message.get("body", b"")
-            room = BODY_CAP - len(self._kept)
+            room = self._room - len(self._kept)
             self._kept += piece[:room]
             self._rest.update(piece[room:])
             self._entry.body_size += len(piece)
-            self._over = self._entry.body_complete = not message.get("more_body", False)
-        else:
-            self._over = True
+            if not message.get("more_body", False):
+                self._entry.body_complete = True
+                self.settle()
+                self._journal.update(self._entry)
+        elif not self._entry.body_complete:
+            self.is_gone = True
         return message
 
     async def read_on(self, patience: float) -> None:
-        """Read what the application did not, as far as it is kept, for `patience` seconds at most."""
+        """Read what the application did not, for `patience` seconds and `READ_ON_CAP` bytes at most."""
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
-                while not self._over and len(self._kept) < BODY_CAP:
+                while not (self._entry.body_complete or self.is_gone) and self._entry.body_size < READ_ON_CAP:
                     await self.receive()
 
     def settle(self) -> None:
         """Put what was read into the entry, credentials masked."""
         text = bytes(self._kept).decode(errors="surrogateescape")
-        self._entry.body = conceal(text, self._token).encode(errors="surrogateescape")
+        self._entry.body = conceal(text, self._token).encode(errors="surrogateescape")[:BODY_CAP]
         if self._entry.body_size > BODY_CAP:
-            self._entry.body_rest = self._rest.digest()
+            self._entry.body_rest = blake2b(self._kept[BODY_CAP:] + self._rest.digest(), digest_size=16).digest()
 
 
 def _marked(headers: Headers, exchange: Exchange, request_id: bytes) -> Headers:
@@ -254,9 +278,7 @@ class Faults:
                         await _answer_error(send, HTTPStatus.SERVICE_UNAVAILABLE, ["mock-atoms is shutting down"])
                         return
                 if strike.respond is not None:
-                    exchange.spoiled = (
-                        strike.respond.status < HTTPStatus.BAD_REQUEST and strike.respond.text is not None
-                    )
+                    exchange.spoiled = strike.respond.spoils
                     await _answer(send, strike.respond.status, *strike.respond.render(strike.facts))
                     return
                 if strike.alter is not None:

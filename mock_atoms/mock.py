@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from mock_atoms.exchange import Clock, Now
@@ -15,7 +16,7 @@ from mock_atoms.rulebook import RuleBook
 from mock_atoms.rules import Rule
 from mock_atoms.settings import ConfigError, Settings
 from mock_atoms.store import MemoryStore, Store
-from mock_atoms.tenancy import digest_of
+from mock_atoms.tenancy import digest_of, digest_of_test
 
 
 def _utc_now() -> datetime:
@@ -57,15 +58,16 @@ class MockAtoms:
             await self.store.forget()
             return
         owner = None if token is None else digest_of(token)
-        for rule_id in self.rules.made(owner, test_id):
-            await self.remove_rule(rule_id)
-        self.journal.remove(lambda entry: entry.tenant.is_of(owner, test_id))
-        await self.store.forget(owner, test_id)
+        test = None if test_id is None else digest_of_test(test_id)
+        await self.remove_rules(self.rules.made(owner, test))
+        self.journal.remove(self.journal.is_whose(token, test_id))
+        await self.store.forget(owner, test)
 
-    async def remove_rule(self, rule_id: str) -> None:
-        """Take a rule out of force, and forget how often each tenant met it."""
-        self.rules.remove(rule_id)
-        await self.store.forget_rule(rule_id)
+    async def remove_rules(self, rule_ids: Collection[str]) -> None:
+        """Take rules out of force, and forget how often each tenant met them."""
+        for rule_id in rule_ids:
+            self.rules.remove(rule_id)
+        await self.store.forget_rules(rule_ids)
 
 
 def _rules(settings: Settings) -> dict[str, Rule]:

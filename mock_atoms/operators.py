@@ -4,7 +4,8 @@ import json
 import re
 import warnings
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -26,7 +27,6 @@ class Place(NamedTuple):
         conceal: how a text is kept that stands there, given the caller's token where it is in the text.
         header: the header it is about, where that has credentials.
         is_secret: whether the value is or has a credential, which is always kept masked.
-        is_body: whether it is about the body, which is empty where it is absent.
     """
 
     pointer: str
@@ -34,7 +34,6 @@ class Place(NamedTuple):
     conceal: Callable[[str, str | None], str] = conceal
     header: str = ""
     is_secret: bool = False
-    is_body: bool = False
 
     def at(self, *parts: object) -> "Place":
         """Return the place below this one."""
@@ -59,7 +58,10 @@ class Operand:
     def __init__(self, text: str, place: Place) -> None:
         self._text = text
         self._place = place
-        words = {text, *re.findall(r"\S+", text), *re.findall(r"[^\s\"'&=?/;,{}\[\]()<>:]+", unquote(text))}
+        words = {text}
+        for separators in (r"\s", r"\s\"',", r"\s\"',&?=:/;{}\[\]()<>"):
+            words.update(re.findall(f"[^{separators}]+", text))
+        words.update(map(unquote, re.findall("[^?&=/]+", text)), re.findall("(?<==)[^&]+", text))
         self._words = {place.journal.digest(word): word for word in words}
         self._needed = place.journal.secrets_in(place.header, text)
         self.shown = place.conceal(text, None)
@@ -175,7 +177,7 @@ def _matches(given: Mapping[str, Any], place: Place, *, operator: str = "matches
 
 
 def regular_expression(text: str, pointer: str) -> re.Pattern[str]:
-    """Compile an expression in which the dot means line ends too, as in WireMock.
+    """Compile an expression in which letters and digits are those of ASCII and the dot means line ends too, as there.
 
     Raises:
         ConfigError: it is none, means something else in Java, or asks for a key.
@@ -185,7 +187,7 @@ def regular_expression(text: str, pointer: str) -> re.Pattern[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", FutureWarning)  # sets in sets, which Java has and Python does not
-            return re.compile(text, re.DOTALL)
+            return re.compile(text, re.DOTALL | re.ASCII)
     except (re.error, OverflowError, RecursionError, FutureWarning) as error:
         raise ConfigError(f"not a regular expression: {error}", pointer) from None
 
@@ -199,9 +201,7 @@ def _inverted(matcher: Matcher, said: str = "") -> Matcher:
     return Matcher(said or matcher.said, lambda value, entry: not matcher.test(value, entry))
 
 
-def _absent(_given: Mapping[str, Any], place: Place) -> Matcher:
-    if place.is_body:
-        return Matcher("absent", lambda value, _entry: not value)
+def _absent(_given: Mapping[str, Any], _place: Place) -> Matcher:
     return Matcher("absent", lambda value, _entry: value is None)
 
 
@@ -246,9 +246,16 @@ def _equal_to_json(given: Mapping[str, Any], place: Place) -> Matcher:
             sent = json.loads(value or "")
         except (ValueError, RecursionError):
             return False
-        return any(equal(json.loads(form), sent) for form in operand.forms(entry))
+        return any(equal(form, sent) for form in filter_json(operand.forms(entry)))
 
     return Matcher(f"equalToJson {operand.shown}", test, operand.shown)
+
+
+def filter_json(texts: Iterable[str]) -> Iterator[Any]:
+    """Yield what those of `texts` say that are JSON: a mask in the place of a number makes it none."""
+    for text in texts:
+        with suppress(ValueError):
+            yield json.loads(text)
 
 
 def is_too_deep(content: object) -> bool:
@@ -277,7 +284,7 @@ class JsonEquality(NamedTuple):
     ignore_extra_elements: bool = False
 
     def __call__(self, wanted: object, given: object) -> bool:
-        """Compare. 1 and 1.0 are different, and so are 1 and true."""
+        """Compare. 1 and 1.0 are the same, 1 and true are not."""
         if isinstance(wanted, dict) and isinstance(given, dict):
             extra = given.keys() - wanted.keys()
             return (
@@ -291,7 +298,7 @@ class JsonEquality(NamedTuple):
             if self.ignore_array_order:
                 return self._each_finds_its_own(wanted, given)
             return all(self(want, item) for want, item in zip(wanted, given, strict=False))
-        return type(wanted) is type(given) and wanted == given
+        return isinstance(wanted, bool) is isinstance(given, bool) and wanted == given
 
     def _each_finds_its_own(self, wanted: list[object], given: list[object]) -> bool:
         """Tell whether each wanted item has one of the given for itself."""
@@ -315,7 +322,7 @@ class JsonEquality(NamedTuple):
             return "{" + ",".join(f"{json.dumps(key)}:{self._canonical(value[key])}" for key in sorted(value)) + "}"
         if isinstance(value, list):
             return "[" + ",".join(sorted(map(self._canonical, value))) + "]"
-        return json.dumps(value)
+        return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
 
     def _can_be_paired(self, wanted: list[object], given: list[object]) -> bool:
         """Tell whether all wanted items can have one given item each: by augmenting paths through a bipartite graph."""
@@ -351,10 +358,10 @@ def _matches_json_path(given: Mapping[str, Any], place: Place) -> Matcher:
     is_json = False
     if isinstance(asked, Mapping):
         rest = {key: value for key, value in asked.items() if key != "expression"}
-        inner = parse_matcher(rest, here._replace(is_body=False))
+        inner = parse_matcher(rest, here)
         is_json = "equalToJson" in rest
         asked, here = asked.get("expression"), here.at("expression")
-    if not isinstance(asked, str):
+    if not isinstance(asked, str) or not asked:
         raise ConfigError("give a JSONPath such as $.name", here.pointer)
     operand = Operand(asked, here)
     single = _JsonPath(asked, here.pointer).is_single
@@ -363,12 +370,11 @@ def _matches_json_path(given: Mapping[str, Any], place: Place) -> Matcher:
     def test(value: str | None, entry: Entry) -> bool:
         forms = operand.forms(entry)
         for form in forms - paths.keys():
-            paths[form] = _JsonPath(form, here.pointer)
-        return any(is_met(paths[form].find(value), entry) for form in forms)
+            with suppress(ConfigError):  # a mask in the place of a number makes it none
+                paths[form] = _JsonPath(form, here.pointer)
+        return any(is_met(paths[form].find(value), entry) for form in forms & paths.keys())
 
-    def is_met(found: list[Any] | None, entry: Entry) -> bool:
-        if found is None:
-            return False
+    def is_met(found: list[Any], entry: Entry) -> bool:
         if inner is None:
             return bool(found) and not (single and found[0] in (None, [], {}))
         if single and found and isinstance(found[0], list) and not is_json:
@@ -399,16 +405,14 @@ class _JsonPath:
         self.is_single = isinstance(self._path, jsonpath.JSONPath) and self._path.singular_query()
         """Whether it can find one value only."""
 
-    def find(self, text: str | None) -> list[Any] | None:
-        """Return what it finds in `text`; `None` where that is no JSON, or a filter cannot be applied to it."""
-        if text is None:
-            return []
+    def find(self, text: str | None) -> list[Any]:
+        """Return what it finds in `text`, nothing where that is no JSON, or a filter cannot be applied to it."""
         try:
-            content = json.loads(text)
+            content = json.loads(text or "")
             # A string would be taken for JSON to parse.
             return self._path.findall(json.dumps(content) if isinstance(content, str) else content)
         except Exception:  # noqa: BLE001 - as in WireMock, what a filter cannot compare does not match
-            return None
+            return []
 
 
 def _json_text(value: object) -> str:

@@ -6,7 +6,6 @@ from difflib import SequenceMatcher
 from functools import partial
 from heapq import nsmallest
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 from mock_atoms.journal import CREDENTIAL_HEADERS, Entry, Journal
 from mock_atoms.operators import Matcher, Operand, Place, is_too_deep, parse_matcher, regular_expression
@@ -16,6 +15,11 @@ from mock_atoms.tokens import conceal_url, mask, redact
 _URL_FIELDS = ("url", "urlPattern", "urlPath", "urlPathPattern", "urlPathTemplate")
 _MAP_FIELDS = ("pathParameters", "queryParameters", "headers", "cookies")
 _FIELDS = ("method", *_URL_FIELDS, *_MAP_FIELDS, "bodyPatterns")
+_OTHER_FIELDS = {
+    *("scheme", "host", "port", "clientIp", "basicAuth", "basicAuthCredentials", "formParameters"),
+    *("multipartPatterns", "customMatcher"),
+}
+"""What WireMock has besides: its clients may send null there."""
 _NO_CREDENTIAL = {"absent", "matches", "doesNotMatch"}
 """What is asked of a credential with these has none in it."""
 _COMPARED_CHARACTERS = 1_000
@@ -31,6 +35,7 @@ class Part(NamedTuple):
         values: what an entry has there.
         test: whether an entry is as it asks.
         wanted: the text it asks for, where it is one.
+        is_of_body: whether it is about the body.
     """
 
     field: str
@@ -38,6 +43,7 @@ class Part(NamedTuple):
     values: Callable[[Entry], list[str]]
     test: Callable[[Entry], bool]
     wanted: str | None = None
+    is_of_body: bool = False
 
 
 class Difference(NamedTuple):
@@ -60,7 +66,9 @@ class Pattern(NamedTuple):
     parts: tuple[Part, ...]
 
     def matches(self, entry: Entry) -> bool:
-        """Tell whether `entry` is meant."""
+        """Tell whether `entry` is meant. Of a body that has not come yet, nothing can be told."""
+        if entry.ended is None and not entry.body_complete and any(part.is_of_body for part in self.parts):
+            return False
         return all(part.test(entry) for part in self.parts)
 
     def differences(self, entry: Entry) -> list[Difference]:
@@ -125,8 +133,8 @@ def _known_fields(given: object, place: Place) -> dict[str, Any]:
     """Return the fields of a pattern without those that are null, as if they were not there."""
     if not isinstance(given, Mapping):
         raise ConfigError("give a request pattern, such as {}", "/")
-    for key in given:
-        if key not in _FIELDS:
+    for key, value in given.items():
+        if key not in _FIELDS and not (value is None and key in _OTHER_FIELDS):
             raise ConfigError(f"not supported here; a pattern has {', '.join(_FIELDS)}", place.at(key).pointer)
     fields = {key: value for key, value in given.items() if value is not None}
     urls = [key for key in fields if key in _URL_FIELDS]
@@ -138,20 +146,21 @@ def _known_fields(given: object, place: Place) -> dict[str, Any]:
 def _bodies(given: object, place: Place) -> list[Part]:
     if not isinstance(given, list):
         raise ConfigError("give a list of operators", "/bodyPatterns")
-    here = place._replace(is_body=True)
-    return [
-        _part(
-            f"bodyPatterns[{number}]",
-            parse_matcher(operator, here.at("bodyPatterns", number)),
-            lambda entry: [entry.text],
-        )
-        for number, operator in enumerate(given)
-    ]
+    parts = []
+    for number, operator in enumerate(given):
+        matcher = parse_matcher(operator, place.at("bodyPatterns", number))
+        parts.append(_part(f"bodyPatterns[{number}]", matcher, _body_of)._replace(is_of_body=True))
+    return parts
+
+
+def _body_of(entry: Entry) -> list[str]:
+    return [entry.text] if entry.body else []
 
 
 def _method(given: object) -> Part:
     if isinstance(given, str):
-        allowed, said = {given.upper()}, redact(given)
+        allowed = {"GET", "HEAD"} if given.upper() == "GET_OR_HEAD" else {given.upper()}
+        said = redact(given)
         if given.upper() == "ANY":
             return Part("method", "ANY", lambda entry: [entry.method], lambda _entry: True)
         return Part("method", said, lambda entry: [entry.method], lambda entry: entry.method.upper() in allowed, said)
@@ -219,7 +228,7 @@ def _path_values(template: str, name: str, place: Place) -> Callable[[Entry], li
 
     def values(entry: Entry) -> list[str]:
         match = _fitting(operand, entry)
-        return [unquote(match[group])] if match else []
+        return [match[group]] if match else []
 
     return values
 

@@ -2,14 +2,15 @@
 
 import math
 import re
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from http import HTTPStatus
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 from mock_atoms.exchange import ABORTED
@@ -17,7 +18,7 @@ from mock_atoms.generator import iso
 from mock_atoms.journal import ANSWERED, Entry
 from mock_atoms.tenancy import Tenant
 
-LONGEST_PAUSE_SECONDS = 120
+LONGEST_PAUSE_MS = 120_000
 """A client that comes back later than this, and than it was asked to, makes a new call."""
 MIN_BACKOFF_MS = 50
 _TOLERANCE_SECONDS = 0.1  # by which a server may learn late that a client has given up
@@ -38,6 +39,7 @@ class Outcome(StrEnum):
 
     SUCCEEDED = "succeeded"
     RECOVERED = "recovered"
+    REFUSED = "refused"
     GAVE_UP = "gave up"
     STILL_FAILING = "still failing"
 
@@ -57,9 +59,11 @@ class Call:
 
     Attributes:
         attempts: the requests, in order of arrival: one at least.
+        is_ambiguous: whether requests like these ran in parallel, so that one may belong to another call.
     """
 
     attempts: list[Entry] = field(default_factory=list)
+    is_ambiguous: bool = False
 
     @property
     def tenant(self) -> Tenant:
@@ -74,36 +78,72 @@ class Patience:
     Attributes:
         min_backoff_ms: a shorter pause before an attempt is none.
         patience_ms: how long after a failure the client may still come back.
-        now: the moment of the report, on the clock of `Entry.started`.
+        longest_pause_ms: a client that comes back later makes a new call.
     """
 
     min_backoff_ms: float = MIN_BACKOFF_MS
     patience_ms: float = 0.0
-    now: float = 0.0
+    longest_pause_ms: float = LONGEST_PAUSE_MS
 
 
-def fold(entries: Iterable[Entry]) -> list[Call]:
+def fold(entries: Iterable[Entry], longest_pause: float = LONGEST_PAUSE_MS / 1000) -> list[Call]:
     """Return the calls that `entries`, the oldest first, make up, in order of their first attempts.
 
-    An attempt belongs to the call of the same tenant, method, URL, body and idempotency key that failed before and was
-    over: of several such, as of parallel clients, to the one that has waited longest.
+    An attempt belongs to a call of the same tenant, method, URL, body and idempotency key that failed before and was
+    over, at most `longest_pause` seconds ago: to that of the same connection where there is one, else to the one that
+    has waited longest. Where requests ran in parallel that is a guess, and said to be one.
     """
-    calls: list[Call] = []
-    failed: dict[tuple[object, ...], deque[Call]] = {}
-    for entry in entries:
-        waiting = failed.setdefault(_key(entry), deque())
-        while waiting and not _may_come_back(waiting[0].attempts[-1], entry.started):
-            waiting.popleft()
-        call = next((call for call in waiting if _may_continue(call.attempts[-1], entry)), None)
+    alike: dict[tuple[object, ...], list[tuple[int, Entry]]] = {}
+    for position, entry in enumerate(entries):
+        alike.setdefault(_key(entry), []).append((position, entry))
+    found = [numbered for those in alike.values() for numbered in _fold_alike(those, longest_pause)]
+    return [call for _, call in sorted(found, key=itemgetter(0))]
+
+
+def _fold_alike(entries: list[tuple[int, Entry]], longest_pause: float) -> Iterator[tuple[int, Call]]:
+    """Yield the calls of requests that are alike, each with the position of its first attempt."""
+    failed: list[Call] = []
+    running: list[Call] = []
+    to_come = Counter(_connection(entry) for _, entry in entries)
+    for position, entry in entries:
+        to_come[_connection(entry)] -= 1
+        running = [call for call in running if _over_by(call.attempts[-1]) > entry.started]
+        failed = [call for call in failed if _may_come_back(call.attempts[-1], entry.started, longest_pause)]
+        call = _continued(failed, entry, to_come)
         if call is None:
             call = Call()
-            calls.append(call)
+            yield position, call
         else:
-            waiting.remove(call)
+            failed.remove(call)
+        if running:
+            for other in (call, *running):
+                other.is_ambiguous = True
         call.attempts.append(entry)
+        running.append(call)
         if entry.ended is not None and not has_succeeded(entry):
-            waiting.append(call)
-    return calls
+            failed.append(call)
+
+
+def _continued(failed: list[Call], entry: Entry, to_come: Mapping[tuple[str, int], int]) -> Call | None:
+    """Return the call of `failed` that `entry` goes on with."""
+    waiting = [call for call in failed if _over_by(call.attempts[-1]) <= entry.started]
+    same = [call for call in waiting if _connection(call.attempts[-1]) == _connection(entry)]
+    if same:
+        return same[0]
+    # Whoever would come at once, and has more to send on the connection where it failed, is another client.
+    others = [
+        call
+        for call in waiting
+        if gap_ms(call.attempts[-1], entry) >= MIN_BACKOFF_MS or not to_come[_connection(call.attempts[-1])]
+    ]
+    if len(others) > 1:
+        for call in others:
+            call.is_ambiguous = True
+    return min(others, key=lambda call: _end(call.attempts[-1]), default=None)
+
+
+def _connection(entry: Entry) -> tuple[str, int]:
+    return entry.client, entry.client_port
 
 
 def has_succeeded(entry: Entry) -> bool:
@@ -120,7 +160,7 @@ def retry_after_ms(entry: Entry) -> float | None:
         return float(text) * 1000
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     answered = entry.arrived + timedelta(milliseconds=entry.milliseconds or 0)
@@ -134,18 +174,21 @@ def _key(entry: Entry) -> tuple[object, ...]:
     if boundary:
         body = body.replace(boundary[1].encode(), b"")
     idempotency = tuple(entry.header("idempotency-key"))
-    rest = b"" if boundary else entry.body_rest
-    return entry.tenant.key, entry.method, entry.url, body, entry.body_size, rest, idempotency
+    size, rest = entry.body_size, b"" if boundary else entry.body_rest
+    if not entry.body_complete:  # how much of it came is chance
+        size, rest = int(next(iter(entry.header("content-length")), "0")), b""
+    caller = entry.tenant.key or entry.secrets  # those whose keys are not valid are several, too
+    return caller, entry.method, entry.url, body, size, rest, idempotency
 
 
-def _may_continue(last: Entry, entry: Entry) -> bool:
-    tolerance = _TOLERANCE_SECONDS if last.ending == ABORTED else 0.0
-    return _end(last) <= entry.started + tolerance
+def _over_by(entry: Entry) -> float:
+    """Return when the client may have had its answer, or have given up."""
+    return _end(entry) - (_TOLERANCE_SECONDS if entry.ending == ABORTED else 0.0)
 
 
-def _may_come_back(last: Entry, moment: float) -> bool:
+def _may_come_back(last: Entry, moment: float, longest_pause: float) -> bool:
     """Tell whether at `moment` a client may still come back after `last`."""
-    return moment - _end(last) <= LONGEST_PAUSE_SECONDS + (retry_after_ms(last) or 0) / 1000
+    return moment - _end(last) <= longest_pause + (retry_after_ms(last) or 0) / 1000
 
 
 def _end(entry: Entry) -> float:
@@ -157,19 +200,26 @@ def gap_ms(last: Entry, entry: Entry) -> float:
     return max(0.0, (entry.started - _end(last)) * 1000)
 
 
-def outcome(call: Call, patience: Patience) -> Outcome:
-    """Return how `call` ended."""
+def outcome(call: Call, patience: Patience, now: float) -> Outcome:
+    """Return how `call` ended, as of `now`, on the clock of `Entry.started`."""
     last = call.attempts[-1]
     if has_succeeded(last):
         return Outcome.RECOVERED if len(call.attempts) > 1 else Outcome.SUCCEEDED
-    if last.ended is None or (patience.now - last.ended) * 1000 < patience.patience_ms:
+    if is_final(last):
+        return Outcome.REFUSED
+    if (now - _end(last)) * 1000 < patience.patience_ms or last.ended is None:
         return Outcome.STILL_FAILING
     return Outcome.GAVE_UP
 
 
 def findings(call: Call, min_backoff_ms: float = MIN_BACKOFF_MS) -> list[dict[str, Any]]:
-    """Return what the client did wrong: kind, number of the attempt that should not have come so, and a sentence."""
-    found = []
+    """Return what the client did wrong: kind, number of the attempt that should not have come so, and a sentence.
+
+    Of a call whose attempts are guessed, nothing is said.
+    """
+    found: list[dict[str, Any]] = []
+    if call.is_ambiguous:
+        return found
     for number, (last, entry) in enumerate(pairwise(call.attempts), 2):
         gap = gap_ms(last, entry)
         what = _happened(last)
@@ -177,7 +227,7 @@ def findings(call: Call, min_backoff_ms: float = MIN_BACKOFF_MS) -> list[dict[st
         for kind, holds, detail in (
             (
                 Finding.RETRIED_FINAL_STATUS,
-                _is_final(last),
+                is_final(last),
                 f"{what} is final: the same request can only fail again",
             ),
             (
@@ -187,7 +237,8 @@ def findings(call: Call, min_backoff_ms: float = MIN_BACKOFF_MS) -> list[dict[st
             ),
             (
                 Finding.NO_BACKOFF,
-                gap < min_backoff_ms and asked is None,
+                # A client may close a connection it has given up only when it tries again.
+                gap < min_backoff_ms and asked is None and last.ending != ABORTED,
                 f"it came {gap:.0f} ms after the failure ({what}): wait, and longer each time",
             ),
             (
@@ -201,14 +252,15 @@ def findings(call: Call, min_backoff_ms: float = MIN_BACKOFF_MS) -> list[dict[st
     return found
 
 
-def _is_final(entry: Entry) -> bool:
+def is_final(entry: Entry) -> bool:
+    """Tell whether the same request can only fail again."""
     return entry.ending == ANSWERED and 400 <= entry.status < 500 and entry.status not in _RETRIED_STATUSES  # noqa: PLR2004 - the class 4xx
 
 
 def _may_have_been_done(entry: Entry) -> bool:
     if entry.method not in _NOT_IDEMPOTENT or not entry.body_complete:
         return False
-    return not _is_final(entry) and entry.status not in _SAFE_TO_SEND_AGAIN
+    return not is_final(entry) and entry.status not in _SAFE_TO_SEND_AGAIN
 
 
 def _happened(entry: Entry) -> str:
@@ -218,8 +270,8 @@ def _happened(entry: Entry) -> str:
     return entry.ending or "no answer yet"
 
 
-def as_json(call: Call, patience: Patience) -> dict[str, Any]:
-    """Return `call` as the report shows it."""
+def as_json(call: Call, patience: Patience, now: float) -> dict[str, Any]:
+    """Return `call` as the report shows it, as of `now`, on the clock of `Entry.started`."""
     tenant = call.tenant
     first = call.attempts[0]
     gaps: list[float | None] = [None, *(gap_ms(last, entry) for last, entry in pairwise(call.attempts))]
@@ -228,7 +280,8 @@ def as_json(call: Call, patience: Patience) -> dict[str, Any]:
         "testId": tenant.test_id,
         "method": first.method,
         "url": first.url,
-        "outcome": outcome(call, patience).value,
+        "outcome": outcome(call, patience, now).value,
+        "ambiguous": call.is_ambiguous,
         "statuses": [entry.status or None for entry in call.attempts],
         "gapsMs": [round(gap, 1) for gap in gaps if gap is not None],
         "attempts": [
@@ -249,6 +302,7 @@ def _attempt(number: int, entry: Entry, gap: float | None, following: float | No
         "time": iso(entry.arrived),
         "status": entry.status or None,
         "ended": entry.ending,
+        "spoiled": entry.spoiled,
         "faults": list(entry.faults),
         "durationMs": None if entry.milliseconds is None else round(entry.milliseconds, 1),
         "gapMs": None if gap is None else round(gap, 1),
@@ -257,26 +311,32 @@ def _attempt(number: int, entry: Entry, gap: float | None, following: float | No
     }
 
 
-def report(calls: Sequence[Call], patience: Patience, dropped: int) -> dict[str, Any]:
+def report(calls: Sequence[Call], patience: Patience, now: float, dropped: int) -> dict[str, Any]:
     """Return the whole report.
 
     Args:
         calls: what to tell of.
         patience: what is taken for what.
+        now: the moment of the report, on the clock of `Entry.started`.
         dropped: how many entries the journal has dropped, which may be missing here.
     """
-    told = [as_json(call, patience) for call in calls]
-    ended = [call["outcome"] for call in told]
+    told = [as_json(call, patience, now) for call in calls]
+    ended = Counter(call["outcome"] for call in told)
+    kinds = Counter(finding["kind"] for call in told for finding in call["findings"])
     return {
         "calls": told,
         "summary": {
             "calls": len(told),
             "attempts": sum(len(call["attempts"]) for call in told),
-            "succeeded": ended.count(Outcome.SUCCEEDED),
-            "recovered": ended.count(Outcome.RECOVERED),
-            "gaveUp": ended.count(Outcome.GAVE_UP),
-            "stillFailing": ended.count(Outcome.STILL_FAILING),
-            "findings": sum(len(call["findings"]) for call in told),
+            "succeeded": ended[Outcome.SUCCEEDED],
+            "recovered": ended[Outcome.RECOVERED],
+            "refused": ended[Outcome.REFUSED],
+            "gaveUp": ended[Outcome.GAVE_UP],
+            "gaveUpAtOnce": sum(call["outcome"] == Outcome.GAVE_UP and len(call["attempts"]) == 1 for call in told),
+            "stillFailing": ended[Outcome.STILL_FAILING],
+            "ambiguous": sum(call["ambiguous"] for call in told),
+            "findings": kinds.total(),
+            "findingsByKind": dict(kinds),
         },
         "dropped": dropped,
     }
@@ -285,18 +345,24 @@ def report(calls: Sequence[Call], patience: Patience, dropped: int) -> dict[str,
 def as_text(told: dict[str, Any]) -> str:
     """Return a report for people."""
     summary = told["summary"]
-    lines = [
-        (
-            f"{_count(summary['calls'], 'call')}, {_count(summary['attempts'], 'attempt')}: "
-            f"{summary['succeeded']} succeeded at once, {summary['recovered']} recovered, {summary['gaveUp']} gave up, "
-            f"{summary['stillFailing']} still failing; {_count(summary['findings'], 'finding')}"
-        )
-    ]
+    words = {
+        "succeeded": "succeeded at once",
+        "recovered": "recovered",
+        "refused": "refused",
+        "gaveUp": "gave up",
+        "stillFailing": "still failing",
+    }
+    ended = ", ".join(f"{summary[name]} {said}" for name, said in words.items() if summary[name])
+    counted = f"{_count(summary['calls'], 'call')}, {_count(summary['attempts'], 'attempt')}"
+    lines = [f"{counted}{': ' if ended else ''}{ended}; {_count(summary['findings'], 'finding')}"]
     if told["dropped"]:
         lines.append(f"the journal has dropped {_count(told['dropped'], 'entry', 'entries')}: some calls may be cut")
     for call in told["calls"]:
         test = f" test={call['testId']}" if call["testId"] else ""
-        lines += ["", f"{call['method']} {call['url']} tenant={call['tenant']}{test}: {call['outcome']}"]
+        once = " without a retry" if call["outcome"] == Outcome.GAVE_UP and len(call["attempts"]) == 1 else ""
+        lines += ["", f"{call['method']} {call['url']} tenant={call['tenant']}{test}: {call['outcome']}{once}"]
+        if call["ambiguous"]:
+            lines.append("  ? requests like these ran in parallel: which belongs to which call is a guess")
         for attempt in call["attempts"]:
             lines.append(_attempt_line(attempt))
             lines += [
@@ -312,11 +378,15 @@ def _attempt_line(attempt: dict[str, Any]) -> str:
     ended = attempt["ended"]
     met = attempt["status"] if ended == ANSWERED else ended or "in flight"
     line = f"  {attempt['number']:>2}  {pause:<14} {met}"
+    if attempt["spoiled"]:
+        line += ", spoiled"
+    if ended == ABORTED:
+        line += f" by the client after {attempt['durationMs']:.0f} ms"
     if attempt["faults"]:
         line += f"  fault={','.join(attempt['faults'])}"
     if attempt["retryAfterMs"] is not None:
         kept = {True: ", honoured", False: ", ignored", None: ""}[attempt["retryAfterHonoured"]]
-        line += f"  Retry-After {attempt['retryAfterMs'] / 1000:g} s{kept}"
+        line += f"  Retry-After {round(attempt['retryAfterMs'] / 1000, 1):g} s{kept}"
     return line
 
 
@@ -324,6 +394,6 @@ def _count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def attempt_numbers(entries: Iterable[Entry]) -> dict[str, int]:
-    """Return by id the how-manieth attempt of its call each entry is."""
-    return {entry.id: number for call in fold(entries) for number, entry in enumerate(call.attempts, 1)}
+def attempt_numbers(entries: Iterable[Entry]) -> dict[Entry, int]:
+    """Return the how-manieth attempt of its call each entry is."""
+    return {entry: number for call in fold(entries) for number, entry in enumerate(call.attempts, 1)}

@@ -47,7 +47,7 @@ class Entry:
         return {"id": self.id, **self.rule.as_json(), "matched": self.matched, "hits": self.hits}
 
 
-_Key = tuple[bytes | None, str | None]
+_Key = tuple[bytes | None, bytes | None]
 
 
 class RuleBook:
@@ -121,14 +121,14 @@ class RuleBook:
         if not self._index[key]:
             del self._index[key]
 
-    def made(self, owner: bytes | None = None, test_id: str | None = None) -> list[str]:
+    def made(self, owner: bytes | None = None, test: bytes | None = None) -> list[str]:
         """Return the ids of the rules made since the start, only those for one token or test where it is given."""
         return [
             entry.id
             for entry in self._entries.values()
             if not entry.is_from_start
             and (owner is None or entry.rule.match.owner == owner)
-            and (test_id is None or entry.rule.match.testId == test_id)
+            and (test is None or entry.rule.match.test == test)
         ]
 
     def __iter__(self) -> Iterator[Entry]:
@@ -137,8 +137,8 @@ class RuleBook:
     def candidates(self, tenant: Tenant) -> list[Entry]:
         """Return the rules that may strike requests of `tenant`, in their order of precedence."""
         keys: list[_Key] = [(tenant.owner, None), (None, None)]
-        if tenant.test_id is not None:
-            keys += [(tenant.owner, tenant.test_id), (None, tenant.test_id)]
+        if tenant.test is not None:
+            keys += [(tenant.owner, tenant.test), (None, tenant.test)]
         buckets = [bucket for key in keys if (bucket := self._index.get(key))]
         if len(buckets) == 1:
             return buckets[0]
@@ -161,4 +161,4 @@ _position = attrgetter("position")
 
 
 def _key(rule: Rule) -> _Key:
-    return rule.match.owner, rule.match.testId
+    return rule.match.owner, rule.match.test

@@ -22,13 +22,14 @@ from pydantic import (
 )
 
 from mock_atoms.contract import JSON_TYPE, error_body, error_headers, render_json
-from mock_atoms.settings import MASKED_TOKEN, ConfigError, explain, pointer_of
-from mock_atoms.tenancy import Tenant, digest_of, kept_test_id
-from mock_atoms.tokens import TOKEN_PATTERN, mask
+from mock_atoms.settings import MASKED_TOKEN, NOT_BLANK, ConfigError, explain, pointer_of
+from mock_atoms.tenancy import Tenant, digest_of, digest_of_test, shown_test_id
+from mock_atoms.tokens import TOKEN_PATTERN, mask, redact
 
 MAX_DELAY_MS = 3_600_000
 BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED}
 WHOLE_TOKEN = re.compile(TOKEN_PATTERN)
+_LONGEST_HEADER = 8_192
 _FORBIDDEN_HEADERS = {"connection", "content-length", "date", "server", "transfer-encoding"}
 
 Milliseconds = Annotated[float, Field(ge=0, le=MAX_DELAY_MS)]
@@ -38,41 +39,44 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _test_id(text: str) -> str:
-    shown = kept_test_id(text)
-    if shown is None:
-        raise ValueError("a test id is not empty")
-    return shown
-
-
 class Match(_Part):
     """Whom a rule strikes; what is left out matches all.
 
     Attributes:
         token: only tenants of this token. It is given whole, and kept masked.
         tokenDigest: what stands for the token in its place, follows from it, and need not be given with it.
-        testId: only requests whose `X-Test-Id` is this.
+        testId: only requests whose `X-Test-Id` is this. Where it may not be shown as it is, it is kept otherwise.
+        testIdDigest: what stands for the id of the test then.
         method: only this HTTP method.
         path: only this path below the base path; `{id}` stands for any one segment.
     """
 
     token: Annotated[str, Field(pattern=MASKED_TOKEN)] | None = None
     tokenDigest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None  # noqa: N815 - JSON's own spelling
-    testId: Annotated[str, AfterValidator(_test_id)] | None = None  # noqa: N815 - the same
+    testId: Annotated[str, Field(pattern=NOT_BLANK)] | None = None  # noqa: N815 - the same
+    testIdDigest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None  # noqa: N815 - the same
     method: Annotated[str, Field(pattern=r"^[A-Z]+$")] | None = None
     path: Annotated[str, Field(pattern=r"^/\S*$")] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _keep_no_token(cls, given: object) -> object:
-        """Put a masked token and its digest in the place of a whole one."""
-        token = given.get("token") if isinstance(given, Mapping) else None
-        if isinstance(given, Mapping) and isinstance(token, str) and WHOLE_TOKEN.fullmatch(token):
-            digest = digest_of(token).hex()
+        """Put what may be shown, and a digest, in the place of a whole token, and of a test's id with one in it."""
+        if not isinstance(given, Mapping):
+            return given
+        kept = dict(given)
+        token, test_id = given.get("token"), given.get("testId")
+        whole = token if isinstance(token, str) and WHOLE_TOKEN.fullmatch(token) else None
+        if whole is not None:
+            digest = digest_of(whole).hex()
             if given.get("tokenDigest", digest) != digest:
                 raise ValueError("tokenDigest is not that of token: leave it out")
-            return {**given, "token": mask(token), "tokenDigest": digest}
-        return given
+            kept |= {"token": mask(whole), "tokenDigest": digest}
+        if isinstance(test_id, str) and "testIdDigest" not in given:
+            shown = shown_test_id(test_id, whole)
+            if shown not in (None, test_id.strip()):
+                kept |= {"testId": shown, "testIdDigest": digest_of_test(test_id).hex()}
+        return kept
 
     @model_validator(mode="after")
     def _know_the_token(self) -> "Match":
@@ -86,6 +90,13 @@ class Match(_Part):
         return None if self.tokenDigest is None else bytes.fromhex(self.tokenDigest)
 
     @cached_property
+    def test(self) -> bytes | None:
+        """What stands for the one test that the rule strikes, or `None` for all."""
+        if self.testId is None:
+            return None
+        return digest_of_test(self.testId) if self.testIdDigest is None else bytes.fromhex(self.testIdDigest)
+
+    @cached_property
     def _path(self) -> re.Pattern[str] | None:
         if self.path is None:
             return None
@@ -95,8 +106,7 @@ class Match(_Part):
     def __call__(self, tenant: Tenant, method: str, path: str) -> bool:
         """Tell whether a request of `tenant` to `path`, below the base path, is meant. HEAD counts as a GET too."""
         return (
-            self.owner in (None, tenant.owner)
-            and self.testId in (None, tenant.test_id)
+            tenant.is_of(self.owner, self.test)
             and (self.method in (None, method) or (self.method, method) == ("GET", "HEAD"))
             and (self._path is None or self._path.fullmatch(path) is not None)
         )
@@ -165,6 +175,8 @@ def _header_lines(headers: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"{name} is the server's own to set")
         if not re.fullmatch(r"[\x20-\x7e\t]*", value):
             raise ValueError(f"the value of {name} is not printable ASCII")
+        if len(value) > _LONGEST_HEADER:
+            raise ValueError(f"the value of {name} is longer than {_LONGEST_HEADER} characters")
     return headers
 
 
@@ -200,6 +212,11 @@ class Respond(_Part):
         except (ValueError, RecursionError) as error:
             raise ValueError(f"cannot be sent: {error}") from None
         return self
+
+    @property
+    def spoils(self) -> bool:
+        """Whether it answers a success with a body that need not be the API's."""
+        return self.status < HTTPStatus.MULTIPLE_CHOICES and self.text is not None
 
     def render(self, facts: Mapping[str, str] = MappingProxyType({})) -> tuple[dict[str, str], bytes]:
         """Return the headers, by lower-case name, and the body of the answer.
@@ -327,7 +344,7 @@ def _in_short(connection: Connection) -> str:
 class Rule(_Part):
     """Whom to strike, how often, and with what."""
 
-    name: Annotated[str, Field(max_length=200)] | None = None
+    name: Annotated[str, Field(max_length=200), AfterValidator(redact)] | None = None
     match: Match = Match()
     when: When = When()
     delay: Delay | None = None

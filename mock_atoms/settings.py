@@ -141,6 +141,7 @@ def _fault_list(value: object) -> object:
 _TOKEN = f"^{TOKEN_PATTERN}$"
 MASKED_TOKEN = r"^[\x21-\x2b\x2d-\x7e]*…#[0-9a-f]{6}$"  # noqa: S105 - a pattern
 """What `tokens.mask` makes of a token."""
+NOT_BLANK = r"\S"
 _ORIGIN = r"^(\*|localhost|[a-z][a-z0-9+.-]*://[^/\s]+)$"
 _COOKIE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 _PATTERNS = {
@@ -148,6 +149,7 @@ _PATTERNS = {
     MASKED_TOKEN: "a token is one word of visible ASCII, without commas",
     _ORIGIN: "an origin is like https://app.test, without a path or a slash at the end; or give * or localhost",
     _COOKIE: "a cookie's name has no spaces and none of ( ) < > @ , ; : \\ / [ ] ? = { }",
+    NOT_BLANK: "an id has more than spaces",
     OBJECT_ID: "an id is 24 lower-case hexadecimal digits",
 }
 

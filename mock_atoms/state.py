@@ -10,12 +10,14 @@ from mock_atoms.expressions import parse_fault
 from mock_atoms.faults import Count
 from mock_atoms.fixtures import Fixtures, Written
 from mock_atoms.rulebook import Entry, RuleBook
-from mock_atoms.settings import MASKED_TOKEN, ConfigError, Settings, explain, pointer_of
+from mock_atoms.settings import MASKED_TOKEN, NOT_BLANK, ConfigError, Settings, explain, pointer_of
 from mock_atoms.store import Store, TenantState
-from mock_atoms.tenancy import NOBODY, Tenant, tenant_of
+from mock_atoms.tenancy import NOBODY, Tenant, digest_of_test, kept_tenant, shown_test_id, tenant_of
 
 _DIGEST = r"^([0-9a-f]{32})?$"
 _LABEL = rf"^(-|{MASKED_TOKEN.removeprefix('^').removesuffix('$')})$"
+_MOST = 2**53
+_Number = Annotated[int, Field(ge=0, le=_MOST)]
 
 
 class _Part(BaseModel):
@@ -23,10 +25,10 @@ class _Part(BaseModel):
 
 
 class _Counters(_Part):
-    asked: Annotated[int, Field(ge=0)]
-    struck: Annotated[int, Field(ge=0)]
-    since: Annotated[float, Field(allow_inf_nan=False)] = 0.0
-    used: Annotated[int, Field(ge=0)] = 0
+    asked: _Number
+    struck: _Number
+    since: Annotated[float, Field(ge=0, le=_MOST)] = 0.0
+    used: _Number = 0
 
 
 class _Owned(_Part):
@@ -35,14 +37,18 @@ class _Owned(_Part):
 
 
 class _Tenant(_Owned):
-    testId: Annotated[str, Field(min_length=1)] | None = None  # noqa: N815 - the same
-    requests: Annotated[int, Field(ge=0)] = 0
+    testId: Annotated[str, Field(pattern=NOT_BLANK)] | None = None  # noqa: N815 - the same
+    testIdDigest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None  # noqa: N815 - the same
+    requests: _Number = 0
     counters: dict[str, _Counters] = {}
     audiences: list[Audience] | None = None
 
     @property
     def tenant(self) -> Tenant:
-        return tenant_of(bytes.fromhex(self.tokenDigest), self.token, self.testId)
+        owner = bytes.fromhex(self.tokenDigest)
+        if self.testId is None or self.testIdDigest is None:
+            return tenant_of(owner, self.token, self.testId)
+        return kept_tenant(owner, self.token, shown_test_id(self.testId) or "", bytes.fromhex(self.testIdDigest))
 
 
 class _Fixture(_Owned):
@@ -53,8 +59,8 @@ class _Rule(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
     id: Annotated[str, Field(pattern=r"^[\x21-\x2b\x2d-\x7e]{1,200}$")]
     atStart: bool = False  # noqa: N815 - JSON's own spelling
-    matched: Annotated[int, Field(ge=0)] = 0
-    hits: Annotated[int, Field(ge=0)] = 0
+    matched: _Number = 0
+    hits: _Number = 0
 
 
 class _State(_Part):
@@ -102,6 +108,9 @@ async def state_json(settings: Settings, rules: RuleBook, fixtures: Fixtures, st
 
 def _tenant_json(state: TenantState) -> dict[str, Any]:
     shown = tenant_json(state)
+    test = state.tenant.test
+    if test is not None and test != digest_of_test(state.tenant.test_id or ""):
+        shown["testIdDigest"] = test.hex()
     shown["counters"] = {rule_id: count._asdict() for rule_id, count in state.counters.items()}
     if state.chosen:
         shown["audiences"] = state.audiences

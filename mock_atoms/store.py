@@ -1,7 +1,7 @@
 """What the server remembers of each tenant: how far its counters are, and the audiences it holds."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -60,12 +60,12 @@ class Store(Protocol):
         """
         ...
 
-    async def forget(self, owner: bytes | None = None, test_id: str | None = None) -> None:
+    async def forget(self, owner: bytes | None = None, test: bytes | None = None) -> None:
         """Forget all tenants, or those of one token or of one test: they begin anew."""
         ...
 
-    async def forget_rule(self, rule_id: str) -> None:
-        """Forget how often a rule was asked and struck, in all tenants."""
+    async def forget_rules(self, rule_ids: Collection[str]) -> None:
+        """Forget how often these rules were asked and struck, in all tenants."""
         ...
 
     async def states(self) -> list[TenantState]:
@@ -141,16 +141,18 @@ class MemoryStore:
         self._make_room(self._chosen - before + len(audiences))
         self._hold(self._state(tenant), audiences, chosen=True)
 
-    async def forget(self, owner: bytes | None = None, test_id: str | None = None) -> None:
+    async def forget(self, owner: bytes | None = None, test: bytes | None = None) -> None:
         """Forget all tenants, or those of one token or of one test: they begin anew."""
         for key, state in list(self._tenants.items()):
-            if state.tenant.is_of(owner, test_id):
+            if state.tenant.is_of(owner, test):
                 self._release(self._tenants.pop(key))
 
-    async def forget_rule(self, rule_id: str) -> None:
-        """Forget how often a rule was asked and struck, in all tenants."""
+    async def forget_rules(self, rule_ids: Collection[str]) -> None:
+        """Forget how often these rules were asked and struck, in all tenants."""
+        gone = set(rule_ids)
         for state in self._tenants.values():
-            state.counters.pop(rule_id, None)
+            for rule_id in state.counters.keys() & gone:
+                del state.counters[rule_id]
 
     async def states(self) -> list[TenantState]:
         """Return the state of every tenant that is known, the least recently used first. It is not to be changed."""

@@ -25,17 +25,19 @@ class Tenant:
         key: 16 bytes that stand for both wherever something is kept.
         owner: 16 bytes that stand for the token alone.
         label: the token as people may see it, see `tokens.mask`.
-        test_id: what the request says in `X-Test-Id`, see `kept_test_id`; `None` where it says nothing.
+        test_id: what the request says in `X-Test-Id`, as people may see it; `None` where it says nothing.
+        test: 16 bytes that stand for it.
     """
 
     key: bytes
     owner: bytes
     label: str
     test_id: str | None = None
+    test: bytes | None = None
 
-    def is_of(self, owner: bytes | None, test_id: str | None) -> bool:
-        """Tell whether it belongs to a token and a test, each `None` for any."""
-        return owner in (None, self.owner) and test_id in (None, self.test_id)
+    def is_of(self, owner: bytes | None, test: bytes | None) -> bool:
+        """Tell whether it belongs to a token and a test, each by what stands for it, or `None` for any."""
+        return owner in (None, self.owner) and test in (None, self.test)
 
 
 NOBODY = Tenant(b"", b"", "-")
@@ -75,29 +77,39 @@ def digest_of(token: str) -> bytes:
     return blake2b(token.encode(), digest_size=16, person=b"tenant").digest()
 
 
+def digest_of_test(test_id: str) -> bytes:
+    """Return the 16 bytes that stand for the id of a test, spaces around it aside."""
+    return blake2b(test_id.strip().encode("utf-8", "surrogatepass"), digest_size=16, person=b"test id").digest()
+
+
 def caller_of(token: str, test_id: str | None = None) -> Caller:
-    """Return the caller who holds `token`, in the test `test_id` where there is one."""
-    return Caller(token, tenant_of(digest_of(token), mask(token), test_id))
+    """Return the caller who holds `token`, in the test `test_id` where it is there and not empty."""
+    return Caller(token, tenant_of(digest_of(token), mask(token), test_id, token))
 
 
-def tenant_of(owner: bytes, label: str, test_id: str | None) -> Tenant:
-    """Return the tenant of the token whose digest is `owner`, in the test `test_id` where there is one."""
-    if test_id is None:
+def tenant_of(owner: bytes, label: str, test_id: str | None, token: str | None = None) -> Tenant:
+    """Return the tenant of the token whose digest is `owner`, in the test `test_id` where it is there and not empty."""
+    shown = None if test_id is None else shown_test_id(test_id, token)
+    if test_id is None or shown is None:
         return Tenant(owner, owner, label)
-    key = blake2b(owner + test_id.encode(), digest_size=16, person=b"test").digest()
-    return Tenant(key, owner, label, test_id)
+    return kept_tenant(owner, label, shown, digest_of_test(test_id))
 
 
-def kept_test_id(text: str, token: str | None = None) -> str | None:
-    """Return the id of a test as it is kept: without keys, and where it is very long, cut, its digest at the end.
+def kept_tenant(owner: bytes, label: str, shown: str, test: bytes) -> Tenant:
+    """Return the tenant of a token and a test, each known by what stands for it and by how it is shown."""
+    key = blake2b(owner + test, digest_size=16, person=b"test").digest()
+    return Tenant(key, owner, label, shown, test)
+
+
+def shown_test_id(test_id: str, token: str | None = None) -> str | None:
+    """Return the id of a test as it may be shown: without keys, and where it is very long, cut, a digest at the end.
 
     Returns:
-        `None` where `text` has nothing but spaces.
+        `None` where it has nothing but spaces.
     """
-    shown = conceal(text.strip(), token)
+    shown = conceal(test_id.strip(), token)
     if len(shown) > _LONGEST_TEST_ID:
-        digest = blake2b(shown.encode(errors="replace"), digest_size=8).hexdigest()
-        shown = f"{shown[:_LONGEST_TEST_ID]}…#{digest}"
+        shown = f"{shown[:_LONGEST_TEST_ID]}…#{digest_of_test(shown).hex()[:16]}"
     return shown or None
 
 
@@ -129,9 +141,8 @@ def identify(
         elif magic_word(token) == REVOKED:
             reason = "revoked-token"
         else:
-            return caller_of(token, _test_id(headers, token))
-    test_id = _test_id(headers, token)
-    tenant = NOBODY if test_id is None else tenant_of(NOBODY.owner, NOBODY.label, test_id)
+            return caller_of(token, _test_id(headers))
+    tenant = tenant_of(NOBODY.owner, NOBODY.label, _test_id(headers), token)
     return Nobody(reason or "missing-credentials", token, tenant)
 
 
@@ -146,11 +157,8 @@ def _credentials(headers: Sequence[tuple[bytes, bytes]], session_cookie: str) ->
     return match[1].decode("ascii"), None
 
 
-def _test_id(headers: Sequence[tuple[bytes, bytes]], token: str | None) -> str | None:
-    for name, value in headers:
-        if name == TEST_ID_HEADER:
-            return kept_test_id(header_text(value), token)
-    return None
+def _test_id(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
+    return next((header_text(value) for name, value in headers if name == TEST_ID_HEADER), None)
 
 
 def header_text(value: bytes) -> str:

@@ -1,7 +1,8 @@
 """The calls of the control API that tell what clients sent: WireMock's request journal, and the retry report."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from itertools import islice
@@ -12,21 +13,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from mock_atoms.control import BAD_ID_CODE, PREFIX, Parameters, RefusedError, sent_json, unprocessable
+from mock_atoms.control import BAD_ID_CODE, Parameters, RefusedError, call, sent_json, unprocessable
 from mock_atoms.holding import Holder
-from mock_atoms.journal import Entry
 from mock_atoms.mock import MockAtoms
 from mock_atoms.patterns import Pattern, nearest, parse_pattern, shown_pattern
-from mock_atoms.retries import MIN_BACKOFF_MS, Patience, as_text, attempt_numbers, fold, report
+from mock_atoms.retries import LONGEST_PAUSE_MS, MIN_BACKOFF_MS, Patience, as_text, attempt_numbers, fold, report
 from mock_atoms.settings import ConfigError
 from mock_atoms.wiremock import logged_request, near_miss, serve_event
 
-REQUESTS = f"{PREFIX}/requests"
 LONGEST_WAIT_MS = 600_000
+SETTLING_MS = 250
+"""How long the retry report waits for what is in flight: a server learns a little late that a client has given up."""
+JOURNAL_IS_OFF = "the journal is off: start the server without --journal-size 0\n"
 NEAR_MISSES = 3
 _MOST = 1_000_000
-
-Handler = Callable[[Request], Awaitable[Response]]
+_BREATH_SECONDS = 0.01  # between two looks at the journal, which clients fill meanwhile
 
 
 class Verification:
@@ -45,41 +46,49 @@ class Verification:
     def routes(self) -> list[Route]:
         """Return the calls."""
         return [
-            Route(REQUESTS, self.list_requests, methods=["GET"]),
-            Route(REQUESTS, self.clear, methods=["DELETE"]),
-            Route(f"{REQUESTS}/find", self.find, methods=["POST"]),
-            Route(f"{REQUESTS}/count", self.count, methods=["POST"]),
-            Route(f"{REQUESTS}/remove", self.remove, methods=["POST"]),
-            Route(f"{REQUESTS}/reset", self.clear, methods=["POST"]),
-            Route(f"{REQUESTS}/unmatched", self.unmatched, methods=["GET"]),
-            Route(f"{REQUESTS}/unmatched/near-misses", self.unmatched_near_misses, methods=["GET"]),
-            Route(f"{REQUESTS}/{{id}}", self.get, methods=["GET"]),
-            Route(f"{REQUESTS}/{{id}}", self.delete, methods=["DELETE"]),
-            Route(f"{PREFIX}/near-misses/request-pattern", self.near_misses, methods=["POST"]),
-            Route(f"{PREFIX}/retries", self.retries, methods=["GET"]),
+            call("/requests", get=self.list_requests, delete=self.clear),
+            call("/requests/find", post=self.find),
+            call("/requests/count", post=self.count),
+            call("/requests/remove", post=self.remove),
+            call("/requests/reset", post=self.clear),
+            call("/requests/unmatched", get=self.unmatched),
+            call("/requests/unmatched/near-misses", get=self.unmatched_near_misses),
+            call("/requests/{id}", get=self.get, delete=self.delete),
+            call("/near-misses/request-pattern", post=self.near_misses),
+            call("/retries", get=self.retries),
+            # What test suites written for WireMock call between tests; there are no stubs and scenarios here.
+            call("/mappings/reset", post=self.clear),
+            call("/scenarios/reset", post=self.nothing),
         ]
 
     async def list_requests(self, request: Request) -> Response:
         """Return exchanges, the newest first."""
         parameters = Parameters(request, "limit", "since", "unmatched", "token", "testId")
         whose = parameters.whose()
-        owner, test_id = whose.owner, whose.test_id
-        entries = [entry for entry in reversed([*self._journal]) if entry.tenant.is_of(owner, test_id)]
+        is_meant = self._journal.is_whose(whose.token, whose.testId)
+        entries = [entry for entry in reversed([*self._journal]) if is_meant(entry)]
         if parameters.choice("unmatched", "false", "true") == "true":
             entries = [entry for entry in entries if not entry.is_matched]
         total = len(entries)
         since = _moment(parameters, "since")
         if since is not None:
-            entries = [entry for entry in entries if entry.arrived >= since]
-        limit = parameters.number("limit", _MOST)
+            entries = [entry for entry in entries if entry.arrived > since]
+        limit = parameters.number("limit", _MOST, _MOST)
         numbers = attempt_numbers(self._journal)
-        events = [serve_event(entry, numbers[entry.id]) for entry in islice(entries, limit)]
-        return self._answer({"requests": events, "meta": {"total": total, "dropped": self._journal.dropped}})
+        events = [serve_event(entry, numbers[entry]) for entry in islice(entries, limit)]
+        answer = self._answer({"requests": events, "meta": {"total": total}})
+        answer.headers["x-mock-atoms-dropped"] = str(self._journal.dropped)
+        return answer
 
     async def clear(self, request: Request) -> Response:
         """Empty the journal."""
         Parameters(request)
         self._journal.clear()
+        return JSONResponse({})
+
+    async def nothing(self, request: Request) -> Response:
+        """Do nothing."""
+        Parameters(request)
         return JSONResponse({})
 
     async def get(self, request: Request) -> Response:
@@ -93,61 +102,62 @@ class Verification:
                 "no such request",
                 f"the journal has no request {entry_id}: it may have been dropped",
             )
-        return JSONResponse(serve_event(entry, attempt_numbers(self._journal)[entry.id]))
+        return JSONResponse(serve_event(entry, attempt_numbers(self._journal)[entry]))
 
     async def delete(self, request: Request) -> Response:
         """Remove one exchange, if it is there."""
         Parameters(request)
         entry_id = _entry_id(request)
-        self._journal.remove(lambda entry: entry.id == entry_id)
+        gone = self._journal.find(entry_id)
+        self._journal.remove(lambda entry: entry is gone)
         return JSONResponse({})
 
     async def find(self, request: Request) -> Response:
         """Return the requests that a pattern means, the oldest first; where there is none, what comes near."""
         parameters = Parameters(request, "nearMisses")
-        wanted = parameters.number("nearMisses", most=100)
+        wanted = parameters.number("nearMisses", 100, 0)
         given, pattern = await self._sent_pattern(request)
         found = [entry for entry in self._journal if pattern.matches(entry)]
         numbers = attempt_numbers(self._journal)
-        content: dict[str, Any] = {"requests": [logged_request(entry, numbers[entry.id]) for entry in found]}
-        if wanted is not None:
+        content: dict[str, Any] = {"requests": [logged_request(entry, numbers[entry]) for entry in found]}
+        if wanted:
             content["nearMisses"] = [] if found else self._near_misses(given, pattern, wanted)
         return self._answer(content)
 
     async def count(self, request: Request) -> Response:
         """Return how many requests a pattern means, once there are so many or the time is over."""
         parameters = Parameters(request, "atLeast", "timeoutMs")
-        at_least = parameters.number("atLeast", _MOST)
-        patience = parameters.number("timeoutMs", LONGEST_WAIT_MS)
-        if patience is not None and at_least is None:
+        at_least = parameters.number("atLeast", _MOST, 0)
+        patience = parameters.number("timeoutMs", LONGEST_WAIT_MS, 0)
+        if patience and not at_least:
             raise parameters.wrong("timeoutMs", "give atLeast too")
         _, pattern = await self._sent_pattern(request)
         if self._journal.is_off:
             return self._answer({"count": -1})
         if at_least and patience:
-            await self._wait(pattern, at_least, patience / 1000, request)
-        return self._answer({"count": sum(map(pattern.matches, self._journal))})
+            await self._wait(lambda: self._count(pattern) >= at_least, patience / 1000, request)
+        return self._answer({"count": self._count(pattern)})
 
-    async def _wait(self, pattern: Pattern, at_least: int, seconds: float, request: Request) -> None:
-        """Wait until the journal has so many entries that `pattern` means, or for `seconds`."""
-        meant = {id(entry) for entry in self._journal if pattern.matches(entry)}
-        enough = asyncio.Event()
+    def _count(self, pattern: Pattern) -> int:
+        return sum(map(pattern.matches, self._journal))
 
-        def notice(entry: Entry) -> None:
-            if pattern.matches(entry):
-                meant.add(id(entry))
-            if len(meant) >= at_least:
-                enough.set()
+    async def _wait(self, is_over: Callable[[], bool], seconds: float, request: Request) -> None:
+        """Wait until the journal has changed so that `is_over` says so, or for `seconds`."""
+        changed = asyncio.Event()
 
-        async def until_enough(limit: float) -> None:
-            await asyncio.wait([asyncio.ensure_future(enough.wait())], timeout=limit)
+        async def until_over(limit: float) -> None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit):
+                    while not is_over():
+                        changed.clear()
+                        await changed.wait()
+                        await asyncio.sleep(_BREATH_SECONDS)
 
-        if len(meant) < at_least:
-            unwatch = self._journal.watch(notice)
-            try:
-                await Holder(self._mock.closing, until_enough).hold(seconds, request.receive)
-            finally:
-                unwatch()
+        unwatch = self._journal.watch(changed.set)
+        try:
+            await Holder(self._mock.closing, until_over).hold(seconds, request.receive)
+        finally:
+            unwatch()
 
     async def remove(self, request: Request) -> Response:
         """Remove the requests that a pattern means, and return them."""
@@ -155,14 +165,14 @@ class Verification:
         _, pattern = await self._sent_pattern(request)
         numbers = attempt_numbers(self._journal)
         removed = self._journal.remove(pattern.matches)
-        return JSONResponse({"serveEvents": [serve_event(entry, numbers[entry.id]) for entry in removed]})
+        return JSONResponse({"serveEvents": [serve_event(entry, numbers[entry]) for entry in removed]})
 
     async def unmatched(self, request: Request) -> Response:
         """Return the requests that went where the mock has nothing, the newest first."""
         Parameters(request)
         numbers = attempt_numbers(self._journal)
         entries = [entry for entry in reversed([*self._journal]) if not entry.is_matched]
-        return self._answer({"requests": [logged_request(entry, numbers[entry.id]) for entry in entries]})
+        return self._answer({"requests": [logged_request(entry, numbers[entry]) for entry in entries]})
 
     async def unmatched_near_misses(self, request: Request) -> Response:
         """Return, for each request that went where the mock has nothing, the operation that is nearest."""
@@ -170,43 +180,47 @@ class Verification:
         patterns = [(operation, parse_pattern(operation, self._journal)) for operation in self._operations]
         numbers = attempt_numbers(self._journal)
         misses = []
-        for entry in self._journal:
+        for entry in reversed([*self._journal]):
             if not entry.is_matched:
                 operation, pattern = min(patterns, key=lambda pair: pair[1].distance(entry))
                 distance, differences = pattern.distance(entry), pattern.differences(entry)
-                misses.append(near_miss(entry, numbers[entry.id], operation, distance, differences))
-        return self._answer({"nearMisses": misses})
+                misses.append(near_miss(entry, numbers[entry], operation, distance, differences))
+        return JSONResponse({"nearMisses": misses})
 
     async def near_misses(self, request: Request) -> Response:
         """Return the requests that come nearest to a pattern."""
         Parameters(request)
         given, pattern = await self._sent_pattern(request)
-        return self._answer({"nearMisses": self._near_misses(given, pattern, NEAR_MISSES)})
+        return JSONResponse({"nearMisses": self._near_misses(given, pattern, NEAR_MISSES)})
 
     def _near_misses(self, given: object, pattern: Pattern, count: int) -> list[dict[str, Any]]:
         shown = shown_pattern(given, self._journal)
         numbers = attempt_numbers(self._journal)
         return [
-            near_miss(entry, numbers[entry.id], shown, distance, pattern.differences(entry))
+            near_miss(entry, numbers[entry], shown, distance, pattern.differences(entry))
             for distance, entry in nearest(pattern, self._journal, count)
         ]
 
     async def retries(self, request: Request) -> Response:
         """Return what each client did after a failure."""
-        parameters = Parameters(request, "token", "testId", "patienceMs", "minBackoffMs", "format")
+        names = ("token", "testId", "timeoutMs", "patienceMs", "minBackoffMs", "newCallAfterMs", "format")
+        parameters = Parameters(request, *names)
         whose = parameters.whose()
-        owner, test_id = whose.owner, whose.test_id
         form = parameters.choice("format", "json", "text")
-        min_backoff = parameters.number("minBackoffMs", _MOST)
+        timeout = parameters.number("timeoutMs", LONGEST_WAIT_MS, SETTLING_MS)
         patience = Patience(
-            min_backoff_ms=MIN_BACKOFF_MS if min_backoff is None else min_backoff,
-            patience_ms=parameters.number("patienceMs", LONGEST_WAIT_MS) or 0,
-            now=self._mock.clock(),
+            min_backoff_ms=parameters.number("minBackoffMs", _MOST, MIN_BACKOFF_MS),
+            patience_ms=parameters.number("patienceMs", LONGEST_WAIT_MS, 0),
+            longest_pause_ms=parameters.number("newCallAfterMs", LONGEST_WAIT_MS, LONGEST_PAUSE_MS),
         )
-        calls = fold(entry for entry in self._journal if entry.tenant.is_of(owner, test_id))
-        told = report(calls, patience, self._journal.dropped)
+        is_meant = self._journal.is_whose(whose.token, whose.testId)
+        in_flight = [entry for entry in self._journal if entry.ended is None and is_meant(entry)]
+        if in_flight and timeout:
+            await self._wait(lambda: all(entry.ended is not None for entry in in_flight), timeout / 1000, request)
+        calls = fold(filter(is_meant, self._journal), patience.longest_pause_ms / 1000)
+        told = report(calls, patience, self._mock.clock(), self._journal.dropped)
         if form == "text":
-            return PlainTextResponse(as_text(told))
+            return PlainTextResponse(JOURNAL_IS_OFF if self._journal.is_off else as_text(told))
         return self._answer(told)
 
     async def _sent_pattern(self, request: Request) -> tuple[Any, Pattern]:

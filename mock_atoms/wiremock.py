@@ -17,12 +17,14 @@ _FAULTS = {
 
 
 def logged_request(entry: Entry, attempt: int) -> dict[str, Any]:
-    """Return a request as WireMock's LoggedRequest; what only we know is under `mockAtoms`."""
-    host_header = next(iter(entry.header("host")), "")
-    host, port = _host_and_port(host_header, entry.scheme)
+    """Return a request as WireMock's LoggedRequest; what only we know is under `mockAtoms`.
+
+    That is the one place where WireMock's own client for Java takes keys that it does not know.
+    """
+    host, port = _host_and_port(entry.host, entry.scheme)
     return {
         "url": entry.url,
-        "absoluteUrl": f"{entry.scheme}://{host_header}{entry.url}",
+        "absoluteUrl": f"{entry.scheme}://{entry.host}{entry.url}",
         "method": entry.method,
         "scheme": entry.scheme,
         "host": host,
@@ -36,10 +38,14 @@ def logged_request(entry: Entry, attempt: int) -> dict[str, Any]:
         "bodyAsBase64": b64encode(entry.body).decode(),
         "loggedDate": int(entry.arrived.timestamp() * 1000),
         "loggedDateString": iso(entry.arrived),
-        "queryParams": {name: {"key": name, "values": values} for name, values in entry.query().items()},
-        "formParams": {},
+        "queryParams": _parameters(entry.query()),
+        "formParams": _parameters(entry.form()),
         "mockAtoms": _ours(entry, attempt),
     }
+
+
+def _parameters(given: dict[str, list[str]]) -> dict[str, Any]:
+    return {name: {"key": name, "values": values} for name, values in given.items()}
 
 
 def _ours(entry: Entry, attempt: int) -> dict[str, Any]:
@@ -61,16 +67,16 @@ def _ours(entry: Entry, attempt: int) -> dict[str, Any]:
 
 
 def serve_event(entry: Entry, attempt: int) -> dict[str, Any]:
-    """Return an exchange as WireMock's ServeEvent."""
+    """Return an exchange as WireMock's ServeEvent. The answer's body is not kept."""
     event: dict[str, Any] = {"id": entry.id, "request": logged_request(entry, attempt)}
     if entry.ended is not None:
         fault = _FAULTS.get(entry.ending or "")
         answer: dict[str, Any] = {"status": entry.status} if entry.status else {}
         if fault:
             answer["fault"] = fault
-        event["responseDefinition"] = answer
+        event["responseDefinition"] = answer if entry.is_matched else {**answer, "fromConfiguredStub": False}
         lines = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in entry.answer_headers)
-        event["response"] = {**answer, "headers": _one_or_several(lines)}
+        event["response"] = {**answer, "headers": _one_or_several(lines), "body": "", "bodyAsBase64": ""}
         event["timing"] = _timing(entry)
     return {**event, "wasMatched": entry.is_matched, "subEvents": []}
 
@@ -93,12 +99,9 @@ def near_miss(
     entry: Entry, attempt: int, pattern: object, distance: float, differences: Iterable[Difference]
 ) -> dict[str, Any]:
     """Return a request that `pattern`, as it may be shown, did not mean, and in what it differs."""
-    return {
-        "request": logged_request(entry, attempt),
-        "requestPattern": pattern,
-        "matchResult": {"distance": round(distance, 4)},
-        "differences": [difference._asdict() for difference in differences],
-    }
+    request = logged_request(entry, attempt)
+    request["mockAtoms"]["differences"] = [difference._asdict() for difference in differences]
+    return {"request": request, "requestPattern": pattern, "matchResult": {"distance": round(distance, 4)}}
 
 
 def _host_and_port(header: str, scheme: str) -> tuple[str, int]:

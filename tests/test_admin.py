@@ -35,7 +35,7 @@ def test_any_other_call_is_refused_in_json(server: MockServer, method: str, path
     assert answer.status_code == status
     (error,) = answer.json()["errors"]
     assert error["detail"] == f"{method} {path}: the control API has no such call"
-    assert error.keys() == {"title", "detail", "source"}
+    assert error.keys() == {"code", "title", "detail", "source"}
     assert "x-mock-atoms-reason" not in answer.headers
 
 

@@ -1,6 +1,7 @@
 """The control API: who may call it, rules, tenants, state and reset, and how it refuses."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def admin(running: MockServer) -> Iterator[httpx.Client]:
 def problem(answer: httpx.Response) -> tuple[int, str, str]:
     """Return status, pointer and detail of a refusal."""
     (error,) = answer.json()["errors"]
-    assert error.keys() - {"code"} == {"title", "detail", "source"}
+    assert error.keys() == {"code", "title", "detail", "source"}
     return answer.status_code, error["source"]["pointer"], error["detail"]
 
 
@@ -91,20 +92,21 @@ def test_all_rules_but_those_of_the_start_can_be_deleted_at_once(admin: httpx.Cl
 @pytest.mark.parametrize(
     ("given", "pointer", "detail"),
     [
-        ({}, "/", "give delay, respond, connection or alter"),
+        ({}, "", "give delay, respond, connection or alter"),
         ({"fault": "500", "color": "red"}, "/color", "no such key"),
         ({"fault": "boom"}, "/fault", "'boom' is no fault"),
         ({"fault": "500", "delay": {"ms": 1}}, "/fault", "leave out delay"),
         ({"fault": "500", "match": {"path": "/nowhere"}}, "/match/path", "/nowhere is no path of the API"),
         ({"fault": "500", "match": {"path": "/atoms/v1/audience"}}, "/match/path", "below the base path: /audience"),
         ({"fault": "500", "match": {"token": "two words"}}, "/match/token", "one word of visible ASCII"),
-        ({"respond": {"status": 500}, "connection": "reset"}, "/", "one of respond, connection and alter"),
+        ({"respond": {"status": 500}, "connection": "reset"}, "", "one of respond, connection and alter"),
+        ({"respond": {"status": 500, "headers": {"a": "x" * 8193}}}, "/respond/headers", "longer than 8192"),
         ({"respond": {"status": 999}}, "/respond/status", "less than or equal to 599"),
         ({"respond": {"status": 500, "errors": ["a"], "body": {}}}, "/respond", "one of errors, body and text"),
         ({"connection": "explode"}, "/connection", "give reset, close, hang"),
         ({"delay": {"ms": 1, "minMs": 1}}, "/delay", "give ms, or minMs and maxMs"),
-        ([], "/", "give keys and values"),
-        (7, "/", "give keys and values"),
+        ([], "", "give keys and values"),
+        (7, "", "give keys and values"),
         ("GET 500", "", "write EXPRESSION"),
     ],
 )
@@ -194,7 +196,6 @@ def test_one_test_is_reset_and_no_other(running: MockServer, admin: httpx.Client
         ({"token": "sk_acme"}, ["sk_other", "sk_other t1"]),
         ({"testId": "t1"}, ["sk_acme", "sk_other"]),
         ({"token": "sk_acme", "testId": " t1 "}, ["sk_acme", "sk_other", "sk_other t1"]),
-        ({"token": None, "testId": None}, []),
     ],
 )
 def test_a_reset_is_of_all_that_its_scope_means(
@@ -217,8 +218,9 @@ def test_a_reset_is_of_all_that_its_scope_means(
     [
         ({"tokens": "sk_acme"}, "/tokens", "no such key"),
         ({"token": "two words"}, "/token", "one word of visible ASCII"),
+        ({"testId": None}, "/testId", "give text, or leave it out to mean all"),
         ({"testId": "  "}, "/testId", "an id has more than spaces"),
-        ([], "/", "give keys and values"),
+        ([], "", "give keys and values"),
     ],
 )
 def test_a_reset_of_what_cannot_be_changes_nothing(
@@ -258,9 +260,10 @@ def test_a_tenant_holds_what_it_is_told_to(running: MockServer, admin: httpx.Cli
     [
         ({"audiences": []}, "/token", "give the token"),
         ({"token": "a b", "audiences": []}, "/token", "one word of visible ASCII"),
-        ({"token": "sk_acme"}, "/", "give either audiences or generate"),
+        ({"token": "sk_acme"}, "", "give either audiences or generate"),
         ({"token": "sk_acme", "audiences": [{"naem": "x"}]}, "/audiences/0/naem", "no such key"),
         ({"token": "sk_acme", "audiences": [], "tokens": ["sk_b"]}, "/tokens", "no such key"),
+        ({"token": "sk_acme", "audiences": [{}] * 10_001}, "/audiences", "at most 10000"),
         ({"token": "sk_acme", "generate": {"audiences": 5000}}, "/generate/audiences", "at most 1000"),
         ([], "/token", "give the token"),
     ],
@@ -329,6 +332,8 @@ OWNED = {"token": "sk_…#abcdef", "tokenDigest": DIGEST}
         ({"rules": [{"id": "r"}]}, "/rules/0", "give delay, respond, connection or alter"),
         ({"rules": [{"id": "r", "fault": "500"}, {"id": "r", "fault": "500"}]}, "/rules/1/id", "this id stands twice"),
         ({"tenants": [OWNED | {"token": "sk_whole"}]}, "/tenants/0/token", ""),
+        ({"tenants": [OWNED | {"requests": 10**20}]}, "/tenants/0/requests", ""),
+        ({"tenants": [OWNED | {"testId": " "}]}, "/tenants/0/testId", "more than spaces"),
         ({"tenants": [OWNED | {"tokenDigest": "0"}]}, "/tenants/0/tokenDigest", ""),
         ({"tenants": [OWNED, OWNED]}, "/tenants", "a tenant stands twice"),
         ({"tenants": [OWNED | {"counters": {"r": {"asked": -1, "struck": 0}}}]}, "/tenants/0/counters/r/asked", ""),
@@ -346,6 +351,47 @@ def test_a_state_that_cannot_be_changes_nothing(
     assert (status, where) == (422, pointer)
     assert detail in why
     assert admin.get("/state").json() == state
+
+
+def test_what_may_not_be_shown_is_carried_over_all_the_same(running: MockServer, admin: httpx.Client) -> None:
+    both = "my-own-test-0123456789"  # as token and as id of the test
+    rule = admin.post("/faults", json={"name": "for sk_verysecret", "fault": "500x3", "match": {"testId": both}}).json()
+    known = admin.post("/faults", json={"fault": "503x1", "match": {"testId": both, "token": both}}).json()
+    assert rule["name"] == "for sk_ver…#38c9cb"
+    assert both not in json.dumps(known)
+    again = {key: known[key] for key in ("match", "when", "respond")}
+    assert admin.post("/faults", json=again).json()["id"] == f"{known['id']}-2"
+    assert statuses(running, both, 2, both) == [500, 500]
+    assert admin.get("/requests", params={"testId": both}).json()["meta"]["total"] == 2
+    tenants = admin.get("/tenants").text
+    state = admin.get("/state").json()
+    assert both not in tenants
+    assert both not in json.dumps(state["tenants"])
+    with MockServer() as other:
+        assert httpx.put(f"{other.root_url}/__admin/state", json=state).status_code == 200
+        assert statuses(other, both, 4, both) == [500, 503, 503, 200]
+        assert httpx.get(f"{other.root_url}/__admin/state").json()["seed"] == "atoms"
+    admin.post("/reset", json={"testId": both})
+    assert [left["id"] for left in admin.get("/faults").json()["faults"]] == ["fault-1"]
+    assert admin.get("/requests").json()["meta"]["total"] == 0
+
+
+def test_a_state_begins_a_journal_of_its_own(running: MockServer, admin: httpx.Client) -> None:
+    state = admin.get("/state").json()
+    statuses(running, "sk_acme", 1)
+    admin.put("/state", json=state)
+    statuses(running, "sk_acme", 1)
+    assert admin.get("/requests").json()["meta"]["total"] == 1
+
+
+def test_a_client_that_goes_while_it_sends_leaves_no_trace(
+    running: MockServer, admin: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as client:
+        client.sendall(b"PUT /__admin/state HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
+    for _ in range(3):
+        assert admin.get("/health").status_code == 200
+    assert not [record for record in caplog.records if record.name == "uvicorn.error"]
 
 
 def test_a_state_that_is_too_much_changes_nothing(admin: httpx.Client) -> None:
@@ -396,7 +442,12 @@ def test_only_this_machine_may_call_unless_it_is_said_otherwise(settings: dict[s
 @pytest.mark.parametrize(
     ("origin", "host", "status"),
     [
-        (None, "evil.test", 200),
+        (None, "evil.test", 403),  # a name that was made to stand for this machine
+        (None, "evil.test.", 403),
+        (None, "named.test:28667", 200),
+        (None, "mock-atoms:28667", 200),
+        (None, "mock-atoms.tests.svc:28667", 200),
+        (None, "", 200),
         ("http://127.0.0.1:28667", "127.0.0.1:28667", 200),
         ("http://localhost:28667", "localhost:28667", 200),
         ("http://[::1]:28667", "[::1]:28667", 200),
@@ -404,7 +455,7 @@ def test_only_this_machine_may_call_unless_it_is_said_otherwise(settings: dict[s
         ("http://localhost:3000", "localhost:28667", 403),
         ("https://localhost:28667", "localhost:28667", 403),
         ("https://other.test", "127.0.0.1:28667", 403),
-        ("http://evil.test:28667", "evil.test:28667", 403),  # a name that was made to stand for this machine
+        ("http://mock-atoms:28667", "mock-atoms:28667", 403),
         ("null", "127.0.0.1:28667", 403),
         ("http://[", "127.0.0.1:28667", 403),
     ],
@@ -431,6 +482,11 @@ def test_the_control_api_is_neither_faulted_nor_in_the_journal() -> None:
         answer = httpx.get(f"{mock.root_url}/__admin/faults", headers={**ACME, "Prefer": "code=503"})
         assert answer.status_code == 200
         assert httpx.get(f"{mock.root_url}/__admin/requests").json()["meta"]["total"] == 0
+
+
+def test_a_method_that_a_call_does_not_have_is_told_which_it_has(admin: httpx.Client) -> None:
+    answer = admin.post("/tenants")
+    assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (405, {"GET", "HEAD", "PUT"})
 
 
 def test_a_bug_of_the_control_api_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,8 @@ def test_a_serve_command_is_accepted(snippet: Snippet) -> None:
 
 
 @pytest.mark.parametrize("snippet", of("python"), ids=str)
-def test_a_python_test_passes(snippet: Snippet) -> None:
+def test_a_python_test_passes(snippet: Snippet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMALLESTAI_TELEMETRY", "0")
     names: dict[str, Callable[[], None]] = {}
     exec(compile(snippet.text, str(snippet), "exec"), names)
     tests = [test for name, test in names.items() if name.startswith("test_")]

@@ -29,15 +29,15 @@ def entry(*headers: str) -> Entry:
     pairs = [header.partition(": ") for header in headers]
     shown, secrets = JOURNAL.conceal_headers([(name.encode(), value.encode()) for name, _, value in pairs], None)
     arrived = datetime(2026, 1, 31, tzinfo=UTC)
-    return Entry("", NOBODY, secrets, arrived, 0.0, "GET", "/", "http", "1.1", "127.0.0.1", shown)
+    return Entry("", NOBODY, secrets, arrived, 0.0, "GET", "/", "http", "1.1", "127.0.0.1", 1, "127.0.0.1", shown)
 
 
-def matcher(operator: object, *, body: bool = False) -> Matcher:
-    return parse_matcher(operator, Place("/here", JOURNAL, is_body=body))
+def matcher(operator: object) -> Matcher:
+    return parse_matcher(operator, Place("/here", JOURNAL))
 
 
-def meets(operator: object, value: str | None, *, body: bool = False) -> bool:
-    return matcher(operator, body=body).test(value, entry())
+def meets(operator: object, value: str | None) -> bool:
+    return matcher(operator).test(value, entry())
 
 
 @pytest.mark.parametrize(
@@ -108,14 +108,6 @@ def test_an_absent_value_meets_negatives_alone(operator: object, met: bool) -> N
     assert meets(operator, None) is met
 
 
-def test_an_empty_body_is_absent_and_an_empty_value_is_not() -> None:
-    assert meets({"absent": True}, "", body=True)
-    assert meets({"and": [{"absent": True}]}, "", body=True)
-    assert not meets({"not": {"absent": True}}, "", body=True)
-    assert not meets({"absent": True}, " ", body=True)
-    assert not meets({"absent": True}, "")
-
-
 @pytest.mark.parametrize(
     ("wanted", "value", "options", "met"),
     [
@@ -126,7 +118,8 @@ def test_an_empty_body_is_absent_and_an_empty_value_is_not() -> None:
         (None, "null", {}, True),
         (None, "{}", {}, False),
         (1, "1", {}, True),
-        (1, "1.0", {}, False),
+        (1, "1.0", {}, True),
+        ([1], "[1.0]", {"ignoreArrayOrder": True}, True),
         (1.0, "1.0", {}, True),
         (1, "true", {}, False),
         (False, "0", {}, False),
@@ -243,7 +236,7 @@ def test_a_json_path_is_met_where_it_finds_something(path: str, found: bool) -> 
         ("$.name", {"doesNotContain": "x"}, True),
         ("$.size", {"equalTo": "3"}, True),
         ("$.size", {"equalToJson": 3}, True),
-        ("$.size", {"equalToJson": 3.0}, False),
+        ("$.size", {"equalToJson": 3.0}, True),
         ("$.deep.x", {"equalTo": "true"}, True),
         ("$.deep", {"equalTo": '{"x":true}'}, True),
         ("$.deep", {"equalToJson": {"x": True}}, True),

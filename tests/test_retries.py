@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mock_atoms.journal import Entry
 from mock_atoms.retries import Outcome, Patience, as_json, as_text, attempt_numbers, fold, outcome, report
-from mock_atoms.tenancy import caller_of
+from mock_atoms.tenancy import NOBODY, caller_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NUMBERS = count()
@@ -30,7 +30,9 @@ def entry(start: float, met: int | str | None, took: float = 0.01, **other: Any)
         "url": "/atoms/v1/audience",
         "scheme": "http",
         "http_version": "1.1",
-        "client": "",
+        "client": "127.0.0.1",
+        "client_port": next(NUMBERS),
+        "host": "",
         "body_complete": True,
         "ended": None if met is None else start + took,
         "ending": "answered" if answered else met,
@@ -46,6 +48,15 @@ def asks(seconds: str) -> dict[str, Any]:
 def post(start: float, met: int | str | None, **other: Any) -> Entry:  # noqa: ANN401 - the same
     fields: dict[str, Any] = {"method": "POST", "body": b"{}", "body_size": 2}
     return entry(start, met, **(fields | other))
+
+
+def on(port: int, start: float, met: int) -> Entry:
+    return entry(start, met, client_port=port)
+
+
+def upload(start: float, came: int, length: str) -> Entry:
+    headers = (("content-length", length),)
+    return post(start, 500, headers=headers, body_size=came, body_rest=bytes([came]), body_complete=False)
 
 
 def shape(entries: list[Entry]) -> list[list[float]]:
@@ -82,10 +93,26 @@ def shape(entries: list[Entry]) -> list[list[float]]:
         ([entry(0, 200, ending="truncate"), entry(1, 200)], [[0, 1]]),
         ([entry(0, 200, spoiled=True), entry(1, 200)], [[0, 1]]),
         ([entry(0, "aborted", took=1), entry(0.95, 200)], [[0, 0.95]]),
+        # Nobody's requests are told apart by the keys that are not valid.
+        (
+            [entry(0, 401, tenant=NOBODY, secrets=frozenset({key})) for key in (b"1", b"2")]
+            + [entry(1, 401, tenant=NOBODY, secrets=frozenset({b"2"}))],
+            [[0], [0, 1]],
+        ),
         # Who overlaps another is not its successor, and of parallel calls the one goes on that has waited longest.
         ([entry(0, 500, took=1), entry(0.95, 200)], [[0], [0.95]]),
         ([entry(0, None), entry(1, 200)], [[0], [1]]),
         ([entry(0, 500), entry(0, 500, took=0.02), entry(1, 200), entry(1.1, 200)], [[0, 1], [0, 1.1]]),
+        ([entry(0, 500, took=5), entry(1, 500), entry(6, 200)], [[0], [1, 6]]),
+        ([entry(0, "aborted", took=200), entry(1, 500), entry(150, 200)], [[0], [1], [150]]),
+        # A connection tells clients apart: by the failure that it goes on from, and by what is still to come on it.
+        ([on(1, 0, 500), on(2, 0.02, 500), on(2, 1, 200), on(1, 1.1, 200)], [[0, 1.1], [0.02, 1]]),
+        ([on(1, 0, 500), on(2, 0.02, 200), on(1, 1, 200)], [[0, 1], [0.02]]),
+        ([on(1, 0, 500), on(2, 0.1, 500), on(1, 1, 200)], [[0, 0.1, 1]]),
+        ([on(1, 0, 500), on(2, 1, 200)], [[0, 1]]),
+        # A body that did not come whole is known by what it was to be.
+        ([upload(0, 100, "500"), upload(1, 200, "500")], [[0, 1]]),
+        ([upload(0, 100, "500"), upload(1, 100, "501")], [[0], [1]]),
         # After a long pause it is another call, unless the pause was asked for.
         ([entry(0, 500), entry(119, 200)], [[0, 119]]),
         ([entry(0, 500), entry(121, 200)], [[0], [121]]),
@@ -102,7 +129,9 @@ def test_attempts_are_folded_into_calls(entries: list[Entry], calls: list[list[f
         ([entry(0, 200)], 0, "succeeded"),
         ([entry(0, 500), entry(1, 200)], 0, "recovered"),
         ([entry(0, 500), entry(1, 500)], 0, "gave up"),
-        ([entry(0, 401)], 0, "gave up"),
+        ([entry(0, 401)], 0, "refused"),
+        ([entry(0, 500), entry(1, 404)], 0, "refused"),
+        ([entry(0, 429)], 0, "gave up"),
         ([entry(0, 500), entry(1, None)], 0, "still failing"),
         ([entry(0, 500), entry(1, 500)], 10_000, "still failing"),
         ([entry(0, 500), entry(1, 500)], 8_000, "gave up"),
@@ -110,7 +139,7 @@ def test_attempts_are_folded_into_calls(entries: list[Entry], calls: list[list[f
 )
 def test_a_call_has_an_outcome(entries: list[Entry], patience: float, ended: str) -> None:
     (call,) = fold(entries)
-    assert outcome(call, Patience(patience_ms=patience, now=10)) == Outcome(ended)
+    assert outcome(call, Patience(patience_ms=patience), now=10) == Outcome(ended)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +148,7 @@ def test_a_call_has_an_outcome(entries: list[Entry], patience: float, ended: str
         ([entry(0, 500), entry(0.5, 503), entry(1.5, 200)], []),
         ([entry(0, 500), entry(0.02, 200)], ["no-backoff"]),
         ([entry(0, "reset"), entry(0.02, 200)], ["no-backoff"]),
+        ([entry(0, "aborted"), entry(0.011, 200)], []),  # it may have waited before it hung up
         ([entry(0, 404), entry(1, 404)], ["retried-final-status"]),
         ([entry(0, 401), entry(0.02, 401)], ["retried-final-status", "no-backoff"]),
         *(([entry(0, status), entry(1, 200)], []) for status in (408, 409, 425, 429)),
@@ -129,30 +159,65 @@ def test_a_call_has_an_outcome(entries: list[Entry], patience: float, ended: str
         ([entry(0, 429, **asks("Thu, 01 Jan 2026 12:00:03 GMT")), entry(1, 200)], ["ignored-retry-after"]),
         ([entry(0, 429, **asks("Thu, 01 Jan 2026 12:00:03 -0000")), entry(3.01, 200)], []),
         ([entry(0, 429, **asks("soon")), entry(1, 200)], []),
+        ([entry(0, 429, **asks(f"Jan 1 {'9' * 30} 00:00:00 +{'9' * 19} 2000")), entry(1, 200)], []),
         ([post(0, 500), post(1, 200)], ["retried-unsafe-request"]),
         ([post(0, "reset", method="PATCH"), post(1, 200, method="PATCH")], ["retried-unsafe-request"]),
         ([post(0, "aborted"), post(1, 200)], ["retried-unsafe-request"]),
         ([post(0, 500, method="PUT"), post(1, 200, method="PUT")], []),
         ([post(0, 429), post(1, 503), post(2, 200)], []),
         ([post(0, 400), post(1, 200)], ["retried-final-status"]),
-        ([post(0, "reset", body_complete=False), post(1, 200)], []),
+        (
+            [post(start, "reset", body_complete=False, headers=(("content-length", "2"),)) for start in (0, 1)],
+            [],
+        ),
         ([post(start, 500, headers=(("Idempotency-Key", "1"),)) for start in (0, 1)], []),
     ],
 )
 def test_what_a_client_did_wrong_is_found(entries: list[Entry], kinds: list[str]) -> None:
     (call,) = fold(entries)
-    assert [finding["kind"] for finding in as_json(call, Patience())["findings"]] == kinds
+    assert [finding["kind"] for finding in as_json(call, Patience(), now=10)["findings"]] == kinds
+
+
+def test_of_requests_that_ran_in_parallel_nothing_is_said_for_certain() -> None:
+    before, after = [entry(10, 500), entry(11, 200)], [entry(30, 500), entry(31, 200)]
+    parallel = [entry(20, 500, took=1), entry(20.5, 500, took=1), entry(21.51, 200), entry(21.52, 200)]
+    assert [call.is_ambiguous for call in fold([*before, *parallel, *after])] == [False, True, True, False]
+    waiting = [entry(0, 500, took=1), entry(2, 500, url="/x"), entry(0.999, "aborted", took=0.1), entry(3, 200)]
+    assert [call.is_ambiguous for call in fold(waiting)] == [True, False, True]
+    told = [as_json(call, Patience(), now=99) for call in fold([*parallel])]
+    assert [(call["ambiguous"], call["findings"]) for call in told] == [(True, []), (True, [])]
+    text = as_text(report(fold(parallel), Patience(), now=99, dropped=0))
+    assert "  ? requests like these ran in parallel: which belongs to which call is a guess\n" in text
+
+
+def test_a_client_that_does_not_try_again_is_told_of() -> None:
+    calls = fold([entry(0, "aborted", took=0.5), entry(300, 403)])
+    told = report(calls, Patience(), now=400, dropped=0)
+    assert {key: told["summary"][key] for key in ("gaveUp", "gaveUpAtOnce", "refused")} == {
+        "gaveUp": 1,
+        "gaveUpAtOnce": 1,
+        "refused": 1,
+    }
+    text = as_text(told)
+    assert text.startswith("2 calls, 2 attempts: 1 refused, 1 gave up; 0 findings\n")
+    assert ": gave up without a retry\n   1                 aborted by the client after 500 ms\n" in text
+
+
+def test_after_how_long_a_pause_a_new_call_begins_is_the_readers_choice() -> None:
+    assert len(fold([entry(0, 500), entry(2, 500)], longest_pause=1)) == 2
 
 
 def test_how_short_a_pause_may_be_is_the_readers_choice() -> None:
     (call,) = fold([entry(0, 500), entry(0.5, 200)])
-    assert [found["kind"] for found in as_json(call, Patience(min_backoff_ms=600))["findings"]] == ["no-backoff"]
+    assert [found["kind"] for found in as_json(call, Patience(min_backoff_ms=600), now=10)["findings"]] == [
+        "no-backoff"
+    ]
 
 
 def test_a_call_is_told_attempt_by_attempt() -> None:
     limited = entry(0, 429, faults=("rule-1",), **asks("1"))
     (call,) = fold([limited, entry(0.51, 500), entry(1.72, 200)])
-    told = as_json(call, Patience())
+    told = as_json(call, Patience(), now=10)
     assert told["findings"][0] == {
         "kind": "ignored-retry-after",
         "attempt": 2,
@@ -178,6 +243,7 @@ def test_a_call_is_told_attempt_by_attempt() -> None:
         "gapMs": None,
         "retryAfterMs": 1000.0,
         "retryAfterHonoured": False,
+        "spoiled": False,
     }
     assert (second["gapMs"], second["retryAfterMs"], second["retryAfterHonoured"]) == (500.0, None, None)
     assert (third["number"], third["status"]) == (3, 200)
@@ -187,7 +253,7 @@ def test_a_call_is_told_attempt_by_attempt() -> None:
 def test_whether_a_wait_was_honoured_shows_once_the_client_is_back(pause: float | None, honoured: bool | None) -> None:  # noqa: FBT001 - a table
     later = [] if pause is None else [entry(pause, 200)]
     (call,) = fold([entry(0, 429, **asks("1")), *later])
-    assert as_json(call, Patience())["attempts"][0]["retryAfterHonoured"] is honoured
+    assert as_json(call, Patience(), now=10)["attempts"][0]["retryAfterHonoured"] is honoured
 
 
 def test_the_report_for_people_has_a_line_for_each_attempt() -> None:
@@ -201,18 +267,22 @@ def test_the_report_for_people_has_a_line_for_each_attempt() -> None:
         entry(6, 200, url="/x", spoiled=True),
         entry(6.02, None, url="/x"),
     ]
-    told = report(fold(entries), Patience(now=7), dropped=1)
+    told = report(fold(entries), Patience(), now=7, dropped=1)
     assert told["summary"] == {
         "calls": 2,
         "attempts": 6,
         "succeeded": 0,
         "recovered": 1,
+        "refused": 0,
         "gaveUp": 0,
+        "gaveUpAtOnce": 0,
         "stillFailing": 1,
+        "ambiguous": 0,
         "findings": 2,
+        "findingsByKind": {"ignored-retry-after": 1, "no-backoff": 1},
     }
     assert as_text(told) == (
-        "2 calls, 6 attempts: 0 succeeded at once, 1 recovered, 0 gave up, 1 still failing; 2 findings\n"
+        "2 calls, 6 attempts: 1 recovered, 1 still failing; 2 findings\n"
         "the journal has dropped 1 entry: some calls may be cut\n"
         "\n"
         f"GET /atoms/v1/audience tenant={label} test=t1: recovered\n"
@@ -223,14 +293,14 @@ def test_the_report_for_people_has_a_line_for_each_attempt() -> None:
         "\n"
         f"GET /x tenant={label}: still failing\n"
         "   1                 reset  fault=fault-1\n"
-        "   2  after 990 ms   200\n"
+        "   2  after 990 ms   200, spoiled\n"
         "   3  after 10 ms    in flight\n"
         "     ! no-backoff: it came 10 ms after the failure (200, spoiled): wait, and longer each time\n"
     )
 
 
 def test_the_report_of_nothing_is_one_line() -> None:
-    assert as_text(report([], Patience(), 0)).startswith("0 calls, 0 attempts: ")
+    assert as_text(report([], Patience(), 0, 0)) == "0 calls, 0 attempts; 0 findings\n"
 
 
 EXCHANGES = st.lists(
@@ -253,5 +323,5 @@ def test_each_exchange_is_one_attempt_of_one_call(exchanges: list[tuple[str, int
     numbers = attempt_numbers(entries)
     for call in calls:
         assert len({attempt.tenant for attempt in call.attempts}) == 1
-        assert [numbers[attempt.id] for attempt in call.attempts] == list(range(1, len(call.attempts) + 1))
+        assert [numbers[attempt] for attempt in call.attempts] == list(range(1, len(call.attempts) + 1))
         assert all(attempt.status != 200 for attempt in call.attempts[:-1])

@@ -45,10 +45,10 @@ def test_an_id_follows_from_what_the_rule_says() -> None:
 def test_what_was_made_for_one_token_or_test_can_be_told() -> None:
     book = RuleBook({"fault-1": rule("500", "sk_a")})
     ids = [book.add(made).id for made in (rule("500"), rule("501", "sk_a"), rule("502", "sk_a", "t"))]
-    owner = caller_of("sk_a").tenant.owner
+    tenant = caller_of("sk_a", "t").tenant
     assert book.made() == ids
-    assert book.made(owner) == ids[1:]
-    assert book.made(owner, "t") == book.made(test_id="t") == ids[2:]
+    assert book.made(tenant.owner) == ids[1:]
+    assert book.made(tenant.owner, tenant.test) == book.made(test=tenant.test) == ids[2:]
     assert {entry.id for entry in book if not entry.is_from_start} == set(ids)
 
 

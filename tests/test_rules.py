@@ -64,7 +64,7 @@ R500 = Respond(status=500)
         ({"fault": "500", "match": {"token": "two words"}}, "/match/token: a token is one word of visible ASCII"),
         ({"fault": "500", "match": {"token": "sk…#123456"}}, "/match: a masked token needs its tokenDigest"),
         ({"fault": "500", "match": {"token": "sk_a", "tokenDigest": "0" * 32}}, "/match: tokenDigest is not that of"),
-        ({"fault": "500", "match": {"testId": " "}}, "/match/testId: a test id is not empty"),
+        ({"fault": "500", "match": {"testId": " "}}, "/match/testId: an id has more than spaces"),
         ('{"name": "\\ud800", "fault": "500"}', "not JSON: half of a surrogate pair"),
         ({"delay": {}}, "/delay: give ms, or minMs and maxMs, or medianMs and sigma"),
         ({"delay": {"ms": 1, "sigma": 1}}, "/delay: give ms, or minMs and maxMs, or medianMs and sigma"),

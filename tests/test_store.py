@@ -80,7 +80,7 @@ def test_chosen_audiences_stay_until_they_are_forgotten() -> None:
         with pytest.raises(FullError, match="at most 3 audiences may be chosen"):
             await tenants.choose_audiences(other.tenant, [{}, {}])
         await tenants.choose_audiences(one.tenant, [{}, {}])
-        await tenants.forget(one.tenant.owner, "t")
+        await tenants.forget(one.tenant.owner, test.tenant.test)
         assert await tenants.audiences(test) == generated
         assert await tenants.audiences(one) == [{}, {}]
         await tenants.forget(one.tenant.owner)
@@ -100,8 +100,7 @@ def test_the_counters_of_a_rule_can_be_forgotten() -> None:
 
     async def run(tenants: Store) -> None:
         await tenants.with_counters(of("a"), strike)
-        await tenants.forget_rule("r")
-        await tenants.forget_rule("unknown")
+        await tenants.forget_rules(["r", "unknown"])
         assert await tenants.with_counters(of("a"), dict) == {"s": Count(1)}
 
     asyncio.run(run(store()))

@@ -3,11 +3,15 @@
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from mock_atoms import MockServer
 from mock_atoms.verification import LONGEST_WAIT_MS
@@ -64,7 +68,9 @@ def test_a_request_has_the_shape_of_wiremocks(server: MockServer, admin: httpx.C
     assert oldest["response"]["headers"]["content-type"] == "application/json; charset=utf-8"
     assert middle["request"]["cookies"] == {"a": ["1", "2"], "b": "3"}
     assert (middle["request"]["body"], middle["request"]["bodyAsBase64"]) == ("x", "eA==")
-    assert (middle["wasMatched"], middle["responseDefinition"]) == (False, {"status": 404})
+    assert middle["wasMatched"] is False
+    assert middle["responseDefinition"] == {"status": 404, "fromConfiguredStub": False}
+    assert (newest["response"]["body"], newest["response"]["bodyAsBase64"]) == ("", "")
     assert newest["response"]["status"] == 401
     assert set(oldest["timing"]) == {"addedDelay", "processTime", "responseSendTime", "serveTime", "totalTime"}
 
@@ -72,7 +78,8 @@ def test_a_request_has_the_shape_of_wiremocks(server: MockServer, admin: httpx.C
 def test_a_broken_connection_goes_by_wiremocks_name(server: MockServer, admin: httpx.Client) -> None:
     with pytest.raises(httpx.ReadError):
         httpx.get(f"{server.url}/audience", headers=ACME | {"Prefer": "fault=reset"})
-    assert listed(admin.get("/requests"))[0]["response"] == {"fault": "CONNECTION_RESET_BY_PEER", "headers": {}}
+    response = listed(admin.get("/requests"))[0]["response"]
+    assert response == {"fault": "CONNECTION_RESET_BY_PEER", "headers": {}, "body": "", "bodyAsBase64": ""}
 
 
 def test_a_host_without_a_port_has_that_of_its_scheme(server: MockServer, admin: httpx.Client) -> None:
@@ -101,7 +108,8 @@ def test_a_host_without_a_port_has_that_of_its_scheme(server: MockServer, admin:
 def test_requests_are_listed_the_newest_first(admin: httpx.Client, query: str, found: list[str], total: int) -> None:
     answer = admin.get(f"/requests?{query}")
     assert urls(answer) == [line.replace("/", PATH).replace("?a", "?a=1&a=2") for line in found]
-    assert answer.json()["meta"] == {"total": total, "dropped": 0}
+    assert answer.json()["meta"] == {"total": total}
+    assert answer.headers["x-mock-atoms-dropped"] == "0"
     assert answer.json()["requestJournalDisabled"] is False
 
 
@@ -158,7 +166,7 @@ def test_what_went_where_nothing_is_comes_with_the_operation_that_is_nearest(adm
     assert urls(admin.get("/requests/unmatched")) == [f"POST {PATH}"]
     (miss,) = admin.get("/requests/unmatched/near-misses").json()["nearMisses"]
     assert miss["requestPattern"] == {"method": "GET", "urlPathTemplate": PATH}
-    assert miss["differences"] == [{"field": "method", "expected": "GET", "actual": "POST"}]
+    assert miss["request"]["mockAtoms"]["differences"] == [{"field": "method", "expected": "GET", "actual": "POST"}]
 
 
 def test_where_nothing_is_found_the_nearest_are_shown_with_what_differs(admin: httpx.Client) -> None:
@@ -167,7 +175,7 @@ def test_where_nothing_is_found_the_nearest_are_shown_with_what_differs(admin: h
     first, second = answer.json()["nearMisses"]
     assert first["request"]["url"] == f"{PATH}?a=1&a=2"
     assert 0 < first["matchResult"]["distance"] <= second["matchResult"]["distance"] < 1
-    (difference,) = first["differences"]
+    (difference,) = first["request"]["mockAtoms"]["differences"]
     assert (difference["field"], difference["actual"]) == ("headers.Authorization", "Bearer sk_…#665b48")
     assert "sk_wrong_one" not in answer.text
     assert admin.post("/requests/find?nearMisses=2", json={}).json()["nearMisses"] == []
@@ -180,7 +188,7 @@ def test_where_nothing_is_found_the_nearest_are_shown_with_what_differs(admin: h
         ({"bodyPatterns": [{"matchesXPath": "/a"}]}, "/bodyPatterns/0/matchesXPath"),
         ({"headers": {"a/b": {"before": "now"}}}, "/headers/a~1b/before"),
         ({"clientIp": {"equalTo": "127.0.0.1"}}, "/clientIp"),
-        ([], "/"),
+        ([], ""),
     ],
 )
 @pytest.mark.parametrize("path", ["find", "count", "remove"])
@@ -208,6 +216,39 @@ def test_a_count_waits_for_clients_that_are_not_done(server: MockServer, admin: 
     assert admin.post("/requests/count?atLeast=4", json=pattern).json()["count"] == 3
 
 
+def test_a_count_is_of_what_is_there_when_it_is_told(server: MockServer, admin: httpx.Client) -> None:
+    pattern = {"bodyPatterns": [{"doesNotContain": "x"}], "method": "PUT"}
+    with ThreadPoolExecutor() as threads:
+        patient = httpx.Client(base_url=admin.base_url, timeout=60)
+        counted = threads.submit(patient.post, "/requests/count?atLeast=2&timeoutMs=1500", json=pattern)
+        for body in ("a", "x"):
+            httpx.put(f"{server.url}/audience", headers={"Prefer": "delay=30", **ACME}, content=body)
+        admin.delete("/requests")
+        httpx.put(f"{server.url}/audience", headers=ACME, content="b")
+        assert counted.result().json()["count"] == 1
+        patient.close()
+
+
+def test_retries_of_a_long_upload_are_one_call(server: MockServer, admin: httpx.Client) -> None:
+    with requests.Session() as session:
+        retries = Retry(3, backoff_factor=0.1, status_forcelist=[500], allowed_methods=None, raise_on_status=False)
+        session.mount("http://", HTTPAdapter(max_retries=retries))
+        headers = {"Authorization": "Bearer sk_mock_500x2.upload"}
+        session.post(f"{server.url}/audience", headers=headers, data=b"x" * 1_000_000, timeout=60)
+    (call,) = admin.get("/retries?token=sk_mock_500x2.upload").json()["calls"]
+    assert (call["statuses"], call["outcome"]) == ([500, 500, 404], "refused")
+    assert {finding["kind"] for finding in call["findings"]} >= {"retried-unsafe-request"}
+    (event, *_) = listed(admin.get("/requests"))
+    assert event["request"]["mockAtoms"]["bodySize"] == 1_000_000
+
+
+def test_a_mask_in_the_place_of_a_number_breaks_nothing(server: MockServer, admin: httpx.Client) -> None:
+    httpx.post(f"{server.url}/audience", headers={"Authorization": "Bearer 123456"}, json={"n": 1})
+    for operator in ({"equalToJson": {"n": 123456}}, {"matchesJsonPath": "$[?@.n == 123456]"}):
+        assert admin.post("/requests/count", json={"bodyPatterns": [operator]}).json()["count"] == 0
+    assert admin.post("/requests/count", json={"bodyPatterns": [{"equalToJson": {"n": 1}}]}).json()["count"] == 1
+
+
 def test_a_stop_ends_the_wait() -> None:
     mock = MockServer().start()
     head = "POST /__admin/requests/count?atLeast=1&timeoutMs=600000 HTTP/1.1\r\nHost: x\r\n"
@@ -226,14 +267,19 @@ def test_the_retry_report_is_of_those_who_are_asked_for(server: MockServer, admi
     assert (call["statuses"], call["outcome"]) == ([500, 500, 200], "recovered")
     assert [finding["kind"] for finding in call["findings"]] == ["no-backoff"] * 2
     assert told["summary"]["attempts"] == 3
-    patient = admin.get("/retries?minBackoffMs=0&token=" + quote("sk_mock_500x2.report")).json()
-    assert patient["summary"]["findings"] == 0
+    lenient = admin.get("/retries?minBackoffMs=0&token=" + quote("sk_mock_500x2.report")).json()
+    assert lenient["summary"]["findings"] == 0
+    apart = admin.get("/retries?newCallAfterMs=0&token=sk_mock_500x2.report").json()
+    assert apart["summary"]["calls"] == 3
     assert len(admin.get("/retries").json()["calls"]) == 4
-    (other,) = admin.get("/retries?testId=t1&patienceMs=600000").json()["calls"]
-    assert (other["testId"], other["outcome"]) == ("t1", "still failing")
+    (other,) = admin.get("/retries?testId=t1").json()["calls"]
+    assert (other["testId"], other["outcome"]) == ("t1", "refused")
+    httpx.get(f"{server.url}/audience", headers={"Authorization": "Bearer sk_mock_500.report"})
+    (patient,) = admin.get("/retries?token=sk_mock_500.report&patienceMs=600000").json()["calls"]
+    assert patient["outcome"] == "still failing"
     text = admin.get("/retries?format=text&token=sk_mock_500x2.report")
     assert text.headers["content-type"] == "text/plain; charset=utf-8"
-    assert text.text.startswith("1 call, 3 attempts: 0 succeeded at once, 1 recovered")
+    assert text.text.startswith("1 call, 3 attempts: 1 recovered; 2 findings")
 
 
 def test_the_journal_numbers_attempts_as_the_report_does(server: MockServer, admin: httpx.Client) -> None:
@@ -242,3 +288,64 @@ def test_the_journal_numbers_attempts_as_the_report_does(server: MockServer, adm
     pattern = {"headers": {"Authorization": {"contains": "sk_mock_500x2.numbers"}}}
     found = listed(admin.post("/requests/find", json=pattern))
     assert [request["mockAtoms"]["attempt"] for request in found] == [1, 2, 3]
+
+
+def test_the_report_waits_a_little_for_who_has_just_given_up(server: MockServer, admin: httpx.Client) -> None:
+    headers = {"Authorization": "Bearer sk_mock_hangx1.settling"}
+    for _ in range(3):
+        admin.post("/reset")
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(f"{server.url}/audience", headers=headers, timeout=httpx.Timeout(20, read=0.05))
+        (call,) = admin.get("/retries?timeoutMs=20000").json()["calls"]
+        assert (call["outcome"], call["attempts"][0]["ended"]) == ("gave up", "aborted")
+
+
+def test_the_report_does_not_wait_for_those_who_still_wait(server: MockServer, admin: httpx.Client) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as waiting:
+        waiting.sendall(
+            b"GET /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_mock_hang.still\r\n\r\n"
+        )
+        admin.post("/requests/count?atLeast=4&timeoutMs=20000", json={})
+        for timeout in (0, 20):
+            (call,) = admin.get(f"/retries?token=sk_mock_hang.still&timeoutMs={timeout}").json()["calls"]
+            assert call["outcome"] == "still failing"
+
+
+def test_who_has_no_valid_key_is_found_by_it(server: MockServer, admin: httpx.Client) -> None:
+    for number in (1, 2):
+        httpx.get(f"{server.url}/audience", headers={"Authorization": f"Bearer sk_mock_revoked.{number}"})
+    (call,) = admin.get("/retries?token=sk_mock_revoked.1").json()["calls"]
+    assert (call["statuses"], call["tenant"], call["findings"]) == ([401], "-", [])
+    assert admin.get("/requests?token=sk_mock_revoked.1").json()["meta"]["total"] == 1
+    admin.post("/reset", json={"token": "sk_mock_revoked.1"})
+    assert admin.get("/requests?token=sk_mock_revoked.1").json()["meta"]["total"] == 0
+    assert admin.get("/requests?token=sk_mock_revoked.2").json()["meta"]["total"] == 1
+
+
+def test_a_journal_that_is_off_says_so_to_people() -> None:
+    with MockServer(journal_size=0) as off:
+        answer = httpx.get(f"{off.root_url}/__admin/retries?format=text")
+        assert answer.text == "the journal is off: start the server without --journal-size 0\n"
+        assert httpx.get(f"{off.root_url}/__admin/retries").json()["requestJournalDisabled"] is True
+
+
+def test_a_form_and_a_request_without_a_host_have_wiremocks_shape(server: MockServer, admin: httpx.Client) -> None:
+    httpx.post(f"{server.url}/audience", data={"a": ["1", "2"], "b": ""})
+    assert listed(admin.get("/requests"))[0]["request"]["formParams"] == {
+        "a": {"key": "a", "values": ["1", "2"]},
+        "b": {"key": "b", "values": [""]},
+    }
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as old:
+        old.sendall(b"GET /atoms/v1/audience HTTP/1.0\r\n\r\n")
+        while old.recv(65536):
+            pass
+    request = listed(admin.get("/requests"))[0]["request"]
+    assert (request["host"], request["port"], request["protocol"]) == ("127.0.0.1", server.port, "HTTP/1.0")
+    assert request["absoluteUrl"] == f"{server.root_url}{PATH}"
+
+
+def test_suites_written_for_wiremock_may_reset_what_is_not_there(admin: httpx.Client) -> None:
+    assert admin.post("/scenarios/reset").json() == {}
+    assert len(listed(admin.get("/requests"))) == 3
+    assert admin.post("/mappings/reset").json() == {}
+    assert listed(admin.get("/requests")) == []
