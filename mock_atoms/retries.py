@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
@@ -100,8 +100,9 @@ def fold(entries: Iterable[Entry], longest_pause: float = LONGEST_PAUSE_MS / 100
     return [call for _, call in sorted(found, key=itemgetter(0))]
 
 
-def _fold_alike(entries: list[tuple[int, Entry]], longest_pause: float) -> Iterator[tuple[int, Call]]:
-    """Yield the calls of requests that are alike, each with the position of its first attempt."""
+def _fold_alike(entries: list[tuple[int, Entry]], longest_pause: float) -> list[tuple[int, Call]]:
+    """Return the calls of requests that are alike, each with the position of its first attempt."""
+    calls: list[tuple[int, Call]] = []
     failed: list[Call] = []
     running: list[Call] = []
     to_come = Counter(_connection(entry) for _, entry in entries)
@@ -112,7 +113,7 @@ def _fold_alike(entries: list[tuple[int, Entry]], longest_pause: float) -> Itera
         call = _continued(failed, entry, to_come)
         if call is None:
             call = Call()
-            yield position, call
+            calls.append((position, call))
         else:
             failed.remove(call)
         if running:
@@ -122,6 +123,7 @@ def _fold_alike(entries: list[tuple[int, Entry]], longest_pause: float) -> Itera
         running.append(call)
         if entry.ended is not None and not has_succeeded(entry):
             failed.append(call)
+    return calls
 
 
 def _continued(failed: list[Call], entry: Entry, to_come: Mapping[tuple[str, int], int]) -> Call | None:
@@ -174,11 +176,10 @@ def _key(entry: Entry) -> tuple[object, ...]:
     if boundary:
         body = body.replace(boundary[1].encode(), b"")
     idempotency = tuple(entry.header("idempotency-key"))
-    size, rest = entry.body_size, b"" if boundary else entry.body_rest
-    if not entry.body_complete:  # how much of it came is chance
-        size, rest = int(next(iter(entry.header("content-length")), "0")), b""
+    length = tuple(entry.header("content-length"))
+    rest = entry.body_rest if entry.body_complete and not boundary else b""  # how much of it came is chance
     caller = entry.tenant.key or entry.secrets  # those whose keys are not valid are several, too
-    return caller, entry.method, entry.url, body, size, rest, idempotency
+    return caller, entry.method, entry.url, body, length, rest, idempotency
 
 
 def _over_by(entry: Entry) -> float:
