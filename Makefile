@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 IMAGE ?= mock-atoms
+PARALLEL ?= --numprocesses=auto --dist=loadfile
 
 .PHONY: serve test check format dist image test-container clean
 
@@ -10,13 +11,13 @@ serve: $(VENV)/.installed ## serve on http://127.0.0.1:28667/atoms/v1 with the e
 	$(BIN)/mock-atoms serve --fixtures fixtures
 
 test: $(VENV)/.installed-test ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 check: $(VENV)/.installed-dev ## lint, types, import order, and the tests with branch coverage
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

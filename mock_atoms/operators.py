@@ -404,11 +404,14 @@ class _JsonPath:
             raise ConfigError(f"not a JSONPath: {error}", pointer) from None
         self.is_single = isinstance(self._path, jsonpath.JSONPath) and self._path.singular_query()
         """Whether it can find one value only."""
+        self._filters_root = re.match(r"\$\s*\[\s*\?", text) is not None
 
     def find(self, text: str | None) -> list[Any]:
         """Return what it finds in `text`, nothing where that is no JSON, or a filter cannot be applied to it."""
         try:
             content = json.loads(text or "")
+            if self._filters_root and isinstance(content, dict):
+                content = [content]  # in WireMock a filter looks at an object, in RFC 9535 at its members
             # A string would be taken for JSON to parse.
             return self._path.findall(json.dumps(content) if isinstance(content, str) else content)
         except Exception:  # noqa: BLE001 - as in WireMock, what a filter cannot compare does not match
