@@ -74,8 +74,8 @@ class Exchange:
         return line
 
     def log(self) -> None:
-        """Write the line: a warning where the request went where the mock has nothing."""
-        level = logging.WARNING if self.reason in UNROUTED else logging.INFO
+        """Write the line: a warning where the request asks for what the mock does not have."""
+        level = logging.WARNING if self.reason in WARNED_OF else logging.INFO
         LOGGER.log(level, "%s", self, extra={"exchange": self})
 
 
@@ -86,6 +86,9 @@ BAD_PREFER = "bad-prefer"
 UNMOCKED_ROUTE = "unmocked-route"
 OUTSIDE_BASE_PATH = "outside-base-path"
 UNROUTED = {UNMOCKED_ROUTE, OUTSIDE_BASE_PATH}
+UNKNOWN_MAGIC_WORD = "unknown-magic-word"
+"""The reason of an answer that is the API's own, since what a magic key seems to ask for means nothing."""
+WARNED_OF = {*UNROUTED, UNKNOWN_MAGIC_WORD}
 
 
 class JsonFormatter(logging.Formatter):

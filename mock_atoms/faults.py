@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from mock_atoms.expressions import ExpressionError, Preference, parse_expression
+from mock_atoms.personas import persona_of
 from mock_atoms.rulebook import Entry, RuleBook
 from mock_atoms.rules import Alter, Connection, Limit, Respond, Rule, When
 from mock_atoms.tenancy import Caller, Tenant, magic_word
@@ -83,6 +84,18 @@ ERROR_RATE_RULE = "error-rate"
 def error_rate_rule(share: float) -> Rule:
     """Return the rule by which a share of what had no answer so far is answered 500."""
     return Rule(when=When(probability=share), respond=Respond(status=500))
+
+
+def asks_for_nothing(token: str) -> bool:
+    """Tell whether `token` looks like a magic key, and its word is neither a persona nor an expression."""
+    word = magic_word(token)
+    if word is None or persona_of(token) is not None:
+        return False
+    try:
+        parse_expression(word)
+    except ExpressionError:
+        return True
+    return False
 
 
 class FaultEngine:

@@ -19,17 +19,18 @@ from mock_atoms.exchange import (
     OUTSIDE_BASE_PATH,
     SCOPE_KEY,
     SHUTTING_DOWN,
+    UNKNOWN_MAGIC_WORD,
     UNMOCKED_ROUTE,
     Exchange,
 )
 from mock_atoms.expressions import ExpressionError, Preference, parse_prefer
-from mock_atoms.faults import Arrival, Counters, FaultEngine, Strike
+from mock_atoms.faults import Arrival, Counters, FaultEngine, Strike, asks_for_nothing
 from mock_atoms.holding import Holder, Outcome
 from mock_atoms.journal import ANSWERED, BODY_CAP, Entry, Journal
 from mock_atoms.mock import MockAtoms
 from mock_atoms.rules import BODILESS, Alter
 from mock_atoms.store import Store
-from mock_atoms.tenancy import Caller, identify
+from mock_atoms.tenancy import Caller, Nobody, identify
 from mock_atoms.tokens import conceal, conceal_url
 
 FAULT_HEADER = b"x-mock-atoms-fault"
@@ -83,6 +84,7 @@ class Observe:
         self._store = mock.store
         self._generator = mock.generator
         self._journal = mock.journal
+        self._fixtures = mock.fixtures
         self._clock = mock.clock
         self._patience = patience
 
@@ -104,6 +106,7 @@ class Observe:
                 if intake is not None:
                     await intake.read_on(self._patience)
                 entry.answering = self._clock()
+                exchange.reason = exchange.reason or self._doubt(exchange.caller)
                 exchange.status = message["status"]
                 entry.answer_headers = message["headers"] = _marked(message["headers"], exchange, request_id)
             else:
@@ -120,6 +123,12 @@ class Observe:
         finally:
             if entry.ended is None:
                 self._finish(exchange, entry, intake, ABORTED)
+
+    def _doubt(self, caller: Caller | Nobody) -> str | None:
+        """Return what the answer should say of a key that seems to ask for something that is not there."""
+        if isinstance(caller, Nobody) or not asks_for_nothing(caller.token) or self._fixtures.are_written(caller):
+            return None
+        return UNKNOWN_MAGIC_WORD
 
     def _arrived(self, scope: Scope, exchange: Exchange, request_id: bytes) -> Entry:
         token = exchange.caller.token

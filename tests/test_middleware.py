@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
@@ -254,6 +255,32 @@ def test_a_json_log_carries_other_messages_and_tracebacks() -> None:
     assert "RuntimeError: broken" in entry["traceback"]
     plain = logging.LogRecord("uvicorn.error", logging.ERROR, "x", 1, "plain", (), None)
     assert "traceback" not in json.loads(JsonFormatter().format(plain))
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        ("sk_mock_50o", "unknown-magic-word"),
+        ("sk_mock_revoke.me", "unknown-magic-word"),
+        ("sk_mock_", "unknown-magic-word"),
+        ("sk_mock_one.me", None),
+        ("sk_mock_500x0.me", None),
+        ("sk_mocking", None),
+    ],
+)
+def test_a_magic_key_that_means_nothing_is_told_of(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture, token: str, reason: str | None
+) -> None:
+    with caplog.at_level(logging.WARNING, "mock_atoms"):
+        answer = client.get("/audience", headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status_code, answer.headers.get("x-mock-atoms-reason")) == (200, reason)
+    assert len(caplog.records) == (reason is not None)
+
+
+def test_a_fixture_file_may_name_a_key_that_looks_like_a_magic_one(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"tokens": ["sk_mock_mine"], "audiences": []}')
+    answer = call(create_app(Settings(fixtures=tmp_path)), "/atoms/v1/audience", bearer("sk_mock_mine"))
+    assert "x-mock-atoms-reason" not in answer.headers
 
 
 def test_an_answer_in_pieces_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
