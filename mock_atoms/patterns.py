@@ -8,7 +8,8 @@ from heapq import nsmallest
 from typing import Any, NamedTuple
 
 from mock_atoms.journal import CREDENTIAL_HEADERS, Entry, Journal
-from mock_atoms.operators import Matcher, Operand, Place, is_too_deep, parse_matcher, regular_expression
+from mock_atoms.json_matching import is_too_deep
+from mock_atoms.operators import Matcher, Operand, Place, parse_matcher, regular_expression
 from mock_atoms.settings import ConfigError
 from mock_atoms.tokens import conceal_url, mask, redact
 

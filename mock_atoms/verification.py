@@ -17,7 +17,8 @@ from mock_atoms.control import BAD_ID_CODE, Parameters, RefusedError, call, sent
 from mock_atoms.holding import Holder
 from mock_atoms.mock import MockAtoms
 from mock_atoms.patterns import Pattern, nearest, parse_pattern, shown_pattern
-from mock_atoms.retries import LONGEST_PAUSE_MS, MIN_BACKOFF_MS, Patience, as_text, attempt_numbers, fold, report
+from mock_atoms.retries import LONGEST_PAUSE_MS, MIN_BACKOFF_MS, Patience, attempt_numbers, fold
+from mock_atoms.retry_report import as_text, report
 from mock_atoms.settings import ConfigError
 from mock_atoms.wiremock import logged_request, near_miss, serve_event
 

@@ -25,10 +25,12 @@ UPPER = [
     "store",
     "exchange",
     "journal",
+    "json_matching",
     "operators",
     "patterns",
     "wiremock",
     "retries",
+    "retry_report",
     "state",
 ]
 LOWER = [

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mock_atoms.journal import Entry, Journal
-from mock_atoms.operators import JsonEquality, Matcher, Place, parse_matcher
+from mock_atoms.json_matching import JsonEquality
+from mock_atoms.operators import Matcher, Place, parse_matcher
 from mock_atoms.settings import ConfigError
 from mock_atoms.tenancy import NOBODY
 from mock_atoms.tokens import mask

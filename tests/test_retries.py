@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mock_atoms.journal import Entry
-from mock_atoms.retries import Outcome, Patience, as_json, as_text, attempt_numbers, fold, outcome, report
+from mock_atoms.retries import Outcome, Patience, attempt_numbers, fold, outcome
+from mock_atoms.retry_report import as_json, as_text, report
 from mock_atoms.tenancy import NOBODY, caller_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
