@@ -18,8 +18,8 @@ from mock_atoms.control import (
     Guard,
     Parameters,
     RefusedError,
-    call,
     no_such_call,
+    route,
     sent_json,
     unprocessable,
     whose,
@@ -28,7 +28,7 @@ from mock_atoms.expressions import parse_fault
 from mock_atoms.fixtures import parse_fixture
 from mock_atoms.generator import iso
 from mock_atoms.mock import MockAtoms
-from mock_atoms.rulebook import Entry, FullError
+from mock_atoms.rulebook import ActiveRule, FullError
 from mock_atoms.settings import LOCALHOST_ORIGINS, ConfigError
 from mock_atoms.state import OtherServerError, replace_state, state_json, tenant_json
 from mock_atoms.tenancy import caller_of
@@ -86,12 +86,12 @@ class Control:
     def routes(self) -> list[Route]:
         """Return the calls."""
         return [
-            call("/health", get=self.health),
-            call("/faults", get=self.list_faults, post=self.create_fault, delete=self.delete_faults),
-            call("/faults/{id}", get=self.get_fault, delete=self.delete_fault),
-            call("/tenants", get=self.list_tenants, put=self.set_tenant),
-            call("/state", get=self.get_state, put=self.put_state),
-            call("/reset", post=self.reset),
+            route("/health", get=self.health),
+            route("/faults", get=self.list_faults, post=self.create_fault, delete=self.delete_faults),
+            route("/faults/{id}", get=self.get_fault, delete=self.delete_fault),
+            route("/tenants", get=self.list_tenants, put=self.set_tenant),
+            route("/state", get=self.get_state, put=self.put_state),
+            route("/reset", post=self.reset),
         ]
 
     async def health(self, _request: Request) -> Response:
@@ -142,7 +142,7 @@ class Control:
         await self._mock.remove_rules([entry.id])
         return JSONResponse({})
 
-    def _entry(self, request: Request) -> Entry:
+    def _entry(self, request: Request) -> ActiveRule:
         rule_id: str = request.path_params["id"]
         entry = self._mock.rules.get(rule_id)
         if entry is None:

@@ -7,14 +7,14 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms.rules import read_json
-from mock_atoms.settings import NOT_BLANK, ConfigError, Settings, Token, explain, is_loopback, pointer_of
+from mock_atoms.settings import NOT_BLANK, ConfigError, Settings, Token, is_loopback, parse_model
 from mock_atoms.tokens import redact
 
 PREFIX = "/__admin"
@@ -70,7 +70,8 @@ async def sent_json(request: Request, *, optional: bool = False) -> Any:  # noqa
     """Return the JSON that was sent, or `None` where nothing was and nothing need be.
 
     Raises:
-        RefusedError: it is too long, not JSON, or not said to be.
+        ConfigError: it is not JSON.
+        RefusedError: it is too long, or not said to be JSON.
     """
     body = bytearray()
     try:
@@ -91,10 +92,7 @@ async def sent_json(request: Request, *, optional: bool = False) -> Any:  # noqa
             "not said to be JSON",
             "send the header Content-Type: application/json with the body",
         )
-    try:
-        return read_json(bytes(body))
-    except ConfigError as error:
-        raise unprocessable(error) from None
+    return read_json(bytes(body))
 
 
 class Parameters:
@@ -110,14 +108,10 @@ class Parameters:
         for name, value in parse_qsl(query, keep_blank_values=True):
             if name not in known:
                 there_are = f"there are {', '.join(known)}" if known else "this call has none"
-                raise self._wrong(name, f"no such parameter; {there_are}")
+                raise self.wrong(name, f"no such parameter; {there_are}")
             if name in self._values:
-                raise self._wrong(name, "it stands twice")
+                raise self.wrong(name, "it stands twice")
             self._values[name] = value
-
-    @staticmethod
-    def _wrong(name: str, problem: str) -> RefusedError:
-        return RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, "parameter cannot be used", f"{name}: {problem}", name)
 
     def text(self, name: str) -> str | None:
         """Return a parameter, `None` where it is not there."""
@@ -129,19 +123,20 @@ class Parameters:
         if text is None:
             return default
         if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) > most:
-            raise self._wrong(name, f"give a whole number from 0 to {most}")
+            raise self.wrong(name, f"give a whole number from 0 to {most}")
         return int(text)
 
     def choice(self, name: str, *allowed: str) -> str:
         """Return one of `allowed`, the first where it is not there."""
         text = self._values.get(name, allowed[0])
         if text not in allowed:
-            raise self._wrong(name, f"give {' or '.join(allowed)}")
+            raise self.wrong(name, f"give {' or '.join(allowed)}")
         return text
 
-    def wrong(self, name: str, problem: str) -> RefusedError:
+    @staticmethod
+    def wrong(name: str, problem: str) -> RefusedError:
         """Return the refusal of a parameter."""
-        return self._wrong(name, problem)
+        return RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, "parameter cannot be used", f"{name}: {problem}", name)
 
     def whose(self) -> "Whose":
         """Return whom `token` and `testId` mean."""
@@ -149,7 +144,7 @@ class Parameters:
         try:
             return whose(given)
         except ConfigError as error:
-            raise self._wrong(error.pointer.strip("/"), error.problem) from None
+            raise self.wrong(error.pointer.strip("/"), error.problem) from None
 
 
 class Whose(BaseModel):
@@ -170,11 +165,7 @@ def whose(given: object) -> Whose:
         for name, value in given.items():
             if value is None:
                 raise ConfigError("give text, or leave it out to mean all", f"/{name}")
-    try:
-        return Whose.model_validate(given)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ConfigError(explain(first), pointer_of(first)) from None
+    return parse_model(Whose, given)
 
 
 class Guard:
@@ -266,7 +257,7 @@ def _is_address(host: str) -> bool:
     return ":" in host or re.fullmatch(r"[\d.]+", host) is not None
 
 
-def call(path: str, **handlers: Callable[[Request], Awaitable[Response]]) -> Route:
+def route(path: str, **handlers: Callable[[Request], Awaitable[Response]]) -> Route:
     """Return the route of `path`, below the prefix, with a handler for each method, by its lower-case name."""
 
     async def dispatch(request: Request) -> Response:

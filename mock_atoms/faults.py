@@ -5,17 +5,18 @@ No clock, no I/O, and no randomness but what follows from (seed, rule, tenant, n
 
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
 from mock_atoms.expressions import ExpressionError, Preference, parse_expression
 from mock_atoms.personas import persona_of
-from mock_atoms.rulebook import Entry, RuleBook
+from mock_atoms.rulebook import ActiveRule, RuleBook
 from mock_atoms.rules import Alter, Connection, Limit, Respond, Rule, When
 from mock_atoms.tenancy import Caller, Tenant, magic_word
 
+_KNOWN_WORDS = 1_000  # of magic keys, which need not be parsed anew for each request
 _CHANCES = 1 << 53  # as many as a float from 0 to 1 can tell apart
 
 
@@ -86,16 +87,12 @@ def error_rate_rule(share: float) -> Rule:
     return Rule(when=When(probability=share), respond=Respond(status=500))
 
 
-def asks_for_nothing(token: str) -> bool:
-    """Tell whether `token` looks like a magic key, and its word is neither a persona nor an expression."""
-    word = magic_word(token)
-    if word is None or persona_of(token) is not None:
-        return False
+def _rule_of_word(word: str) -> Rule | None:
+    """Return the rule that the word of a magic key is short for, `None` where it is no expression."""
     try:
-        parse_expression(word)
+        return parse_expression(word)
     except ExpressionError:
-        return True
-    return False
+        return None
 
 
 class FaultEngine:
@@ -109,6 +106,12 @@ class FaultEngine:
     def __init__(self, seed: str, book: RuleBook) -> None:
         self._key = blake2b(seed.encode(), digest_size=32).digest()
         self._book = book
+        self._rule_of_word = lru_cache(_KNOWN_WORDS)(_rule_of_word)
+
+    def asks_for_nothing(self, token: str) -> bool:
+        """Tell whether `token` looks like a magic key, and its word is neither a persona nor an expression."""
+        word = magic_word(token)
+        return word is not None and persona_of(token) is None and self._rule_of_word(word) is None
 
     def decide(self, arrival: Arrival, preference: Preference | None, counters: Counters) -> Strike | None:
         """Tell what befalls a request, and count it in `counters`.
@@ -151,13 +154,11 @@ class FaultEngine:
                 return Strike(tuple(struck), delay_ms or 0.0, rule.respond, rule.connection, rule.alter, facts)
         return Strike(tuple(struck), delay_ms or 0.0) if struck else None
 
-    def _candidates(self, caller: Caller) -> list[Entry]:
+    def _candidates(self, caller: Caller) -> list[ActiveRule]:
         entries = self._book.candidates(caller.tenant)
         word = magic_word(caller.token)
-        if word is not None:
-            with suppress(ExpressionError):  # a word that is no expression makes it just a key
-                return [Entry(KEY_RULE, parse_expression(word), (False, 0)), *entries]
-        return entries
+        rule = None if word is None else self._rule_of_word(word)
+        return entries if rule is None else [ActiveRule(KEY_RULE, rule, (False, 0)), *entries]
 
     def _strikes(self, when: When, rule_id: str, tenant: Tenant, count: Count) -> bool:
         return (

@@ -22,7 +22,7 @@ from pydantic import (
 from mock_atoms.contract import MAX_MEMBERS, Audience, ObjectId, render_json
 from mock_atoms.generator import Generator, Recipe, iso, object_id
 from mock_atoms.personas import persona_of
-from mock_atoms.settings import ConfigError, Locale, Token, explain, pointer_of
+from mock_atoms.settings import ConfigError, Locale, Token, explain, parse_model
 from mock_atoms.tenancy import Caller, digest_of
 from mock_atoms.tokens import mask
 
@@ -256,11 +256,7 @@ def parse_fixture(given: object) -> FixtureFile:
     Raises:
         ConfigError: names the field by JSON pointer.
     """
-    try:
-        return FixtureFile.model_validate(given)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ConfigError(explain(first), pointer_of(first)) from None
+    return parse_model(FixtureFile, given)
 
 
 def read_file(path: Path) -> FixtureFile:

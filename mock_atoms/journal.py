@@ -1,27 +1,22 @@
 """The journal: what each client really sent, and what became of it. Bounded, and without a whole token in it."""
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
+from mock_atoms.credentials import Credentials
 from mock_atoms.exchange import UNROUTED
 from mock_atoms.tenancy import Tenant, digest_of, digest_of_test, header_text
-from mock_atoms.tokens import conceal, mask
 
 BODY_CAP = 65_536
 """How many bytes of a request's body are kept."""
 MAX_BYTES = 64 * 1024 * 1024
 """How many bytes of URLs, headers and bodies the whole journal keeps."""
-CREDENTIAL_HEADERS = {"authorization", "proxy-authorization", "x-api-key", "api-key"}
-"""Headers whose value is a secret, by lower-case name."""
 FORM_TYPE = "application/x-www-form-urlencoded"
 ANSWERED = "answered"
 """How an exchange ended that had its whole answer; others: `exchange.ABORTED`, or the kind of a connection fault."""
-_SCHEME = re.compile(r"(basic|bearer|digest|token|apikey) +(\S.*)", re.IGNORECASE | re.DOTALL)
 _ENTRY_BYTES = 1_000  # roughly what an entry without headers and body takes
 _HEADER_BYTES = 200  # and a header, besides its letters
 
@@ -33,7 +28,7 @@ class Entry:
     Attributes:
         id: a UUID, the `x-request-id` of the answer.
         tenant: whose it is.
-        secrets: digests of the credentials that it was sent with, see `Journal.digest`.
+        secrets: digests of the credentials that it was sent with, see `Credentials.digest`.
         arrived: when it came.
         started: the same, in seconds of a clock that only goes forward.
         method: HTTP method as sent.
@@ -145,17 +140,6 @@ def _gather(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return values
 
 
-def shown_credentials(value: str) -> str:
-    """Return the value of a header that is a secret as it may be shown: `Bearer sk_acm…#1f3a9c`."""
-    match = _SCHEME.fullmatch(value.strip())
-    return f"{match[1]} {mask(match[2])}" if match else value.strip() and mask(value.strip())
-
-
-def _secret_in(value: str) -> str:
-    match = _SCHEME.fullmatch(value.strip())
-    return match[2] if match else value.strip()
-
-
 class Journal:
     """The last exchanges, the oldest dropped first.
 
@@ -163,16 +147,14 @@ class Journal:
 
     Args:
         size: how many entries are kept; 0 turns it off.
-        key: what digests of credentials are made with, at most 64 bytes. It never shows.
-        session_cookie: name of the cookie whose value is a credential.
+        credentials: what tells the credentials in them.
         max_bytes: how many bytes all entries may have together.
     """
 
-    def __init__(self, size: int, key: bytes, session_cookie: str = "session", max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, size: int, credentials: Credentials, max_bytes: int = MAX_BYTES) -> None:
         self.size = size
+        self.credentials = credentials
         self.dropped = 0
-        self._key = key
-        self._session_cookie = session_cookie
         self._max_bytes = max_bytes
         self._entries: deque[Entry] = deque()
         self._bytes = 0
@@ -226,7 +208,7 @@ class Journal:
     def is_whose(self, token: str | None, test_id: str | None) -> Callable[[Entry], bool]:
         """Return what tells whether an entry belongs to a token, valid or not, and to a test, each `None` for any."""
         owner = None if token is None else digest_of(token)
-        secret = None if token is None else self.digest(token)
+        secret = None if token is None else self.credentials.digest(token)
         test = None if test_id is None else digest_of_test(test_id)
         return lambda entry: (
             entry.tenant.is_of(owner, test) or (secret in entry.secrets and entry.tenant.is_of(None, test))
@@ -236,54 +218,6 @@ class Journal:
         """Call `notice` whenever an entry is new or has changed, until what is returned is called."""
         self._watchers.append(notice)
         return lambda: self._watchers.remove(notice)
-
-    def digest(self, secret: str) -> bytes:
-        """Return what stands for `secret` here; without the key nobody can tell of what it was made."""
-        return blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=16, key=self._key).digest()
-
-    def conceal_headers(
-        self, headers: Sequence[tuple[bytes, bytes]], token: str | None
-    ) -> tuple[tuple[tuple[str, str], ...], frozenset[bytes]]:
-        """Return `headers` as they are kept, and the digests of the credentials in them."""
-        secrets = set() if token is None else {self.digest(token)}
-        shown = []
-        for raw_name, raw_value in headers:
-            name, value = raw_name.decode("latin-1"), header_text(raw_value).strip(" \t")
-            secrets |= self.secrets_in(name, value)
-            shown.append((name, self.shown_header(name, value, token)))
-        return tuple(shown), frozenset(secrets)
-
-    def secrets_in(self, name: str, value: str) -> frozenset[bytes]:
-        """Return the digests of the credentials in a header's value."""
-        if name.lower() in CREDENTIAL_HEADERS:
-            return frozenset({self.digest(_secret_in(value))})
-        if name.lower() == "cookie":
-            return frozenset(map(self.digest, self._session_values(value)))
-        return frozenset()
-
-    def shown_header(self, name: str, value: str, token: str | None = None) -> str:
-        """Return a header's value as it is kept."""
-        if name.lower() in CREDENTIAL_HEADERS:
-            return shown_credentials(value)
-        if name.lower() == "cookie":
-            return ";".join(self._shown_cookie(pair, token) for pair in value.split(";"))
-        return conceal(value, token)
-
-    def is_session_cookie(self, name: str) -> bool:
-        """Tell whether the value of the cookie `name` is a credential."""
-        return name == self._session_cookie
-
-    def _shown_cookie(self, pair: str, token: str | None) -> str:
-        name, equals, value = pair.partition("=")
-        if self.is_session_cookie(name.strip()) and value.strip():
-            return f"{name}={mask(_cookie_text(value))}"
-        return conceal(f"{name}{equals}{value}", token)
-
-    def _session_values(self, line: str) -> Iterator[str]:
-        for pair in line.split(";"):
-            name, _, value = pair.partition("=")
-            if self.is_session_cookie(name.strip()):
-                yield _cookie_text(value)
 
     def _weigh(self, entry: Entry) -> None:
         weight = _ENTRY_BYTES + len(entry.url) + len(entry.body)
@@ -299,7 +233,3 @@ class Journal:
     def _forget(self, entry: Entry) -> None:
         self._bytes -= entry.weight
         entry.kept = False
-
-
-def _cookie_text(value: str) -> str:
-    return unquote(value.strip().strip('"'))

@@ -24,7 +24,7 @@ from mock_atoms.exchange import (
     Exchange,
 )
 from mock_atoms.expressions import ExpressionError, Preference, parse_prefer
-from mock_atoms.faults import Arrival, Counters, FaultEngine, Strike, asks_for_nothing
+from mock_atoms.faults import Arrival, Counters, FaultEngine, Strike
 from mock_atoms.holding import Holder, Outcome
 from mock_atoms.journal import ANSWERED, BODY_CAP, Entry, Journal
 from mock_atoms.mock import MockAtoms
@@ -85,6 +85,7 @@ class Observe:
         self._generator = mock.generator
         self._journal = mock.journal
         self._fixtures = mock.fixtures
+        self._engine = mock.engine
         self._clock = mock.clock
         self._patience = patience
 
@@ -126,13 +127,17 @@ class Observe:
 
     def _doubt(self, caller: Caller | Nobody) -> str | None:
         """Return what the answer should say of a key that seems to ask for something that is not there."""
-        if isinstance(caller, Nobody) or not asks_for_nothing(caller.token) or self._fixtures.are_written(caller):
+        if (
+            isinstance(caller, Nobody)
+            or not self._engine.asks_for_nothing(caller.token)
+            or self._fixtures.are_written(caller)
+        ):
             return None
         return UNKNOWN_MAGIC_WORD
 
     def _arrived(self, scope: Scope, exchange: Exchange, request_id: bytes) -> Entry:
         token = exchange.caller.token
-        headers, secrets = self._journal.conceal_headers(scope["headers"], token)
+        headers, secrets = self._journal.credentials.conceal_headers(scope["headers"], token)
         client, client_port = scope.get("client") or ("", 0)
         query = scope.get("query_string", b"").decode("latin-1")
         entry = Entry(

@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection
 from datetime import UTC, datetime
 
+from mock_atoms.credentials import Credentials
 from mock_atoms.exchange import Clock, Now
 from mock_atoms.expressions import parse_fault
 from mock_atoms.faults import ERROR_RATE_RULE, FaultEngine, error_rate_rule
@@ -44,7 +45,7 @@ class MockAtoms:
         files = read_folder(settings.fixtures) if settings.fixtures else {}
         self.fixtures = Fixtures(self.generator, settings.locale, files)
         self.store: Store = MemoryStore(self.fixtures)
-        self.journal = Journal(settings.journal_size, secrets.token_bytes(32), settings.session_cookie)
+        self.journal = Journal(settings.journal_size, Credentials(secrets.token_bytes(32), settings.session_cookie))
         self.closing = Closing()
         self.rules = RuleBook(_rules(settings))
         self.engine = FaultEngine(settings.seed, self.rules)

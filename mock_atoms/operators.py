@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from mock_atoms.journal import Entry, Journal
+from mock_atoms.credentials import Credentials
+from mock_atoms.journal import Entry
 from mock_atoms.json_matching import JsonEquality, JsonPath, is_too_deep, readable
 from mock_atoms.settings import ConfigError
 from mock_atoms.tokens import conceal, mask
@@ -22,14 +23,14 @@ class Place(NamedTuple):
 
     Attributes:
         pointer: JSON pointer to it.
-        journal: what tells credentials.
+        credentials: what tells them.
         conceal: how a text is kept that stands there, given the caller's token where it is in the text.
         header: the header it is about, where that has credentials.
         is_secret: whether the value is or has a credential, which is always kept masked.
     """
 
     pointer: str
-    journal: Journal
+    credentials: Credentials
     conceal: Callable[[str, str | None], str] = conceal
     header: str = ""
     is_secret: bool = False
@@ -61,8 +62,8 @@ class Operand:
         for separators in (r"\s", r"\s\"',", r"\s\"',&?=:/;{}\[\]()<>"):
             words.update(re.findall(f"[^{separators}]+", text))
         words.update(map(unquote, re.findall("[^?&=/]+", text)), re.findall("(?<==)[^&]+", text))
-        self._words = {place.journal.digest(word): word for word in words}
-        self._needed = place.journal.secrets_in(place.header, text)
+        self._words = {place.credentials.digest(word): word for word in words}
+        self._needed = place.credentials.secrets_in(place.header, text)
         self.shown = place.conceal(text, None)
 
     def forms(self, entry: Entry) -> set[str]:
@@ -76,7 +77,7 @@ class Operand:
 
     def is_secret_of(self, entry: Entry) -> bool:
         """Tell whether the whole text is a credential that `entry` was sent with."""
-        return self._place.journal.digest(self._text) in entry.secrets
+        return self._place.credentials.digest(self._text) in entry.secrets
 
 
 class Matcher(NamedTuple):
@@ -193,7 +194,7 @@ def regular_expression(text: str, pointer: str) -> re.Pattern[str]:
 
 _MASK = re.compile("…#[0-9a-f]{6}")
 _KEY_IN_EXPRESSION = re.compile(r"sk_[\w-]{4,}")
-_HARMLESS = re.compile(r"\^?((?P<scheme>\w+)( |\\s|\\s\+))?(\.\*|\.\+|\\S\+|\\S\*)\$?")
+_HARMLESS = re.compile(r"\^?(\w+( |\\s|\\s\+))?(\.\*|\.\+|\\S\+|\\S\*)\$?")
 
 
 def _inverted(matcher: Matcher, said: str = "") -> Matcher:

@@ -7,7 +7,8 @@ from functools import partial
 from heapq import nsmallest
 from typing import Any, NamedTuple
 
-from mock_atoms.journal import CREDENTIAL_HEADERS, Entry, Journal
+from mock_atoms.credentials import CREDENTIAL_HEADERS, Credentials
+from mock_atoms.journal import Entry
 from mock_atoms.json_matching import is_too_deep
 from mock_atoms.operators import Matcher, Operand, Place, parse_matcher, regular_expression
 from mock_atoms.settings import ConfigError
@@ -107,13 +108,13 @@ def nearest(pattern: Pattern, entries: Iterable[Entry], count: int) -> list[tupl
     return [(distance, entry) for distance, _, entry in ranked[:count]]
 
 
-def parse_pattern(given: object, journal: Journal) -> Pattern:
+def parse_pattern(given: object, credentials: Credentials) -> Pattern:
     """Parse a request pattern.
 
     Raises:
         ConfigError: names what is wrong with it, or what is not supported, by JSON pointer.
     """
-    place = Place("", journal)
+    place = Place("", credentials)
     if is_too_deep(given):
         raise ConfigError("nested too deeply", "/")
     fields = _known_fields(given, place)
@@ -240,11 +241,11 @@ def _named(field: str, name: str, operator: object, place: Place, template: str 
     if field == "headers":
         values = partial(Entry.header, name=name)
         if name.lower() in CREDENTIAL_HEADERS or name.lower() == "cookie":
-            shown = partial(place.journal.shown_header, name)
+            shown = partial(place.credentials.shown_header, name)
             here = here._replace(header=name, is_secret=True, conceal=shown)
     elif field == "cookies":
         values = partial(_value_of, Entry.cookies, name)
-        if place.journal.is_session_cookie(name):
+        if place.credentials.is_session_cookie(name):
             here = here._replace(is_secret=True, conceal=lambda text, _token: mask(text))
     elif field == "queryParameters":
         values = partial(_value_of, Entry.query, name)
@@ -287,20 +288,22 @@ def _part(field: str, matcher: Matcher, values: Callable[[Entry], list[str]]) ->
     return Part(field, matcher.said, values, test, matcher.wanted)
 
 
-def shown_pattern(given: Any, journal: Journal) -> Any:  # noqa: ANN401 - any JSON
+def shown_pattern(given: Any, credentials: Credentials) -> Any:  # noqa: ANN401 - any JSON
     """Return a pattern that could be parsed as it may be shown: without a credential."""
     shown = _each_text(given, redact)
     for name, operator in (given.get("headers") or {}).items():
-        shown["headers"][redact(name)] = _each_text(operator, partial(_shown_operand, name, journal), _NO_CREDENTIAL)
+        shown["headers"][redact(name)] = _each_text(
+            operator, partial(_shown_operand, name, credentials), _NO_CREDENTIAL
+        )
     for name, operator in (given.get("cookies") or {}).items():
-        if journal.is_session_cookie(name):
+        if credentials.is_session_cookie(name):
             shown["cookies"][redact(name)] = _each_text(operator, mask, _NO_CREDENTIAL)
     return shown
 
 
-def _shown_operand(name: str, journal: Journal, text: str) -> str:
+def _shown_operand(name: str, credentials: Credentials, text: str) -> str:
     is_part_of_cookies = name.lower() == "cookie" and text and "=" not in text
-    return mask(text) if is_part_of_cookies else journal.shown_header(name, text)
+    return mask(text) if is_part_of_cookies else credentials.shown_header(name, text)
 
 
 def _each_text(given: Any, change: Callable[[str], str], unchanged: Container[str] = ()) -> Any:  # noqa: ANN401 - any JSON

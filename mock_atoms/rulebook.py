@@ -20,7 +20,7 @@ class FullError(Exception):
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class ActiveRule:
     """A rule in force.
 
     Attributes:
@@ -61,8 +61,8 @@ class RuleBook:
 
     def __init__(self, start: Mapping[str, Rule]) -> None:
         self._start = dict(start)
-        self._entries: dict[str, Entry] = {}
-        self._index: dict[_Key, list[Entry]] = {}
+        self._entries: dict[str, ActiveRule] = {}
+        self._index: dict[_Key, list[ActiveRule]] = {}
         self._made = 0
         self._fixed = 0
         self.restart()
@@ -73,9 +73,9 @@ class RuleBook:
         self._index.clear()
         self._fixed = len(self._start)
         for number, (rule_id, rule) in enumerate(self._start.items()):
-            self._put(Entry(rule_id, rule, (True, number)))
+            self._put(ActiveRule(rule_id, rule, (True, number)))
 
-    def replace(self, entries: Sequence[Entry]) -> None:
+    def replace(self, entries: Sequence[ActiveRule]) -> None:
         """Put `entries`, in order of precedence, in the place of all rules, those given at start too.
 
         Raises:
@@ -90,7 +90,7 @@ class RuleBook:
             entry.position = (True, number) if entry.is_from_start else self._last()
             self._put(entry)
 
-    def add(self, rule: Rule) -> Entry:
+    def add(self, rule: Rule) -> ActiveRule:
         """Put `rule` in force, behind those that were made before it.
 
         Its id follows from what it says, so that what is drawn for it does not depend on what other rules there are.
@@ -105,11 +105,11 @@ class RuleBook:
         while rule_id in self._entries:
             copies += 1
             rule_id = f"{first}-{copies}"
-        entry = Entry(rule_id, rule, self._last())
+        entry = ActiveRule(rule_id, rule, self._last())
         self._put(entry)
         return entry
 
-    def get(self, rule_id: str) -> Entry | None:
+    def get(self, rule_id: str) -> ActiveRule | None:
         """Return the rule of that id, if there is one."""
         return self._entries.get(rule_id)
 
@@ -131,10 +131,10 @@ class RuleBook:
             and (test is None or entry.rule.match.test == test)
         ]
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[ActiveRule]:
         return iter(sorted(self._entries.values(), key=_position))
 
-    def candidates(self, tenant: Tenant) -> list[Entry]:
+    def candidates(self, tenant: Tenant) -> list[ActiveRule]:
         """Return the rules that may strike requests of `tenant`, in their order of precedence."""
         keys: list[_Key] = [(tenant.owner, None), (None, None)]
         if tenant.test is not None:
@@ -148,7 +148,7 @@ class RuleBook:
         if wanted > MAX_RULES:
             raise FullError(f"there is room for {MAX_RULES} rules: delete those of tests that are over")
 
-    def _put(self, entry: Entry) -> None:
+    def _put(self, entry: ActiveRule) -> None:
         self._entries[entry.id] = entry
         insort(self._index.setdefault(_key(entry.rule), []), entry, key=_position)
 

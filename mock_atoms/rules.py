@@ -17,13 +17,12 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
-    ValidationError,
     model_validator,
 )
 
 from mock_atoms.contract import JSON_TYPE, error_body, error_headers, render_json
-from mock_atoms.settings import MASKED_TOKEN, NOT_BLANK, ConfigError, explain, pointer_of
-from mock_atoms.tenancy import Tenant, digest_of, digest_of_test, shown_test_id
+from mock_atoms.settings import MASKED_TOKEN, NOT_BLANK, ConfigError, parse_model
+from mock_atoms.tenancy import Tenant, digest_of, digest_of_test, shown_test_id, stands_for
 from mock_atoms.tokens import TOKEN_PATTERN, mask, redact
 
 MAX_DELAY_MS = 3_600_000
@@ -79,9 +78,11 @@ class Match(_Part):
         return kept
 
     @model_validator(mode="after")
-    def _know_the_token(self) -> "Match":
+    def _know_whom(self) -> "Match":
         if self.token is not None and self.tokenDigest is None:
             raise ValueError("a masked token needs its tokenDigest")
+        if self.testIdDigest is not None and not stands_for(self.testIdDigest, self.testId):
+            raise ValueError("testIdDigest is not that of testId: leave it out")
         return self
 
     @cached_property
@@ -380,11 +381,7 @@ def parse_rule(given: object) -> Rule:
     Raises:
         ConfigError: names the field by JSON pointer.
     """
-    try:
-        return Rule.model_validate(given)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ConfigError(explain(first), pointer_of(first)) from None
+    return parse_model(Rule, given)
 
 
 def read_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON

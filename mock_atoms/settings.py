@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails
 
 from mock_atoms.tokens import TOKEN_PATTERN, redact
 
+Model = TypeVar("Model", bound=BaseModel)
 ENV_PREFIX = "MOCK_ATOMS_"
 LOCALHOST_ORIGINS = "localhost"
 OBJECT_ID = r"^[0-9a-f]{24}$"
@@ -66,6 +67,19 @@ def explain(error: ErrorDetails) -> str:
             return "no such key"
         case _:
             return error["msg"].removeprefix("Value error, ")
+
+
+def parse_model(model: type[Model], given: object) -> Model:
+    """Parse `given`.
+
+    Raises:
+        ConfigError: names the field by JSON pointer.
+    """
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigError(explain(first), pointer_of(first)) from None
 
 
 @dataclass(frozen=True)

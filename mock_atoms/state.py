@@ -2,17 +2,17 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mock_atoms import __version__
 from mock_atoms.contract import Audience
 from mock_atoms.expressions import parse_fault
 from mock_atoms.faults import Count
 from mock_atoms.fixtures import Fixtures, Written
-from mock_atoms.rulebook import Entry, RuleBook
-from mock_atoms.settings import MASKED_TOKEN, NOT_BLANK, ConfigError, Settings, explain, pointer_of
+from mock_atoms.rulebook import ActiveRule, RuleBook
+from mock_atoms.settings import MASKED_TOKEN, NOT_BLANK, ConfigError, Settings, parse_model
 from mock_atoms.store import Store, TenantState
-from mock_atoms.tenancy import NOBODY, Tenant, digest_of_test, kept_tenant, shown_test_id, tenant_of
+from mock_atoms.tenancy import NOBODY, Tenant, digest_of_test, kept_tenant, shown_test_id, stands_for, tenant_of
 
 _DIGEST = r"^([0-9a-f]{32})?$"
 _LABEL = rf"^(-|{MASKED_TOKEN.removeprefix('^').removesuffix('$')})$"
@@ -42,6 +42,12 @@ class _Tenant(_Owned):
     requests: _Number = 0
     counters: dict[str, _Counters] = {}
     audiences: list[Audience] | None = None
+
+    @model_validator(mode="after")
+    def _know_the_test(self) -> "_Tenant":
+        if self.testIdDigest is not None and not stands_for(self.testIdDigest, self.testId):
+            raise ValueError("testIdDigest is not that of testId: leave it out")
+        return self
 
     @property
     def tenant(self) -> Tenant:
@@ -125,11 +131,7 @@ async def replace_state(given: object, settings: Settings, rules: RuleBook, fixt
         OtherServerError: the server it was taken from has another seed or locale.
         FullError: there are too many rules or audiences.
     """
-    try:
-        state = _State.model_validate(given)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ConfigError(explain(first), pointer_of(first)) from None
+    state = parse_model(_State, given)
     for name, theirs, ours in (("seed", state.seed, settings.seed), ("locale", state.locale, settings.locale)):
         if theirs != ours:
             raise OtherServerError(
@@ -153,8 +155,8 @@ async def replace_state(given: object, settings: Settings, rules: RuleBook, fixt
     )
 
 
-def _entries(given: list[_Rule], base_path: str) -> list[Entry]:
-    entries: dict[str, Entry] = {}
+def _entries(given: list[_Rule], base_path: str) -> list[ActiveRule]:
+    entries: dict[str, ActiveRule] = {}
     for number, part in enumerate(given):
         if part.id in entries:
             raise ConfigError("this id stands twice", f"/rules/{number}/id")
@@ -162,7 +164,7 @@ def _entries(given: list[_Rule], base_path: str) -> list[Entry]:
             rule = parse_fault(part.model_extra or {}, base_path)
         except ConfigError as error:
             raise ConfigError(error.problem, f"/rules/{number}{error.pointer.rstrip('/')}") from None
-        entries[part.id] = Entry(part.id, rule, (part.atStart, number), part.matched, part.hits)
+        entries[part.id] = ActiveRule(part.id, rule, (part.atStart, number), part.matched, part.hits)
     return list(entries.values())
 
 

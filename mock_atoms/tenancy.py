@@ -113,6 +113,11 @@ def shown_test_id(test_id: str, token: str | None = None) -> str | None:
     return shown or None
 
 
+def stands_for(digest: str, test_id: str | None) -> bool:
+    """Tell whether hexadecimal `digest` may stand for the test that is kept as `test_id`: any may where that is cut."""
+    return test_id is not None and ("…#" in test_id or digest == digest_of_test(test_id).hex())
+
+
 def magic_word(token: str) -> str | None:
     """Return what a magic key asks for: `500x2` of `sk_mock_500x2.test-42`; `None` for an ordinary key."""
     if not token.startswith(MAGIC_PREFIX):

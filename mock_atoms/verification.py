@@ -13,13 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from mock_atoms.control import BAD_ID_CODE, Parameters, RefusedError, call, sent_json, unprocessable
+from mock_atoms.control import BAD_ID_CODE, Parameters, RefusedError, route, sent_json
 from mock_atoms.holding import Holder
 from mock_atoms.mock import MockAtoms
 from mock_atoms.patterns import Pattern, nearest, parse_pattern, shown_pattern
 from mock_atoms.retries import LONGEST_PAUSE_MS, MIN_BACKOFF_MS, Patience, attempt_numbers, fold
 from mock_atoms.retry_report import as_text, report
-from mock_atoms.settings import ConfigError
 from mock_atoms.wiremock import logged_request, near_miss, serve_event
 
 LONGEST_WAIT_MS = 600_000
@@ -47,19 +46,19 @@ class Verification:
     def routes(self) -> list[Route]:
         """Return the calls."""
         return [
-            call("/requests", get=self.list_requests, delete=self.clear),
-            call("/requests/find", post=self.find),
-            call("/requests/count", post=self.count),
-            call("/requests/remove", post=self.remove),
-            call("/requests/reset", post=self.clear),
-            call("/requests/unmatched", get=self.unmatched),
-            call("/requests/unmatched/near-misses", get=self.unmatched_near_misses),
-            call("/requests/{id}", get=self.get, delete=self.delete),
-            call("/near-misses/request-pattern", post=self.near_misses),
-            call("/retries", get=self.retries),
+            route("/requests", get=self.list_requests, delete=self.clear),
+            route("/requests/find", post=self.find),
+            route("/requests/count", post=self.count),
+            route("/requests/remove", post=self.remove),
+            route("/requests/reset", post=self.clear),
+            route("/requests/unmatched", get=self.unmatched),
+            route("/requests/unmatched/near-misses", get=self.unmatched_near_misses),
+            route("/requests/{id}", get=self.get, delete=self.delete),
+            route("/near-misses/request-pattern", post=self.near_misses),
+            route("/retries", get=self.retries),
             # What test suites written for WireMock call between tests; there are no stubs and scenarios here.
-            call("/mappings/reset", post=self.clear),
-            call("/scenarios/reset", post=self.nothing),
+            route("/mappings/reset", post=self.clear),
+            route("/scenarios/reset", post=self.nothing),
         ]
 
     async def list_requests(self, request: Request) -> Response:
@@ -178,7 +177,7 @@ class Verification:
     async def unmatched_near_misses(self, request: Request) -> Response:
         """Return, for each request that went where the mock has nothing, the operation that is nearest."""
         Parameters(request)
-        patterns = [(operation, parse_pattern(operation, self._journal)) for operation in self._operations]
+        patterns = [(operation, parse_pattern(operation, self._journal.credentials)) for operation in self._operations]
         numbers = attempt_numbers(self._journal)
         misses = []
         for entry in reversed([*self._journal]):
@@ -195,7 +194,7 @@ class Verification:
         return JSONResponse({"nearMisses": self._near_misses(given, pattern, NEAR_MISSES)})
 
     def _near_misses(self, given: object, pattern: Pattern, count: int) -> list[dict[str, Any]]:
-        shown = shown_pattern(given, self._journal)
+        shown = shown_pattern(given, self._journal.credentials)
         numbers = attempt_numbers(self._journal)
         return [
             near_miss(entry, numbers[entry], shown, distance, pattern.differences(entry))
@@ -226,10 +225,7 @@ class Verification:
 
     async def _sent_pattern(self, request: Request) -> tuple[Any, Pattern]:
         given = await sent_json(request)
-        try:
-            return given, parse_pattern(given, self._journal)
-        except ConfigError as error:
-            raise unprocessable(error) from None
+        return given, parse_pattern(given, self._journal.credentials)
 
     def _answer(self, content: dict[str, Any]) -> Response:
         return JSONResponse({**content, "requestJournalDisabled": self._journal.is_off})

@@ -99,6 +99,8 @@ def test_all_rules_but_those_of_the_start_can_be_deleted_at_once(admin: httpx.Cl
         ({"fault": "500", "match": {"path": "/nowhere"}}, "/match/path", "/nowhere is no path of the API"),
         ({"fault": "500", "match": {"path": "/atoms/v1/audience"}}, "/match/path", "below the base path: /audience"),
         ({"fault": "500", "match": {"token": "two words"}}, "/match/token", "one word of visible ASCII"),
+        ({"fault": "500", "match": {"testIdDigest": "0" * 32}}, "/match", "testIdDigest is not that of testId"),
+        ({"fault": "500", "match": {"testId": "t", "testIdDigest": "0" * 32}}, "/match", "not that of testId"),
         ({"respond": {"status": 500}, "connection": "reset"}, "", "one of respond, connection and alter"),
         ({"respond": {"status": 500, "headers": {"a": "x" * 8193}}}, "/respond/headers", "longer than 8192"),
         ({"respond": {"status": 999}}, "/respond/status", "less than or equal to 599"),
@@ -309,6 +311,8 @@ def test_another_server_goes_on_where_the_first_was(running: MockServer, admin: 
         # A reset forgets what was handed over, too.
         httpx.post(f"{away}/reset")
         assert statuses(other, "sk_documented", 1) == [404]
+        anew = audiences(other, "sk_documented", Prefer="code=200")
+        assert "Spring Sale Audience" not in [audience["name"] for audience in anew]
 
 
 def test_a_state_of_a_server_with_another_seed_is_refused_with_the_fix(admin: httpx.Client) -> None:
@@ -333,6 +337,7 @@ OWNED = {"token": "sk_…#abcdef", "tokenDigest": DIGEST}
         ({"rules": [{"id": "r", "fault": "500"}, {"id": "r", "fault": "500"}]}, "/rules/1/id", "this id stands twice"),
         ({"tenants": [OWNED | {"token": "sk_whole"}]}, "/tenants/0/token", ""),
         ({"tenants": [OWNED | {"requests": 10**20}]}, "/tenants/0/requests", ""),
+        ({"tenants": [OWNED | {"testIdDigest": DIGEST}]}, "/tenants/0", "testIdDigest is not that of testId"),
         ({"tenants": [OWNED | {"testId": " "}]}, "/tenants/0/testId", "more than spaces"),
         ({"tenants": [OWNED | {"tokenDigest": "0"}]}, "/tenants/0/tokenDigest", ""),
         ({"tenants": [OWNED, OWNED]}, "/tenants", "a tenant stands twice"),

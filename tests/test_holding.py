@@ -66,6 +66,16 @@ def test_what_was_read_meanwhile_is_read_again() -> None:
     assert asyncio.run(run()) == [b"a", b"b", b"gone"]
 
 
+def test_what_is_not_to_be_kept_is_read_and_forgotten() -> None:
+    async def run() -> str:
+        client = Client({**REQUEST, "body": b"a"})
+        _, receive = await Holder(Closing(), asyncio.sleep).hold(0.01, client.receive, keep=False)
+        client.messages.append(GONE)
+        return str((await receive())["type"])
+
+    assert asyncio.run(run()) == "http.disconnect"
+
+
 def test_being_cancelled_leaves_no_task_behind() -> None:
     async def run() -> int:
         held = asyncio.ensure_future(Holder(Closing(), never).hold(1, Client(REQUEST).receive))

@@ -12,8 +12,9 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from mock_atoms import MockServer, Settings, create_app
-from mock_atoms.journal import BODY_CAP, Entry, Journal, shown_credentials
+from mock_atoms import MockServer, Settings, create_app, middleware
+from mock_atoms.credentials import Credentials, shown_credentials
+from mock_atoms.journal import BODY_CAP, Entry, Journal
 from mock_atoms.middleware import Identify, Observe
 from mock_atoms.mock import MockAtoms
 from mock_atoms.tenancy import NOBODY, caller_of
@@ -181,6 +182,28 @@ def test_an_answer_waits_for_a_body_that_does_not_come_as_long_as_its_patience_l
     assert (entry.status, entry.body, entry.body_complete) == (200, b"a=1", False)
 
 
+def test_there_is_an_end_to_what_is_read_for_the_journal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "READ_ON_CAP", 5)
+    entry = observed(app_reads=False, messages=[piece(b"a=1"), piece(b"&b=2"), piece(b"&c=3", more=False)])
+    assert (entry.body, entry.body_complete) == (b"a=1&b=2", False)
+
+
+def test_an_entry_is_whole_before_the_last_byte_is_sent() -> None:
+    mock = MockAtoms(Settings())
+    ended = []
+
+    async def send(_message: Message) -> None:
+        ended.append([entry.ending for entry in mock.journal])
+
+    scope = {"type": "http", "method": "GET", "path": LIST, "query_string": b"", "headers": bearer("sk_acme")}
+    asyncio.run(create_app(mock=mock)(scope, at_an_end, send))  # type: ignore[arg-type] # an ASGI callable is a coroutine function
+    assert ended == [[None], ["answered"]]
+
+
+async def at_an_end() -> Message:
+    return piece(b"", more=False)
+
+
 def test_a_client_that_goes_in_the_middle_of_its_body_leaves_what_came() -> None:
     entry = observed(app_reads=False, messages=[piece(b"a=1"), {"type": "http.disconnect"}])
     assert (entry.body, entry.body_complete) == (b"a=1", False)
@@ -267,7 +290,7 @@ def entry(number: int, body: bytes = b"", token: str = "sk_acme") -> Entry:
 
 
 def test_the_oldest_entries_are_dropped_and_counted() -> None:
-    journal = Journal(3, b"key")
+    journal = Journal(3, Credentials(b"key"))
     entries = [entry(number) for number in range(5)]
     for made in entries:
         journal.add(made)
@@ -282,7 +305,7 @@ def test_the_oldest_entries_are_dropped_and_counted() -> None:
 
 
 def test_long_bodies_cannot_eat_the_memory() -> None:
-    journal = Journal(1000, b"key", max_bytes=10_000)
+    journal = Journal(1000, Credentials(b"key"), max_bytes=10_000)
     for number in range(20):
         made = entry(number)
         journal.add(made)
@@ -296,7 +319,7 @@ def test_long_bodies_cannot_eat_the_memory() -> None:
 
 
 def test_headers_weigh_more_than_their_letters() -> None:
-    journal = Journal(1000, b"key", max_bytes=100_000)
+    journal = Journal(1000, Credentials(b"key"), max_bytes=100_000)
     for number in range(5):
         made = entry(number)
         made.headers = (("a", "b"),) * 100
@@ -306,7 +329,7 @@ def test_headers_weigh_more_than_their_letters() -> None:
 
 
 def test_what_is_removed_makes_room() -> None:
-    journal = Journal(10, b"key", max_bytes=5_000)
+    journal = Journal(10, Credentials(b"key"), max_bytes=5_000)
     entries = [entry(number, b"x" * 500) for number in range(3)]
     for made in entries:
         journal.add(made)
@@ -316,7 +339,7 @@ def test_what_is_removed_makes_room() -> None:
 
 
 def test_a_journal_of_size_0_is_off() -> None:
-    journal = Journal(0, b"key")
+    journal = Journal(0, Credentials(b"key"))
     journal.add(entry(1))
     assert journal.is_off
     assert len(journal) == 0
@@ -328,6 +351,6 @@ def test_a_journal_of_size_0_is_off() -> None:
         assert httpx.post(f"{admin}/find", json={}).json() == {"requests": [], "requestJournalDisabled": True}
 
 
-def test_another_journal_digests_otherwise() -> None:
-    assert Journal(1, b"one").digest("sk_acme") != Journal(1, b"two").digest("sk_acme")
+def test_another_key_digests_otherwise() -> None:
+    assert Credentials(b"one").digest("sk_acme") != Credentials(b"two").digest("sk_acme")
     assert NOBODY.is_of(None, None)

@@ -24,6 +24,7 @@ UPPER = [
     "faults",
     "store",
     "exchange",
+    "credentials",
     "journal",
     "json_matching",
     "operators",

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mock_atoms.journal import Entry, Journal
+from mock_atoms.credentials import Credentials
+from mock_atoms.journal import Entry
 from mock_atoms.json_matching import JsonEquality
 from mock_atoms.operators import Matcher, Place, parse_matcher
 from mock_atoms.settings import ConfigError
 from mock_atoms.tenancy import NOBODY
 from mock_atoms.tokens import mask
 
-JOURNAL = Journal(100, b"k" * 32)
+CREDENTIALS = Credentials(b"k" * 32)
 KEY = "sk_verysecret_token"
 BOOK = '{"name": "Emma", "tags": ["a", "b"], "size": 3, "none": null, "empty": [], "blank": "", "deep": {"x": true}}'
 JSON = st.recursive(
@@ -28,13 +29,13 @@ JSON = st.recursive(
 
 def entry(*headers: str) -> Entry:
     pairs = [header.partition(": ") for header in headers]
-    shown, secrets = JOURNAL.conceal_headers([(name.encode(), value.encode()) for name, _, value in pairs], None)
+    shown, secrets = CREDENTIALS.conceal_headers([(name.encode(), value.encode()) for name, _, value in pairs], None)
     arrived = datetime(2026, 1, 31, tzinfo=UTC)
     return Entry("", NOBODY, secrets, arrived, 0.0, "GET", "/", "http", "1.1", "127.0.0.1", 1, "127.0.0.1", shown)
 
 
 def matcher(operator: object) -> Matcher:
-    return parse_matcher(operator, Place("/here", JOURNAL))
+    return parse_matcher(operator, Place("/here", CREDENTIALS))
 
 
 def meets(operator: object, value: str | None) -> bool:
@@ -78,7 +79,7 @@ def meets(operator: object, value: str | None) -> bool:
         ({"and": [{"or": [{"equalTo": "x"}, {"equalTo": "Emma"}]}, {"not": {"absent": True}}]}, "Emma", True),
     ],
 )
-def test_an_operator_tells_which_text_is_meant(operator: object, value: str, met: bool) -> None:  # noqa: FBT001
+def test_an_operator_tells_which_text_is_meant(operator: object, value: str, met: bool) -> None:  # noqa: FBT001 - a table
     assert meets(operator, value) is met
 
 
@@ -105,7 +106,7 @@ def test_an_operator_tells_which_text_is_meant(operator: object, value: str, met
         ({"or": [{"absent": True}, {"equalTo": "x"}]}, True),
     ],
 )
-def test_an_absent_value_meets_negatives_alone(operator: object, met: bool) -> None:  # noqa: FBT001
+def test_an_absent_value_meets_negatives_alone(operator: object, met: bool) -> None:  # noqa: FBT001 - a table
     assert meets(operator, None) is met
 
 
@@ -152,7 +153,7 @@ def test_json_is_compared_by_what_it_says(
     wanted: object,
     value: str,
     options: dict[str, bool],
-    met: bool,  # noqa: FBT001
+    met: bool,  # noqa: FBT001 - a table
 ) -> None:
     assert meets({"equalToJson": wanted, **options}, value) is met
 
@@ -173,12 +174,12 @@ def test_json_is_compared_by_what_it_says(
     ],
     ids=["one way", "one must give way", "one for two", "least first", "many alike", "all give way"],
 )
-def test_each_item_of_an_unordered_list_finds_its_own(wanted: object, found: object, equal: bool) -> None:  # noqa: FBT001
+def test_each_item_of_an_unordered_list_finds_its_own(wanted: object, found: object, equal: bool) -> None:  # noqa: FBT001 - a table
     assert JsonEquality(ignore_array_order=True, ignore_extra_elements=True)(wanted, found) is equal
 
 
 @given(JSON, st.booleans(), st.booleans())
-def test_any_json_is_equal_to_itself(value: object, unordered: bool, extra: bool) -> None:  # noqa: FBT001
+def test_any_json_is_equal_to_itself(value: object, unordered: bool, extra: bool) -> None:  # noqa: FBT001 - a table
     assert JsonEquality(unordered, extra)(value, value)
 
 
@@ -228,7 +229,7 @@ def test_order_aside_lists_are_equal_as_often_one_way_as_the_other(one: list[obj
         ("$[ ?@.missing]", False),
     ],
 )
-def test_a_json_path_is_met_where_it_finds_something(path: str, found: bool) -> None:  # noqa: FBT001
+def test_a_json_path_is_met_where_it_finds_something(path: str, found: bool) -> None:  # noqa: FBT001 - a table
     assert meets({"matchesJsonPath": path}, BOOK) is found
 
 
@@ -269,7 +270,7 @@ def test_a_json_path_is_met_where_it_finds_something(path: str, found: bool) -> 
         ("$.name", {"absent": True}, False),
     ],
 )
-def test_what_a_json_path_finds_is_asked_in_turn(path: str, inner: dict[str, object], met: bool) -> None:  # noqa: FBT001
+def test_what_a_json_path_finds_is_asked_in_turn(path: str, inner: dict[str, object], met: bool) -> None:  # noqa: FBT001 - a table
     assert meets({"matchesJsonPath": {"expression": path, **inner}}, BOOK) is met
 
 
@@ -291,7 +292,7 @@ def test_what_a_json_path_finds_is_asked_in_turn(path: str, inner: dict[str, obj
         ("$[?length(@.b) > 3]", '[{"b": 5}]', False),
     ],
 )
-def test_a_json_path_finds_nothing_where_it_cannot_be_applied(path: str, value: str, found: bool) -> None:  # noqa: FBT001
+def test_a_json_path_finds_nothing_where_it_cannot_be_applied(path: str, value: str, found: bool) -> None:  # noqa: FBT001 - a table
     assert meets({"matchesJsonPath": path}, value) is found
     assert not meets({"matchesJsonPath": {"expression": path, "equalTo": "no"}}, value)
 

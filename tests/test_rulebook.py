@@ -2,7 +2,7 @@ import pytest
 
 from mock_atoms import rulebook
 from mock_atoms.expressions import parse_expression, parse_fault
-from mock_atoms.rulebook import Entry, FullError, RuleBook
+from mock_atoms.rulebook import ActiveRule, FullError, RuleBook
 from mock_atoms.rules import Rule
 from mock_atoms.tenancy import caller_of
 
@@ -60,7 +60,7 @@ def test_a_restart_leaves_the_rules_of_the_start_with_nothing_counted() -> None:
     book.add(rule("503"))
     book.restart()
     assert [(left.id, left.hits) for left in book] == [("fault-1", 0)]
-    book.replace([Entry("x", rule("501"), (False, 7)), Entry("fault-1", rule("502"), (True, 0), hits=3)])
+    book.replace([ActiveRule("x", rule("501"), (False, 7)), ActiveRule("fault-1", rule("502"), (True, 0), hits=3)])
     later = book.add(rule("503")).id
     assert order(book, "sk_a") == ["x", later, "fault-1"]
     assert [left.hits for left in book] == [0, 0, 3]
@@ -74,5 +74,5 @@ def test_there_is_an_end_to_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FullError, match="there is room for 2 rules"):
         book.add(rule("503"))
     with pytest.raises(FullError, match="there is room for 2 rules"):
-        book.replace([Entry(str(number), rule("503"), (False, 0)) for number in range(3)])
+        book.replace([ActiveRule(str(number), rule("503"), (False, 0)) for number in range(3)])
     assert len(list(book)) == 3
