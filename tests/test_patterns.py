@@ -693,7 +693,7 @@ def test_no_whole_credential_shows(pattern: dict[str, Any]) -> None:
         ({"url": f"/audience?q={KEY}"}, {"url": f"/audience?q={mask(KEY)}"}),
     ],
 )
-def test_a_pattern_is_shown_as_it_was_given_but_for_credentials(pattern: Any, shown: Any) -> None:  # noqa: ANN401
+def test_a_pattern_is_shown_as_it_was_given_but_for_credentials(pattern: Any, shown: Any) -> None:  # noqa: ANN401 - JSON
     given_text = json.dumps(pattern)
     assert shown_pattern(pattern, CREDENTIALS) == (pattern if shown is None else shown)
     assert json.dumps(pattern) == given_text
