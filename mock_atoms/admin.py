@@ -29,9 +29,10 @@ from mock_atoms.fixtures import parse_fixture
 from mock_atoms.generator import iso
 from mock_atoms.mock import MockAtoms
 from mock_atoms.rulebook import ActiveRule, FullError
-from mock_atoms.settings import LOCALHOST_ORIGINS, ConfigError
+from mock_atoms.settings import LOCALHOST_ORIGINS
 from mock_atoms.state import OtherServerError, replace_state, state_json, tenant_json
 from mock_atoms.tenancy import caller_of
+from mock_atoms.validation import ConfigError
 from mock_atoms.verification import Verification
 
 MAX_SET_AUDIENCES = 10_000

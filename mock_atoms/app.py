@@ -15,8 +15,9 @@ from mock_atoms.contract import ApiError, error_body, error_headers
 from mock_atoms.control import PREFIX
 from mock_atoms.exchange import SCOPE_KEY
 from mock_atoms.holding import Holder
-from mock_atoms.middleware import Express, Faults, Identify, Observe, not_found
+from mock_atoms.middleware import Express, Faults, Identify, not_found
 from mock_atoms.mock import MockAtoms
+from mock_atoms.observing import Observe
 from mock_atoms.settings import LOCALHOST_ORIGINS, Settings
 from mock_atoms.store import Store
 

@@ -12,18 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from mock_atoms import __version__
-from mock_atoms.settings import (
-    ENV_PREFIX,
-    ConfigError,
-    Option,
-    Settings,
-    flag_of,
-    load,
-    options,
-    reachable_host,
-    variable_of,
-)
+from mock_atoms.settings import ENV_PREFIX, Option, Settings, flag_of, load, options, reachable_host, variable_of
 from mock_atoms.tokens import redact
+from mock_atoms.validation import ConfigError
 
 if TYPE_CHECKING:
     import io

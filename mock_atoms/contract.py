@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import ConfigDict, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
-from mock_atoms.settings import OBJECT_ID
+from mock_atoms.validation import OBJECT_ID
 
 JSON_TYPE = "application/json; charset=utf-8"
 """Content type of every JSON answer (L)."""

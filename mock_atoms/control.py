@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mock_atoms.rules import read_json
-from mock_atoms.settings import NOT_BLANK, ConfigError, Settings, Token, is_loopback, parse_model
+from mock_atoms.settings import Settings, Token, is_loopback
 from mock_atoms.tokens import redact
+from mock_atoms.validation import NOT_BLANK, ConfigError, parse_model, read_json
 
 PREFIX = "/__admin"
 HEALTH = f"{PREFIX}/health"

@@ -19,9 +19,8 @@ from mock_atoms.rules import (
     When,
     parse_connection,
     parse_rule,
-    read_json,
 )
-from mock_atoms.settings import ConfigError
+from mock_atoms.validation import ConfigError, read_json
 
 
 class ExpressionError(ValueError):

@@ -22,9 +22,10 @@ from pydantic import (
 from mock_atoms.contract import MAX_MEMBERS, Audience, ObjectId, render_json
 from mock_atoms.generator import Generator, Recipe, iso, object_id
 from mock_atoms.personas import persona_of
-from mock_atoms.settings import ConfigError, Locale, Token, explain, parse_model
+from mock_atoms.settings import Locale, Token
 from mock_atoms.tenancy import Caller, digest_of
 from mock_atoms.tokens import mask
+from mock_atoms.validation import ConfigError, explain, parse_model
 
 SUFFIXES = {".json", ".yaml", ".yml"}
 MAX_AUDIENCES = 1_000

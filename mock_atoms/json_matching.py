@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from mock_atoms.settings import ConfigError
+from mock_atoms.validation import ConfigError
 
 _DEEPEST = 40
 

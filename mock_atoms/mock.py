@@ -15,9 +15,10 @@ from mock_atoms.holding import Closing
 from mock_atoms.journal import Journal
 from mock_atoms.rulebook import RuleBook
 from mock_atoms.rules import Rule
-from mock_atoms.settings import ConfigError, Settings
+from mock_atoms.settings import Settings
 from mock_atoms.store import MemoryStore, Store
 from mock_atoms.tenancy import digest_of, digest_of_test
+from mock_atoms.validation import ConfigError
 
 
 def _utc_now() -> datetime:

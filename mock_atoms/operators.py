@@ -12,8 +12,8 @@ from urllib.parse import unquote
 from mock_atoms.credentials import Credentials
 from mock_atoms.journal import Entry
 from mock_atoms.json_matching import JsonEquality, JsonPath, is_too_deep, readable
-from mock_atoms.settings import ConfigError
 from mock_atoms.tokens import conceal, mask
+from mock_atoms.validation import ConfigError
 
 Test = Callable[[str | None, Entry], bool]
 

@@ -11,8 +11,8 @@ from mock_atoms.credentials import CREDENTIAL_HEADERS, Credentials
 from mock_atoms.journal import Entry
 from mock_atoms.json_matching import is_too_deep
 from mock_atoms.operators import Matcher, Operand, Place, parse_matcher, regular_expression
-from mock_atoms.settings import ConfigError
 from mock_atoms.tokens import conceal_url, mask, redact
+from mock_atoms.validation import ConfigError
 
 _URL_FIELDS = ("url", "urlPattern", "urlPath", "urlPathPattern", "urlPathTemplate")
 _MAP_FIELDS = ("pathParameters", "queryParameters", "headers", "cookies")

@@ -21,9 +21,9 @@ from pydantic import (
 )
 
 from mock_atoms.contract import JSON_TYPE, error_body, error_headers, render_json
-from mock_atoms.settings import MASKED_TOKEN, NOT_BLANK, ConfigError, parse_model
 from mock_atoms.tenancy import Tenant, digest_of, digest_of_test, shown_test_id, stands_for
 from mock_atoms.tokens import TOKEN_PATTERN, mask, redact
+from mock_atoms.validation import MASKED_TOKEN, NOT_BLANK, parse_model
 
 MAX_DELAY_MS = 3_600_000
 BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED}
@@ -382,21 +382,3 @@ def parse_rule(given: object) -> Rule:
         ConfigError: names the field by JSON pointer.
     """
     return parse_model(Rule, given)
-
-
-def read_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
-    """Parse `text`.
-
-    Raises:
-        ConfigError: it is not JSON.
-    """
-    try:
-        given = json.loads(text)
-        json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
-    except UnicodeEncodeError:
-        raise ConfigError("not JSON: half of a surrogate pair, which UTF-8 cannot say") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"not JSON: {error}") from None
-    return given

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -17,69 +17,13 @@ from pydantic import (
     StringConstraints,
     ValidationError,
 )
-from pydantic_core import ErrorDetails
 
-from mock_atoms.tokens import TOKEN_PATTERN, redact
+from mock_atoms.validation import COOKIE, ORIGIN, TOKEN, ConfigError, explain
 
-Model = TypeVar("Model", bound=BaseModel)
 ENV_PREFIX = "MOCK_ATOMS_"
 LOCALHOST_ORIGINS = "localhost"
-OBJECT_ID = r"^[0-9a-f]{24}$"
 RESERVED_SEGMENTS = {"__admin", "docs", "docs-assets", "openapi.json"}
 """First segments of paths that are the server's own: the control API and the documentation."""
-
-
-class ConfigError(ValueError):
-    """Something given, at start or to the control API, that cannot be used.
-
-    Its text is one line that names the place and the fix; what looks like a key in it is masked.
-
-    Args:
-        problem: what is wrong, and the fix.
-        pointer: the place in what was given, as a JSON pointer; `/` for the whole, empty where there is none.
-    """
-
-    def __init__(self, problem: str, pointer: str = "") -> None:
-        self.problem = redact(" ".join(problem.split()))
-        self.pointer = redact(pointer)
-        super().__init__(f"{self.pointer}: {self.problem}" if pointer else self.problem)
-
-
-def pointer_of(error: ErrorDetails) -> str:
-    """Return where the value stands that pydantic complains of, as a JSON pointer; `/` for the whole."""
-    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"])
-    return "".join(f"/{part}" for part in parts) or "/"
-
-
-def explain(error: ErrorDetails) -> str:
-    """Say in plain words what pydantic holds against a value."""
-    match error["type"]:
-        case "string_type":
-            return "give text; in YAML, quote what would be read as something else"
-        case "string_pattern_mismatch":
-            pattern = error["ctx"]["pattern"]
-            return _PATTERNS.get(pattern, error["msg"])
-        case "model_type" | "dict_type" | "typed_dict_type" | "model_attributes_type":
-            return "give keys and values"
-        case "list_type" | "tuple_type" | "frozen_set_type":
-            return "give a list"
-        case "extra_forbidden":
-            return "no such key"
-        case _:
-            return error["msg"].removeprefix("Value error, ")
-
-
-def parse_model(model: type[Model], given: object) -> Model:
-    """Parse `given`.
-
-    Raises:
-        ConfigError: names the field by JSON pointer.
-    """
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ConfigError(explain(first), pointer_of(first)) from None
 
 
 @dataclass(frozen=True)
@@ -152,24 +96,9 @@ def _fault_list(value: object) -> object:
     return [item for item in (part.strip() for part in value.split(";")) if item]
 
 
-_TOKEN = f"^{TOKEN_PATTERN}$"
-MASKED_TOKEN = r"^[\x21-\x2b\x2d-\x7e]*…#[0-9a-f]{6}$"  # noqa: S105 - a pattern
-"""What `tokens.mask` makes of a token."""
-NOT_BLANK = r"\S"
-_ORIGIN = r"^(\*|localhost|[a-z][a-z0-9+.-]*://[^/\s]+)$"
-_COOKIE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
-_PATTERNS = {
-    _TOKEN: "a token is one word of visible ASCII, without commas",
-    MASKED_TOKEN: "a token is one word of visible ASCII, without commas",
-    _ORIGIN: "an origin is like https://app.test, without a path or a slash at the end; or give * or localhost",
-    _COOKIE: "a cookie's name has no spaces and none of ( ) < > @ , ; : \\ / [ ] ? = { }",
-    NOT_BLANK: "an id has more than spaces",
-    OBJECT_ID: "an id is 24 lower-case hexadecimal digits",
-}
-
 Locale = Annotated[str, AfterValidator(_locale)]
-Token = Annotated[str, StringConstraints(pattern=_TOKEN)]
-Origin = Annotated[str, StringConstraints(pattern=_ORIGIN)]
+Token = Annotated[str, StringConstraints(pattern=TOKEN)]
+Origin = Annotated[str, StringConstraints(pattern=ORIGIN)]
 
 
 class Settings(BaseModel):
@@ -204,7 +133,7 @@ class Settings(BaseModel):
     ] = None
     session_cookie: Annotated[
         str,
-        StringConstraints(pattern=_COOKIE),
+        StringConstraints(pattern=COOKIE),
         Option("NAME", "cookie whose value counts as the token when there is no Authorization header"),
     ] = "session"
     error_rate: Annotated[

@@ -10,9 +10,10 @@ from mock_atoms.expressions import parse_fault
 from mock_atoms.faults import Count
 from mock_atoms.fixtures import Fixtures, Written
 from mock_atoms.rulebook import ActiveRule, RuleBook
-from mock_atoms.settings import MASKED_TOKEN, NOT_BLANK, ConfigError, Settings, parse_model
+from mock_atoms.settings import Settings
 from mock_atoms.store import Store, TenantState
 from mock_atoms.tenancy import NOBODY, Tenant, digest_of_test, kept_tenant, shown_test_id, stands_for, tenant_of
+from mock_atoms.validation import MASKED_TOKEN, NOT_BLANK, ConfigError, parse_model
 
 _DIGEST = r"^([0-9a-f]{32})?$"
 _LABEL = rf"^(-|{MASKED_TOKEN.removeprefix('^').removesuffix('$')})$"

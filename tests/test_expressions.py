@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mock_atoms.expressions import ExpressionError, Preference, parse_expression, parse_fault, parse_prefer
 from mock_atoms.rules import Alter, Connection, Delay, Limit, Match, Respond, Rule, When
-from mock_atoms.settings import ConfigError
+from mock_atoms.validation import ConfigError
 
 R500 = Respond(status=500)
 

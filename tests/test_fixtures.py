@@ -7,8 +7,8 @@ import pytest
 from mock_atoms.contract import Audience
 from mock_atoms.fixtures import Fixtures, read_file, read_folder
 from mock_atoms.generator import Generator
-from mock_atoms.settings import ConfigError
 from mock_atoms.tenancy import caller_of
+from mock_atoms.validation import ConfigError
 
 SHIPPED = Path(__file__).parents[1] / "fixtures"
 

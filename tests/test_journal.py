@@ -12,11 +12,12 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from mock_atoms import MockServer, Settings, create_app, middleware
+from mock_atoms import MockServer, Settings, create_app, observing
 from mock_atoms.credentials import Credentials, shown_credentials
 from mock_atoms.journal import BODY_CAP, Entry, Journal
-from mock_atoms.middleware import Identify, Observe
+from mock_atoms.middleware import Identify
 from mock_atoms.mock import MockAtoms
+from mock_atoms.observing import Observe
 from mock_atoms.tenancy import NOBODY, caller_of
 from mock_atoms.tokens import mask
 from tests.asgi import bearer, call
@@ -183,7 +184,7 @@ def test_an_answer_waits_for_a_body_that_does_not_come_as_long_as_its_patience_l
 
 
 def test_there_is_an_end_to_what_is_read_for_the_journal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(middleware, "READ_ON_CAP", 5)
+    monkeypatch.setattr(observing, "READ_ON_CAP", 5)
     entry = observed(app_reads=False, messages=[piece(b"a=1"), piece(b"&b=2"), piece(b"&c=3", more=False)])
     assert (entry.body, entry.body_complete) == (b"a=1&b=2", False)
 

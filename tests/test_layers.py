@@ -11,6 +11,7 @@ import mock_atoms
 PACKAGE = Path(mock_atoms.__file__).parent
 UPPER = [
     "tokens",
+    "validation",
     "settings",
     "contract",
     "tenancy",
@@ -39,6 +40,7 @@ LOWER = [
     "holding",
     "mock",
     "connections",
+    "observing",
     "middleware",
     "control",
     "verification",

@@ -16,10 +16,11 @@ from mock_atoms.exchange import JsonFormatter
 from mock_atoms.expressions import parse_expression
 from mock_atoms.faults import FaultEngine
 from mock_atoms.holding import Holder
-from mock_atoms.middleware import Express, Faults, Identify, Observe
+from mock_atoms.middleware import Express, Faults, Identify
 from mock_atoms.mock import MockAtoms
+from mock_atoms.observing import Observe
 from mock_atoms.rulebook import RuleBook
-from mock_atoms.settings import ConfigError
+from mock_atoms.validation import ConfigError
 from tests.asgi import bearer, call
 
 ACME = {"Authorization": "Bearer sk_acme"}

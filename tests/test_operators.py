@@ -13,9 +13,9 @@ from mock_atoms.credentials import Credentials
 from mock_atoms.journal import Entry
 from mock_atoms.json_matching import JsonEquality
 from mock_atoms.operators import Matcher, Place, parse_matcher
-from mock_atoms.settings import ConfigError
 from mock_atoms.tenancy import NOBODY
 from mock_atoms.tokens import mask
+from mock_atoms.validation import ConfigError
 
 CREDENTIALS = Credentials(b"k" * 32)
 KEY = "sk_verysecret_token"

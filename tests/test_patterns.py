@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from mock_atoms.credentials import Credentials
 from mock_atoms.journal import Entry
 from mock_atoms.patterns import Difference, Pattern, nearest, parse_pattern, shown_pattern
-from mock_atoms.settings import ConfigError
 from mock_atoms.tenancy import NOBODY, caller_of
 from mock_atoms.tokens import conceal, conceal_url, mask
+from mock_atoms.validation import ConfigError
 
 CREDENTIALS = Credentials(b"k" * 32)
 KEY = "sk_verysecret_token"

@@ -4,8 +4,8 @@ import pytest
 
 from mock_atoms.expressions import parse_fault
 from mock_atoms.rules import Alter, Delay, Match, Respond
-from mock_atoms.settings import ConfigError
 from mock_atoms.tenancy import caller_of, digest_of
+from mock_atoms.validation import ConfigError
 
 R500 = Respond(status=500)
 

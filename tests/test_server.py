@@ -19,7 +19,7 @@ import pytest
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.mock import MockAtoms
 from mock_atoms.server import ListenError, Server, listen, reachable_url
-from mock_atoms.settings import ConfigError
+from mock_atoms.validation import ConfigError
 
 ACME = {"Authorization": "Bearer sk_acme"}
 

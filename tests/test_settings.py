@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from mock_atoms.settings import ConfigError, Settings, flag_of, load, options, variable_of
+from mock_atoms.settings import Settings, flag_of, load, options, variable_of
+from mock_atoms.validation import ConfigError
 
 
 def test_the_defaults_are_those_of_the_table() -> None:

@@ -1,0 +1,219 @@
+"""Observation of the vendor's routes: request ids, marks on answers, and what log and journal are told."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from uuid import UUID
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mock_atoms.connections import BROKEN
+from mock_atoms.exchange import (
+    ABORTED,
+    SCOPE_KEY,
+    UNKNOWN_MAGIC_WORD,
+    Exchange,
+)
+from mock_atoms.journal import ANSWERED, BODY_CAP, Entry, Journal
+from mock_atoms.mock import MockAtoms
+from mock_atoms.tenancy import Caller, Nobody
+from mock_atoms.tokens import conceal, conceal_url
+
+FAULT_HEADER = b"x-mock-atoms-fault"
+READ_ON_CAP = 8 * 1024 * 1024
+"""How much of a body is read that the application did not ask for."""
+REASON_HEADER = b"x-mock-atoms-reason"
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Observe:
+    """Gives every answer its `x-request-id` (G) and its marks, and tells log and journal before the answer is whole.
+
+    The id follows from the seed, the tenant and the tenant's number of requests so far.
+
+    Args:
+        app: what answers.
+        mock: the server, for its store, generator, journal and clocks.
+        patience: for how many seconds an answer waits for the rest of a request's body, so that it can be recorded.
+    """
+
+    def __init__(self, app: ASGIApp, mock: MockAtoms, patience: float = 1.0) -> None:
+        self._app = app
+        self._store = mock.store
+        self._generator = mock.generator
+        self._journal = mock.journal
+        self._fixtures = mock.fixtures
+        self._engine = mock.engine
+        self._clock = mock.clock
+        self._patience = patience
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, as ASGI has it."""
+        exchange: Exchange = scope[SCOPE_KEY]
+        tenant = exchange.caller.tenant
+        request_id = self._request_id(tenant.key, await self._store.count_request(tenant))
+        entry = self._arrived(scope, exchange, request_id)
+        intake = Intake(entry, self._journal, receive, exchange.caller.token) if _has_body(scope) else None
+        if intake is None:
+            entry.body_complete = True
+
+        async def observed(message: Message) -> None:
+            if message["type"] == BROKEN:
+                self._finish(exchange, entry, intake, message["kind"])
+                return
+            if message["type"] == "http.response.start":
+                if intake is not None:
+                    await intake.read_on(self._patience)
+                entry.answering = self._clock()
+                exchange.reason = exchange.reason or self._doubt(exchange.caller)
+                exchange.status = message["status"]
+                entry.answer_headers = message["headers"] = _marked(message["headers"], exchange, request_id)
+            else:
+                if exchange.method == "HEAD":
+                    message["body"] = b""
+                entry.bytes_sent += len(message.get("body", b""))
+                if not message.get("more_body"):
+                    is_gone = intake is not None and intake.is_gone
+                    self._finish(exchange, entry, intake, ABORTED if is_gone else ANSWERED)
+            await send(message)
+
+        try:
+            await self._app(scope, receive if intake is None else intake.receive, observed)
+        finally:
+            if entry.ended is None:
+                self._finish(exchange, entry, intake, ABORTED)
+
+    def _doubt(self, caller: Caller | Nobody) -> str | None:
+        """Return what the answer should say of a key that seems to ask for something that is not there."""
+        if (
+            isinstance(caller, Nobody)
+            or not self._engine.asks_for_nothing(caller.token)
+            or self._fixtures.are_written(caller)
+        ):
+            return None
+        return UNKNOWN_MAGIC_WORD
+
+    def _arrived(self, scope: Scope, exchange: Exchange, request_id: bytes) -> Entry:
+        token = exchange.caller.token
+        headers, secrets = self._journal.credentials.conceal_headers(scope["headers"], token)
+        client, client_port = scope.get("client") or ("", 0)
+        query = scope.get("query_string", b"").decode("latin-1")
+        entry = Entry(
+            id=request_id.decode(),
+            tenant=exchange.caller.tenant,
+            secrets=secrets,
+            arrived=exchange.arrived,
+            started=exchange.started,
+            method=exchange.method,
+            url=conceal_url(f"{exchange.path}?{query}" if query else exchange.path, token),
+            scheme=scope.get("scheme", "http"),
+            http_version=scope.get("http_version", "1.1"),
+            client=client,
+            client_port=client_port,
+            host=_host(scope, headers),
+            headers=headers,
+        )
+        self._journal.add(entry)
+        return entry
+
+    def _finish(self, exchange: Exchange, entry: Entry, intake: "Intake | None", ending: str) -> None:
+        if intake is not None and not entry.body_complete:
+            intake.settle()
+        if ending == ABORTED:
+            exchange.reason = exchange.reason or ABORTED
+        entry.ended = self._clock()
+        entry.ending = ending
+        entry.status = exchange.status
+        entry.faults, entry.reason = exchange.faults, exchange.reason
+        entry.delay_ms, entry.spoiled = exchange.delay_ms, exchange.spoiled
+        self._journal.update(entry)
+        exchange.milliseconds = (entry.ended - entry.started) * 1000
+        exchange.log()
+
+    def _request_id(self, key: bytes, number: int) -> bytes:
+        low, high = (self._generator.draw(key.hex(), half, number) for half in ("low", "high"))
+        return str(UUID(int=high << 64 | low, version=4)).encode()
+
+
+def _host(scope: Scope, headers: Sequence[tuple[str, str]]) -> str:
+    """Return what the request was sent to: what it says itself, else the server's own address."""
+    server, port = scope.get("server") or ("", None)
+    own = server if port is None else f"{server}:{port}"
+    return next((value for name, value in headers if name == "host"), own)
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope["headers"]
+    )
+
+
+class Intake:
+    """Keeps the beginning of a request's body for the journal while the application reads it.
+
+    Args:
+        entry: what it is kept in.
+        journal: what is told once all of it is there.
+        receive: where it comes from.
+        token: the caller's token.
+
+    Attributes:
+        is_gone: whether the client went before all of it was there.
+    """
+
+    def __init__(self, entry: Entry, journal: Journal, receive: Receive, token: str | None) -> None:
+        self._entry = entry
+        self._journal = journal
+        self._receive = receive
+        self._token = token
+        # A token across the cap is found before the rest of it is cut off.
+        self._room = BODY_CAP + len(token or "")
+        self._kept = bytearray()
+        self._rest = blake2b(digest_size=16)
+        self.is_gone = False
+
+    async def receive(self) -> Message:
+        """Return the next message of the request."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            piece = message.get("body", b"")
+            room = self._room - len(self._kept)
+            self._kept += piece[:room]
+            self._rest.update(piece[room:])
+            self._entry.body_size += len(piece)
+            if not message.get("more_body", False):
+                self._entry.body_complete = True
+                self.settle()
+                self._journal.update(self._entry)
+        elif not self._entry.body_complete:
+            self.is_gone = True
+        return message
+
+    async def read_on(self, patience: float) -> None:
+        """Read what the application did not, for `patience` seconds and `READ_ON_CAP` bytes at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while not (self._entry.body_complete or self.is_gone) and self._entry.body_size < READ_ON_CAP:
+                    await self.receive()
+
+    def settle(self) -> None:
+        """Put what was read into the entry, credentials masked."""
+        text = bytes(self._kept).decode(errors="surrogateescape")
+        self._entry.body = conceal(text, self._token).encode(errors="surrogateescape")[:BODY_CAP]
+        if self._entry.body_size > BODY_CAP:
+            self._entry.body_rest = blake2b(self._kept[BODY_CAP:] + self._rest.digest(), digest_size=16).digest()
+
+
+def _marked(headers: Headers, exchange: Exchange, request_id: bytes) -> Headers:
+    """Return `headers` with a request id, unless a rule wrote one, and with what the mock says of its answer."""
+    marked = [*headers]
+    if not any(name == b"x-request-id" for name, _ in headers):
+        marked.append((b"x-request-id", request_id))
+    if exchange.faults:
+        marked.append((FAULT_HEADER, ",".join(exchange.faults).encode()))
+    if exchange.reason:
+        marked.append((REASON_HEADER, exchange.reason.encode()))
+    return marked
