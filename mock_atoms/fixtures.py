@@ -1,7 +1,7 @@
 """The fixtures folder: files that say what a token holds before anyone changes it. Format: docs/fixtures.md."""
 
 import json
-import re
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,19 +19,18 @@ from pydantic import (
     model_validator,
 )
 
-from mock_atoms.contract import MAX_MEMBERS, Audience, ObjectId, render_json
-from mock_atoms.generator import Generator, Recipe, iso, object_id
+from mock_atoms.contract import MAX_MEMBERS, ObjectId
+from mock_atoms.generator import Generator, Recipe, iso
+from mock_atoms.holdings import Beginning, CheckedAudiences, HeldAudience
 from mock_atoms.personas import persona_of
 from mock_atoms.settings import Locale, Token
 from mock_atoms.tenancy import Caller, digest_of
 from mock_atoms.tokens import mask
-from mock_atoms.validation import ConfigError, explain, parse_model
+from mock_atoms.validation import ConfigError, explain, parse_model, parse_moment
 
 SUFFIXES = {".json", ".yaml", ".yml"}
 MAX_AUDIENCES = 1_000
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
-_OBJECT_ID_YEARS = range(1970, 2106)
-"""The years whose every second fits the four bytes that an ObjectId has for it."""
+MAX_KEPT_AUDIENCES = 100_000
 
 
 def _both_ends(value: object) -> object:
@@ -71,60 +70,13 @@ class Generate(BaseModel):
     locale: Locale | None = None
 
 
-class AudienceEntry(Audience, total=False):
-    """An audience written out. A key that is left out is generated, one named in `omit` is not sent at all."""
-
-    omit: list[str]
-
-
-def _moment(text: str) -> datetime:
-    if _TIMESTAMP.fullmatch(text):
-        moment = datetime.fromisoformat(text)
-        if moment.astimezone(UTC).year in _OBJECT_ID_YEARS:
-            return moment
-    raise ValueError(text)
-
-
-def _checked(entry: AudienceEntry) -> AudienceEntry:
-    for key in entry.get("omit", []):
-        if key not in Audience.__annotations__:
-            raise ValueError(f"omit: an audience has no key {key!r}")
-    if entry.get("memberCount", 0) > MAX_MEMBERS:
-        raise ValueError(f"memberCount: at most {MAX_MEMBERS}")
-    moments = {"createdAt": entry.get("createdAt"), "updatedAt": entry.get("updatedAt")}
-    for position, campaign in enumerate(entry.get("campaigns", [])):
-        moments[f"campaigns[{position}].createdAt"] = campaign.get("createdAt")
-    for key, text in moments.items():
-        try:
-            if text is not None:
-                _moment(text)
-        except (ValueError, OverflowError):
-            raise ValueError(f"{key}: not a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2105") from None
-    try:
-        render_json(entry)
-    except UnicodeEncodeError:
-        raise ValueError("a text has half of a surrogate pair, which UTF-8 cannot say") from None
-    return entry
-
-
-def _different_ids(entries: list[AudienceEntry] | None) -> list[AudienceEntry] | None:
-    seen = set()
-    for audience_id in (entry["_id"] for entry in entries or [] if "_id" in entry):
-        if audience_id in seen:
-            raise ValueError(f"the _id {audience_id} stands twice")
-        seen.add(audience_id)
-    return entries
-
-
 class FixtureFile(BaseModel):
     """One file: the tokens of one organisation, and what each of them holds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     tokens: Annotated[list[Token], Field(min_length=1, repr=False)]
     organization: ObjectId | None = None
-    audiences: Annotated[
-        list[Annotated[AudienceEntry, AfterValidator(_checked)]] | None, AfterValidator(_different_ids)
-    ] = None
+    audiences: CheckedAudiences | None = None
     generate: Generate | None = None
 
     @model_validator(mode="after")
@@ -139,21 +91,39 @@ class Written(NamedTuple):
 
     Attributes:
         label: the token, masked.
-        audiences: what it holds.
+        beginning: what it begins with.
     """
 
     label: str
-    audiences: list[Audience]
+    beginning: Beginning
 
 
 class Fixtures:
-    """What each token holds at first: from a file where one names it, from its persona, or generated."""
+    """What each token holds at first: from a file where one names it, from its persona, or generated.
 
-    def __init__(self, generator: Generator, locale: str, files: dict[str, FixtureFile] | None = None) -> None:
+    Args:
+        generator: what makes audiences.
+        locale: faker locale of those that do not say another.
+        files: the fixture files, by token.
+        max_kept: how many audiences, and tokens, are kept ready for the next request.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        locale: str,
+        files: dict[str, FixtureFile] | None = None,
+        max_kept: int = MAX_KEPT_AUDIENCES,
+    ) -> None:
+        self.locale = locale
         self._generator = generator
         self._recipe = Recipe(locale)
         self._files = files or {}
+        self._max_kept = max_kept
         self._handed_over: dict[bytes, Written] | None = None
+        self._ready: OrderedDict[bytes, Beginning] = OrderedDict()
+        self._kept = 0
+        self._owners = self._find_owners()
 
     def are_written(self, caller: Caller) -> bool:
         """Tell whether it is written down what `caller` holds."""
@@ -166,28 +136,71 @@ class Fixtures:
         if self._handed_over is not None:
             return self._handed_over
         return {
-            digest_of(token): Written(mask(token), self.audiences_of(file, token))
+            digest_of(token): Written(mask(token), self.beginning_of(file, token))
             for token, file in self._files.items()
         }
 
     def hand_over(self, written: dict[bytes, "Written"] | None) -> None:
         """Let `written` stand in the place of the files, until the files count again: `None`."""
         self._handed_over = written
+        self._ready.clear()
+        self._kept = 0
+        self._owners = self._find_owners()
 
-    def audiences(self, caller: Caller) -> list[Audience]:
-        """Return the audiences of `caller`, a pure function of the seed, the token and what is written down."""
-        token = caller.token
+    def is_of_another(self, caller: Caller, audience_id: str) -> bool:
+        """Tell whether `audience_id` is that of an audience which others have and `caller` never had.
+
+        That is so of an id which a fixture file gives to others, and of one that this server made for another token.
+        """
+        owner = caller.tenant.owner
+        if self._generator.made(audience_id):
+            return audience_id[8:18] != self._generator.machine(owner)
+        return owner not in self._owners.get(audience_id, {owner})
+
+    def _find_owners(self) -> dict[str, set[bytes]]:
+        """Return whose are the ids that are written down."""
+        owners: dict[str, set[bytes]] = {}
+        if self._handed_over is None:
+            for token, file in self._files.items():
+                for entry in file.audiences or []:
+                    owners.setdefault(entry.get("_id", ""), set()).add(digest_of(token))
+        else:
+            for owner, part in self._handed_over.items():
+                for held in part.beginning.audiences:
+                    owners.setdefault(held.get("_id", ""), set()).add(owner)
+        return owners
+
+    def beginning(self, caller: Caller) -> Beginning:
+        """Return what `caller` begins with, a pure function of the seed, the token and what is written down."""
+        owner = caller.tenant.owner
+        known = self._ready.get(owner)
+        if known is not None:
+            self._ready.move_to_end(owner)
+            return known
+        made = self._ready[owner] = self._made(caller)
+        self._kept += 1 + len(made.audiences)
+        while self._kept > self._max_kept and len(self._ready) > 1:
+            self._kept -= 1 + len(self._ready.popitem(last=False)[1].audiences)
+        return made
+
+    def _made(self, caller: Caller) -> Beginning:
         if self._handed_over is not None and caller.tenant.owner in self._handed_over:
-            return self._handed_over[caller.tenant.owner].audiences
-        file = self._files.get(token) if self._handed_over is None else None
+            return self._handed_over[caller.tenant.owner].beginning
+        file = self._files.get(caller.token) if self._handed_over is None else None
         if file is not None:
-            return self.audiences_of(file, token)
-        make = persona_of(token) or Generator.audiences
-        return make(self._generator, token, self._recipe)
+            return self.beginning_of(file, caller.token)
+        make = persona_of(caller.token) or Generator.audiences
+        return Beginning(make(self._generator, caller.token, self._recipe))
 
-    def audiences_of(self, file: FixtureFile, token: str) -> list[Audience]:
-        """Return what `file` says that `token` holds."""
-        organization = file.organization or self._generator.organization(file.tokens[0])
+    def beginning_of(self, file: FixtureFile, token: str) -> Beginning:
+        """Return what `file` says that `token` begins with."""
+        return Beginning(self._audiences_of(file, token), self._organization_of(file))
+
+    def _organization_of(self, file: FixtureFile) -> str:
+        return file.organization or self._generator.organization(file.tokens[0])
+
+    def _audiences_of(self, file: FixtureFile, token: str) -> list[HeldAudience]:
+        organization = self._organization_of(file)
         if file.generate is not None:
             wanted = file.generate
             recipe = Recipe(
@@ -197,28 +210,29 @@ class Fixtures:
                 with_campaigns=wanted.withCampaigns,
                 organization=organization,
             )
-            return self._generator.audiences(token, recipe)
+            return [self._of_locale(audience, recipe) for audience in self._generator.audiences(token, recipe)]
         recipe = Recipe(self._recipe.locale, organization=organization, with_campaigns=0.0)
         entries = file.audiences or []
         return [self._complete(token, i, entry, len(entries), recipe) for i, entry in enumerate(entries)]
 
-    def _complete(self, token: str, index: int, entry: AudienceEntry, count: int, recipe: Recipe) -> Audience:
+    def _of_locale(self, audience: HeldAudience, recipe: Recipe) -> HeldAudience:
+        return audience if recipe.locale == self.locale else {**audience, "locale": recipe.locale}
+
+    def _complete(self, token: str, index: int, entry: HeldAudience, count: int, recipe: Recipe) -> HeldAudience:
         """Fill what `entry` leaves out, consistent with what it says."""
+        recipe = replace(recipe, locale=entry.get("locale", recipe.locale))
         if entry.get("campaigns"):
             recipe = replace(recipe, members=(1, recipe.members[1]))  # no active campaign calls nobody
         made = self._generator.audience(token, index, count, recipe)
         known = entry.get("createdAt", entry.get("updatedAt"))
         if known is not None:
-            made["_id"] = object_id(_moment(known), self._generator.draw(token, "id", index))
+            made["_id"] = self._generator.audience_id(token, parse_moment(known), index)
             made["createdAt"] = made["updatedAt"] = known
         elif "_id" in entry:
             made["createdAt"] = made["updatedAt"] = iso(datetime.fromtimestamp(int(entry["_id"][:8], 16), UTC))
         made["description"] = entry.get("name", made["description"])
         made["hasCampaigns"] = bool(entry.get("campaigns"))
-        whole: dict[str, Any] = {**made, **entry}
-        for key in whole.pop("omit", ()):
-            whole.pop(key, None)
-        return whole  # type: ignore[return-value] # its keys are those of an Audience
+        return {**made, **entry}
 
 
 def read_folder(folder: Path) -> dict[str, FixtureFile]:

@@ -5,13 +5,17 @@ the clock or Python's `hash()`, so that any machine gives the same bytes in any 
 """
 
 import math
+import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from mock_atoms.contract import MAX_MEMBERS, Audience, Campaign
+from mock_atoms.contract import MAX_MEMBERS, Campaign
+from mock_atoms.holdings import HeldAudience
+from mock_atoms.tenancy import digest_of
 from mock_atoms.vocabulary import VOCABULARIES
 
 if TYPE_CHECKING:
@@ -22,6 +26,10 @@ _CREATED_WITHIN = timedelta(days=660)
 _UPDATED_WITHIN = timedelta(days=90)
 _SHARE_OF_LEAST = 0.04
 _FAKER_PROVIDERS = [f"faker.providers.{name}" for name in ("address", "person")]
+_NAMES, _TOWNS = 400, 100
+"""How often names and places are drawn for those that people of a locale have."""
+ID_COUNTER = 1 << 24
+"""How many ids the three bytes of an ObjectId's counter tell apart."""
 _PLACES = {
     # Where faker makes towns up out of surnames, or orders them by Python's hash seed (it_IT), regions serve.
     "en_US": "state",
@@ -54,6 +62,29 @@ class Recipe:
     organization: str | None = None
 
 
+class Name(NamedTuple):
+    """A name, and how it is written in an address: in ASCII, empty where that cannot be."""
+
+    text: str
+    ascii: str
+
+
+class Names(NamedTuple):
+    """What people of a locale are called, and where they live.
+
+    Attributes:
+        first: first names.
+        last: last names.
+        places: where they live.
+        kind: what sort of places these are, such as `city` or `state`.
+    """
+
+    first: tuple[Name, ...]
+    last: tuple[Name, ...]
+    places: tuple[str, ...]
+    kind: str
+
+
 def iso(moment: datetime) -> str:
     """Return `moment` as the API writes it: `2025-01-15T10:30:00.000Z` (S)."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -64,12 +95,36 @@ def object_id(moment: datetime, low: int) -> str:
     return f"{int(moment.timestamp()):08x}{low:016x}"
 
 
+class CountedIds:
+    """ObjectIds as MongoDB makes them: the seconds of a moment, 5 bytes of who makes them, 3 of a counter.
+
+    Args:
+        moment: when they are made.
+        machine: ten hexadecimal digits that stand for who makes them.
+        first: where the counter begins, which goes round.
+    """
+
+    def __init__(self, moment: datetime, machine: str, first: int) -> None:
+        self._stem = f"{int(moment.timestamp()):08x}{machine}"
+        self._first = first
+
+    def __getitem__(self, index: int) -> str:
+        return f"{self._stem}{(self._first + index) % ID_COUNTER:06x}"
+
+    def index(self, object_id: str) -> int | None:
+        """Return the index of `object_id`, `None` where it is not one of these."""
+        if len(object_id) != len(self._stem) + 6 or not object_id.startswith(self._stem):
+            return None
+        return (int(object_id[len(self._stem) :], 16) - self._first) % ID_COUNTER
+
+
 class Generator:
     """Makes audiences from a seed. One `Faker` a locale is built when first needed, and shared."""
 
     def __init__(self, seed: str) -> None:
         self._key = blake2b(seed.encode(), digest_size=32).digest()
         self._fakers: dict[str, Faker] = {}
+        self._names: dict[str, Names] = {}
 
     def prepare(self, locale: str) -> None:
         """Build the `Faker` of `locale` now, so that the first request need not."""
@@ -77,24 +132,76 @@ class Generator:
 
     def draw(self, token: str, purpose: str, index: int = 0) -> int:
         """Return 64 bits that depend on nothing but the seed and the arguments."""
-        data = f"{token}\0{purpose}\0{index}".encode()
-        return int.from_bytes(blake2b(data, digest_size=8, key=self._key).digest(), "big")
+        return self.draws(token, purpose)(index)
+
+    def draws(self, *purpose: str) -> Callable[[int], int]:
+        """Return a function from an index to 64 bits that depend on it, the seed and `purpose`: quicker than `draw`."""
+        stem = blake2b("\0".join([*purpose, ""]).encode(), digest_size=8, key=self._key)
+
+        def draw(index: int) -> int:
+            branch = stem.copy()
+            branch.update(b"%d" % index)
+            return int.from_bytes(branch.digest(), "big")
+
+        return draw
 
     def audience_count(self, token: str, recipe: Recipe) -> int:
         """Return how many audiences `token` has."""
         least, most = recipe.audiences
         return least + self.draw(token, "count") % (most - least + 1)
 
+    def machine(self, owner: bytes) -> str:
+        """Return the ten digits in the middle of the ids of all audiences that one token holds.
+
+        The last six follow from the first four, by the seed: so it can be told of an id whether this server gave it
+        to anybody, without asking what they hold.
+
+        Args:
+            owner: what stands for the token.
+        """
+        mark = self.draw(owner.hex(), "machine") % (1 << 16)
+        return f"{mark:04x}{self._seal(mark):06x}"
+
+    def made(self, audience_id: str) -> bool:
+        """Tell whether `audience_id` is one that this server gave to somebody, or would."""
+        return int(audience_id[12:18], 16) == self._seal(int(audience_id[8:12], 16))
+
+    def _seal(self, mark: int) -> int:
+        return self.draw("", "seal", mark) % (1 << 24)
+
+    def audience_id(self, token: str, moment: datetime, index: int) -> str:
+        """Return the id of audience `index` of `token`, created at `moment`."""
+        return CountedIds(moment, self.machine(digest_of(token)), self.draw(token, "id"))[index]
+
+    def names(self, locale: str) -> Names:
+        """Return the names and places of people of `locale`."""
+        if locale not in self._names:
+            fake = self._faker(locale)
+            fake.seed_instance(self.draw(locale, "names"))
+            kind = _PLACES.get(locale, "city")
+            place = getattr(fake, kind)
+            self._names[locale] = Names(
+                tuple(_name(text) for text in dict.fromkeys(fake.first_name() for _ in range(_NAMES))),
+                tuple(_name(text) for text in dict.fromkeys(fake.last_name() for _ in range(_NAMES))),
+                tuple(dict.fromkeys(str(place()) for _ in range(_TOWNS))),
+                "state" if kind == "estado_nome" else kind,
+            )
+        return self._names[locale]
+
     def organization(self, token: str) -> str:
         """Return the id of the organisation of `token`."""
         return object_id(_FIRST_CREATED - timedelta(days=40), self.draw(token, "organization"))
 
-    def audiences(self, token: str, recipe: Recipe) -> list[Audience]:
+    def user(self, token: str) -> str:
+        """Return the id of the user whose token it is."""
+        return object_id(_FIRST_CREATED - timedelta(days=39), self.draw(token, "user"))
+
+    def audiences(self, token: str, recipe: Recipe) -> list[HeldAudience]:
         """Return all audiences of `token`, oldest first."""
         count = self.audience_count(token, recipe)
         return [self.audience(token, index, count, recipe) for index in range(count)]
 
-    def audience(self, token: str, index: int, count: int, recipe: Recipe) -> Audience:
+    def audience(self, token: str, index: int, count: int, recipe: Recipe) -> HeldAudience:
         """Return audience `index` of the `count` that `token` has, with every documented key."""
         fake = self._faker(recipe.locale)
         fake.seed_instance(self.draw(token, "audience", index))
@@ -121,12 +228,12 @@ class Generator:
                     }
                 )
         return {
-            "_id": object_id(created, self.draw(token, "id", index)),
+            "_id": self.audience_id(token, created, index),
             "name": words.names[pattern].format_map(slots),
             "description": description.format_map(slots),
             "phoneNumberColumnName": rng.choice(words.phone_columns),
             "organization": recipe.organization or self.organization(token),
-            "createdBy": object_id(_FIRST_CREATED - timedelta(days=39), self.draw(token, "user")),
+            "createdBy": self.user(token),
             "createdAt": iso(created),
             "updatedAt": iso(updated),
             "memberCount": members,
@@ -153,6 +260,11 @@ class Generator:
             # Weighted names cost ten times as much and serve nothing here.
             self._fakers[locale] = Faker(locale, _FAKER_PROVIDERS, use_weighting=False)
         return self._fakers[locale]
+
+
+def _name(text: str) -> Name:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return Name(text, "".join(character for character in plain if character.isalnum()))
 
 
 def _whole_ms(moment: datetime) -> datetime:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from mock_atoms.contract import Audience
-from mock_atoms.fixtures import Fixtures, read_file, read_folder
+from mock_atoms.fixtures import Fixtures, Written, read_file, read_folder
 from mock_atoms.generator import Generator
+from mock_atoms.holdings import Beginning, shown
 from mock_atoms.tenancy import caller_of
 from mock_atoms.validation import ConfigError
 
@@ -14,7 +15,8 @@ SHIPPED = Path(__file__).parents[1] / "fixtures"
 
 
 def holds(folder: Path, token: str) -> list[Audience]:
-    return Fixtures(Generator("atoms"), "en_US", read_folder(folder)).audiences(caller_of(token))
+    beginning = Fixtures(Generator("atoms"), "en_US", read_folder(folder)).beginning(caller_of(token))
+    return [shown(held) for held in beginning.audiences]
 
 
 def write(folder: Path, text: str, name: str = "team.yaml") -> Path:
@@ -59,7 +61,7 @@ def test_generator_settings_are_followed(tmp_path: Path) -> None:
 
 def test_generate_without_settings_is_as_for_any_token(tmp_path: Path) -> None:
     write(tmp_path, "tokens: [sk_a]\ngenerate: {}\n")
-    assert holds(tmp_path, "sk_a") == Fixtures(Generator("atoms"), "en_US").audiences(caller_of("sk_a"))
+    assert holds(tmp_path, "sk_a") == Fixtures(Generator("atoms"), "en_US").beginning(caller_of("sk_a")).audiences
 
 
 def test_an_empty_list_of_audiences_is_empty(tmp_path: Path) -> None:
@@ -172,7 +174,7 @@ def test_the_first_bytes_may_be_a_byte_order_mark(tmp_path: Path) -> None:
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- createdAt: 1969-12-31T23:59:59Z\n",
-            ":3: audiences[0]: createdAt: not a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2105",
+            ":3: audiences[0]: createdAt: not a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2106",
         ),
         (
             "team.yaml",
@@ -270,3 +272,58 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "team.yaml").symlink_to(tmp_path / "gone.yaml")
     with pytest.raises(ConfigError, match=r"team\.yaml: cannot be read: No such file or directory"):
         read_folder(tmp_path)
+
+
+def test_what_is_made_is_kept_ready_within_bounds() -> None:
+    fixtures = Fixtures(Generator("atoms"), "en_US", max_kept=4)
+    one = fixtures.beginning(caller_of("sk_mock_one"))
+    assert fixtures.beginning(caller_of("sk_mock_one")) is one
+    larger = fixtures.beginning(caller_of("sk_mock_many"))
+    assert fixtures.beginning(caller_of("sk_mock_many")) is larger
+    again = fixtures.beginning(caller_of("sk_mock_one"))
+    assert again is not one
+    assert again.audiences == one.audiences
+
+
+def test_what_was_handed_over_stands_in_the_place_of_files(tmp_path: Path) -> None:
+    write(tmp_path, "tokens: [sk_a]\naudiences: [{_id: '65a000000000000000000001'}]")
+    fixtures = Fixtures(Generator("atoms"), "en_US", read_folder(tmp_path))
+    mine, other = caller_of("sk_a"), caller_of("sk_b")
+    assert fixtures.is_of_another(other, "65a000000000000000000001")
+    assert not fixtures.is_of_another(mine, "65a000000000000000000001")
+    written = Written("sk_…#000000", Beginning([{"_id": "65a000000000000000000002"}]))
+    fixtures.hand_over({other.tenant.owner: written})
+    assert [fixtures.are_written(caller) for caller in (mine, other)] == [False, True]
+    assert fixtures.beginning(other) is written.beginning
+    assert len(fixtures.beginning(mine).audiences) >= 3
+    assert fixtures.is_of_another(mine, "65a000000000000000000002")
+    assert not fixtures.is_of_another(other, "65a000000000000000000001")
+    fixtures.hand_over(None)
+    assert [fixtures.are_written(caller) for caller in (mine, other)] == [True, False]
+    assert fixtures.beginning(mine).audiences[0]["_id"] == "65a000000000000000000001"
+
+
+def test_an_audience_may_have_people_of_another_country(tmp_path: Path) -> None:
+    write(tmp_path, "tokens: [sk_a]\naudiences: [{name: Kunden, locale: de_DE}, {name: Customers}]")
+    german, other = Fixtures(Generator("atoms"), "en_US", read_folder(tmp_path)).beginning(caller_of("sk_a")).audiences
+    assert german["locale"] == "de_DE"
+    assert "locale" not in shown(german)
+    assert "locale" not in other
+
+
+def test_a_locale_that_is_none_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "tokens: [sk_a]\naudiences: [{locale: de_XX}]")
+    with pytest.raises(ConfigError, match=r"audiences\[0\]\.locale: faker has no such locale"):
+        read_folder(tmp_path)
+
+
+def test_tokens_that_hold_nothing_are_not_kept_for_ever() -> None:
+    fixtures = Fixtures(Generator("atoms"), "en_US", max_kept=10)
+    first = fixtures.beginning(caller_of("sk_mock_empty.0"))
+    for number in range(1, 10):
+        fixtures.beginning(caller_of(f"sk_mock_empty.{number}"))
+    assert fixtures.beginning(caller_of("sk_mock_empty.0")) is first
+    fixtures.beginning(caller_of("sk_mock_empty.10"))
+    fixtures.beginning(caller_of("sk_mock_empty.11"))
+    assert fixtures.beginning(caller_of("sk_mock_empty.1")) is not first
+    assert fixtures.beginning(caller_of("sk_mock_empty.0")) is first

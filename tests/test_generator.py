@@ -57,9 +57,12 @@ warnings.simplefilter("ignore")  # faker's own, about names of locales it means 
 from faker.config import AVAILABLE_LOCALES
 from mock_atoms.contract import render_json
 from mock_atoms.generator import Generator, Recipe
+from mock_atoms.people import People
 for locale in sorted(AVAILABLE_LOCALES):
-    body = render_json(Generator("atoms").audiences("sk_acme", Recipe(locale, audiences=(60, 60))))
-    print(locale, hashlib.sha256(body).hexdigest())
+    generator = Generator("atoms")
+    audiences = generator.audiences("sk_acme", Recipe(locale, audiences=(60, 60)))
+    members = [People(generator, audience, locale).member(index) for audience in audiences for index in range(5)]
+    print(locale, hashlib.sha256(render_json([audiences, members])).hexdigest())
 """
 
 

@@ -5,6 +5,7 @@ import pytest
 from mock_atoms.contract import Audience, Campaign
 from mock_atoms.fixtures import Fixtures
 from mock_atoms.generator import Generator
+from mock_atoms.holdings import shown
 from mock_atoms.tenancy import caller_of
 
 
@@ -13,25 +14,29 @@ def fixtures() -> Fixtures:
     return Fixtures(Generator("atoms"), "en_US")
 
 
+def held_by(fixtures: Fixtures, token: str) -> list[Audience]:
+    return [shown(held) for held in fixtures.beginning(caller_of(token)).audiences]
+
+
 @pytest.mark.parametrize(("word", "count"), [("empty", 0), ("one", 1), ("many", 1000)])
 def test_a_persona_has_its_number_of_audiences(fixtures: Fixtures, word: str, count: int) -> None:
-    assert len(fixtures.audiences(caller_of(f"sk_mock_{word}"))) == count
+    assert len(held_by(fixtures, f"sk_mock_{word}")) == count
 
 
 def test_a_suffix_makes_a_persona_your_own(fixtures: Fixtures) -> None:
-    shared, own = fixtures.audiences(caller_of("sk_mock_one")), fixtures.audiences(caller_of("sk_mock_one.test-42"))
+    shared, own = held_by(fixtures, "sk_mock_one"), held_by(fixtures, "sk_mock_one.test-42")
     assert len(shared) == len(own) == 1
     assert shared[0]["_id"] != own[0]["_id"]
 
 
 def test_many_ids_and_names_differ(fixtures: Fixtures) -> None:
-    many = fixtures.audiences(caller_of("sk_mock_many"))
+    many = held_by(fixtures, "sk_mock_many")
     assert len({audience["_id"] for audience in many}) == 1000
     assert len({audience["name"] for audience in many}) > 600
 
 
 def test_sparse_leaves_out_each_key_once_and_all_at_once(fixtures: Fixtures) -> None:
-    sparse = fixtures.audiences(caller_of("sk_mock_sparse"))
+    sparse = held_by(fixtures, "sk_mock_sparse")
     missing = [set(Audience.__annotations__) - set(audience) for audience in sparse]
     assert [{key} for key in Audience.__annotations__] == missing[:11]
     assert missing[-1] == set(Audience.__annotations__)
@@ -42,7 +47,7 @@ def test_sparse_leaves_out_each_key_once_and_all_at_once(fixtures: Fixtures) -> 
 
 
 def test_unicode_covers_what_breaks_clients(fixtures: Fixtures) -> None:
-    names = [audience["name"] for audience in fixtures.audiences(caller_of("sk_mock_unicode"))]
+    names = [audience["name"] for audience in held_by(fixtures, "sk_mock_unicode")]
     letters = "".join(names)
     assert {"R", "AL", "NSM"} <= {unicodedata.bidirectional(letter) for letter in letters}
     assert any(unicodedata.combining(letter) for letter in letters)
@@ -54,4 +59,4 @@ def test_unicode_covers_what_breaks_clients(fixtures: Fixtures) -> None:
 
 @pytest.mark.parametrize("token", ["sk_mock_unknown", "sk_mock_500x2", "sk_mock_", "sk_acme"])
 def test_any_other_key_is_ordinary(fixtures: Fixtures, token: str) -> None:
-    assert 3 <= len(fixtures.audiences(caller_of(token))) <= 12
+    assert 3 <= len(held_by(fixtures, token)) <= 12

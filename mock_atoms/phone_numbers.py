@@ -1,0 +1,156 @@
+"""Phone numbers that cannot ring: the ranges that regulators keep free for fiction, numbered through, by country.
+
+Sources: North American Numbering Plan 555-0100 to 555-0199 of every area code (NANPA); United Kingdom, Ofcom's numbers
+for drama; Australia, ACMA's fictitious numbers; France, ARCEP's numbers for audiovisual works; Germany,
+Bundesnetzagentur's Drama Numbers; Ireland, ComReg's 020 91X; Sweden, PTS's numbers for books and films.
+A country that keeps none free, or too few, has North American ones.
+"""
+
+from bisect import bisect_right
+from itertools import accumulate
+from math import gcd
+from typing import NamedTuple
+
+NORTH_AMERICA = "US"
+
+_US = (
+    "201 202 203 205 206 207 208 209 210 212 213 214 215 216 217 218 219 224 225 228 229 231 234 239 240 248 251 252 "
+    "253 254 256 260 262 267 269 270 276 281 301 302 303 304 305 307 308 309 310 312 313 314 315 316 317 318 319 320 "
+    "321 323 325 330 334 336 337 347 351 352 360 361 386 401 402 404 405 406 407 408 409 410 412 413 414 415 417 419 "
+    "423 425 432 434 435 440 443 469 478 479 480 484 501 502 503 504 505 507 508 509 510 512 513 515 516 517 518 520 "
+    "530 540 541 551 559 561 562 563 567 570 571 573 574 580 585 586 601 602 603 605 606 607 608 609 610 612 614 615 "
+    "616 617 618 619 620 623 626 630 631 636 641 646 650 651 660 661 662 678 682 701 702 703 704 706 707 708 712 713"
+)
+_CANADA = (
+    "204 226 236 249 250 289 306 343 365 403 416 418 431 437 438 450 506 514 519 548 579 581 587 604 613 639 647 705 "
+    "709 778 780 807 819 825 867 873 902 905"
+)
+
+
+class Range(NamedTuple):
+    """All numbers that are `prefix`, in E.164, and so many `digits` after it."""
+
+    prefix: str
+    digits: int
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return int(10**self.digits)
+
+
+def _north_american(area_codes: str) -> tuple[Range, ...]:
+    return tuple(Range(f"+1{area}55501", 2) for area in area_codes.split())
+
+
+_BRITISH = (
+    *(f"+44{area}4960" for area in ["113", "114", "115", "116", "117", "118", "121", "131", "141", "151", "161"]),
+    "+442079460",
+    "+441914980",
+    "+442896496",
+    "+442920180",
+    "+441632960",
+    "+447700900",
+)
+_RANGES: dict[str, tuple[Range, ...]] = {
+    "US": _north_american(_US),
+    "CA": _north_american(_CANADA),
+    "GB": tuple(Range(prefix, 3) for prefix in _BRITISH),
+    "AU": tuple(Range(f"+61{area}{block}", 4) for area in "2378" for block in ("5550", "7010")),
+    "FR": tuple(Range(f"+33{prefix}", 4) for prefix in ("19900", "26191", "35301", "46571", "53649", "63998")),
+    "DE": (
+        *(Range(f"+49{prefix}", 3) for prefix in ("3023125", "6990009", "4066969", "2214710", "8999998")),
+        Range("+4917139200", 2),
+    ),
+    "IE": (Range("+3532091", 5),),
+    "SE": tuple(Range(f"+46{prefix}", 2) for prefix in ("8465004", "3139006", "4062804", "9803192")),
+}
+_TERRITORIES = {"QC": "CA"}
+
+
+class _Table:
+    """The numbers of some ranges, one after the other."""
+
+    def __init__(self, ranges: tuple[Range, ...]) -> None:
+        self._ends = list(accumulate(part.size for part in ranges))
+        self._starts = {part.prefix: end - part.size for part, end in zip(ranges, self._ends, strict=True)}
+        self._parts = [(part.prefix, self._starts[part.prefix], part.digits) for part in ranges]
+        self._digits = {part.digits for part in ranges}
+        self.size = self._ends[-1]
+
+    def number(self, place: int) -> str:
+        prefix, start, digits = self._parts[bisect_right(self._ends, place)]
+        return prefix + str(place - start).zfill(digits)
+
+    def place_of(self, number: str) -> int | None:
+        for digits in self._digits:
+            start = self._starts.get(number[:-digits])
+            if start is not None:
+                return start + int(number[-digits:])
+        return None
+
+
+_TABLES = {country: _Table(ranges) for country, ranges in _RANGES.items()}
+
+
+def country_of(locale: str) -> str:
+    """Return the country whose numbers people of a faker locale have: that of `en_GB` is `GB`, of `pl_PL` `US`."""
+    territory = locale.rpartition("_")[2]
+    territory = _TERRITORIES.get(territory, territory)
+    return territory if territory in _RANGES else NORTH_AMERICA
+
+
+class _Shuffled:
+    """A table in another order: `number` and `index_of` are each other's inverse, and neither needs a list."""
+
+    def __init__(self, table: _Table, draw: int) -> None:
+        self._table = table
+        self.size = table.size
+        self._start = draw % self.size
+        self._stride = 1 + draw // self.size % (self.size - 1)
+        while gcd(self._stride, self.size) != 1:
+            self._stride += 1
+        self._back = pow(self._stride, -1, self.size)
+
+    def number(self, index: int) -> str:
+        return self._table.number((self._start + index * self._stride) % self.size)
+
+    def index_of(self, number: str) -> int | None:
+        place = self._table.place_of(number)
+        return None if place is None else (place - self._start) * self._back % self.size
+
+
+class PhonePlan:
+    """An order of one's own of a country's fictional numbers, each of them once, and then of North American ones.
+
+    Args:
+        country: as `country_of` gives it.
+        draw: what the order derives from: at least 32 random bits.
+    """
+
+    def __init__(self, country: str, draw: int) -> None:
+        countries = [country] if country == NORTH_AMERICA else [country, NORTH_AMERICA]
+        self._orders = [_Shuffled(_TABLES[each], draw) for each in countries]
+
+    def number(self, index: int) -> str:
+        """Return number `index`, in E.164 with its plus.
+
+        Raises:
+            IndexError: there are not so many: 16,800 at least.
+        """
+        for order in self._orders:
+            if index < order.size:
+                return order.number(index)
+            index -= order.size
+        raise IndexError(index)
+
+    def index_of(self, number: str) -> int | None:
+        """Return the index of `number`, digits with or without a plus; `None` where it is not of this plan."""
+        digits = "+" + number.removeprefix("+")
+        before = 0
+        for order in self._orders:
+            index = order.index_of(digits)
+            if index is not None:
+                return before + index
+            before += order.size
+        return None
