@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -24,20 +25,28 @@ from mock_atoms.control import (
     unprocessable,
     whose,
 )
+from mock_atoms.errors import ApiError, documented_message
 from mock_atoms.expressions import parse_fault
 from mock_atoms.fixtures import parse_fixture
 from mock_atoms.generator import iso
+from mock_atoms.holdings import CheckedCampaign, shown
 from mock_atoms.mock import MockAtoms
 from mock_atoms.rulebook import ActiveRule, FullError
 from mock_atoms.settings import LOCALHOST_ORIGINS
 from mock_atoms.state import OtherServerError, replace_state, state_json, tenant_json
-from mock_atoms.tenancy import caller_of
-from mock_atoms.validation import ConfigError
+from mock_atoms.store import TenantState
+from mock_atoms.tenancy import Caller, Tenant, caller_of
+from mock_atoms.validation import ConfigError, parse_model
 from mock_atoms.verification import Verification
 
 MAX_SET_AUDIENCES = 10_000
 """How many audiences one call may say that a tenant holds."""
 FAULTS = f"{PREFIX}/faults"
+
+
+class _Campaigns(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    campaigns: Annotated[list[CheckedCampaign], Field(max_length=100)]
 
 
 def admin_app(mock: MockAtoms, operations: Sequence[dict[str, str]]) -> ASGIApp:
@@ -77,6 +86,10 @@ def _refusal(request: Request, error: Exception) -> RefusedError:
             return RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR, "bug in the mock", "the log has more")
 
 
+def _whose_json(tenant: Tenant) -> dict[str, Any]:
+    return {"token": tenant.label, "tokenDigest": tenant.owner.hex(), "testId": tenant.test_id}
+
+
 class Control:
     """Faults, tenants, state and reset of `mock`, and its health."""
 
@@ -91,6 +104,7 @@ class Control:
             route("/faults", get=self.list_faults, post=self.create_fault, delete=self.delete_faults),
             route("/faults/{id}", get=self.get_fault, delete=self.delete_fault),
             route("/tenants", get=self.list_tenants, put=self.set_tenant),
+            route("/audiences/{id}/campaigns", put=self.set_campaigns),
             route("/state", get=self.get_state, put=self.put_state),
             route("/reset", post=self.reset),
         ]
@@ -160,6 +174,37 @@ class Control:
     async def set_tenant(self, request: Request) -> Response:
         """Say what one tenant holds, as a fixture file would."""
         Parameters(request)
+        caller, fields = await self._caller(request)
+        if "tokens" in fields:
+            raise ConfigError("no such key", "/tokens")
+        if isinstance(fields.get("audiences"), list) and len(fields["audiences"]) > MAX_SET_AUDIENCES:
+            raise ConfigError(f"at most {MAX_SET_AUDIENCES}", "/audiences")
+        file = parse_fixture({**fields, "tokens": [caller.token]})
+        chosen = self._mock.fixtures.beginning_of(file, caller.token)
+
+        def choose(state: TenantState) -> None:
+            state.chosen, state.overlay = chosen, None
+
+        await self._mock.store.change(caller.tenant, choose)
+        return JSONResponse({**_whose_json(caller.tenant), "audiences": [shown(held) for held in chosen.audiences]})
+
+    async def set_campaigns(self, request: Request) -> Response:
+        """Say which active campaigns use one audience."""
+        Parameters(request)
+        caller, fields = await self._caller(request)
+        wanted = parse_model(_Campaigns, fields)
+        audience_id = request.path_params["id"]
+        try:
+            audience = await self._mock.catalogues.change(
+                caller, lambda catalogue: catalogue.set_campaigns(audience_id, wanted.campaigns)
+            )
+        except ApiError as error:
+            detail = " ".join(error.errors or [documented_message(error.status)])
+            raise RefusedError(error.status, "no such audience", f"{audience_id}: {detail}") from None
+        return JSONResponse({**_whose_json(caller.tenant), "audience": audience})
+
+    async def _caller(self, request: Request) -> tuple[Caller, dict[str, Any]]:
+        """Return whom a call means that names a token, and the rest of what it says."""
         given = await sent_json(request)
         fields = dict(given) if isinstance(given, dict) else {}
         known = whose({name: fields.pop(name) for name in ("token", "testId") if name in fields})
@@ -168,16 +213,7 @@ class Control:
         allowed = self._mock.settings.tokens
         if allowed is not None and known.token not in allowed:
             raise ConfigError("it is not one of --tokens, so that all it gets is a 401", "/token")
-        if "tokens" in fields:
-            raise ConfigError("no such key", "/tokens")
-        if isinstance(fields.get("audiences"), list) and len(fields["audiences"]) > MAX_SET_AUDIENCES:
-            raise ConfigError(f"at most {MAX_SET_AUDIENCES}", "/audiences")
-        file = parse_fixture({**fields, "tokens": [known.token]})
-        audiences = self._mock.fixtures.audiences_of(file, known.token)
-        tenant = caller_of(known.token, known.testId).tenant
-        await self._mock.store.choose_audiences(tenant, audiences)
-        shown = {"token": tenant.label, "tokenDigest": tenant.owner.hex(), "testId": tenant.test_id}
-        return JSONResponse({**shown, "audiences": audiences})
+        return caller_of(known.token, known.testId), fields
 
     async def get_state(self, request: Request) -> Response:
         """Return the whole state, but for the journal."""

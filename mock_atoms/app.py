@@ -10,16 +10,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import openapi
 from mock_atoms.admin import admin_app
-from mock_atoms.audiences import VendorJson, router
-from mock_atoms.contract import ApiError, error_body, error_headers
+from mock_atoms.audiences import audience_routes
+from mock_atoms.catalogue import Catalogues
 from mock_atoms.control import PREFIX
-from mock_atoms.exchange import SCOPE_KEY
+from mock_atoms.errors import ApiError, error_body, error_headers, operation_of
+from mock_atoms.exchange import SCOPE_KEY, Exchange
 from mock_atoms.holding import Holder
+from mock_atoms.members import member_routes
 from mock_atoms.middleware import Express, Faults, Identify, not_found
 from mock_atoms.mock import MockAtoms
 from mock_atoms.observing import Observe
 from mock_atoms.settings import LOCALHOST_ORIGINS, Settings
-from mock_atoms.store import Store
+from mock_atoms.vendor import VendorJson
 
 _LOCALHOST = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
@@ -51,17 +53,21 @@ def _head_as_get(scope: Scope) -> Scope:
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
-def vendor_app(store: Store) -> FastAPI:
+def vendor_app(catalogues: Catalogues) -> FastAPI:
     """Return the vendor's routes alone: paths below the base path, each request with an `Exchange` in its scope."""
     app = FastAPI(
         title="atoms", version="1.0.0", openapi_url=None, redirect_slashes=False, default_response_class=VendorJson
     )
-    app.include_router(router(store))
+    app.include_router(audience_routes(catalogues))
+    app.include_router(member_routes(catalogues))
 
     @app.exception_handler(ApiError)
-    async def api_error(_request: Request, error: ApiError) -> Response:
+    async def api_error(request: Request, error: ApiError) -> Response:
+        exchange: Exchange = request.scope[SCOPE_KEY]
+        exchange.reason = exchange.reason or error.reason
         headers = error_headers(error.status)
-        return VendorJson(error_body(error.status, error.errors, headers), error.status, headers)
+        operation = operation_of(exchange.method, exchange.below or "")
+        return VendorJson(error_body(error.status, error.errors, headers, operation), error.status, headers)
 
     @app.exception_handler(HTTPException)
     async def no_route(request: Request, _error: HTTPException) -> Response:
@@ -69,8 +75,10 @@ def vendor_app(store: Store) -> FastAPI:
 
     @app.exception_handler(Exception)
     async def bug(request: Request, _error: Exception) -> Response:
-        request.scope[SCOPE_KEY].reason = "bug-in-mock"
-        return VendorJson(error_body(500, None, {}), 500)
+        exchange: Exchange = request.scope[SCOPE_KEY]
+        exchange.reason = "bug-in-mock"
+        operation = operation_of(exchange.method, exchange.below or "")
+        return VendorJson(error_body(500, None, {}, operation), 500)
 
     return app
 
@@ -96,7 +104,7 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     """
     mock = mock or MockAtoms(settings or Settings())
     origins = mock.settings.cors_origins
-    routes = vendor_app(mock.store)
+    routes = vendor_app(mock.catalogues)
     vendor: ASGIApp = Faults(Express(routes), mock.engine, mock.store, Holder(mock.closing))
     vendor = Observe(_with_cors(vendor, origins), mock)
     vendor = Identify(vendor, mock)

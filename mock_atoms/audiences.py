@@ -1,24 +1,19 @@
-"""The vendor's operations on audiences, as FastAPI routes."""
+"""The vendor's operations on audiences: list, create from a CSV file, get, delete."""
 
-from collections.abc import Mapping
-from typing import Annotated
+from fastapi import Request, Response
 
-from fastapi import APIRouter, Depends, Request, Response
-from fastapi.openapi.models import HTTPBearer
-from fastapi.responses import JSONResponse
-from fastapi.security.base import SecurityBase
-
+from mock_atoms.catalogue import Catalogue, Catalogues
 from mock_atoms.contract import (
-    JSON_TYPE,
-    ApiError,
+    AudienceDetailAnswer,
     AudienceList,
-    InternalServerError,
-    UnauthorizedError,
-    render_json,
+    CreatedAudience,
+    CreatedAudienceAnswer,
+    DeletedAnswer,
 )
-from mock_atoms.exchange import SCOPE_KEY, Exchange
-from mock_atoms.store import Store
-from mock_atoms.tenancy import Caller
+from mock_atoms.csv_file import parse_csv
+from mock_atoms.errors import ApiError
+from mock_atoms.uploads import read_upload
+from mock_atoms.vendor import AUDIENCE_ID, BAD_REQUEST, NOT_FOUND, Sender, VendorRouter, audience_id_of, success
 
 _AUTHORIZATION_PARAMETER = {
     "name": "Authorization",
@@ -29,60 +24,123 @@ _AUTHORIZATION_PARAMETER = {
     "schema": {"type": "string"},
 }
 """S documents the header as a parameter of the operation, beside the security scheme."""
+_UPLOAD = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["name", "phoneNumberColumnName", "file"],
+                "properties": {
+                    "name": {"type": "string", "description": "Name of the audience", "example": "Spring sale"},
+                    "description": {"type": "string", "description": "What it is for", "example": "Asked to be called"},
+                    "phoneNumberColumnName": {
+                        "type": "string",
+                        "description": "Column of the file that holds the phone numbers",
+                        "example": "phoneNumber",
+                    },
+                    "identifierColumnName": {
+                        "type": "string",
+                        "description": "Column of the file that tells members apart, such as their names",
+                        "example": "name",
+                    },
+                    "file": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "CSV file in UTF-8, 5 MB and 10,000 rows at most",
+                        "example": "customers.csv",
+                    },
+                },
+            }
+        }
+    },
+}
 
 
-class VendorJson(JSONResponse):
-    """JSON as the vendor sends it (L). `media_type` stays plain, since the OpenAPI document is made of it."""
+def audience_routes(catalogues: Catalogues) -> VendorRouter:
+    """Return the routes, below the base path, that serve and change the audiences in `catalogues`."""
+    routes = VendorRouter()
 
-    def render(self, content: object) -> bytes:
-        """Return `content` in bytes."""
-        return render_json(content)
-
-    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
-        """Set the headers of the answer."""
-        super().init_headers({"content-type": JSON_TYPE} | dict(headers or {}))
-
-
-class BearerAuth(SecurityBase):
-    """The documented security scheme; as a dependency, the caller it lets through.
-
-    Raises:
-        ApiError: 401, when the request was sent by nobody.
-    """
-
-    def __init__(self) -> None:
-        self.scheme_name = "BearerAuth"
-        self.model = HTTPBearer(description="API key of the console, or a session cookie for browsers.")
-
-    async def __call__(self, request: Request) -> Caller:
-        """Return who sent `request`."""
-        exchange: Exchange = request.scope[SCOPE_KEY]
-        if isinstance(exchange.caller, Caller):
-            return exchange.caller
-        exchange.reason = exchange.caller.reason
-        raise ApiError(401)
-
-
-def router(store: Store) -> APIRouter:
-    """Return the routes, below the base path, that serve what is in `store`."""
-    routes = APIRouter()
-
-    @routes.get(
+    @routes.operation(
+        "GET",
         "/audience",
-        response_model=AudienceList,
-        operation_id="get-all-audiences",
+        name="get-all-audiences",
         summary="Get all audiences",
         description="All audiences that the caller created, in one answer: there is no paging.",
-        tags=["subpackage_audience"],
-        response_description="All audiences of the caller",
-        responses={
-            401: {"description": "Unauthorized access", "model": UnauthorizedError},
-            500: {"description": "Internal server error", "model": InternalServerError},
-        },
-        openapi_extra={"parameters": [_AUTHORIZATION_PARAMETER]},
+        success="All audiences of the caller",
+        model=AudienceList,
+        errors={},
+        more={"parameters": [_AUTHORIZATION_PARAMETER]},
     )
-    async def list_audiences(caller: Annotated[Caller, Depends(BearerAuth())]) -> Response:
-        # A response, not a model: what the store holds has been checked, and would be validated anew for each request.
-        return VendorJson({"status": True, "data": await store.audiences(caller)})
+    async def list_audiences(caller: Sender) -> Response:
+        return success(await catalogues.view(caller, Catalogue.audiences))
+
+    @routes.operation(
+        "POST",
+        "/audience",
+        name="create-audience-with-csv-upload",
+        summary="Create audience with CSV upload",
+        description="Create an audience whose members are the rows of a CSV file.",
+        success="The new audience",
+        model=CreatedAudienceAnswer,
+        errors={400: BAD_REQUEST},
+        more={"requestBody": _UPLOAD},
+    )
+    async def create_audience(request: Request, caller: Sender) -> Response:
+        upload = await read_upload(request)
+        with upload.file:
+            fields = _described(upload.fields)
+            column = fields["phoneNumberColumnName"]
+            rows = parse_csv(upload.file, column, fields.get("identifierColumnName"))
+        return success(await catalogues.change(caller, lambda catalogue: catalogue.create(fields, rows)))
+
+    @routes.operation(
+        "GET",
+        "/audience/{id}",
+        name="get-audience-by-id",
+        summary="Get audience by ID",
+        description="One audience. That of another organisation is a 404, as one that does not exist.",
+        success="The audience",
+        model=AudienceDetailAnswer,
+        errors={400: BAD_REQUEST, 404: NOT_FOUND},
+        more={"parameters": [AUDIENCE_ID]},
+    )
+    async def get_audience(request: Request, caller: Sender) -> Response:
+        audience_id = audience_id_of(request)
+        return success(await catalogues.view(caller, lambda catalogue: catalogue.audience(audience_id)))
+
+    @routes.operation(
+        "DELETE",
+        "/audience/{id}",
+        name="delete-audience",
+        summary="Delete audience",
+        description="Delete one audience and its members. While an active campaign uses it, that is a 400.",
+        success="It is deleted; the list is always empty",
+        model=DeletedAnswer,
+        errors={400: BAD_REQUEST, 404: NOT_FOUND},
+        more={"parameters": [AUDIENCE_ID]},
+    )
+    async def delete_audience(request: Request, caller: Sender) -> Response:
+        audience_id = audience_id_of(request)
+        await catalogues.change(caller, lambda catalogue: catalogue.delete(audience_id))
+        return success([])
 
     return routes
+
+
+def _described(fields: dict[str, str]) -> CreatedAudience:
+    """Return what the form of an upload says of the audience.
+
+    Raises:
+        ApiError: 400, it leaves out what is required (A: the messages).
+    """
+    missing = [name for name in ("name", "phoneNumberColumnName") if not fields.get(name, "").strip()]
+    if missing:
+        raise ApiError(400, *(f"{name} is required" for name in missing))
+    described: CreatedAudience = {"name": fields["name"]}
+    if "description" in fields:
+        described["description"] = fields["description"]
+    described["phoneNumberColumnName"] = fields["phoneNumberColumnName"]
+    if fields.get("identifierColumnName"):
+        described["identifierColumnName"] = fields["identifierColumnName"]
+    return described

@@ -167,7 +167,8 @@ def _set_up_log(settings: Settings, err: TextIO) -> None:
 
 
 def _fixtures(settings: Settings, token: str, out: TextIO, err: TextIO) -> int:
-    from mock_atoms.contract import error_body  # noqa: PLC0415 - the same
+    from mock_atoms.errors import error_body  # noqa: PLC0415 - the same
+    from mock_atoms.holdings import shown  # noqa: PLC0415 - the same
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - other commands are quicker without
     from mock_atoms.tenancy import Caller, identify  # noqa: PLC0415 - the same
 
@@ -175,7 +176,10 @@ def _fixtures(settings: Settings, token: str, out: TextIO, err: TextIO) -> int:
     headers = [(b"authorization", b"Bearer " + token.encode(errors="surrogateescape"))]
     caller = identify(headers, settings.session_cookie, settings.tokens)
     if isinstance(caller, Caller):
-        body, code = {"status": True, "data": mock.fixtures.audiences(caller)}, EXIT_OK
+        body, code = (
+            {"status": True, "data": [shown(held) for held in mock.fixtures.beginning(caller).audiences]},
+            EXIT_OK,
+        )
     else:
         body, code = error_body(401, None, {}), EXIT_FAILED
         print(f"mock-atoms: {caller.reason}", file=err)
@@ -189,7 +193,7 @@ def _openapi(settings: Settings, out: TextIO) -> int:
     from mock_atoms.openapi import describe  # noqa: PLC0415 - the same
 
     # What tenants hold and what befalls them does not show in the document.
-    document = describe(vendor_app(MockAtoms(Settings()).store), settings.base_path)
+    document = describe(vendor_app(MockAtoms(Settings()).catalogues), settings.base_path)
     print(json.dumps(document, ensure_ascii=False, indent=2), file=out, flush=True)
     return EXIT_OK
 

@@ -1,12 +1,11 @@
-"""The vendor's JSON: the shapes of answers, the envelope, and the documented errors.
+"""The vendor's JSON: the shapes of answers, and their envelopes.
 
 Source letters (S, D, G, L, K, A) are explained in docs/fidelity.md.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 from typing_extensions import TypedDict
@@ -17,6 +16,9 @@ JSON_TYPE = "application/json; charset=utf-8"
 """Content type of every JSON answer (L)."""
 MAX_MEMBERS = 10_000
 """Most members that an audience may have (G, D)."""
+
+MAX_FILE = 5 * 1024 * 1024
+"""Most bytes that an uploaded CSV file may have (D)."""
 
 DOCUMENTED_PATHS = ("/audience", "/audience/{id}", "/audience/{id}/members", "/audience/{id}/members/search")
 """Every path of the audience API, below the base path (S)."""
@@ -91,6 +93,191 @@ class AudienceList(TypedDict, total=False):
     data: list[Audience]
 
 
+_Whole = Annotated[int, Field(ge=0, strict=True), WithJsonSchema({"type": "integer"})]
+
+
+@_documented_as("AudienceIdGetResponsesContentApplicationJsonSchemaData")
+class AudienceDetail(TypedDict, total=False):
+    """An audience as `GET /audience/{id}` shows it: without the three keys that only the list has (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    _id: Annotated[ObjectId, Field(description="Id of the audience")]
+    name: Annotated[str, Field(description="Name that its creator gave it")]
+    description: Annotated[str, Field(description="What the audience is for")]
+    phoneNumberColumnName: Annotated[str, Field(description="CSV column that holds the phone numbers")]
+    organization: Annotated[ObjectId, Field(description="Id of the organisation it belongs to")]
+    createdBy: Annotated[ObjectId, Field(description="Id of the user who created it")]
+    createdAt: Annotated[Timestamp, Field(description="When it was created")]
+    updatedAt: Annotated[Timestamp, Field(description="When it was last changed, not before `createdAt`")]
+
+
+@_documented_as("AudiencePostResponsesContentApplicationJsonSchemaData")
+class CreatedAudience(TypedDict, total=False):
+    """An audience as `POST /audience` answers it (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    _id: Annotated[ObjectId, Field(description="Id of the audience")]
+    name: Annotated[str, Field(description="Name that its creator gave it")]
+    description: Annotated[str, Field(description="What the audience is for, where that was given")]
+    phoneNumberColumnName: Annotated[str, Field(description="CSV column that holds the phone numbers")]
+    identifierColumnName: Annotated[str, Field(description="CSV column that tells members apart, where it was given")]
+    organization: Annotated[ObjectId, Field(description="Id of the organisation it belongs to")]
+    createdBy: Annotated[ObjectId, Field(description="Id of the user who created it")]
+    createdAt: Annotated[Timestamp, Field(description="When it was created")]
+    updatedAt: Annotated[Timestamp, Field(description="The same")]
+
+
+@_documented_as("AudienceIdMembersGetResponsesContentApplicationJsonSchemaDataMembersItems")
+class Member(TypedDict, total=False):
+    """One member of an audience (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    _id: Annotated[ObjectId, Field(description="Id of the member")]
+    data: Annotated[
+        dict[str, Any],
+        Field(description="The columns of its row, by name; one of them is the audience's `phoneNumberColumnName`"),
+        WithJsonSchema({"type": "object"}),
+    ]
+
+
+@_documented_as("AudienceIdMembersGetResponsesContentApplicationJsonSchemaData")
+class MembersPage(TypedDict, total=False):
+    """One page of members (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    members: Annotated[list[Member], Field(description="The members of the page")]
+    totalCount: Annotated[_Whole, Field(description="How many members there are on all pages")]
+    totalPages: Annotated[_Whole, Field(description="How many pages there are")]
+    hasMore: Annotated[bool, Field(description="Whether there is a page after this one")]
+
+
+@_documented_as("AudienceIdMembersPostResponsesContentApplicationJsonSchemaDataItemsData")
+class AddedCount(TypedDict, total=False):
+    """How many members were added (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    added: Annotated[_Whole, Field(description="How many are new")]
+    skipped: Annotated[_Whole, Field(description="How many were not added, since their number was there already")]
+
+
+@_documented_as("AudienceIdMembersPostResponsesContentApplicationJsonSchemaDataItems")
+class Added(TypedDict, total=False):
+    """What became of members to be added (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    message: str
+    data: AddedCount
+
+
+@_documented_as("AudienceIdMembersDeleteResponsesContentApplicationJsonSchemaData")
+class DeletedCount(TypedDict, total=False):
+    """How many members were deleted (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    deletedCount: Annotated[_Whole, Field(description="How many there are no more")]
+
+
+@_documented_as("AudienceIdMembersSearchGetResponsesContentApplicationJsonSchemaDataSearchInfo")
+class SearchInfo(TypedDict, total=False):
+    """What was searched for (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    searchType: Annotated[Literal["general", "multiple"], Field(description="`general` for `query`")]
+    searchTerm: Annotated[str, Field(description="What was looked for")]
+    searchFields: Annotated[list[str], Field(description="Where, unless everywhere")]
+    totalResults: Annotated[_Whole, Field(description="How many members were found")]
+
+
+@_documented_as("AudienceIdMembersSearchGetResponsesContentApplicationJsonSchemaData")
+class SearchResult(TypedDict, total=False):
+    """The members that a search finds (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    members: list[Member]
+    searchInfo: SearchInfo
+
+
+@_documented_as("Audience_getAudienceById_Response_200")
+class AudienceDetailAnswer(TypedDict, total=False):
+    """Success envelope of `GET /audience/{id}` (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    status: bool
+    data: AudienceDetail
+
+
+@_documented_as("Audience_createAudienceWithCsvUpload_Response_200")
+class CreatedAudienceAnswer(TypedDict, total=False):
+    """Success envelope of `POST /audience` (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    status: bool
+    data: CreatedAudience
+
+
+@_documented_as("Audience_deleteAudience_Response_200")
+class DeletedAnswer(TypedDict, total=False):
+    """Success envelope of `DELETE /audience/{id}`, whose list is always empty (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    status: bool
+    data: Annotated[list[Any], WithJsonSchema({"type": "array"})]
+
+
+@_documented_as("Audience_getAudienceMembers_Response_200")
+class MembersAnswer(TypedDict, total=False):
+    """Success envelope of `GET /audience/{id}/members` (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    status: bool
+    data: MembersPage
+
+
+@_documented_as("Audience_addAudienceMembers_Response_200")
+class AddedAnswer(TypedDict, total=False):
+    """Success envelope of `POST /audience/{id}/members` (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    status: bool
+    data: list[Added]
+
+
+@_documented_as("Audience_deleteAudienceMembers_Response_200")
+class DeletedMembersAnswer(TypedDict, total=False):
+    """Success envelope of `DELETE /audience/{id}/members` (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    status: bool
+    data: DeletedCount
+
+
+@_documented_as("Audience_searchAudienceMembers_Response_200")
+class SearchAnswer(TypedDict, total=False):
+    """Success envelope of `GET /audience/{id}/members/search` (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    status: bool
+    data: SearchResult
+
+
+@_documented_as("BadRequestErrorResponse")
+class BadRequestError(TypedDict, total=False):
+    """Error envelope of a 400 (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    status: bool
+    errors: list[str]
+
+
+@_documented_as("GetAudienceMembersBadRequestErrorResponse")
+class MembersBadRequestError(TypedDict, total=False):
+    """Error envelope of the 400 of `GET /audience/{id}/members`, whose `status` is the text `error` (D)."""
+
+    __pydantic_config__ = _SHAPE  # type: ignore[misc] # where pydantic looks for it
+    status: str
+    errors: list[str]
+
+
 @_documented_as("UnauthorizedErrorResponse")
 class UnauthorizedError(TypedDict, total=False):
     """Error envelope of a 401 (S)."""
@@ -109,65 +296,6 @@ class InternalServerError(TypedDict, total=False):
     errors: list[str]
 
 
-class ApiError(Exception):
-    """An error that a handler answers with: its status and the vendor's envelope around `errors`."""
-
-    def __init__(self, status: int, errors: list[str] | None = None) -> None:
-        super().__init__(status, errors)
-        self.status = status
-        self.errors = errors
-
-
-_MESSAGES = {
-    400: "Invalid input",  # D, of campaigns
-    401: "Unauthorized: User not found",  # D
-    404: "Audience not found",  # A
-    500: "Internal server error",  # D
-}
-RETRY_AFTER_SECONDS = 60
-"""What the documented 429 asks a client to wait (G)."""
-
-
-def error_headers(status: int) -> dict[str, str]:
-    """Return the headers that belong to the documented error `status`, by lower-case name.
-
-    A 401 names its scheme, as RFC 9110 wants; a 429 carries `Retry-After` in seconds (G: it may).
-    """
-    if status == HTTPStatus.UNAUTHORIZED:
-        return {"www-authenticate": "Bearer"}
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return {"retry-after": str(RETRY_AFTER_SECONDS)}
-    return {}
-
-
-def error_body(status: int, errors: list[str] | None, headers: Mapping[str, str]) -> dict[str, Any]:
-    """Return the JSON of an error: the documented body where there is one, else the envelope (D, A).
-
-    Args:
-        status: HTTP status, 400 to 599.
-        errors: messages in place of the documented ones.
-        headers: the answer's headers by lower-case name; a 429's body repeats its `retry-after`.
-    """
-    if errors is None and status == HTTPStatus.TOO_MANY_REQUESTS:
-        asked = headers.get("retry-after", "")
-        return {
-            "status": False,
-            "error": "Rate limit exceeded",
-            "code": "RATE_LIMIT_EXCEEDED",
-            "retry_after": int(asked) if asked.isascii() and asked.isdigit() else RETRY_AFTER_SECONDS,
-        }
-    return {"status": False, "errors": [_default_message(status)] if errors is None else errors}
-
-
 def render_json(content: object) -> bytes:
     """Return `content` as Express writes JSON: no spaces, characters as they are, in UTF-8."""
     return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def _default_message(status: int) -> str:
-    if status in _MESSAGES:
-        return _MESSAGES[status]
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return f"Error {status}"

@@ -1,6 +1,5 @@
 """What wraps the vendor's routes, as plain ASGI: identification, observation, faults, and Express's manners."""
 
-from collections.abc import Sequence
 from html import escape
 from http import HTTPStatus
 from urllib.parse import quote
@@ -8,7 +7,8 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms.connections import Breaker, answer_of
-from mock_atoms.contract import JSON_TYPE, error_body, render_json
+from mock_atoms.contract import JSON_TYPE, render_json
+from mock_atoms.errors import error_body, operation_of
 from mock_atoms.exchange import (
     BAD_PREFER,
     OUTSIDE_BASE_PATH,
@@ -18,19 +18,12 @@ from mock_atoms.exchange import (
     Exchange,
 )
 from mock_atoms.expressions import ExpressionError, Preference, parse_prefer
-from mock_atoms.faults import Arrival, Counters, FaultEngine, Strike
+from mock_atoms.faults import Arrival, FaultEngine, Strike
 from mock_atoms.holding import Holder, Outcome
 from mock_atoms.mock import MockAtoms
 from mock_atoms.rules import BODILESS, Alter
-from mock_atoms.store import Store
+from mock_atoms.store import Store, TenantState
 from mock_atoms.tenancy import Caller, identify
-
-FAULT_HEADER = b"x-mock-atoms-fault"
-READ_ON_CAP = 8 * 1024 * 1024
-"""How much of a body is read that the application did not ask for."""
-REASON_HEADER = b"x-mock-atoms-reason"
-
-Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Identify:
@@ -94,7 +87,8 @@ class Faults:
                         return
                 if strike.respond is not None:
                     exchange.spoiled = strike.respond.spoils
-                    await _answer(send, strike.respond.status, *strike.respond.render(strike.facts))
+                    operation = operation_of(exchange.method, exchange.below)
+                    await _answer(send, strike.respond.status, *strike.respond.render(strike.facts, operation))
                     return
                 if strike.alter is not None:
                     await self._alter(strike.alter, scope, receive, send)
@@ -117,10 +111,10 @@ class Faults:
         await send({"type": "http.response.body", "body": changed})
 
     async def _decide(self, arrival: Arrival, preference: Preference | None) -> Strike | None:
-        def decide(counters: Counters) -> Strike | None:
-            return self._engine.decide(arrival, preference, counters)
+        def decide(state: TenantState) -> Strike | None:
+            return self._engine.decide(arrival, preference, state.counters)
 
-        return await self._store.with_counters(arrival.caller.tenant, decide)
+        return await self._store.change(arrival.caller.tenant, decide)
 
 
 def _preference(scope: Scope) -> Preference | None:

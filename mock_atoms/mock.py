@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection
 from datetime import UTC, datetime
 
+from mock_atoms.catalogue import Catalogues
 from mock_atoms.credentials import Credentials
 from mock_atoms.exchange import Clock, Now
 from mock_atoms.expressions import parse_fault
@@ -16,7 +17,7 @@ from mock_atoms.journal import Journal
 from mock_atoms.rulebook import RuleBook
 from mock_atoms.rules import Rule
 from mock_atoms.settings import Settings
-from mock_atoms.store import MemoryStore, Store
+from mock_atoms.store import MemoryStore, Store, TenantState
 from mock_atoms.tenancy import digest_of, digest_of_test
 from mock_atoms.validation import ConfigError
 
@@ -32,12 +33,15 @@ class MockAtoms:
         settings: its settings.
         clock: seconds of a clock that only goes forward, for durations.
         now: the time of day.
+        store: where state is kept; in memory where none is given.
 
     Raises:
         ConfigError: a fault or a fixture file cannot be used.
     """
 
-    def __init__(self, settings: Settings, clock: Clock = time.monotonic, now: Now = _utc_now) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock = time.monotonic, now: Now = _utc_now, store: Store | None = None
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.now = now
@@ -45,11 +49,16 @@ class MockAtoms:
         self.generator.prepare(settings.locale)
         files = read_folder(settings.fixtures) if settings.fixtures else {}
         self.fixtures = Fixtures(self.generator, settings.locale, files)
-        self.store: Store = MemoryStore(self.fixtures)
+        self.store: Store = store or MemoryStore()
+        self.catalogues = Catalogues(self.store, self.fixtures, self.generator, self._creation_time)
         self.journal = Journal(settings.journal_size, Credentials(secrets.token_bytes(32), settings.session_cookie))
         self.closing = Closing()
         self.rules = RuleBook(_rules(settings))
         self.engine = FaultEngine(settings.seed, self.rules)
+
+    def _creation_time(self) -> datetime:
+        """Return when what a client creates now is said to be created."""
+        return self.settings.now or self.now()
 
     async def reset(self, token: str | None = None, test_id: str | None = None) -> None:
         """Begin anew: forget everything, or what belongs to one token, one test, or one test of one token."""
@@ -69,7 +78,13 @@ class MockAtoms:
         """Take rules out of force, and forget how often each tenant met them."""
         for rule_id in rule_ids:
             self.rules.remove(rule_id)
-        await self.store.forget_rules(rule_ids)
+        gone = set(rule_ids)
+
+        def forget(state: TenantState) -> None:
+            for rule_id in state.counters.keys() & gone:
+                del state.counters[rule_id]
+
+        await self.store.change_all(forget)
 
 
 def _rules(settings: Settings) -> dict[str, Rule]:

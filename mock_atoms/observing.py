@@ -17,6 +17,7 @@ from mock_atoms.exchange import (
 )
 from mock_atoms.journal import ANSWERED, BODY_CAP, Entry, Journal
 from mock_atoms.mock import MockAtoms
+from mock_atoms.store import TenantState
 from mock_atoms.tenancy import Caller, Nobody
 from mock_atoms.tokens import conceal, conceal_url
 
@@ -53,7 +54,7 @@ class Observe:
         """Handle one request, as ASGI has it."""
         exchange: Exchange = scope[SCOPE_KEY]
         tenant = exchange.caller.tenant
-        request_id = self._request_id(tenant.key, await self._store.count_request(tenant))
+        request_id = self._request_id(tenant.key, await self._store.change(tenant, _count))
         entry = self._arrived(scope, exchange, request_id)
         intake = Intake(entry, self._journal, receive, exchange.caller.token) if _has_body(scope) else None
         if intake is None:
@@ -135,6 +136,12 @@ class Observe:
     def _request_id(self, key: bytes, number: int) -> bytes:
         low, high = (self._generator.draw(key.hex(), half, number) for half in ("low", "high"))
         return str(UUID(int=high << 64 | low, version=4)).encode()
+
+
+def _count(state: TenantState) -> int:
+    """Count one more request, and return how many there have been with it."""
+    state.requests += 1
+    return state.requests
 
 
 def _host(scope: Scope, headers: Sequence[tuple[str, str]]) -> str:

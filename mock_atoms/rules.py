@@ -20,7 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from mock_atoms.contract import JSON_TYPE, error_body, error_headers, render_json
+from mock_atoms.contract import JSON_TYPE, render_json
+from mock_atoms.errors import NO_OPERATION, Operation, error_body, error_headers
 from mock_atoms.tenancy import Tenant, digest_of, digest_of_test, shown_test_id, stands_for
 from mock_atoms.tokens import TOKEN_PATTERN, mask, redact
 from mock_atoms.validation import MASKED_TOKEN, NOT_BLANK, parse_model
@@ -219,11 +220,14 @@ class Respond(_Part):
         """Whether it answers a success with a body that need not be the API's."""
         return self.status < HTTPStatus.MULTIPLE_CHOICES and self.text is not None
 
-    def render(self, facts: Mapping[str, str] = MappingProxyType({})) -> tuple[dict[str, str], bytes]:
+    def render(
+        self, facts: Mapping[str, str] = MappingProxyType({}), operation: Operation = NO_OPERATION
+    ) -> tuple[dict[str, str], bytes]:
         """Return the headers, by lower-case name, and the body of the answer.
 
         Args:
             facts: headers that hold for this one answer, such as how long to wait; the rule's own win over them.
+            operation: what was asked for; some have documented errors of their own.
         """
         written = {name.lower(): value for name, value in self.headers.items()}
         headers = error_headers(self.status) | dict(facts) | written
@@ -232,7 +236,7 @@ class Respond(_Part):
         headers = {"content-type": JSON_TYPE} | headers
         if self.text is not None:
             return headers, self.text.encode()
-        body = error_body(self.status, self.errors, headers) if self.body is None else self.body
+        body = error_body(self.status, self.errors, headers, operation) if self.body is None else self.body
         return headers, render_json(body)
 
 

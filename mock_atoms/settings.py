@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,7 @@ from pydantic import (
     ValidationError,
 )
 
-from mock_atoms.validation import COOKIE, ORIGIN, TOKEN, ConfigError, explain
+from mock_atoms.validation import COOKIE, ORIGIN, TOKEN, ConfigError, explain, parse_moment
 
 ENV_PREFIX = "MOCK_ATOMS_"
 LOCALHOST_ORIGINS = "localhost"
@@ -65,6 +66,10 @@ def _locale(value: str) -> str:
     language = name.partition("_")[0]
     near = sorted(locale for locale in AVAILABLE_LOCALES if locale.partition("_")[0] == language)
     raise ValueError(f"faker has no such locale; give one such as {', '.join(near) or 'en_US'}")
+
+
+def _moment(value: object) -> object:
+    return parse_moment(value.isoformat() if isinstance(value, datetime) else str(value))
 
 
 def _encodable(value: str) -> str:
@@ -153,6 +158,11 @@ class Settings(BaseModel):
             secret=True,
         ),
     ] = ()
+    now: Annotated[
+        datetime | None,
+        BeforeValidator(_moment),
+        Option("TIME", "when all that clients create is said to be created, such as `2026-01-31T09:00:00Z`"),
+    ] = None
     journal_size: Annotated[
         int, Field(ge=0, le=1_000_000), Option("ENTRIES", "how many exchanges the journal keeps; `0` turns it off")
     ] = 10_000

@@ -1,20 +1,18 @@
-"""What the server remembers of each tenant: how far its counters are, and the audiences it holds."""
+"""What the server remembers of each tenant. One protocol, so that it may be kept elsewhere than in memory."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from mock_atoms.contract import Audience
 from mock_atoms.faults import Counters
-from mock_atoms.fixtures import Fixtures
+from mock_atoms.holdings import Beginning, Overlay
 from mock_atoms.rulebook import FullError
-from mock_atoms.tenancy import Caller, Tenant
+from mock_atoms.tenancy import Tenant
 
 T = TypeVar("T")
 MAX_TENANTS = 10_000
-MAX_KEPT_AUDIENCES = 100_000
-MAX_CHOSEN_AUDIENCES = 100_000
+MAX_SIZE = 256 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -25,47 +23,45 @@ class TenantState:
         tenant: whose it is.
         requests: how many requests it has sent.
         counters: how often each fault rule was asked and struck.
-        audiences: what it holds, once that has been read.
-        chosen: whether they were chosen for it. If not they follow from seed and token: they can be made again, and are
-            dropped first when memory is short.
+        chosen: what was chosen for it to begin with; `None` where that follows from seed, token and fixture files.
+        overlay: what it changed since; `None` where that is nothing.
     """
 
     tenant: Tenant
     requests: int = 0
     counters: Counters = field(default_factory=dict)
-    audiences: list[Audience] | None = None
-    chosen: bool = False
+    chosen: Beginning | None = None
+    overlay: Overlay | None = None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes that nothing could be made again from."""
+        size = 0 if self.chosen is None else self.chosen.size
+        return size if self.overlay is None else size + self.overlay.size
 
 
 class Store(Protocol):
-    """State by tenant. A tenant that is not known yet begins with its fixture and counters at zero."""
+    """State by tenant. A tenant that is not known yet begins with nothing chosen, changed or counted.
 
-    async def count_request(self, tenant: Tenant) -> int:
-        """Count one more request of `tenant`, and return how many there have been with it."""
+    What `view` and `change` are given is called once, with nobody coming between, and may be called again from the
+    beginning where a store finds only afterwards that somebody did. A request asks for the number and the counters of
+    its tenant, then for what it holds: a store elsewhere may keep the two under two keys.
+    """
+
+    async def view(self, tenant: Tenant, look: Callable[[TenantState], T]) -> T:
+        """Return what `look` makes of the state of `tenant`, which it does not change."""
         ...
 
-    async def with_counters(self, tenant: Tenant, use: Callable[[Counters], T]) -> T:
-        """Return what `use` makes of the counters of `tenant`, keeping its changes to them. Nobody comes between."""
+    async def change(self, tenant: Tenant, do: Callable[[TenantState], T]) -> T:
+        """Return what `do` makes of the state of `tenant`, and keep its changes to it; none where it raises."""
         ...
 
-    async def audiences(self, caller: Caller) -> list[Audience]:
-        """Return the audiences of `caller`, in the order in which they were created. They are not to be changed."""
-        ...
-
-    async def choose_audiences(self, tenant: Tenant, audiences: list[Audience]) -> None:
-        """Put `audiences` in the place of what `tenant` holds.
-
-        Raises:
-            FullError: too many were chosen for all tenants together.
-        """
+    async def change_all(self, do: Callable[[TenantState], None]) -> None:
+        """Let `do` change the state of every tenant that is known."""
         ...
 
     async def forget(self, owner: bytes | None = None, test: bytes | None = None) -> None:
         """Forget all tenants, or those of one token or of one test: they begin anew."""
-        ...
-
-    async def forget_rules(self, rule_ids: Collection[str]) -> None:
-        """Forget how often these rules were asked and struck, in all tenants."""
         ...
 
     async def states(self) -> list[TenantState]:
@@ -76,7 +72,7 @@ class Store(Protocol):
         """Put `states`, the least recently used first, in the place of all that is known.
 
         Raises:
-            FullError: too many audiences were chosen; nothing has changed.
+            FullError: they are too large; nothing has changed.
         """
         ...
 
@@ -84,75 +80,43 @@ class Store(Protocol):
 class MemoryStore:
     """Tenants in memory, the least recently used forgotten first.
 
-    Not thread-safe: one event loop owns it.
+    Not thread-safe: one event loop owns it. What `change` is given changes nothing where it raises.
 
     Args:
-        fixtures: what a tenant holds before anyone changes it.
-        max_tenants: how many tenants are remembered. A forgotten tenant starts anew: same data, counters at zero.
-        max_audiences: how many audiences that can be made again are kept ready, of all tenants together.
-        max_chosen: how many audiences may be chosen for tenants, of all tenants together.
+        max_tenants: how many tenants are remembered. A forgotten tenant begins anew.
+        max_size: how many bytes may be remembered of all tenants together, about, counters aside.
     """
 
-    def __init__(
-        self,
-        fixtures: Fixtures,
-        max_tenants: int = MAX_TENANTS,
-        max_audiences: int = MAX_KEPT_AUDIENCES,
-        max_chosen: int = MAX_CHOSEN_AUDIENCES,
-    ) -> None:
-        self._fixtures = fixtures
+    def __init__(self, max_tenants: int = MAX_TENANTS, max_size: int = MAX_SIZE) -> None:
         self._max_tenants = max_tenants
-        self._max_audiences = max_audiences
-        self._max_chosen = max_chosen
+        self._max_size = max_size
         self._tenants: OrderedDict[bytes, TenantState] = OrderedDict()
-        self._kept = 0
-        self._chosen = 0
+        self._size = 0
 
-    async def count_request(self, tenant: Tenant) -> int:
-        """Count one more request of `tenant`, and return how many there have been with it."""
+    async def view(self, tenant: Tenant, look: Callable[[TenantState], T]) -> T:
+        """Return what `look` makes of the state of `tenant`, which it does not change."""
+        return look(self._state(tenant))
+
+    async def change(self, tenant: Tenant, do: Callable[[TenantState], T]) -> T:
+        """Return what `do` makes of the state of `tenant`, and keep its changes to it."""
         state = self._state(tenant)
-        state.requests += 1
-        return state.requests
+        before = state.size
+        result = do(state)
+        self._size += state.size - before
+        while self._size > self._max_size and len(self._tenants) > 1:
+            self._drop(next(iter(self._tenants)))
+        return result
 
-    async def with_counters(self, tenant: Tenant, use: Callable[[Counters], T]) -> T:
-        """Return what `use` makes of the counters of `tenant`, keeping its changes to them."""
-        return use(self._state(tenant).counters)
-
-    async def audiences(self, caller: Caller) -> list[Audience]:
-        """Return the audiences of `caller`, in the order in which they were created. They are not to be changed."""
-        state = self._state(caller.tenant)
-        if state.audiences is None:
-            self._hold(state, self._fixtures.audiences(caller), chosen=self._fixtures.are_written(caller))
-            for other in self._tenants.values():
-                if self._kept <= self._max_audiences:
-                    break
-                if other is not state and not other.chosen:
-                    self._release(other)
-        return state.audiences or []
-
-    async def choose_audiences(self, tenant: Tenant, audiences: list[Audience]) -> None:
-        """Put `audiences` in the place of what `tenant` holds.
-
-        Raises:
-            FullError: too many were chosen for all tenants together.
-        """
-        known = self._tenants.get(tenant.key)
-        before = len(known.audiences or ()) if known is not None and known.chosen else 0
-        self._make_room(self._chosen - before + len(audiences))
-        self._hold(self._state(tenant), audiences, chosen=True)
+    async def change_all(self, do: Callable[[TenantState], None]) -> None:
+        """Let `do` change the state of every tenant that is known."""
+        for state in self._tenants.values():
+            do(state)
+        self._size = sum(state.size for state in self._tenants.values())
 
     async def forget(self, owner: bytes | None = None, test: bytes | None = None) -> None:
         """Forget all tenants, or those of one token or of one test: they begin anew."""
-        for key, state in list(self._tenants.items()):
-            if state.tenant.is_of(owner, test):
-                self._release(self._tenants.pop(key))
-
-    async def forget_rules(self, rule_ids: Collection[str]) -> None:
-        """Forget how often these rules were asked and struck, in all tenants."""
-        gone = set(rule_ids)
-        for state in self._tenants.values():
-            for rule_id in state.counters.keys() & gone:
-                del state.counters[rule_id]
+        for key in [key for key, state in self._tenants.items() if state.tenant.is_of(owner, test)]:
+            self._drop(key)
 
     async def states(self) -> list[TenantState]:
         """Return the state of every tenant that is known, the least recently used first. It is not to be changed."""
@@ -162,15 +126,13 @@ class MemoryStore:
         """Put `states`, the least recently used first, in the place of all that is known.
 
         Raises:
-            FullError: too many audiences were chosen; nothing has changed.
+            FullError: they are too large; nothing has changed.
         """
-        self._make_room(sum(len(state.audiences or ()) for state in states if state.chosen))
-        await self.forget()
-        for given in states:
-            state = self._state(given.tenant)
-            state.requests, state.counters = given.requests, given.counters
-            if given.audiences is not None:
-                self._hold(state, given.audiences, chosen=given.chosen)
+        size = sum(state.size for state in states)
+        if size > self._max_size:
+            raise FullError(f"what tenants hold takes about {size} bytes, and {self._max_size} are kept at most")
+        self._tenants = OrderedDict((state.tenant.key, state) for state in states[-self._max_tenants :])
+        self._size = sum(state.size for state in self._tenants.values())
 
     def _state(self, tenant: Tenant) -> TenantState:
         """Return the state of `tenant`, and count it as used now."""
@@ -178,29 +140,10 @@ class MemoryStore:
         if state is None:
             state = self._tenants[tenant.key] = TenantState(tenant)
             if len(self._tenants) > self._max_tenants:
-                _, oldest = self._tenants.popitem(last=False)
-                self._release(oldest)
+                self._drop(next(iter(self._tenants)))
         else:
             self._tenants.move_to_end(tenant.key)
         return state
 
-    def _make_room(self, wanted: int) -> None:
-        if wanted > self._max_chosen:
-            raise FullError(f"at most {self._max_chosen} audiences may be chosen for all tenants: reset some of them")
-
-    def _hold(self, state: TenantState, audiences: list[Audience], *, chosen: bool) -> None:
-        self._release(state)
-        state.audiences, state.chosen = audiences, chosen
-        if chosen:
-            self._chosen += len(audiences)
-        else:
-            self._kept += len(audiences)
-
-    def _release(self, state: TenantState) -> None:
-        if state.audiences is not None:
-            if state.chosen:
-                self._chosen -= len(state.audiences)
-            else:
-                self._kept -= len(state.audiences)
-            state.audiences = None
-            state.chosen = False
+    def _drop(self, key: bytes) -> None:
+        self._size -= self._tenants.pop(key).size

@@ -1,6 +1,8 @@
 """What is given from outside, at start or in a request: reading it, and saying in plain words what is wrong with it."""
 
 import json
+import re
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -24,6 +26,14 @@ _PATTERNS = {
     NOT_BLANK: "an id has more than spaces",
     OBJECT_ID: "an id is 24 lower-case hexadecimal digits",
 }
+
+
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_OBJECT_ID_SECONDS = 1 << 32
+"""How many seconds since 1970 the four bytes tell apart that an ObjectId has for them."""
+DEEPEST = 100
+"""How many levels JSON may have: far fewer than what Python's own limit leaves, wherever it is written again."""
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 class ConfigError(ValueError):
@@ -66,6 +76,21 @@ def explain(error: ErrorDetails) -> str:
             return error["msg"].removeprefix("Value error, ")
 
 
+def parse_moment(text: str) -> datetime:
+    """Parse a timestamp such as `2025-01-15T10:30:00.000Z`.
+
+    Raises:
+        ValueError: it is none, or not of the years that an ObjectId can have.
+    """
+    try:
+        moment = datetime.fromisoformat(text) if _TIMESTAMP.fullmatch(text) else None
+        if moment is not None and 0 <= moment.timestamp() < _OBJECT_ID_SECONDS:
+            return moment
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("not a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2106")
+
+
 def parse_model(model: type[Model], given: object) -> Model:
     """Parse `given`.
 
@@ -83,15 +108,28 @@ def read_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
     """Parse `text`.
 
     Raises:
-        ConfigError: it is not JSON.
+        ConfigError: it is not JSON, or nested too deep.
     """
     try:
+        _check_depth(text if isinstance(text, str) else text.decode())
         given = json.loads(text)
         json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
     except json.JSONDecodeError as error:
         raise ConfigError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except UnicodeDecodeError:
+        raise ConfigError("not JSON: not UTF-8") from None
     except UnicodeEncodeError:
         raise ConfigError("not JSON: half of a surrogate pair, which UTF-8 cannot say") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"not JSON: {error}") from None
     return given
+
+
+def _check_depth(text: str) -> None:
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return
+    depth = 0
+    for bracket in re.findall(r"[\[\]{}]", _STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > DEEPEST:
+            raise ConfigError(f"nested too deep: at most {DEEPEST} levels")

@@ -18,7 +18,9 @@ def call(
     path: str,
     headers: Sequence[tuple[bytes, bytes]] = (),
     method: str = "GET",
+    *,
     raw_path: bytes | None = None,
+    body: bytes = b"",
 ) -> Answer:
     scope = {
         "type": "http",
@@ -37,7 +39,7 @@ def call(
     sent: list[Message] = []
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Message) -> None:
         sent.append(message)
@@ -45,7 +47,7 @@ def call(
     asyncio.run(app(scope, receive, send))  # type: ignore[arg-type] # an ASGI callable is a coroutine function
     start, *bodies = sent
     lines = {name.decode(): value.decode() for name, value in start["headers"]}
-    return Answer(start["status"], lines, b"".join(body["body"] for body in bodies))
+    return Answer(start["status"], lines, b"".join(part["body"] for part in bodies))
 
 
 def bearer(token: str) -> list[tuple[bytes, bytes]]:

@@ -23,7 +23,7 @@ def test_a_caller_gets_the_audiences_of_its_token(client: httpx.Client) -> None:
     answer = client.get("/audience", headers=ACME)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == JSON
-    held = Fixtures(Generator("atoms"), "en_US").audiences(caller_of("sk_acme"))
+    held = Fixtures(Generator("atoms"), "en_US").beginning(caller_of("sk_acme")).audiences
     assert answer.content == render_json({"status": True, "data": held})
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from mock_atoms import MockServer, Settings, control, rulebook
+from mock_atoms import MockServer, Settings, control, create_app, rulebook
 from mock_atoms.admin import admin_app
 from mock_atoms.mock import MockAtoms
+from mock_atoms.store import MemoryStore
 from mock_atoms.tenancy import caller_of
-from tests.asgi import bearer, call
+from tests.asgi import Answer, bearer, call
 
 ACME = {"Authorization": "Bearer sk_acme"}
 
@@ -325,6 +326,21 @@ def test_a_state_of_a_server_with_another_seed_is_refused_with_the_fix(admin: ht
 
 DIGEST = "0" * 32
 OWNED = {"token": "sk_…#abcdef", "tokenDigest": DIGEST}
+CHANGED = "/tenants/0/changes/audiences/0"
+CREATED = {"_id": "1" * 24, "name": "n", "phoneNumberColumnName": "p", "createdAt": "2026-01-31T09:00:00.000Z"}
+ADDED = {"_id": "3" * 24, "data": {"p": "+15550100000"}}
+
+
+def twice_changed() -> dict[str, Any]:
+    audiences = [{"audience": "1" * 24, "phoneNumberColumnName": "p"}] * 2
+    return {"tenants": [OWNED | {"changes": {"audiences": audiences}}]}
+
+
+def changed(**part: object) -> dict[str, Any]:
+    """Return a state's tenants, in which this was changed in one audience."""
+    return {
+        "tenants": [OWNED | {"changes": {"audiences": [{"audience": "1" * 24, "phoneNumberColumnName": "p", **part}]}}]
+    }
 
 
 @pytest.mark.parametrize(
@@ -344,6 +360,28 @@ OWNED = {"token": "sk_…#abcdef", "tokenDigest": DIGEST}
         ({"tenants": [OWNED | {"counters": {"r": {"asked": -1, "struck": 0}}}]}, "/tenants/0/counters/r/asked", ""),
         ({"tenants": [OWNED | {"audiences": [{"nam": ""}]}]}, "/tenants/0/audiences/0/nam", "no such key"),
         ({"fixtures": [OWNED]}, "/fixtures/0/audiences", "Field required"),
+        (changed(removed=[2, 1]), CHANGED, "removed: give each index once, in ascending order"),
+        (changed(removed=[1, 1]), CHANGED, "removed: give each index once, in ascending order"),
+        (changed(removed=[10_000]), f"{CHANGED}/removed/0", ""),
+        (changed(updatedAt="yesterday"), f"{CHANGED}/updatedAt", "not a timestamp"),
+        (changed(created={"_id": "1" * 24}), CHANGED, "created: name is missing"),
+        (changed(created=CREATED | {"_id": "2" * 24}), CHANGED, "created: it is another audience"),
+        (changed(created=CREATED | {"phoneNumberColumnName": "q"}), CHANGED, "created: it is another audience"),
+        (changed(created=CREATED | {"createdAt": "x"}), CHANGED, "not a timestamp"),
+        (
+            changed(added=[ADDED | {"data": {"p": "x"}}]),
+            CHANGED,
+            "added: each member has an _id, and data with a phone",
+        ),
+        (changed(added=[{"data": {"p": "+15550100000"}}]), CHANGED, "added: each member has an _id"),
+        (changed(added=[ADDED, ADDED]), CHANGED, "added: a phone number stands twice"),
+        (changed(added=[ADDED, ADDED | {"data": {"p": "+15550100001"}}]), CHANGED, "added: an _id stands twice"),
+        (changed(created=CREATED | {"updatedAt": "x"}), CHANGED, "not a timestamp"),
+        (changed(created=CREATED), "/tenants/0/changes", "ids: fewer than what was created"),
+        (twice_changed(), "/tenants/0/changes", "audiences: one stands twice"),
+        ({"tenants": [OWNED | {"audiences": [{"_id": "1" * 24}] * 2}]}, "/tenants/0/audiences", "stands twice"),
+        ({"fixtures": [OWNED | {"audiences": []}] * 2}, "/fixtures", "a token stands twice"),
+        (changed(campaigns=[{"createdAt": "x"}]), f"{CHANGED}/campaigns/0", "createdAt: not a timestamp"),
     ],
 )
 def test_a_state_that_cannot_be_changes_nothing(
@@ -399,19 +437,17 @@ def test_a_client_that_goes_while_it_sends_leaves_no_trace(
     assert not [record for record in caplog.records if record.name == "uvicorn.error"]
 
 
-def test_a_state_that_is_too_much_changes_nothing(admin: httpx.Client) -> None:
-    state = admin.get("/state").json()
-    audience = audiences_of_chosen(admin)[0]
-    admin.post("/reset")
-    many = [OWNED | {"audiences": [audience] * 100_001}]
-    assert problem(admin.put("/state", json=state | {"rules": [], "tenants": many}))[0] == 409
-    assert admin.get("/state").json() == state
+def test_a_state_that_is_too_much_changes_nothing() -> None:
+    app = create_app(mock=MockAtoms(Settings(), store=MemoryStore(max_size=11_000)))
 
+    def put(state: dict[str, Any]) -> Answer:
+        headers = [(b"content-type", b"application/json")]
+        return call(app, "/__admin/state", headers, "PUT", body=json.dumps(state).encode())
 
-def audiences_of_chosen(admin: httpx.Client) -> list[dict[str, Any]]:
-    told = admin.put("/tenants", json={"token": "sk_small", "audiences": [{"name": "x"}]}).json()
-    chosen: list[dict[str, Any]] = told["audiences"]
-    return chosen
+    state = json.loads(call(app, "/__admin/state").body)
+    assert put(state | {"tenants": [OWNED | {"audiences": [{}] * 6}]}).status == 409
+    assert json.loads(call(app, "/__admin/state").body) == state
+    assert put(state | {"tenants": [OWNED | {"audiences": [{}] * 5}]}).status == 200
 
 
 def test_a_token_keeps_all_out_but_from_health() -> None:
@@ -499,3 +535,66 @@ def test_a_bug_of_the_control_api_says_so(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(mock, "rules", None)
     with pytest.raises(TypeError):
         call(admin_app(mock, []), "/__admin/faults")
+
+
+def campaigns_of(admin: httpx.Client, audience_id: str, **given: object) -> httpx.Response:
+    return admin.put(f"/audiences/{audience_id}/campaigns", json={"token": "sk_acme", **given})
+
+
+def test_campaigns_of_an_audience_are_set_for_one_tenant(running: MockServer, admin: httpx.Client) -> None:
+    first = httpx.get(f"{running.url}/audience", headers=ACME).json()["data"][0]
+    told = campaigns_of(
+        admin, first["_id"], testId="t1", campaigns=[{"name": "Mine"}, {"_id": "1" * 24, "status": "paused"}]
+    )
+    assert told.json()["testId"] == "t1"
+    mine, other = told.json()["audience"]["campaigns"]
+    assert (mine["name"], mine["status"], len(mine["_id"])) == ("Mine", "active", 24)
+    assert mine["createdAt"] == other["createdAt"]
+    assert (other["_id"], other["name"], other["status"]) == ("1" * 24, "Campaign 2", "paused")
+    in_test = httpx.get(f"{running.url}/audience", headers=ACME | {"X-Test-Id": "t1"}).json()["data"][0]
+    assert in_test == first | {"hasCampaigns": True, "campaigns": [mine, other]}
+    assert httpx.get(f"{running.url}/audience", headers=ACME).json()["data"][0] == first
+
+
+@pytest.mark.parametrize(
+    ("audience_id", "given", "refusal"),
+    [
+        ("x", {"campaigns": []}, (400, "", "x: Invalid audience ID")),
+        ("0" * 24, {"campaigns": []}, (404, "", f"{'0' * 24}: Audience not found")),
+        ("0" * 24, {}, (422, "/campaigns", "Field required")),
+        ("0" * 24, {"campaigns": [{"colour": 1}]}, (422, "/campaigns/0/colour", "no such key")),
+        (
+            "0" * 24,
+            {"campaigns": [{}] * 101},
+            (422, "/campaigns", "List should have at most 100 items after validation, not 101"),
+        ),
+        ("0" * 24, {"campaigns": [], "token": None}, (422, "/token", "give text, or leave it out to mean all")),
+    ],
+)
+def test_campaigns_that_cannot_be_set_are_refused(
+    admin: httpx.Client, audience_id: str, given: dict[str, Any], refusal: tuple[int, str, str]
+) -> None:
+    assert problem(campaigns_of(admin, audience_id, **given)) == refusal
+
+
+def test_a_state_hands_over_what_clients_changed(running: MockServer, admin: httpx.Client) -> None:
+    with httpx.Client(base_url=running.url, headers={"Authorization": "Bearer sk_hands.over"}) as http:
+        kept, gone, changed_one, *_ = http.get("/audience").json()["data"]
+        admin.put(f"/audiences/{gone['_id']}/campaigns", json={"token": "sk_hands.over", "campaigns": []})
+        http.delete(f"/audience/{gone['_id']}").raise_for_status()
+        members = f"/audience/{changed_one['_id']}/members"
+        first = http.get(members).json()["data"]["members"][0]["_id"]
+        http.request("DELETE", members, json={"memberIds": [first]})
+        http.post(members, json={"members": [{changed_one["phoneNumberColumnName"]: "+15550100000", "n": [1, None]}]})
+        form, files = {"name": "New", "phoneNumberColumnName": "p"}, {"file": ("x.csv", "p,q\n+15550100001,é\n")}
+        made = http.post("/audience", data=form, files=files, headers={"Prefer": "code=200"}).json()["data"]
+        paths = ["/audience", members + "?offset=10000", f"/audience/{made['_id']}/members", f"/audience/{gone['_id']}"]
+        before = [http.get(path).content for path in paths]
+    state = admin.get("/state").json()
+    with MockServer(fixtures=Path(__file__).parents[1] / "fixtures") as other:
+        assert httpx.put(f"{other.root_url}/__admin/state", json=state).json() == {}
+        with httpx.Client(base_url=other.url, headers={"Authorization": "Bearer sk_hands.over"}) as http:
+            assert [http.get(path).content for path in paths] == before
+            assert http.get(f"/audience/{kept['_id']}").status_code == 200
+            again = http.post(members, json={"members": [{changed_one["phoneNumberColumnName"]: "15550100000"}]})
+            assert again.json()["data"][0]["data"] == {"added": 0, "skipped": 1}

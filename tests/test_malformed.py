@@ -13,6 +13,7 @@ from mock_atoms import Settings
 from mock_atoms.admin import admin_app
 from mock_atoms.mock import MockAtoms
 from mock_atoms.rules import Rule
+from mock_atoms.tenancy import caller_of
 
 MOCK = MockAtoms(Settings(faults=("500p10",)))
 APP = admin_app(MOCK, [])
@@ -43,12 +44,38 @@ STATE = {
     "locale": "en_US",
     "rules": [{"id": "r", **RULE}],
     "fixtures": [{"token": "-", "tokenDigest": "", "audiences": [{"name": "a"}]}],
-    "tenants": [{"token": "-", "tokenDigest": "", "counters": {"r": {"asked": 1, "struck": 1}}}],
+    "tenants": [
+        {
+            "token": "-",
+            "tokenDigest": "",
+            "counters": {"r": {"asked": 1, "struck": 1}},
+            "changes": {
+                "ids": 2,
+                "deleted": ["1" * 24],
+                "audiences": [
+                    {
+                        "audience": "2" * 24,
+                        "phoneNumberColumnName": "p",
+                        "created": {
+                            "_id": "2" * 24,
+                            "name": "a",
+                            "phoneNumberColumnName": "p",
+                            "createdAt": "2026-01-31T09:00:00.000Z",
+                        },
+                        "added": [{"_id": "3" * 24, "data": {"p": "+15550100000"}}],
+                        "campaigns": [{"name": "c"}],
+                    }
+                ],
+            },
+        }
+    ],
 }
-FREE_KEYS = {"headers", "counters"}
+AUDIENCE_ID = MOCK.fixtures.beginning(caller_of("sk_a")).audiences[0]["_id"]
+FREE_KEYS = {"headers", "counters", "data"}
 """Objects whose keys are anybody's."""
 WELL_FORMED: list[tuple[str, str, Any]] = [
     ("POST", "/faults", RULE),
+    ("PUT", f"/audiences/{AUDIENCE_ID}/campaigns", {"token": "sk_a", "campaigns": [{"name": "c"}]}),
     ("PUT", "/tenants", TENANT),
     ("PUT", "/state", STATE),
     ("POST", "/reset", {"token": "sk_a", "testId": "t"}),
@@ -94,7 +121,7 @@ def arbitrary(draw: st.DrawFn) -> tuple[str, str, bytes]:
         b"1" * 5_000 + b"x",
         text + b",",
     )
-    return method, path, draw(st.just(text) | st.sampled_from(broken) | st.binary(max_size=60).map(b"{".__add__))
+    return method, path, draw(st.just(text) | st.sampled_from(broken) | st.binary(max_size=60).map(b"{,".__add__))
 
 
 TYPES = st.sampled_from([b"application/json", b"application/json; charset=utf-8", b"text/plain", b""])

@@ -178,7 +178,7 @@ def test_a_delay_holds_the_answer_back(expression: str, slept: list[float], stat
 
     mock = MockAtoms(Settings())
     engine = FaultEngine("atoms", RuleBook({"r": parse_expression(expression)}))
-    app = Faults(Express(vendor_app(mock.store)), engine, mock.store, Holder(mock.closing, sleep))
+    app = Faults(Express(vendor_app(mock.catalogues)), engine, mock.store, Holder(mock.closing, sleep))
     app_outside = Identify(Observe(app, mock), mock)
     answer = call(app_outside, "/atoms/v1/audience", bearer("sk_acme"))
     assert (seconds, answer.status, answer.headers.get("x-mock-atoms-fault")) == (slept, status, mark)
@@ -208,7 +208,7 @@ def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) 
         call(app, "/atoms/v1/sk_mock_revoked.verysecret", bearer("sk_mock_revoked.verysecret"))
         call(app, "/atoms/v1/x", bearer("secret%41token"), raw_path=b"/atoms/v1/secret%41token/secret%2541token")
         call(app, "/atoms/v1/sk_verysecret/x", [(b"authorization", b"Token sk_verysecret")])
-        call(app, "/atoms/v1/audience/a", bearer("a"))
+        call(app, "/atoms/v1/audiences/a", bearer("a"))
     label = "sk_ver…#38c9cb"
     shown = [(record.levelname, record.getMessage().split("ms ")) for record in caplog.records]
     assert [(level, line[0].rsplit(" ", 1)[0], line[1]) for level, line in shown] == [
@@ -224,7 +224,7 @@ def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) 
             "tenant=secret%…#403d31 reason=unmocked-route",
         ),
         ("WARNING", f"GET /atoms/v1/{label}/x 404", "tenant=- reason=unmocked-route"),
-        ("WARNING", "GET /atoms/v1/audience/a 404", "tenant=…#4f65e5 reason=unmocked-route"),
+        ("WARNING", "GET /atoms/v1/audiences/a 404", "tenant=…#4f65e5 reason=unmocked-route"),
     ]
 
 
@@ -356,10 +356,10 @@ def test_head_has_no_body_whoever_serves() -> None:
 def test_a_bug_of_the_mock_is_told_from_an_injected_500(monkeypatch: pytest.MonkeyPatch) -> None:
     mock = MockAtoms(Settings())
 
-    async def broken(_caller: object) -> None:
+    async def broken(_caller: object, _look: object) -> None:
         raise RuntimeError("bug")
 
-    monkeypatch.setattr(mock.store, "audiences", broken)
+    monkeypatch.setattr(mock.catalogues, "view", broken)
     transport = httpx.ASGITransport(create_app(mock=mock), raise_app_exceptions=False)
 
     async def ask() -> httpx.Response:

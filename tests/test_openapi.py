@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer
-from tests.contract_in_our_words import OPERATION, SCHEMAS
+from tests.contract_in_our_words import OPERATIONS, SCHEMAS
 
 
 def without_prose(document: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -35,9 +35,11 @@ def document(server: MockServer) -> dict[str, Any]:
 
 
 def test_the_document_states_the_contract(document: dict[str, Any]) -> None:
-    operation = without_prose(document["paths"]["/audience"]["get"])
-    assert operation.pop("security") == [{"BearerAuth": []}]
-    assert operation == OPERATION
+    for path, operations in OPERATIONS.items():
+        for method, expected in operations.items():
+            operation = without_prose(document["paths"][path][method])
+            assert operation.pop("security") == [{"BearerAuth": []}]
+            assert operation == expected
     assert without_prose(document["components"]["schemas"]) == SCHEMAS
 
 
@@ -57,7 +59,16 @@ def test_at_the_root_the_server_is_a_slash() -> None:
 
 
 def test_only_what_is_mocked_is_documented(document: dict[str, Any]) -> None:
-    assert {path: list(methods) for path, methods in document["paths"].items()} == {"/audience": ["get"]}
+    served = {path: sorted(operations) for path, operations in document["paths"].items()}
+    assert served == {path: sorted(operations) for path, operations in OPERATIONS.items()}
+
+
+def test_every_operation_says_what_it_is_and_what_its_answers_are(document: dict[str, Any]) -> None:
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert operation["description"]
+            assert all(answer["description"] for answer in operation["responses"].values())
+            assert all(parameter["description"] for parameter in operation.get("parameters", []))
 
 
 def test_the_page_names_no_other_host(server: MockServer) -> None:

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mock_atoms import Settings, create_app
+from mock_atoms.contract import JSON_TYPE
 from tests.asgi import bearer, call
 
 APP = create_app(Settings())
@@ -15,7 +16,10 @@ HEADER_NAMES = st.sampled_from([b"authorization", b"cookie", b"accept", b"conten
 BEARERS = st.builds(lambda scheme, rest: scheme + rest, st.sampled_from([b"Bearer ", b"bearer", b""]), st.binary())
 COOKIES = st.builds(lambda rest: b"session=" + rest, st.binary())
 HEADERS = st.lists(st.tuples(HEADER_NAMES, BEARERS | COOKIES), max_size=4)
-PATHS = st.sampled_from(["/atoms/v1/audience", "/atoms/v1/audience/"]) | st.text(max_size=30).map("/atoms/v1/".__add__)
+BELOW = ["", "/", "/65a000000000000000000000", "/x/members", "/65a000000000000000000000/members/search"]
+PATHS = st.sampled_from([f"/atoms/v1/audience{below}" for below in BELOW]) | st.text(max_size=30).map(
+    "/atoms/v1/".__add__
+)
 METHODS = st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"])
 VISIBLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters=",")
 # The first characters are found in no word of a log line.
@@ -26,11 +30,13 @@ TOKENS = st.builds(
 
 @given(METHODS, PATHS, HEADERS)
 @settings(max_examples=400, deadline=None)
-def test_every_answer_is_200_401_or_404(method: str, path: str, headers: list[tuple[bytes, bytes]]) -> None:
+def test_every_answer_is_200_400_401_or_404(method: str, path: str, headers: list[tuple[bytes, bytes]]) -> None:
     answer = call(APP, path, headers, method)
-    assert answer.status in (200, 401, 404)
+    assert answer.status in (200, 400, 401, 404)
     assert answer.headers["x-request-id"]
-    assert (answer.headers["content-type"] == "text/html; charset=utf-8") == (answer.status == 404)
+    is_page = answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.status == 404 if is_page else answer.headers["content-type"] == JSON_TYPE
+    assert is_page == (answer.headers.get("x-mock-atoms-reason") == "unmocked-route")
 
 
 @given(TOKENS, st.integers(0, 1), st.text(max_size=10))

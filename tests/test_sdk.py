@@ -5,8 +5,15 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+import requests
 from smallestai import AsyncSmallestAI, SmallestAI
-from smallestai.atoms.errors import InternalServerError, UnauthorizedError
+from smallestai.atoms.errors import (
+    BadRequestError,
+    ForbiddenError,
+    InternalServerError,
+    NotFoundError,
+    UnauthorizedError,
+)
 from smallestai.atoms.helpers import Audience
 from smallestai.core.api_error import ApiError
 from smallestai.environment import SmallestAIEnvironment
@@ -88,9 +95,9 @@ def test_the_async_sdk_raises_and_recovers(server: MockServer) -> None:
 
 def test_the_sdk_meets_html_where_there_is_no_route(sdk: Callable[[str], SmallestAI]) -> None:
     with pytest.raises(ApiError) as caught:
-        sdk("sk_acme").atoms.audience.get("60d0fe4f5311236168a109ca")
+        sdk("sk_acme").atoms.campaigns.delete("60d0fe4f5311236168a109ca")
     assert caught.value.status_code == 404
-    assert "Cannot GET /atoms/v1/audience/60d0fe4f5311236168a109ca" in str(caught.value.body)
+    assert "Cannot DELETE /atoms/v1/campaign/60d0fe4f5311236168a109ca" in str(caught.value.body)
 
 
 @pytest.mark.parametrize("persona", ["empty", "one", "many", "sparse", "unicode"])
@@ -102,3 +109,115 @@ def test_the_helper_built_on_requests_lists_audiences(server: MockServer) -> Non
     answer = Audience(base_url=server.url, api_key="sk_acme").list()
     assert answer["status"] is True
     assert len(answer["data"]) >= 3
+
+
+CSV = ("people.csv", "phoneNumber,name\n+14155550100,Ada\n+14155550101,Grace\n", "text/csv")
+MORE = [{"phoneNumber": "+14155550101"}, {"phoneNumber": "+14155550102", "name": "Edsger", "calls": 3}]
+
+
+def test_the_sdk_leads_an_audience_through_its_life(sdk: Callable[[str], SmallestAI]) -> None:
+    audiences = sdk("sk_life.sync").atoms.audience
+    before = len(audiences.list().data or [])
+    made = audiences.create_audience_with_csv_upload(
+        name="Pioneers", phone_number_column_name="phoneNumber", identifier_column_name="name", file=CSV
+    ).data
+    assert made is not None
+    assert made.id is not None
+    assert (made.name, made.identifier_column_name, made.description) == ("Pioneers", "name", None)
+    shown = audiences.get(made.id).data
+    assert shown is not None
+    assert (shown.id, shown.organization, shown.created_at) == (made.id, made.organization, made.created_at)
+    page = audiences.get_audience_members(made.id, page=2, offset=1).data
+    assert page is not None
+    assert page.members is not None
+    assert [member.data for member in page.members] == [{"phoneNumber": "+14155550101", "name": "Grace"}]
+    assert (page.total_count, page.total_pages, page.has_more) == (2, 2, False)
+    (added,) = audiences.add_audience_members(made.id, members=MORE).data or []
+    assert added.data is not None
+    assert (added.message, added.data.added, added.data.skipped) == ("1 members added successfully", 1, 1)
+    found = audiences.search_audience_members(made.id, query="eDS").data
+    assert found is not None
+    assert found.members is not None
+    assert found.search_info is not None
+    assert [member.data for member in found.members] == [MORE[1]]
+    assert (found.search_info.search_type, found.search_info.total_results) == ("general", 1)
+    ids = [str(member.id) for member in found.members]
+    deleted = audiences.delete_audience_members(made.id, member_ids=ids).data
+    assert deleted is not None
+    assert deleted.deleted_count == 1
+    listed = (audiences.list().data or [])[-1]
+    assert (listed.id, listed.member_count, listed.has_campaigns) == (made.id, 2, False)
+    assert audiences.delete_audience(made.id).data == []
+    assert len(audiences.list().data or []) == before
+    with pytest.raises(NotFoundError):
+        audiences.get(made.id)
+
+
+def test_the_async_sdk_does_the_same(server: MockServer) -> None:
+    async def run() -> None:
+        async with httpx.AsyncClient() as pool:
+            audiences = async_sdk(server, "sk_life.async", pool).atoms.audience
+            answer = await audiences.create_audience_with_csv_upload(
+                name="Pioneers", phone_number_column_name="phoneNumber", file=CSV
+            )
+            assert answer.data is not None
+            audience_id = str(answer.data.id)
+            shown = (await audiences.get(audience_id)).data
+            assert shown is not None
+            assert shown.name == "Pioneers"
+            await asyncio.gather(*(audiences.add_audience_members(audience_id, members=MORE) for _ in range(5)))
+            page = (await audiences.get_audience_members(audience_id)).data
+            assert page is not None
+            assert page.members is not None
+            assert page.total_count == 3
+            found = (await audiences.search_audience_members(audience_id, query="ada")).data
+            assert found is not None
+            assert len(found.members or []) == 1
+            ids = [str(member.id) for member in page.members]
+            deleted = (await audiences.delete_audience_members(audience_id, member_ids=ids)).data
+            assert deleted is not None
+            assert deleted.deleted_count == 3
+            assert (await audiences.delete_audience(audience_id)).data == []
+            with pytest.raises(NotFoundError):
+                await audiences.delete_audience(audience_id)
+
+    asyncio.run(run())
+
+
+def test_the_helper_leads_an_audience_through_its_life(server: MockServer) -> None:
+    helper = Audience(base_url=server.url, api_key="sk_life.helper")
+    made = helper.create("Pioneers", ["+14155550100", "+14155550101"], [("Ada", "Lovelace")])["data"]
+    assert made["description"] == ""
+    assert helper.get(made["_id"])["data"]["name"] == "Pioneers"
+    added = helper.add_contacts(made["_id"], ["+14155550101", "+14155550102"], [("Grace", "Hopper"), ("Edsger", "D")])
+    assert added["data"] == [{"message": "1 members added successfully", "data": {"added": 1, "skipped": 1}}]
+    page = helper.get_members(made["_id"], offset=2)["data"]
+    assert [member["data"]["firstName"] for member in page["members"]] == ["Ada", "User"]
+    assert page["hasMore"] is True
+    found = helper.get_members(made["_id"], search="LOVE")["data"]
+    assert (found["totalCount"], found["members"][0]["data"]["lastName"]) == (1, "Lovelace")
+    assert helper.delete(made["_id"])["data"] == []
+    with pytest.raises(requests.HTTPError, match="404"):
+        helper.get(made["_id"])
+
+
+def test_the_sdk_raises_what_is_documented(sdk: Callable[[str], SmallestAI], server: MockServer) -> None:
+    mine, theirs = sdk("sk_raises.mine").atoms.audience, sdk("sk_raises.theirs").atoms.audience
+    with pytest.raises(BadRequestError) as refused:
+        mine.create_audience_with_csv_upload(name="x", phone_number_column_name="mobile", file=CSV)
+    assert refused.value.body == {
+        "status": False,
+        "errors": ['CSV file has no column named "mobile". It has: "phoneNumber", "name"'],
+    }
+    foreign = str((theirs.list().data or [])[0].id)
+    with pytest.raises(ForbiddenError):
+        mine.get_audience_members(foreign)
+    with pytest.raises(NotFoundError):
+        mine.add_audience_members(foreign, members=[])
+    used = next(audience for audience in mine.list().data or [] if audience.has_campaigns)
+    with pytest.raises(BadRequestError) as kept:
+        mine.delete_audience(str(used.id))
+    assert str(used.id) in str(kept.value.body)
+    path = f"{server.root_url}/__admin/audiences/{used.id}/campaigns"
+    assert httpx.put(path, json={"token": "sk_raises.mine", "campaigns": []}).status_code == 200
+    assert mine.delete_audience(str(used.id)).data == []

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,8 @@ def test_every_field_has_a_flag_and_a_variable() -> None:
         ("faults", "500x2; GET /audience 429", ("500x2", "GET /audience 429")),
         ("faults", '["500", {"delay": {"ms": 5}}]', ("500", {"delay": {"ms": 5}})),
         ("faults", '{"name": "a;b", "delay": {"ms": 5}}', ('{"name": "a;b", "delay": {"ms": 5}}',)),
+        ("now", "2026-01-31T10:00:00+01:00", datetime(2026, 1, 31, 9, tzinfo=UTC)),
+        ("now", datetime(2026, 1, 31, 9, tzinfo=UTC), datetime(2026, 1, 31, 9, tzinfo=UTC)),
         ("cors_origins", "https://a.test,localhost", ("https://a.test", "localhost")),
         ("cors_origins", "*", ("*",)),
         (
@@ -68,6 +71,15 @@ def test_what_is_given_is_parsed(field: str, text: object, value: object) -> Non
         ("locale", "€", "--locale: '€': faker has no such locale; give one such as en_US"),
         ("error_rate", "1.5", "--error-rate: '1.5': Input should be less than or equal to 1"),
         ("error_rate", "nan", "--error-rate: 'nan': Input should be less than or equal to 1"),
+        (
+            "now",
+            "2026-01-31",
+            "--now: '2026-01-31': not a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2106",
+        ),
+        ("now", "2026-13-31T09:00:00Z", "--now: '2026-13-31T09:00:00Z': not a timestamp such as"),
+        ("now", "2026-01-31T09:00:00", "--now: '2026-01-31T09:00:00': not a timestamp such as"),
+        ("now", "2106-02-07T06:28:16Z", "--now: '2106-02-07T06:28:16Z': not a timestamp such as"),
+        ("now", "0001-01-01T00:00:00+01:00", "--now: '0001-01-01T00:00:00+01:00': not a timestamp such as"),
         ("log_level", "loud", "--log-level: 'loud': Input should be 'debug', 'info', 'warning' or 'error'"),
         ("cors_origins", ["app.test"], "--cors-origin: 'app.test': an origin is like https://app.test"),
         (

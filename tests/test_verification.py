@@ -28,7 +28,9 @@ def admin(server: MockServer) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=f"{server.root_url}/__admin") as http:
         http.post("/reset")
         httpx.get(f"{server.url}/audience?a=1&a=2", headers=[*ACME.items(), ("X-Multi", "1"), ("x-multi", "2")])
-        httpx.post(f"{server.url}/audience", headers=ACME | {"X-Test-Id": "t1", "Cookie": "a=1; a=2; b=3"}, content="x")
+        httpx.patch(
+            f"{server.url}/audience", headers=ACME | {"X-Test-Id": "t1", "Cookie": "a=1; a=2; b=3"}, content="x"
+        )
         httpx.get(f"{server.url}/audience")
         yield http
 
@@ -91,17 +93,17 @@ def test_a_host_without_a_port_has_that_of_its_scheme(server: MockServer, admin:
 @pytest.mark.parametrize(
     ("query", "found", "total"),
     [
-        ("", ["GET /", "POST /", "GET /?a"], 3),
-        ("limit=2", ["GET /", "POST /"], 3),
+        ("", ["GET /", "PATCH /", "GET /?a"], 3),
+        ("limit=2", ["GET /", "PATCH /"], 3),
         ("limit=0", [], 3),
-        ("unmatched=true", ["POST /"], 1),
-        ("unmatched=false", ["GET /", "POST /", "GET /?a"], 3),
-        ("since=2020-01-01T00:00:00Z", ["GET /", "POST /", "GET /?a"], 3),
-        ("since=2020-01-01T00:00:00", ["GET /", "POST /", "GET /?a"], 3),
+        ("unmatched=true", ["PATCH /"], 1),
+        ("unmatched=false", ["GET /", "PATCH /", "GET /?a"], 3),
+        ("since=2020-01-01T00:00:00Z", ["GET /", "PATCH /", "GET /?a"], 3),
+        ("since=2020-01-01T00:00:00", ["GET /", "PATCH /", "GET /?a"], 3),
         ("since=2999-01-01T00:00:00%2B02:00", [], 3),
         ("since=2999-01-01T00:00:00+02:00", [], 3),
-        ("token=sk_acme", ["POST /", "GET /?a"], 2),
-        ("testId=t1", ["POST /"], 1),
+        ("token=sk_acme", ["PATCH /", "GET /?a"], 2),
+        ("testId=t1", ["PATCH /"], 1),
         ("token=sk_other&testId=t1", [], 0),
     ],
 )
@@ -152,7 +154,7 @@ def test_one_request_is_read_and_removed_by_its_id(admin: httpx.Client) -> None:
 def test_what_a_pattern_means_is_found_the_oldest_first_counted_and_removed(admin: httpx.Client) -> None:
     pattern = {"headers": {"authorization": {"equalTo": "Bearer sk_acme"}}}
     found = admin.post("/requests/find", json=pattern)
-    assert urls(found) == [f"GET {PATH}?a=1&a=2", f"POST {PATH}"]
+    assert urls(found) == [f"GET {PATH}?a=1&a=2", f"PATCH {PATH}"]
     assert "nearMisses" not in found.json()
     assert admin.post("/requests/count", json=pattern).json() == {"count": 2, "requestJournalDisabled": False}
     removed = admin.post("/requests/remove", json=pattern).json()["serveEvents"]
@@ -163,10 +165,10 @@ def test_what_a_pattern_means_is_found_the_oldest_first_counted_and_removed(admi
 
 
 def test_what_went_where_nothing_is_comes_with_the_operation_that_is_nearest(admin: httpx.Client) -> None:
-    assert urls(admin.get("/requests/unmatched")) == [f"POST {PATH}"]
+    assert urls(admin.get("/requests/unmatched")) == [f"PATCH {PATH}"]
     (miss,) = admin.get("/requests/unmatched/near-misses").json()["nearMisses"]
-    assert miss["requestPattern"] == {"method": "GET", "urlPathTemplate": PATH}
-    assert miss["request"]["mockAtoms"]["differences"] == [{"field": "method", "expected": "GET", "actual": "POST"}]
+    assert miss["requestPattern"] == {"method": "POST", "urlPathTemplate": PATH}
+    assert miss["request"]["mockAtoms"]["differences"] == [{"field": "method", "expected": "POST", "actual": "PATCH"}]
 
 
 def test_where_nothing_is_found_the_nearest_are_shown_with_what_differs(admin: httpx.Client) -> None:
@@ -236,7 +238,7 @@ def test_retries_of_a_long_upload_are_one_call(server: MockServer, admin: httpx.
         headers = {"Authorization": "Bearer sk_mock_500x2.upload"}
         session.post(f"{server.url}/audience", headers=headers, data=b"x" * 1_000_000, timeout=60)
     (call,) = admin.get("/retries?token=sk_mock_500x2.upload").json()["calls"]
-    assert (call["statuses"], call["outcome"]) == ([500, 500, 404], "refused")
+    assert (call["statuses"], call["outcome"]) == ([500, 500, 400], "refused")
     assert {finding["kind"] for finding in call["findings"]} >= {"retried-unsafe-request"}
     (event, *_) = listed(admin.get("/requests"))
     assert event["request"]["mockAtoms"]["bodySize"] == 1_000_000

@@ -25,7 +25,7 @@ def _requests(mock: MockServer) -> None:
     Requests.reset_request_journal()
     headers = {"Authorization": "Bearer sk_wiremock"}
     httpx.get(f"{mock.url}/audience?page=1", headers=headers)
-    httpx.post(f"{mock.url}/audience", headers=headers, json={"name": "Spring", "tags": ["a", "b"]})
+    httpx.patch(f"{mock.url}/audience", headers=headers, json={"name": "Spring", "tags": ["a", "b"]})
     httpx.get(f"{mock.url}/audience")
 
 
@@ -54,13 +54,13 @@ def test_it_finds_requests_the_oldest_first_and_lists_them_the_newest_first() ->
     found = Requests.get_matching_requests(pattern(url_path=PATH)).requests
     assert [(request.method, request.url) for request in found] == [
         ("GET", f"{PATH}?page=1"),
-        ("POST", PATH),
+        ("PATCH", PATH),
         ("GET", PATH),
     ]
     assert found[1].body == '{"name":"Spring","tags":["a","b"]}'
     assert found[1].headers["authorization"].startswith("Bearer sk_wi…#")
     everything = Requests.get_all_received_requests(limit=2, parameters={})
-    assert [event.request.method for event in everything.requests] == ["GET", "POST"]
+    assert [event.request.method for event in everything.requests] == ["GET", "PATCH"]
     assert [event.response_definition.status for event in everything.requests] == [401, 404]
     assert everything.meta.total == 3
     assert everything.request_journal_disabled is False
@@ -74,12 +74,12 @@ def test_it_gets_one_request_by_its_id() -> None:
 
 
 def test_it_sees_what_went_where_nothing_is_and_what_is_near() -> None:
-    assert [request.method for request in Requests.get_unmatched_requests().requests] == ["POST"]
+    assert [request.method for request in Requests.get_unmatched_requests().requests] == ["PATCH"]
     (miss,) = Requests.get_unmatched_requests_near_misses().near_misses
-    assert (miss.request.method, miss.request_pattern.method) == ("POST", "GET")
+    assert (miss.request.method, miss.request_pattern.method) == ("PATCH", "POST")
     assert 0 < miss.match_result.distance < 1
     near = NearMisses.find_nearest_misses_by_request_pattern(pattern(method="PUT", url_path=PATH)).near_misses
-    assert [miss.request.method for miss in near] == ["POST", "GET", "GET"]
+    assert [miss.request.method for miss in near] == ["PATCH", "GET", "GET"]
 
 
 def test_it_is_told_of_a_pattern_that_cannot_be_used() -> None:
