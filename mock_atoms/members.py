@@ -20,7 +20,7 @@ from mock_atoms.vendor import AUDIENCE_ID, BAD_REQUEST, NOT_FOUND, Sender, Vendo
 
 _DEFAULT_PAGE_SIZE = 5
 _MOST_TERMS = 100
-_WHOLE_NUMBER = re.compile(r"\d{1,15}", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"\d{1,1000}", re.ASCII)
 
 
 def _number_parameter(name: str, description: str, default: int) -> dict[str, Any]:
