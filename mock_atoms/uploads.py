@@ -83,7 +83,7 @@ class _Form:
         self._value.clear()
 
     def _begin_content(self) -> None:
-        _, options = parse_options_header(self._disposition)
+        _, options = _header(self._disposition)
         if b"name" not in options:
             raise _malformed("a part has no name")
         self._name = _text(options[b"name"])
@@ -120,7 +120,7 @@ async def read_upload(request: Request) -> Upload:
     Raises:
         ApiError: 400, it is malformed, too large, or has no file, which a body of another type has not either.
     """
-    kind, options = parse_options_header(request.headers.get("content-type"))
+    kind, options = _header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data":
         raise _wrong(NO_FILE)
     if not options.get(b"boundary"):
@@ -150,7 +150,7 @@ async def read_object(request: Request) -> dict[str, Any]:
     body = bytearray()
     async for piece in _pieces(request, MAX_FILE, BODY_TOO_LARGE):
         body += piece
-    kind, _ = parse_options_header(request.headers.get("content-type"))
+    kind, _ = _header(request.headers.get("content-type", ""))
     if not body or kind != b"application/json":
         return {}
     try:
@@ -179,6 +179,12 @@ async def _pieces(request: Request, most: int, message: str) -> AsyncGenerator[b
                 yield piece
     except ClientDisconnect:
         raise _wrong("The request ended before its body did") from None
+
+
+def _header(value: str) -> tuple[bytes, dict[bytes, bytes]]:
+    """Return what a header says, and its parameters. Names are of any case; older parsers leave them as they are."""
+    kind, options = parse_options_header(value)
+    return kind.lower(), {name.lower(): option for name, option in options.items()}
 
 
 def _text(data: bytes) -> str:
