@@ -33,6 +33,10 @@ def persona_of(token: str) -> Persona | None:
     return _PERSONAS.get(magic_word(token) or "")
 
 
+def _test(generator: Generator, token: str, recipe: Recipe) -> list[HeldAudience]:
+    return generator.audiences(token, recipe)
+
+
 def _empty(_generator: Generator, _token: str, _recipe: Recipe) -> list[HeldAudience]:
     return []
 
@@ -72,6 +76,7 @@ def _unicode(generator: Generator, token: str, recipe: Recipe) -> list[HeldAudie
 
 
 _PERSONAS: dict[str, Persona] = {
+    "test": _test,
     "empty": _empty,
     "one": _one,
     "many": _many,

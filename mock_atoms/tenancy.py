@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from urllib.parse import unquote
 
-from mock_atoms.tokens import TOKEN_PATTERN, conceal, mask
+from mock_atoms.tokens import MAGIC_PREFIX, TOKEN_PATTERN, conceal, mask
 
-MAGIC_PREFIX = "sk_mock_"
 REVOKED = "revoked"
 TEST_ID_HEADER = b"x-test-id"
 _LONGEST_TEST_ID = 200

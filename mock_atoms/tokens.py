@@ -11,15 +11,25 @@ _LOOKS_LIKE_A_KEY = re.compile(
     r"(?:(?<![A-Za-z0-9_])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))"
     r"(sk_[^\s'\",/\\?&#;<>{}()\[\]…]++)(…#[0-9a-f]{6})?"
 )
+MAGIC_PREFIX = "sk_mock_"
+"""What a magic key begins with. Such a key is this mock's alone, so that more of it may be shown."""
 _SHOWN_CHARACTERS = 10
+_SHOWN_OF_MAGIC_KEY = 64
+_HIDDEN_OF_MAGIC_KEY = 6
 SHORTEST_SECRET = 6
 """A shorter token is no secret, and would be found in words that have nothing to do with it."""
 
 
 def mask(token: str) -> str:
-    """Return a form of `token` that is safe to show and still tells tokens apart: `sk_live_ab…#1f3a9c`."""
+    """Return a form of `token` that is safe to show and still tells tokens apart: `sk_live_ab…#1f3a9c`.
+
+    Of a magic key all but the end is shown, so that a test is known by it: `sk_mock_test.my_te…#1f3a9c`.
+    """
     digest = blake2b(token.encode("utf-8", "surrogatepass"), digest_size=3, person=b"mask").hexdigest()
-    return f"{token[: min(_SHOWN_CHARACTERS, len(token) // 2)]}…#{digest}"
+    shown = min(_SHOWN_CHARACTERS, len(token) // 2)
+    if token.startswith(MAGIC_PREFIX):
+        shown = max(shown, min(_SHOWN_OF_MAGIC_KEY, len(token) - _HIDDEN_OF_MAGIC_KEY))
+    return f"{token[:shown]}…#{digest}"
 
 
 def redact(text: str) -> str:
@@ -28,7 +38,8 @@ def redact(text: str) -> str:
 
 
 def _masked(match: re.Match[str]) -> str:
-    is_masked_already = match[2] is not None and len(match[1]) <= _SHOWN_CHARACTERS
+    longest = _SHOWN_OF_MAGIC_KEY if match[1].startswith(MAGIC_PREFIX) else _SHOWN_CHARACTERS
+    is_masked_already = match[2] is not None and len(match[1]) <= longest
     return match[0] if is_masked_already else mask(match[1])
 
 

@@ -217,7 +217,7 @@ def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) 
         ("INFO", "GET /atoms/v1/audience 401", "tenant=- reason=missing-credentials"),
         ("WARNING", f"GET /atoms/v1/{label}/x 404", f"tenant={label} reason=unmocked-route"),
         ("WARNING", "GET /audience 404", f"tenant={label} reason=outside-base-path"),
-        ("WARNING", "GET /atoms/v1/sk_mock_re…#fbf213 404", "tenant=- reason=unmocked-route"),
+        ("WARNING", "GET /atoms/v1/sk_mock_revoked.very…#fbf213 404", "tenant=- reason=unmocked-route"),
         (
             "WARNING",
             "GET /atoms/v1/secret%…#403d31/secret%…#403d31 404",

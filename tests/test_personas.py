@@ -29,6 +29,11 @@ def test_a_suffix_makes_a_persona_your_own(fixtures: Fixtures) -> None:
     assert shared[0]["_id"] != own[0]["_id"]
 
 
+def test_a_test_of_its_own_holds_ordinary_data(fixtures: Fixtures) -> None:
+    assert len(held_by(fixtures, "sk_mock_test.a")) >= 3
+    assert held_by(fixtures, "sk_mock_test.a") != held_by(fixtures, "sk_mock_test.b")
+
+
 def test_many_ids_and_names_differ(fixtures: Fixtures) -> None:
     many = held_by(fixtures, "sk_mock_many")
     assert len({audience["_id"] for audience in many}) == 1000

@@ -11,6 +11,21 @@ def test_a_masked_token_shows_half_of_it_at_most(token: str) -> None:
     assert token.startswith(shown)
 
 
+@pytest.mark.parametrize(
+    ("token", "shown"),
+    [
+        ("sk_mock_", "sk_m"),
+        ("sk_mock_500x2", "sk_mock"),
+        ("sk_mock_500x2.test-42", "sk_mock_500x2.t"),
+        ("sk_mock_test.test_the_list_recovers.0123abcd", "sk_mock_test.test_the_list_recovers.01"),
+        (f"sk_mock_{'x' * 100}", f"sk_mock_{'x' * 56}"),
+    ],
+)
+def test_of_a_masked_magic_key_the_end_alone_is_missing(token: str, shown: str) -> None:
+    assert mask(token).partition("…")[0] == shown
+    assert redact(f"key {mask(token)}") == f"key {mask(token)}"
+
+
 def test_masks_tell_alike_tokens_apart() -> None:
     assert mask("sk_acme_long_token_1") != mask("sk_acme_long_token_2")
 
