@@ -4,14 +4,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mock_atoms.app import create_app
+    from mock_atoms.client import ControlError, MockClient, RecordedRequest, RetryReport
     from mock_atoms.server import MockServer
     from mock_atoms.settings import Settings
 
-__all__ = ["MockServer", "Settings", "__version__", "create_app"]
+__all__ = [
+    "ControlError",
+    "MockClient",
+    "MockServer",
+    "RecordedRequest",
+    "RetryReport",
+    "Settings",
+    "__version__",
+    "create_app",
+]
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ControlError": "mock_atoms.client",
+    "MockClient": "mock_atoms.client",
     "MockServer": "mock_atoms.server",
+    "RecordedRequest": "mock_atoms.client",
+    "RetryReport": "mock_atoms.client",
     "Settings": "mock_atoms.settings",
     "create_app": "mock_atoms.app",
 }

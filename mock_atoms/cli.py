@@ -6,6 +6,7 @@ import http.client
 import json
 import logging
 import os
+import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import io
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+TEXT_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
+"""A line of the log in text."""
 _HEALTH_TIMEOUT_SECONDS = 3
 _DATA_SETTINGS = ("seed", "locale", "fixtures", "tokens", "session_cookie")
 
@@ -109,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         help="ask a running server for its health",
         description="Ask the server on this machine for its health: exit code 0 when it is healthy, else 1.",
     )
-    _add_settings(health, ("host", "port"))
+    _add_settings(health, ("host", "port", "tls", "tls_cert"))
     return parser
 
 
@@ -138,21 +141,25 @@ def _help(name: str, option: Option) -> str:
 def _serve(settings: Settings, out: TextIO, err: TextIO) -> int:
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - other commands are quicker without
     from mock_atoms.server import ListenError, listen, reachable_url, serve  # noqa: PLC0415 - the same
+    from mock_atoms.tls import certificate_of  # noqa: PLC0415 - the same
 
     _set_up_log(settings, err)
     mock = MockAtoms(settings)
-    try:
-        sockets = listen(settings.host, settings.port)
-    except ListenError as error:
-        print(f"mock-atoms: {error}", file=err)
-        return EXIT_FAILED
-    port = sockets[0].getsockname()[1]
-    url = reachable_url(settings.host, port) + settings.base_path
+    with certificate_of(settings) as certificate:
+        try:
+            sockets = listen(settings.host, settings.port)
+        except ListenError as error:
+            print(f"mock-atoms: {error}", file=err)
+            return EXIT_FAILED
+        port = sockets[0].getsockname()[1]
+        url = reachable_url(settings.host, port, settings.scheme) + settings.base_path
 
-    def ready() -> None:
-        print(f"mock-atoms {__version__} is ready; base URL: {url}", file=out, flush=True)
+        def ready() -> None:
+            if certificate is not None and certificate.ca_file is not None:
+                print(f"mock-atoms {__version__} made a CA for clients to trust: {certificate.ca_file}", file=out)
+            print(f"mock-atoms {__version__} is ready; base URL: {url}", file=out, flush=True)
 
-    serve(mock, sockets, ready)
+        serve(mock, sockets, ready, certificate)
     return EXIT_OK  # pragma: no cover - the signal that ends serving is raised once more, see __main__
 
 
@@ -160,7 +167,7 @@ def _set_up_log(settings: Settings, err: TextIO) -> None:
     from mock_atoms.exchange import JsonFormatter  # noqa: PLC0415 - other commands are quicker without
 
     handler = logging.StreamHandler(err)
-    text = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")
+    text = logging.Formatter(TEXT_FORMAT)
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else text)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("mock_atoms").setLevel(settings.log_level.upper())
@@ -201,8 +208,7 @@ def _openapi(settings: Settings, out: TextIO) -> int:
 def _healthcheck(settings: Settings, err: TextIO) -> int:
     host = reachable_host(settings.host)
     try:
-        connection = http.client.HTTPConnection(host, settings.port, timeout=_HEALTH_TIMEOUT_SECONDS)
-        with contextlib.closing(connection):
+        with contextlib.closing(_connection(settings, host)) as connection:
             connection.request("GET", "/__admin/health")
             answer = json.loads(connection.getresponse().read())
         if answer["status"] == "healthy":
@@ -212,3 +218,12 @@ def _healthcheck(settings: Settings, err: TextIO) -> int:
         reason = str(error) or type(error).__name__
     print(f"mock-atoms: {host}:{settings.port} is not healthy: {reason}", file=err)
     return EXIT_FAILED
+
+
+def _connection(settings: Settings, host: str) -> http.client.HTTPConnection:
+    if settings.scheme == "http":
+        return http.client.HTTPConnection(host, settings.port, timeout=_HEALTH_TIMEOUT_SECONDS)
+    context = ssl.create_default_context()
+    # It is asked whether it is up, not who it is; nothing secret is sent.
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, settings.port, timeout=_HEALTH_TIMEOUT_SECONDS, context=context)

@@ -3,10 +3,13 @@
 import asyncio
 import errno
 import logging
+import secrets
 import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -16,10 +19,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from mock_atoms.app import create_app
+from mock_atoms.client import MockClient
 from mock_atoms.connections import TRANSPORT
 from mock_atoms.holding import Closing
 from mock_atoms.mock import MockAtoms
-from mock_atoms.settings import Settings, reachable_host, settings_of
+from mock_atoms.settings import Settings, is_loopback, reachable_host, settings_of
+from mock_atoms.tls import Certificate, certificate_of
 
 GRACE_SECONDS = 5
 """How long requests in flight may take to finish once the server is told to stop."""
@@ -69,10 +74,10 @@ def listen(host: str, port: int) -> list[socket.socket]:
     )
 
 
-def reachable_url(host: str, port: int) -> str:
+def reachable_url(host: str, port: int, scheme: Literal["http", "https"] = "http") -> str:
     """Return the URL, without a path, under which this machine reaches what listens on `host`."""
     name = reachable_host(host)
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+    return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
 
 
 def _worth_logging(record: logging.LogRecord) -> bool:
@@ -133,15 +138,18 @@ class Server(uvicorn.Server):
         on_ready: called once, in the server's own thread.
         protocol: how HTTP is spoken.
         loop: uvicorn's name of an event loop: `auto` is uvloop where there is one.
+        certificate: what to serve HTTPS with, if it is to.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a server is made of
         self,
         app: ASGIApp,
         closing: Closing,
         on_ready: Callable[[], None],
         protocol: type[HttpTools | H11] = HttpTools,
         loop: Literal["auto", "asyncio", "uvloop"] = "auto",
+        *,
+        certificate: Certificate | None = None,
     ) -> None:
         config = uvicorn.Config(
             app,
@@ -155,6 +163,8 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             backlog=_BACKLOG,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            ssl_certfile=None if certificate is None else certificate.file,
+            ssl_keyfile=None if certificate is None else certificate.key,
         )
         super().__init__(config)
         self._closing = closing
@@ -175,17 +185,25 @@ class Server(uvicorn.Server):
             timer.cancel()
 
 
-class MockServer:
-    """A mock server in a thread of this process, for tests.
+class MockServer(MockClient):
+    """A mock server in a thread of this process, for tests, and what drives it.
 
     Use it as a context manager:
 
         with MockServer(seed="x") as mock:
+            mock.fail("500x2")
             client = MyClient(base_url=mock.url)
+
+    Several run in one process without knowing of each other. Where other machines reach it and no `admin_token` is
+    given, its control API has a token that nobody else knows.
 
     Args:
         settings: all settings at once; a port other than 0 is taken as it is.
         options: or fields of `Settings` by name. The port is a free one unless given.
+
+    Attributes:
+        settings: its settings.
+        port: the port that it listens on, once it is started.
 
     Raises:
         ConfigError: a setting, a fault or a fixture file cannot be used.
@@ -196,29 +214,37 @@ class MockServer:
     def __init__(self, settings: Settings | None = None, **options: object) -> None:
         if settings is not None and options:
             raise TypeError(f"give settings or {', '.join(options)}, not both: one would be lost")
-        self.settings = settings or settings_of({"port": 0, **options})
-        self._mock = MockAtoms(self.settings)
+        settings = settings or settings_of({"port": 0, **options})
+        if settings.admin is None and settings.admin_token is None and not is_loopback(settings.host):
+            settings = settings.model_copy(update={"admin_token": secrets.token_urlsafe()})
+        self.settings = settings
+        self.port = settings.port
+        super().__init__(f"{self._own_root_url()}{settings.base_path}/", admin_token=settings.admin_token)
+        self._mock = MockAtoms(settings)
         self._app = create_app(mock=self._mock)
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
-        self.port = 0
+        self._kept = ExitStack()
+
+    def _own_root_url(self) -> str:
+        return reachable_url(self.settings.host, self.port, self.settings.scheme)
 
     @property
-    def root_url(self) -> str:
-        """URL of the server, without a path."""
-        return reachable_url(self.settings.host, self.port)
-
-    @property
-    def url(self) -> str:
-        """Base URL of the API, to give to a client."""
-        return self.root_url + self.settings.base_path
+    def ca_file(self) -> Path | None:
+        """File of the certificate to trust, where it speaks TLS; one that was made goes when the server stops."""
+        return None if self._ca_file is None else Path(self._ca_file)
 
     def start(self) -> Self:
         """Start the server, and return once it accepts connections."""
-        sockets = listen(self.settings.host, self.settings.port)
+        with ExitStack() as stack:
+            certificate = stack.enter_context(certificate_of(self.settings))
+            sockets = listen(self.settings.host, self.settings.port)
+            self._kept = stack.pop_all()
+        self._ca_file = None if certificate is None else certificate.ca_file or certificate.file
         self.port = sockets[0].getsockname()[1]
+        self._root_url = self._own_root_url()
         ready = threading.Event()
-        self._server = Server(self._app, self._mock.closing, ready.set)
+        self._server = Server(self._app, self._mock.closing, ready.set, certificate=certificate)
         self._thread = threading.Thread(
             target=self._server.run, args=(sockets,), name=f"mock-atoms:{self.port}", daemon=True
         )
@@ -234,6 +260,7 @@ class MockServer:
             self._server.should_exit = True
             self._thread.join()
             self._server = self._thread = None
+        self._kept.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -244,6 +271,11 @@ class MockServer:
         self.stop()
 
 
-def serve(mock: MockAtoms, sockets: list[socket.socket], on_ready: Callable[[], None]) -> None:
+def serve(
+    mock: MockAtoms,
+    sockets: list[socket.socket],
+    on_ready: Callable[[], None],
+    certificate: Certificate | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM, then let requests in flight finish for `GRACE_SECONDS` at most."""
-    Server(create_app(mock=mock), mock.closing, on_ready).run(sockets)
+    Server(create_app(mock=mock), mock.closing, on_ready, certificate=certificate).run(sockets)

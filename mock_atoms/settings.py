@@ -189,11 +189,22 @@ class Settings(BaseModel):
             repeatable=True,
         ),
     ] = (LOCALHOST_ORIGINS,)
+    tls: Annotated[
+        Literal["self-signed"] | None,
+        Option("self-signed", "`self-signed` serves HTTPS, with a certificate made at start (docs/tls.md)"),
+    ] = None
+    tls_cert: Annotated[Path | None, Option("FILE", "PEM file of the certificate to serve HTTPS with")] = None
+    tls_key: Annotated[Path | None, Option("FILE", "PEM file of its key, where that is not in the same file")] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Option("LEVEL", "`debug`, `info`, `warning` or `error`"),
     ] = "info"
     log_format: Annotated[Literal["text", "json"], Option("FORMAT", "`text`, or `json` for machines")] = "text"
+
+    @property
+    def scheme(self) -> Literal["http", "https"]:
+        """How the server is spoken to."""
+        return "http" if self.tls is None and self.tls_cert is None else "https"
 
 
 def is_loopback(host: str) -> bool:
