@@ -30,6 +30,7 @@ from mock_atoms.expressions import parse_fault
 from mock_atoms.fixtures import parse_fixture
 from mock_atoms.generator import iso
 from mock_atoms.holdings import CheckedCampaign, shown
+from mock_atoms.metrics import Moment
 from mock_atoms.mock import MockAtoms
 from mock_atoms.rulebook import ActiveRule, FullError
 from mock_atoms.settings import LOCALHOST_ORIGINS
@@ -101,6 +102,7 @@ class Control:
         """Return the calls."""
         return [
             route("/health", get=self.health),
+            route("/metrics", get=self.metrics),
             route("/faults", get=self.list_faults, post=self.create_fault, delete=self.delete_faults),
             route("/faults/{id}", get=self.get_fault, delete=self.delete_fault),
             route("/tenants", get=self.list_tenants, put=self.set_tenant),
@@ -120,6 +122,20 @@ class Control:
                 "timestamp": iso(self._mock.now()),
             }
         )
+
+    async def metrics(self, request: Request) -> Response:
+        """Return what is counted, for Prometheus."""
+        Parameters(request)
+        mock = self._mock
+        moment = Moment(
+            tenants=len(await mock.store.states()),
+            journal_entries=len(mock.journal),
+            journal_dropped=mock.journal.dropped,
+            hits={entry.id: entry.hits for entry in mock.rules},
+            uptime=mock.clock() - self._started,
+        )
+        content, content_type = mock.metrics.render(moment, request.headers.get("accept", ""))
+        return Response(content, headers={"content-type": content_type})
 
     async def list_faults(self, request: Request) -> Response:
         """Return the rules in force, in their order of precedence."""

@@ -35,6 +35,8 @@ class Exchange:
         delay_ms: how long a fault holds the answer back.
         spoiled: whether the answer is of a success, with a body that is wrong on purpose.
         milliseconds: how long it took.
+        attempt: the how-manieth attempt of its call it was.
+        id: the `x-request-id` of the answer.
     """
 
     method: str
@@ -49,6 +51,8 @@ class Exchange:
     delay_ms: float = 0.0
     spoiled: bool = False
     milliseconds: float = 0.0
+    attempt: int = 1
+    id: str = ""
 
     @property
     def tenant_label(self) -> str:
@@ -67,6 +71,8 @@ class Exchange:
         )
         if self.caller.tenant.test_id:
             line += f" test={json.dumps(self.caller.tenant.test_id, ensure_ascii=False)}"
+        if self.attempt > 1:
+            line += f" attempt={self.attempt}"
         if self.faults:
             line += f" fault={','.join(self.faults)}"
         if self.reason:
@@ -103,12 +109,14 @@ class JsonFormatter(logging.Formatter):
         exchange = getattr(record, "exchange", None)
         if isinstance(exchange, Exchange):
             entry |= {
+                "id": exchange.id,
                 "method": exchange.method,
                 "path": exchange.shown_path,
                 "status": exchange.status or None,
                 "ms": round(exchange.milliseconds, 1),
                 "tenant": exchange.tenant_label,
                 "test": exchange.caller.tenant.test_id,
+                "attempt": exchange.attempt,
                 "fault": ",".join(exchange.faults) or None,
                 "reason": exchange.reason,
             }

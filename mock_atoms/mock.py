@@ -14,6 +14,8 @@ from mock_atoms.fixtures import Fixtures, read_folder
 from mock_atoms.generator import Generator
 from mock_atoms.holding import Closing
 from mock_atoms.journal import Journal
+from mock_atoms.metrics import Metrics
+from mock_atoms.retries import Attempts
 from mock_atoms.rulebook import RuleBook
 from mock_atoms.rules import Rule
 from mock_atoms.settings import Settings
@@ -52,6 +54,8 @@ class MockAtoms:
         self.store: Store = store or MemoryStore()
         self.catalogues = Catalogues(self.store, self.fixtures, self.generator, self._creation_time)
         self.journal = Journal(settings.journal_size, Credentials(secrets.token_bytes(32), settings.session_cookie))
+        self.attempts = Attempts()
+        self.metrics = Metrics()
         self.closing = Closing()
         self.rules = RuleBook(_rules(settings))
         self.engine = FaultEngine(settings.seed, self.rules)

@@ -47,6 +47,8 @@ class Observe:
         self._journal = mock.journal
         self._fixtures = mock.fixtures
         self._engine = mock.engine
+        self._attempts = mock.attempts
+        self._metrics = mock.metrics
         self._clock = mock.clock
         self._patience = patience
 
@@ -131,6 +133,9 @@ class Observe:
         entry.delay_ms, entry.spoiled = exchange.delay_ms, exchange.spoiled
         self._journal.update(entry)
         exchange.milliseconds = (entry.ended - entry.started) * 1000
+        exchange.attempt = self._attempts.number(entry)
+        exchange.id = entry.id
+        self._metrics.count(exchange, ending)
         exchange.log()
 
     def _request_id(self, key: bytes, number: int) -> bytes:

@@ -24,6 +24,7 @@ MIN_BACKOFF_MS = 50
 EARLY_MS = 50
 """By how much a client may come early: its clock is not ours."""
 _TOLERANCE_SECONDS = 0.1  # by which a server may learn late that a client has given up
+_MOST_REMEMBERED = 1_000  # tenants, and calls of each, of which an attempt has failed
 _RETRIED_STATUSES = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.CONFLICT,
@@ -275,3 +276,45 @@ def _happened(entry: Entry) -> str:
 def attempt_numbers(entries: Iterable[Entry]) -> dict[Entry, int]:
     """Return the how-manieth attempt of its call each entry is."""
     return {entry: number for call in fold(entries) for number, entry in enumerate(call.attempts, 1)}
+
+
+class Attempts:
+    """Numbers the attempts of calls as they end: the log cannot wait for those to come.
+
+    Where nothing ran in parallel, the number is that of `attempt_numbers`. What the journal has forgotten is forgotten
+    here too; where it is off, every attempt is the first.
+    """
+
+    def __init__(self) -> None:
+        self._failed: dict[bytes, dict[tuple[object, ...], tuple[Entry, int]]] = {}
+
+    def number(self, entry: Entry) -> int:
+        """Return the how-manieth attempt of its call `entry` was, which is over."""
+        has_failed = not has_succeeded(entry)
+        tenant = entry.tenant.key
+        failed = self._failed.get(tenant)
+        if failed is None:
+            if not has_failed:
+                return 1
+            failed = self._failed[tenant] = {}
+            _bound(self._failed)
+        key = _key(entry)
+        last, number = failed.pop(key, (None, 0))
+        goes_on = (
+            last is not None
+            and last.kept
+            and _over_by(last) <= entry.started
+            and _may_come_back(last, entry.started, LONGEST_PAUSE_MS / 1000)
+        )
+        number = number + 1 if goes_on else 1
+        if has_failed:
+            failed[key] = entry, number
+            _bound(failed)
+        elif not failed:
+            del self._failed[tenant]
+        return number
+
+
+def _bound(remembered: dict[Any, Any]) -> None:
+    if len(remembered) > _MOST_REMEMBERED:
+        del remembered[next(iter(remembered))]

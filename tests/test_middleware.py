@@ -209,6 +209,8 @@ def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) 
         call(app, "/atoms/v1/x", bearer("secret%41token"), raw_path=b"/atoms/v1/secret%41token/secret%2541token")
         call(app, "/atoms/v1/sk_verysecret/x", [(b"authorization", b"Token sk_verysecret")])
         call(app, "/atoms/v1/audiences/a", bearer("a"))
+        call(app, "/atoms/v1/audience", bearer("sk_mock_500.mine"))
+        call(app, "/atoms/v1/audience", bearer("sk_mock_500.mine"))
     label = "sk_ver…#38c9cb"
     shown = [(record.levelname, record.getMessage().split("ms ")) for record in caplog.records]
     assert [(level, line[0].rsplit(" ", 1)[0], line[1]) for level, line in shown] == [
@@ -225,14 +227,19 @@ def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) 
         ),
         ("WARNING", f"GET /atoms/v1/{label}/x 404", "tenant=- reason=unmocked-route"),
         ("WARNING", "GET /atoms/v1/audiences/a 404", "tenant=…#4f65e5 reason=unmocked-route"),
+        ("INFO", "GET /atoms/v1/audience 500", "tenant=sk_mock_50…#cf9f34 fault=key"),
+        ("INFO", "GET /atoms/v1/audience 500", "tenant=sk_mock_50…#cf9f34 attempt=2 fault=key"),
     ]
 
 
 def test_a_json_log_has_the_same_facts(caplog: pytest.LogCaptureFixture) -> None:
     app = create_app(Settings())
     with caplog.at_level(logging.INFO, "mock_atoms"):
-        call(app, "/atoms/v1/sk_verysecret", [*bearer("sk_verysecret"), (b"prefer", b"code=503")])
-    entry = json.loads(JsonFormatter().format(caplog.records[0]))
+        answers = [
+            call(app, "/atoms/v1/sk_verysecret", [*bearer("sk_verysecret"), (b"prefer", b"code=503")]) for _ in range(2)
+        ]
+    entry = json.loads(JsonFormatter().format(caplog.records[1]))
+    assert entry.pop("id") == answers[1].headers["x-request-id"]
     assert entry.pop("time").endswith("+00:00")
     assert entry.pop("ms") >= 0
     assert entry == {
@@ -242,6 +249,7 @@ def test_a_json_log_has_the_same_facts(caplog: pytest.LogCaptureFixture) -> None
         "status": 503,
         "tenant": "sk_ver…#38c9cb",
         "test": None,
+        "attempt": 2,
         "fault": "prefer",
         "reason": None,
     }

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mock_atoms.journal import Entry
-from mock_atoms.retries import Outcome, Patience, attempt_numbers, fold, outcome
+from mock_atoms.retries import Attempts, Outcome, Patience, attempt_numbers, fold, outcome
 from mock_atoms.retry_report import as_json, as_text, report
 from mock_atoms.tenancy import NOBODY, caller_of
 
@@ -326,3 +326,61 @@ def test_each_exchange_is_one_attempt_of_one_call(exchanges: list[tuple[str, int
         assert len({attempt.tenant for attempt in call.attempts}) == 1
         assert [numbers[attempt] for attempt in call.attempts] == list(range(1, len(call.attempts) + 1))
         assert all(attempt.status != 200 for attempt in call.attempts[:-1])
+
+
+def kept(entries: list[Entry]) -> list[Entry]:
+    for each in entries:
+        each.kept = True
+    return entries
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from([1.0, 50.0, 121.0]),  # the pause before it
+        st.sampled_from([200, 404, 500, "reset", "aborted"]),
+        st.sampled_from(["/atoms/v1/audience", "/atoms/v1/audience/x"]),
+        st.sampled_from(["sk_acme", "sk_other"]),
+    ),
+    max_size=20,
+)
+
+
+@given(STEPS)
+def test_attempts_are_numbered_as_they_end_as_they_are_afterwards(
+    steps: list[tuple[float, int | str, str, str]],
+) -> None:
+    moment, entries = 0.0, []
+    for pause, met, url, token in steps:
+        moment += pause
+        entries.append(entry(moment, met, url=url, tenant=caller_of(token).tenant))
+    attempts = Attempts()
+    afterwards = attempt_numbers(entries)
+    assert [attempts.number(each) for each in kept(entries)] == [afterwards[each] for each in entries]
+
+
+def test_an_attempt_after_what_is_forgotten_is_the_first() -> None:
+    attempts = Attempts()
+    first, second, third = kept([entry(0, 500), entry(1, 500), entry(2, 500)])
+    assert [attempts.number(first), attempts.number(second)] == [1, 2]
+    second.kept = False
+    assert attempts.number(third) == 1
+
+
+def test_what_ran_beside_a_failure_is_a_first_attempt() -> None:
+    attempts = Attempts()
+    first, beside = kept([entry(0, 500, took=1), entry(0.5, 500, took=1)])
+    assert [attempts.number(first), attempts.number(beside)] == [1, 1]
+
+
+def test_failures_are_remembered_of_a_thousand_tenants_and_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mock_atoms.retries._MOST_REMEMBERED", 2)
+    attempts = Attempts()
+    urls = ["/a", "/b", "/c"]
+    for moment, url in enumerate(urls):
+        assert attempts.number(kept([entry(moment, 500, url=url)])[0]) == 1
+    again = [attempts.number(kept([entry(10 + moment, 200, url=url)])[0]) for moment, url in enumerate(urls)]
+    assert again == [1, 2, 2]
+    for token in "abc":
+        assert attempts.number(kept([entry(0, 500, tenant=caller_of(token).tenant)])[0]) == 1
+    again = [attempts.number(kept([entry(1, 200, tenant=caller_of(token).tenant)])[0]) for token in "abc"]
+    assert again == [1, 2, 2]
