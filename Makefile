@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 IMAGE ?= mock-atoms
 PARALLEL ?= --numprocesses=auto --dist=loadfile
 
-.PHONY: serve test check format dist image test-container clean
+.PHONY: serve test check format dist image test-clients test-container clean
 
 serve: $(VENV)/.installed ## serve on http://127.0.0.1:28667/atoms/v1 with the example fixtures
 	$(BIN)/mock-atoms serve --fixtures fixtures
@@ -29,6 +29,10 @@ dist: $(VENV)/.installed-dev ## build wheel and sdist
 
 image: ## build the container image
 	docker build -t $(IMAGE) .
+
+test-clients: $(VENV)/.installed-clients ## run clients in many languages against one server; needs their runtimes and npm
+	npm install --prefix tests/clients --no-audit --no-fund --silent
+	$(BIN)/python -m pytest tests/clients
 
 test-container: $(VENV)/.installed-test ## build and run image and compose file for real; needs a Docker engine
 	$(BIN)/python -m pytest tests/container

@@ -1,6 +1,7 @@
 """Documents cannot lie: every snippet is run, every table is compared with the code."""
 
 import json
+import logging
 import os
 import re
 import shlex
@@ -10,19 +11,23 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
+import yaml
 
 import mock_atoms
+from mock_atoms.cli import TEXT_FORMAT
 from mock_atoms.contract import JSON_TYPE
 from mock_atoms.expressions import parse_fault
 from mock_atoms.fixtures import read_file
+from mock_atoms.pytest_plugin import what_was_sent
 from mock_atoms.server import MockServer
 from mock_atoms.settings import Settings, flag_of, options, variable_of
 from tests.snippets import DOCUMENTS, ROOT, Snippet, commands, run, snippets
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FIDELITY = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
-ALL = snippets()
+ALL = [snippet for snippet in snippets() if snippet.document != "tutorial.md"]  # run by tests/test_tutorial.py
 LANGUAGES = {"console", "sh", "python", "yaml", "json"}
 DEFAULTS = {None: "none", (): "none", "": "`/`"}
 
@@ -35,7 +40,12 @@ def test_every_snippet_is_of_a_kind_that_is_run() -> None:
     assert {(snippet.language, snippet.word) for snippet in ALL} == {
         *((language, "") for language in LANGUAGES),
         ("console", "make"),
-        ("console", "docker"),  # run by tests/container
+        ("console", "docker"),  # run by tests/container, as the next one is
+        ("python", "container"),
+        ("python", "pytest"),
+        ("text", "log"),
+        ("text", "report"),
+        ("yaml", "prometheus.yml"),
     }
 
 
@@ -77,6 +87,56 @@ def test_a_python_test_passes(snippet: Snippet, monkeypatch: pytest.MonkeyPatch)
     assert tests
     for test in tests:
         test()
+
+
+@pytest.mark.parametrize("snippet", of("python", "pytest"), ids=str)
+def test_a_test_with_the_plugin_passes(snippet: Snippet, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(snippet.text)
+    pytester.runpytest_subprocess("-p", "no:schemathesis").assert_outcomes(passed=snippet.text.count("def test_"))
+
+
+def without_chance(text: str) -> str:
+    """Return `text` without times, durations and digests."""
+    for pattern in (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", r"\d\d:\d\d:\d\d\.\d{3}", r"\b\d+(\.\d)? ?ms(?! after)"):
+        text = re.sub(pattern, "~", text)
+    return re.sub(r"(?<=…#)[0-9a-f]{6}|(?<=rule-)[0-9a-f]{8}|\d+(?= ms after a)", "~", text)
+
+
+def test_a_log_is_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    (snippet,) = of("text", "log")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter(TEXT_FORMAT))
+    logger = logging.getLogger("mock_atoms")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        with MockServer() as mock:
+            for _ in range(2):
+                httpx.get(f"{mock.url}/audience", headers={"Authorization": "Bearer sk_mock_500x1.my-test-123"})
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    assert without_chance(capsys.readouterr().err) == without_chance(snippet.text)
+
+
+def test_the_report_of_a_failure_is_as_shown() -> None:
+    (snippet,) = of("text", "report")
+    with MockServer() as server:
+        mock = server.of("sk_mock_test.docs")
+        mock.fail("429x1")
+        for _ in range(2):
+            httpx.get(f"{mock.url}/audience", headers={"Authorization": f"Bearer {mock.token}"})
+        told = what_was_sent(mock)
+    assert without_chance(told) == without_chance(snippet.text.partition("\n")[2].rstrip("\n"))
+
+
+def test_a_scrape_job_finds_the_metrics() -> None:
+    (snippet,) = of("yaml", "prometheus.yml")
+    (job,) = yaml.safe_load(snippet.text)["scrape_configs"]
+    with MockServer() as mock:
+        assert httpx.get(mock.root_url + job["metrics_path"]).status_code == 200
+    assert job["static_configs"] == [{"targets": [f"{Settings().host}:{Settings().port}"]}]
 
 
 @pytest.mark.parametrize("snippet", of("yaml"), ids=str)

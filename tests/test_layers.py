@@ -10,13 +10,16 @@ import mock_atoms
 
 PACKAGE = Path(mock_atoms.__file__).parent
 UPPER = [
+    "client",
     "tokens",
     "validation",
     "settings",
+    "tls",
     "contract",
     "errors",
     "tenancy",
     "exchange",
+    "metrics",
     "holdings",
     "vocabulary",
     "phone_numbers",
@@ -58,6 +61,8 @@ LOWER = [
     "app",
     "server",
     "cli",
+    "container",
+    "pytest_plugin",
 ]
 LAYERS = UPPER + LOWER
 FRAMEWORKS = {"fastapi", "starlette", "uvicorn"}

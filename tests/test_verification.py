@@ -265,7 +265,7 @@ def test_the_retry_report_is_of_those_who_are_asked_for(server: MockServer, admi
     for _ in range(3):
         httpx.get(f"{server.url}/audience", headers={"Authorization": "Bearer sk_mock_500x2.report"})
     # However slow this machine is, it does not wait for a minute.
-    strict = {"token": "sk_mock_500x2.report", "minBackoffMs": 60_000}
+    strict: dict[str, str | int] = {"token": "sk_mock_500x2.report", "minBackoffMs": 60_000}
     told = admin.get("/retries", params=strict).json()
     (call,) = told["calls"]
     assert (call["statuses"], call["outcome"]) == ([500, 500, 200], "recovered")
