@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+import httptools
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -98,7 +99,8 @@ class HttpTools(HttpToolsProtocol):
     """uvicorn's protocol on httptools, which tells the application its transport.
 
     Of requests that come one behind the other, uvicorn tells the last one alone that the connection is lost, and not
-    the one that is being answered.
+    the one that is being answered. Of a request that offers to change the protocol, as those of Java's `HttpClient` do,
+    it drops the body, and what comes behind it; here they go on as HTTP/1.1.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
@@ -106,9 +108,58 @@ class HttpTools(HttpToolsProtocol):
         super().connection_made(transport)
         self.app = _with_transport(self.app, transport)
         self._cycles: list[RequestResponseCycle] = []
+        self._is_head_known = False
+
+    def data_received(self, data: bytes) -> None:
+        """Read what has come."""
+        self._unset_keepalive_if_required()
+        try:
+            while data:
+                data = self._read(data)
+        except httptools.HttpParserError:
+            problem = "Invalid HTTP request received."
+            self.logger.warning(problem)
+            self.send_400_response(problem)
+
+    def _read(self, data: bytes) -> bytes:
+        """Read `data` to the end, or until the parser gives up at an `Upgrade`: return what is to be read then."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self.scope["method"] == "CONNECT":
+                return b""
+            lines = [b"%s %s HTTP/%s" % (self.scope["method"].encode(), self.url, self.scope["http_version"].encode())]
+            lines += [b"%s: %s" % (name, value) for name, value in self.headers if name != b"upgrade"]
+            self.parser = httptools.HttpRequestParser(self)
+            self._is_head_known = True
+            return b"\r\n".join([*lines, b"", data[upgrade.args[0] :]])
+        return b""
+
+    def on_message_begin(self) -> None:
+        """Begin to read a request."""
+        if not self._is_head_known:
+            super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Read a piece of a URL."""
+        if not self._is_head_known:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Read a header."""
+        if not self._is_head_known:
+            super().on_header(name, value)
+
+    def on_message_complete(self) -> None:
+        """End a request, unless its body is still to be read."""
+        if not self.parser.should_upgrade() or self.scope["method"] == "CONNECT":
+            super().on_message_complete()
 
     def on_headers_complete(self) -> None:
         """Begin to serve a request."""
+        if self._is_head_known:
+            self._is_head_known = False
+            return
         super().on_headers_complete()
         self._cycles = [cycle for cycle in (*self._cycles, self.cycle) if not cycle.response_complete]
 

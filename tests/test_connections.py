@@ -6,6 +6,7 @@ import logging
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
@@ -177,3 +178,43 @@ def test_in_process_a_fault_is_refused_with_what_to_do(fault: str) -> None:
 
     with pytest.raises(NoSocketError, match=r"needs a real connection.+use MockServer"):
         asyncio.run(ask())
+
+
+UPGRADES = {
+    "h2c": "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk\r\n",
+    "websocket": "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\n",
+}
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 50])
+@pytest.mark.parametrize("form", ["length", "chunked"])
+@pytest.mark.parametrize("upgrade", UPGRADES)
+@pytest.mark.parametrize("protocol", [HttpTools, H11])
+def test_an_offer_of_another_protocol_is_passed_over(
+    protocol: type[HttpTools | H11], upgrade: str, form: str, pieces: int
+) -> None:
+    body = '{"members":[{}]}'
+    framed = {
+        "length": f"Content-Length: {len(body)}\r\n\r\n{body}",
+        "chunked": f"Transfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n{body}\r\n0\r\n\r\n",
+    }[form]
+    head = "Host: x\r\nAuthorization: Bearer sk_mock_one\r\n"
+    post = f"POST /atoms/v1/audience/60d0fe4f5311236168a109ca/members HTTP/1.1\r\n{head}"
+    get = f"GET /atoms/v1/audience HTTP/1.1\r\n{head}"
+    sent = f"{post}{UPGRADES[upgrade]}Content-Type: application/json\r\n{framed}{get}{UPGRADES[upgrade]}\r\n"
+    sent += f"{get}Connection: close\r\n\r\n"
+    with served([], protocol) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        size = -(-len(sent) // pieces)
+        for start in range(0, len(sent), size):
+            client.sendall(sent[start : start + size].encode())
+            time.sleep(0.002 if pieces > 1 else 0)
+        received = b"".join(iter(lambda: client.recv(65536), b""))
+    # The body was read, else it would be a 400.
+    assert re.findall(rb"HTTP/1\.1 (\d+)", received) == [b"404", b"200", b"200"]
+
+
+def test_who_wants_a_tunnel_gets_none() -> None:
+    with served([]) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 4")
