@@ -30,8 +30,8 @@ dist: $(VENV)/.installed-dev ## build wheel and sdist
 image: ## build the container image
 	docker build -t $(IMAGE) .
 
-test-clients: $(VENV)/.installed-clients ## run clients in many languages against one server; needs their runtimes and npm
-	npm install --prefix tests/clients --no-audit --no-fund --silent
+test-clients: $(VENV)/.installed-test ## run clients in many languages against one server; needs their runtimes and npm
+	npm install --prefix tests/clients --no-package-lock --no-audit --no-fund --silent
 	$(BIN)/python -m pytest tests/clients
 
 test-container: $(VENV)/.installed-test ## build and run image and compose file for real; needs a Docker engine

@@ -27,7 +27,12 @@ from tests.snippets import DOCUMENTS, ROOT, Snippet, commands, run, snippets
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FIDELITY = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
-ALL = [snippet for snippet in snippets() if snippet.document != "tutorial.md"]  # run by tests/test_tutorial.py
+RUN_BY = {
+    "tutorial.md": "test_tutorial.py",
+    "clients.md": "test_clients_docs.py",
+    "ci.md": "test_recipes.py",
+}
+ALL = [snippet for snippet in snippets() if snippet.document not in RUN_BY]
 LANGUAGES = {"console", "sh", "python", "yaml", "json"}
 DEFAULTS = {None: "none", (): "none", "": "`/`"}
 
@@ -47,6 +52,11 @@ def test_every_snippet_is_of_a_kind_that_is_run() -> None:
         ("text", "report"),
         ("yaml", "prometheus.yml"),
     }
+
+
+def test_documents_that_are_run_elsewhere_are_run_there() -> None:
+    for document, file in RUN_BY.items():
+        assert f'"{document}"' in (ROOT / "tests" / file).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("snippet", of("console"), ids=str)

@@ -1,0 +1,42 @@
+"""Call the Atoms audience API with aiohttp, which retries no answer by itself: a small loop does.
+
+Run it against the mock: ATOMS_BASE_URL=http://127.0.0.1:28667/atoms/v1 python python_aiohttp.py
+"""
+
+import asyncio
+import os
+from typing import Any
+
+import aiohttp
+
+URL = f"{os.environ['ATOMS_BASE_URL']}/audience"
+
+
+async def get(session: aiohttp.ClientSession, key: str) -> tuple[int, dict[str, Any]]:
+    async with session.get(URL, headers={"Authorization": f"Bearer {key}"}) as answer:
+        return answer.status, await answer.json()
+
+
+async def get_patiently(session: aiohttp.ClientSession, key: str) -> tuple[int, int]:
+    """Return the first status that is no 5xx, or the fourth, and how many attempts it took."""
+    attempts = 1
+    while (status := (await get(session, key))[0]) >= 500 and attempts < 4:
+        await asyncio.sleep(0.1 * 2**attempts)
+        attempts += 1
+    return status, attempts
+
+
+async def main() -> None:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+        _, body = await get(session, "sk_clients.python-aiohttp")
+        print(f"list: {len(body['data'])} audiences")
+
+        for key in ("sk_mock_revoked.python-aiohttp", "sk_mock_500.python-aiohttp"):
+            status, body = await get(session, key)
+            print(f"{status}: {body['errors'][0]}")
+
+        status, attempts = await get_patiently(session, "sk_mock_500x2.python-aiohttp")
+        print(f"retry: {status} after {attempts} attempts")
+
+
+asyncio.run(main())

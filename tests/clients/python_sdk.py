@@ -1,0 +1,40 @@
+"""Call the Atoms audience API with the official SDK, smallestai; it retries by itself, after a second and more.
+
+Run it against the mock: ATOMS_BASE_URL=http://127.0.0.1:28667/atoms/v1 python python_sdk.py
+"""
+
+import os
+
+import httpx
+from smallestai import SmallestAI
+from smallestai.atoms.errors import InternalServerError, UnauthorizedError
+from smallestai.environment import SmallestAIEnvironment
+
+BASE = os.environ["ATOMS_BASE_URL"]
+# All four must be there, though only the first is called here.
+ENVIRONMENT = SmallestAIEnvironment(atoms=BASE, waves=BASE, waves_ws=BASE, payment=BASE)
+
+# The SDK hides its retries; the hook of its HTTP client sees each answer.
+answers: list[httpx.Response] = []
+
+with httpx.Client(timeout=10, event_hooks={"response": [answers.append]}) as http:
+
+    def client(key: str) -> SmallestAI:
+        return SmallestAI(api_key=key, environment=ENVIRONMENT, httpx_client=http)
+
+    audiences = client("sk_clients.python-sdk").atoms.audience.list().data or []
+    print(f"list: {len(audiences)} audiences")
+
+    for key in ("sk_mock_revoked.python-sdk", "sk_mock_500.python-sdk"):
+        try:
+            client(key).atoms.audience.list(request_options={"max_retries": 0})
+        except (UnauthorizedError, InternalServerError) as error:
+            print(f"{error.status_code}: {error.body['errors'][0]}")
+
+    answers.clear()
+    client("sk_mock_500x2.python-sdk").atoms.audience.list()
+    print(f"retry: {answers[-1].status_code} after {len(answers)} attempts")
+
+    # The sample in the SDK's own documentation.
+    client("sk_clients.python-sdk").atoms.audience.list()
+    print(f"sample: {answers[-1].status_code}")
