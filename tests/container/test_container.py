@@ -2,35 +2,21 @@
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from mock_atoms import MockServer
+from tests.container.engine import IMAGE, docker, wait_until_healthy
 
-ROOT = Path(__file__).parents[2]
-IMAGE = "mock-atoms"
 CONTAINER = "mock-atoms-under-test"
 LIMIT_OVER_BASE = 80_000_000
 ACME = {"Authorization": "Bearer sk_acme"}
 
 
-def docker(*args: str) -> str:
-    done = subprocess.run(["docker", *args], cwd=ROOT, capture_output=True, text=True, check=False, timeout=500)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 def compose(*args: str) -> str:
     return docker("compose", "--project-name", "mock-atoms-test", *args)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _image() -> None:
-    docker("build", "--tag", IMAGE, ".")
 
 
 @pytest.fixture
@@ -47,17 +33,8 @@ def port() -> Iterator[int]:
         docker("rm", "--force", CONTAINER)
 
 
-def wait_until_healthy() -> None:
-    for _ in range(150):
-        status = docker("inspect", "--format", "{{.State.Health.Status}}", CONTAINER)
-        if status != "starting":
-            break
-        time.sleep(0.2)
-    assert status == "healthy"
-
-
 def test_it_serves_without_privileges_and_stops_on_sigterm(port: int) -> None:
-    wait_until_healthy()
+    wait_until_healthy(CONTAINER)
     base = f"http://127.0.0.1:{port}/atoms/v1"
     with MockServer() as mock:
         assert httpx.get(f"{base}/audience", headers=ACME).status_code == 200
@@ -76,7 +53,7 @@ def test_it_serves_without_privileges_and_stops_on_sigterm(port: int) -> None:
 
 
 def test_a_rule_breaks_the_connection_through_a_published_port_and_the_journal_tells(port: int) -> None:
-    wait_until_healthy()
+    wait_until_healthy(CONTAINER)
     admin = f"http://127.0.0.1:{port}/__admin"
     base = f"http://127.0.0.1:{port}/atoms/v1"
     assert httpx.post(f"{admin}/faults", json={"match": {"token": "sk_acme"}, "fault": "resetx1"}).status_code == 201

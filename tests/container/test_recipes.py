@@ -1,0 +1,301 @@
+"""The recipes of docs/ci.md, run for real with a small app under test; of GitHub and GitLab, what their runners do."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+import yaml
+
+from mock_atoms import MockServer
+from tests.container.engine import IMAGE, ROOT, docker, wait_until_healthy
+from tests.snippets import commands, snippets
+
+BLOCKS = [snippet for snippet in snippets() if snippet.document == "ci.md"]
+RECIPES = {block.word: block.text for block in BLOCKS if block.language != "console"}
+COMMANDS = {
+    block.word: [command.line for command in commands(block)] for block in BLOCKS if block.language == "console"
+}
+DOCUMENT = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+SEED = "my-team"
+PASSES, FAILS = "sk_ci", "sk_mock_500x1.ci"
+REPORT = r"1 call, 1 attempts?: 1 gave up.*\n\n(?s:.*)500  fault=key"
+# The tests of an app that lists audiences: they pass if the mock has the seed that every recipe gives it.
+APP = """
+import json
+import os
+import unittest
+from urllib.request import Request, urlopen
+
+
+class AppTest(unittest.TestCase):
+    def test_it_lists_audiences(self):
+        url = os.environ["ATOMS_BASE_URL"] + "/audience"
+        with urlopen(Request(url, headers={{"Authorization": "Bearer {token}"}}), timeout=20) as answer:
+            self.assertEqual([audience["name"] for audience in json.load(answer)["data"]], {names})
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _published() -> Iterator[None]:
+    """Give the image the name by which the recipes call it."""
+    name = yaml.safe_load(RECIPES["compose.yaml"])["services"]["mock-atoms"]["image"]
+    docker("tag", IMAGE, name)
+    yield
+    docker("rmi", name)
+
+
+@pytest.fixture(scope="module")
+def names() -> list[str]:
+    with MockServer(seed=SEED) as mock:
+        answer = httpx.get(f"{mock.url}/audience", headers={"Authorization": f"Bearer {PASSES}"})
+        return [audience["name"] for audience in answer.json()["data"]]
+
+
+class Checkout:
+    """A folder with all recipes and the app under test in it."""
+
+    def __init__(self, folder: Path, names: list[str]) -> None:
+        self.folder = folder
+        self.names = names
+        for path, text in RECIPES.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, encoding="utf-8")
+        (folder / "tests").mkdir()
+
+    def is_tested_with(self, token: str) -> None:
+        test = APP.format(token=token, names=self.names)
+        (self.folder / "tests" / "test_app.py").write_text(test, encoding="utf-8")
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command here, and return what it prints, errors too, with its exit code."""
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment() | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+
+def environment() -> dict[str, str]:
+    """Return ours without what a make that runs these tests put there, and with a `python`."""
+    of_make = ("MAKEFLAGS", "MAKELEVEL", "IMAGE", "TESTS")
+    ours = {name: value for name, value in os.environ.items() if name not in of_make}
+    return ours | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def containers(*filters: str) -> set[str]:
+    return set(docker("ps", "--all", "--quiet", *(f"--filter={one}" for one in filters)).split())
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, names: list[str]) -> Checkout:
+    return Checkout(tmp_path, names)
+
+
+def test_compose_runs_the_tests_and_returns_their_exit_code(checkout: Checkout) -> None:
+    up, down = COMMANDS["compose.yaml"]
+    project = f"recipe-{uuid4().hex[:8]}"
+    try:
+        for token, code in ((PASSES, 0), (FAILS, 1)):
+            checkout.is_tested_with(token)
+            done = checkout.run("bash", "-c", up, COMPOSE_PROJECT_NAME=project)
+            assert done.returncode == code, done.stdout
+        # The other way that the text tells of, with the tests that fail.
+        done = checkout.run("docker", "compose", "run", "--rm", "tests", COMPOSE_PROJECT_NAME=project)
+        assert done.returncode == 1, done.stdout
+        left = docker("ps", "--filter", f"label=com.docker.compose.project={project}", "--format", "{{.Names}}")
+        assert left == f"{project}-mock-atoms-1"
+    finally:
+        assert checkout.run("bash", "-c", down, COMPOSE_PROJECT_NAME=project).returncode == 0
+    assert containers(f"label=com.docker.compose.project={project}") == set()
+
+
+def test_make_runs_the_tests_tells_of_retries_and_removes_the_container(checkout: Checkout) -> None:
+    (command,) = COMMANDS["Makefile"]
+    before = containers()
+    checkout.is_tested_with(PASSES)
+    done = checkout.run("bash", "-c", command)
+    assert done.returncode == 0, done.stdout
+    checkout.is_tested_with(FAILS)
+    done = checkout.run("bash", "-c", command)
+    assert done.returncode == 2
+    assert re.search(REPORT, done.stdout), done.stdout
+    assert re.search(r"make.*\[Makefile:\d+: test\] Error 1", done.stdout), done.stdout
+    assert containers() == before
+
+
+def test_make_says_why_the_mock_does_not_start(checkout: Checkout) -> None:
+    before = containers()
+    done = checkout.run("make", "test", f"IMAGE=--env MOCK_ATOMS_FAULTS=5oo {IMAGE}")
+    assert done.returncode == 2
+    assert "'5oo' is no fault" in done.stdout
+    assert containers() == before
+
+
+def test_make_removes_the_container_when_the_job_is_cancelled(checkout: Checkout) -> None:
+    before = containers()
+    command = ["make", "test", "TESTS=touch began; sleep 60"]
+    with subprocess.Popen(command, cwd=checkout.folder, env=environment(), start_new_session=True) as running:
+        for _ in range(300):
+            if (checkout.folder / "began").exists():
+                break
+            time.sleep(0.1)
+        assert len(containers() - before) == 1
+        os.killpg(running.pid, signal.SIGTERM)
+        assert running.wait(timeout=30) != 0
+    # The shell that removes it may outlive make.
+    for _ in range(100):
+        if containers() == before:
+            break
+        time.sleep(0.1)
+    assert containers() == before
+
+
+@pytest.fixture
+def network() -> Iterator[str]:
+    """Make a network for one job, as the runners do."""
+    name = docker("network", "create", f"recipe-{uuid4().hex[:8]}")
+    try:
+        yield name
+    finally:
+        docker("network", "rm", name)
+
+
+@pytest.fixture
+def github_service(network: str) -> Iterator[None]:
+    """Start the service as GitHub's runner does, from what the job says of it, and wait for its health."""
+    ((name, service),) = yaml.safe_load(RECIPES[".github/workflows/tests.yml"])["jobs"]["tests"]["services"].items()
+    assert service.keys() == {"image", "ports", "env", "options"}
+    container = docker(
+        "create", "--network", network, "--network-alias", name,
+        *(f"--publish={port}" for port in service["ports"]),
+        *shlex.split(service["options"]),
+        *(f"--env={variable}={value}" for variable, value in service["env"].items()),
+        service["image"],
+    )  # fmt: skip
+    try:
+        docker("start", container)
+        wait_until_healthy(container)
+        yield
+    finally:
+        docker("rm", "--force", container)
+
+
+@pytest.mark.usefixtures("github_service")
+@pytest.mark.parametrize(("token", "ran"), [(PASSES, {"Test": 0}), (FAILS, {"Test": 1, "report": 0})])
+def test_the_steps_of_github_pass_or_fail_and_then_tell_of_retries(
+    token: str, ran: dict[str, int], checkout: Checkout
+) -> None:
+    checkout.is_tested_with(token)
+    job = yaml.safe_load(RECIPES[".github/workflows/tests.yml"])["jobs"]["tests"]
+    codes: dict[str, int] = {}
+    output = ""
+    for step in job["steps"]:
+        # Actions are GitHub's own, and to install packages takes an index of them.
+        if "uses" in step or step["name"] == "Install":
+            continue
+        on_failure = step.get("if") == "failure()"
+        assert on_failure == ("if" in step)
+        if on_failure == any(codes.values()):
+            done = checkout.run("bash", "-e", "-c", step["run"], **job["env"])
+            codes["report" if on_failure else step["name"]] = done.returncode
+            output = done.stdout
+    assert codes == ran, output
+    assert bool(re.search(REPORT, output)) == ("report" in ran), output
+
+
+@pytest.mark.usefixtures("github_service")
+def test_a_github_job_in_a_container_reaches_the_mock_by_the_name_of_its_service(network: str) -> None:
+    (shown,) = re.findall(r"`(http://\S+)`, without\s+`ports`", DOCUMENT)
+    script = f"from urllib.request import urlopen; print(urlopen('{shown}/__admin/health', timeout=10).status)"
+    assert docker("run", "--rm", "--network", network, "python:3.13-slim", "python", "-c", script) == "200"
+
+
+@pytest.fixture
+def gitlab_service(network: str) -> Iterator[str]:
+    """Start the service as GitLab's runner does: in a network of the job, under its alias."""
+    (service,) = yaml.safe_load(RECIPES[".gitlab-ci.yml"])["tests"]["services"]
+    container = docker(
+        "run", "--detach",
+        "--network", network, "--network-alias", service["alias"], "--network-alias", alias_without_alias(service),
+        *(f"--env={variable}={value}" for variable, value in service["variables"].items()),
+        service["name"],
+    )  # fmt: skip
+    try:
+        yield container
+    finally:
+        docker("rm", "--force", container)
+
+
+def alias_without_alias(service: dict[str, str]) -> str:
+    """Return the name that GitLab makes of the image's for a service that has none."""
+    return service["name"].rpartition(":")[0].replace("/", "-")
+
+
+def test_a_gitlab_job_reaches_the_mock_under_its_alias(network: str, gitlab_service: str, checkout: Checkout) -> None:
+    job = yaml.safe_load(RECIPES[".gitlab-ci.yml"])["tests"]
+
+    def run(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return checkout.run(
+            "docker", "run", "--rm", "--network", network, f"--volume={checkout.folder}:/job:ro", "--workdir=/job",
+            *(f"--env={variable}={value}" for variable, value in {**job["variables"], **variables}.items()),
+            job["image"], "sh", "-c", script,
+        )  # fmt: skip
+
+    (service,) = job["services"]
+    # As GitLab does it: nothing but the port is waited for, and then the script runs at once.
+    wait = "import socket; socket.create_connection(('{}', 28667)).close()".format(service["alias"])
+    waiting = f'until python -c "{wait}" 2>/dev/null; do :; done\n'
+    script = "set -e\n" + "\n".join(job["script"])
+    after = "set -e\n" + "\n".join(job["after_script"])
+
+    checkout.is_tested_with(PASSES)
+    done = run(waiting + script)
+    assert done.returncode == 0, done.stdout
+    assert run(after, CI_JOB_STATUS="success").stdout == ""
+    checkout.is_tested_with(FAILS)
+    assert run(script).returncode == 1
+    done = run(after, CI_JOB_STATUS="failed")
+    assert done.returncode == 0
+    assert "500  fault=key" in done.stdout
+    # Without the alias, the API can be used all the same, but not the control API.
+    dotted = after.replace(f"//{service['alias']}:", f"//{alias_without_alias(service)}:")
+    assert "HTTP Error 403" in run(dotted, CI_JOB_STATUS="failed").stdout
+    # The log is as the recipe asks for it, and as the text says.
+    lines = checkout.run("docker", "logs", gitlab_service).stdout.splitlines()
+    log = [json.loads(line) for line in lines if "is ready; base URL:" not in line]
+    assert len(log) == len(lines) - 1
+    assert [line["status"] for line in log if line.get("path") == "/atoms/v1/audience"] == [200, 500]
+
+
+def test_the_dev_container_reaches_the_mock_from_its_workspace(checkout: Checkout) -> None:
+    container = json.loads(RECIPES[".devcontainer/devcontainer.json"])
+    file = str(Path(".devcontainer", container["dockerComposeFile"]))
+    compose = ("compose", "--project-name", f"recipe-{uuid4().hex[:8]}", "--file", file)
+    services = docker(*compose, "config", "--services", folder=checkout.folder).split()
+    assert sorted(services) == ["mock-atoms", "workspace"]
+    try:
+        docker(*compose, "up", "--detach", "--wait", "--wait-timeout", "60", folder=checkout.folder)
+        for token, code in ((PASSES, 0), (FAILS, 1)):
+            checkout.is_tested_with(token)
+            done = checkout.run(
+                "docker", *compose, "exec", "-T", f"--workdir={container['workspaceFolder']}", container["service"],
+                "python", "-m", "unittest", "discover", "tests",
+            )  # fmt: skip
+            assert done.returncode == code, done.stdout
+    finally:
+        docker(*compose, "down", "--timeout", "8", folder=checkout.folder)

@@ -1,0 +1,44 @@
+"""The image through testcontainers, as docs/python.md shows it."""
+
+import httpx
+import pytest
+
+from mock_atoms import ControlError
+from mock_atoms.container import MockAtomsContainer
+from tests.snippets import Snippet, snippets
+
+SHOWN = [snippet for snippet in snippets() if (snippet.language, snippet.word) == ("python", "container")]
+ACME = {"Authorization": "Bearer sk_acme"}
+
+
+@pytest.fixture(autouse=True)
+def _without_reaper(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The reaper is an image of its own, which would have to be pulled; what is started here is also stopped here.
+    monkeypatch.setattr("testcontainers.core.config.testcontainers_config.ryuk_disabled", True)
+
+
+@pytest.mark.parametrize("snippet", SHOWN, ids=str)
+def test_what_is_shown_passes(snippet: Snippet) -> None:
+    names: dict[str, object] = {}
+    exec(compile(snippet.text, str(snippet), "exec"), names)
+    test = names["test_in_a_container"]
+    assert callable(test)
+    test()
+
+
+def test_settings_reach_the_container() -> None:
+    with MockAtomsContainer(base_path="/", admin_token="verysecret", journal_size=1) as container:
+        assert container.url == container.mock.root_url
+        for _ in range(2):
+            assert httpx.get(f"{container.url}/audience", headers=ACME).status_code == 200
+        assert len(container.mock.requests()) == 1
+        assert httpx.get(f"{container.url}/__admin/requests").status_code == 401
+        mock = container.mock
+    with pytest.raises(ControlError, match="no mock server answers"):
+        mock.requests()
+
+
+@pytest.mark.parametrize("name", ["nothing", "port", "host"])
+def test_a_setting_that_there_is_not_is_refused(name: str) -> None:
+    with pytest.raises(TypeError, match=f"^{name}: no such setting$"):
+        MockAtomsContainer(**{name: "x"})
