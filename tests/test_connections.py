@@ -214,7 +214,8 @@ def test_an_offer_of_another_protocol_is_passed_over(
     assert re.findall(rb"HTTP/1\.1 (\d+)", received) == [b"404", b"200", b"200"]
 
 
-def test_who_wants_a_tunnel_gets_none() -> None:
+@pytest.mark.parametrize(("target", "status"), [("x:1", 400), ("/atoms/v1/audience", 404)])
+def test_who_wants_a_tunnel_gets_none(target: str, status: int) -> None:
     with served([]) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
-        client.sendall(b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert client.recv(65536).startswith(b"HTTP/1.1 4")
+        client.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert client.recv(65536).startswith(f"HTTP/1.1 {status} ".encode())
