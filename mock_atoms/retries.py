@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
@@ -107,9 +107,11 @@ def _fold_alike(entries: list[tuple[int, Entry]], longest_pause: float) -> list[
     calls: list[tuple[int, Call]] = []
     failed: list[Call] = []
     running: list[Call] = []
-    to_come = Counter(_connection(entry) for _, entry in entries)
+    to_come: dict[tuple[str, int], deque[Entry]] = {}
+    for _, entry in entries:
+        to_come.setdefault(_connection(entry), deque()).append(entry)
     for position, entry in entries:
-        to_come[_connection(entry)] -= 1
+        to_come[_connection(entry)].popleft()
         running = [call for call in running if _over_by(call.attempts[-1]) > entry.started]
         failed = [call for call in failed if _may_come_back(call.attempts[-1], entry.started, longest_pause)]
         call = _continued(failed, entry, to_come)
@@ -128,22 +130,31 @@ def _fold_alike(entries: list[tuple[int, Entry]], longest_pause: float) -> list[
     return calls
 
 
-def _continued(failed: list[Call], entry: Entry, to_come: Mapping[tuple[str, int], int]) -> Call | None:
+def _continued(failed: list[Call], entry: Entry, to_come: Mapping[tuple[str, int], Sequence[Entry]]) -> Call | None:
     """Return the call of `failed` that `entry` goes on with."""
     waiting = [call for call in failed if _over_by(call.attempts[-1]) <= entry.started]
     same = [call for call in waiting if _connection(call.attempts[-1]) == _connection(entry)]
     if same:
         return same[0]
-    # Whoever would come at once, and has more to send on the connection where it failed, is another client.
     others = [
         call
         for call in waiting
-        if gap_ms(call.attempts[-1], entry) >= MIN_BACKOFF_MS or not to_come[_connection(call.attempts[-1])]
+        if gap_ms(call.attempts[-1], entry) >= MIN_BACKOFF_MS
+        or not _is_of_another(entry, to_come[_connection(call.attempts[-1])])
     ]
     if len(others) > 1:
         for call in others:
             call.is_ambiguous = True
     return min(others, key=lambda call: _end(call.attempts[-1]), default=None)
+
+
+def _is_of_another(entry: Entry, to_come: Sequence[Entry]) -> bool:
+    """Tell whether `entry`, which came at once on a connection of its own, is of another client than those to come.
+
+    It is, unless the first of them comes right behind it: then it is one client, which takes the connections it has in
+    turn.
+    """
+    return bool(to_come) and not (to_come[0].started >= _end(entry) and gap_ms(entry, to_come[0]) < MIN_BACKOFF_MS)
 
 
 def _connection(entry: Entry) -> tuple[str, int]:

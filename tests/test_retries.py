@@ -111,6 +111,10 @@ def shape(entries: list[Entry]) -> list[list[float]]:
         ([on(1, 0, 500), on(2, 0.02, 200), on(1, 1, 200)], [[0, 1], [0.02]]),
         ([on(1, 0, 500), on(2, 0.1, 500), on(1, 1, 200)], [[0, 0.1, 1]]),
         ([on(1, 0, 500), on(2, 1, 200)], [[0, 1]]),
+        # A client may take the connections that it has in turn.
+        ([on(1, 0, 500), on(2, 0.02, 500), on(1, 0.04, 200)], [[0, 0.02, 0.04]]),
+        ([on(1 + n % 2, n / 50, 500) for n in range(5)], [[0, 0.02, 0.04, 0.06, 0.08]]),
+        ([on(1, 0, 500), on(2, 0.02, 500), on(1, 0.025, 200)], [[0, 0.025], [0.02]]),
         # A body that did not come whole is known by what it was to be.
         ([upload(0, 100, "500"), upload(1, 200, "500")], [[0, 1]]),
         ([upload(0, 100, "500"), upload(1, 100, "501")], [[0], [1]]),
