@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 IMAGE ?= mock-atoms
 PARALLEL ?= --numprocesses=auto --dist=loadfile
 
-.PHONY: serve test check format dist image test-clients test-container clean
+.PHONY: serve test check format bench dist image test-clients test-container clean
 
 serve: $(VENV)/.installed ## serve on http://127.0.0.1:28667/atoms/v1 with the example fixtures
 	$(BIN)/mock-atoms serve --fixtures fixtures
@@ -22,6 +22,9 @@ check: $(VENV)/.installed-dev ## lint, types, import order, and the tests with b
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed ## measure what serving costs; needs wrk
+	$(BIN)/python benchmarks/serving.py
 
 dist: $(VENV)/.installed-dev ## build wheel and sdist
 	rm -rf dist

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -17,4 +18,11 @@ def run(*args: str) -> str:
 def test_the_costs_of_members_and_uploads_can_be_measured() -> None:
     table = run("benchmarks/audiences.py", "--quick")
     for line in ("generated: late / early", "generated: 10,000 / 10", "as many once more", "refused / 5 MB"):
+        assert line in table
+
+
+def test_the_cost_of_serving_can_be_measured(tool: Callable[[str], str]) -> None:
+    tool("wrk")
+    table = run("benchmarks/serving.py", "--quick")
+    for line in ("| 64 | **mock-atoms / raw ASGI** |", "| list of a token never seen |", "| start of the process"):
         assert line in table
