@@ -247,6 +247,7 @@ class Control:
         except OtherServerError as error:
             raise RefusedError(HTTPStatus.CONFLICT, "another server's", str(error), error.pointer) from None
         mock.journal.clear()
+        mock.rendering.forget()
         return JSONResponse({})
 
     async def reset(self, request: Request) -> Response:

@@ -20,6 +20,7 @@ from mock_atoms.members import member_routes
 from mock_atoms.middleware import Express, Faults, Identify, not_found
 from mock_atoms.mock import MockAtoms
 from mock_atoms.observing import Observe
+from mock_atoms.replay import Replay
 from mock_atoms.settings import LOCALHOST_ORIGINS, Settings
 from mock_atoms.vendor import VendorJson
 
@@ -105,7 +106,10 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     mock = mock or MockAtoms(settings or Settings())
     origins = mock.settings.cors_origins
     routes = vendor_app(mock.catalogues)
-    vendor: ASGIApp = Faults(Express(routes), mock.engine, mock.store, Holder(mock.closing))
+    vendor: ASGIApp = Express(routes)
+    if mock.settings.replay:
+        vendor = Replay(vendor, mock.store, mock.rendering)
+    vendor = Faults(vendor, mock.engine, mock.store, Holder(mock.closing))
     vendor = Observe(_with_cors(vendor, origins), mock)
     vendor = Identify(vendor, mock)
     document = openapi.describe(routes, mock.settings.base_path)

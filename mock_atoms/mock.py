@@ -15,6 +15,7 @@ from mock_atoms.generator import Generator
 from mock_atoms.holding import Closing
 from mock_atoms.journal import Journal
 from mock_atoms.metrics import Metrics
+from mock_atoms.rendering import Rendering
 from mock_atoms.retries import Attempts
 from mock_atoms.rulebook import RuleBook
 from mock_atoms.rules import Rule
@@ -55,6 +56,7 @@ class MockAtoms:
         self.catalogues = Catalogues(self.store, self.fixtures, self.generator, self._creation_time)
         self.journal = Journal(settings.journal_size, Credentials(secrets.token_bytes(32), settings.session_cookie))
         self.attempts = Attempts()
+        self.rendering = Rendering()
         self.metrics = Metrics()
         self.closing = Closing()
         self.rules = RuleBook(_rules(settings))
@@ -71,12 +73,14 @@ class MockAtoms:
             self.fixtures.hand_over(None)
             self.journal.clear()
             await self.store.forget()
+            self.rendering.forget()
             return
         owner = None if token is None else digest_of(token)
         test = None if test_id is None else digest_of_test(test_id)
         await self.remove_rules(self.rules.made(owner, test))
         self.journal.remove(self.journal.is_whose(token, test_id))
         await self.store.forget(owner, test)
+        self.rendering.distrust()
 
     async def remove_rules(self, rule_ids: Collection[str]) -> None:
         """Take rules out of force, and forget how often each tenant met them."""

@@ -195,6 +195,10 @@ class Settings(BaseModel):
     ] = None
     tls_cert: Annotated[Path | None, Option("FILE", "PEM file of the certificate to serve HTTPS with")] = None
     tls_key: Annotated[Path | None, Option("FILE", "PEM file of its key, where that is not in the same file")] = None
+    replay: Annotated[
+        bool,
+        Option("", "whether answers are rendered once for a token that has changed nothing", default="on"),
+    ] = True
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Option("LEVEL", "`debug`, `info`, `warning` or `error`"),

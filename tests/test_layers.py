@@ -43,6 +43,7 @@ UPPER = [
     "retries",
     "retry_report",
     "state",
+    "rendering",
 ]
 LOWER = [
     "vendor",
@@ -54,6 +55,7 @@ LOWER = [
     "connections",
     "observing",
     "middleware",
+    "replay",
     "control",
     "verification",
     "admin",
