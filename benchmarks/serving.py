@@ -161,7 +161,7 @@ def load(process_id: int, port: int, connections: int, seconds: int) -> Run:
     before = cpu_seconds(process_id)
     told = subprocess.run(
         [
-            *("taskset", "--cpu-list", str(LOADS_CORE), "wrk", "--threads", "1", "--latency"),
+            *("taskset", "--cpu-list", str(LOADS_CORE), "wrk", "--threads", "1", "--latency", "--timeout", "60s"),
             *("--connections", str(connections), "--duration", f"{seconds}s"),
             *("--header", f"Authorization: Bearer {KEY}", f"http://{HOST}:{port}{LIST}"),
         ],
@@ -273,8 +273,10 @@ def tables(plan: Plan) -> Iterator[str]:
                 cpu, rate, p50, p99, _ = zip(*measured, strict=True)
                 figures = (shown(cpu, 1e6), shown(rate, 1, 0), shown(p50, 1e3, 2), shown(p99, 1e3, 2))
                 yield f"| {connections} | {name} | {' | '.join(figures)} |"
-            of_floor, of_mock = (zip(*runs[name], strict=True) for name in (least.name, mock.name))
-            ratios = [ratio(ours, theirs) for theirs, ours in zip(of_floor, of_mock, strict=True)][:4]
+            of_floor, of_mock = (
+                zip(*(run[:-1] for run in runs[name]), strict=True) for name in (least.name, mock.name)
+            )
+            ratios = [ratio(ours, theirs) for theirs, ours in zip(of_floor, of_mock, strict=True)]
             yield f"| {connections} | **mock-atoms / raw ASGI** | {' | '.join(f'**{each}**' for each in ratios)} |"
     starts, imports = [], []
     for _ in range(plan.starts):
