@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mock_atoms.app import create_app
     from mock_atoms.client import ControlError, MockClient, RecordedRequest, RetryReport
-    from mock_atoms.server import MockServer
+    from mock_atoms.server import ListenError, MockServer
     from mock_atoms.settings import Settings
+    from mock_atoms.validation import ConfigError
 
 __all__ = [
+    "ConfigError",
     "ControlError",
+    "ListenError",
     "MockClient",
     "MockServer",
     "RecordedRequest",
@@ -21,7 +24,9 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ConfigError": "mock_atoms.validation",
     "ControlError": "mock_atoms.client",
+    "ListenError": "mock_atoms.server",
     "MockClient": "mock_atoms.client",
     "MockServer": "mock_atoms.server",
     "RecordedRequest": "mock_atoms.client",

@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         help="ask a running server for its health",
         description="Ask the server on this machine for its health: exit code 0 when it is healthy, else 1.",
     )
-    _add_settings(health, ("host", "port", "tls", "tls_cert"))
+    _add_settings(health, ("host", "port", "tls", "tls_cert", "tls_key"))
     return parser
 
 

@@ -213,7 +213,7 @@ class MockClient:
         """Put a rule in force: behind those made before, ahead of those given at start.
 
         Args:
-            fault: an expression such as `500x2`, or a rule as docs/faults.md has it.
+            fault: an expression such as `500x2` or `GET /audience 500x2`, or a rule as docs/faults.md has it.
             method: strikes requests of this method alone.
             path: strikes requests to this path below the base path, such as `/audience/{id}`.
             token: strikes this token alone.
@@ -224,8 +224,15 @@ class MockClient:
 
         Raises:
             ControlError: the server does not take it.
+            TypeError: it is neither text nor a mapping.
         """
-        rule: dict[str, Any] = {"fault": fault} if isinstance(fault, str) else {**fault}
+        if not isinstance(fault, str | Mapping):
+            raise TypeError(
+                f"{fault!r} is no fault: give an expression such as '500x2', or a rule as docs/faults.md has it"
+            )
+        if isinstance(fault, str) and len(parts := fault.split()) == 3 and method is None and path is None:  # noqa: PLR2004 - as is said
+            method, path, fault = parts
+        rule: dict[str, Any] = {"fault": fault.strip()} if isinstance(fault, str) else {**fault}
         match = dict(rule.get("match") or {})
         narrowed = {"method": method, "path": path, **self._whose(token, test_id)}
         match |= {name: value for name, value in narrowed.items() if value is not None and name not in match}
@@ -264,24 +271,25 @@ class MockClient:
         """Return what clients sent, the oldest first.
 
         Args:
-            method: requests of this method alone.
-            path: requests to this path below the base path, such as `/audience/{id}`.
+            method: requests of this method alone, in any case.
+            path: requests to this path alone, such as `/audience/{id}`, with the base path before it or without.
             status: requests that were answered with this status alone.
             token: requests of this token alone, valid or not.
             test_id: requests of this test alone.
 
         Raises:
             ControlError: the journal is off, or the control API is not to be had.
+            ValueError: the path is none.
         """
         told = self._call("GET", "/requests", query=self._whose(token, test_id))
         if told.get("requestJournalDisabled"):
             raise ControlError("the journal is off: start the server without --journal-size 0")
         found = [_recorded(event["request"]) for event in reversed(told["requests"])]
-        wanted = None if path is None else _path_pattern(self._base_path + path)
+        wanted = None if path is None else _path_pattern(self._whole(path))
         return [
             request
             for request in found
-            if method in (None, request.method)
+            if (method is None or method.upper() == request.method)
             and status in (None, request.status)
             and (wanted is None or wanted.fullmatch(request.path))
         ]
@@ -387,6 +395,11 @@ class MockClient:
                 time.sleep(_LOOK_SECONDS)
             else:
                 return self
+
+    def _whole(self, path: str) -> str:
+        if not path.startswith("/"):
+            raise ValueError(f"{path!r} is no path: give one such as /audience/{{id}}")
+        return path if path.startswith(f"{self._base_path}/") else self._base_path + path
 
     def _whose(self, token: str | None, test_id: str | None) -> dict[str, str]:
         if token is None and test_id is None:

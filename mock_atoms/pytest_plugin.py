@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Refuse to begin where `--mock-atoms-url` leads nowhere."""
     client = _elsewhere(session.config)
-    if client is not None and not hasattr(session.config, "workerinput"):
+    if client is not None and not hasattr(session.config, "workerinput") and not session.config.option.collectonly:
         try:
             client.wait_until_healthy(_HEALTH_SECONDS)
         except RuntimeError as error:

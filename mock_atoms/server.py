@@ -286,7 +286,17 @@ class MockServer(MockClient):
         return None if self._ca_file is None else Path(self._ca_file)
 
     def start(self) -> Self:
-        """Start the server, and return once it accepts connections."""
+        """Start the server, and return once it accepts connections.
+
+        A server that was stopped before goes on with what it had, on another port unless one was given.
+
+        Raises:
+            RuntimeError: it runs already.
+        """
+        if self._server is not None:
+            raise RuntimeError(
+                f"the server runs already, at {self.url}: start it once, or use it in one with statement"
+            )
         with ExitStack() as stack:
             certificate = stack.enter_context(certificate_of(self.settings))
             sockets = listen(self.settings.host, self.settings.port)

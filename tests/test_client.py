@@ -58,6 +58,21 @@ def test_a_fault_may_be_a_whole_rule(mock: MockServer) -> None:
     assert send(mock, B, method="DELETE") == 404
 
 
+def test_a_fault_may_stand_behind_what_it_strikes(mock: MockServer) -> None:
+    mock.fail(" GET /audience/{id} 503x1 ")
+    assert [send(mock), send(mock, path="/audience/60d0fe4f5311236168a109ca")] == [200, 503]
+    with pytest.raises(ControlError, match="is no fault"):
+        mock.fail("GET /audience 500", method="GET")
+
+
+@pytest.mark.parametrize("fault", [None, 500, ["500"]])
+def test_what_can_be_no_fault_is_refused(mock: MockServer, fault: Any) -> None:  # noqa: ANN401 - anything
+    with pytest.raises(
+        TypeError, match=r"is no fault: give an expression such as '500x2', or a rule as docs/faults\.md"
+    ):
+        mock.fail(fault)
+
+
 def test_a_fault_ends_when_it_is_told_to(mock: MockServer) -> None:
     first, second, third = (mock.fail("500", token=token) for token in (A, B, "sk_c"))
     mock.recover(first)
@@ -108,7 +123,10 @@ def test_requests_are_sifted(mock: MockServer) -> None:
 
     assert len(paths()) == 6
     assert paths(path="/audience") == ["/audience", "/audience/"]
-    assert paths(path="/audience/{id}", method="GET") == ["/audience/a"]
+    assert paths(path="/atoms/v1/audience") == ["/audience", "/audience/"]
+    assert paths(path="/audience/{id}", method="get") == ["/audience/a"]
+    with pytest.raises(ValueError, match=r"^'audience' is no path: give one such as /audience/\{id\}$"):
+        paths(path="audience")
     assert paths(path="/audience/{id}") == ["/audience/a"] * 2
     assert paths(path="/audience/{id}/members") == ["/audience/a/members"]
     assert paths(status=404, token=A) == ["/nowhere"]

@@ -155,6 +155,7 @@ def test_a_url_that_leads_nowhere_ends_the_session(run: Run) -> None:
     impatient = "import mock_atoms.pytest_plugin\nmock_atoms.pytest_plugin._HEALTH_SECONDS = 0"
     told = run("def test_it(): ...", "--mock-atoms-url", nowhere, conftest=impatient)
     assert told.ret == pytest.ExitCode.USAGE_ERROR
+    assert run("def test_it(): ...", "--mock-atoms-url", nowhere, "--collect-only").ret == pytest.ExitCode.OK
     told.stderr.fnmatch_lines([f"*--mock-atoms-url: no mock server answers at {nowhere.removesuffix('/atoms/v1')}: *"])
 
 

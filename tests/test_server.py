@@ -236,6 +236,16 @@ def test_a_mock_server_leaves_nothing_behind() -> None:
     mock.stop()
 
 
+def test_a_mock_server_runs_once_at_a_time_and_again_with_what_it_had() -> None:
+    with MockServer() as mock:
+        with pytest.raises(RuntimeError, match=rf"^the server runs already, at {mock.url}: "):
+            mock.start()
+        mock.fail("503x1", token="sk_acme")
+        assert httpx.get(f"{mock.url}/audience", headers=ACME).status_code == 503
+    with mock:
+        assert [request.status for request in mock.requests()] == [503]
+
+
 def test_a_mock_server_takes_whole_settings() -> None:
     with MockServer(Settings(port=0, base_path="/x")) as mock:
         assert mock.url.endswith("/x")
