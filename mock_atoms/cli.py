@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import io
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
-TEXT_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
-"""A line of the log in text."""
 _HEALTH_TIMEOUT_SECONDS = 3
 _DATA_SETTINGS = ("seed", "locale", "fixtures", "tokens", "session_cookie")
 
@@ -164,7 +162,7 @@ def _serve(settings: Settings, out: TextIO, err: TextIO) -> int:
 
 
 def _set_up_log(settings: Settings, err: TextIO) -> None:
-    from mock_atoms.exchange import JsonFormatter  # noqa: PLC0415 - other commands are quicker without
+    from mock_atoms.logs import TEXT_FORMAT, JsonFormatter  # noqa: PLC0415 - other commands are quicker without
 
     handler = logging.StreamHandler(err)
     text = logging.Formatter(TEXT_FORMAT)

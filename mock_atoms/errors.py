@@ -54,6 +54,12 @@ def operation_of(method: str, below: str) -> Operation:
     return Operation(name, audience_id)
 
 
+def documented_operation(method: str, below: str) -> str:
+    """Return the name of the documented operation of a request, empty where there is none."""
+    name = operation_of(method, below).name
+    return name if name in OPERATIONS else ""
+
+
 class ApiError(Exception):
     """An error that a handler answers with: its status and the vendor's envelope around `errors`.
 

@@ -123,6 +123,7 @@ class Generator:
 
     def __init__(self, seed: str) -> None:
         self._key = blake2b(seed.encode(), digest_size=32).digest()
+        self._requests = blake2b(b"request\0", digest_size=16, key=self._key)
         self._fakers: dict[str, Faker] = {}
         self._names: dict[str, Names] = {}
 
@@ -144,6 +145,13 @@ class Generator:
             return int.from_bytes(branch.digest(), "big")
 
         return draw
+
+    def request_id(self, tenant: bytes, number: int) -> str:
+        """Return the id of a tenant's request number `number`: a UUID that depends on nothing but that and the seed."""
+        branch = self._requests.copy()
+        branch.update(b"%d\0%b" % (number, tenant))
+        text = branch.hexdigest()
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"  # version 4, of RFC 9562's variant
 
     def audience_count(self, token: str, recipe: Recipe) -> int:
         """Return how many audiences `token` has."""

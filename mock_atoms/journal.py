@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import parse_qsl
 
@@ -21,24 +21,54 @@ _ENTRY_BYTES = 1_000  # roughly what an entry without headers and body takes
 _HEADER_BYTES = 200  # and a header, besides its letters
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """What a request says before its body. Requests that are alike, of one connection or of several, share one.
+
+    Attributes:
+        tenant: whose they are.
+        secrets: digests of the credentials that they were sent with, see `Credentials.digest`.
+        method: HTTP method as sent.
+        url: path and query as sent, credentials masked.
+        scheme: `http` or `https`.
+        http_version: such as `1.1`.
+        host: what they were sent to, as in a `Host` header.
+        headers: names as sent and values, credentials masked.
+        operation: the documented operation that they ask for, such as `GET /audience/{id}`; empty where there is none.
+        weight: how many bytes it is counted with.
+    """
+
+    tenant: Tenant
+    secrets: frozenset[bytes]
+    method: str
+    url: str
+    scheme: str
+    http_version: str
+    host: str
+    headers: tuple[tuple[str, str], ...]
+    operation: str = ""
+    weight: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", len(self.url) + weight_of(self.headers))
+
+
+def weight_of(headers: Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]) -> int:
+    """Return how many bytes `headers` are counted with."""
+    return sum(_HEADER_BYTES + len(name) + len(value) for name, value in headers)
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
     """One exchange. It is made when the request arrives, and is whole before the client has seen the whole answer.
 
     Attributes:
+        head: what the request says before its body.
         id: a UUID, the `x-request-id` of the answer.
-        tenant: whose it is.
-        secrets: digests of the credentials that it was sent with, see `Credentials.digest`.
         arrived: when it came.
         started: the same, in seconds of a clock that only goes forward.
-        method: HTTP method as sent.
-        url: path and query as sent, credentials masked.
-        scheme: `http` or `https`.
-        http_version: such as `1.1`.
         client: the address that it came from.
         client_port: the port that it came from, which tells connections apart.
-        host: what it was sent to, as in a `Host` header.
-        headers: names as sent and values, credentials masked.
         body: its first `BODY_CAP` bytes, credentials masked.
         body_size: how many bytes of it came.
         body_rest: what stands for the bytes behind the cap.
@@ -57,19 +87,12 @@ class Entry:
         kept: whether it is in the journal still.
     """
 
+    head: Head
     id: str
-    tenant: Tenant
-    secrets: frozenset[bytes]
     arrived: datetime
     started: float
-    method: str
-    url: str
-    scheme: str
-    http_version: str
     client: str
     client_port: int
-    host: str
-    headers: tuple[tuple[str, str], ...]
     body: bytes = b""
     body_size: int = 0
     body_rest: bytes = b""
@@ -88,6 +111,21 @@ class Entry:
     kept: bool = False
 
     @property
+    def tenant(self) -> Tenant:
+        """Whose it is."""
+        return self.head.tenant
+
+    @property
+    def method(self) -> str:
+        """HTTP method as sent."""
+        return self.head.method
+
+    @property
+    def url(self) -> str:
+        """Path and query as sent, credentials masked."""
+        return self.head.url
+
+    @property
     def is_matched(self) -> bool:
         """Whether the mock has something there."""
         return self.reason not in UNROUTED
@@ -95,7 +133,7 @@ class Entry:
     @property
     def path(self) -> str:
         """The path alone."""
-        return self.url.partition("?")[0]
+        return self.head.url.partition("?")[0]
 
     @property
     def text(self) -> str:
@@ -109,7 +147,7 @@ class Entry:
 
     def query(self) -> dict[str, list[str]]:
         """Return the values of each query parameter, decoded."""
-        return _gather(parse_qsl(self.url.partition("?")[2], keep_blank_values=True))
+        return _gather(parse_qsl(self.head.url.partition("?")[2], keep_blank_values=True))
 
     def form(self) -> dict[str, list[str]]:
         """Return the values of each parameter of a form that was sent."""
@@ -120,7 +158,7 @@ class Entry:
     def header(self, name: str) -> list[str]:
         """Return the values of the header `name`."""
         wanted = name.lower()
-        return [value for key, value in self.headers if key.lower() == wanted]
+        return [value for key, value in self.head.headers if key.lower() == wanted]
 
     def cookies(self) -> dict[str, list[str]]:
         """Return the values of each cookie."""
@@ -211,7 +249,7 @@ class Journal:
         secret = None if token is None else self.credentials.digest(token)
         test = None if test_id is None else digest_of_test(test_id)
         return lambda entry: (
-            entry.tenant.is_of(owner, test) or (secret in entry.secrets and entry.tenant.is_of(None, test))
+            entry.tenant.is_of(owner, test) or (secret in entry.head.secrets and entry.tenant.is_of(None, test))
         )
 
     def watch(self, notice: Callable[[], None]) -> Callable[[], None]:
@@ -220,8 +258,7 @@ class Journal:
         return lambda: self._watchers.remove(notice)
 
     def _weigh(self, entry: Entry) -> None:
-        weight = _ENTRY_BYTES + len(entry.url) + len(entry.body)
-        weight += sum(_HEADER_BYTES + len(name) + len(value) for name, value in (*entry.headers, *entry.answer_headers))
+        weight = _ENTRY_BYTES + entry.head.weight + len(entry.body) + weight_of(entry.answer_headers)
         self._bytes += weight - entry.weight
         entry.weight = weight
         while len(self._entries) > self.size or (self._bytes > self._max_bytes and len(self._entries) > 1):

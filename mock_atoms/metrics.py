@@ -8,8 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mock_atoms import __version__
-from mock_atoms.errors import OPERATIONS, operation_of
-from mock_atoms.exchange import Exchange
+from mock_atoms.journal import Entry
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -52,16 +51,14 @@ class Metrics:
         self._exchanges: Counter[tuple[str, int, str, bool]] = Counter()
         self._durations: dict[str, _Durations] = {}
 
-    def count(self, exchange: Exchange, ending: str) -> None:
-        """Count an exchange that is over; `ending` is how it ended."""
-        operation = operation_of(exchange.method, exchange.below or "").name
-        if operation not in OPERATIONS:
-            operation = OTHER
-        self._exchanges[operation, exchange.status, ending, bool(exchange.faults)] += 1
+    def count(self, entry: Entry) -> None:
+        """Count an exchange that is over."""
+        operation = entry.head.operation or OTHER
+        self._exchanges[operation, entry.status, entry.ending or "", bool(entry.faults)] += 1
         durations = self._durations.get(operation)
         if durations is None:
             durations = self._durations[operation] = _Durations()
-        seconds = exchange.milliseconds / 1000
+        seconds = (entry.milliseconds or 0) / 1000
         durations.counts[bisect_left(BUCKETS, seconds)] += 1
         durations.total += seconds
 

@@ -21,6 +21,7 @@ from mock_atoms.rulebook import RuleBook
 from mock_atoms.rules import Rule
 from mock_atoms.settings import Settings
 from mock_atoms.store import MemoryStore, Store, TenantState
+from mock_atoms.telemetry import Telemetry
 from mock_atoms.tenancy import digest_of, digest_of_test
 from mock_atoms.validation import ConfigError
 
@@ -58,6 +59,7 @@ class MockAtoms:
         self.attempts = Attempts()
         self.rendering = Rendering()
         self.metrics = Metrics()
+        self.telemetry = Telemetry(self.journal, self.attempts, self.metrics, clock)
         self.closing = Closing()
         self.rules = RuleBook(_rules(settings))
         self.engine = FaultEngine(settings.seed, self.rules)

@@ -4,18 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
-from uuid import UUID
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.connections import BROKEN
-from mock_atoms.exchange import (
-    ABORTED,
-    SCOPE_KEY,
-    UNKNOWN_MAGIC_WORD,
-    Exchange,
-)
-from mock_atoms.journal import ANSWERED, BODY_CAP, Entry, Journal
+from mock_atoms.errors import documented_operation
+from mock_atoms.exchange import ABORTED, SCOPE_KEY, UNKNOWN_MAGIC_WORD, Exchange
+from mock_atoms.journal import ANSWERED, BODY_CAP, Entry, Head, Journal
 from mock_atoms.mock import MockAtoms
 from mock_atoms.store import TenantState
 from mock_atoms.tenancy import Caller, Nobody
@@ -45,10 +40,9 @@ class Observe:
         self._store = mock.store
         self._generator = mock.generator
         self._journal = mock.journal
+        self._telemetry = mock.telemetry
         self._fixtures = mock.fixtures
         self._engine = mock.engine
-        self._attempts = mock.attempts
-        self._metrics = mock.metrics
         self._clock = mock.clock
         self._patience = patience
 
@@ -56,7 +50,7 @@ class Observe:
         """Handle one request, as ASGI has it."""
         exchange: Exchange = scope[SCOPE_KEY]
         tenant = exchange.caller.tenant
-        request_id = self._request_id(tenant.key, await self._store.change(tenant, _count))
+        request_id = self._generator.request_id(tenant.key, await self._store.change(tenant, _count)).encode()
         entry = self._arrived(scope, exchange, request_id)
         intake = Intake(entry, self._journal, receive, exchange.caller.token) if _has_body(scope) else None
         if intake is None:
@@ -101,46 +95,30 @@ class Observe:
     def _arrived(self, scope: Scope, exchange: Exchange, request_id: bytes) -> Entry:
         token = exchange.caller.token
         headers, secrets = self._journal.credentials.conceal_headers(scope["headers"], token)
-        client, client_port = scope.get("client") or ("", 0)
         query = scope.get("query_string", b"").decode("latin-1")
-        entry = Entry(
-            id=request_id.decode(),
+        head = Head(
             tenant=exchange.caller.tenant,
             secrets=secrets,
-            arrived=exchange.arrived,
-            started=exchange.started,
             method=exchange.method,
             url=conceal_url(f"{exchange.path}?{query}" if query else exchange.path, token),
             scheme=scope.get("scheme", "http"),
             http_version=scope.get("http_version", "1.1"),
-            client=client,
-            client_port=client_port,
             host=_host(scope, headers),
             headers=headers,
+            operation=documented_operation(exchange.method, exchange.below or ""),
         )
+        client, client_port = scope.get("client") or ("", 0)
+        entry = Entry(head, request_id.decode(), exchange.arrived, exchange.started, client, client_port)
         self._journal.add(entry)
         return entry
 
     def _finish(self, exchange: Exchange, entry: Entry, intake: "Intake | None", ending: str) -> None:
         if intake is not None and not entry.body_complete:
             intake.settle()
-        if ending == ABORTED:
-            exchange.reason = exchange.reason or ABORTED
-        entry.ended = self._clock()
-        entry.ending = ending
         entry.status = exchange.status
         entry.faults, entry.reason = exchange.faults, exchange.reason
         entry.delay_ms, entry.spoiled = exchange.delay_ms, exchange.spoiled
-        self._journal.update(entry)
-        exchange.milliseconds = (entry.ended - entry.started) * 1000
-        exchange.attempt = self._attempts.number(entry)
-        exchange.id = entry.id
-        self._metrics.count(exchange, ending)
-        exchange.log()
-
-    def _request_id(self, key: bytes, number: int) -> bytes:
-        low, high = (self._generator.draw(key.hex(), half, number) for half in ("low", "high"))
-        return str(UUID(int=high << 64 | low, version=4)).encode()
+        self._telemetry.end(entry, ending)
 
 
 def _count(state: TenantState) -> int:

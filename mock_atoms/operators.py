@@ -68,16 +68,16 @@ class Operand:
 
     def forms(self, entry: Entry) -> set[str]:
         """Return how the text may stand in `entry`."""
-        tokens = (self._words[digest] for digest in self._words.keys() & entry.secrets)
+        tokens = (self._words[digest] for digest in self._words.keys() & entry.head.secrets)
         return {self._text, self.shown, *(self._place.conceal(self._text, token) for token in tokens)}
 
     def is_told_by(self, entry: Entry) -> bool:
         """Tell whether `entry` was sent with all credentials of the text: a mask alone may be that of another."""
-        return self._needed <= entry.secrets
+        return self._needed <= entry.head.secrets
 
     def is_secret_of(self, entry: Entry) -> bool:
         """Tell whether the whole text is a credential that `entry` was sent with."""
-        return self._place.credentials.digest(self._text) in entry.secrets
+        return self._place.credentials.digest(self._text) in entry.head.secrets
 
 
 class Matcher(NamedTuple):

@@ -191,7 +191,7 @@ def _key(entry: Entry) -> tuple[object, ...]:
     idempotency = tuple(entry.header("idempotency-key"))
     length = tuple(entry.header("content-length"))
     rest = entry.body_rest if entry.body_complete and not boundary else b""  # how much of it came is chance
-    caller = entry.tenant.key or entry.secrets  # those whose keys are not valid are several, too
+    caller = entry.tenant.key or entry.head.secrets  # those whose keys are not valid are several, too
     return caller, entry.method, entry.url, body, length, rest, idempotency
 
 

@@ -21,19 +21,19 @@ def logged_request(entry: Entry, attempt: int) -> dict[str, Any]:
 
     That is the one place where WireMock's own client for Java takes keys that it does not know.
     """
-    host, port = _host_and_port(entry.host, entry.scheme)
+    host, port = _host_and_port(entry.head.host, entry.head.scheme)
     return {
         "url": entry.url,
-        "absoluteUrl": f"{entry.scheme}://{entry.host}{entry.url}",
+        "absoluteUrl": f"{entry.head.scheme}://{entry.head.host}{entry.url}",
         "method": entry.method,
-        "scheme": entry.scheme,
+        "scheme": entry.head.scheme,
         "host": host,
         "port": port,
         "clientIp": entry.client,
-        "headers": _one_or_several(entry.headers),
+        "headers": _one_or_several(entry.head.headers),
         "cookies": {name: _alone(values) for name, values in entry.cookies().items()},
         "browserProxyRequest": False,
-        "protocol": f"HTTP/{entry.http_version}",
+        "protocol": f"HTTP/{entry.head.http_version}",
         "body": entry.text,
         "bodyAsBase64": b64encode(entry.body).decode(),
         "loggedDate": int(entry.arrived.timestamp() * 1000),

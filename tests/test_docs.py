@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 import mock_atoms
-from mock_atoms.cli import TEXT_FORMAT
 from mock_atoms.contract import JSON_TYPE
 from mock_atoms.expressions import parse_fault
 from mock_atoms.fixtures import read_file
+from mock_atoms.logs import TEXT_FORMAT
 from mock_atoms.pytest_plugin import what_was_sent
 from mock_atoms.server import MockServer
 from mock_atoms.settings import Settings, flag_of, options, variable_of

@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from mock_atoms import MockServer, Settings, create_app, observing
 from mock_atoms.credentials import Credentials, shown_credentials
-from mock_atoms.journal import BODY_CAP, Entry, Journal
+from mock_atoms.journal import BODY_CAP, Entry, Head, Journal
 from mock_atoms.middleware import Identify
 from mock_atoms.mock import MockAtoms
 from mock_atoms.observing import Observe
@@ -225,7 +225,13 @@ def test_what_lies_behind_the_cap_is_told_apart() -> None:
 
 def test_an_app_without_a_query_or_a_client_is_recorded_all_the_same() -> None:
     entry = observed(app_reads=True, messages=[piece(b"", more=False)])
-    assert (entry.url, entry.client, entry.host, entry.scheme, entry.http_version) == (LIST, "", "", "http", "1.1")
+    assert (entry.url, entry.client, entry.head.host, entry.head.scheme, entry.head.http_version) == (
+        LIST,
+        "",
+        "",
+        "http",
+        "1.1",
+    )
 
 
 SECRET = "Zz-secret-0123456789"
@@ -271,21 +277,14 @@ def test_credentials_are_masked_however_short(value: str, shown: str) -> None:
     assert shown_credentials(value) == shown
 
 
-def entry(number: int, body: bytes = b"", token: str = "sk_acme") -> Entry:
+def entry(number: int, body: bytes = b"", token: str = "sk_acme", headers: tuple[tuple[str, str], ...] = ()) -> Entry:
     return Entry(
+        Head(caller_of(token).tenant, frozenset(), "GET", LIST, "http", "1.1", "", headers),
         id=f"{number:08d}-0000-4000-8000-000000000000",
-        tenant=caller_of(token).tenant,
-        secrets=frozenset(),
         arrived=datetime(2026, 1, 1, tzinfo=UTC),
         started=float(number),
-        method="GET",
-        url=LIST,
-        scheme="http",
-        http_version="1.1",
         client="",
         client_port=0,
-        host="",
-        headers=(),
         body=body,
     )
 
@@ -322,8 +321,7 @@ def test_long_bodies_cannot_eat_the_memory() -> None:
 def test_headers_weigh_more_than_their_letters() -> None:
     journal = Journal(1000, Credentials(b"key"), max_bytes=100_000)
     for number in range(5):
-        made = entry(number)
-        made.headers = (("a", "b"),) * 100
+        made = entry(number, headers=(("a", "b"),) * 100)
         made.answer_headers = ((b"a", b"b"),) * 100
         journal.add(made)
     assert len(journal) == 2

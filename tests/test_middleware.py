@@ -12,10 +12,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.app import vendor_app
-from mock_atoms.exchange import JsonFormatter
 from mock_atoms.expressions import parse_expression
 from mock_atoms.faults import FaultEngine
 from mock_atoms.holding import Holder
+from mock_atoms.logs import JsonFormatter
 from mock_atoms.middleware import Express, Faults, Identify
 from mock_atoms.mock import MockAtoms
 from mock_atoms.observing import Observe

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mock_atoms.credentials import Credentials
-from mock_atoms.journal import Entry
+from mock_atoms.journal import Entry, Head
 from mock_atoms.json_matching import JsonEquality
 from mock_atoms.operators import Matcher, Place, parse_matcher
 from mock_atoms.tenancy import NOBODY
@@ -31,7 +31,8 @@ def entry(*headers: str) -> Entry:
     pairs = [header.partition(": ") for header in headers]
     shown, secrets = CREDENTIALS.conceal_headers([(name.encode(), value.encode()) for name, _, value in pairs], None)
     arrived = datetime(2026, 1, 31, tzinfo=UTC)
-    return Entry("", NOBODY, secrets, arrived, 0.0, "GET", "/", "http", "1.1", "127.0.0.1", 1, "127.0.0.1", shown)
+    head = Head(NOBODY, secrets, "GET", "/", "http", "1.1", "127.0.0.1", shown)
+    return Entry(head, "", arrived, 0.0, "127.0.0.1", 1)
 
 
 def matcher(operator: object) -> Matcher:

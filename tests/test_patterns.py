@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mock_atoms.credentials import Credentials
-from mock_atoms.journal import Entry
+from mock_atoms.journal import Entry, Head
 from mock_atoms.patterns import Difference, Pattern, nearest, parse_pattern, shown_pattern
 from mock_atoms.tenancy import NOBODY, caller_of
 from mock_atoms.tokens import conceal, conceal_url, mask
@@ -26,20 +26,14 @@ def entry(
 ) -> Entry:
     pairs = [header.partition(": ") for header in headers]
     shown, secrets = CREDENTIALS.conceal_headers([(name.encode(), value.encode()) for name, _, value in pairs], token)
+    tenant = caller_of(token).tenant if token else NOBODY
     return Entry(
+        Head(tenant, secrets, method, conceal_url(url, token), "http", "1.1", "127.0.0.1", shown),
         id=url,
-        tenant=caller_of(token).tenant if token else NOBODY,
-        secrets=secrets,
         arrived=datetime(2026, 1, 31, tzinfo=UTC),
         started=0.0,
-        method=method,
-        url=conceal_url(url, token),
-        scheme="http",
-        http_version="1.1",
         client="127.0.0.1",
         client_port=1,
-        host="127.0.0.1",
-        headers=shown,
         body=conceal(body, token).encode(),
         body_complete=True,
     )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mock_atoms.journal import Entry
+from mock_atoms.journal import Entry, Head
 from mock_atoms.retries import Attempts, Outcome, Patience, attempt_numbers, fold, outcome
 from mock_atoms.retry_report import as_json, as_text, report
 from mock_atoms.tenancy import NOBODY, caller_of
@@ -19,27 +19,31 @@ NUMBERS = count()
 
 def entry(start: float, met: int | str | None, took: float = 0.01, **other: Any) -> Entry:  # noqa: ANN401 - any field
     """Return an exchange that began at `start` seconds and met a status, an ending, or nothing so far."""
-    headers = {"headers": (), "answer_headers": ()} | other
-    answered = isinstance(met, int)
-    fields: dict[str, Any] = {
-        "id": str(next(NUMBERS)),
+    said: dict[str, Any] = {
         "tenant": caller_of("sk_acme").tenant,
         "secrets": frozenset(),
-        "arrived": NOON + timedelta(seconds=start),
-        "started": start,
         "method": "GET",
         "url": "/atoms/v1/audience",
         "scheme": "http",
         "http_version": "1.1",
+        "host": "",
+        "headers": (),
+    }
+    said |= {name: other.pop(name) for name in said.keys() & other.keys()}
+    answered = isinstance(met, int)
+    fields: dict[str, Any] = {
+        "head": Head(**said),
+        "id": str(next(NUMBERS)),
+        "arrived": NOON + timedelta(seconds=start),
+        "started": start,
         "client": "127.0.0.1",
         "client_port": next(NUMBERS),
-        "host": "",
         "body_complete": True,
         "ended": None if met is None else start + took,
         "ending": "answered" if answered else met,
         "status": met if answered else 0,
     }
-    return Entry(**(fields | headers))
+    return Entry(**(fields | other))
 
 
 def asks(seconds: str) -> dict[str, Any]:

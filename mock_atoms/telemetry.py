@@ -1,0 +1,34 @@
+"""What is told of an exchange once it is over: to the journal, to the metrics, to the log."""
+
+from mock_atoms.exchange import ABORTED, Clock
+from mock_atoms.journal import Entry, Journal
+from mock_atoms.logs import log
+from mock_atoms.metrics import Metrics
+from mock_atoms.retries import Attempts
+
+
+class Telemetry:
+    """Everything that is told of exchanges, before the client has seen the whole answer.
+
+    Args:
+        journal: keeps them.
+        attempts: numbers the attempts of a call.
+        metrics: counts them.
+        clock: seconds of a clock that only goes forward.
+    """
+
+    def __init__(self, journal: Journal, attempts: Attempts, metrics: Metrics, clock: Clock) -> None:
+        self._journal = journal
+        self._attempts = attempts
+        self._metrics = metrics
+        self._clock = clock
+
+    def end(self, entry: Entry, ending: str) -> None:
+        """Take note that an exchange is over; `ending` is how it ended."""
+        if ending == ABORTED:
+            entry.reason = entry.reason or ABORTED
+        entry.ended = self._clock()
+        entry.ending = ending
+        self._journal.update(entry)
+        self._metrics.count(entry)
+        log(entry, self._attempts.number(entry))
