@@ -199,7 +199,7 @@ class Control:
         chosen = self._mock.fixtures.beginning_of(file, caller.token)
 
         def choose(state: TenantState) -> None:
-            state.chosen, state.overlay = chosen, None
+            state.hold(chosen, None)
 
         await self._mock.store.change(caller.tenant, choose)
         return JSONResponse({**_whose_json(caller.tenant), "audiences": [shown(held) for held in chosen.audiences]})

@@ -110,10 +110,10 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     if mock.settings.replay:
         vendor = Replay(vendor, mock.store, mock.rendering)
     vendor = Faults(vendor, mock.engine, mock.store, Holder(mock.closing))
-    vendor = Observe(_with_cors(vendor, origins), mock)
+    vendor = Observe(Cors(vendor, origins), mock)
     vendor = Identify(vendor, mock)
     document = openapi.describe(routes, mock.settings.base_path)
-    documentation = _with_cors(openapi.documentation_app(document), origins)
+    documentation = Cors(openapi.documentation_app(document), origins)
     return Root(vendor, documentation, admin_app(mock, operations(document, mock.settings.base_path)))
 
 
@@ -124,6 +124,24 @@ def operations(document: Mapping[str, Any], base_path: str) -> list[dict[str, st
         for path, methods in document["paths"].items()
         for method in methods
     ]
+
+
+class Cors:
+    """Answers browsers as their origins are allowed. Others, which send no origin, are not told of it.
+
+    Args:
+        app: what answers.
+        origins: those that are allowed, see `Settings.cors_origins`.
+    """
+
+    def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
+        self._app = app
+        self._with_cors = _with_cors(app, origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, as ASGI has it."""
+        is_of_browser = any(name == b"origin" for name, _ in scope.get("headers", ()))
+        await (self._with_cors if is_of_browser else self._app)(scope, receive, send)
 
 
 def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:

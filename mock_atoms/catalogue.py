@@ -333,7 +333,7 @@ class Catalogue:
 
     def _store(self) -> None:
         self._overlay.weigh()
-        self._state.overlay = self._overlay
+        self._state.hold(self._state.chosen, self._overlay)
 
 
 class Catalogues:

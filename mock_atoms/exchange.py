@@ -30,6 +30,8 @@ class Exchange:
         reason: why the answer is what it is, a slug, where it is the mock's doing and not the API's.
         delay_ms: how long a fault holds the answer back.
         spoiled: whether the answer is of a success, with a body that is wrong on purpose.
+        is_plain: whether it was asked for no fault, and none could strike it.
+        is_replayed: whether the answer was rendered for another request before.
     """
 
     method: str
@@ -43,6 +45,8 @@ class Exchange:
     reason: str | None = None
     delay_ms: float = 0.0
     spoiled: bool = False
+    is_plain: bool = False
+    is_replayed: bool = False
 
 
 ABORTED = "aborted"

@@ -113,6 +113,15 @@ class FaultEngine:
         word = magic_word(token)
         return word is not None and persona_of(token) is None and self._rule_of_word(word) is None
 
+    def rule_of_key(self, token: str) -> Rule | None:
+        """Return the rule that `token` itself is short for, if it is a magic key with a fault expression."""
+        word = magic_word(token)
+        return None if word is None else self._rule_of_word(word)
+
+    def is_idle(self, tenant: Tenant, method: str, path: str) -> bool:
+        """Tell whether no rule in force is asked about such a request, whatever its token is short for."""
+        return not any(entry.rule.match(tenant, method, path) for entry in self._book.candidates(tenant))
+
     def decide(self, arrival: Arrival, preference: Preference | None, counters: Counters) -> Strike | None:
         """Tell what befalls a request, and count it in `counters`.
 
@@ -156,8 +165,7 @@ class FaultEngine:
 
     def _candidates(self, caller: Caller) -> list[ActiveRule]:
         entries = self._book.candidates(caller.tenant)
-        word = magic_word(caller.token)
-        rule = None if word is None else self._rule_of_word(word)
+        rule = self.rule_of_key(caller.token)
         return entries if rule is None else [ActiveRule(KEY_RULE, rule, (False, 0)), *entries]
 
     def _strikes(self, when: When, rule_id: str, tenant: Tenant, count: Count) -> bool:

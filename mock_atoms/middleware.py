@@ -68,8 +68,7 @@ class Faults:
         exchange: Exchange = scope[SCOPE_KEY]
         if isinstance(exchange.caller, Caller) and exchange.below is not None:
             try:
-                arrival = Arrival(exchange.caller, exchange.method, exchange.below, exchange.arrived.timestamp())
-                strike = await self._decide(arrival, _preference(scope))
+                strike = await self._decide(exchange, exchange.caller, exchange.below, _preference(scope))
             except ExpressionError as error:
                 exchange.reason = BAD_PREFER
                 await _answer_error(send, HTTPStatus.BAD_REQUEST, [f"Prefer: {error}"])
@@ -110,11 +109,22 @@ class Faults:
         await send({**start, "headers": lines})
         await send({"type": "http.response.body", "body": changed})
 
-    async def _decide(self, arrival: Arrival, preference: Preference | None) -> Strike | None:
+    async def _decide(
+        self, exchange: Exchange, caller: Caller, below: str, preference: Preference | None
+    ) -> Strike | None:
+        if (
+            preference is None
+            and self._engine.rule_of_key(caller.token) is None
+            and self._engine.is_idle(caller.tenant, exchange.method, below)
+        ):
+            exchange.is_plain = True
+            return None
+        arrival = Arrival(caller, exchange.method, below, exchange.arrived.timestamp())
+
         def decide(state: TenantState) -> Strike | None:
             return self._engine.decide(arrival, preference, state.counters)
 
-        return await self._store.change(arrival.caller.tenant, decide)
+        return await self._store.change(caller.tenant, decide)
 
 
 def _preference(scope: Scope) -> Preference | None:

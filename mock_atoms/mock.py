@@ -20,6 +20,7 @@ from mock_atoms.retries import Attempts
 from mock_atoms.rulebook import RuleBook
 from mock_atoms.rules import Rule
 from mock_atoms.settings import Settings
+from mock_atoms.shortcuts import Shortcuts
 from mock_atoms.store import MemoryStore, Store, TenantState
 from mock_atoms.telemetry import Telemetry
 from mock_atoms.tenancy import digest_of, digest_of_test
@@ -63,6 +64,16 @@ class MockAtoms:
         self.closing = Closing()
         self.rules = RuleBook(_rules(settings))
         self.engine = FaultEngine(settings.seed, self.rules)
+        self.shortcuts = Shortcuts(
+            self.store,
+            self.engine,
+            self.rendering,
+            self.telemetry,
+            self.generator,
+            clock=clock,
+            now=now,
+            key=secrets.token_bytes(32),
+        )
 
     def _creation_time(self) -> datetime:
         """Return when what a client creates now is said to be created."""
@@ -82,7 +93,6 @@ class MockAtoms:
         await self.remove_rules(self.rules.made(owner, test))
         self.journal.remove(self.journal.is_whose(token, test_id))
         await self.store.forget(owner, test)
-        self.rendering.distrust()
 
     async def remove_rules(self, rule_ids: Collection[str]) -> None:
         """Take rules out of force, and forget how often each tenant met them."""

@@ -12,6 +12,7 @@ from mock_atoms.errors import documented_operation
 from mock_atoms.exchange import ABORTED, SCOPE_KEY, UNKNOWN_MAGIC_WORD, Exchange
 from mock_atoms.journal import ANSWERED, BODY_CAP, Entry, Head, Journal
 from mock_atoms.mock import MockAtoms
+from mock_atoms.shortcuts import SHORTCUT
 from mock_atoms.store import TenantState
 from mock_atoms.tenancy import Caller, Nobody
 from mock_atoms.tokens import conceal, conceal_url
@@ -43,6 +44,7 @@ class Observe:
         self._telemetry = mock.telemetry
         self._fixtures = mock.fixtures
         self._engine = mock.engine
+        self._shortcuts = mock.shortcuts
         self._clock = mock.clock
         self._patience = patience
 
@@ -74,6 +76,8 @@ class Observe:
                 if not message.get("more_body"):
                     is_gone = intake is not None and intake.is_gone
                     self._finish(exchange, entry, intake, ABORTED if is_gone else ANSWERED)
+                    if intake is None and exchange.is_plain and exchange.is_replayed and exchange.reason is None:
+                        self._keep_shortcut(scope, exchange, entry)
             await send(message)
 
         try:
@@ -81,6 +85,11 @@ class Observe:
         finally:
             if entry.ended is None:
                 self._finish(exchange, entry, intake, ABORTED)
+
+    def _keep_shortcut(self, scope: Scope, exchange: Exchange, entry: Entry) -> None:
+        digest = scope.get("extensions", {}).get(SHORTCUT)
+        if digest is not None and exchange.below is not None:
+            self._shortcuts.keep(digest, entry.head, exchange.below, scope["query_string"])
 
     def _doubt(self, caller: Caller | Nobody) -> str | None:
         """Return what the answer should say of a key that seems to ask for something that is not there."""
@@ -109,7 +118,7 @@ class Observe:
         )
         client, client_port = scope.get("client") or ("", 0)
         entry = Entry(head, request_id.decode(), exchange.arrived, exchange.started, client, client_port)
-        self._journal.add(entry)
+        self._telemetry.begin(entry)
         return entry
 
     def _finish(self, exchange: Exchange, entry: Entry, intake: "Intake | None", ending: str) -> None:

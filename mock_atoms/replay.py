@@ -1,6 +1,6 @@
-"""Replay: what FastAPI has rendered once of what a tenant begins with is sent again as it is.
+"""Replay: what FastAPI has rendered once of what a tenant holds is sent again as it is, until that changes.
 
-There is one source of truth, the routes: here nothing is made, and nothing is kept of a tenant that changed something.
+There is one source of truth, the routes: here nothing is made.
 """
 
 from http import HTTPStatus
@@ -8,19 +8,18 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.exchange import SCOPE_KEY, Exchange
-from mock_atoms.rendering import Key, Rendered, Rendering
-from mock_atoms.store import Store, TenantState
+from mock_atoms.rendering import Rendered, Rendering, key_of
+from mock_atoms.store import Store
 from mock_atoms.tenancy import Caller
+from mock_atoms.tokens import conceal_url
 
 
 class Replay:
-    """Answers a GET of a tenant that has changed nothing with what was rendered of it before.
-
-    What a tenant begins with follows from its token alone, so that all tests of one token share it.
+    """Answers a GET with what was rendered of it before, where its tenant holds the same as then.
 
     Args:
         app: what renders.
-        store: tells whether a tenant has changed anything.
+        store: tells what tenants hold.
         rendering: what was rendered.
     """
 
@@ -32,26 +31,18 @@ class Replay:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, as ASGI has it."""
         exchange: Exchange = scope[SCOPE_KEY]
-        caller = exchange.caller
-        if (
-            exchange.method != "GET"
-            or exchange.below is None
-            or not isinstance(caller, Caller)
-            or not await self._store.view(caller.tenant, _is_as_it_began)
-        ):
+        if exchange.method != "GET" or exchange.below is None or not isinstance(exchange.caller, Caller):
             await self._app(scope, receive, send)
             return
-        key = (caller.tenant.owner, exchange.below, scope["query_string"])
+        tenant, below, query = exchange.caller.tenant, exchange.below, scope["query_string"]
+        key, mark = await self._store.view(tenant, lambda state: (key_of(state, below, query), state.mark))
         known = self._rendering.get(key)
-        if known is None:
-            await self._render(key, caller, scope, receive, send)
+        if known is not None:
+            exchange.is_replayed = True
+            # Whoever is told may add headers.
+            await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*known.headers]})
+            await send({"type": "http.response.body", "body": known.body})
             return
-        # Whoever is told may add headers.
-        await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*known.headers]})
-        await send({"type": "http.response.body", "body": known.body})
-
-    async def _render(self, key: Key, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-        generation = self._rendering.generation
         sent: list[Message] = []
 
         async def overhear(message: Message) -> None:
@@ -59,10 +50,16 @@ class Replay:
             await send(message)
 
         await self._app(scope, receive, overhear)
-        is_same = generation == self._rendering.generation and await self._store.view(caller.tenant, _is_as_it_began)
-        if is_same and len(sent) == 2 and sent[0]["status"] == HTTPStatus.OK:  # noqa: PLR2004 - a start and a whole body
+        is_whole = len(sent) == 2 and sent[0]["status"] == HTTPStatus.OK  # noqa: PLR2004 - a start and a whole body
+        if (
+            is_whole
+            and not _has_secret(query, exchange.caller.token)
+            and await self._store.view(tenant, lambda state: state.mark is mark)
+        ):
             self._rendering.keep(key, Rendered(sent[0]["headers"], sent[1]["body"]))
 
 
-def _is_as_it_began(state: TenantState) -> bool:
-    return state.chosen is None and state.overlay is None
+def _has_secret(query: bytes, token: str) -> bool:
+    """Tell whether something in `query` must not be kept; a path that has an answer is of ids and fixed words."""
+    url = "?" + query.decode("latin-1")
+    return conceal_url(url, token) != url

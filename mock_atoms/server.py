@@ -9,22 +9,21 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-import httptools
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from starlette.types import ASGIApp
 
 from mock_atoms.app import create_app
 from mock_atoms.client import MockClient
-from mock_atoms.connections import TRANSPORT
 from mock_atoms.holding import Closing
 from mock_atoms.mock import MockAtoms
+from mock_atoms.protocols import H11, HttpTools
 from mock_atoms.settings import Settings, is_loopback, reachable_host, settings_of
+from mock_atoms.shortcuts import Shortcuts
 from mock_atoms.tls import Certificate, certificate_of
 
 GRACE_SECONDS = 5
@@ -87,99 +86,6 @@ def _worth_logging(record: logging.LogRecord) -> bool:
     return not cancelled and not record.getMessage().startswith(("Unsupported upgrade", "No supported WebSocket"))
 
 
-def _with_transport(app: Any, transport: asyncio.Transport) -> ASGIApp:  # noqa: ANN401 - uvicorn has ASGI types of its own
-    async def connected(scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("extensions", {})[TRANSPORT] = transport
-        await app(scope, receive, send)
-
-    return connected
-
-
-class HttpTools(HttpToolsProtocol):
-    """uvicorn's protocol on httptools, which tells the application its transport.
-
-    Of requests that come one behind the other, uvicorn tells the last one alone that the connection is lost, and not
-    the one that is being answered. Of a request that offers to change the protocol, as those of Java's `HttpClient` do,
-    it drops the body, and what comes behind it; here they go on as HTTP/1.1.
-    """
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
-        """Begin to serve a connection."""
-        super().connection_made(transport)
-        self.app = _with_transport(self.app, transport)
-        self._cycles: list[RequestResponseCycle] = []
-        self._is_head_known = False
-
-    def data_received(self, data: bytes) -> None:
-        """Read what has come."""
-        self._unset_keepalive_if_required()
-        try:
-            while data:
-                data = self._read(data)
-        except httptools.HttpParserError:
-            problem = "Invalid HTTP request received."
-            self.logger.warning(problem)
-            self.send_400_response(problem)
-
-    def _read(self, data: bytes) -> bytes:
-        """Read `data` to the end, or until the parser gives up at an `Upgrade`: return what is to be read then."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            if self.scope["method"] == "CONNECT":
-                return b""
-            lines = [b"%s %s HTTP/%s" % (self.scope["method"].encode(), self.url, self.scope["http_version"].encode())]
-            lines += [b"%s: %s" % (name, value) for name, value in self.headers if name != b"upgrade"]
-            self.parser = httptools.HttpRequestParser(self)
-            self._is_head_known = True
-            return b"\r\n".join([*lines, b"", data[upgrade.args[0] :]])
-        return b""
-
-    def on_message_begin(self) -> None:
-        """Begin to read a request."""
-        if not self._is_head_known:
-            super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        """Read a piece of a URL."""
-        if not self._is_head_known:
-            super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Read a header."""
-        if not self._is_head_known:
-            super().on_header(name, value)
-
-    def on_message_complete(self) -> None:
-        """End a request, unless its body is still to be read."""
-        if not self.parser.should_upgrade() or self.scope["method"] == "CONNECT":
-            super().on_message_complete()
-
-    def on_headers_complete(self) -> None:
-        """Begin to serve a request."""
-        if self._is_head_known:
-            self._is_head_known = False
-            return
-        super().on_headers_complete()
-        self._cycles = [cycle for cycle in (*self._cycles, self.cycle) if not cycle.response_complete]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End all that is being answered."""
-        super().connection_lost(exc)
-        for cycle in self._cycles:
-            cycle.disconnected = True
-            cycle.message_event.set()
-
-
-class H11(H11Protocol):
-    """uvicorn's protocol on h11, which tells the application its transport."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
-        """Begin to serve a connection."""
-        super().connection_made(transport)
-        self.app = _with_transport(self.app, transport)
-
-
 class Server(uvicorn.Server):
     """uvicorn that says when it really accepts connections, and ends what is held back when it is told to stop.
 
@@ -190,6 +96,7 @@ class Server(uvicorn.Server):
         protocol: how HTTP is spoken.
         loop: uvicorn's name of an event loop: `auto` is uvloop where there is one.
         certificate: what to serve HTTPS with, if it is to.
+        shortcuts: the application's, for a protocol that takes them.
     """
 
     def __init__(  # noqa: PLR0913 - all that a server is made of
@@ -201,10 +108,12 @@ class Server(uvicorn.Server):
         loop: Literal["auto", "asyncio", "uvloop"] = "auto",
         *,
         certificate: Certificate | None = None,
+        shortcuts: Shortcuts | None = None,
     ) -> None:
+        http: Any = partial(HttpTools, shortcuts=shortcuts) if protocol is HttpTools else protocol
         config = uvicorn.Config(
             app,
-            http=protocol,
+            http=http,
             loop=loop,
             lifespan="off",
             ws="none",
@@ -234,6 +143,14 @@ class Server(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             timer.cancel()
+
+
+def server_of(
+    mock: MockAtoms, app: ASGIApp, on_ready: Callable[[], None], certificate: Certificate | None = None
+) -> Server:
+    """Return the server of `mock`, whose application is `app`."""
+    shortcuts = mock.shortcuts if mock.settings.replay else None
+    return Server(app, mock.closing, on_ready, certificate=certificate, shortcuts=shortcuts)
 
 
 class MockServer(MockClient):
@@ -305,7 +222,7 @@ class MockServer(MockClient):
         self.port = sockets[0].getsockname()[1]
         self._root_url = self._own_root_url()
         ready = threading.Event()
-        self._server = Server(self._app, self._mock.closing, ready.set, certificate=certificate)
+        self._server = server_of(self._mock, self._app, ready.set, certificate)
         self._thread = threading.Thread(
             target=self._server.run, args=(sockets,), name=f"mock-atoms:{self.port}", daemon=True
         )
@@ -339,4 +256,4 @@ def serve(
     certificate: Certificate | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then let requests in flight finish for `GRACE_SECONDS` at most."""
-    Server(create_app(mock=mock), mock.closing, on_ready, certificate=certificate).run(sockets)
+    server_of(mock, create_app(mock=mock), on_ready, certificate).run(sockets)

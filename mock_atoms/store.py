@@ -25,6 +25,7 @@ class TenantState:
         counters: how often each fault rule was asked and struck.
         chosen: what was chosen for it to begin with; `None` where that follows from seed, token and fixture files.
         overlay: what it changed since; `None` where that is nothing.
+        mark: what tells all that it holds from what it held before: another object after each change, see `hold`.
     """
 
     tenant: Tenant
@@ -32,6 +33,17 @@ class TenantState:
     counters: Counters = field(default_factory=dict)
     chosen: Beginning | None = None
     overlay: Overlay | None = None
+    mark: object = field(init=False, default_factory=object, compare=False)
+
+    def hold(self, chosen: Beginning | None, overlay: Overlay | None) -> None:
+        """Change what it holds."""
+        self.chosen, self.overlay = chosen, overlay
+        self.mark = object()
+
+    @property
+    def is_as_it_began(self) -> bool:
+        """Whether all that it holds follows from seed, token and fixture files."""
+        return self.chosen is None and self.overlay is None
 
     @property
     def size(self) -> int:
@@ -47,6 +59,10 @@ class Store(Protocol):
     beginning where a store finds only afterwards that somebody did. A request asks for the number and the counters of
     its tenant, then for what it holds: a store elsewhere may keep the two under two keys.
     """
+
+    def at_hand(self, tenant: Tenant) -> TenantState | None:
+        """Return the state of `tenant` where nobody has to wait for it; all but what it holds may be changed in it."""
+        ...
 
     async def view(self, tenant: Tenant, look: Callable[[TenantState], T]) -> T:
         """Return what `look` makes of the state of `tenant`, which it does not change."""
@@ -93,13 +109,24 @@ class MemoryStore:
         self._tenants: OrderedDict[bytes, TenantState] = OrderedDict()
         self._size = 0
 
+    def at_hand(self, tenant: Tenant) -> TenantState:
+        """Return the state of `tenant`, and count it as used now."""
+        state = self._tenants.get(tenant.key)
+        if state is None:
+            state = self._tenants[tenant.key] = TenantState(tenant)
+            if len(self._tenants) > self._max_tenants:
+                self._drop(next(iter(self._tenants)))
+        else:
+            self._tenants.move_to_end(tenant.key)
+        return state
+
     async def view(self, tenant: Tenant, look: Callable[[TenantState], T]) -> T:
         """Return what `look` makes of the state of `tenant`, which it does not change."""
-        return look(self._state(tenant))
+        return look(self.at_hand(tenant))
 
     async def change(self, tenant: Tenant, do: Callable[[TenantState], T]) -> T:
         """Return what `do` makes of the state of `tenant`, and keep its changes to it."""
-        state = self._state(tenant)
+        state = self.at_hand(tenant)
         before = state.size
         result = do(state)
         self._size += state.size - before
@@ -133,17 +160,6 @@ class MemoryStore:
             raise FullError(f"what tenants hold takes about {size} bytes, and {self._max_size} are kept at most")
         self._tenants = OrderedDict((state.tenant.key, state) for state in states[-self._max_tenants :])
         self._size = sum(state.size for state in self._tenants.values())
-
-    def _state(self, tenant: Tenant) -> TenantState:
-        """Return the state of `tenant`, and count it as used now."""
-        state = self._tenants.get(tenant.key)
-        if state is None:
-            state = self._tenants[tenant.key] = TenantState(tenant)
-            if len(self._tenants) > self._max_tenants:
-                self._drop(next(iter(self._tenants)))
-        else:
-            self._tenants.move_to_end(tenant.key)
-        return state
 
     def _drop(self, key: bytes) -> None:
         self._size -= self._tenants.pop(key).size

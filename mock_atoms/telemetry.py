@@ -1,7 +1,7 @@
 """What is told of an exchange once it is over: to the journal, to the metrics, to the log."""
 
 from mock_atoms.exchange import ABORTED, Clock
-from mock_atoms.journal import Entry, Journal
+from mock_atoms.journal import ANSWERED, Entry, Journal
 from mock_atoms.logs import log
 from mock_atoms.metrics import Metrics
 from mock_atoms.retries import Attempts
@@ -23,6 +23,10 @@ class Telemetry:
         self._metrics = metrics
         self._clock = clock
 
+    def begin(self, entry: Entry) -> None:
+        """Take note that a request has come."""
+        self._journal.add(entry)
+
     def end(self, entry: Entry, ending: str) -> None:
         """Take note that an exchange is over; `ending` is how it ended."""
         if ending == ABORTED:
@@ -30,5 +34,15 @@ class Telemetry:
         entry.ended = self._clock()
         entry.ending = ending
         self._journal.update(entry)
+        self._tell(entry)
+
+    def whole(self, entry: Entry) -> None:
+        """Take note of an exchange that is over as soon as it has begun, with its whole answer."""
+        entry.ended = self._clock()
+        entry.ending = ANSWERED
+        self._journal.add(entry)
+        self._tell(entry)
+
+    def _tell(self, entry: Entry) -> None:
         self._metrics.count(entry)
         log(entry, self._attempts.number(entry))

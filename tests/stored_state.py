@@ -21,6 +21,9 @@ class BytesStore:
         self._max_size = max_size
         self._kept: dict[bytes, bytes] = {}
 
+    def at_hand(self, _tenant: Tenant) -> None:
+        """A database has to be asked."""
+
     async def view(self, tenant: Tenant, look: Callable[[TenantState], T]) -> T:
         state = self._read(tenant)
         result = look(state)

@@ -18,7 +18,8 @@ import requests
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.connections import NoSocketError
 from mock_atoms.mock import MockAtoms
-from mock_atoms.server import H11, HttpTools, Server, listen
+from mock_atoms.protocols import H11, HttpTools
+from mock_atoms.server import Server, listen
 from tests.snippets import ROOT
 
 Loop = Literal["asyncio", "uvloop"]

@@ -46,6 +46,7 @@ UPPER = [
     "telemetry",
     "state",
     "rendering",
+    "shortcuts",
 ]
 LOWER = [
     "vendor",
@@ -63,6 +64,7 @@ LOWER = [
     "admin",
     "openapi",
     "app",
+    "protocols",
     "server",
     "cli",
     "container",

@@ -7,7 +7,6 @@ from itertools import count
 from typing import Any
 
 import httpx
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -147,15 +146,10 @@ def test_what_is_no_success_is_asked_again() -> None:
     assert [ask(replay) for _ in range(2)] == [b"1", b"2"]
 
 
-@pytest.mark.parametrize("what", ["distrust", "forget"])
-def test_what_began_anew_while_it_was_rendered_is_not_kept(what: str) -> None:
-    rendering = Rendering()
-    replay = Replay(app := Counting(), MemoryStore(), rendering)
-
-    async def begin_anew() -> None:
-        getattr(rendering, what)()
-
-    app.meanwhile = begin_anew
+def test_what_began_anew_while_it_was_rendered_is_not_kept() -> None:
+    store = MemoryStore()
+    replay = Replay(app := Counting(), store, Rendering())
+    app.meanwhile = store.forget
     assert [ask(replay) for _ in range(2)] == [b"1", b"2"]
     app.meanwhile = None
     assert [ask(replay) for _ in range(2)] == [b"3", b"3"]
@@ -168,7 +162,7 @@ def test_what_changed_while_it_was_rendered_is_not_kept() -> None:
 
     async def change() -> None:
         def chosen(state: Any) -> None:  # noqa: ANN401 - a state
-            state.chosen = MockAtoms(Settings()).fixtures.beginning(caller_of("sk_a"))
+            state.hold(MockAtoms(Settings()).fixtures.beginning(caller_of("sk_a")), None)
 
         await store.change(tenant, chosen)
 
@@ -182,19 +176,36 @@ def test_what_changed_while_it_was_rendered_is_not_kept() -> None:
 def test_what_is_kept_is_bounded() -> None:
     rendering = Rendering(max_size=2_500)
     keys = [(bytes([number]), "/", b"") for number in range(3)]
-    for key in keys[:2]:
-        rendering.keep(key, Rendered([], b"x" * 10))
-    assert rendering.get(keys[0]) is not None
+    first, second, third = (Rendered([], b"x" * 10) for _ in range(3))
+    rendering.keep(keys[0], first)
+    rendering.keep(keys[1], second)
+    assert rendering.get(keys[0]) is first
     rendering.keep(keys[0], Rendered([], b"another"))
-    rendering.keep(keys[2], Rendered([], b"x"))
-    kept = [rendering.get(key) for key in keys]
-    assert kept == [Rendered([], b"x" * 10), None, Rendered([], b"x")]
+    rendering.keep(keys[2], third)
+    assert [rendering.get(key) for key in keys] == [first, None, third]
     rendering.keep(keys[1], Rendered([], b"x" * (MAX_ANSWER + 1)))
     assert rendering.get(keys[1]) is None
     rendering.forget()
     for key in keys:
         rendering.keep(key, Rendered([], b"x"))
     assert [rendering.get(key) is None for key in keys] == [True, False, False]
+
+
+def test_what_a_tenant_changed_is_replayed_until_it_changes_again() -> None:
+    store = MemoryStore()
+    replay = Replay(Counting(), store, Rendering())
+    tenant, began = caller_of("sk_a").tenant, MockAtoms(Settings()).fixtures.beginning(caller_of("sk_a"))
+
+    def change() -> None:
+        asyncio.run(store.change(tenant, lambda state: state.hold(began, None)))
+
+    assert [ask(replay) for _ in range(2)] == [b"1"] * 2
+    change()
+    assert [ask(replay) for _ in range(2)] == [b"2"] * 2
+    change()
+    assert [ask(replay) for _ in range(2)] == [b"3"] * 2
+    asyncio.run(store.forget())
+    assert ask(replay) == b"1"
 
 
 def test_it_can_be_turned_off() -> None:

@@ -39,7 +39,7 @@ def count(state: TenantState) -> int:
 
 def choose(number: int) -> Callable[[TenantState], None]:
     def do(state: TenantState) -> None:
-        state.chosen = Beginning([{"name": "chosen"} for _ in range(number)])
+        state.hold(Beginning([{"name": "chosen"} for _ in range(number)]), None)
 
     return do
 

@@ -1,0 +1,170 @@
+"""How HTTP/1.1 is spoken: uvicorn's protocols, which tell the application its transport, and take shortcuts."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+import httptools
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from mock_atoms.connections import TRANSPORT
+from mock_atoms.shortcuts import SHORTCUT, Shortcuts
+
+
+class HttpTools(HttpToolsProtocol):
+    """uvicorn's protocol on httptools.
+
+    A request that came before, to the byte, is answered by a shortcut as soon as its head has been read: without a
+    scope, a task and what else an application needs. All others go uvicorn's way.
+
+    Of requests that come one behind the other, uvicorn tells the last one alone that the connection is lost, and not
+    the one that is being answered. Of a request that offers to change the protocol, as those of Java's `HttpClient` do,
+    it drops the body, and what comes behind it; here they go on as HTTP/1.1.
+
+    Args:
+        given: what uvicorn gives to its protocols.
+        shortcuts: the shortcuts; where there are none, all requests go uvicorn's way.
+    """
+
+    def __init__(self, *given: Any, shortcuts: Shortcuts | None = None, **named: Any) -> None:  # noqa: ANN401 - see above
+        super().__init__(*given, **named)
+        self._shortcuts = shortcuts
+        self._is_answered = False
+        self._cycles: list[RequestResponseCycle] = []
+        self._default_headers: list[tuple[bytes, bytes]] = []
+        self._start = STATUS_LINE[HTTPStatus.OK]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
+        """Begin to serve a connection."""
+        super().connection_made(transport)
+        if self._shortcuts is not None:
+            self._stem = self._shortcuts.stem(self.scheme, self.server)
+
+    def data_received(self, data: bytes) -> None:
+        """Read what has come."""
+        self._unset_keepalive_if_required()
+        self._is_answered = False
+        try:
+            while data:
+                data = self._read(data)
+        except httptools.HttpParserError:
+            problem = "Invalid HTTP request received."
+            self.logger.warning(problem)
+            self.send_400_response(problem)
+            return
+        if self._is_answered:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _read(self, data: bytes) -> bytes:
+        """Read `data` to the end, or until the parser gives up at an `Upgrade`: return what is to be read then."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self.scope["method"] == "CONNECT":
+                return b""
+            lines = [b"%s %s HTTP/%s" % (self.scope["method"].encode(), self.url, self.scope["http_version"].encode())]
+            lines += [b"%s: %s" % (name, value) for name, value in self.headers if name != b"upgrade"]
+            self.parser = httptools.HttpRequestParser(_BehindHead(self))
+            return b"\r\n".join([*lines, b"", data[upgrade.args[0] :]])
+        return b""
+
+    def on_headers_complete(self) -> None:
+        """Answer a request, or begin to serve it."""
+        self._is_answered = self._answer_at_once()
+        if not self._is_answered:
+            super().on_headers_complete()
+            self._cycles = [cycle for cycle in (*self._cycles, self.cycle) if not cycle.response_complete]
+
+    def _answer_at_once(self) -> bool:
+        """Tell whether there was a shortcut; where there may be one the next time, let the application know."""
+        extensions: dict[str, Any] = {TRANSPORT: self.transport}
+        self.scope["extensions"] = extensions
+        if (
+            self._shortcuts is None
+            or self.flow.write_paused
+            or self.transport.is_closing()
+            or (self._cycles and not self._cycles[-1].response_complete)
+        ):
+            return False
+        version = self.parser.get_http_version()
+        digest = self._shortcuts.digest(self._stem, self.parser.get_method(), version, self.url, self.headers)
+        answer = self._shortcuts.answer(digest, self.client, self._start_of_answer())
+        if answer is None:
+            if version == "1.1" and self.parser.should_keep_alive() and not self.parser.should_upgrade():
+                extensions[SHORTCUT] = digest
+            return False
+        self.transport.write(answer)
+        self.server_state.total_requests += 1
+        return True
+
+    def _start_of_answer(self) -> bytes:
+        """Return the status line, and the headers that uvicorn gives to every answer."""
+        headers = self.server_state.default_headers
+        if headers is not self._default_headers:  # uvicorn makes others each second
+            self._default_headers = headers
+            self._start = STATUS_LINE[HTTPStatus.OK] + b"".join(b"%b: %b\r\n" % header for header in headers)
+        return self._start
+
+    def on_message_complete(self) -> None:
+        """End a request, unless it was answered, or its body is still to be read."""
+        if not self._is_answered and (not self.parser.should_upgrade() or self.scope["method"] == "CONNECT"):
+            super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End all that is being answered."""
+        super().connection_lost(exc)
+        for cycle in self._cycles:
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+
+class _BehindHead:
+    """Hears a parser for a protocol that knows the next head already: all that is behind it is passed on."""
+
+    def __init__(self, protocol: HttpTools) -> None:
+        self._protocol = protocol
+        self._is_behind = False
+        self.on_body = protocol.on_body
+        self.on_message_complete = protocol.on_message_complete
+
+    def on_message_begin(self) -> None:
+        """Begin to read a request."""
+        if self._is_behind:
+            self._protocol.on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Read a piece of a URL."""
+        if self._is_behind:
+            self._protocol.on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Read a header."""
+        if self._is_behind:
+            self._protocol.on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """End a head."""
+        if self._is_behind:
+            self._protocol.on_headers_complete()
+        self._is_behind = True
+
+
+class H11(H11Protocol):
+    """uvicorn's protocol on h11, which tells the application its transport."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
+        """Begin to serve a connection."""
+        super().connection_made(transport)
+        self.app = _with_transport(self.app, transport)
+
+
+def _with_transport(app: Any, transport: asyncio.Transport) -> ASGIApp:  # noqa: ANN401 - uvicorn has ASGI types of its own
+    async def connected(scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("extensions", {})[TRANSPORT] = transport
+        await app(scope, receive, send)
+
+    return connected
