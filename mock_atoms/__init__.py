@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mock_atoms.app import create_app
     from mock_atoms.client import ControlError, MockClient, RecordedRequest, RetryReport
-    from mock_atoms.server import ListenError, MockServer
+    from mock_atoms.mock_server import MockServer
+    from mock_atoms.server import ListenError
     from mock_atoms.settings import Settings
     from mock_atoms.validation import ConfigError
 
@@ -28,7 +29,7 @@ _HOMES = {
     "ControlError": "mock_atoms.client",
     "ListenError": "mock_atoms.server",
     "MockClient": "mock_atoms.client",
-    "MockServer": "mock_atoms.server",
+    "MockServer": "mock_atoms.mock_server",
     "RecordedRequest": "mock_atoms.client",
     "RetryReport": "mock_atoms.client",
     "Settings": "mock_atoms.settings",

@@ -1,5 +1,6 @@
 """The `mock-atoms` command, also as `python -m mock_atoms`."""
 
+import gc
 import signal
 import sys
 from typing import NoReturn
@@ -7,6 +8,7 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run the command. SIGINT and SIGTERM end it quietly from the first moment on, even during imports."""
+    gc.disable()  # nothing of what is imported is garbage; a server that is ready turns it on again
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop_quietly)
     from mock_atoms.cli import entry_point  # noqa: PLC0415 - takes a while; signals must be in place before

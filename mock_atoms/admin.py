@@ -1,10 +1,9 @@
 """The control API, `/__admin`: ours, beside the vendor's paths, never faulted and never in the journal."""
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -27,7 +26,7 @@ from mock_atoms.control import (
 )
 from mock_atoms.errors import ApiError, documented_message
 from mock_atoms.expressions import parse_fault
-from mock_atoms.fixtures import parse_fixture
+from mock_atoms.fixture_files import parse_fixture
 from mock_atoms.generator import iso
 from mock_atoms.holdings import CheckedCampaign, shown
 from mock_atoms.metrics import Moment
@@ -37,7 +36,7 @@ from mock_atoms.settings import LOCALHOST_ORIGINS
 from mock_atoms.state import OtherServerError, replace_state, state_json, tenant_json
 from mock_atoms.store import TenantState
 from mock_atoms.tenancy import Caller, Tenant, caller_of
-from mock_atoms.validation import ConfigError, parse_model
+from mock_atoms.validation import ConfigError, Part, parse_model
 from mock_atoms.verification import Verification
 
 MAX_SET_AUDIENCES = 10_000
@@ -45,19 +44,13 @@ MAX_SET_AUDIENCES = 10_000
 FAULTS = f"{PREFIX}/faults"
 
 
-class _Campaigns(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Campaigns(Part):
     campaigns: Annotated[list[CheckedCampaign], Field(max_length=100)]
 
 
-def admin_app(mock: MockAtoms, operations: Sequence[dict[str, str]]) -> ASGIApp:
-    """Return the control API of `mock`.
-
-    Args:
-        mock: the server.
-        operations: a request pattern for each operation that is mocked.
-    """
-    routes = [*Control(mock).routes(), *Verification(mock, operations).routes()]
+def admin_app(mock: MockAtoms) -> ASGIApp:
+    """Return the control API of `mock`."""
+    routes = [*Control(mock).routes(), *Verification(mock).routes()]
     app = Starlette(
         routes=routes,
         exception_handlers=dict.fromkeys((RefusedError, ConfigError, FullError, HTTPException, Exception), _refuse),
@@ -96,7 +89,6 @@ class Control:
 
     def __init__(self, mock: MockAtoms) -> None:
         self._mock = mock
-        self._started = mock.clock()
 
     def routes(self) -> list[Route]:
         """Return the calls."""
@@ -118,7 +110,7 @@ class Control:
                 "status": "healthy",
                 "message": "mock-atoms is ready",
                 "version": __version__,
-                "uptimeInSeconds": int(self._mock.clock() - self._started),
+                "uptimeInSeconds": int(self._mock.uptime),
                 "timestamp": iso(self._mock.now()),
             }
         )
@@ -132,7 +124,7 @@ class Control:
             journal_entries=len(mock.journal),
             journal_dropped=mock.journal.dropped,
             hits={entry.id: entry.hits for entry in mock.rules},
-            uptime=mock.clock() - self._started,
+            uptime=mock.uptime,
         )
         content, content_type = mock.metrics.render(moment, request.headers.get("accept", ""))
         return Response(content, headers={"content-type": content_type})

@@ -1,7 +1,7 @@
 """The whole application: `create_app` wires it, around the state that `MockAtoms` owns."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -9,7 +9,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import openapi
-from mock_atoms.admin import admin_app
 from mock_atoms.audiences import audience_routes
 from mock_atoms.catalogue import Catalogues
 from mock_atoms.control import PREFIX
@@ -49,18 +48,41 @@ class Root:
             await self._vendor(scope, receive, send)
 
 
+class Later:
+    """An application that is made when it is asked for the first time: the start is quicker without.
+
+    Args:
+        make: makes it.
+    """
+
+    def __init__(self, make: Callable[[], ASGIApp]) -> None:
+        self._make = make
+        self._made: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, as ASGI has it."""
+        if self._made is None:
+            self._made = self._make()
+        await self._made(scope, receive, send)
+
+
 def _head_as_get(scope: Scope) -> Scope:
     # The server itself leaves out the body, as it does for every HEAD.
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
-def vendor_app(catalogues: Catalogues) -> FastAPI:
-    """Return the vendor's routes alone: paths below the base path, each request with an `Exchange` in its scope."""
+def vendor_app(catalogues: Catalogues, *, documented: bool = False) -> FastAPI:
+    """Return the vendor's routes alone: paths below the base path, each request with an `Exchange` in its scope.
+
+    Args:
+        catalogues: what they serve.
+        documented: whether they are to be described, too; serving does without.
+    """
     app = FastAPI(
         title="atoms", version="1.0.0", openapi_url=None, redirect_slashes=False, default_response_class=VendorJson
     )
-    app.include_router(audience_routes(catalogues))
-    app.include_router(member_routes(catalogues))
+    app.include_router(audience_routes(catalogues, documented=documented))
+    app.include_router(member_routes(catalogues, documented=documented))
 
     @app.exception_handler(ApiError)
     async def api_error(request: Request, error: ApiError) -> Response:
@@ -112,18 +134,18 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     vendor = Faults(vendor, mock.engine, mock.store, Holder(mock.closing))
     vendor = Observe(Cors(vendor, origins), mock)
     vendor = Identify(vendor, mock)
-    document = openapi.describe(routes, mock.settings.base_path)
-    documentation = Cors(openapi.documentation_app(document), origins)
-    return Root(vendor, documentation, admin_app(mock, operations(document, mock.settings.base_path)))
+    return Root(vendor, Later(partial(_documentation, mock)), Later(partial(_control, mock)))
 
 
-def operations(document: Mapping[str, Any], base_path: str) -> list[dict[str, str]]:
-    """Return a request pattern for each operation of an OpenAPI document."""
-    return [
-        {"method": method.upper(), "urlPathTemplate": base_path + path}
-        for path, methods in document["paths"].items()
-        for method in methods
-    ]
+def _documentation(mock: MockAtoms) -> ASGIApp:
+    document = openapi.describe(vendor_app(mock.catalogues, documented=True), mock.settings.base_path)
+    return Cors(openapi.documentation_app(document), mock.settings.cors_origins)
+
+
+def _control(mock: MockAtoms) -> ASGIApp:
+    from mock_atoms.admin import admin_app  # noqa: PLC0415 - the start is quicker without
+
+    return admin_app(mock)
 
 
 class Cors:

@@ -57,9 +57,9 @@ _UPLOAD = {
 }
 
 
-def audience_routes(catalogues: Catalogues) -> VendorRouter:
+def audience_routes(catalogues: Catalogues, *, documented: bool = False) -> VendorRouter:
     """Return the routes, below the base path, that serve and change the audiences in `catalogues`."""
-    routes = VendorRouter()
+    routes = VendorRouter(documented=documented)
 
     @routes.operation(
         "GET",

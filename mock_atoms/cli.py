@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import gc
 import http.client
 import json
 import logging
@@ -153,6 +154,8 @@ def _serve(settings: Settings, out: TextIO, err: TextIO) -> int:
         url = reachable_url(settings.host, port, settings.scheme) + settings.base_path
 
         def ready() -> None:
+            gc.freeze()  # what is there now stays, and need not be looked at again
+            gc.enable()
             if certificate is not None and certificate.ca_file is not None:
                 print(f"mock-atoms {__version__} made a CA for clients to trust: {certificate.ca_file}", file=out)
             print(f"mock-atoms {__version__} is ready; base URL: {url}", file=out, flush=True)
@@ -198,7 +201,7 @@ def _openapi(settings: Settings, out: TextIO) -> int:
     from mock_atoms.openapi import describe  # noqa: PLC0415 - the same
 
     # What tenants hold and what befalls them does not show in the document.
-    document = describe(vendor_app(MockAtoms(Settings()).catalogues), settings.base_path)
+    document = describe(vendor_app(MockAtoms(Settings()).catalogues, documented=True), settings.base_path)
     print(json.dumps(document, ensure_ascii=False, indent=2), file=out, flush=True)
     return EXIT_OK
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms.settings import Settings, Token, is_loopback
 from mock_atoms.tokens import redact
-from mock_atoms.validation import NOT_BLANK, ConfigError, parse_model, read_json
+from mock_atoms.validation import NOT_BLANK, ConfigError, Part, parse_model, read_json
 
 PREFIX = "/__admin"
 HEALTH = f"{PREFIX}/health"
@@ -147,10 +147,9 @@ class Parameters:
             raise self.wrong(error.pointer.strip("/"), error.problem) from None
 
 
-class Whose(BaseModel):
+class Whose(Part):
     """Whose something is: what belongs to one token, to one test, or to both; `None` means any."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     token: Annotated[Token | None, Field(repr=False)] = None
     testId: Annotated[str, Field(pattern=NOT_BLANK)] | None = None  # noqa: N815 - JSON's own spelling
 

@@ -28,17 +28,15 @@ GET_MEMBERS = "GET /audience/{id}/members"
 ADD_MEMBERS = "POST /audience/{id}/members"
 DELETE_MEMBERS = "DELETE /audience/{id}/members"
 SEARCH_MEMBERS = "GET /audience/{id}/members/search"
-OPERATIONS = frozenset(
-    {
-        "GET /audience",
-        CREATE_AUDIENCE,
-        GET_AUDIENCE,
-        DELETE_AUDIENCE,
-        GET_MEMBERS,
-        ADD_MEMBERS,
-        DELETE_MEMBERS,
-        SEARCH_MEMBERS,
-    }
+OPERATIONS = (
+    "GET /audience",
+    CREATE_AUDIENCE,
+    GET_AUDIENCE,
+    DELETE_AUDIENCE,
+    GET_MEMBERS,
+    ADD_MEMBERS,
+    DELETE_MEMBERS,
+    SEARCH_MEMBERS,
 )
 """The documented operations, as `Operation.name` has them."""
 _OPERATION_PATH = re.compile(r"/audience(?:/([^/]+)(/members(?:/search)?)?)?/?")

@@ -1,7 +1,8 @@
 """Faults written short: the expression grammar, and the `Prefer` header."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -44,20 +45,23 @@ _EXCLUSIVE = (
     *({"times", "percent"}, {"times", "limit"}, {"percent", "limit"}),
     *({"status", "connection"}, {"status", "body"}, {"body", "connection"}),
 )
-_WRONG_BODIES: dict[str, Respond | Alter] = {
-    "html": Respond(
+
+
+_WRONG_BODIES: dict[str, Callable[[], Respond | Alter]] = {
+    "html": partial(
+        Respond,
         status=502,
         text="<html><head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1></body></html>\r\n",
         headers={"Content-Type": "text/html"},
     ),
-    "badjson": Respond(status=200, text='{"status":true,"data":[{"_id":"60d0fe4f53'),
-    "blank": Respond(status=200, text=""),
-    "plaintext": Alter(headers={"Content-Type": "text/plain; charset=utf-8"}),
-    "retyped": Alter(values={"/data/*/memberCount": "some"}),
-    "extra": Alter(values={"/unexpected": True, "/data/*/unexpected": {"key": ["value"]}}),
-    "nulled": Alter(values={"/data/*/name": None}),
+    "badjson": partial(Respond, status=200, text='{"status":true,"data":[{"_id":"60d0fe4f53'),
+    "blank": partial(Respond, status=200, text=""),
+    "plaintext": partial(Alter, headers={"Content-Type": "text/plain; charset=utf-8"}),
+    "retyped": partial(Alter, values={"/data/*/memberCount": "some"}),
+    "extra": partial(Alter, values={"/unexpected": True, "/data/*/unexpected": {"key": ["value"]}}),
+    "nulled": partial(Alter, values={"/data/*/name": None}),
 }
-"""Bodies that are wrong on purpose, by their word."""
+"""What makes bodies that are wrong on purpose, by their word."""
 
 
 def parse_expression(text: str) -> Rule:
@@ -92,7 +96,7 @@ def _parts(text: str) -> dict[str, str]:
 def _rule_of(parts: Mapping[str, str]) -> Rule:
     limit = _parse_limit(parts["limit"]) if "limit" in parts else None
     connection = _parse_connection(parts["connection"]) if "connection" in parts else None
-    wrong = _WRONG_BODIES[parts["body"]] if "body" in parts else None
+    wrong = _WRONG_BODIES[parts["body"]]() if "body" in parts else None
     status = parts.get("status", "429" if limit and not connection and not wrong else None)
     headers = {"Retry-After": parts["retry"]} if "retry" in parts else {}
     respond = Respond(status=int(status), headers=headers) if status else None

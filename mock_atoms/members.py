@@ -74,9 +74,9 @@ _SEARCH = [
 ]
 
 
-def member_routes(catalogues: Catalogues) -> VendorRouter:
+def member_routes(catalogues: Catalogues, *, documented: bool = False) -> VendorRouter:
     """Return the routes, below the base path, that serve and change the members of the audiences in `catalogues`."""
-    routes = VendorRouter()
+    routes = VendorRouter(documented=documented)
 
     @routes.operation(
         "GET",

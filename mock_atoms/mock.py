@@ -4,13 +4,14 @@ import secrets
 import time
 from collections.abc import Collection
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from mock_atoms.catalogue import Catalogues
 from mock_atoms.credentials import Credentials
 from mock_atoms.exchange import Clock, Now
 from mock_atoms.expressions import parse_fault
 from mock_atoms.faults import ERROR_RATE_RULE, FaultEngine, error_rate_rule
-from mock_atoms.fixtures import Fixtures, read_folder
+from mock_atoms.fixtures import Fixtures
 from mock_atoms.generator import Generator
 from mock_atoms.holding import Closing
 from mock_atoms.journal import Journal
@@ -25,6 +26,9 @@ from mock_atoms.store import MemoryStore, Store, TenantState
 from mock_atoms.telemetry import Telemetry
 from mock_atoms.tenancy import digest_of, digest_of_test
 from mock_atoms.validation import ConfigError
+
+if TYPE_CHECKING:
+    from mock_atoms.fixture_files import FixtureFile
 
 
 def _utc_now() -> datetime:
@@ -50,10 +54,10 @@ class MockAtoms:
         self.settings = settings
         self.clock = clock
         self.now = now
+        self._started = clock()
         self.generator = Generator(settings.seed)
         self.generator.prepare(settings.locale)
-        files = read_folder(settings.fixtures) if settings.fixtures else {}
-        self.fixtures = Fixtures(self.generator, settings.locale, files)
+        self.fixtures = Fixtures(self.generator, settings.locale, _files(settings))
         self.store: Store = store or MemoryStore()
         self.catalogues = Catalogues(self.store, self.fixtures, self.generator, self._creation_time)
         self.journal = Journal(settings.journal_size, Credentials(secrets.token_bytes(32), settings.session_cookie))
@@ -74,6 +78,11 @@ class MockAtoms:
             now=now,
             key=secrets.token_bytes(32),
         )
+
+    @property
+    def uptime(self) -> float:
+        """For how many seconds it has been there."""
+        return self.clock() - self._started
 
     def _creation_time(self) -> datetime:
         """Return when what a client creates now is said to be created."""
@@ -105,6 +114,14 @@ class MockAtoms:
                 del state.counters[rule_id]
 
         await self.store.change_all(forget)
+
+
+def _files(settings: Settings) -> "dict[str, FixtureFile]":
+    if settings.fixtures is None:
+        return {}
+    from mock_atoms.fixture_files import read_folder  # noqa: PLC0415 - the start is quicker without
+
+    return read_folder(settings.fixtures)
 
 
 def _rules(settings: Settings) -> dict[str, Rule]:

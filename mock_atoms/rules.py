@@ -12,9 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     model_validator,
@@ -24,7 +22,7 @@ from mock_atoms.contract import JSON_TYPE, render_json
 from mock_atoms.errors import NO_OPERATION, Operation, error_body, error_headers
 from mock_atoms.tenancy import Tenant, digest_of, digest_of_test, shown_test_id, stands_for
 from mock_atoms.tokens import TOKEN_PATTERN, mask, redact
-from mock_atoms.validation import MASKED_TOKEN, NOT_BLANK, parse_model
+from mock_atoms.validation import MASKED_TOKEN, NOT_BLANK, Part, parse_model
 
 MAX_DELAY_MS = 3_600_000
 BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED}
@@ -35,11 +33,7 @@ _FORBIDDEN_HEADERS = {"connection", "content-length", "date", "server", "transfe
 Milliseconds = Annotated[float, Field(ge=0, le=MAX_DELAY_MS)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Match(_Part):
+class Match(Part):
     """Whom a rule strikes; what is left out matches all.
 
     Attributes:
@@ -114,14 +108,14 @@ class Match(_Part):
         )
 
 
-class Limit(_Part):
+class Limit(Part):
     """How many requests a tenant may send: `requests` in each window of `seconds`, which its first request opens."""
 
     requests: Annotated[int, Field(ge=0, le=1_000_000)]
     seconds: Annotated[int, Field(ge=1, le=86_400)] = 1
 
 
-class When(_Part):
+class When(Part):
     """How often a rule strikes, counted over the matching requests of each tenant by itself.
 
     Attributes:
@@ -139,7 +133,7 @@ class When(_Part):
     limit: Limit | None = None
 
 
-class Delay(_Part):
+class Delay(Part):
     """How long an answer is held back, in milliseconds: `ms`, or evenly between `minMs` and `maxMs`, or log-normal."""
 
     ms: Milliseconds | None = None
@@ -182,7 +176,7 @@ def _header_lines(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-class Respond(_Part):
+class Respond(Part):
     """What is answered in place of the API.
 
     Attributes:
@@ -246,7 +240,7 @@ def _pointer(text: str) -> str:
     return text
 
 
-class Alter(_Part):
+class Alter(Part):
     """What is changed in the API's own answer, whatever its status.
 
     Attributes:
@@ -302,7 +296,7 @@ def _places(content: Any, way: list[str]) -> list[Any]:  # noqa: ANN401 - any JS
 Kind = Literal["reset", "close", "hang", "truncate", "garbage", "drip"]
 
 
-class Connection(_Part):
+class Connection(Part):
     """What becomes of the connection in place of a proper answer. In JSON it is written as in an expression.
 
     Attributes:
@@ -346,7 +340,7 @@ def _in_short(connection: Connection) -> str:
     return connection.kind + ("" if connection.ms is None else f"{connection.ms:.0f}")
 
 
-class Rule(_Part):
+class Rule(Part):
     """Whom to strike, how often, and with what."""
 
     name: Annotated[str, Field(max_length=200), AfterValidator(redact)] | None = None

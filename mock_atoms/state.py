@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from mock_atoms import __version__
 from mock_atoms.contract import MAX_MEMBERS, CreatedAudience, Member, ObjectId
@@ -22,7 +22,7 @@ from mock_atoms.rulebook import ActiveRule, RuleBook
 from mock_atoms.settings import Settings
 from mock_atoms.store import Store, TenantState
 from mock_atoms.tenancy import NOBODY, Tenant, digest_of_test, kept_tenant, shown_test_id, stands_for, tenant_of
-from mock_atoms.validation import MASKED_TOKEN, NOT_BLANK, ConfigError, parse_model, parse_moment
+from mock_atoms.validation import MASKED_TOKEN, NOT_BLANK, ConfigError, Part, parse_model, parse_moment
 
 _DIGEST = r"^([0-9a-f]{32})?$"
 _LABEL = rf"^(-|{MASKED_TOKEN.removeprefix('^').removesuffix('$')})$"
@@ -38,23 +38,19 @@ def _moment(text: str) -> str:
     return text
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Counters(_Part):
+class _Counters(Part):
     asked: _Number
     struck: _Number
     since: Annotated[float, Field(ge=0, le=_MOST)] = 0.0
     used: _Number = 0
 
 
-class _Owned(_Part):
+class _Owned(Part):
     token: Annotated[str, Field(pattern=_LABEL)]
     tokenDigest: Annotated[str, Field(pattern=_DIGEST)]  # noqa: N815 - JSON's own spelling
 
 
-class _Change(_Part):
+class _Change(Part):
     """What was changed in one audience."""
 
     audience: ObjectId
@@ -100,7 +96,7 @@ class _Change(_Part):
         return changes
 
 
-class _Overlay(_Part):
+class _Overlay(Part):
     ids: _Number = 0
     deleted: list[ObjectId] = []
     audiences: list[_Change] = []
@@ -148,15 +144,15 @@ class _Fixture(_Owned):
     audiences: CheckedAudiences
 
 
-class _Rule(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True)
+class _Rule(Part):
+    model_config = ConfigDict(extra="allow")
     id: Annotated[str, Field(pattern=r"^[\x21-\x2b\x2d-\x7e]{1,200}$")]
     atStart: bool = False  # noqa: N815 - JSON's own spelling
     matched: _Number = 0
     hits: _Number = 0
 
 
-class _State(_Part):
+class _State(Part):
     version: str
     seed: str
     locale: str

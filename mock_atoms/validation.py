@@ -5,7 +5,7 @@ import re
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from mock_atoms.tokens import TOKEN_PATTERN, redact
@@ -34,6 +34,12 @@ _OBJECT_ID_SECONDS = 1 << 32
 DEEPEST = 100
 """How many levels JSON may have: far fewer than what Python's own limit leaves, wherever it is written again."""
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+class Part(BaseModel):
+    """Base of what is given as JSON: what it does not know it refuses. A validator is built when it is first needed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ConfigError(ValueError):

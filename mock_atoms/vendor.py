@@ -84,7 +84,16 @@ def success(data: object) -> Response:
 
 
 class VendorRouter(APIRouter):
-    """Routes whose documents follow the vendor's."""
+    """Routes whose documents follow the vendor's.
+
+    Args:
+        documented: whether they are to be described. What is only said of them is left out otherwise: what an answer
+            looks like takes long to get ready, and is not asked while serving.
+    """
+
+    def __init__(self, *, documented: bool) -> None:
+        super().__init__()
+        self._is_documented = documented
 
     def operation(  # noqa: PLR0913 - all of what a document says
         self,
@@ -112,6 +121,8 @@ class VendorRouter(APIRouter):
             errors: description and model of each documented error; a 401 and a 500 there always are.
             more: whatever else the document says of it, such as its parameters.
         """
+        if not self._is_documented:
+            return self.api_route(path, methods=[method], response_model=None, include_in_schema=False)
         documented = {401: UNAUTHORIZED, 500: SERVER_ERROR} | dict(errors)
         return self.api_route(
             path,

@@ -1,7 +1,7 @@
 """The calls of the control API that tell what clients sent: WireMock's request journal, and the retry report."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from mock_atoms.control import BAD_ID_CODE, Parameters, RefusedError, route, sent_json
+from mock_atoms.errors import OPERATIONS
 from mock_atoms.holding import Holder
 from mock_atoms.mock import MockAtoms
 from mock_atoms.patterns import Pattern, nearest, parse_pattern, shown_pattern
@@ -35,13 +36,11 @@ class Verification:
 
     Args:
         mock: the server.
-        operations: a request pattern for each operation that is mocked.
     """
 
-    def __init__(self, mock: MockAtoms, operations: Sequence[dict[str, str]]) -> None:
+    def __init__(self, mock: MockAtoms) -> None:
         self._mock = mock
         self._journal = mock.journal
-        self._operations = operations
 
     def routes(self) -> list[Route]:
         """Return the calls."""
@@ -174,10 +173,17 @@ class Verification:
         entries = [entry for entry in reversed([*self._journal]) if not entry.is_matched]
         return self._answer({"requests": [logged_request(entry, numbers[entry]) for entry in entries]})
 
+    def _operations(self) -> list[dict[str, str]]:
+        """Return a request pattern for each operation that is mocked."""
+        pairs = (operation.split(" ") for operation in OPERATIONS)
+        return [
+            {"method": method, "urlPathTemplate": f"{self._mock.settings.base_path}{path}"} for method, path in pairs
+        ]
+
     async def unmatched_near_misses(self, request: Request) -> Response:
         """Return, for each request that went where the mock has nothing, the operation that is nearest."""
         Parameters(request)
-        patterns = [(operation, parse_pattern(operation, self._journal.credentials)) for operation in self._operations]
+        patterns = [(pattern, parse_pattern(pattern, self._journal.credentials)) for pattern in self._operations()]
         numbers = attempt_numbers(self._journal)
         misses = []
         for entry in reversed([*self._journal]):

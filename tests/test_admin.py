@@ -14,7 +14,7 @@ from tests.asgi import call
 def test_health_needs_no_token_and_says_what_runs() -> None:
     seconds = count(100, 42)
     mock = MockAtoms(Settings(), lambda: next(seconds), lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-    app = admin_app(mock, [])
+    app = admin_app(mock)
     answer = call(app, "/__admin/health")
     assert answer.status == 200
     assert httpx.Response(200, content=answer.body).json() == {

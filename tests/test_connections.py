@@ -1,7 +1,6 @@
-"""Connection faults on real sockets, on both HTTP parsers and both event loops, by each way in."""
+"""Connection faults on real sockets, on both event loops, by each way in."""
 
 import asyncio
-import itertools
 import logging
 import re
 import socket
@@ -18,14 +17,12 @@ import requests
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.connections import NoSocketError
 from mock_atoms.mock import MockAtoms
-from mock_atoms.protocols import H11, HttpTools
 from mock_atoms.server import Server, listen
 from tests.snippets import ROOT
 
 Loop = Literal["asyncio", "uvloop"]
 LOOPS: list[asyncio.AbstractEventLoop] = []
 """Of the servers that were started here."""
-ENGINES = list(itertools.product([HttpTools, H11], ["asyncio", "uvloop"]))
 WAYS: dict[str, Callable[[str], tuple[list[str], str, str]]] = {
     "prefer": lambda fault: ([], "sk_acme", f"Prefer: fault={fault}\r\n"),
     "key": lambda fault: ([], f"sk_mock_{fault}.mine", ""),
@@ -43,7 +40,7 @@ RAISED: list[tuple[str, type[Exception], type[Exception]]] = [
 
 
 @contextmanager
-def served(faults: list[str], protocol: type[HttpTools | H11] = HttpTools, loop: Loop = "uvloop") -> Iterator[int]:
+def served(faults: list[str], loop: Loop = "uvloop") -> Iterator[int]:
     """Serve on a free port; yield it."""
     mock = MockAtoms(Settings(faults=tuple(faults)))
     sockets = listen("127.0.0.1", 0)
@@ -54,7 +51,7 @@ def served(faults: list[str], protocol: type[HttpTools | H11] = HttpTools, loop:
         LOOPS.append(asyncio.get_running_loop())
         ready.set()
 
-    server = Server(create_app(mock=mock), mock.closing, on_ready, protocol, loop)
+    server = Server(create_app(mock=mock), mock.closing, on_ready, loop)
     thread = threading.Thread(target=server.run, args=(sockets,))
     thread.start()
     assert ready.wait(20)
@@ -77,11 +74,11 @@ def exchange(port: int, token: str, extra: str = "", body: bytes = b"") -> bytes
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("protocol", "loop"), ENGINES)
-def test_each_fault_shows_on_the_socket(protocol: type[HttpTools | H11], loop: Loop, way: str) -> None:
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_each_fault_shows_on_the_socket(loop: Loop, way: str) -> None:
     def received(fault: str) -> bytes:
         faults, token, extra = WAYS[way](fault)
-        with served(faults, protocol, loop) as port:
+        with served(faults, loop) as port:
             return exchange(port, token, f"{extra}Connection: close\r\n")
 
     with pytest.raises(ConnectionResetError):
@@ -190,10 +187,7 @@ UPGRADES = {
 @pytest.mark.parametrize("pieces", [1, 2, 50])
 @pytest.mark.parametrize("form", ["length", "chunked"])
 @pytest.mark.parametrize("upgrade", UPGRADES)
-@pytest.mark.parametrize("protocol", [HttpTools, H11])
-def test_an_offer_of_another_protocol_is_passed_over(
-    protocol: type[HttpTools | H11], upgrade: str, form: str, pieces: int
-) -> None:
+def test_an_offer_of_another_protocol_is_passed_over(upgrade: str, form: str, pieces: int) -> None:
     body = '{"members":[{}]}'
     framed = {
         "length": f"Content-Length: {len(body)}\r\n\r\n{body}",
@@ -204,7 +198,7 @@ def test_an_offer_of_another_protocol_is_passed_over(
     get = f"GET /atoms/v1/audience HTTP/1.1\r\n{head}"
     sent = f"{post}{UPGRADES[upgrade]}Content-Type: application/json\r\n{framed}{get}{UPGRADES[upgrade]}\r\n"
     sent += f"{get}Connection: close\r\n\r\n"
-    with served([], protocol) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+    with served([]) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         size = -(-len(sent) // pieces)
         for start in range(0, len(sent), size):

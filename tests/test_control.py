@@ -451,7 +451,7 @@ def test_a_state_that_is_too_much_changes_nothing() -> None:
 
 
 def test_a_token_keeps_all_out_but_from_health() -> None:
-    app = admin_app(MockAtoms(Settings(admin_token="secret-1", host="0.0.0.0")), [])
+    app = admin_app(MockAtoms(Settings(admin_token="secret-1", host="0.0.0.0")))
     for headers in ([], bearer("secret-2"), bearer("secret-12"), [(b"authorization", b"Basic secret-1")]):
         refused = call(app, "/__admin/faults", headers)
         assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
@@ -475,7 +475,7 @@ def test_a_token_keeps_all_out_but_from_health() -> None:
     ],
 )
 def test_only_this_machine_may_call_unless_it_is_said_otherwise(settings: dict[str, Any], status: int) -> None:
-    app = admin_app(MockAtoms(Settings(**settings)), [])
+    app = admin_app(MockAtoms(Settings(**settings)))
     assert call(app, "/__admin/faults").status == status
     assert call(app, "/__admin/health").status == 200
 
@@ -502,13 +502,13 @@ def test_only_this_machine_may_call_unless_it_is_said_otherwise(settings: dict[s
     ],
 )
 def test_a_page_of_another_origin_cannot_drive_it(origin: str | None, host: str, status: int) -> None:
-    app = admin_app(MockAtoms(Settings(cors_origins=("*", "localhost", "https://named.test"))), [])
+    app = admin_app(MockAtoms(Settings(cors_origins=("*", "localhost", "https://named.test"))))
     headers = [(b"host", host.encode())] + ([] if origin is None else [(b"origin", origin.encode())])
     assert call(app, "/__admin/reset", headers, "POST").status == status
 
 
 def test_a_page_that_is_named_may_ask_first_and_read_the_answer() -> None:
-    app = admin_app(MockAtoms(Settings(cors_origins=("https://named.test",), admin_token="secret-1")), [])
+    app = admin_app(MockAtoms(Settings(cors_origins=("https://named.test",), admin_token="secret-1")))
     origin = (b"origin", b"https://named.test")
     asked = [origin, (b"access-control-request-method", b"PUT"), (b"access-control-request-headers", b"authorization")]
     assert call(app, "/__admin/state", asked, "OPTIONS").status == 200
@@ -534,7 +534,7 @@ def test_a_bug_of_the_control_api_says_so(monkeypatch: pytest.MonkeyPatch) -> No
     mock = MockAtoms(Settings())
     monkeypatch.setattr(mock, "rules", None)
     with pytest.raises(TypeError):
-        call(admin_app(mock, []), "/__admin/faults")
+        call(admin_app(mock), "/__admin/faults")
 
 
 def campaigns_of(admin: httpx.Client, audience_id: str, **given: object) -> httpx.Response:

@@ -18,10 +18,10 @@ import yaml
 import mock_atoms
 from mock_atoms.contract import JSON_TYPE
 from mock_atoms.expressions import parse_fault
-from mock_atoms.fixtures import read_file
+from mock_atoms.fixture_files import read_file
 from mock_atoms.logs import TEXT_FORMAT
+from mock_atoms.mock_server import MockServer
 from mock_atoms.pytest_plugin import what_was_sent
-from mock_atoms.server import MockServer
 from mock_atoms.settings import Settings, flag_of, options, variable_of
 from tests.snippets import DOCUMENTS, ROOT, Snippet, commands, run, snippets
 

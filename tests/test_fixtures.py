@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from mock_atoms.contract import Audience
-from mock_atoms.fixtures import Fixtures, Written, read_file, read_folder
+from mock_atoms.fixture_files import read_file, read_folder
+from mock_atoms.fixtures import Fixtures, Written
 from mock_atoms.generator import Generator
 from mock_atoms.holdings import Beginning, shown
 from mock_atoms.tenancy import caller_of

@@ -16,7 +16,7 @@ from mock_atoms.rules import Rule
 from mock_atoms.tenancy import caller_of
 
 MOCK = MockAtoms(Settings(faults=("500p10",)))
-APP = admin_app(MOCK, [])
+APP = admin_app(MOCK)
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 WORDS = st.sampled_from(["match", "fault", "token", "testId", "audiences", "rules", "url", "headers", "equalTo", "not"])

@@ -1,12 +1,10 @@
-"""How HTTP/1.1 is spoken: uvicorn's protocols, which tell the application its transport, and take shortcuts."""
+"""How HTTP/1.1 is spoken: uvicorn's protocol, which tells the application its transport, and takes shortcuts."""
 
 import asyncio
 from http import HTTPStatus
 from typing import Any
 
 import httptools
-from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from mock_atoms.connections import TRANSPORT
@@ -151,20 +149,3 @@ class _BehindHead:
         if self._is_behind:
             self._protocol.on_headers_complete()
         self._is_behind = True
-
-
-class H11(H11Protocol):
-    """uvicorn's protocol on h11, which tells the application its transport."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
-        """Begin to serve a connection."""
-        super().connection_made(transport)
-        self.app = _with_transport(self.app, transport)
-
-
-def _with_transport(app: Any, transport: asyncio.Transport) -> ASGIApp:  # noqa: ANN401 - uvicorn has ASGI types of its own
-    async def connected(scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("extensions", {})[TRANSPORT] = transport
-        await app(scope, receive, send)
-
-    return connected
