@@ -165,11 +165,11 @@ def _serve(settings: Settings, out: TextIO, err: TextIO) -> int:
 
 
 def _set_up_log(settings: Settings, err: TextIO) -> None:
-    from mock_atoms.logs import TEXT_FORMAT, JsonFormatter  # noqa: PLC0415 - other commands are quicker without
+    from mock_atoms.logs import JsonFormatter, LineHandler, TextFormatter  # noqa: PLC0415 - other commands are quicker without
 
-    handler = logging.StreamHandler(err)
-    text = logging.Formatter(TEXT_FORMAT)
-    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else text)
+    handler = LineHandler(err)
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line tells of them
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("mock_atoms").setLevel(settings.log_level.upper())
 
