@@ -15,7 +15,7 @@ from mock_atoms.validation import parse_moment
 if TYPE_CHECKING:
     from mock_atoms.fixture_files import FixtureFile
 
-MAX_KEPT_AUDIENCES = 100_000
+MAX_KEPT_AUDIENCES = 20_000
 
 
 class Written(NamedTuple):

@@ -72,32 +72,34 @@ class HttpTools(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Answer a request, or begin to serve it."""
-        self._is_answered = self._answer_at_once()
-        if not self._is_answered:
-            super().on_headers_complete()
-            self._cycles = [cycle for cycle in (*self._cycles, self.cycle) if not cycle.response_complete]
-
-    def _answer_at_once(self) -> bool:
-        """Tell whether there was a shortcut; where there may be one the next time, let the application know."""
-        extensions: dict[str, Any] = {TRANSPORT: self.transport}
-        self.scope["extensions"] = extensions
-        if (
-            self._shortcuts is None
-            or self.flow.write_paused
-            or self.transport.is_closing()
-            or (self._cycles and not self._cycles[-1].response_complete)
-        ):
-            return False
+        if self._shortcuts is None:
+            self._serve({TRANSPORT: self.transport})
+            return
         version = self.parser.get_http_version()
         digest = self._shortcuts.digest(self._stem, self.parser.get_method(), version, self.url, self.headers)
-        answer = self._shortcuts.answer(digest, self.client, self._start_of_answer())
+        self._is_answered = self._answer_at_once(self._shortcuts, digest)
+        if not self._is_answered:
+            # Of a connection that ends with the answer, or that is to be for another protocol, there is none.
+            is_plain = version == "1.1" and self.parser.should_keep_alive() and not self.parser.should_upgrade()
+            self._serve({TRANSPORT: self.transport, SHORTCUT: digest if is_plain else None})
+
+    def _answer_at_once(self, shortcuts: Shortcuts, digest: bytes) -> bool:
+        """Answer a request if there is a shortcut, it is its turn, and its client reads; tell whether that was so."""
+        is_in_turn = not self._cycles or self._cycles[-1].response_complete
+        if not is_in_turn or self.flow.write_paused or self.transport.is_closing():
+            return False
+        answer = shortcuts.answer(digest, self.client, self._start_of_answer())
         if answer is None:
-            if version == "1.1" and self.parser.should_keep_alive() and not self.parser.should_upgrade():
-                extensions[SHORTCUT] = digest
             return False
         self.transport.write(answer)
         self.server_state.total_requests += 1
         return True
+
+    def _serve(self, extensions: dict[str, Any]) -> None:
+        """Let the application answer a request."""
+        self.scope["extensions"] = extensions
+        super().on_headers_complete()
+        self._cycles = [cycle for cycle in (*self._cycles, self.cycle) if not cycle.response_complete]
 
     def _start_of_answer(self) -> bytes:
         """Return the status line, and the headers that uvicorn gives to every answer."""
