@@ -136,6 +136,8 @@ class RuleBook:
 
     def candidates(self, tenant: Tenant) -> list[ActiveRule]:
         """Return the rules that may strike requests of `tenant`, in their order of precedence."""
+        if not self._index:
+            return []
         keys: list[_Key] = [(tenant.owner, None), (None, None)]
         if tenant.test is not None:
             keys += [(tenant.owner, tenant.test), (None, tenant.test)]
