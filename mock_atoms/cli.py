@@ -21,6 +21,8 @@ from mock_atoms.validation import ConfigError
 if TYPE_CHECKING:
     import io
 
+    from mock_atoms.logs import LateLog
+
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 _HEALTH_TIMEOUT_SECONDS = 3
 _DATA_SETTINGS = ("seed", "locale", "fixtures", "tokens", "session_cookie")
@@ -142,8 +144,8 @@ def _serve(settings: Settings, out: TextIO, err: TextIO) -> int:
     from mock_atoms.server import ListenError, listen, reachable_url, serve  # noqa: PLC0415 - the same
     from mock_atoms.tls import certificate_of  # noqa: PLC0415 - the same
 
-    _set_up_log(settings, err)
-    mock = MockAtoms(settings)
+    log = _set_up_log(settings, err)
+    mock = MockAtoms(settings, log=log)
     with certificate_of(settings) as certificate:
         try:
             sockets = listen(settings.host, settings.port)
@@ -160,18 +162,22 @@ def _serve(settings: Settings, out: TextIO, err: TextIO) -> int:
                 print(f"mock-atoms {__version__} made a CA for clients to trust: {certificate.ca_file}", file=out)
             print(f"mock-atoms {__version__} is ready; base URL: {url}", file=out, flush=True)
 
-        serve(mock, sockets, ready, certificate)
+        try:
+            serve(mock, sockets, ready, certificate)
+        finally:
+            log.flush()
     return EXIT_OK  # pragma: no cover - the signal that ends serving is raised once more, see __main__
 
 
-def _set_up_log(settings: Settings, err: TextIO) -> None:
-    from mock_atoms.logs import JsonFormatter, LineHandler, TextFormatter  # noqa: PLC0415 - other commands are quicker without
+def _set_up_log(settings: Settings, err: TextIO) -> "LateLog":
+    from mock_atoms.logs import JsonFormatter, LateLog, TextFormatter  # noqa: PLC0415 - other commands are quicker without
 
-    handler = LineHandler(err)
+    handler = logging.StreamHandler(err)
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line tells of them
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("mock_atoms").setLevel(settings.log_level.upper())
+    return LateLog(handler)
 
 
 def _fixtures(settings: Settings, token: str, out: TextIO, err: TextIO) -> int:

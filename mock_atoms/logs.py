@@ -1,11 +1,13 @@
 """The log: one line for each exchange, as text or as JSON.
 
-An exchange is logged with every request, so its line is made once, and only for who wants it, and leaves in one write.
+There is one for every request, so it is made for who wants it alone, and many leave in one write.
 """
 
+import asyncio
 import json
 import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple, TextIO
 
@@ -43,28 +45,73 @@ class Line(NamedTuple):
         return text
 
 
+Log = Callable[[Entry, int], None]
+"""Is told of an exchange that is over, and the how-manieth attempt of its call that was."""
+
+
 def log(entry: Entry, attempt: int) -> None:
-    """Write the line of an exchange that is over: a warning where it asked for what the mock does not have.
+    """Log an exchange that is over: a warning where it asked for what the mock does not have.
 
     Args:
         entry: the exchange.
         attempt: the how-manieth attempt of its call it was.
     """
-    level = logging.WARNING if entry.reason in _WARNED_OF else logging.INFO
+    level = _level_of(entry)
     if LOGGER.isEnabledFor(level):
-        # As `LOGGER.log` does, but without a search for the line of code that called it.
-        LOGGER.handle(LOGGER.makeRecord(LOGGER.name, level, __file__, 0, Line(entry, attempt), (), None))
+        LOGGER.handle(_record(Line(entry, attempt), level))
 
 
-class LineHandler(logging.StreamHandler[TextIO]):
-    """Writes each line at once, whole; a stream that keeps lines back is flushed by nobody."""
+def _level_of(entry: Entry) -> int:
+    return logging.WARNING if entry.reason in _WARNED_OF else logging.INFO
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write the line of `record`."""
-        try:
-            self.stream.write(f"{self.format(record)}\n")
-        except Exception:  # noqa: BLE001 - as all handlers do
-            self.handleError(record)
+
+def _record(line: Line, level: int) -> logging.LogRecord:
+    # As `LOGGER.log` does, but without a search for the line of code that called it.
+    return LOGGER.makeRecord(LOGGER.name, level, __file__, 0, line, (), None)
+
+
+class LateLog:
+    """Logs exchanges some milliseconds later, many of them in one write: a server has better things to do before.
+
+    A warning is written at once, and what waited before it.
+
+    Args:
+        handler: where the lines go.
+        seconds: how long a line waits at most.
+    """
+
+    def __init__(self, handler: logging.StreamHandler[TextIO], seconds: float = 0.005) -> None:
+        self._handler = handler
+        self._seconds = seconds
+        self._waiting: list[Line] = []
+        self._record = LOGGER.makeRecord(
+            LOGGER.name, logging.INFO, __file__, 0, "", (), None
+        )  # one is enough: who formats it does not keep it
+
+    def __call__(self, entry: Entry, attempt: int) -> None:
+        """Log an exchange that is over. Call it in the event loop of the server."""
+        level = _level_of(entry)
+        if not LOGGER.isEnabledFor(level):
+            return
+        self._waiting.append(Line(entry, attempt))
+        if level > logging.INFO:
+            self.flush()
+        elif len(self._waiting) == 1:
+            asyncio.get_running_loop().call_later(self._seconds, self.flush)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._handler.stream.write("\n".join([*map(self._written, waiting), ""]))
+
+    def _written(self, line: Line) -> str:
+        entry, record = line.entry, self._record
+        level = _level_of(entry)
+        record.msg, record.levelno, record.levelname = line, level, logging.getLevelName(level)
+        record.created = entry.arrived.timestamp() + (entry.milliseconds or 0) / 1000
+        record.msecs = record.created % 1 * 1000
+        return self._handler.format(record)
 
 
 class TextFormatter(logging.Formatter):
@@ -74,6 +121,12 @@ class TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(message)s")
         self._second = -1
         self._shown = ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return `record` as text."""
+        if isinstance(record.msg, Line):  # which has no arguments and no traceback
+            return f"{self.formatTime(record)} {record.levelname:<7} {record.msg}"
+        return super().format(record)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - as in logging
         """Return the local time of `record`; of each second all but the milliseconds is made once."""

@@ -15,6 +15,7 @@ from mock_atoms.fixtures import Fixtures
 from mock_atoms.generator import Generator
 from mock_atoms.holding import Closing
 from mock_atoms.journal import Journal
+from mock_atoms.logs import Log, log
 from mock_atoms.metrics import Metrics
 from mock_atoms.rendering import Rendering
 from mock_atoms.retries import Attempts
@@ -43,13 +44,19 @@ class MockAtoms:
         clock: seconds of a clock that only goes forward, for durations.
         now: the time of day.
         store: where state is kept; in memory where none is given.
+        log: is told of each exchange.
 
     Raises:
         ConfigError: a fault or a fixture file cannot be used.
     """
 
     def __init__(
-        self, settings: Settings, clock: Clock = time.monotonic, now: Now = _utc_now, store: Store | None = None
+        self,
+        settings: Settings,
+        clock: Clock = time.monotonic,
+        now: Now = _utc_now,
+        store: Store | None = None,
+        log: Log = log,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -64,7 +71,7 @@ class MockAtoms:
         self.attempts = Attempts()
         self.rendering = Rendering()
         self.metrics = Metrics()
-        self.telemetry = Telemetry(self.journal, self.attempts, self.metrics, clock)
+        self.telemetry = Telemetry(self.journal, self.attempts, self.metrics, clock, log)
         self.closing = Closing()
         self.rules = RuleBook(_rules(settings))
         self.engine = FaultEngine(settings.seed, self.rules)

@@ -2,7 +2,7 @@
 
 from mock_atoms.exchange import ABORTED, Clock
 from mock_atoms.journal import ANSWERED, Entry, Journal
-from mock_atoms.logs import log
+from mock_atoms.logs import Log
 from mock_atoms.metrics import Metrics
 from mock_atoms.retries import Attempts
 
@@ -15,13 +15,15 @@ class Telemetry:
         attempts: numbers the attempts of a call.
         metrics: counts them.
         clock: seconds of a clock that only goes forward.
+        log: logs them.
     """
 
-    def __init__(self, journal: Journal, attempts: Attempts, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, journal: Journal, attempts: Attempts, metrics: Metrics, clock: Clock, log: Log) -> None:
         self._journal = journal
         self._attempts = attempts
         self._metrics = metrics
         self._clock = clock
+        self._log = log
 
     def begin(self, entry: Entry) -> None:
         """Take note that a request has come."""
@@ -45,4 +47,4 @@ class Telemetry:
 
     def _tell(self, entry: Entry) -> None:
         self._metrics.count(entry)
-        log(entry, self._attempts.number(entry))
+        self._log(entry, self._attempts.number(entry))

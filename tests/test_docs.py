@@ -19,7 +19,7 @@ import mock_atoms
 from mock_atoms.contract import JSON_TYPE
 from mock_atoms.expressions import parse_fault
 from mock_atoms.fixture_files import read_file
-from mock_atoms.logs import LineHandler, TextFormatter
+from mock_atoms.logs import TextFormatter
 from mock_atoms.mock_server import MockServer
 from mock_atoms.pytest_plugin import what_was_sent
 from mock_atoms.settings import Settings, flag_of, options, variable_of
@@ -114,7 +114,7 @@ def without_chance(text: str) -> str:
 
 def test_a_log_is_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
     (snippet,) = of("text", "log")
-    handler = LineHandler(sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(TextFormatter())
     logger = logging.getLogger("mock_atoms")
     level = logger.level
