@@ -47,7 +47,7 @@ def throughput(lists: Mapping[int, Mapping[str, Sequence[Run]]], path: Path) -> 
 def growth(found: Findings, path: Path) -> None:
     """Draw what a request costs where the server holds more and more."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9, 3), layout="constrained")
+        figure = Figure(figsize=(9, 3.2), layout="constrained")
         tenants, rules, journal = figure.subplots(1, 3, sharey=True)
         _by_size(tenants, "tenants", found.tenants)
         _by_size(rules, "rules for other tenants", found.rules)
@@ -57,6 +57,8 @@ def growth(found: Findings, path: Path) -> None:
         journal.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         journal.set_xticks([0, found.journal_size, 2 * found.journal_size])
         journal.set_xlabel("requests since the journal was empty", color=INK)
+        for panel, title in ((tenants, "16 connections"), (rules, "16 connections"), (journal, "1 connection")):
+            panel.set_title(title, loc="left", color=INK, fontsize=10)
         tenants.set_ylabel("CPU time a request, µs", color=INK)
         tenants.set_ylim(bottom=0)
         _save(figure, path)
