@@ -1,5 +1,6 @@
-"""Load by wrk, and what it costs a server: CPU time first, for the host's other guests hardly move that."""
+"""Load by wrk, and what it costs a server: CPU time first, for whatever else runs hardly moves that."""
 
+import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,8 @@ from typing import NamedTuple, TypeVar
 
 from benchmarks.contenders import HOST, KEY, LIST, Server, cores, on_core
 
-TOO_MUCH_STEAL = 0.05
+TOO_MUCH = 0.05
+"""Share of the time that others may take in a run that counts."""
 TRIES = 4
 ROTATING = Path(__file__).with_name("rotating.lua")
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
@@ -23,7 +25,8 @@ class Run(NamedTuple):
         rate: requests a second.
         p50: seconds within which half of the requests were answered.
         p99: seconds within which 99 of 100 were.
-        steal: share of the time that the host took for others.
+        steal: share of the machine's time that the host took for others.
+        others: share of it that programs took which are no part of the measurement.
     """
 
     cpu: float
@@ -31,6 +34,23 @@ class Run(NamedTuple):
     p50: float
     p99: float
     steal: float
+    others: float
+
+    @property
+    def disturbed(self) -> float:
+        """Share of the time in which neither the server nor the load could run."""
+        return self.steal + self.others
+
+
+class Times(NamedTuple):
+    """Seconds of all cores: those that the host took for others, those that programs took, and all.
+
+    Interrupts are counted for no program, where the system counts them at all.
+    """
+
+    stolen: float
+    programs: float
+    whole: float
 
 
 def rotating(tokens: Path) -> tuple[str, ...]:
@@ -38,13 +58,14 @@ def rotating(tokens: Path) -> tuple[str, ...]:
     return ("--script", str(ROTATING), "--", str(tokens))
 
 
-def host_times() -> tuple[int, int]:
-    """Return what the host has taken for others, and all time, in ticks of all cores."""
-    fields = [int(field) for field in Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]]
-    return fields[7], sum(fields)
+def times() -> Times:
+    """Return what the machine's time has gone to."""
+    line = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
+    user, nice, system, *others, steal = [int(field) / os.sysconf("SC_CLK_TCK") for field in line.split()[1:9]]
+    return Times(steal, user + nice + system, sum((user, nice, system, *others, steal)))
 
 
-def run_of(told: str, cpu_seconds: float, steal: float) -> Run:
+def run_of(told: str, cpu_seconds: float, steal: float, others: float) -> Run:
     """Return what wrk told, with what the system did.
 
     Raises:
@@ -58,6 +79,7 @@ def run_of(told: str, cpu_seconds: float, steal: float) -> Run:
         p50=_seconds(_found(r" 50% +(\S+)", told)),
         p99=_seconds(_found(r" 99% +(\S+)", told)),
         steal=steal,
+        others=others,
     )
 
 
@@ -76,8 +98,7 @@ def _seconds(text: str) -> float:
 def run(server: Server, connections: int, seconds: int, script: Sequence[str] = ()) -> Run:
     """Load a server once; `script` are wrk's options and arguments behind the address."""
     server.empty_journal()
-    stolen, whole = host_times()
-    before = server.cpu_seconds()
+    before, own, server_before = times(), os.times(), server.cpu_seconds()
     told = subprocess.run(
         [
             *on_core(cores()[1], "wrk", "--threads", "1", "--latency", "--timeout", "60s"),
@@ -88,17 +109,18 @@ def run(server: Server, connections: int, seconds: int, script: Sequence[str] = 
         text=True,
         check=True,
     ).stdout
-    taken = server.cpu_seconds() - before
-    stolen_since, whole_since = host_times()
-    return run_of(told, taken, (stolen_since - stolen) / (whole_since - whole))
+    taken = server.cpu_seconds() - server_before
+    stolen, programs, whole = (since - until for since, until in zip(times(), before, strict=True))
+    measuring = sum(os.times()[:4]) - sum(own[:4])  # wrk's, for most of it
+    return run_of(told, taken, stolen / whole, max(0.0, programs - taken - measuring) / whole)
 
 
 class Loads:
-    """Runs of the same length, each once more where the host was busy with others; the quietest of them counts.
+    """Runs of the same length, each once more where too much else was going on; the quietest of them counts.
 
     Attributes:
         seconds: how long a run is.
-        patience: how many runs may still be repeated: a host that is never quiet must not make it endless.
+        patience: how many runs may still be repeated: a machine that is never quiet must not make it endless.
     """
 
     def __init__(self, seconds: int, patience: int) -> None:
@@ -106,12 +128,12 @@ class Loads:
         self.patience = patience
 
     def quiet(self, server: Server, connections: int, script: Sequence[str] = ()) -> Run:
-        """Load a server until the host was quiet."""
+        """Load a server until the machine was quiet."""
         runs = [run(server, connections, self.seconds, script)]
-        while runs[-1].steal > TOO_MUCH_STEAL and len(runs) < TRIES and self.patience > 0:
+        while runs[-1].disturbed > TOO_MUCH and len(runs) < TRIES and self.patience > 0:
             self.patience -= 1
             runs.append(run(server, connections, self.seconds, script))
-        return min(runs, key=lambda each: each.steal)
+        return min(runs, key=lambda each: each.disturbed)
 
     def in_turn(
         self,

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from benchmarks import growth, machine, peers, starts
 from benchmarks.contenders import OURS, Contender, Unusable, ask, check, cores, floor, ours, started
 from benchmarks.goals import Findings
-from benchmarks.loads import Loads, host_times, run
+from benchmarks.loads import Loads, run, times
 from benchmarks.results import report
 
 CONNECTIONS = (1, 16, 64)
@@ -134,10 +134,10 @@ def main() -> None:
     if given.output and importlib.util.find_spec("matplotlib") is None:
         parser.exit(2, "matplotlib is not installed: pip install '.[bench]'\n")
     os.sched_setaffinity(0, {cores()[1]})
-    begin, (stolen, whole) = time.monotonic(), host_times()
+    begin, before = time.monotonic(), times()
     found, length = measure(QUICK if given.quick else FULL, with_peers=not given.quick)
-    stolen_since, whole_since = host_times()
-    minutes, steal = (time.monotonic() - begin) / 60, (stolen_since - stolen) / (whole_since - whole)
+    after, minutes = times(), (time.monotonic() - begin) / 60
+    steal = (after.stolen - before.stolen) / (after.whole - before.whole)
     facts = {**machine.facts(), "took": f"{minutes:.1f} minutes, {steal:.1%} of which the host took for others"}
     print(report(found, length, facts))
     if given.output:
