@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 IMAGE ?= mock-atoms
 PARALLEL ?= --numprocesses=auto --dist=loadfile
 
-.PHONY: serve test check format bench dist image test-clients test-container clean
+.PHONY: serve test check format bench bench-peers dist image test-clients test-container clean
 
 serve: $(VENV)/.installed ## serve on http://127.0.0.1:28667/atoms/v1 with the example fixtures
 	$(BIN)/mock-atoms serve --fixtures fixtures
@@ -23,8 +23,12 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed ## measure what serving costs; needs wrk
-	$(BIN)/python benchmarks/serving.py
+bench: $(VENV)/.installed ## measure what serving costs, beside other mocks where bench-peers has been; needs wrk
+	$(BIN)/python -m benchmarks.serving
+
+bench-peers: $(VENV)/.installed-bench ## the same beside other mocks, and write benchmarks/RESULTS.md; needs wrk, Java and npm
+	npm ci --prefix benchmarks/npm --no-audit --no-fund --silent
+	$(BIN)/python -m benchmarks.serving --output benchmarks
 
 dist: $(VENV)/.installed-dev ## build wheel and sdist
 	rm -rf dist

@@ -230,8 +230,8 @@ def growth(thing: str, costs: Costs) -> None:
     ratio(f"per {thing}: beyond {SIZES[-2]:,} / before", steps[-1], steps[-2])
 
 
-def pages(target: Target, plan: Plan) -> None:
-    """Measure a page of members at the beginning and at the end."""
+def page_cases(target: Target) -> list[Case]:
+    """Return pages of members of each kind: of the smallest audience, and the first and the last of the largest."""
 
     def page(path: str, token: str, members: int) -> list[Request]:
         return [Request("GET", f"{path}?page={members // PAGE}&offset={PAGE}", token)] * BLOCK
@@ -244,7 +244,12 @@ def pages(target: Target, plan: Plan) -> None:
             for last in (PAGE,) if members == PAGE else (PAGE, members):
                 name = f"{kind}, {members:,}, index {last - PAGE:,}"
                 cases.append(Case(name, partial(page, path, token, last)))
-    costs = measure(target, cases, plan)
+    return cases
+
+
+def pages(target: Target, plan: Plan) -> None:
+    """Measure a page of members at the beginning and at the end."""
+    costs = measure(target, page_cases(target), plan)
     head(f"1. a page of {PAGE} members, by size of the audience and place in it", costs)
     for kind in KINDS:
         small, early, late = (seen for name, seen in costs.items() if name.startswith(kind))

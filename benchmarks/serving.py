@@ -1,310 +1,151 @@
-"""What serving costs: the list, beside the least that uvicorn can do with the same bytes.
+"""What serving costs: the list, beside the least that uvicorn can do with the same bytes, and beside other mocks.
 
-`python benchmarks/serving.py`, or `make bench`, starts each server in a process of its own, all on one core, and has
-wrk load them in turn from another one. The first figure is CPU time of the server per request, user and system: other
-machines on the same host hardly move it. A run in which the host took more than 5 % of the time for others is
-repeated. Each figure is a median (least to most).
-
-What is measured is not asserted anywhere: people read it.
+`python -m benchmarks.serving`, or `make bench`, prints a report in Markdown; `make bench-peers` installs the other
+mocks before, and writes it to a file, with pictures. What is measured is not asserted anywhere: people read it.
 """
 
 import argparse
 import contextlib
+import importlib.util
 import os
-import platform
-import re
 import shutil
-import signal
-import socket
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-HERE = Path(__file__).parent
-HOST = "127.0.0.1"
-LIST = "/atoms/v1/audience"
-KEY = "sk_bench"
-SERVERS_CORE, LOADS_CORE = 0, 1
-TOO_MUCH_STEAL = 0.05
-TRIES = 4
-READY_SECONDS = 60.0
-_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
+from benchmarks import growth, machine, peers, starts
+from benchmarks.contenders import OURS, Contender, Unusable, ask, check, cores, floor, ours, started
+from benchmarks.goals import Findings
+from benchmarks.loads import Loads, run, times
+from benchmarks.results import report
+
+CONNECTIONS = (1, 16, 64)
+PICTURES = ("throughput.svg", "growth.svg")
 
 
 class Plan(NamedTuple):
-    """How many rounds there are, how many seconds each run takes, and how often a start is measured."""
+    """How much is measured.
+
+    Attributes:
+        rounds: how often everything is measured.
+        seconds: how long a run of load is.
+        warming: how long a server is loaded before, in seconds; those that compile while they run take long.
+        patience: how many runs may be repeated in all.
+        tenants: how many of them ask in turn.
+        rules: how many there are for others.
+        journal: how many exchanges it keeps where it is filled.
+        blocks: how often blocks of requests are measured.
+        requests: how many there are before memory is measured, of `tokens` tokens.
+        tokens: see there.
+    """
 
     rounds: int
     seconds: int
-    starts: int
+    warming: int
+    patience: int
+    tenants: tuple[int, ...]
+    rules: tuple[int, ...]
+    journal: int
+    blocks: int
+    requests: int
+    tokens: int
 
 
-class Contender(NamedTuple):
-    """A server: its name, the command that starts it on a port, and what it needs in its environment."""
-
-    name: str
-    command: Callable[[int], list[str]]
-    environment: dict[str, str]
+FULL = Plan(5, 3, 15, 20, (1, 10, 100, 1_000, 10_000), (0, 10, 100, 1_000), 10_000, 20, 100_000, 1_000)
+QUICK = Plan(1, 1, 1, 0, (1, 10), (0, 10), 100, 1, 100, 10)
 
 
-class Run(NamedTuple):
-    """What one run of load measured.
-
-    Attributes:
-        cpu: seconds of CPU time of the server per request, user and system.
-        rate: requests a second.
-        p50: seconds within which half of the requests were answered.
-        p99: seconds within which 99 of 100 were.
-        steal: share of the time that the host took for others.
-    """
-
-    cpu: float
-    rate: float
-    p50: float
-    p99: float
-    steal: float
+def progress(what: str) -> None:
+    """Tell whoever waits what is measured now."""
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
-def python(*arguments: str) -> list[str]:
-    """Return a command of this interpreter's."""
-    return [sys.executable, *arguments]
-
-
-def ours(*flags: str) -> Callable[[int], list[str]]:
-    """Return what starts the mock with everything on; its log of single exchanges is off."""
-    return lambda port: python("-m", "mock_atoms", "serve", "--port", str(port), "--log-level", "warning", *flags)
-
-
-def floor(body: Path) -> Contender:
-    """Return the least that there can be."""
-    flags = ("--no-access-log", "--no-server-header", "--no-proxy-headers", "--lifespan", "off", "--log-level", "error")
-    return Contender(
-        "raw ASGI",
-        lambda port: python("-m", "uvicorn", "floor:app", "--app-dir", str(HERE), "--port", str(port), *flags),
-        {"FLOOR_BODY": str(body)},
-    )
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.create_server((HOST, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def ask(port: int, key: str = KEY) -> bytes:
-    """Return the list that a server answers."""
-    request = urllib.request.Request(f"http://{HOST}:{port}{LIST}", headers={"Authorization": f"Bearer {key}"})
-    with urllib.request.urlopen(request, timeout=READY_SECONDS) as answer:
-        content: bytes = answer.read()
-        return content
-
-
-def until_ready(port: int) -> None:
-    """Wait for the first answer."""
-    deadline = time.monotonic() + READY_SECONDS
-    while True:
-        try:
-            ask(port)
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.002)
-        else:
-            return
-
-
-@contextlib.contextmanager
-def started(contender: Contender) -> Iterator[tuple[int, int]]:
-    """Start a server on its core; yield the ids of its process and its port once it answers."""
-    port = free_port()
-    process = subprocess.Popen(
-        contender.command(port),
-        env={**os.environ, **contender.environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    os.sched_setaffinity(process.pid, {SERVERS_CORE})
-    try:
-        until_ready(port)
-        yield process.pid, port
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-
-
-def cpu_seconds(process_id: int) -> float:
-    """Return the CPU time that a process and those that it started have taken."""
-    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
-    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
-    return own + sum(cpu_seconds(int(child)) for child in children)
-
-
-def host_times() -> tuple[int, int]:
-    """Return what the host has taken for others, and all time, in ticks of all cores."""
-    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-    return fields[7], sum(fields)
-
-
-def load(process_id: int, port: int, connections: int, seconds: int) -> Run:
-    """Load a server once."""
-    stolen, whole = host_times()
-    before = cpu_seconds(process_id)
-    told = subprocess.run(
-        [
-            *("taskset", "--cpu-list", str(LOADS_CORE), "wrk", "--threads", "1", "--latency", "--timeout", "60s"),
-            *("--connections", str(connections), "--duration", f"{seconds}s"),
-            *("--header", f"Authorization: Bearer {KEY}", f"http://{HOST}:{port}{LIST}"),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    taken = cpu_seconds(process_id) - before
-    stolen_since, whole_since = host_times()
-    if "Non-2xx" in told or "Socket errors" in told:
-        raise RuntimeError(f"not every answer was the list:\n{told}")
-    return Run(
-        cpu=taken / int(_found(r"(\d+) requests in", told)),
-        rate=float(_found(r"Requests/sec: +([\d.]+)", told)),
-        p50=_seconds(_found(r" 50% +(\S+)", told)),
-        p99=_seconds(_found(r" 99% +(\S+)", told)),
-        steal=(stolen_since - stolen) / (whole_since - whole),
-    )
-
-
-def _found(pattern: str, text: str) -> str:
-    match = re.search(pattern, text)
-    if match is None:
-        raise RuntimeError(f"wrk did not tell {pattern!r}:\n{text}")
-    return match[1]
-
-
-def _seconds(text: str) -> float:
-    number, unit = float(_found(r"([\d.]+)", text)), _found(r"([a-z]+)", text)
-    return number * _UNITS[unit]
-
-
-def quiet_load(process_id: int, port: int, connections: int, seconds: int) -> Run:
-    """Load a server, once more where the host was busy with others; the quietest run of some counts."""
-    runs: list[Run] = []
-    while not runs or (runs[-1].steal > TOO_MUCH_STEAL and len(runs) < TRIES):
-        runs.append(load(process_id, port, connections, seconds))
-    return min(runs, key=lambda run: run.steal)
-
-
-def in_turn(contenders: Sequence[Contender], connections: int, plan: Plan) -> dict[str, list[Run]]:
-    """Load all contenders in turn, each in every round."""
-    runs: dict[str, list[Run]] = {contender.name: [] for contender in contenders}
+def lists(contenders: list[Contender], plan: Plan, loads: Loads, found: Findings) -> None:
+    """Measure the list, with more and more connections."""
     with contextlib.ExitStack() as stack:
-        servers = [(contender.name, *stack.enter_context(started(contender))) for contender in contenders]
-        for _, process_id, port in servers:
-            load(process_id, port, connections, 1)  # to be warm
-        for _ in range(plan.rounds):
-            for name, process_id, port in servers:
-                runs[name].append(quiet_load(process_id, port, connections, plan.seconds))
-    return runs
+        servers = {contender.name: stack.enter_context(started(contender)) for contender in contenders}
+        for name, server in servers.items():
+            progress(f"warming {name}")
+            run(server, max(CONNECTIONS), plan.warming)
+        for connections in CONNECTIONS:
+            progress(f"the list, connections: {connections}")
+            found.lists[connections] = loads.in_turn(servers, connections, plan.rounds)
 
 
-def start_seconds(contender: Contender) -> float:
-    """Return how long it takes from the start of a process to its first answer."""
-    begin = time.perf_counter()
-    with started(contender):
-        return time.perf_counter() - begin
+def present(contenders: list[Contender], content: bytes, found: Findings) -> list[Contender]:
+    """Return the contenders that answer the list; of the others, tell why they do not."""
+    usable = []
+    for contender in contenders:
+        try:
+            with started(contender) as server:
+                check(server, content)
+        except Unusable as reason:
+            found.absent[contender.name] = str(reason)
+        else:
+            usable.append(contender)
+    for name, why in found.absent.items():
+        progress(f"{name} is not measured: {why}")
+    return usable
 
 
-def import_seconds() -> float:
-    """Return how long Python takes to import what serves."""
-    begin = time.perf_counter()
-    subprocess.run(python("-c", "import fastapi, uvicorn"), check=True)
-    return time.perf_counter() - begin
-
-
-def first_seconds(port: int, times: int) -> tuple[list[float], list[float]]:
-    """Return how long lists take that are asked for by a token that was never seen, and by one that was."""
-    first: list[float] = []
-    again: list[float] = []
-    for number in range(times):
-        for durations, key in ((first, f"sk_new_{number}"), (again, KEY)):
-            begin = time.perf_counter()
-            ask(port, key)
-            durations.append(time.perf_counter() - begin)
-    return first, again
-
-
-def shown(values: Sequence[float], scale: float, digits: int = 1) -> str:
-    """Return a median, the least and the most."""
-    median, least, most = (
-        f"{value * scale:,.{digits}f}" for value in (statistics.median(values), min(values), max(values))
-    )
-    return f"{median} ({least} to {most})"
-
-
-def ratio(values: Sequence[float], others: Sequence[float]) -> str:
-    """Return how two medians compare."""
-    return f"{statistics.median(values) / statistics.median(others):.2f}"
-
-
-def tables(plan: Plan) -> Iterator[str]:
-    """Measure, and yield the lines of the tables in Markdown as they are known."""
-    with started(Contender("ours", ours(), {})) as (_, port):
-        content = ask(port)
-        first, again = first_seconds(port, plan.starts * 10)
-    with tempfile.TemporaryDirectory() as folder:
-        body = Path(folder) / "body"
-        body.write_bytes(content)
-        least, mock = floor(body), Contender("mock-atoms", ours(), {})
-        yield f"The list is of {len(content):,} bytes; {_machine()}."
-        yield ""
-        yield "| connections | server | CPU a request, µs | requests a second | p50, ms | p99, ms |"
-        yield "|---|---|---|---|---|---|"
-        for connections in (1, 16, 64):
-            runs = in_turn([least, mock], connections, plan)
-            for name, measured in runs.items():
-                cpu, rate, p50, p99, _ = zip(*measured, strict=True)
-                figures = (shown(cpu, 1e6), shown(rate, 1, 0), shown(p50, 1e3, 2), shown(p99, 1e3, 2))
-                yield f"| {connections} | {name} | {' | '.join(figures)} |"
-            of_floor, of_mock = (
-                zip(*(run[:-1] for run in runs[name]), strict=True) for name in (least.name, mock.name)
-            )
-            ratios = [ratio(ours, theirs) for theirs, ours in zip(of_floor, of_mock, strict=True)]
-            yield f"| {connections} | **mock-atoms / raw ASGI** | {' | '.join(f'**{each}**' for each in ratios)} |"
-    starts, imports = [], []
-    for _ in range(plan.starts):
-        starts.append(start_seconds(Contender("ours", ours(), {})))
-        imports.append(import_seconds())
-    yield ""
-    yield "| | ms | ratio |"
-    yield "|---|---|---|"
-    yield f"| start of the process to its first answer | {shown(starts, 1e3)} | {ratio(starts, imports)} |"
-    yield f"| `import fastapi, uvicorn` alone | {shown(imports, 1e3)} | 1 |"
-    yield f"| list of a token never seen | {shown(first, 1e3, 2)} | {ratio(first, again)} |"
-    yield f"| list once more | {shown(again, 1e3, 2)} | 1 |"
-
-
-def _machine() -> str:
-    packages = ", ".join(f"{name} {version(name)}" for name in ("uvicorn", "uvloop", "httptools", "fastapi"))
-    return f"{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}, {packages}"
+def measure(plan: Plan, *, with_peers: bool) -> tuple[Findings, int]:
+    """Measure all; return what was found, and how long the list is."""
+    found, mock = Findings(journal_size=plan.journal), ours()
+    loads, short = Loads(plan.seconds, plan.patience), Loads(max(1, plan.seconds - 1), plan.patience)
+    with tempfile.TemporaryDirectory() as name, started(mock) as server:
+        folder = Path(name)
+        content = ask(server.port)
+        (folder / "list").write_bytes(content)
+        others: list[Contender] = []
+        if with_peers:
+            others, found.absent = peers.find(folder, content)
+            others = present(others, content, found)
+        else:
+            found.absent = {peer.name: "peers were not asked for" for peer in peers.PEERS}
+        server.hold()
+        lists([floor(folder / "list"), mock, *others], plan, loads, found)
+        progress("starts")
+        found.starts = starts.in_turn([mock, *others], plan.rounds)
+        progress("first lists, pages")
+        found.first, found.pages = growth.first_lists(plan.blocks), growth.pages(plan.blocks)
+        progress("the journal, the log")
+        found.journal = growth.journal(plan.journal, plan.rounds)
+        found.log = growth.access_log(short, plan.rounds)
+        progress("rules, tenants")
+        found.rules = growth.rules(short, plan.rules, plan.rounds)
+        found.tenants = growth.tenants(short, plan.tenants, plan.rounds)
+        progress("memory")
+        for contender in (mock, *others):
+            if contender.name in {OURS, "Prism"}:
+                found.resident[contender.name] = growth.resident(contender, plan.requests, plan.tokens)
+    return found, len(content)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print or write what was found."""
     parser = argparse.ArgumentParser(description="Measure what serving costs.")
-    parser.add_argument("--quick", action="store_true", help="only see that it runs")
+    parser.add_argument("--quick", action="store_true", help="only see that it runs, without peers")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="write RESULTS.md and pictures there")
+    given = parser.parse_args()
     if shutil.which("wrk") is None:
         parser.exit(2, "wrk is not installed: apt-get install wrk\n")
-    plan = Plan(1, 1, 1) if parser.parse_args().quick else Plan(5, 4, 7)
-    for line in tables(plan):
-        print(line, flush=True)
+    if given.output and importlib.util.find_spec("matplotlib") is None:
+        parser.exit(2, "matplotlib is not installed: pip install '.[bench]'\n")
+    os.sched_setaffinity(0, {cores()[1]})
+    begin, before = time.monotonic(), times()
+    found, length = measure(QUICK if given.quick else FULL, with_peers=not given.quick)
+    after, minutes = times(), (time.monotonic() - begin) / 60
+    steal = (after.stolen - before.stolen) / (after.whole - before.whole)
+    facts = {**machine.facts(), "took": f"{minutes:.1f} minutes, {steal:.1%} of which the host took for others"}
+    print(report(found, length, facts))
+    if given.output:
+        from benchmarks import plots  # noqa: PLC0415 - only pictures need what draws them
+
+        plots.throughput(found.lists, given.output / PICTURES[0])
+        plots.growth(found, given.output / PICTURES[1])
+        (given.output / "RESULTS.md").write_text(report(found, length, facts, PICTURES), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What the mock costs, measured: `python -m benchmarks.serving`, and `audiences` and `soak` beside it."""

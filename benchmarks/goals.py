@@ -1,0 +1,159 @@
+"""What was found, and how it compares with what was aimed at."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from benchmarks.audiences import Cost
+from benchmarks.contenders import FLOOR, OURS
+from benchmarks.loads import Run
+from benchmarks.starts import IMPORT
+
+Costs = Sequence[Run] | Sequence[Cost]
+
+
+@dataclass
+class Findings:
+    """All that was measured.
+
+    Attributes:
+        lists: the list, by connections and server.
+        starts: from the start of the process to the first list, by server.
+        first: the list of tokens never seen, and once more.
+        resident: bytes resident after many lists, by server.
+        tenants: the list, by how many tenants ask for it in turn.
+        rules: the list, by how many rules there are for others.
+        journal: the list, by how many requests there were since the journal was empty.
+        journal_size: how many exchanges it keeps.
+        log: the list, with a log of exchanges and without.
+        pages: pages of members, by audience and place.
+        absent: the peers that were not measured, and why.
+    """
+
+    lists: dict[int, dict[str, list[Run]]] = field(default_factory=dict)
+    starts: dict[str, list[Cost]] = field(default_factory=dict)
+    first: dict[str, list[Cost]] = field(default_factory=dict)
+    resident: dict[str, int] = field(default_factory=dict)
+    tenants: dict[int, list[Run]] = field(default_factory=dict)
+    rules: dict[int, list[Run]] = field(default_factory=dict)
+    journal: dict[int, list[Cost]] = field(default_factory=dict)
+    journal_size: int = 0
+    log: dict[str, list[Run]] = field(default_factory=dict)
+    pages: dict[str, list[Cost]] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+
+
+class Goal(NamedTuple):
+    """What a figure shall be at most, or at least, and what is aimed at beyond that."""
+
+    limit: float
+    at_least: bool = False
+    aim: float | None = None
+    unit: str = ""
+
+    def __str__(self) -> str:
+        aim = f" (aim: {self.aim:g})" if self.aim is not None else ""
+        return f"{'≥' if self.at_least else '≤'} {self.limit:g}{self.unit}{aim}"
+
+    def met_by(self, figure: float) -> bool:
+        """Return whether a figure is as it shall be."""
+        return figure >= self.limit if self.at_least else figure <= self.limit
+
+
+class Row(NamedTuple):
+    """One goal, and what was measured.
+
+    Attributes:
+        what: what is measured.
+        against: what it is compared with.
+        goal: what it shall be.
+        cpu: how CPU time compares; none where nothing was measured.
+        other: how time, rate or memory compares.
+        by_cpu: whether the goal is about CPU time.
+    """
+
+    what: str
+    against: str
+    goal: Goal
+    cpu: float | None
+    other: float | None
+    by_cpu: bool = False
+
+    @property
+    def figure(self) -> float | None:
+        """The figure that the goal is about."""
+        return self.cpu if self.by_cpu else self.other
+
+
+def median(runs: Costs, figure: str) -> float:
+    """Return the median of one of the figures of some runs."""
+    return statistics.median(float(getattr(run, figure)) for run in runs)
+
+
+Pair = tuple[float | None, float | None]
+
+
+def ratios(above: Costs | None, below: Costs | None, other: str) -> Pair:
+    """Return how two medians of CPU time compare, and two of another figure; nothing where one was not measured."""
+    if not above or not below:
+        return None, None
+    return median(above, "cpu") / median(below, "cpu"), median(above, other) / median(below, other)
+
+
+def rows(found: Findings) -> list[Row]:
+    """Return every goal, with what was found."""
+    return [*_lists(found), *_once(found), *_growth(found)]
+
+
+def _lists(found: Findings) -> Iterator[Row]:
+    def against(name: str, what: str, goal: Goal, *, by_cpu: bool = False) -> Iterator[Row]:
+        for connections, runs in found.lists.items():
+            if connections > 1:
+                compared = ratios(runs.get(OURS), runs.get(name), "rate")
+                yield Row(f"list, {connections} connections: {what}", name, goal, *compared, by_cpu=by_cpu)
+
+    rate = "requests a second"
+    yield from against(FLOOR, "CPU time per request", Goal(1.6, aim=1.25), by_cpu=True)
+    yield from against(FLOOR, rate, Goal(0.60, at_least=True, aim=0.80))
+    yield from against("WireMock", rate, Goal(2.5, at_least=True))
+    yield from against("Prism", rate, Goal(10, at_least=True))
+    yield from against("Mockoon", rate, Goal(10, at_least=True))
+    one, ours = found.lists.get(1, {}), found.lists.get(64, {}).get(OURS)
+    yield Row("list, 1 connection: p50", FLOOR, Goal(1.6), *ratios(one.get(OURS), one.get(FLOOR), "p50"))
+    tail = median(ours, "p99") / median(ours, "p50") if ours else None
+    yield Row("list, 64 connections: p99", "its own p50", Goal(4), None, tail)
+
+
+def _once(found: Findings) -> Iterator[Row]:
+    peers = dict(found.starts)
+    ours, imported = peers.pop(OURS, None), peers.pop(IMPORT, None)
+    start = "start of the process to its first list"
+    yield Row(start, f"`{IMPORT}`", Goal(1.35), *ratios(ours, imported, "wall"))
+    fastest = min(peers, key=lambda name: median(peers[name], "wall"), default="")
+    against = f"the fastest peer: {fastest}" if fastest else "the fastest peer"
+    yield Row(start, against, Goal(0.5), *ratios(ours, peers.get(fastest), "wall"))
+    more: Pair = (None, None)
+    if (new := found.first.get("never seen")) and (again := found.first.get("once more")):
+        more = (1e3 * (median(new, "cpu") - median(again, "cpu")), 1e3 * (median(new, "wall") - median(again, "wall")))
+    yield Row("list of a token never seen: time beyond", "the list once more", Goal(1.5, unit=" ms"), *more)
+    both = OURS in found.resident and "Prism" in found.resident
+    memory = found.resident[OURS] / found.resident["Prism"] if both else None
+    yield Row("resident memory after the load of many tenants", "Prism", Goal(0.8), None, memory)
+
+
+def _growth(found: Findings) -> Iterator[Row]:
+    def row(what: str, against: str, compared: Pair, limit: float = 1.15) -> Row:
+        return Row(what, against, Goal(limit), *compared, by_cpu=True)
+
+    for name, runs in (("tenants", found.tenants), ("rules for others", found.rules)):
+        least, most = min(runs, default=0), max(runs, default=0)
+        yield row(f"list: {most:,} {name}", f"{least:,}", ratios(runs.get(most), runs.get(least), "rate"))
+    before = [cost for since, costs in found.journal.items() if since < found.journal_size for cost in costs]
+    full = [cost for since, costs in found.journal.items() if since >= found.journal_size for cost in costs]
+    yield row("list: journal full", "while it fills", ratios(full, before, "wall"))
+    logged, silent = found.log.get("log to a file"), found.log.get("no log")
+    yield row("list, 1 connection: access log to a file", "no log", ratios(logged, silent, "p50"))
+    for kind in ("generated", "uploaded"):
+        late, early = (found.pages.get(f"{kind}, 10,000, index {index}") for index in ("9,990", "0"))
+        yield row(f"page at 9,990 of 10,000 members, {kind}", "page at 0", ratios(late, early, "wall"), 1.2)

@@ -1,0 +1,125 @@
+"""Does a request cost more where the server holds more: tenants, rules for others, exchanges, a log, members?"""
+
+import contextlib
+import itertools
+import json
+import statistics
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks import audiences
+from benchmarks.audiences import Case, Cost, Costs, Request, Target
+from benchmarks.contenders import LIST, Contender, Server, ours, started
+from benchmarks.loads import Loads, Run, rotating
+
+CONNECTIONS = 16
+SHIFTS = 10
+"""In how many parts the journal is filled, and then filled once more."""
+AGAIN = Request("GET", LIST)
+
+
+@contextlib.contextmanager
+def target_of(server: Server) -> Iterator[Target]:
+    """Yield one connection to a server, which counts what each request costs."""
+    with contextlib.closing(Target(server.process_id, server.port)) as target:
+        yield target
+
+
+@contextlib.contextmanager
+def one_each(contenders: Mapping[int, Contender]) -> Iterator[dict[int, Server]]:
+    """Start a server for each size."""
+    with contextlib.ExitStack() as stack:
+        yield {size: stack.enter_context(started(contender)) for size, contender in contenders.items()}
+
+
+def tenants(loads: Loads, sizes: Sequence[int], rounds: int) -> dict[int, list[Run]]:
+    """Measure the list, asked for by more and more tenants in turn, each of which was there before.
+
+    Lists are not of the same length. The fewer tenants there are, the closer each is to the mean of all.
+    """
+    with one_each({size: ours() for size in sizes}) as servers, tempfile.TemporaryDirectory() as folder:
+        with target_of(servers[max(sizes)]) as target:
+            lengths = {
+                token: len(target.send(AGAIN._replace(token=token)))
+                for token in (f"sk_tenant_{number:05}" for number in range(max(sizes)))
+            }
+        mean = statistics.mean(lengths.values())
+        tokens = sorted(lengths, key=lambda token: abs(lengths[token] - mean))
+        scripts = {}
+        for size, server in servers.items():
+            path = Path(folder) / str(size)
+            path.write_text("\n".join(tokens[:size]), encoding="ascii")
+            scripts[size] = rotating(path)
+            with target_of(server) as target:
+                for token in tokens[:size]:
+                    target.send(AGAIN._replace(token=token))
+        return loads.in_turn(servers, CONNECTIONS, rounds, scripts)
+
+
+def rules(loads: Loads, sizes: Sequence[int], rounds: int) -> dict[int, list[Run]]:
+    """Measure the list where there are more and more rules for tokens of others."""
+    with one_each({size: ours() for size in sizes}) as servers:
+        for size, server in servers.items():
+            with target_of(server) as target:
+                for number in range(size):
+                    rule = {"match": {"token": f"sk_other_{number}"}, "fault": "500"}
+                    body = json.dumps(rule).encode()
+                    target.send(Request("POST", "/__admin/faults", body=body, status=201))
+        return loads.in_turn(servers, CONNECTIONS, rounds)
+
+
+def journal(size: int, rounds: int) -> dict[int, list[Cost]]:
+    """Measure the list while the journal fills, and as much longer: by how many requests there were before.
+
+    It is emptied before each round, on the same server, whose memory has grown in a first one that does not count.
+    """
+    part = size // SHIFTS
+    costs: dict[int, list[Cost]] = {}
+    with started(ours("--journal-size", str(size))) as server, target_of(server) as target:
+        for number in range(-1, rounds):
+            target.send(Request("DELETE", "/__admin/requests"))
+            for before in range(0, 2 * size, part):
+                cost = target.cost([AGAIN] * part)
+                if number >= 0:
+                    costs.setdefault(before, []).append(cost)
+    return costs
+
+
+def access_log(loads: Loads, rounds: int) -> dict[str, list[Run]]:
+    """Measure one connection, with the log of each exchange in a file and without."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        contenders = {
+            "no log": ours(log=Path(folder) / "warnings"),
+            "log to a file": ours("--log-level", "info", log=Path(folder) / "exchanges"),
+        }
+        servers = {name: stack.enter_context(started(contender)) for name, contender in contenders.items()}
+        runs = loads.in_turn(servers, 1, rounds)
+        if not (Path(folder) / "exchanges").read_bytes().count(LIST.encode()) > rounds:
+            raise RuntimeError("the log of exchanges is not in its file")
+        return runs
+
+
+def first_lists(rounds: int) -> Costs:
+    """Measure the list of tokens never seen, beside one that was."""
+    numbers = itertools.count()
+    cases = [
+        Case("never seen", lambda: [AGAIN._replace(token=f"sk_new_{next(numbers)}") for _ in range(10)]),
+        Case("once more", lambda: [AGAIN] * 10),
+    ]
+    with started(ours()) as server, target_of(server) as target:
+        return audiences.measure(target, cases, audiences.Plan(rounds, 60, 0))
+
+
+def pages(rounds: int) -> Costs:
+    """Measure pages of members, at the beginning of an audience and at its end."""
+    with started(ours()) as server, target_of(server) as target:
+        return audiences.measure(target, audiences.page_cases(target), audiences.Plan(rounds, 60, 0))
+
+
+def resident(contender: Contender, requests: int, tokens: int) -> int:
+    """Return how many bytes are resident after so many lists, asked for by so many tokens in turn."""
+    with started(contender) as server, target_of(server) as target:
+        for number in range(requests):
+            target.send(AGAIN._replace(token=f"sk_tenant_{number % tokens:05}"))
+        return server.resident_bytes()

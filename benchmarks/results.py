@@ -1,0 +1,115 @@
+"""The report, in Markdown: the goals, and the tables behind them."""
+
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from benchmarks.audiences import Cost
+from benchmarks.goals import Findings, Row, rows
+from benchmarks.loads import TOO_MUCH, Run
+
+HOW = f"""\
+All servers run on one core, what loads them on another; those that are not measured at the moment are held. They are
+measured in turn, there and back. CPU time is that of the server's processes, user and system, per request: whatever
+else runs hardly moves it. Time and rate come second. Steal is what the host took for its other guests, others is what
+other programs took, as shares of the machine's time: a run of load with more than {TOO_MUCH:.0%} of both is repeated,
+and the tables show the most of the runs that count. All other figures of the tables are medians (least to most).
+
+The list that is asked for is of {{length:,}} bytes, with a bearer token. mock-atoms runs with its journal and its
+faults on. WireMock has a stub that wants a bearer token, and its journal on, emptied before each run. Prism has the
+OpenAPI document of `mock-atoms openapi`, to which the list is added as the example. Mockoon has a route with a rule
+that wants a bearer token. None of them logs requests."""
+
+
+def shown(values: Sequence[float], scale: float = 1.0, digits: int = 1) -> str:
+    """Return a median, the least and the most."""
+    median, least, most = (
+        f"{value * scale:,.{digits}f}" for value in (statistics.median(values), min(values), max(values))
+    )
+    return f"{median} ({least} to {most})"
+
+
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table."""
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for line in lines:
+        yield f"| {' | '.join(line)} |"
+    yield ""
+
+
+def goal_line(row: Row) -> tuple[str, ...]:
+    """Return a goal, what was measured with the figure in bold that the goal is about, and whether it is met."""
+    figures = ["" if value is None else f"{value:.2f}{row.goal.unit}" for value in (row.cpu, row.other)]
+    if row.figure is None:
+        return (row.what, row.against, *figures, str(row.goal), "not measured")
+    judged = 0 if row.by_cpu else 1
+    figures[judged] = f"**{figures[judged]}**"
+    return (row.what, row.against, *figures, str(row.goal), "yes" if row.goal.met_by(row.figure) else "**no**")
+
+
+def run_line(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Return what runs of load measured."""
+    cpu, rate, p50, p99, steal, others = zip(*runs, strict=True)
+    most = (f"{100 * max(share):.1f}" for share in (steal, others))
+    return (shown(cpu, 1e6), shown(rate, 1, 0), shown(p50, 1e3, 2), shown(p99, 1e3, 2), *most)
+
+
+def run_table(first: str, lines: Mapping[str, Sequence[Run]]) -> Iterator[str]:
+    """Yield a table of runs of load."""
+    head = (first, "CPU a request, µs", "requests a second", "p50, ms", "p99, ms", "steal, %", "others, %")
+    return table(head, ((name, *run_line(runs)) for name, runs in lines.items()))
+
+
+def cost_table(first: str, unit: str, scale: float, lines: Mapping[str, Sequence[Cost]]) -> Iterator[str]:
+    """Yield a table of what requests or starts cost."""
+    return table(
+        (first, f"CPU, {unit}", f"time, {unit}"),
+        (
+            (name, *(shown([getattr(cost, figure) for cost in costs], scale) for figure in ("cpu", "wall")))
+            for name, costs in lines.items()
+        ),
+    )
+
+
+def details(found: Findings) -> Iterator[str]:
+    """Yield the tables behind the goals."""
+    yield from ("## The list", "")
+    for connections, by_server in found.lists.items():
+        yield from run_table(f"{connections} connections" if connections > 1 else "1 connection", by_server)
+    yield from ("## Starts and first lists", "")
+    yield from cost_table("start of the process to its first list", "ms", 1e3, found.starts)
+    yield from cost_table("list", "µs", 1e6, found.first)
+    yield from ("## Growth", "")
+    yield from run_table("tenants, 16 connections", {f"{size:,}": runs for size, runs in found.tenants.items()})
+    yield from run_table("rules for others, 16 connections", {f"{size:,}": runs for size, runs in found.rules.items()})
+    since = {f"{before:,}": costs for before, costs in found.journal.items()}
+    yield from cost_table(f"requests since a journal of {found.journal_size:,} was empty", "µs", 1e6, since)
+    yield from run_table("log, 1 connection", found.log)
+    yield from cost_table("page of 10 members", "µs", 1e6, found.pages)
+    memory = ((name, f"{size / 2**20:,.0f}") for name, size in found.resident.items())
+    yield from table(("after the load of many tenants", "MiB resident, all processes added up"), memory)
+
+
+def report(found: Findings, length: int, facts: Mapping[str, str], pictures: Sequence[str] = ()) -> str:
+    """Return the whole report; `facts` are about the machine and the measurement, `length` is that of the list."""
+    head = ("what", "against", "CPU time", "time, rate or memory", "goal", "met")
+    lines = [
+        "# Results of the benchmarks",
+        "",
+        "Written by `make bench-peers`, which repeats it; `make bench` needs no peers, and writes nothing.",
+        "",
+        *table(("", ""), facts.items()),
+        *(f"- **{name} was not measured**: {reason}" for name, reason in found.absent.items()),
+        *([""] if found.absent else []),
+        "## Goals",
+        "",
+        "A figure is how the first compares with the second. The one in bold is the one that the goal is about.",
+        "",
+        *table(head, map(goal_line, rows(found))),
+        *(f"![{name.removesuffix('.svg')}]({name})" for name in pictures),
+        *([""] if pictures else []),
+        HOW.format(length=length),
+        "",
+        *details(found),
+    ]
+    return "\n".join(lines)

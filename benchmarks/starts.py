@@ -1,0 +1,37 @@
+"""How long servers take to start, beside the import that ours cannot do without."""
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from benchmarks.audiences import Cost
+from benchmarks.contenders import Contender, cores, on_core, started
+
+IMPORT = "import fastapi, uvicorn"
+
+
+def start(contender: Contender) -> Cost:
+    """Return what it costs from the start of the process to its first list."""
+    begin = time.perf_counter()
+    with started(contender) as server:
+        return Cost(server.cpu_seconds(), time.perf_counter() - begin)
+
+
+def imported() -> Cost:
+    """Return what it costs a process to import what serves, on the same core."""
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(on_core(cores()[0], sys.executable, "-c", IMPORT), check=True)
+    wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Cost(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, wall)
+
+
+def in_turn(contenders: Sequence[Contender], rounds: int) -> dict[str, list[Cost]]:
+    """Start all in turn, after a first time that does not count: what is on disk is then in memory."""
+    costs: dict[str, list[Cost]] = {IMPORT: [], **{contender.name: [] for contender in contenders}}
+    for number in range(-1, rounds):
+        for name, cost in [(IMPORT, imported()), *((each.name, start(each)) for each in contenders)]:
+            if number >= 0:
+                costs[name].append(cost)
+    return costs
