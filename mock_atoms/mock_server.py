@@ -97,7 +97,7 @@ class MockServer(MockClient):
     def stop(self) -> None:
         """Stop the server; requests in flight may finish. Does nothing when it is not running."""
         if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
+            self._server.stop()
             self._thread.join()
             self._server = self._thread = None
         self._kept.close()

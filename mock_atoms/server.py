@@ -6,7 +6,9 @@ import logging
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from itertools import count
 from typing import Literal
 
 import uvicorn
@@ -23,6 +25,9 @@ from mock_atoms.tls import Certificate
 GRACE_SECONDS = 5
 """How long requests in flight may take to finish once the server is told to stop."""
 _BACKLOG = 2048
+_SECONDS_OF_TICK = 0.1
+_TURNS_TO_CLOSE = 3
+"""After so many turns of an event loop a connection is gone that was idle and is closed."""
 
 
 class ListenError(OSError):
@@ -124,11 +129,39 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept connections, then say so."""
+        self._loop, self._told = asyncio.get_running_loop(), asyncio.Event()
         await super().startup(sockets)
         self._on_ready()
 
+    def stop(self) -> None:
+        """Stop soon. Call it from any thread, once it is ready."""
+        self.should_exit = True
+        # The loop may have come to its end by itself.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._told.set)
+
+    async def main_loop(self) -> None:
+        """Do what there is to do ten times a second, until the server is to stop, which uvicorn would sleep through."""
+        ticks = count()
+        while not await self.on_tick(next(ticks)):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), _SECONDS_OF_TICK)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let requests in flight finish; those still held back near the end of the grace period are answered 503."""
+        """Let requests in flight finish; those still held back near the end of the grace period are answered 503.
+
+        Where nothing is in flight there is nothing to wait for.
+        """
+        for listener in self.servers:
+            listener.close()
+        for listening in sockets or ():
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        for _ in range(_TURNS_TO_CLOSE):
+            await asyncio.sleep(0)
+        if not self.server_state.connections and not self.server_state.tasks:
+            return
         timer = asyncio.get_running_loop().call_later(GRACE_SECONDS - 1, self._closing.announce)
         try:
             await super().shutdown(sockets)

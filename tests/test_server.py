@@ -15,6 +15,7 @@ from queue import Queue
 
 import httpx
 import pytest
+import uvicorn
 
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.mock import MockAtoms
@@ -234,6 +235,21 @@ def test_a_mock_server_leaves_nothing_behind() -> None:
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{mock.url}/audience")
     mock.stop()
+
+
+def test_a_stop_waits_for_nothing_where_nothing_is_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = []
+
+    async def waiting(*_arguments: object) -> None:
+        waits.append(1)
+
+    monkeypatch.setattr(uvicorn.Server, "shutdown", waiting)
+    with MockServer() as mock, httpx.Client() as http:
+        assert http.get(f"{mock.url}/audience", headers=ACME).is_success
+        mock.stop()
+        assert waits == []
+        with pytest.raises(httpx.ConnectError):
+            http.get(f"{mock.url}/audience")
 
 
 def test_a_mock_server_runs_once_at_a_time_and_again_with_what_it_had() -> None:
