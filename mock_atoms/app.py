@@ -130,7 +130,7 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     routes = vendor_app(mock.catalogues)
     vendor: ASGIApp = Express(routes)
     if mock.settings.replay:
-        vendor = Replay(vendor, mock.store, mock.rendering)
+        vendor = Replay(vendor, mock.store, mock.rendering, mock.shortcuts)
     vendor = Faults(vendor, mock.engine, mock.store, Holder(mock.closing))
     vendor = Observe(Cors(vendor, origins), mock)
     vendor = Identify(vendor, mock)

@@ -55,7 +55,7 @@ def operation_of(method: str, below: str) -> Operation:
 def documented_operation(method: str, below: str) -> str:
     """Return the name of the documented operation of a request, empty where there is none."""
     name = operation_of(method, below).name
-    return name if name in OPERATIONS else ""
+    return next((documented for documented in OPERATIONS if documented == name), "")  # one text for all
 
 
 class ApiError(Exception):

@@ -31,7 +31,8 @@ class Exchange:
         delay_ms: how long a fault holds the answer back.
         spoiled: whether the answer is of a success, with a body that is wrong on purpose.
         is_plain: whether it was asked for no fault, and none could strike it.
-        is_replayed: whether the answer was rendered for another request before.
+        keep_shortcut: keeps the way to the answer, where that was rendered for another request before; it is given the
+            digest and the head of the request.
     """
 
     method: str
@@ -46,7 +47,7 @@ class Exchange:
     delay_ms: float = 0.0
     spoiled: bool = False
     is_plain: bool = False
-    is_replayed: bool = False
+    keep_shortcut: Callable[..., None] | None = None
 
 
 ABORTED = "aborted"

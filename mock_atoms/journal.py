@@ -58,6 +58,25 @@ def weight_of(headers: Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
     return sum(_HEADER_BYTES + len(name) + len(value) for name, value in headers)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AnswerHead:
+    """What an answer says before its body, but for the `x-request-id` that is its own. Those that are alike share one.
+
+    Attributes:
+        headers: lower-case names and values.
+        weight: how many bytes it is counted with.
+    """
+
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    weight: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", weight_of(self.headers))
+
+
+NO_ANSWER = AnswerHead()
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
     """One exchange. It is made when the request arrives, and is whole before the client has seen the whole answer.
@@ -77,7 +96,7 @@ class Entry:
         ended: when it was over, on the same clock; `None` while it is in flight.
         ending: how it ended, see `ANSWERED`.
         status: HTTP status of the answer, 0 where there was none.
-        answer_headers: lower-case names and values.
+        answer: what the answer says before its body.
         bytes_sent: how many bytes of an answer's body were sent.
         faults: ids of the rules that struck.
         reason: why the answer is what it is, a slug, where it is the mock's doing and not the API's.
@@ -101,7 +120,7 @@ class Entry:
     ended: float | None = None
     ending: str | None = None
     status: int = 0
-    answer_headers: Sequence[tuple[bytes, bytes]] = ()
+    answer: AnswerHead = NO_ANSWER
     bytes_sent: int = 0
     faults: tuple[str, ...] = ()
     reason: str | None = None
@@ -165,10 +184,16 @@ class Entry:
         pairs = (pair.partition("=") for line in self.header("cookie") for pair in line.split(";"))
         return _gather((name.strip(), value.strip().strip('"')) for name, equals, value in pairs if equals)
 
+    def answer_headers(self) -> list[tuple[str, str]]:
+        """Return names, in lower case, and values of the answer's headers."""
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.answer.headers]
+        if self.status and not any(name == "x-request-id" for name, _ in headers):
+            headers.insert(0, ("x-request-id", self.id))
+        return headers
+
     def answer_header(self, name: str) -> str | None:
         """Return the value of the answer's header `name`, lower-case."""
-        wanted = name.encode()
-        return next((value.decode("latin-1") for key, value in self.answer_headers if key == wanted), None)
+        return next((value for key, value in self.answer_headers() if key == name), None)
 
 
 def _gather(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -258,7 +283,7 @@ class Journal:
         return lambda: self._watchers.remove(notice)
 
     def _weigh(self, entry: Entry) -> None:
-        weight = _ENTRY_BYTES + entry.head.weight + len(entry.body) + weight_of(entry.answer_headers)
+        weight = _ENTRY_BYTES + entry.head.weight + len(entry.body) + entry.answer.weight
         self._bytes += weight - entry.weight
         entry.weight = weight
         while len(self._entries) > self.size or (self._bytes > self._max_bytes and len(self._entries) > 1):

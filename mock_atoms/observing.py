@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mock_atoms.connections import BROKEN
 from mock_atoms.errors import documented_operation
 from mock_atoms.exchange import ABORTED, SCOPE_KEY, UNKNOWN_MAGIC_WORD, Exchange
-from mock_atoms.journal import ANSWERED, BODY_CAP, Entry, Head, Journal
+from mock_atoms.journal import ANSWERED, BODY_CAP, AnswerHead, Entry, Head, Journal
 from mock_atoms.mock import MockAtoms
 from mock_atoms.shortcuts import SHORTCUT
 from mock_atoms.store import TenantState
@@ -44,7 +44,6 @@ class Observe:
         self._telemetry = mock.telemetry
         self._fixtures = mock.fixtures
         self._engine = mock.engine
-        self._shortcuts = mock.shortcuts
         self._clock = mock.clock
         self._patience = patience
 
@@ -68,7 +67,8 @@ class Observe:
                 entry.answering = self._clock()
                 exchange.reason = exchange.reason or self._doubt(exchange.caller)
                 exchange.status = message["status"]
-                entry.answer_headers = message["headers"] = _marked(message["headers"], exchange, request_id)
+                entry.answer = AnswerHead(_marked(message["headers"], exchange))
+                message["headers"] = _with_id(entry.answer.headers, request_id)
             else:
                 if exchange.method == "HEAD":
                     message["body"] = b""
@@ -76,8 +76,8 @@ class Observe:
                 if not message.get("more_body"):
                     is_gone = intake is not None and intake.is_gone
                     self._finish(exchange, entry, intake, ABORTED if is_gone else ANSWERED)
-                    if intake is None and exchange.is_plain and exchange.is_replayed and exchange.reason is None:
-                        self._keep_shortcut(scope, exchange, entry)
+                    if intake is None and exchange.is_plain and exchange.reason is None:
+                        _keep_shortcut(scope, exchange, entry)
             await send(message)
 
         try:
@@ -85,11 +85,6 @@ class Observe:
         finally:
             if entry.ended is None:
                 self._finish(exchange, entry, intake, ABORTED)
-
-    def _keep_shortcut(self, scope: Scope, exchange: Exchange, entry: Entry) -> None:
-        digest = scope.get("extensions", {}).get(SHORTCUT)
-        if digest is not None and exchange.below is not None:
-            self._shortcuts.keep(digest, entry.head, exchange.below, scope["query_string"])
 
     def _doubt(self, caller: Caller | Nobody) -> str | None:
         """Return what the answer should say of a key that seems to ask for something that is not there."""
@@ -128,6 +123,12 @@ class Observe:
         entry.faults, entry.reason = exchange.faults, exchange.reason
         entry.delay_ms, entry.spoiled = exchange.delay_ms, exchange.spoiled
         self._telemetry.end(entry, ending)
+
+
+def _keep_shortcut(scope: Scope, exchange: Exchange, entry: Entry) -> None:
+    digest = scope.get("extensions", {}).get(SHORTCUT)
+    if digest is not None and exchange.keep_shortcut is not None:
+        exchange.keep_shortcut(digest, entry.head)
 
 
 def _count(state: TenantState) -> int:
@@ -206,11 +207,16 @@ class Intake:
             self._entry.body_rest = blake2b(self._kept[BODY_CAP:] + self._rest.digest(), digest_size=16).digest()
 
 
-def _marked(headers: Headers, exchange: Exchange, request_id: bytes) -> Headers:
-    """Return `headers` with a request id, unless a rule wrote one, and with what the mock says of its answer."""
+def _with_id(headers: Headers, request_id: bytes) -> Headers:
+    """Return `headers` with a request id, unless a rule wrote one."""
+    if any(name == b"x-request-id" for name, _ in headers):
+        return headers
+    return [(b"x-request-id", request_id), *headers]
+
+
+def _marked(headers: Headers, exchange: Exchange) -> Headers:
+    """Return `headers` with what the mock says of its answer."""
     marked = [*headers]
-    if not any(name == b"x-request-id" for name, _ in headers):
-        marked.append((b"x-request-id", request_id))
     if exchange.faults:
         marked.append((FAULT_HEADER, ",".join(exchange.faults).encode()))
     if exchange.reason:

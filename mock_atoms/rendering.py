@@ -1,9 +1,9 @@
 """Answers that were rendered of what tenants hold, to be sent again as they are."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
-from functools import cached_property
 
+from mock_atoms.journal import AnswerHead
+from mock_atoms.recent import Recent
 from mock_atoms.store import TenantState
 
 MAX_SIZE = 96 * 1024 * 1024
@@ -25,18 +25,26 @@ class Rendered:
     """A whole answer with the status 200.
 
     Attributes:
-        headers: lower-case names and values.
-        body: its body.
+        head: what it says before its body, but for its `x-request-id`.
+        tail: all of it, from these headers on, as HTTP/1.1 has it.
+        length: of how many bytes its body is.
+        used: when it was sent last, as a number that only grows.
+        is_kept: whether it is kept still.
     """
 
-    def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
-        self.headers = tuple(headers)
-        self.body = body
+    __slots__ = ("head", "is_kept", "length", "tail", "used")
 
-    @cached_property
-    def lines(self) -> bytes:
-        """Its headers, as HTTP/1.1 has them."""
-        return b"".join(b"%b: %b\r\n" % header for header in self.headers)
+    def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
+        self.head = AnswerHead(tuple(headers))
+        self.tail = b"".join([*(b"%b: %b\r\n" % header for header in headers), b"\r\n", body])
+        self.length = len(body)
+        self.used = 0
+        self.is_kept = False
+
+    @property
+    def body(self) -> bytes:
+        """Its body."""
+        return self.tail[len(self.tail) - self.length :]
 
 
 class Rendering:
@@ -48,25 +56,28 @@ class Rendering:
 
     def __init__(self, max_size: int = MAX_SIZE) -> None:
         self._max_size = max_size
-        self._answers: OrderedDict[Key, Rendered] = OrderedDict()
+        self._answers: Recent[Key, Rendered] = Recent()
         self._size = 0
 
     def get(self, key: Key) -> Rendered | None:
         """Return what was rendered, if it is known."""
         answer = self._answers.get(key)
         if answer is not None:
-            self._answers.move_to_end(key)
+            self._answers.use(answer)
         return answer
+
+    def use(self, answer: Rendered) -> None:
+        """Count `answer`, which is kept still, as used now."""
+        self._answers.use(answer)
 
     def keep(self, key: Key, answer: Rendered) -> None:
         """Keep what was rendered, unless it is long."""
-        if len(answer.body) > MAX_ANSWER or key in self._answers:
+        if answer.length > MAX_ANSWER or self._answers.get(key) is not None:
             return
-        self._answers[key] = answer
-        self._size += _ANSWER_BYTES + len(answer.body)
+        self._answers.keep(key, answer)
+        self._size += _ANSWER_BYTES + answer.length
         while self._size > self._max_size:
-            _, gone = self._answers.popitem(last=False)
-            self._size -= _ANSWER_BYTES + len(gone.body)
+            self._size -= _ANSWER_BYTES + self._answers.drop_oldest().length
 
     def forget(self) -> None:
         """Forget all: what tenants begin with may be something else from now on."""

@@ -3,12 +3,14 @@
 There is one source of truth, the routes: here nothing is made.
 """
 
+from functools import partial
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.exchange import SCOPE_KEY, Exchange
 from mock_atoms.rendering import Rendered, Rendering, key_of
+from mock_atoms.shortcuts import Shortcuts
 from mock_atoms.store import Store
 from mock_atoms.tenancy import Caller
 from mock_atoms.tokens import conceal_url
@@ -21,12 +23,14 @@ class Replay:
         app: what renders.
         store: tells what tenants hold.
         rendering: what was rendered.
+        shortcuts: are kept of what is sent again.
     """
 
-    def __init__(self, app: ASGIApp, store: Store, rendering: Rendering) -> None:
+    def __init__(self, app: ASGIApp, store: Store, rendering: Rendering, shortcuts: Shortcuts) -> None:
         self._app = app
         self._store = store
         self._rendering = rendering
+        self._shortcuts = shortcuts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, as ASGI has it."""
@@ -38,9 +42,9 @@ class Replay:
         key, mark = await self._store.view(tenant, lambda state: (key_of(state, below, query), state.mark))
         known = self._rendering.get(key)
         if known is not None:
-            exchange.is_replayed = True
+            exchange.keep_shortcut = partial(self._shortcuts.keep, below=below, rendered=known, mark=mark)
             # Whoever is told may add headers.
-            await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*known.headers]})
+            await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*known.head.headers]})
             await send({"type": "http.response.body", "body": known.body})
             return
         sent: list[Message] = []

@@ -4,17 +4,17 @@ There is one source of truth, the layers around the routes: a shortcut is kept o
 of `Rendering` with nothing of their own to add, and followed only as long as they would do the same again.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import NamedTuple
 
 from mock_atoms.exchange import Clock, Now
 from mock_atoms.faults import FaultEngine
 from mock_atoms.generator import Generator
 from mock_atoms.journal import Entry, Head
-from mock_atoms.rendering import Rendering, key_of
-from mock_atoms.store import Store
+from mock_atoms.recent import Recent
+from mock_atoms.rendering import Rendered, Rendering
+from mock_atoms.store import Store, TenantState
 from mock_atoms.telemetry import Telemetry
 
 SHORTCUT = "mock_atoms.shortcut"
@@ -23,10 +23,15 @@ MAX_SHORTCUTS = 20_000
 _NOT_PLAIN = {"origin", "prefer"}
 
 
-class _Shortcut(NamedTuple):
+@dataclass(slots=True, eq=False)
+class _Shortcut:
     head: Head
     below: str
-    query: bytes
+    state: TenantState
+    mark: object
+    rendered: Rendered
+    used: int = 0
+    is_kept: bool = False
 
 
 class Shortcuts:
@@ -68,7 +73,7 @@ class Shortcuts:
         self._now = now
         self._key = key
         self.most = most
-        self._known: OrderedDict[bytes, _Shortcut] = OrderedDict()
+        self._known: Recent[bytes, _Shortcut] = Recent()
 
     def stem(self, scheme: str | None, server: tuple[str, int | None] | None) -> blake2b:
         """Return what all requests to one address have in common, for `digest`."""
@@ -83,21 +88,22 @@ class Shortcuts:
         branch.update(b"\0".join([method, version.encode(), url, *[part for header in headers for part in header]]))
         return branch.digest()
 
-    def keep(self, digest: bytes, head: Head, below: str, query: bytes) -> None:
-        """Keep the way to an answer that was just sent out of `Rendering`, as it was, and to which nothing was added.
+    def keep(self, digest: bytes, head: Head, *, below: str, rendered: Rendered, mark: object) -> None:
+        """Keep the way to an answer that was just sent as it was rendered before, and to which nothing was added.
 
         Args:
             digest: of the request.
             head: what the request says, as the journal keeps it.
             below: decoded path below the base path.
-            query: the query string.
+            rendered: the answer.
+            mark: the mark of what the tenant held then.
         """
-        if any(name in _NOT_PLAIN for name, _ in head.headers):
+        state = self._store.at_hand(head.tenant)
+        if state is None or state.mark is not mark or any(name in _NOT_PLAIN for name, _ in head.headers):
             return
-        self._known[digest] = _Shortcut(head, below, query)
-        self._known.move_to_end(digest)
+        self._known.keep(digest, _Shortcut(head, below, state, mark, rendered))
         if len(self._known) > self.most:
-            self._known.popitem(last=False)
+            self._known.drop_oldest()
 
     def answer(self, digest: bytes, client: tuple[str, int] | None, start: bytes) -> bytes | None:
         """Return the whole answer to a request, or `None` where that has to go the long way.
@@ -112,18 +118,19 @@ class Shortcuts:
         known = self._known.get(digest)
         if known is None:
             return None
-        head, below, query = known
+        head, state, rendered = known.head, known.state, known.rendered
         tenant = head.tenant
-        state = self._store.at_hand(tenant)
-        if state is None or not self._engine.is_idle(tenant, head.method, below):
+        if (
+            not (state.is_kept and rendered.is_kept)
+            or state.mark is not known.mark
+            or not self._engine.is_idle(tenant, head.method, known.below)
+        ):
             return None
-        rendered = self._rendering.get(key_of(state, below, query))
-        if rendered is None:
-            return None
-        self._known.move_to_end(digest)
+        self._known.use(known)
+        self._store.use(state)
+        self._rendering.use(rendered)
         state.requests += 1
         request_id = self._generator.request_id(tenant.key, state.requests)
-        sent_id = request_id.encode()
         address, port = client or ("", 0)
         started = self._clock()
         entry = Entry(
@@ -136,8 +143,8 @@ class Shortcuts:
             body_complete=True,
             answering=started,
             status=200,
-            answer_headers=(*rendered.headers, (b"x-request-id", sent_id)),
-            bytes_sent=len(rendered.body),
+            answer=rendered.head,
+            bytes_sent=rendered.length,
         )
         self._telemetry.whole(entry)
-        return b"%b%bx-request-id: %b\r\n\r\n%b" % (start, rendered.lines, sent_id, rendered.body)
+        return b"%bx-request-id: %b\r\n%b" % (start, request_id.encode(), rendered.tail)

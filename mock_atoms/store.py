@@ -1,12 +1,12 @@
 """What the server remembers of each tenant. One protocol, so that it may be kept elsewhere than in memory."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from mock_atoms.faults import Counters
 from mock_atoms.holdings import Beginning, Overlay
+from mock_atoms.recent import Recent
 from mock_atoms.rulebook import FullError
 from mock_atoms.tenancy import Tenant
 
@@ -26,6 +26,8 @@ class TenantState:
         chosen: what was chosen for it to begin with; `None` where that follows from seed, token and fixture files.
         overlay: what it changed since; `None` where that is nothing.
         mark: what tells all that it holds from what it held before: another object after each change, see `hold`.
+        used: when it was used last, as a number that only grows.
+        is_kept: whether it is what its store knows of the tenant still.
     """
 
     tenant: Tenant
@@ -34,6 +36,8 @@ class TenantState:
     chosen: Beginning | None = None
     overlay: Overlay | None = None
     mark: object = field(init=False, default_factory=object, compare=False)
+    used: int = field(init=False, default=0, compare=False)
+    is_kept: bool = field(init=False, default=False, compare=False)
 
     def hold(self, chosen: Beginning | None, overlay: Overlay | None) -> None:
         """Change what it holds."""
@@ -62,6 +66,10 @@ class Store(Protocol):
 
     def at_hand(self, tenant: Tenant) -> TenantState | None:
         """Return the state of `tenant` where nobody has to wait for it; all but what it holds may be changed in it."""
+        ...
+
+    def use(self, state: TenantState) -> None:
+        """Count `state`, which is at hand and kept still, as used now."""
         ...
 
     async def view(self, tenant: Tenant, look: Callable[[TenantState], T]) -> T:
@@ -106,19 +114,24 @@ class MemoryStore:
     def __init__(self, max_tenants: int = MAX_TENANTS, max_size: int = MAX_SIZE) -> None:
         self._max_tenants = max_tenants
         self._max_size = max_size
-        self._tenants: OrderedDict[bytes, TenantState] = OrderedDict()
+        self._tenants: Recent[bytes, TenantState] = Recent()
         self._size = 0
 
     def at_hand(self, tenant: Tenant) -> TenantState:
         """Return the state of `tenant`, and count it as used now."""
         state = self._tenants.get(tenant.key)
         if state is None:
-            state = self._tenants[tenant.key] = TenantState(tenant)
+            state = TenantState(tenant)
+            self._tenants.keep(tenant.key, state)
             if len(self._tenants) > self._max_tenants:
-                self._drop(next(iter(self._tenants)))
+                self._size -= self._tenants.drop_oldest().size
         else:
-            self._tenants.move_to_end(tenant.key)
+            self._tenants.use(state)
         return state
+
+    def use(self, state: TenantState) -> None:
+        """Count `state`, which is at hand, as used now."""
+        self._tenants.use(state)
 
     async def view(self, tenant: Tenant, look: Callable[[TenantState], T]) -> T:
         """Return what `look` makes of the state of `tenant`, which it does not change."""
@@ -131,23 +144,25 @@ class MemoryStore:
         result = do(state)
         self._size += state.size - before
         while self._size > self._max_size and len(self._tenants) > 1:
-            self._drop(next(iter(self._tenants)))
+            self._size -= self._tenants.drop_oldest().size
         return result
 
     async def change_all(self, do: Callable[[TenantState], None]) -> None:
         """Let `do` change the state of every tenant that is known."""
-        for state in self._tenants.values():
+        for state in self._tenants:
             do(state)
-        self._size = sum(state.size for state in self._tenants.values())
+        self._size = sum(state.size for state in self._tenants)
 
     async def forget(self, owner: bytes | None = None, test: bytes | None = None) -> None:
         """Forget all tenants, or those of one token or of one test: they begin anew."""
-        for key in [key for key, state in self._tenants.items() if state.tenant.is_of(owner, test)]:
-            self._drop(key)
+        for state in self._tenants:
+            if state.tenant.is_of(owner, test):
+                self._tenants.drop(state.tenant.key)
+                self._size -= state.size
 
     async def states(self) -> list[TenantState]:
         """Return the state of every tenant that is known, the least recently used first. It is not to be changed."""
-        return list(self._tenants.values())
+        return list(self._tenants)
 
     async def replace(self, states: list[TenantState]) -> None:
         """Put `states`, the least recently used first, in the place of all that is known.
@@ -158,8 +173,7 @@ class MemoryStore:
         size = sum(state.size for state in states)
         if size > self._max_size:
             raise FullError(f"what tenants hold takes about {size} bytes, and {self._max_size} are kept at most")
-        self._tenants = OrderedDict((state.tenant.key, state) for state in states[-self._max_tenants :])
-        self._size = sum(state.size for state in self._tenants.values())
-
-    def _drop(self, key: bytes) -> None:
-        self._size -= self._tenants.pop(key).size
+        self._tenants.clear()
+        for state in states[-self._max_tenants :]:
+            self._tenants.keep(state.tenant.key, state)
+        self._size = sum(state.size for state in self._tenants)

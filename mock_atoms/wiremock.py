@@ -75,8 +75,8 @@ def serve_event(entry: Entry, attempt: int) -> dict[str, Any]:
         if fault:
             answer["fault"] = fault
         event["responseDefinition"] = answer if entry.is_matched else {**answer, "fromConfiguredStub": False}
-        lines = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in entry.answer_headers)
-        event["response"] = {**answer, "headers": _one_or_several(lines), "body": "", "bodyAsBase64": ""}
+        headers = _one_or_several(entry.answer_headers())
+        event["response"] = {**answer, "headers": headers, "body": "", "bodyAsBase64": ""}
         event["timing"] = _timing(entry)
     return {**event, "wasMatched": entry.is_matched, "subEvents": []}
 

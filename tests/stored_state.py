@@ -24,6 +24,9 @@ class BytesStore:
     def at_hand(self, _tenant: Tenant) -> None:
         """A database has to be asked."""
 
+    def use(self, state: TenantState) -> None:
+        raise AssertionError(state)
+
     async def view(self, tenant: Tenant, look: Callable[[TenantState], T]) -> T:
         state = self._read(tenant)
         result = look(state)

@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from mock_atoms import MockServer, Settings, create_app, observing
 from mock_atoms.credentials import Credentials, shown_credentials
-from mock_atoms.journal import BODY_CAP, Entry, Head, Journal
+from mock_atoms.journal import BODY_CAP, AnswerHead, Entry, Head, Journal
 from mock_atoms.middleware import Identify
 from mock_atoms.mock import MockAtoms
 from mock_atoms.observing import Observe
@@ -322,7 +322,7 @@ def test_headers_weigh_more_than_their_letters() -> None:
     journal = Journal(1000, Credentials(b"key"), max_bytes=100_000)
     for number in range(5):
         made = entry(number, headers=(("a", "b"),) * 100)
-        made.answer_headers = ((b"a", b"b"),) * 100
+        made.answer = AnswerHead(((b"a", b"b"),) * 100)
         journal.add(made)
     assert len(journal) == 2
 

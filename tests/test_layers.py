@@ -31,6 +31,7 @@ UPPER = [
     "rulebook",
     "expressions",
     "faults",
+    "recent",
     "store",
     "catalogue",
     "csv_file",

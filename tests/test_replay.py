@@ -96,6 +96,9 @@ def test_no_answer_is_another_one_with_replay(wanted: list[Step]) -> None:
     assert with_replay == without
 
 
+SHORTCUTS = MockAtoms(Settings()).shortcuts
+
+
 class Counting:
     """An application that answers with how often it was asked."""
 
@@ -132,7 +135,7 @@ def ask(
 
 
 def test_what_was_asked_before_is_sent_again() -> None:
-    replay = Replay(app := Counting(), MemoryStore(), Rendering())
+    replay = Replay(app := Counting(), MemoryStore(), Rendering(), SHORTCUTS)
     assert [ask(replay) for _ in range(3)] == [b"1"] * 3
     assert ask(replay, "sk_b") == b"2"
     assert ask(replay, below="/audience/x") == b"3"
@@ -142,13 +145,13 @@ def test_what_was_asked_before_is_sent_again() -> None:
 
 
 def test_what_is_no_success_is_asked_again() -> None:
-    replay = Replay(Counting(404), MemoryStore(), Rendering())
+    replay = Replay(Counting(404), MemoryStore(), Rendering(), SHORTCUTS)
     assert [ask(replay) for _ in range(2)] == [b"1", b"2"]
 
 
 def test_what_began_anew_while_it_was_rendered_is_not_kept() -> None:
     store = MemoryStore()
-    replay = Replay(app := Counting(), store, Rendering())
+    replay = Replay(app := Counting(), store, Rendering(), SHORTCUTS)
     app.meanwhile = store.forget
     assert [ask(replay) for _ in range(2)] == [b"1", b"2"]
     app.meanwhile = None
@@ -157,7 +160,7 @@ def test_what_began_anew_while_it_was_rendered_is_not_kept() -> None:
 
 def test_what_changed_while_it_was_rendered_is_not_kept() -> None:
     store = MemoryStore()
-    replay = Replay(app := Counting(), store, Rendering())
+    replay = Replay(app := Counting(), store, Rendering(), SHORTCUTS)
     tenant = caller_of("sk_a").tenant
 
     async def change() -> None:
@@ -193,7 +196,7 @@ def test_what_is_kept_is_bounded() -> None:
 
 def test_what_a_tenant_changed_is_replayed_until_it_changes_again() -> None:
     store = MemoryStore()
-    replay = Replay(Counting(), store, Rendering())
+    replay = Replay(Counting(), store, Rendering(), SHORTCUTS)
     tenant, began = caller_of("sk_a").tenant, MockAtoms(Settings()).fixtures.beginning(caller_of("sk_a"))
 
     def change() -> None:

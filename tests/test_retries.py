@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mock_atoms.journal import Entry, Head
+from mock_atoms.journal import AnswerHead, Entry, Head
 from mock_atoms.retries import Attempts, Outcome, Patience, attempt_numbers, fold, outcome
 from mock_atoms.retry_report import as_json, as_text, report
 from mock_atoms.tenancy import NOBODY, caller_of
@@ -47,7 +47,7 @@ def entry(start: float, met: int | str | None, took: float = 0.01, **other: Any)
 
 
 def asks(seconds: str) -> dict[str, Any]:
-    return {"answer_headers": [(b"content-type", b"application/json"), (b"retry-after", seconds.encode())]}
+    return {"answer": AnswerHead([(b"content-type", b"application/json"), (b"retry-after", seconds.encode())])}
 
 
 def post(start: float, met: int | str | None, **other: Any) -> Entry:  # noqa: ANN401 - the same

@@ -252,8 +252,8 @@ def answers(request: pytest.FixtureRequest) -> Iterator[Answers]:
     yield answers
     if request.session.testsfailed == failed:
         assert answers[True, 200] >= 3
-        assert answers[False, 400] + answers[False, 401] >= 10
-        assert answers[False, 404] >= 5
+        assert answers[False, 400] + answers[False, 401] >= 3  # how many there are is chance
+        assert answers[False, 404] >= 3
 
 
 def keeps_to_the_document(label: str) -> object:

@@ -4,6 +4,7 @@ import gc
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -239,8 +240,8 @@ def test_rules_for_others_close_no_shortcut_and_those_that_are_gone_open_it_agai
 def test_requests_one_behind_the_other_are_answered_in_order() -> None:
     slow = plain("sk_globex", "Prefer: delay=300\r\n")
     with served() as serving:
-        serving.keep_alive(0.1)
         bodies = {token: ask(serving, *[plain(token)] * 2)[1][1] for token in ("sk_acme", "sk_globex", "sk_third")}
+        serving.keep_alive(0.1)
         order = ["sk_acme", "sk_third", "sk_globex", "sk_third", "sk_acme"]
         sent = b"".join(slow if token == "sk_globex" else plain(token) for token in order)
         with socket.create_connection(("127.0.0.1", serving.port), timeout=20) as connection:
@@ -255,9 +256,8 @@ def test_a_connection_without_a_request_is_closed() -> None:
         ask(serving, *[plain()] * 2)
         serving.keep_alive(0.05)
         with socket.create_connection(("127.0.0.1", serving.port), timeout=20) as connection:
-            for _ in range(2):
-                connection.sendall(plain())
-                received(connection, 1)
+            connection.sendall(plain() * 2)
+            received(connection, 2)
             assert connection.recv(1) == b""
         assert len(serving.asked) == 2
 
@@ -269,6 +269,10 @@ def test_a_client_that_does_not_read_is_waited_for() -> None:
         with socket.create_connection(("127.0.0.1", serving.port), timeout=20) as connection:
             sender = threading.Thread(target=connection.sendall, args=(plain() * many,))
             sender.start()
+            for _ in range(2_000):
+                if len(serving.asked) > 2:
+                    break
+                time.sleep(0.01)
             assert {answer for _, answer in received(connection, many)} == {body}
             sender.join(20)
         assert len(serving.asked) > 2
