@@ -11,11 +11,13 @@ from pathlib import Path
 from benchmarks import audiences
 from benchmarks.audiences import Case, Cost, Costs, Request, Target
 from benchmarks.contenders import LIST, Contender, Server, ours, started
-from benchmarks.loads import Loads, Run, rotating
+from benchmarks.loads import Loads, Run, rotating, run
 
 CONNECTIONS = 16
 SHIFTS = 10
 """In how many parts the journal is filled, and then filled once more."""
+WARMING = 2
+"""For how many seconds many tenants ask before it is measured, so that each request came before."""
 AGAIN = Request("GET", LIST)
 
 
@@ -54,6 +56,7 @@ def tenants(loads: Loads, sizes: Sequence[int], rounds: int) -> dict[int, list[R
             with target_of(server) as target:
                 for token in tokens[:size]:
                     target.send(AGAIN._replace(token=token))
+            run(server, CONNECTIONS, WARMING, scripts[size])  # wrk's requests are others than those of the target
         return loads.in_turn(servers, CONNECTIONS, rounds, scripts)
 
 
@@ -112,8 +115,8 @@ def first_lists(rounds: int) -> Costs:
 
 
 def pages(rounds: int) -> Costs:
-    """Measure pages of members, at the beginning of an audience and at its end."""
-    with started(ours()) as server, target_of(server) as target:
+    """Measure pages of members, at the beginning of an audience and at its end, each rendered anew."""
+    with started(ours("--no-replay")) as server, target_of(server) as target:
         return audiences.measure(target, audiences.page_cases(target), audiences.Plan(rounds, 60, 0))
 
 
