@@ -7,6 +7,8 @@ from benchmarks.audiences import Cost
 from benchmarks.goals import Findings, Row, rows
 from benchmarks.loads import TOO_MUCH, Run
 
+SHORT = 16
+"""How many connections there are in the short table."""
 HOW = f"""\
 All servers run on one core, what loads them on another; those that are not measured at the moment are held. They are
 measured in turn, there and back. CPU time is that of the server's processes, user and system, per request: whatever
@@ -71,6 +73,18 @@ def cost_table(first: str, unit: str, scale: float, lines: Mapping[str, Sequence
     )
 
 
+def short(found: Findings) -> Iterator[str]:
+    """Yield what the project's page shows of all this: medians, at `SHORT` connections."""
+    head = (f"{SHORT} connections", "requests a second", "CPU a request, µs", "start to first list, ms")
+    lines = []
+    for name, runs in found.lists.get(SHORT, {}).items():
+        starts = found.starts.get(name)
+        start = f"{statistics.median(cost.wall for cost in starts) * 1e3:,.0f}" if starts else ""
+        rate, cpu = (statistics.median(getattr(run, figure) for run in runs) for figure in ("rate", "cpu"))
+        lines.append((name, f"{rate:,.0f}", f"{cpu * 1e6:.1f}", start))
+    return table(head, lines)
+
+
 def details(found: Findings) -> Iterator[str]:
     """Yield the tables behind the goals."""
     yield from ("## The list", "")
@@ -101,6 +115,7 @@ def report(found: Findings, length: int, facts: Mapping[str, str], pictures: Seq
         *table(("", ""), facts.items()),
         *(f"- **{name} was not measured**: {reason}" for name, reason in found.absent.items()),
         *([""] if found.absent else []),
+        *short(found),
         "## Goals",
         "",
         "A figure is how the first compares with the second. The one in bold is the one that the goal is about.",

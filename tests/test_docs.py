@@ -162,6 +162,12 @@ def test_a_rule_is_valid(snippet: Snippet) -> None:
     assert rule.answers
 
 
+def test_the_short_table_of_the_benchmarks_is_that_of_their_results() -> None:
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"(?:^\|.*requests a second.*start.*\n)(?:^\|.*\n)+", results, re.MULTILINE)
+    assert table in README
+
+
 def setting_row(name: str) -> str:
     default = Settings.model_fields[name].default
     if options()[name].default:
