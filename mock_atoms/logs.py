@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple, TextIO
@@ -73,20 +74,22 @@ def _record(line: Line, level: int) -> logging.LogRecord:
 class LateLog:
     """Logs exchanges some milliseconds later, many of them in one write: a server has better things to do before.
 
-    A warning is written at once, and what waited before it.
+    A warning is written at once, and what waited before it; so is what waited before a line of somebody else's. Where
+    lines cannot be written, that is told as logging does, and troubles nobody.
 
     Args:
-        handler: where the lines go.
+        handler: where the lines go, this log's and all others.
         seconds: how long a line waits at most.
     """
 
     def __init__(self, handler: logging.StreamHandler[TextIO], seconds: float = 0.005) -> None:
         self._handler = handler
         self._seconds = seconds
-        self._waiting: list[Line] = []
+        self._waiting: deque[Line] = deque()
         self._record = LOGGER.makeRecord(
             LOGGER.name, logging.INFO, __file__, 0, "", (), None
         )  # one is enough: who formats it does not keep it
+        handler.addFilter(self._goes_first)
 
     def __call__(self, entry: Entry, attempt: int) -> None:
         """Log an exchange that is over. Call it in the event loop of the server."""
@@ -101,9 +104,25 @@ class LateLog:
 
     def flush(self) -> None:
         """Write what waits."""
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            self._handler.stream.write("\n".join([*map(self._written, waiting), ""]))
+        if not self._waiting:
+            return
+        handler = self._handler
+        handler.acquire()
+        try:
+            lines = []
+            while self._waiting:
+                lines.append(self._written(self._waiting.popleft()))
+            handler.stream.write("\n".join([*lines, ""]))
+            handler.flush()
+        except Exception:  # noqa: BLE001 - as in logging
+            handler.handleError(self._record)
+        finally:
+            handler.release()
+
+    def _goes_first(self, _record: logging.LogRecord) -> bool:
+        """Write what waits before a line of somebody else's; let that pass."""
+        self.flush()
+        return True
 
     def _written(self, line: Line) -> str:
         entry, record = line.entry, self._record

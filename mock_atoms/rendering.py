@@ -32,7 +32,7 @@ class Rendered:
         is_kept: whether it is kept still.
     """
 
-    __slots__ = ("head", "is_kept", "length", "tail", "used")
+    __slots__ = ("__weakref__", "head", "is_kept", "length", "tail", "used")
 
     def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         self.head = AnswerHead(tuple(headers))

@@ -39,10 +39,12 @@ class Replay:
             await self._app(scope, receive, send)
             return
         tenant, below, query = exchange.caller.tenant, exchange.below, scope["query_string"]
-        key, mark = await self._store.view(tenant, lambda state: (key_of(state, below, query), state.mark))
+        state, mark, key = await self._store.view(
+            tenant, lambda state: (state, state.mark, key_of(state, below, query))
+        )
         known = self._rendering.get(key)
         if known is not None:
-            exchange.keep_shortcut = partial(self._shortcuts.keep, below=below, rendered=known, mark=mark)
+            exchange.keep_shortcut = partial(self._shortcuts.keep, below=below, rendered=known, state=state, mark=mark)
             # Whoever is told may add headers.
             await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*known.head.headers]})
             await send({"type": "http.response.body", "body": known.body})

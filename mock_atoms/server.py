@@ -125,20 +125,23 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._closing = closing
         self._on_ready = on_ready
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = asyncio.Event()
         logging.getLogger("uvicorn.error").addFilter(_worth_logging)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept connections, then say so."""
-        self._loop, self._told = asyncio.get_running_loop(), asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self._on_ready()
 
     def stop(self) -> None:
-        """Stop soon. Call it from any thread, once it is ready."""
+        """Stop soon. Call it from any thread, at any time."""
         self.should_exit = True
-        # The loop may have come to its end by itself.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._told.set)
+        if self._loop is not None:
+            # The loop may have come to its end by itself.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._told.set)
 
     async def main_loop(self) -> None:
         """Do what there is to do ten times a second, until the server is to stop, which uvicorn would sleep through."""

@@ -7,6 +7,7 @@ of `Rendering` with nothing of their own to add, and followed only as long as th
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from weakref import ReferenceType, ref
 
 from mock_atoms.exchange import Clock, Now
 from mock_atoms.faults import FaultEngine
@@ -20,16 +21,18 @@ from mock_atoms.telemetry import Telemetry
 SHORTCUT = "mock_atoms.shortcut"
 """Under which extension of the scope a server puts the key of a request that may be answered at once next time."""
 MAX_SHORTCUTS = 20_000
-_NOT_PLAIN = {"origin", "prefer"}
+MAX_HEAD = 8_000
+"""How many bytes of a head are kept, as the journal counts them."""
 
 
 @dataclass(slots=True, eq=False)
 class _Shortcut:
+    # State and answer are not held: how much of them is kept in memory is for those to say who keep them.
     head: Head
     below: str
-    state: TenantState
+    state: ReferenceType[TenantState]
     mark: object
-    rendered: Rendered
+    rendered: ReferenceType[Rendered]
     used: int = 0
     is_kept: bool = False
 
@@ -88,7 +91,9 @@ class Shortcuts:
         branch.update(b"\0".join([method, version.encode(), url, *[part for header in headers for part in header]]))
         return branch.digest()
 
-    def keep(self, digest: bytes, head: Head, *, below: str, rendered: Rendered, mark: object) -> None:
+    def keep(  # noqa: PLR0913 - all that a way leads by
+        self, digest: bytes, head: Head, *, below: str, rendered: Rendered, state: TenantState, mark: object
+    ) -> None:
         """Keep the way to an answer that was just sent as it was rendered before, and to which nothing was added.
 
         Args:
@@ -96,12 +101,13 @@ class Shortcuts:
             head: what the request says, as the journal keeps it.
             below: decoded path below the base path.
             rendered: the answer.
+            state: the state of the tenant. Of a store whose states are not kept as they are, there is no way.
             mark: the mark of what the tenant held then.
         """
-        state = self._store.at_hand(head.tenant)
-        if state is None or state.mark is not mark or any(name in _NOT_PLAIN for name, _ in head.headers):
+        is_of_browser = any(name == "origin" for name, _ in head.headers)  # it is told more than what was rendered
+        if not state.is_kept or state.mark is not mark or is_of_browser or head.weight > MAX_HEAD:
             return
-        self._known.keep(digest, _Shortcut(head, below, state, mark, rendered))
+        self._known.keep(digest, _Shortcut(head, below, ref(state), mark, ref(rendered)))
         if len(self._known) > self.most:
             self._known.drop_oldest()
 
@@ -118,10 +124,12 @@ class Shortcuts:
         known = self._known.get(digest)
         if known is None:
             return None
-        head, state, rendered = known.head, known.state, known.rendered
+        head, state, rendered = known.head, known.state(), known.rendered()
         tenant = head.tenant
         if (
-            not (state.is_kept and rendered.is_kept)
+            state is None
+            or rendered is None
+            or not (state.is_kept and rendered.is_kept)
             or state.mark is not known.mark
             or not self._engine.is_idle(tenant, head.method, known.below)
         ):

@@ -15,7 +15,7 @@ MAX_TENANTS = 10_000
 MAX_SIZE = 256 * 1024 * 1024
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class TenantState:
     """State of one tenant.
 
@@ -27,7 +27,8 @@ class TenantState:
         overlay: what it changed since; `None` where that is nothing.
         mark: what tells all that it holds from what it held before: another object after each change, see `hold`.
         used: when it was used last, as a number that only grows.
-        is_kept: whether it is what its store knows of the tenant still.
+        is_kept: whether it is what its store knows of the tenant still: all but what it holds may be changed in it
+            then, with nobody having to wait. Never so of a store that is elsewhere.
     """
 
     tenant: Tenant
@@ -64,12 +65,8 @@ class Store(Protocol):
     its tenant, then for what it holds: a store elsewhere may keep the two under two keys.
     """
 
-    def at_hand(self, tenant: Tenant) -> TenantState | None:
-        """Return the state of `tenant` where nobody has to wait for it; all but what it holds may be changed in it."""
-        ...
-
     def use(self, state: TenantState) -> None:
-        """Count `state`, which is at hand and kept still, as used now."""
+        """Count `state`, which is kept still, as used now."""
         ...
 
     async def view(self, tenant: Tenant, look: Callable[[TenantState], T]) -> T:
@@ -117,29 +114,17 @@ class MemoryStore:
         self._tenants: Recent[bytes, TenantState] = Recent()
         self._size = 0
 
-    def at_hand(self, tenant: Tenant) -> TenantState:
-        """Return the state of `tenant`, and count it as used now."""
-        state = self._tenants.get(tenant.key)
-        if state is None:
-            state = TenantState(tenant)
-            self._tenants.keep(tenant.key, state)
-            if len(self._tenants) > self._max_tenants:
-                self._size -= self._tenants.drop_oldest().size
-        else:
-            self._tenants.use(state)
-        return state
-
     def use(self, state: TenantState) -> None:
-        """Count `state`, which is at hand, as used now."""
+        """Count `state`, which is kept still, as used now."""
         self._tenants.use(state)
 
     async def view(self, tenant: Tenant, look: Callable[[TenantState], T]) -> T:
         """Return what `look` makes of the state of `tenant`, which it does not change."""
-        return look(self.at_hand(tenant))
+        return look(self._state_of(tenant))
 
     async def change(self, tenant: Tenant, do: Callable[[TenantState], T]) -> T:
         """Return what `do` makes of the state of `tenant`, and keep its changes to it."""
-        state = self.at_hand(tenant)
+        state = self._state_of(tenant)
         before = state.size
         result = do(state)
         self._size += state.size - before
@@ -177,3 +162,15 @@ class MemoryStore:
         for state in states[-self._max_tenants :]:
             self._tenants.keep(state.tenant.key, state)
         self._size = sum(state.size for state in self._tenants)
+
+    def _state_of(self, tenant: Tenant) -> TenantState:
+        """Return the state of `tenant`, which is used now."""
+        state = self._tenants.get(tenant.key)
+        if state is None:
+            state = TenantState(tenant)
+            self._tenants.keep(tenant.key, state)
+            if len(self._tenants) > self._max_tenants:
+                self._size -= self._tenants.drop_oldest().size
+        else:
+            self._tenants.use(state)
+        return state

@@ -21,9 +21,6 @@ class BytesStore:
         self._max_size = max_size
         self._kept: dict[bytes, bytes] = {}
 
-    def at_hand(self, _tenant: Tenant) -> None:
-        """A database has to be asked."""
-
     def use(self, state: TenantState) -> None:
         raise AssertionError(state)
 

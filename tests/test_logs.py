@@ -93,6 +93,31 @@ def test_a_warning_is_written_at_once_behind_what_came_before_it() -> None:
     assert " WARNING GET /1" in second
 
 
+@pytest.mark.usefixtures("level")
+def test_a_line_of_somebody_else_is_written_behind_what_came_before_it() -> None:
+    handler = logging.StreamHandler[TextIO](stream := Stream())
+    log = LateLog(handler)
+
+    async def fail() -> None:
+        log(entry(0), 1)
+        handler.handle(logging.LogRecord("uvicorn.error", logging.ERROR, "", 1, "it broke", (), None))
+
+    asyncio.run(fail())
+    assert [line.split()[:2] for line in "".join(stream.writes).splitlines()] == [["GET", "/0"], ["it", "broke"]]
+
+
+@pytest.mark.usefixtures("level")
+def test_a_log_that_cannot_be_written_troubles_no_request(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken(Stream):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(text)
+
+    log = late(Broken())
+    log(entry(0, "unmocked-route"), 1)
+    log.flush()
+    assert capsys.readouterr().err.count("--- Logging error ---") == 1
+
+
 def test_what_nobody_wants_is_not_written() -> None:
     log = late(stream := Stream())
     before = LOGGER.level
@@ -131,9 +156,11 @@ def test_a_server_that_is_stopped_has_logged_all_that_it_answered(tmp_path: Path
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True) as server:
             assert server.stdout is not None
             url = server.stdout.readline().split()[-1]
-            with httpx.Client(headers={"Authorization": "Bearer sk_acme"}) as http:
-                for _ in range(20):
-                    assert http.get(f"{url}/audience").is_success
-            server.send_signal(signal.SIGTERM)
-            server.wait(20)
+            try:
+                with httpx.Client(headers={"Authorization": "Bearer sk_acme"}) as http:
+                    for _ in range(20):
+                        assert http.get(f"{url}/audience").is_success
+            finally:
+                server.send_signal(signal.SIGTERM)
+                server.wait(20)
     assert log.read_text().count("GET /atoms/v1/audience 200 ") == 20

@@ -19,7 +19,7 @@ import uvicorn
 
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.mock import MockAtoms
-from mock_atoms.server import ListenError, Server, listen, reachable_url
+from mock_atoms.server import ListenError, Server, listen, reachable_url, server_of
 from mock_atoms.validation import ConfigError
 
 ACME = {"Authorization": "Bearer sk_acme"}
@@ -250,6 +250,14 @@ def test_a_stop_waits_for_nothing_where_nothing_is_in_flight(monkeypatch: pytest
         assert waits == []
         with pytest.raises(httpx.ConnectError):
             http.get(f"{mock.url}/audience")
+
+
+def test_a_server_that_is_stopped_before_it_runs_ends_at_once() -> None:
+    mock = MockAtoms(Settings())
+    server = server_of(mock, create_app(mock=mock), lambda: None)
+    server.stop()
+    server.run(listen("127.0.0.1", 0))
+    server.stop()
 
 
 def test_a_mock_server_runs_once_at_a_time_and_again_with_what_it_had() -> None:

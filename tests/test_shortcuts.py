@@ -1,5 +1,6 @@
 """Shortcuts, on real sockets: they are taken where they may be, and no answer and no entry of the journal tells."""
 
+import asyncio
 import gc
 import re
 import socket
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import FunctionType, ModuleType
 from typing import Any
+from weakref import ref
 
 import httpx
 import pytest
@@ -19,7 +21,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import Settings, create_app
 from mock_atoms.mock import MockAtoms
+from mock_atoms.rendering import key_of
 from mock_atoms.server import listen, server_of
+from mock_atoms.shortcuts import MAX_HEAD
 from tests.test_replay import Step, steps
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -163,6 +167,7 @@ LONG = {
     "a key that means nothing": plain("sk_mock_oops"),
     "no such audience": plain(target="/atoms/v1/audience/60d0fe4f5311236168a109ca"),
     "HTTP/1.0": plain().replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Host", b"Connection: keep-alive\r\nHost"),
+    "a very long head": plain(more=f"A: {'a' * MAX_HEAD}\r\n"),
     "another method": plain().replace(b"GET", b"OPTIONS"),
 }
 
@@ -175,6 +180,12 @@ def test_what_may_be_answered_otherwise_goes_the_long_way(request_: bytes) -> No
         for _ in range(4):
             ask(serving, request_)
         assert len(serving.asked) - before == 4
+
+
+def test_a_preference_that_is_none_of_ours_closes_no_shortcut() -> None:
+    with served() as serving:
+        ask(serving, *[plain(more="Prefer: respond-async\r\n")] * 3)
+        assert len(serving.asked) == 2
 
 
 def test_a_connection_that_its_client_wants_closed_is_closed() -> None:
@@ -301,6 +312,20 @@ def test_the_least_recently_used_is_forgotten_first() -> None:
         assert len(serving.asked) == asked
         ask(serving, plain("b"))
         assert len(serving.asked) == asked + 1
+
+
+def test_no_shortcut_holds_what_others_have_forgotten() -> None:
+    with served() as serving:
+        ask(serving, *[plain()] * 3)
+        assert len(serving.asked) == 2
+        (state,) = asyncio.run(serving.mock.store.states())
+        rendered = serving.mock.rendering.get(key_of(state, "/audience", b""))
+        assert rendered is not None
+        forgotten = ref(state), ref(rendered)
+        del state, rendered
+        httpx.post(f"http://127.0.0.1:{serving.port}/__admin/reset", json={})
+        gc.collect()
+        assert [one() for one in forgotten] == [None, None]
 
 
 def reachable(root: object) -> Iterator[str | bytes]:
