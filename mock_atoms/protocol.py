@@ -114,6 +114,12 @@ class HttpTools(HttpToolsProtocol):
         if not self._is_answered and (not self.parser.should_upgrade() or self.scope["method"] == "CONNECT"):
             super().on_message_complete()
 
+    def leave_if_idle(self) -> None:
+        """Leave a connection that is closed and has nothing to send: over TLS its client would have to agree."""
+        is_idle = not self._cycles or self._cycles[-1].response_complete
+        if is_idle and self.transport.is_closing() and not self.transport.get_write_buffer_size():
+            self.transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """End all that is being answered."""
         super().connection_lost(exc)

@@ -159,10 +159,12 @@ class Server(uvicorn.Server):
             listener.close()
         for listening in sockets or ():
             listening.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-        for _ in range(_TURNS_TO_CLOSE):
-            await asyncio.sleep(0)
+        for leave in (HttpTools.shutdown, HttpTools.leave_if_idle):
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, HttpTools):
+                    leave(connection)
+            for _ in range(_TURNS_TO_CLOSE):
+                await asyncio.sleep(0)
         if not self.server_state.connections and not self.server_state.tasks:
             return
         timer = asyncio.get_running_loop().call_later(GRACE_SECONDS - 1, self._closing.announce)

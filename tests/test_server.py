@@ -1,5 +1,6 @@
 """Start, stop and listening, through real processes and sockets."""
 
+import asyncio
 import json
 import os
 import re
@@ -16,9 +17,11 @@ from queue import Queue
 import httpx
 import pytest
 import uvicorn
+from uvicorn.server import ServerState
 
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.mock import MockAtoms
+from mock_atoms.protocol import HttpTools
 from mock_atoms.server import ListenError, Server, listen, reachable_url, server_of
 from mock_atoms.validation import ConfigError
 
@@ -237,14 +240,15 @@ def test_a_mock_server_leaves_nothing_behind() -> None:
     mock.stop()
 
 
-def test_a_stop_waits_for_nothing_where_nothing_is_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("tls", [None, "self-signed"])
+def test_a_stop_waits_for_nothing_where_nothing_is_in_flight(monkeypatch: pytest.MonkeyPatch, tls: str | None) -> None:
     waits = []
 
     async def waiting(*_arguments: object) -> None:
         waits.append(1)
 
     monkeypatch.setattr(uvicorn.Server, "shutdown", waiting)
-    with MockServer() as mock, httpx.Client() as http:
+    with MockServer(tls=tls) as mock, httpx.Client(verify=True if tls is None else mock.ssl_context()) as http:
         assert http.get(f"{mock.url}/audience", headers=ACME).is_success
         mock.stop()
         assert waits == []
@@ -258,6 +262,36 @@ def test_a_server_that_is_stopped_before_it_runs_ends_at_once() -> None:
     server.stop()
     server.run(listen("127.0.0.1", 0))
     server.stop()
+
+
+class Closing(asyncio.Transport):
+    """A connection that is closed, with so many bytes still to send."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__()
+        self.waiting = waiting
+        self.is_aborted = False
+
+    def is_closing(self) -> bool:
+        return True
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+@pytest.mark.parametrize("waiting", [0, 1])
+def test_a_connection_is_not_left_with_something_to_send(waiting: int) -> None:
+    async def leave() -> bool:
+        config = uvicorn.Config(create_app())
+        protocol = HttpTools(config=config, server_state=ServerState(), app_state={})
+        protocol.connection_made(transport := Closing(waiting))
+        protocol.leave_if_idle()
+        return transport.is_aborted
+
+    assert asyncio.run(leave()) is (waiting == 0)
 
 
 def test_a_mock_server_runs_once_at_a_time_and_again_with_what_it_had() -> None:
