@@ -2,6 +2,7 @@
 
 import asyncio
 from http import HTTPStatus
+from types import NoneType
 from typing import Any
 
 import httptools
@@ -47,7 +48,9 @@ class HttpTools(HttpToolsProtocol):
         try:
             while data:
                 data = self._read(data)
-        except httptools.HttpParserError:
+        except httptools.HttpParserError as error:
+            if not isinstance(error.__context__, (httptools.HttpParserError, NoneType)):
+                raise error.__context__ from None  # a bug of ours, which the parser wraps: the client did no wrong
             problem = "Invalid HTTP request received."
             self.logger.warning(problem)
             self.send_400_response(problem)

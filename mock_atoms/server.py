@@ -130,10 +130,11 @@ class Server(uvicorn.Server):
         logging.getLogger("uvicorn.error").addFilter(_worth_logging)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept connections, then say so."""
+        """Begin to accept connections. Who is told to stop until then stops: older releases of uvicorn just return."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
-        self._on_ready()
+        if self.should_exit:
+            await self.shutdown(sockets)
 
     def stop(self) -> None:
         """Stop soon. Call it from any thread, at any time."""
@@ -144,7 +145,11 @@ class Server(uvicorn.Server):
                 self._loop.call_soon_threadsafe(self._told.set)
 
     async def main_loop(self) -> None:
-        """Do what there is to do ten times a second, until the server is to stop, which uvicorn would sleep through."""
+        """Say that it is ready; then do what there is to do ten times a second, until the server is to stop.
+
+        uvicorn would sleep through that.
+        """
+        self._on_ready()
         ticks = count()
         while not await self.on_tick(next(ticks)):
             with suppress(TimeoutError):
@@ -161,8 +166,7 @@ class Server(uvicorn.Server):
             listening.close()
         for leave in (HttpTools.shutdown, HttpTools.leave_if_idle):
             for connection in list(self.server_state.connections):
-                if isinstance(connection, HttpTools):
-                    leave(connection)
+                leave(connection)  # type: ignore[arg-type] # all are of the protocol that is given above
             for _ in range(_TURNS_TO_CLOSE):
                 await asyncio.sleep(0)
         if not self.server_state.connections and not self.server_state.tasks:

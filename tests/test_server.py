@@ -260,7 +260,8 @@ def test_a_server_that_is_stopped_before_it_runs_ends_at_once() -> None:
     mock = MockAtoms(Settings())
     server = server_of(mock, create_app(mock=mock), lambda: None)
     server.stop()
-    server.run(listen("127.0.0.1", 0))
+    server.run(sockets := listen("127.0.0.1", 0))
+    assert [listener.fileno() for listener in sockets] == [-1]
     server.stop()
 
 
@@ -292,6 +293,13 @@ def test_a_connection_is_not_left_with_something_to_send(waiting: int) -> None:
         return transport.is_aborted
 
     assert asyncio.run(leave()) is (waiting == 0)
+
+
+def test_a_server_that_is_stopped_as_soon_as_it_is_ready_leaves_nothing_open() -> None:
+    mock = MockAtoms(Settings())
+    server = server_of(mock, create_app(mock=mock), lambda: server.stop())  # noqa: PLW0108 - it is not there yet
+    server.run(sockets := listen("127.0.0.1", 0))
+    assert [listener.fileno() for listener in sockets] == [-1]
 
 
 def test_a_mock_server_runs_once_at_a_time_and_again_with_what_it_had() -> None:

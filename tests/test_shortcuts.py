@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import FunctionType, ModuleType
@@ -298,6 +298,21 @@ def test_a_request_in_pieces_takes_it_too() -> None:
                 connection.sendall(bytes([byte]))
             received(connection, 1)
         assert len(serving.asked) == 2
+
+
+def test_a_bug_in_a_shortcut_is_told_and_is_no_bad_request(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_given: object) -> None:
+        raise ZeroDivisionError
+
+    with served() as serving:
+        monkeypatch.setattr(serving.mock.shortcuts, "answer", broken)
+        with socket.create_connection(("127.0.0.1", serving.port), timeout=20) as connection:
+            connection.sendall(plain())
+            with suppress(ConnectionResetError):
+                assert connection.recv(1) == b""
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_the_least_recently_used_is_forgotten_first() -> None:
