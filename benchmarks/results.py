@@ -17,9 +17,10 @@ other programs took, as shares of the machine's time: a run of load with more th
 and the tables show the most of the runs that count. All other figures of the tables are medians (least to most).
 
 The list that is asked for is of {{length:,}} bytes, with a bearer token. mock-atoms runs with its journal and its
-faults on. WireMock has a stub that wants a bearer token, and its journal on, emptied before each run. Prism has the
-OpenAPI document of `mock-atoms openapi`, to which the list is added as the example. Mockoon has a route with a rule
-that wants a bearer token. None of them logs requests."""
+faults on; what it is asked came before, so that it takes a shortcut (docs/speed.md), but for pages of members. WireMock
+has a stub that wants a bearer token, and its journal on, emptied before each run. Prism has the OpenAPI document of
+`mock-atoms openapi`, to which the list is added as the example. Mockoon has a route with a rule that wants a bearer
+token. None of them logs requests."""
 
 
 def shown(values: Sequence[float], scale: float = 1.0, digits: int = 1) -> str:
