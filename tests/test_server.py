@@ -286,7 +286,8 @@ class Closing(asyncio.Transport):
 @pytest.mark.parametrize("waiting", [0, 1])
 def test_a_connection_is_not_left_with_something_to_send(waiting: int) -> None:
     async def leave() -> bool:
-        config = uvicorn.Config(create_app())
+        mock = MockAtoms(Settings())
+        config = server_of(mock, create_app(mock=mock), lambda: None).config
         protocol = HttpTools(config=config, server_state=ServerState(), app_state={})
         protocol.connection_made(transport := Closing(waiting))
         protocol.leave_if_idle()
