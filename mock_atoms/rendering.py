@@ -55,7 +55,7 @@ class Rendering:
     """
 
     def __init__(self, max_size: int = MAX_SIZE) -> None:
-        self._max_size = max_size
+        self.max_size = max_size
         self._answers: Recent[Key, Rendered] = Recent()
         self._size = 0
 
@@ -76,7 +76,7 @@ class Rendering:
             return
         self._answers.keep(key, answer)
         self._size += _ANSWER_BYTES + answer.length
-        while self._size > self._max_size:
+        while self._size > self.max_size:
             self._size -= _ANSWER_BYTES + self._answers.drop_oldest().length
 
     def forget(self) -> None:

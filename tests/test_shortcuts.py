@@ -21,9 +21,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import Settings, create_app
 from mock_atoms.mock import MockAtoms
-from mock_atoms.rendering import key_of
+from mock_atoms.rendering import Rendered, key_of
 from mock_atoms.server import listen, server_of
 from mock_atoms.shortcuts import MAX_HEAD
+from mock_atoms.store import MemoryStore
 from tests.test_replay import Step, steps
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -53,8 +54,8 @@ class Served:
 
 
 @contextmanager
-def served(**options: Any) -> Iterator[Served]:  # noqa: ANN401 - any setting
-    mock = MockAtoms(Settings(**options), now=lambda: NOON)
+def served(store: MemoryStore | None = None, **options: Any) -> Iterator[Served]:  # noqa: ANN401 - any setting
+    mock = MockAtoms(Settings(**options), now=lambda: NOON, store=store)
     app: ASGIApp = create_app(mock=mock)
     sockets = listen("127.0.0.1", 0)
     serving = Served(sockets[0].getsockname()[1], mock)
@@ -85,7 +86,9 @@ def received(connection: socket.socket, bodies: int) -> list[tuple[bytes, bytes]
     data = b""
     answers: list[tuple[bytes, bytes]] = []
     while len(answers) < bodies:
-        data += connection.recv(1 << 20)
+        piece = connection.recv(1 << 20)
+        assert piece, "the connection was closed"
+        data += piece
         while b"\r\n\r\n" in data:
             head, _, rest = data.partition(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
@@ -313,6 +316,64 @@ def test_a_bug_in_a_shortcut_is_told_and_is_no_bad_request(
             with suppress(ConnectionResetError):
                 assert connection.recv(1) == b""
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_head_may_take_its_time_behind_an_answer() -> None:
+    with served() as serving:
+        ask(serving, *[plain()] * 2)
+        serving.keep_alive(1)
+        with socket.create_connection(("127.0.0.1", serving.port), timeout=20) as connection:
+            connection.sendall(plain())
+            received(connection, 1)
+            connection.sendall(plain()[:20])
+            time.sleep(1.5)  # longer than a connection stays open without a request
+            connection.sendall(plain()[20:])
+            received(connection, 1)
+
+
+def test_an_older_version_of_http_takes_no_way_of_a_newer_one() -> None:
+    newer = plain(more="Connection: keep-alive\r\n")
+    with served() as serving:
+        ask(serving, *[newer] * 3)
+        asked = len(serving.asked)
+        ((head, _),) = ask(serving, newer.replace(b"HTTP/1.1", b"HTTP/1.0"))
+        assert len(serving.asked) == asked + 1
+        assert b"connection: close" in head
+
+
+def test_what_was_forgotten_is_not_found_even_while_somebody_has_it_still() -> None:
+    with served() as serving:
+        first, *_ = request_ids(ask(serving, *[plain()] * 3))
+        held = asyncio.run(serving.mock.store.states())
+        assert held
+        httpx.post(f"http://127.0.0.1:{serving.port}/__admin/reset", json={"token": "sk_acme"})
+        assert request_ids(ask(serving, *[plain()] * 3))[0] == first
+        answers = [one for one in gc.get_objects() if isinstance(one, Rendered)]
+        assert answers
+        asked = len(serving.asked)
+        serving.mock.rendering.forget()
+        ask(serving, plain())
+        assert len(serving.asked) == asked + 1
+
+
+def test_who_takes_shortcuts_is_not_forgotten_before_others() -> None:
+    with served(store=MemoryStore(max_tenants=2)) as serving:
+        ask(serving, *[plain("a")] * 2, *[plain("b")] * 2, plain("a"), plain("c"))
+        asked = len(serving.asked)
+        ask(serving, plain("a"))
+        assert len(serving.asked) == asked
+
+
+def test_what_is_sent_by_shortcuts_is_not_forgotten_before_other_answers() -> None:
+    with served() as serving:
+        rendering = serving.mock.rendering
+        (_, body), *_ = ask(serving, *[plain("a")] * 2, *[plain("b")] * 2, plain("a"))
+        rendering.max_size = 2 * (len(body) + 10_000)
+        for number in range(20):
+            ask(serving, plain("a"), plain(str(number)))
+        asked = len(serving.asked)
+        ask(serving, plain("a"))
+        assert len(serving.asked) == asked
 
 
 def test_the_least_recently_used_is_forgotten_first() -> None:
