@@ -336,9 +336,11 @@ def test_an_older_version_of_http_takes_no_way_of_a_newer_one() -> None:
     with served() as serving:
         ask(serving, *[newer] * 3)
         asked = len(serving.asked)
-        ((head, _),) = ask(serving, newer.replace(b"HTTP/1.1", b"HTTP/1.0"))
+        with socket.create_connection(("127.0.0.1", serving.port), timeout=20) as connection:
+            connection.sendall(newer.replace(b"HTTP/1.1", b"HTTP/1.0"))
+            received(connection, 1)
+            assert connection.recv(1) == b"", "a connection of HTTP/1.0 ends with its answer"
         assert len(serving.asked) == asked + 1
-        assert b"connection: close" in head
 
 
 def test_what_was_forgotten_is_not_found_even_while_somebody_has_it_still() -> None:
