@@ -76,9 +76,7 @@ class MockAtoms:
         self.rules = RuleBook(_rules(settings))
         self.engine = FaultEngine(settings.seed, self.rules)
         self.shortcuts = Shortcuts(
-            self.store,
             self.engine,
-            self.rendering,
             self.telemetry,
             self.generator,
             clock=clock,

@@ -2,15 +2,22 @@
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import count
 from operator import attrgetter
 from typing import Generic, Protocol, TypeVar
+
+next_use = count(1).__next__
+"""Returns a number greater than all before: `value.used = next_use()` where something is used.
+
+What is used together shares one number: each is an object of its own, somewhere else in memory.
+"""
 
 
 class Usable(Protocol):
     """What can be kept.
 
     Attributes:
-        used: when it was used last, as a number that only grows.
+        used: when it was used last, see `next_use`.
         is_kept: whether it is kept still.
     """
 
@@ -25,14 +32,13 @@ V = TypeVar("V", bound=Usable)
 class Recent(Generic[K, V]):
     """Values by key, of which the least recently used goes first.
 
-    A value that is used is told so, and nothing else is written: no order is kept that others would have to be moved
-    in, which lie elsewhere in memory. Values are put in order when one has to go, many at a time.
+    Where a value is used, nothing but that is written: no order is kept that others would have to be moved in. Values
+    are put in order when one has to go, many at a time.
     """
 
     def __init__(self) -> None:
         self._values: dict[K, V] = {}
         self._keys_in_order: deque[tuple[int, K]] = deque()
-        self._uses = 0
 
     def __len__(self) -> int:
         return len(self._values)
@@ -45,17 +51,12 @@ class Recent(Generic[K, V]):
         """Return the value of `key`, if there is one. It is not used by that alone."""
         return self._values.get(key)
 
-    def use(self, value: V) -> None:
-        """Take note that `value` is used now."""
-        self._uses += 1
-        value.used = self._uses
-
     def keep(self, key: K, value: V) -> None:
         """Keep `value`, which is used now, in the place of what was there."""
         self.drop(key)
         self._values[key] = value
         value.is_kept = True
-        self.use(value)
+        value.used = next_use()
 
     def drop(self, key: K) -> V | None:
         """Let go of the value of `key`, if there is one, and return it."""

@@ -1,14 +1,16 @@
 """Answers that were rendered of what tenants hold, to be sent again as they are."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from mock_atoms.journal import AnswerHead
-from mock_atoms.recent import Recent
+from mock_atoms.recent import Recent, next_use
 from mock_atoms.store import TenantState
 
 MAX_SIZE = 96 * 1024 * 1024
 MAX_ANSWER = 1024 * 1024
 _ANSWER_BYTES = 1_000  # roughly what an answer takes besides its body
+_MOST_HEADS = 1_000
 
 Key = tuple[object, str, bytes]
 
@@ -21,6 +23,12 @@ def key_of(state: TenantState, below: str, query: bytes) -> Key:
     return state.tenant.owner if state.is_as_it_began else state.mark, below, query
 
 
+@lru_cache(_MOST_HEADS)
+def _head_of(headers: tuple[tuple[bytes, bytes], ...]) -> AnswerHead:
+    """Return one head for all answers that have the same."""
+    return AnswerHead(headers)
+
+
 class Rendered:
     """A whole answer with the status 200.
 
@@ -28,14 +36,14 @@ class Rendered:
         head: what it says before its body, but for its `x-request-id`.
         tail: all of it, from these headers on, as HTTP/1.1 has it.
         length: of how many bytes its body is.
-        used: when it was sent last, as a number that only grows.
+        used: when it was sent last, see `recent.next_use`.
         is_kept: whether it is kept still.
     """
 
     __slots__ = ("__weakref__", "head", "is_kept", "length", "tail", "used")
 
     def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
-        self.head = AnswerHead(tuple(headers))
+        self.head = _head_of(tuple(headers))
         self.tail = b"".join([*(b"%b: %b\r\n" % header for header in headers), b"\r\n", body])
         self.length = len(body)
         self.used = 0
@@ -63,12 +71,8 @@ class Rendering:
         """Return what was rendered, if it is known."""
         answer = self._answers.get(key)
         if answer is not None:
-            self._answers.use(answer)
+            answer.used = next_use()
         return answer
-
-    def use(self, answer: Rendered) -> None:
-        """Count `answer`, which is kept still, as used now."""
-        self._answers.use(answer)
 
     def keep(self, key: Key, answer: Rendered) -> None:
         """Keep what was rendered, unless it is long."""

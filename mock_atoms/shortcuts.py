@@ -7,15 +7,16 @@ of `Rendering` with nothing of their own to add, and followed only as long as th
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from sys import intern
 from weakref import ReferenceType, ref
 
 from mock_atoms.exchange import Clock, Now
 from mock_atoms.faults import FaultEngine
 from mock_atoms.generator import Generator
 from mock_atoms.journal import Entry, Head
-from mock_atoms.recent import Recent
-from mock_atoms.rendering import Rendered, Rendering
-from mock_atoms.store import Store, TenantState
+from mock_atoms.recent import Recent, next_use
+from mock_atoms.rendering import Rendered
+from mock_atoms.store import TenantState
 from mock_atoms.telemetry import Telemetry
 
 SHORTCUT = "mock_atoms.shortcut"
@@ -43,9 +44,7 @@ class Shortcuts:
     No token is kept: a request is known by a digest that nobody can make without the key.
 
     Args:
-        store: tells what tenants hold.
         engine: tells whether a fault may strike.
-        rendering: what was rendered.
         telemetry: is told of each exchange.
         generator: makes ids.
         clock: seconds of a clock that only goes forward.
@@ -56,9 +55,7 @@ class Shortcuts:
 
     def __init__(  # noqa: PLR0913 - all that an answer is made of
         self,
-        store: Store,
         engine: FaultEngine,
-        rendering: Rendering,
         telemetry: Telemetry,
         generator: Generator,
         *,
@@ -67,9 +64,7 @@ class Shortcuts:
         key: bytes,
         most: int = MAX_SHORTCUTS,
     ) -> None:
-        self._store = store
         self._engine = engine
-        self._rendering = rendering
         self._telemetry = telemetry
         self._generator = generator
         self._clock = clock
@@ -107,7 +102,7 @@ class Shortcuts:
         is_of_browser = any(name == "origin" for name, _ in head.headers)  # it is told more than what was rendered
         if not state.is_kept or state.mark is not mark or is_of_browser or head.weight > MAX_HEAD:
             return
-        self._known.keep(digest, _Shortcut(head, below, ref(state), mark, ref(rendered)))
+        self._known.keep(digest, _Shortcut(head, intern(below), ref(state), mark, ref(rendered)))
         if len(self._known) > self.most:
             self._known.drop_oldest()
 
@@ -134,9 +129,7 @@ class Shortcuts:
             or not self._engine.is_idle(tenant, head.method, known.below)
         ):
             return None
-        self._known.use(known)
-        self._store.use(state)
-        self._rendering.use(rendered)
+        known.used = state.used = rendered.used = next_use()
         state.requests += 1
         request_id = self._generator.request_id(tenant.key, state.requests)
         address, port = client or ("", 0)

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from mock_atoms.faults import Counters
 from mock_atoms.holdings import Beginning, Overlay
-from mock_atoms.recent import Recent
+from mock_atoms.recent import Recent, next_use
 from mock_atoms.rulebook import FullError
 from mock_atoms.tenancy import Tenant
 
@@ -26,7 +26,7 @@ class TenantState:
         chosen: what was chosen for it to begin with; `None` where that follows from seed, token and fixture files.
         overlay: what it changed since; `None` where that is nothing.
         mark: what tells all that it holds from what it held before: another object after each change, see `hold`.
-        used: when it was used last, as a number that only grows.
+        used: when it was used last, see `recent.next_use`.
         is_kept: whether it is what its store knows of the tenant still: all but what it holds may be changed in it
             then, with nobody having to wait. Never so of a store that is elsewhere.
     """
@@ -64,10 +64,6 @@ class Store(Protocol):
     beginning where a store finds only afterwards that somebody did. A request asks for the number and the counters of
     its tenant, then for what it holds: a store elsewhere may keep the two under two keys.
     """
-
-    def use(self, state: TenantState) -> None:
-        """Count `state`, which is kept still, as used now."""
-        ...
 
     async def view(self, tenant: Tenant, look: Callable[[TenantState], T]) -> T:
         """Return what `look` makes of the state of `tenant`, which it does not change."""
@@ -113,10 +109,6 @@ class MemoryStore:
         self._max_size = max_size
         self._tenants: Recent[bytes, TenantState] = Recent()
         self._size = 0
-
-    def use(self, state: TenantState) -> None:
-        """Count `state`, which is kept still, as used now."""
-        self._tenants.use(state)
 
     async def view(self, tenant: Tenant, look: Callable[[TenantState], T]) -> T:
         """Return what `look` makes of the state of `tenant`, which it does not change."""
@@ -172,5 +164,5 @@ class MemoryStore:
             if len(self._tenants) > self._max_tenants:
                 self._size -= self._tenants.drop_oldest().size
         else:
-            self._tenants.use(state)
+            state.used = next_use()
         return state

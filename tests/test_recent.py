@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mock_atoms.recent import Recent
+from mock_atoms.recent import Recent, next_use
 
 
 @dataclass(eq=False)
@@ -29,7 +29,7 @@ def test_it_forgets_what_a_list_in_order_of_use_has_first(steps: list[tuple[str,
             recent.keep(key, order[-1])
         elif what == "use" and known is not None:
             order = [value for value in order if value is not known] + [known]
-            recent.use(known)
+            known.used = next_use()
         elif what == "drop":
             assert recent.drop(key) is known
             gone += [known] if known else []

@@ -194,6 +194,12 @@ def test_what_is_kept_is_bounded() -> None:
     assert [rendering.get(key) is None for key in keys] == [True, False, False]
 
 
+def test_answers_that_are_alike_before_their_bodies_share_that() -> None:
+    first, second, longer = (Rendered([(b"content-length", b"%d" % len(body))], body) for body in (b"1", b"2", b"11"))
+    assert first.head is second.head
+    assert longer.head.headers == ((b"content-length", b"2"),)
+
+
 def test_what_a_tenant_changed_is_replayed_until_it_changes_again() -> None:
     store = MemoryStore()
     replay = Replay(Counting(), store, Rendering(), SHORTCUTS)
