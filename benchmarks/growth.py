@@ -16,7 +16,7 @@ from benchmarks.loads import Loads, Run, rotating, run
 CONNECTIONS = 16
 SHIFTS = 10
 """In how many parts the journal is filled, and then filled once more."""
-WARMING = 2
+WARMING = 4
 """For how many seconds many tenants ask before it is measured, so that each request came before."""
 AGAIN = Request("GET", LIST)
 
