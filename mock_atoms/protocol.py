@@ -31,6 +31,7 @@ class HttpTools(HttpToolsProtocol):
         super().__init__(*given, **named)
         self._shortcuts = shortcuts
         self._is_answered = False
+        self._idle_since: float | None = None
         self._cycles: list[RequestResponseCycle] = []
         self._default_headers: list[tuple[bytes, bytes]] = []
         self._start = STATUS_LINE[HTTPStatus.OK]
@@ -43,8 +44,8 @@ class HttpTools(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what has come."""
-        self._unset_keepalive_if_required()
         self._is_answered = False
+        self._idle_since = None
         try:
             while data:
                 data = self._read(data)
@@ -56,9 +57,9 @@ class HttpTools(HttpToolsProtocol):
             self.send_400_response(problem)
             return
         if self._is_answered:
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self._idle_since = self.loop.time()
+            if self.timeout_keep_alive_task is None:
+                self._look_again(self.timeout_keep_alive)
 
     def _read(self, data: bytes) -> bytes:
         """Read `data` to the end, or until the parser gives up at an `Upgrade`: return what is to be read then."""
@@ -116,6 +117,30 @@ class HttpTools(HttpToolsProtocol):
         """End a request, unless it was answered, or its body is still to be read."""
         if not self._is_answered and (not self.parser.should_upgrade() or self.scope["method"] == "CONNECT"):
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """End an answer that the application gave."""
+        super().on_response_complete()
+        if self.timeout_keep_alive_task is not None:  # nothing waits behind it
+            self._idle_since = self.loop.time()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection on which nothing came for so long.
+
+        One timer sees to that, and looks again later where something came since it was set: uvicorn would set one
+        anew for each request.
+        """
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return  # the answer will set another
+        rest = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if rest > 0:
+            self._look_again(rest)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _look_again(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def leave_if_idle(self) -> None:
         """Leave a connection that is closed and has nothing to send: over TLS its client would have to agree."""

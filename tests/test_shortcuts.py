@@ -276,6 +276,23 @@ def test_a_connection_without_a_request_is_closed() -> None:
         assert len(serving.asked) == 2
 
 
+@pytest.mark.parametrize("replay", [True, False])
+def test_a_connection_is_closed_once_nothing_came_for_long_and_not_before(*, replay: bool) -> None:
+    with served(replay=replay) as serving:
+        ask(serving, *[plain()] * 2)
+        serving.keep_alive(1)
+        with socket.create_connection(("127.0.0.1", serving.port), timeout=20) as connection:
+            for _ in range(3):
+                connection.sendall(plain())
+                received(connection, 1)
+                time.sleep(0.6)
+            connection.sendall(plain(more="Prefer: delay=1500\r\n"))
+            received(connection, 1)
+            connection.sendall(plain())
+            received(connection, 1)
+            assert connection.recv(1) == b""
+
+
 def test_a_client_that_does_not_read_is_waited_for() -> None:
     with served() as serving:
         ((_, body),) = ask(serving, *[plain()] * 2)[1:]
