@@ -120,7 +120,8 @@ class FaultEngine:
 
     def is_idle(self, tenant: Tenant, method: str, path: str) -> bool:
         """Tell whether no rule in force is asked about such a request, whatever its token is short for."""
-        return not any(entry.rule.match(tenant, method, path) for entry in self._book.candidates(tenant))
+        candidates = self._book.candidates(tenant)
+        return not (candidates and any(entry.rule.match(tenant, method, path) for entry in candidates))
 
     def decide(self, arrival: Arrival, preference: Preference | None, counters: Counters) -> Strike | None:
         """Tell what befalls a request, and count it in `counters`.

@@ -17,7 +17,9 @@ MAX_BYTES = 64 * 1024 * 1024
 FORM_TYPE = "application/x-www-form-urlencoded"
 ANSWERED = "answered"
 """How an exchange ended that had its whole answer; others: `exchange.ABORTED`, or the kind of a connection fault."""
-_ENTRY_BYTES = 1_000  # roughly what an entry without headers and body takes
+UNIT = 64
+"""What weights are counted in, in bytes. Most of them are small then, and Python has small numbers once, for all."""
+_ENTRY_WEIGHT = 1_000 // UNIT  # roughly what an entry without headers and body takes
 _HEADER_BYTES = 200  # and a header, besides its letters
 
 
@@ -35,7 +37,7 @@ class Head:
         host: what they were sent to, as in a `Host` header.
         headers: names as sent and values, credentials masked.
         operation: the documented operation that they ask for, such as `GET /audience/{id}`; empty where there is none.
-        weight: how many bytes it is counted with.
+        weight: how many units of `UNIT` bytes it is counted with.
     """
 
     tenant: Tenant
@@ -50,12 +52,15 @@ class Head:
     weight: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", len(self.url) + weight_of(self.headers))
+        object.__setattr__(self, "weight", _units(len(self.url) + _size_of(self.headers)))
 
 
-def weight_of(headers: Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]) -> int:
-    """Return how many bytes `headers` are counted with."""
+def _size_of(headers: Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]) -> int:
     return sum(_HEADER_BYTES + len(name) + len(value) for name, value in headers)
+
+
+def _units(size: int) -> int:
+    return -(-size // UNIT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,14 +69,14 @@ class AnswerHead:
 
     Attributes:
         headers: lower-case names and values.
-        weight: how many bytes it is counted with.
+        weight: how many units of `UNIT` bytes it is counted with.
     """
 
     headers: Sequence[tuple[bytes, bytes]] = ()
     weight: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", weight_of(self.headers))
+        object.__setattr__(self, "weight", _units(_size_of(self.headers)))
 
 
 NO_ANSWER = AnswerHead()
@@ -102,7 +107,7 @@ class Entry:
         reason: why the answer is what it is, a slug, where it is the mock's doing and not the API's.
         delay_ms: how long a fault held the answer back.
         spoiled: whether the answer is of a success, with a body that is wrong on purpose.
-        weight: how many bytes it is counted with.
+        weight: how many units of `UNIT` bytes it is counted with.
         kept: whether it is in the journal still.
     """
 
@@ -218,9 +223,9 @@ class Journal:
         self.size = size
         self.credentials = credentials
         self.dropped = 0
-        self._max_bytes = max_bytes
+        self._max_weight = max_bytes // UNIT
         self._entries: deque[Entry] = deque()
-        self._bytes = 0
+        self._weight = 0
         self._watchers: list[Callable[[], None]] = []
 
     def __iter__(self) -> Iterator[Entry]:
@@ -283,15 +288,15 @@ class Journal:
         return lambda: self._watchers.remove(notice)
 
     def _weigh(self, entry: Entry) -> None:
-        weight = _ENTRY_BYTES + entry.head.weight + len(entry.body) + entry.answer.weight
-        self._bytes += weight - entry.weight
+        weight = _ENTRY_WEIGHT + entry.head.weight + _units(len(entry.body)) + entry.answer.weight
+        self._weight += weight - entry.weight
         entry.weight = weight
-        while len(self._entries) > self.size or (self._bytes > self._max_bytes and len(self._entries) > 1):
+        while len(self._entries) > self.size or (self._weight > self._max_weight and len(self._entries) > 1):
             self._forget(self._entries.popleft())
             self.dropped += 1
         for notice in self._watchers:
             notice()
 
     def _forget(self, entry: Entry) -> None:
-        self._bytes -= entry.weight
+        self._weight -= entry.weight
         entry.kept = False

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
+from sys import intern
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -103,7 +104,7 @@ class Observe:
         head = Head(
             tenant=exchange.caller.tenant,
             secrets=secrets,
-            method=exchange.method,
+            method=intern(exchange.method),
             url=conceal_url(f"{exchange.path}?{query}" if query else exchange.path, token),
             scheme=scope.get("scheme", "http"),
             http_version=scope.get("http_version", "1.1"),

@@ -6,10 +6,11 @@ from itertools import count
 from operator import attrgetter
 from typing import Generic, Protocol, TypeVar
 
-next_use = count(1).__next__
+next_use = count(1.0).__next__
 """Returns a number greater than all before: `value.used = next_use()` where something is used.
 
-What is used together shares one number: each is an object of its own, somewhere else in memory.
+Each is an object in memory, which goes with the last that has it: so what is used together shares one, and they are
+floats, which Python lets go of without a look at what lies beside them.
 """
 
 
@@ -21,7 +22,7 @@ class Usable(Protocol):
         is_kept: whether it is kept still.
     """
 
-    used: int
+    used: float
     is_kept: bool
 
 
@@ -38,7 +39,7 @@ class Recent(Generic[K, V]):
 
     def __init__(self) -> None:
         self._values: dict[K, V] = {}
-        self._keys_in_order: deque[tuple[int, K]] = deque()
+        self._keys_in_order: deque[tuple[float, K]] = deque()
 
     def __len__(self) -> int:
         return len(self._values)

@@ -46,7 +46,7 @@ class Rendered:
         self.head = _head_of(tuple(headers))
         self.tail = b"".join([*(b"%b: %b\r\n" % header for header in headers), b"\r\n", body])
         self.length = len(body)
-        self.used = 0
+        self.used = 0.0
         self.is_kept = False
 
     @property

@@ -13,7 +13,7 @@ from weakref import ReferenceType, ref
 from mock_atoms.exchange import Clock, Now
 from mock_atoms.faults import FaultEngine
 from mock_atoms.generator import Generator
-from mock_atoms.journal import Entry, Head
+from mock_atoms.journal import UNIT, Entry, Head
 from mock_atoms.recent import Recent, next_use
 from mock_atoms.rendering import Rendered
 from mock_atoms.store import TenantState
@@ -34,7 +34,7 @@ class _Shortcut:
     state: ReferenceType[TenantState]
     mark: object
     rendered: ReferenceType[Rendered]
-    used: int = 0
+    used: float = 0.0
     is_kept: bool = False
 
 
@@ -100,7 +100,7 @@ class Shortcuts:
             mark: the mark of what the tenant held then.
         """
         is_of_browser = any(name == "origin" for name, _ in head.headers)  # it is told more than what was rendered
-        if not state.is_kept or state.mark is not mark or is_of_browser or head.weight > MAX_HEAD:
+        if not state.is_kept or state.mark is not mark or is_of_browser or head.weight * UNIT > MAX_HEAD:
             return
         self._known.keep(digest, _Shortcut(head, intern(below), ref(state), mark, ref(rendered)))
         if len(self._known) > self.most:

@@ -37,7 +37,7 @@ class TenantState:
     chosen: Beginning | None = None
     overlay: Overlay | None = None
     mark: object = field(init=False, default_factory=object, compare=False)
-    used: int = field(init=False, default=0, compare=False)
+    used: float = field(init=False, default=0.0, compare=False)
     is_kept: bool = field(init=False, default=False, compare=False)
 
     def hold(self, chosen: Beginning | None, overlay: Overlay | None) -> None:

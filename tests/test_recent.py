@@ -11,7 +11,7 @@ from mock_atoms.recent import Recent, next_use
 @dataclass(eq=False)
 class Value:
     key: int
-    used: int = 0
+    used: float = 0.0
     is_kept: bool = False
 
 
