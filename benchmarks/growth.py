@@ -36,18 +36,18 @@ def one_each(contenders: Mapping[int, Contender]) -> Iterator[dict[int, Server]]
 
 
 def tenants(loads: Loads, sizes: Sequence[int], rounds: int) -> dict[int, list[Run]]:
-    """Measure the list, asked for by more and more tenants in turn, each of which was there before.
+    """Measure the list, asked for by more and more tenants in turn, in the order in which each came first.
 
     Lists are not of the same length. The fewer tenants there are, the closer each is to the mean of all.
     """
+    with started(ours()) as server, target_of(server) as target:
+        lengths = {
+            token: len(target.send(AGAIN._replace(token=token)))
+            for token in (f"sk_tenant_{number:05}" for number in range(max(sizes)))
+        }
+    mean = statistics.mean(lengths.values())
+    tokens = sorted(lengths, key=lambda token: abs(lengths[token] - mean))
     with one_each({size: ours() for size in sizes}) as servers, tempfile.TemporaryDirectory() as folder:
-        with target_of(servers[max(sizes)]) as target:
-            lengths = {
-                token: len(target.send(AGAIN._replace(token=token)))
-                for token in (f"sk_tenant_{number:05}" for number in range(max(sizes)))
-            }
-        mean = statistics.mean(lengths.values())
-        tokens = sorted(lengths, key=lambda token: abs(lengths[token] - mean))
         scripts = {}
         for size, server in servers.items():
             path = Path(folder) / str(size)
