@@ -173,11 +173,11 @@ def _set_up_log(settings: Settings, err: TextIO) -> "LateLog":
     from mock_atoms.logs import JsonFormatter, LateLog, TextFormatter  # noqa: PLC0415 - other commands are quicker without
 
     handler = logging.StreamHandler(err)
-    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    log = LateLog(handler, JsonFormatter() if settings.log_format == "json" else TextFormatter())
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line tells of them
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("mock_atoms").setLevel(settings.log_level.upper())
-    return LateLog(handler)
+    return log
 
 
 def _fixtures(settings: Settings, token: str, out: TextIO, err: TextIO) -> int:

@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from mock_atoms.exchange import UNKNOWN_MAGIC_WORD, UNROUTED
 from mock_atoms.journal import Entry
 
 LOGGER = logging.getLogger("mock_atoms")
+_NAMES = {level: logging.getLevelName(level) for level in (logging.INFO, logging.WARNING)}
+_PADDED = {level: f"{name:<7}" for level, name in _NAMES.items()}
 _WARNED_OF = {*UNROUTED, UNKNOWN_MAGIC_WORD}
 
 
@@ -30,11 +33,20 @@ class Line(NamedTuple):
     entry: Entry
     attempt: int
 
+    @property
+    def level(self) -> int:
+        """A warning where the exchange asked for what the mock does not have."""
+        return logging.WARNING if self.entry.reason in _WARNED_OF else logging.INFO
+
+    @property
+    def created(self) -> float:
+        """When it was over, in seconds since the epoch."""
+        return self.entry.arrived.timestamp() + (self.entry.milliseconds or 0) / 1000
+
     def __str__(self) -> str:
-        entry, tenant = self.entry, self.entry.tenant
-        text = (
-            f"{entry.method} {entry.path} {entry.status or '-'} {entry.milliseconds or 0:.1f}ms tenant={tenant.label}"
-        )
+        entry, head = self.entry, self.entry.head
+        tenant = head.tenant
+        text = f"{head.method} {entry.path} {entry.status or '-'} {entry.milliseconds or 0:.1f}ms tenant={tenant.label}"
         if tenant.test_id:
             text += f" test={json.dumps(tenant.test_id, ensure_ascii=False)}"
         if self.attempt > 1:
@@ -57,18 +69,30 @@ def log(entry: Entry, attempt: int) -> None:
         entry: the exchange.
         attempt: the how-manieth attempt of its call it was.
     """
-    level = _level_of(entry)
-    if LOGGER.isEnabledFor(level):
-        LOGGER.handle(_record(Line(entry, attempt), level))
+    line = Line(entry, attempt)
+    if LOGGER.isEnabledFor(line.level):
+        LOGGER.handle(_record(line, line.level))
 
 
-def _level_of(entry: Entry) -> int:
-    return logging.WARNING if entry.reason in _WARNED_OF else logging.INFO
-
-
-def _record(line: Line, level: int) -> logging.LogRecord:
+def _record(message: object, level: int) -> logging.LogRecord:
     # As `LOGGER.log` does, but without a search for the line of code that called it.
-    return LOGGER.makeRecord(LOGGER.name, level, __file__, 0, line, (), None)
+    return LOGGER.makeRecord(LOGGER.name, level, __file__, 0, message, (), None)
+
+
+class LineFormatter(logging.Formatter, ABC):
+    """Formats exchanges from their lines alone, many of them without a record of each."""
+
+    @abstractmethod
+    def line(self, line: Line) -> str:
+        """Return `line` as it is written."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return `record` as it is written."""
+        return self.line(record.msg) if isinstance(record.msg, Line) else self.other(record)
+
+    def other(self, record: logging.LogRecord) -> str:
+        """Return what is no line of an exchange as it is written."""
+        return super().format(record)
 
 
 class LateLog:
@@ -79,24 +103,27 @@ class LateLog:
 
     Args:
         handler: where the lines go, this log's and all others.
+        formatter: what the handler formats them with.
         seconds: how long a line waits at most.
     """
 
-    def __init__(self, handler: logging.StreamHandler[TextIO], seconds: float = 0.005) -> None:
+    def __init__(
+        self, handler: logging.StreamHandler[TextIO], formatter: LineFormatter, seconds: float = 0.005
+    ) -> None:
+        handler.setFormatter(formatter)
         self._handler = handler
+        self._line = formatter.line
         self._seconds = seconds
         self._waiting: deque[Line] = deque()
-        self._record = LOGGER.makeRecord(
-            LOGGER.name, logging.INFO, __file__, 0, "", (), None
-        )  # one is enough: who formats it does not keep it
         handler.addFilter(self._goes_first)
 
     def __call__(self, entry: Entry, attempt: int) -> None:
         """Log an exchange that is over. Call it in the event loop of the server."""
-        level = _level_of(entry)
+        line = Line(entry, attempt)
+        level = line.level
         if not LOGGER.isEnabledFor(level):
             return
-        self._waiting.append(Line(entry, attempt))
+        self._waiting.append(line)
         if level > logging.INFO:
             self.flush()
         elif len(self._waiting) == 1:
@@ -111,11 +138,11 @@ class LateLog:
         try:
             lines = []
             while self._waiting:
-                lines.append(self._written(self._waiting.popleft()))
+                lines.append(self._line(self._waiting.popleft()))
             handler.stream.write("\n".join([*lines, ""]))
             handler.flush()
         except Exception:  # noqa: BLE001 - as in logging
-            handler.handleError(self._record)
+            handler.handleError(_record("exchanges could not be logged", logging.INFO))
         finally:
             handler.release()
 
@@ -124,62 +151,60 @@ class LateLog:
         self.flush()
         return True
 
-    def _written(self, line: Line) -> str:
-        entry, record = line.entry, self._record
-        level = _level_of(entry)
-        record.msg, record.levelno, record.levelname = line, level, logging.getLevelName(level)
-        record.created = entry.arrived.timestamp() + (entry.milliseconds or 0) / 1000
-        record.msecs = record.created % 1 * 1000
-        return self._handler.format(record)
 
-
-class TextFormatter(logging.Formatter):
+class TextFormatter(LineFormatter):
     """A line of text: time, level, message."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s")
-        self._second = -1
+        self._moment = -1
         self._shown = ""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return `record` as text."""
-        if isinstance(record.msg, Line):  # which has no arguments and no traceback
-            return f"{self.formatTime(record)} {record.levelname:<7} {record.msg}"
-        return super().format(record)
+    def line(self, line: Line) -> str:
+        """Return `line` as text."""
+        return f"{self._time(line.created)} {_PADDED[line.level]} {line!s}"
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - as in logging
-        """Return the local time of `record`; of each second all but the milliseconds is made once."""
-        second = int(record.created)
-        if second != self._second:
-            self._second, self._shown = second, time.strftime(self.default_time_format, time.localtime(second))
-        return f"{self._shown},{int(record.msecs):03d}"
+        """Return the local time of `record`."""
+        return self._time(record.created)
+
+    def _time(self, created: float) -> str:
+        """Return a local time, which is made once for all lines of one millisecond."""
+        moment = int(created * 1000)
+        if moment != self._moment:
+            second, milliseconds = divmod(moment, 1000)
+            shown = time.strftime(self.default_time_format, time.localtime(second))
+            self._moment, self._shown = moment, f"{shown},{milliseconds:03d}"
+        return self._shown
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(LineFormatter):
     """One JSON object a line."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return `record` as JSON, with the fields of its exchange where it has one."""
-        told: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-        }
-        if isinstance(record.msg, Line):
-            entry, attempt = record.msg
-            told |= {
-                "id": entry.id,
-                "method": entry.method,
-                "path": entry.path,
-                "status": entry.status or None,
-                "ms": round(entry.milliseconds or 0, 1),
-                "tenant": entry.tenant.label,
-                "test": entry.tenant.test_id,
-                "attempt": attempt,
-                "fault": ",".join(entry.faults) or None,
-                "reason": entry.reason,
-            }
-        else:
-            told["message"] = record.getMessage()
-            if record.exc_info:
-                told["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(told, ensure_ascii=False)
+    def line(self, line: Line) -> str:
+        """Return the fields of an exchange as JSON."""
+        entry, attempt = line
+        return _as_json(
+            line.created,
+            _NAMES[line.level],
+            id=entry.id,
+            method=entry.method,
+            path=entry.path,
+            status=entry.status or None,
+            ms=round(entry.milliseconds or 0, 1),
+            tenant=entry.tenant.label,
+            test=entry.tenant.test_id,
+            attempt=attempt,
+            fault=",".join(entry.faults) or None,
+            reason=entry.reason,
+        )
+
+    def other(self, record: logging.LogRecord) -> str:
+        """Return `record` as JSON."""
+        traceback = {"traceback": self.formatException(record.exc_info)} if record.exc_info else {}
+        return _as_json(record.created, record.levelname, message=record.getMessage(), **traceback)
+
+
+def _as_json(created: float, level: str, **fields: object) -> str:
+    told = {"time": datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds"), "level": level.lower()}
+    return json.dumps(told | fields, ensure_ascii=False)
