@@ -104,7 +104,7 @@ class Observe:
         head = Head(
             tenant=exchange.caller.tenant,
             secrets=secrets,
-            method=intern(exchange.method),
+            method=intern(exchange.method),  # one text for all
             url=conceal_url(f"{exchange.path}?{query}" if query else exchange.path, token),
             scheme=scope.get("scheme", "http"),
             http_version=scope.get("http_version", "1.1"),

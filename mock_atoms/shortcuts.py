@@ -102,7 +102,8 @@ class Shortcuts:
         is_of_browser = any(name == "origin" for name, _ in head.headers)  # it is told more than what was rendered
         if not state.is_kept or state.mark is not mark or is_of_browser or head.weight * UNIT > MAX_HEAD:
             return
-        self._known.keep(digest, _Shortcut(head, intern(below), ref(state), mark, ref(rendered)))
+        below = intern(below)  # one text for all
+        self._known.keep(digest, _Shortcut(head, below, ref(state), mark, ref(rendered)))
         if len(self._known) > self.most:
             self._known.drop_oldest()
 
