@@ -125,7 +125,7 @@ def serve() -> None:
     from mock_atoms import MockServer  # noqa: PLC0415 - the client half does without
 
     logging.disable(logging.CRITICAL)
-    with MockServer(replay=False) as mock:  # what making an answer costs, not what sending it again does
+    with MockServer(response_cache=False) as mock:  # what making an answer costs, not what sending it again does
         print(mock.port, flush=True)
         sys.stdin.read()
 

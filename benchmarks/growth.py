@@ -116,7 +116,7 @@ def first_lists(rounds: int) -> Costs:
 
 def pages(rounds: int) -> Costs:
     """Measure pages of members, at the beginning of an audience and at its end, each rendered anew."""
-    with started(ours("--no-replay")) as server, target_of(server) as target:
+    with started(ours("--no-response-cache")) as server, target_of(server) as target:
         return audiences.measure(target, audiences.page_cases(target), audiences.Plan(rounds, 60, 0))
 
 

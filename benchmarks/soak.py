@@ -32,10 +32,10 @@ def serve() -> None:
     """Serve on a free port; tell the port, and after each line of input how the process is doing."""
     from mock_atoms import Settings, create_app  # noqa: PLC0415 - the client half does without
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - the same
-    from mock_atoms.server import Server, listen  # noqa: PLC0415 - the same
+    from mock_atoms.serving.server import Server, listen  # noqa: PLC0415 - the same
 
     logging.disable(logging.CRITICAL)
-    mock = MockAtoms(Settings(faults=("500p5",)))
+    mock = MockAtoms(Settings(fault=("500p5",)))
     sockets = listen("127.0.0.1", 0)
     loops: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()
@@ -44,7 +44,7 @@ def serve() -> None:
         loops.append(asyncio.get_running_loop())
         ready.set()
 
-    server = Server(create_app(mock=mock), mock.closing, on_ready)
+    server = Server(create_app(mock=mock), mock.shutdown_signal, on_ready)
     thread = threading.Thread(target=server.run, args=(sockets,))
     thread.start()
     ready.wait()

@@ -2,18 +2,22 @@
 
 from typing import TYPE_CHECKING, Any
 
+from mock_atoms.core.version import __version__
+
 if TYPE_CHECKING:
     from mock_atoms.app import create_app
-    from mock_atoms.client import ControlError, MockClient, RecordedRequest, RetryReport
-    from mock_atoms.mock_server import MockServer
-    from mock_atoms.server import ListenError
-    from mock_atoms.settings import Settings
-    from mock_atoms.validation import ConfigError
+    from mock_atoms.core.parsing import ConfigError
+    from mock_atoms.core.settings import Settings
+    from mock_atoms.serving.server import ListenError
+    from mock_atoms.testing.client import ControlError, MockClient, RecordedRequest, RetryReport
+    from mock_atoms.testing.container import MockAtomsContainer
+    from mock_atoms.testing.server import MockServer
 
 __all__ = [
     "ConfigError",
     "ControlError",
     "ListenError",
+    "MockAtomsContainer",
     "MockClient",
     "MockServer",
     "RecordedRequest",
@@ -22,17 +26,17 @@ __all__ = [
     "__version__",
     "create_app",
 ]
-__version__ = "0.1.0"
 
 _HOMES = {
-    "ConfigError": "mock_atoms.validation",
-    "ControlError": "mock_atoms.client",
-    "ListenError": "mock_atoms.server",
-    "MockClient": "mock_atoms.client",
-    "MockServer": "mock_atoms.mock_server",
-    "RecordedRequest": "mock_atoms.client",
-    "RetryReport": "mock_atoms.client",
-    "Settings": "mock_atoms.settings",
+    "ConfigError": "mock_atoms.core.parsing",
+    "ControlError": "mock_atoms.testing.client",
+    "ListenError": "mock_atoms.serving.server",
+    "MockAtomsContainer": "mock_atoms.testing.container",
+    "MockClient": "mock_atoms.testing.client",
+    "MockServer": "mock_atoms.testing.server",
+    "RecordedRequest": "mock_atoms.testing.client",
+    "RetryReport": "mock_atoms.testing.client",
+    "Settings": "mock_atoms.core.settings",
     "create_app": "mock_atoms.app",
 }
 

@@ -11,7 +11,7 @@ def main() -> NoReturn:
     gc.disable()  # nothing of what is imported is garbage; a server that is ready turns it on again
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop_quietly)
-    from mock_atoms.cli import entry_point  # noqa: PLC0415 - takes a while; signals must be in place before
+    from mock_atoms.cli.main import entry_point  # noqa: PLC0415 - takes a while; signals must be in place before
 
     entry_point()
 

@@ -6,30 +6,30 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mock_atoms.catalogue import Catalogues
-from mock_atoms.credentials import Credentials
-from mock_atoms.exchange import Clock, Now
-from mock_atoms.expressions import parse_fault
-from mock_atoms.faults import ERROR_RATE_RULE, FaultEngine, error_rate_rule
-from mock_atoms.fixtures import Fixtures
-from mock_atoms.generator import Generator
-from mock_atoms.holding import Closing
-from mock_atoms.journal import Journal
-from mock_atoms.logs import Log, log
-from mock_atoms.metrics import Metrics
-from mock_atoms.rendering import Rendering
-from mock_atoms.retries import Attempts
-from mock_atoms.rulebook import RuleBook
-from mock_atoms.rules import Rule
-from mock_atoms.settings import Settings
-from mock_atoms.shortcuts import Shortcuts
-from mock_atoms.store import MemoryStore, Store, TenantState
-from mock_atoms.telemetry import Telemetry
-from mock_atoms.tenancy import digest_of, digest_of_test
-from mock_atoms.validation import ConfigError
+from mock_atoms.caching.fast_path import FastPath
+from mock_atoms.caching.response_cache import ResponseCache
+from mock_atoms.core.delays import ShutdownSignal
+from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.settings import Settings
+from mock_atoms.core.tenancy import digest_test_id, digest_token
+from mock_atoms.core.timestamps import MonotonicClock, WallClock
+from mock_atoms.data.fixtures import Fixtures
+from mock_atoms.data.generator import Generator
+from mock_atoms.faults.engine import ERROR_RATE_RULE, FaultEngine, error_rate_rule
+from mock_atoms.faults.expressions import parse_fault
+from mock_atoms.faults.rulebook import RuleBook
+from mock_atoms.faults.rules import Rule
+from mock_atoms.journal.access_log import AccessLog, log
+from mock_atoms.journal.credentials import Credentials
+from mock_atoms.journal.journal import Journal
+from mock_atoms.journal.metrics import Metrics
+from mock_atoms.journal.recorder import ExchangeRecorder
+from mock_atoms.journal.retries import AttemptCounter
+from mock_atoms.state.audiences import AudienceRepositories
+from mock_atoms.state.store import MemoryStore, Store, TenantState
 
 if TYPE_CHECKING:
-    from mock_atoms.fixture_files import FixtureFile
+    from mock_atoms.data.fixture_files import FixtureFile
 
 
 def _utc_now() -> datetime:
@@ -53,10 +53,10 @@ class MockAtoms:
     def __init__(
         self,
         settings: Settings,
-        clock: Clock = time.monotonic,
-        now: Now = _utc_now,
+        clock: MonotonicClock = time.monotonic,
+        now: WallClock = _utc_now,
         store: Store | None = None,
-        log: Log = log,
+        log: AccessLog = log,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -66,18 +66,18 @@ class MockAtoms:
         self.generator.prepare(settings.locale)
         self.fixtures = Fixtures(self.generator, settings.locale, _files(settings))
         self.store: Store = store or MemoryStore()
-        self.catalogues = Catalogues(self.store, self.fixtures, self.generator, self._creation_time)
+        self.repositories = AudienceRepositories(self.store, self.fixtures, self.generator, self._creation_time)
         self.journal = Journal(settings.journal_size, Credentials(secrets.token_bytes(32), settings.session_cookie))
-        self.attempts = Attempts()
-        self.rendering = Rendering()
+        self.attempts = AttemptCounter()
+        self.response_cache = ResponseCache()
         self.metrics = Metrics()
-        self.telemetry = Telemetry(self.journal, self.attempts, self.metrics, clock, log)
-        self.closing = Closing()
+        self.recorder = ExchangeRecorder(self.journal, self.attempts, self.metrics, clock, log)
+        self.shutdown_signal = ShutdownSignal()
         self.rules = RuleBook(_rules(settings))
         self.engine = FaultEngine(settings.seed, self.rules)
-        self.shortcuts = Shortcuts(
+        self.fast_path = FastPath(
             self.engine,
-            self.telemetry,
+            self.recorder,
             self.generator,
             clock=clock,
             now=now,
@@ -97,16 +97,16 @@ class MockAtoms:
         """Begin anew: forget everything, or what belongs to one token, one test, or one test of one token."""
         if token is None and test_id is None:
             self.rules.restart()
-            self.fixtures.hand_over(None)
+            self.fixtures.import_data(None)
             self.journal.clear()
             await self.store.forget()
-            self.rendering.forget()
+            self.response_cache.forget()
             return
-        owner = None if token is None else digest_of(token)
-        test = None if test_id is None else digest_of_test(test_id)
-        await self.remove_rules(self.rules.made(owner, test))
-        self.journal.remove(self.journal.is_whose(token, test_id))
-        await self.store.forget(owner, test)
+        token_digest = None if token is None else digest_token(token)
+        test_digest = None if test_id is None else digest_test_id(test_id)
+        await self.remove_rules(self.rules.made(token_digest, test_digest))
+        self.journal.remove(self.journal.selector(token, test_id))
+        await self.store.forget(token_digest, test_digest)
 
     async def remove_rules(self, rule_ids: Collection[str]) -> None:
         """Take rules out of force, and forget how often each tenant met them."""
@@ -118,20 +118,20 @@ class MockAtoms:
             for rule_id in state.counters.keys() & gone:
                 del state.counters[rule_id]
 
-        await self.store.change_all(forget)
+        await self.store.update_all(forget)
 
 
 def _files(settings: Settings) -> "dict[str, FixtureFile]":
     if settings.fixtures is None:
         return {}
-    from mock_atoms.fixture_files import read_folder  # noqa: PLC0415 - the start is quicker without
+    from mock_atoms.data.fixture_files import read_folder  # noqa: PLC0415 - the start is quicker without
 
     return read_folder(settings.fixtures)
 
 
 def _rules(settings: Settings) -> dict[str, Rule]:
     rules = {}
-    for number, given in enumerate(settings.faults, 1):
+    for number, given in enumerate(settings.fault, 1):
         rule_id = f"fault-{number}"
         try:
             rules[rule_id] = parse_fault(given, settings.base_path)

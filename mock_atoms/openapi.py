@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from mock_atoms import __version__
+from mock_atoms.core.version import __version__
 
 DOCUMENT_PATH = "/openapi.json"
 PAGE_PATH = "/docs"

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer
-from tests.contract_in_our_words import OPERATIONS, SCHEMAS
+from tests.contract.documented import OPERATIONS, SCHEMAS
 
 
 def without_prose(document: Any) -> Any:  # noqa: ANN401 - any JSON

@@ -86,7 +86,7 @@ def test_the_label_has_the_version_of_the_command() -> None:
 
 def test_a_bad_setting_stops_the_container_with_2() -> None:
     done = subprocess.run(
-        ["docker", "run", "--rm", "--env", "MOCK_ATOMS_FAULTS=5oo", IMAGE], capture_output=True, text=True, check=False
+        ["docker", "run", "--rm", "--env", "MOCK_ATOMS_FAULT=5oo", IMAGE], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
     assert done.stderr.startswith("mock-atoms: fault-1: '5oo' is no fault")

@@ -140,7 +140,7 @@ def test_make_runs_the_tests_tells_of_retries_and_removes_the_container(checkout
 
 def test_make_says_why_the_mock_does_not_start(checkout: Checkout) -> None:
     before = containers()
-    done = checkout.run("make", "test", f"IMAGE=--env MOCK_ATOMS_FAULTS=5oo {IMAGE}")
+    done = checkout.run("make", "test", f"IMAGE=--env MOCK_ATOMS_FAULT=5oo {IMAGE}")
     assert done.returncode == 2
     assert "'5oo' is no fault" in done.stdout
     assert containers() == before

@@ -3,8 +3,7 @@
 import httpx
 import pytest
 
-from mock_atoms import ControlError
-from mock_atoms.container import MockAtomsContainer
+from mock_atoms import ControlError, MockAtomsContainer
 from tests.snippets import Snippet, snippets
 
 SHOWN = [snippet for snippet in snippets() if (snippet.language, snippet.word) == ("python", "container")]

@@ -1,0 +1,138 @@
+"""What all of the vendor's operations share: who may call, how answers are written, how they are documented."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.openapi.models import HTTPBearer
+from fastapi.responses import JSONResponse
+from fastapi.security.base import SecurityBase
+
+from mock_atoms.contract.errors import ApiError
+from mock_atoms.contract.schemas import (
+    JSON_TYPE,
+    BadRequestError,
+    InternalServerError,
+    UnauthorizedError,
+    render_json,
+)
+from mock_atoms.core.tenancy import AuthenticatedCaller
+from mock_atoms.journal.exchange import SCOPE_KEY, Exchange
+
+TAG = "subpackage_audience"
+"""The tag of all operations (S)."""
+UNAUTHORIZED = {"description": "Unauthorized access", "model": UnauthorizedError}
+SERVER_ERROR = {"description": "Internal server error", "model": InternalServerError}
+BAD_REQUEST = {"description": "Bad request", "model": BadRequestError}
+NOT_FOUND = {"description": "Audience not found, or another organisation's"}
+AUDIENCE_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "Id of the audience",
+    "schema": {"type": "string", "example": "60d0fe4f5311236168a109ca"},
+}
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+class VendorJsonResponse(JSONResponse):
+    """JSON as the vendor sends it (L). `media_type` stays plain, since the OpenAPI document is made of it."""
+
+    def render(self, content: object) -> bytes:
+        """Return `content` in bytes."""
+        return render_json(content)
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """Set the headers of the answer."""
+        super().init_headers({"content-type": JSON_TYPE} | dict(headers or {}))
+
+
+class BearerAuth(SecurityBase):
+    """The documented security scheme; as a dependency, the caller it lets through.
+
+    Raises:
+        ApiError: 401, when the request was sent by nobody.
+    """
+
+    def __init__(self) -> None:
+        self.scheme_name = "BearerAuth"
+        self.model = HTTPBearer(description="API key of the console, or a session cookie for browsers.")
+
+    async def __call__(self, request: Request) -> AuthenticatedCaller:
+        """Return who sent `request`."""
+        exchange: Exchange = request.scope[SCOPE_KEY]
+        if isinstance(exchange.caller, AuthenticatedCaller):
+            return exchange.caller
+        exchange.reason = exchange.caller.reason
+        raise ApiError(401)
+
+
+CurrentCaller = Annotated[AuthenticatedCaller, Depends(BearerAuth())]
+"""The caller of a route, who is somebody."""
+
+
+def audience_id_of(request: Request) -> str:
+    """Return the id in the path, decoded once it is apart, as Express does."""
+    return unquote(request.path_params["id"])
+
+
+def success(data: object) -> Response:
+    """Return the answer of a success. What the handlers give has been checked, and need not be validated anew."""
+    return VendorJsonResponse({"status": True, "data": data})
+
+
+class VendorRouter(APIRouter):
+    """Routes whose documents follow the vendor's.
+
+    Args:
+        documented: whether they are to be described. What is only said of them is left out otherwise: what an answer
+            looks like takes long to get ready, and is not asked while serving.
+    """
+
+    def __init__(self, *, documented: bool) -> None:
+        super().__init__()
+        self._is_documented = documented
+
+    def operation(  # noqa: PLR0913 - all of what a document says
+        self,
+        method: str,
+        path: str,
+        *,
+        name: str,
+        summary: str,
+        description: str,
+        success: str,
+        model: Any,  # noqa: ANN401 - any type that pydantic knows
+        errors: Mapping[int, Mapping[str, Any]],
+        more: Mapping[str, Any] | None = None,
+    ) -> Callable[[Handler], Handler]:
+        """Return a decorator that makes a handler the route of an operation.
+
+        Args:
+            method: HTTP method.
+            path: path below the base path.
+            name: id of the operation.
+            summary: the operation in a few words, its title in the vendor's documents.
+            description: what it does.
+            success: description of the 200.
+            model: shape of the 200.
+            errors: description and model of each documented error; a 401 and a 500 there always are.
+            more: whatever else the document says of it, such as its parameters.
+        """
+        if not self._is_documented:
+            return self.api_route(path, methods=[method], response_model=None, include_in_schema=False)
+        documented = {401: UNAUTHORIZED, 500: SERVER_ERROR} | dict(errors)
+        return self.api_route(
+            path,
+            methods=[method],
+            response_model=model,
+            operation_id=name,
+            summary=summary,
+            description=description,
+            tags=[TAG],
+            response_description=success,
+            responses=dict(sorted(documented.items())),  # type: ignore[arg-type] # a status is an int there too
+            openapi_extra=dict(more or {}),
+        )

@@ -1,0 +1,1 @@
+"""The `mock-atoms` command: one module per group of commands."""

@@ -1,0 +1,122 @@
+"""What is given from outside, at start or in a request: reading it, and saying in plain words what is wrong with it."""
+
+import json
+import re
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from mock_atoms.core.masking import TOKEN_PATTERN, mask_keys
+
+Model = TypeVar("Model", bound=BaseModel)
+OBJECT_ID = r"^[0-9a-f]{24}$"
+TOKEN = f"^{TOKEN_PATTERN}$"
+MASKED_TOKEN = r"^[\x21-\x2b\x2d-\x7e]*…#[0-9a-f]{6}$"  # noqa: S105 - a pattern
+"""What `tokens.mask_token` makes of a token."""
+NOT_BLANK = r"\S"
+ORIGIN = r"^(\*|localhost|[a-z][a-z0-9+.-]*://[^/\s]+)$"
+COOKIE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+_PATTERNS = {
+    TOKEN: "a token is one word of visible ASCII, without commas",
+    MASKED_TOKEN: "a token is one word of visible ASCII, without commas",
+    ORIGIN: "an origin is like https://app.test, without a path or a slash at the end; or give * or localhost",
+    COOKIE: "a cookie's name has no spaces and none of ( ) < > @ , ; : \\ / [ ] ? = { }",
+    NOT_BLANK: "an id has more than spaces",
+    OBJECT_ID: "an id is 24 lower-case hexadecimal digits",
+}
+
+
+MAX_JSON_DEPTH = 100
+"""How many levels JSON may have: far fewer than what Python's own limit leaves, wherever it is written again."""
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+class StrictModel(BaseModel):
+    """Base of what is given as JSON: what it does not know it refuses. A validator is built when it is first needed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class ConfigError(ValueError):
+    """Something given, at start or to the control API, that cannot be used.
+
+    Its text is one line that names the place and the fix; what looks like a key in it is masked.
+
+    Args:
+        problem: what is wrong, and the fix.
+        pointer: the place in what was given, as a JSON pointer; `/` for the whole, empty where there is none.
+    """
+
+    def __init__(self, problem: str, pointer: str = "") -> None:
+        self.problem = mask_keys(" ".join(problem.split()))
+        self.pointer = mask_keys(pointer)
+        super().__init__(f"{self.pointer}: {self.problem}" if pointer else self.problem)
+
+
+def json_pointer(error: ErrorDetails) -> str:
+    """Return where the value stands that pydantic complains of, as a JSON pointer; `/` for the whole."""
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"])
+    return "".join(f"/{part}" for part in parts) or "/"
+
+
+def describe_error(error: ErrorDetails) -> str:
+    """Say in plain words what pydantic holds against a value."""
+    match error["type"]:
+        case "string_type":
+            return "give text; in YAML, quote what would be read as something else"
+        case "string_pattern_mismatch":
+            pattern = error["ctx"]["pattern"]
+            return _PATTERNS.get(pattern, error["msg"])
+        case "model_type" | "dict_type" | "typed_dict_type" | "model_attributes_type":
+            return "give keys and values"
+        case "list_type" | "tuple_type" | "frozen_set_type":
+            return "give a list"
+        case "extra_forbidden":
+            return "no such key"
+        case _:
+            return error["msg"].removeprefix("Value error, ")
+
+
+def parse_model(model: type[Model], given: object) -> Model:
+    """Parse `given`.
+
+    Raises:
+        ConfigError: names the field by JSON pointer.
+    """
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigError(describe_error(first), json_pointer(first)) from None
+
+
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Parse `text`.
+
+    Raises:
+        ConfigError: it is not JSON, or nested too deep.
+    """
+    try:
+        _check_depth(text if isinstance(text, str) else text.decode())
+        given = json.loads(text)
+        json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except UnicodeDecodeError:
+        raise ConfigError("not JSON: not UTF-8") from None
+    except UnicodeEncodeError:
+        raise ConfigError("not JSON: half of a surrogate pair, which UTF-8 cannot say") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"not JSON: {error}") from None
+    return given
+
+
+def _check_depth(text: str) -> None:
+    if text.count("[") + text.count("{") <= MAX_JSON_DEPTH:
+        return
+    depth = 0
+    for bracket in re.findall(r"[\[\]{}]", _STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_JSON_DEPTH:
+            raise ConfigError(f"nested too deep: at most {MAX_JSON_DEPTH} levels")

@@ -1,0 +1,199 @@
+"""Fixture files: their format, and reading a folder of them. The format for people: docs/fixtures.md."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from mock_atoms.contract.schemas import MAX_MEMBERS, ObjectId
+from mock_atoms.core.masking import mask_token
+from mock_atoms.core.parsing import ConfigError, StrictModel, describe_error, parse_model
+from mock_atoms.core.settings import Locale, Token
+from mock_atoms.data.models import ValidatedAudiences
+
+SUFFIXES = {".json", ".yaml", ".yml"}
+MAX_AUDIENCES = 1_000
+
+
+def _both_ends(value: object) -> object:
+    return {"min": value, "max": value} if isinstance(value, int) else value
+
+
+class Span(StrictModel):
+    """A number to be drawn: between `min` and `max`, both included."""
+
+    min: Annotated[int, Field(ge=0, strict=True)]
+    max: Annotated[int, Field(ge=0, strict=True)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Span":
+        if self.min > self.max:
+            raise ValueError("min is greater than max")
+        return self
+
+
+def _at_most(limit: int) -> AfterValidator:
+    def check(span: Span) -> Span:
+        if span.max > limit:
+            raise ValueError(f"at most {limit}")
+        return span
+
+    return AfterValidator(check)
+
+
+class Generate(StrictModel):
+    """Settings of the generator for the tokens of a file; what is left out is as for any token."""
+
+    audiences: Annotated[Span, BeforeValidator(_both_ends), _at_most(MAX_AUDIENCES)] = Span(min=3, max=12)
+    members: Annotated[Span, BeforeValidator(_both_ends), _at_most(MAX_MEMBERS)] = Span(min=0, max=MAX_MEMBERS)
+    withCampaigns: Annotated[float, Field(ge=0, le=1)] = 0.4  # noqa: N815 - the API's own spelling of keys
+    locale: Locale | None = None
+
+
+class FixtureFile(StrictModel):
+    """One file: the tokens of one organisation, and what each of them holds."""
+
+    tokens: Annotated[list[Token], Field(min_length=1, repr=False)]
+    organization: ObjectId | None = None
+    audiences: ValidatedAudiences | None = None
+    generate: Generate | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "FixtureFile":
+        if (self.audiences is None) == (self.generate is None):
+            raise ValueError("give either audiences or generate")
+        return self
+
+
+def read_folder(folder: Path) -> dict[str, FixtureFile]:
+    """Read every fixture file of `folder`, by token. Other files, hidden ones and subfolders are passed over.
+
+    Raises:
+        ConfigError: the folder or a file cannot be read, a file is not valid, or two files name the same token.
+    """
+    try:
+        paths = sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in SUFFIXES
+            and not path.name.startswith(".")
+            and (path.is_file() or not path.exists())  # a link that leads nowhere is a mistake, a folder or pipe is not
+        )
+    except OSError as error:
+        raise ConfigError(f"{folder}: the fixtures folder cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"the fixtures folder cannot be read: {error}") from None
+    files: dict[str, FixtureFile] = {}
+    homes: dict[str, Path] = {}
+    for path in paths:
+        file = read_file(path)
+        for token in file.tokens:
+            if token in homes:
+                elsewhere = "stands twice" if homes[token] == path else f"is already named in {homes[token]}"
+                raise ConfigError(f"{path}: tokens: {mask_token(token)} {elsewhere}")
+            files[token], homes[token] = file, path
+    return files
+
+
+def parse_fixture(given: object) -> FixtureFile:
+    """Parse what a fixture file would say.
+
+    Raises:
+        ConfigError: names the field by JSON pointer.
+    """
+    return parse_model(FixtureFile, given)
+
+
+def read_file(path: Path) -> FixtureFile:
+    """Read one fixture file.
+
+    Raises:
+        ConfigError: names the file, the line, the field and the reason.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
+    data = _parse(path, text)
+    try:
+        return FixtureFile.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        loc = first["loc"]
+        field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+        raise ConfigError(f"{path}:{_line(text, loc)}: {field or 'the file'}: {describe_error(first)}") from None
+
+
+class _YamlLoader(yaml.SafeLoader):
+    """YAML as JSON reads it: timestamps stay text, and a key that stands twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
+        seen = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {name} stands twice", problem_mark=key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+_YamlLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in mapping:
+            raise ValueError(f"the key {key} stands twice")
+        mapping[key] = value
+    return mapping
+
+
+def _parse(path: Path, text: str) -> object:
+    kind = "JSON" if path.suffix.lower() == ".json" else "YAML"
+    try:
+        if kind == "JSON":
+            return json.loads(text, object_pairs_hook=_no_key_twice)
+        return yaml.load(text, Loader=_YamlLoader)  # noqa: S506 - a SafeLoader
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: not YAML: {error.problem}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not {kind}: {error}") from None
+
+
+def _line(text: str, loc: tuple[int | str, ...]) -> int:
+    """Return the line on which the value at `loc` begins, or its nearest parent. JSON is read as YAML here."""
+    line = 1
+    for found in _descend(yaml.compose(text.replace("\t", " "), Loader=yaml.SafeLoader), loc):
+        line = found.start_mark.line + 1
+    return line
+
+
+def _descend(node: yaml.Node | None, loc: tuple[int | str, ...]) -> Iterator[yaml.Node]:
+    for part in loc:
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+        elif isinstance(node, yaml.MappingNode):
+            node = next((value for key, value in node.value if key.value == part), None)
+        else:
+            node = None
+        if node is None:
+            return
+        yield node

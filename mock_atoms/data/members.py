@@ -1,0 +1,84 @@
+"""The members that a generated audience has: pure functions of the seed, the audience and an index, with random access.
+
+Nothing is kept of them. A member's id and number lead back to its index, so that nothing need be searched either.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from mock_atoms.contract.schemas import Audience, Member
+from mock_atoms.data.generator import Generator, SequentialIds
+from mock_atoms.data.phone_numbers import PhonePlan, country_of
+
+PHONE_COLUMN = "phoneNumber"
+"""The phone column of an audience that does not say which it is, as in D's examples."""
+_LAYOUTS = (
+    ("name", "email"),
+    ("firstName", "lastName", "email"),
+    ("firstName", "lastName"),
+    ("firstName", "lastName", "email", "place"),
+    ("name", "place"),
+    ("firstName", "email", "place"),
+)
+_LAST_NAME_FIRST = {"zh": "{last}{first}", "ja": "{last} {first}", "ko": "{last}{first}", "hu": "{last} {first}"}
+_DOMAINS = ("example.com", "example.org", "example.net")
+"""Domains that nobody can have (RFC 2606)."""
+
+
+class GeneratedMembers:
+    """The members that `audience` begins with.
+
+    Args:
+        generator: whose seed they derive from.
+        audience: the audience, whole; its `_id`, `createdAt`, `phoneNumberColumnName` and `memberCount` count.
+        locale: faker locale of names and phone numbers.
+    """
+
+    def __init__(self, generator: Generator, audience: Audience, locale: str) -> None:
+        self._generator = generator
+        self._id = audience["_id"]
+        self._locale = locale
+        self._column = audience.get("phoneNumberColumnName", PHONE_COLUMN)
+        self._order = _LAST_NAME_FIRST.get(locale.partition("_")[0], "{first} {last}")
+        self.count = audience.get("memberCount", 0)
+        bits = generator.draw(self._id, "people")
+        self._draw = generator.draws(self._id, "member")
+        self._phones = PhonePlan(country_of(locale), bits)
+        self._layout = _LAYOUTS[bits % len(_LAYOUTS)]
+        self._ids = SequentialIds(datetime.fromtimestamp(int(self._id[:8], 16), UTC), f"{bits >> 24:010x}", bits)
+
+    def member(self, index: int) -> Member:
+        """Return member `index`."""
+        names = self._generator.names(self._locale)
+        bits, nth = divmod(self._draw(index), len(names.first))
+        first = names.first[nth]
+        bits, nth = divmod(bits, len(names.last))
+        last = names.last[nth]
+        bits, nth = divmod(bits, len(names.places))
+        data: dict[str, Any] = {}
+        for column in self._layout:
+            match column:
+                case "firstName":
+                    data[column] = first.text
+                case "lastName":
+                    data[column] = last.text
+                case "name":
+                    data[column] = self._order.format(first=first.text, last=last.text)
+                case "email":
+                    mailbox = f"{first.ascii}.{last.ascii}" if first.ascii and last.ascii else "contact"
+                    data[column] = f"{mailbox}{index + 1}@{_DOMAINS[bits % len(_DOMAINS)]}"
+                case _:
+                    data[names.kind] = names.places[nth]
+        data.pop(self._column, None)
+        data[self._column] = self._phones.number(index)
+        return {"_id": self._ids[index], "data": data}
+
+    def index_of_id(self, member_id: str) -> int | None:
+        """Return the index of the member with that id, `None` where there is none."""
+        index = self._ids.index(member_id)
+        return index if index is not None and index < self.count else None
+
+    def index_of_number(self, number: str) -> int | None:
+        """Return the index of the member with that phone number, `None` where there is none."""
+        index = self._phones.index_of(number)
+        return index if index is not None and index < self.count else None

@@ -1,0 +1,88 @@
+"""Personas: what a magic key such as `sk_mock_many` holds instead of ordinary generated audiences."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from mock_atoms.contract.schemas import Audience, Campaign
+from mock_atoms.core.tenancy import magic_word
+from mock_atoms.data.generator import Generator, GeneratorOptions
+from mock_atoms.data.models import AudienceRecord
+
+MANY = 1000
+
+Persona = Callable[[Generator, str, GeneratorOptions], list[AudienceRecord]]
+
+_UNICODE_NAMES = (
+    "عملاء الربيع – القاهرة",  # right to left
+    "לקוחות חוזרים 2025 (VIP)",  # right to left with digits and Latin inside
+    "👩🏽\u200d💻 Développeuses 🇫🇷 🏳️\u200d🌈",  # joined emoji, skin tone, flags
+    "Cafe\u0301 re\u0301gulier, A\u030angstro\u0308m",  # combining marks, not normalised
+    "Z\u0351\u036ba\u0363\u0321l\u0334g\u0322o\u0489 leads",  # stacked marks
+    "東京のお客様・𠮷野家",  # a character outside the basic plane
+    "ग्राहक सूची – क्षेत्र १",  # conjuncts and native digits
+    "x",  # one character
+    "Ж" * 500,  # 500 characters
+    "İstanbul ıspanak straße ﬁ",  # letters whose case folding surprises
+    "Line\u2028separator, no\u00a0break, zero\u200bwidth",
+    "<b>Bold</b> & \"quoted\" 'names' =1+1 \\ /",  # text, never markup or formula
+)
+
+
+def persona_of(token: str) -> Persona | None:
+    """Return the persona that `token` asks for, or `None` when it is an ordinary key."""
+    return _PERSONAS.get(magic_word(token) or "")
+
+
+def _test(generator: Generator, token: str, generator_options: GeneratorOptions) -> list[AudienceRecord]:
+    return generator.audiences(token, generator_options)
+
+
+def _empty(_generator: Generator, _token: str, _generator_options: GeneratorOptions) -> list[AudienceRecord]:
+    return []
+
+
+def _one(generator: Generator, token: str, generator_options: GeneratorOptions) -> list[AudienceRecord]:
+    return generator.audiences(token, replace(generator_options, audiences=(1, 1)))
+
+
+def _many(generator: Generator, token: str, generator_options: GeneratorOptions) -> list[AudienceRecord]:
+    return generator.audiences(token, replace(generator_options, audiences=(MANY, MANY)))
+
+
+def _sparse(generator: Generator, token: str, generator_options: GeneratorOptions) -> list[AudienceRecord]:
+    """Leave out each documented key once, then all of them: no property is required (S)."""
+    audience_keys, campaign_keys = list(Audience.__annotations__), list(Campaign.__annotations__)
+    count = len(audience_keys) + len(campaign_keys) + 2
+    audiences = generator.audiences(
+        token,
+        replace(
+            generator_options, audiences=(count, count), members=(1, generator_options.members[1]), with_campaigns=1.0
+        ),
+    )
+    rest = iter(audiences)
+    for key in audience_keys:
+        next(rest)["omit"] = [key]
+    for key in campaign_keys:
+        del next(rest)["campaigns"][0][key]  # type: ignore[misc] # the key comes from the shape's own annotations
+    next(rest)["campaigns"][0] = {}
+    audiences[-1]["omit"] = audience_keys
+    return audiences
+
+
+def _unicode(generator: Generator, token: str, generator_options: GeneratorOptions) -> list[AudienceRecord]:
+    count = len(_UNICODE_NAMES)
+    audiences = generator.audiences(token, replace(generator_options, audiences=(count, count)))
+    for audience, name in zip(audiences, _UNICODE_NAMES, strict=True):
+        audience["name"] = name
+        audience["description"] = f"{name} ✓"
+    return audiences
+
+
+_PERSONAS: dict[str, Persona] = {
+    "test": _test,
+    "empty": _empty,
+    "one": _one,
+    "many": _many,
+    "sparse": _sparse,
+    "unicode": _unicode,
+}

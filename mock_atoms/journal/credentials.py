@@ -1,0 +1,89 @@
+"""Credentials in headers: how they are kept, masked, and how a real one is told all the same."""
+
+import re
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from urllib.parse import unquote
+
+from mock_atoms.core.masking import mask_text, mask_token
+from mock_atoms.core.tenancy import decode_header
+
+CREDENTIAL_HEADERS = {"authorization", "proxy-authorization", "x-api-key", "api-key"}
+"""Headers whose value is a secret, by lower-case name."""
+_SCHEME = re.compile(r"(basic|bearer|digest|token|apikey) +(\S.*)", re.IGNORECASE | re.DOTALL)
+
+
+def mask_credentials(value: str) -> str:
+    """Return the value of a header that is a secret as it may be shown: `Bearer sk_acm…#1f3a9c`."""
+    match = _SCHEME.fullmatch(value.strip())
+    return f"{match[1]} {mask_token(match[2])}" if match else value.strip() and mask_token(value.strip())
+
+
+def _secret_in(value: str) -> str:
+    match = _SCHEME.fullmatch(value.strip())
+    return match[2] if match else value.strip()
+
+
+class Credentials:
+    """Tells what in a header is a credential.
+
+    Args:
+        key: what digests of credentials are made with, at most 64 bytes. It never shows.
+        session_cookie: name of the cookie whose value is a credential.
+    """
+
+    def __init__(self, key: bytes, session_cookie: str = "session") -> None:
+        self._key = key
+        self._session_cookie = session_cookie
+
+    def digest(self, secret: str) -> bytes:
+        """Return what stands for `secret` here; without the key nobody can tell of what it was made."""
+        return blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=16, key=self._key).digest()
+
+    def mask_headers(
+        self, headers: Sequence[tuple[bytes, bytes]], token: str | None
+    ) -> tuple[tuple[tuple[str, str], ...], frozenset[bytes]]:
+        """Return `headers` as they are kept, and the digests of the credentials in them."""
+        secrets = set() if token is None else {self.digest(token)}
+        shown = []
+        for raw_name, raw_value in headers:
+            name, value = raw_name.decode("latin-1"), decode_header(raw_value).strip(" \t")
+            secrets |= self.secrets_in(name, value)
+            shown.append((name, self.mask_header(name, value, token)))
+        return tuple(shown), frozenset(secrets)
+
+    def secrets_in(self, name: str, value: str) -> frozenset[bytes]:
+        """Return the digests of the credentials in a header's value."""
+        if name.lower() in CREDENTIAL_HEADERS:
+            return frozenset({self.digest(_secret_in(value))})
+        if name.lower() == "cookie":
+            return frozenset(map(self.digest, self._session_values(value)))
+        return frozenset()
+
+    def mask_header(self, name: str, value: str, token: str | None = None) -> str:
+        """Return a header's value as it is kept."""
+        if name.lower() in CREDENTIAL_HEADERS:
+            return mask_credentials(value)
+        if name.lower() == "cookie":
+            return ";".join(self._mask_cookie(pair, token) for pair in value.split(";"))
+        return mask_text(value, token)
+
+    def is_session_cookie(self, name: str) -> bool:
+        """Tell whether the value of the cookie `name` is a credential."""
+        return name == self._session_cookie
+
+    def _mask_cookie(self, pair: str, token: str | None) -> str:
+        name, equals, value = pair.partition("=")
+        if self.is_session_cookie(name.strip()) and value.strip():
+            return f"{name}={mask_token(_cookie_text(value))}"
+        return mask_text(f"{name}{equals}{value}", token)
+
+    def _session_values(self, line: str) -> Iterator[str]:
+        for pair in line.split(";"):
+            name, _, value = pair.partition("=")
+            if self.is_session_cookie(name.strip()):
+                yield _cookie_text(value)
+
+
+def _cookie_text(value: str) -> str:
+    return unquote(value.strip().strip('"'))

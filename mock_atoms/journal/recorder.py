@@ -1,0 +1,53 @@
+"""What is told of an exchange once it is over: to the journal, to the metrics, to the log."""
+
+from mock_atoms.core.timestamps import MonotonicClock
+from mock_atoms.journal.access_log import AccessLog
+from mock_atoms.journal.exchange import ABORTED
+from mock_atoms.journal.journal import ANSWERED, Entry, Journal
+from mock_atoms.journal.metrics import Metrics
+from mock_atoms.journal.retries import AttemptCounter
+
+
+class ExchangeRecorder:
+    """Everything that is told of exchanges, before the client has seen the whole answer.
+
+    Args:
+        journal: keeps them.
+        attempts: numbers the attempts of a call.
+        metrics: counts them.
+        clock: seconds of a clock that only goes forward.
+        log: logs them.
+    """
+
+    def __init__(
+        self, journal: Journal, attempts: AttemptCounter, metrics: Metrics, clock: MonotonicClock, log: AccessLog
+    ) -> None:
+        self._journal = journal
+        self._attempts = attempts
+        self._metrics = metrics
+        self._clock = clock
+        self._log = log
+
+    def begin(self, entry: Entry) -> None:
+        """Take note that a request has come."""
+        self._journal.add(entry)
+
+    def end(self, entry: Entry, ending: str) -> None:
+        """Take note that an exchange is over; `ending` is how it ended."""
+        if ending == ABORTED:
+            entry.reason = entry.reason or ABORTED
+        entry.ended = self._clock()
+        entry.ending = ending
+        self._journal.update(entry)
+        self._tell(entry)
+
+    def record_complete(self, entry: Entry) -> None:
+        """Take note of an exchange that is over as soon as it has begun, with its whole answer."""
+        entry.ended = self._clock()
+        entry.ending = ANSWERED
+        self._journal.add(entry)
+        self._tell(entry)
+
+    def _tell(self, entry: Entry) -> None:
+        self._metrics.count(entry)
+        self._log(entry, self._attempts.number(entry))

@@ -1,0 +1,43 @@
+"""How the vendor's server, Express, treats paths, HEAD and unknown routes."""
+
+from html import escape
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mock_atoms.journal.exchange import OUTSIDE_BASE_PATH, SCOPE_KEY, UNMOCKED_ROUTE, Exchange
+from mock_atoms.middleware.responses import send_response
+
+
+class ExpressMiddleware:
+    """How the vendor's server, Express, reads a request line (L, D): a trailing slash is nothing, HEAD is a GET.
+
+    Inside of it, paths are those below the base path.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, as ASGI has it."""
+        exchange: Exchange = scope[SCOPE_KEY]
+        if exchange.api_path is None:
+            exchange.reason = OUTSIDE_BASE_PATH
+            await not_found(exchange, send)
+            return
+        inner = {**scope, "path": exchange.api_path.removesuffix("/") or "/", "raw_path": None, "root_path": ""}
+        if exchange.method == "HEAD":
+            inner["method"] = "GET"
+        await self._app(inner, receive, send)
+
+
+async def not_found(exchange: Exchange, send: Send) -> None:
+    """Answer as Express does where there is no route: HTML, not JSON (L)."""
+    if exchange.reason is None:
+        exchange.reason = UNMOCKED_ROUTE
+    line = escape(f"Cannot {exchange.method} {exchange.path}")
+    page = (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
+        f"<body>\n<pre>{line}</pre>\n</body>\n</html>\n"
+    )
+    await send_response(send, HTTPStatus.NOT_FOUND, {"content-type": "text/html; charset=utf-8"}, page.encode())

@@ -1,0 +1,21 @@
+"""Complete responses as ASGI messages."""
+
+from starlette.types import Send
+
+from mock_atoms.contract.errors import error_body
+from mock_atoms.contract.schemas import JSON_TYPE, render_json
+from mock_atoms.faults.rules import BODILESS
+
+
+async def send_error(send: Send, status: int, errors: list[str]) -> None:
+    """Send an error in the vendor's envelope."""
+    await send_response(send, status, {"content-type": JSON_TYPE}, render_json(error_body(status, errors, {})))
+
+
+async def send_response(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
+    """Send a complete response."""
+    lines = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+    if status not in BODILESS:
+        lines.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,1 @@
+"""The HTTP server: uvicorn's protocol and server, and TLS certificates."""

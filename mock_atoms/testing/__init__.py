@@ -1,0 +1,1 @@
+"""What tests import: `MockClient`, `MockServer`, the container and the pytest plugin."""

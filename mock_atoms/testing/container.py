@@ -1,0 +1,52 @@
+"""The image in a container of a test's own, through testcontainers: `pip install 'mock-atoms[testcontainers]'`."""
+
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.wait_strategies import HealthcheckWaitStrategy
+
+from mock_atoms.core.settings import Settings, variable_name
+from mock_atoms.testing.client import MockClient
+
+PORT = Settings.model_fields["port"].default
+"""The port inside of the container."""
+
+
+class MockAtomsContainer(DockerContainer):
+    """A mock server in a container, healthy when it is entered, gone when it is left.
+
+    Use it as a context manager:
+
+        with MockAtomsContainer(seed="x") as container:
+            container.mock.fail("500x2")
+            client = MyClient(base_url=container.url)
+
+    Args:
+        image: the image, as `docker build` named it.
+        settings: fields of `Settings` by name, given as environment variables; not the port inside.
+
+    Raises:
+        TypeError: there is no such setting.
+    """
+
+    def __init__(self, image: str = "mock-atoms", **settings: str | float | bool) -> None:
+        unknown = sorted(settings.keys() - (Settings.model_fields.keys() - {"host", "port"}))
+        if unknown:
+            raise TypeError(f"{', '.join(unknown)}: no such setting")
+        super().__init__(image)
+        self._base_path = str(settings.get("base_path", Settings.model_fields["base_path"].default))
+        token = settings.get("admin_token")
+        self._admin_token = None if token is None else str(token)
+        self.with_exposed_ports(PORT)
+        for name, value in settings.items():
+            self.with_env(variable_name(name), str(value))
+        self.waiting_for(HealthcheckWaitStrategy())
+
+    @property
+    def mock(self) -> MockClient:
+        """What drives the server. The port is another one after each start."""
+        address = f"{self.get_container_host_ip()}:{self.get_exposed_port(PORT)}"
+        return MockClient(f"http://{address}{self._base_path.rstrip('/')}/", admin_token=self._admin_token)
+
+    @property
+    def url(self) -> str:
+        """Base URL of the API, to give to a client."""
+        return self.mock.url

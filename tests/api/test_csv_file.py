@@ -1,0 +1,587 @@
+"""What becomes of an uploaded file: its rows, or a refusal that stores nothing."""
+
+import asyncio
+import csv
+import io
+import itertools
+import json
+import socket
+from collections.abc import Iterator
+from http.client import HTTPResponse
+from typing import Any, Literal
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.types import Message
+
+from mock_atoms import MockServer, create_app
+from mock_atoms.api.csv_file import parse_csv
+from mock_atoms.contract.errors import ApiError
+
+BOM = b"\xef\xbb\xbf"
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"
+FIVE_MIB = 5 * 1024 * 1024
+TOO_LARGE = "File too large: at most 5242880 bytes (5 MB)"
+DUPLICATES = (
+    "Some phone numbers in your CSV already exist in this audience. Please remove duplicate entries and try again."
+)
+ADVICE = "Give text, country code and digits, such as +14155550123"
+ADA, BOB = {"phone": "+14155550100", "name": "Ada"}, {"phone": "14155550101", "name": "Bob"}
+
+Rows = list[dict[str, str]]
+
+ACCEPTED = [
+    pytest.param(b"phone,name\n+14155550100,Ada\n14155550101,Bob\n", [ADA, BOB], id="UTF-8"),
+    pytest.param(BOM + b"phone,name\n+14155550100,Ada\n14155550101,Bob\n", [ADA, BOB], id="byte order mark"),
+    pytest.param(BOM + b'"phone","name"\n"+14155550100","Ada"\n', [ADA], id="byte order mark before a quote"),
+    pytest.param(b"phone,name\r\n+14155550100,Ada\r\n14155550101,Bob\r\n", [ADA, BOB], id="CRLF"),
+    pytest.param(b"phone,name\r+14155550100,Ada\r14155550101,Bob\r", [ADA, BOB], id="lone CR"),
+    pytest.param(b"phone,name\r\n+14155550100,Ada\n14155550101,Bob", [ADA, BOB], id="mixed ends, none at the last"),
+    pytest.param(b"name,phone\nAda,+14155550100\n", [ADA], id="another order of columns"),
+    pytest.param(
+        b"phone\n5550100\n123456789012345\n", [{"phone": "5550100"}, {"phone": "123456789012345"}], id="7, 15"
+    ),
+    pytest.param(
+        b'phone,name\n5550100,"Lovelace, Ada"\n5550101,"""Bob"" 6\'2"""\n5550102,"two\nlines"\n'
+        b'5550103,"two\r\nlines"\n',
+        [
+            {"phone": "5550100", "name": "Lovelace, Ada"},
+            {"phone": "5550101", "name": '"Bob" 6\'2"'},
+            {"phone": "5550102", "name": "two\nlines"},
+            {"phone": "5550103", "name": "two\r\nlines"},
+        ],
+        id="quoted fields",
+    ),
+    pytest.param(
+        b'phone,name\n5550100,Ada "the" first\n', [{"phone": "5550100", "name": 'Ada "the" first'}], id="quote"
+    ),
+    pytest.param(
+        b"\n\r\n  \nphone,name\n\n+14155550100,Ada\n\n   \n14155550101,Bob\n\n\n", [ADA, BOB], id="blank lines"
+    ),
+    pytest.param(
+        b"phone,name,note\n5550100,,\n5550101, ,x\n",
+        [{"phone": "5550100", "name": "", "note": ""}, {"phone": "5550101", "name": " ", "note": "x"}],
+        id="empty cells",
+    ),
+    pytest.param(
+        'phone,größe,ім\'я\n5550100,groß,"Ада, 👩🏽‍💻"\n'.encode(),
+        [{"phone": "5550100", "größe": "groß", "ім'я": "Ада, 👩🏽‍💻"}],
+        id="many languages",
+    ),
+    pytest.param(
+        b"phone,a,b,c\n5550100,=1+1,<script>alert(1)</script>,007\n5550101,true,null,1e3\n",
+        [
+            {"phone": "5550100", "a": "=1+1", "b": "<script>alert(1)</script>", "c": "007"},
+            {"phone": "5550101", "a": "true", "b": "null", "c": "1e3"},
+        ],
+        id="text that looks like something else",
+    ),
+    pytest.param(
+        "phone,a\n5550100,x\u2028y\x0bz\x0c\x85\x1c\n".encode(),
+        [{"phone": "5550100", "a": "x\u2028y\x0bz\x0c\x85\x1c"}],
+        id="other separators end no line",
+    ),
+    pytest.param(b"phone,a;b\n5550100,1;2\n", [{"phone": "5550100", "a;b": "1;2"}], id=";"),
+    pytest.param(
+        ",".join(["phone", *(f"c{number}" for number in range(99))]).encode() + b"\n5550100" + b"," * 99,
+        [{"phone": "5550100", **{f"c{number}": "" for number in range(99)}}],
+        id="100 columns",
+    ),
+    pytest.param(b"phone,__proto__\n5550100,x\n", [{"phone": "5550100", "__proto__": "x"}], id="__proto__"),
+    pytest.param(b"phone,Phone\n5550100,5550100\n", [{"phone": "5550100", "Phone": "5550100"}], id="letter case"),
+]
+
+REFUSED = [
+    pytest.param(b"", "CSV file is empty", id="empty"),
+    pytest.param(BOM, "CSV file is empty", id="byte order mark alone"),
+    pytest.param(b"\n\r\n \r", "CSV file is empty", id="blank lines alone"),
+    pytest.param(b"phone,name\n", "CSV file has no rows after its header", id="header alone"),
+    pytest.param(b"phone,name\n\n\n", "CSV file has no rows after its header", id="header and blank lines"),
+    pytest.param(
+        b"tel,name\n5550100,Ada\n", 'CSV file has no column named "phone". It has: "tel", "name"', id="no phone column"
+    ),
+    pytest.param(
+        b"phone ,Phone\n5550100,1\n",
+        'CSV file has no column named "phone". It has: "phone ", "Phone"',
+        id="near misses",
+    ),
+    pytest.param(
+        b"phone;name\n5550100;Ada\n", 'CSV file has no column named "phone". It has: "phone;name"', id="semicolons"
+    ),
+    pytest.param(
+        ",".join([*(f"c{number}" for number in range(21)), "x" * 41]).encode() + b"\n",
+        'CSV file has no column named "phone". It has: ' + ", ".join(f'"c{number}"' for number in range(20)) + "…",
+        id="many other columns",
+    ),
+    pytest.param(
+        b"x" * 41 + b"\n5550100\n", f'CSV file has no column named "phone". It has: "{"x" * 40}…"', id="a long header"
+    ),
+    pytest.param(
+        b"5550100,Ada\n5550101,Bob\n", 'CSV file has no column named "phone". It has: "5550100", "Ada"', id="none"
+    ),
+    pytest.param(b"phone" + b",x" * 100 + b"\n", "CSV file has 101 columns: at most 100", id="101 columns"),
+    pytest.param(b"phone,name,phone\n1,2,3\n", 'CSV file has two columns named "phone"', id="duplicate headers"),
+    pytest.param(b"phone,,name\n1,2,3\n", "CSV file has a column without a name", id="empty header"),
+    pytest.param(b"phone,name,\n5550100,Ada,\n", "CSV file has a column without a name", id="a comma at each end"),
+    pytest.param(b"phone, \n5550100,Ada\n", "CSV file has a column without a name", id="blank header"),
+    pytest.param(
+        b"phone,name\n5550100,Ada\n5550101\n", "CSV line 3 has 1 cells, but there are 2 columns", id="a short row"
+    ),
+    pytest.param(b"phone,name\n5550100,Ada,1\n", "CSV line 2 has 3 cells, but there are 2 columns", id="a long row"),
+    pytest.param(
+        b'phone,name\n\n5550100,"Ada\n"\n5550101,b,c\n',
+        "CSV line 5 has 3 cells, but there are 2 columns",
+        id="a long row after blank lines and one of two",
+    ),
+    pytest.param(b"phone,name\n5550100,Ada\n,Bob\n", "CSV line 3 has no phone", id="a row without number"),
+    pytest.param(b"phone,name\n,\n", "CSV line 2 has no phone", id="a row of empty cells"),
+    pytest.param(
+        b"phone\n+1 415 555 0100\n", f"CSV line 2: Invalid phone number: +1 415 555 0100. {ADVICE}", id="spaces"
+    ),
+    pytest.param(b"phone\n 5550100\n", f"CSV line 2: Invalid phone number:  5550100. {ADVICE}", id="a space"),
+    pytest.param(b"phone\n555-0100\n", f"CSV line 2: Invalid phone number: 555-0100. {ADVICE}", id="a dash"),
+    pytest.param(b"phone\n555010\n", f"CSV line 2: Invalid phone number: 555010. {ADVICE}", id="6 digits"),
+    pytest.param(
+        b"phone\n1234567890123456\n", f"CSV line 2: Invalid phone number: 1234567890123456. {ADVICE}", id="16 digits"
+    ),
+    pytest.param(b"phone\n05550100\n", f"CSV line 2: Invalid phone number: 05550100. {ADVICE}", id="a leading zero"),
+    pytest.param(b"phone\n++5550100\n", f"CSV line 2: Invalid phone number: ++5550100. {ADVICE}", id="two pluses"),
+    pytest.param(
+        b"phone\n1.4155E+10\n", f"CSV line 2: Invalid phone number: 1.4155E+10. {ADVICE}", id="a spreadsheet's"
+    ),
+    pytest.param(
+        "phone\n\u0665\u0665\u0665\u0660\u0661\u0660\u0660\n".encode(),
+        f"CSV line 2: Invalid phone number: \u0665\u0665\u0665\u0660\u0661\u0660\u0660. {ADVICE}",
+        id="other digits",
+    ),
+    pytest.param(b"phone\n5550100\n5550101\n5550100\n", DUPLICATES, id="a number twice"),
+    pytest.param(b"phone\n+5550100\n5550100\n", DUPLICATES, id="a number with a plus and without"),
+    pytest.param(b"phone\r5550100\r+5550100\r", DUPLICATES, id="a number without a plus and with"),
+    pytest.param(
+        b'phone,name\n5550100,"Ada\n',
+        "CSV file cannot be read after line 2: unexpected end of data",
+        id="an open quote",
+    ),
+    pytest.param(
+        b'phone,name\n5550100,"Ada" L\n',
+        "CSV file cannot be read after line 2: ',' expected after '\"'",
+        id="text behind a quote",
+    ),
+    pytest.param(
+        b"phone,name\n5550100," + b"x" * 131_073 + b"\n",
+        "CSV file cannot be read after line 2: field larger than field limit (131072)",
+        id="a huge cell",
+    ),
+    pytest.param("phone,name\n5550100,Zoë\n".encode("latin-1"), "CSV file is not UTF-8 text", id="Latin-1"),
+    pytest.param(
+        "phone,größe\n5550100,1\n".encode("latin-1"), "CSV file is not UTF-8 text", id="Latin-1 in the header"
+    ),
+    pytest.param(
+        b"phone,name\n" + b"".join(b"%d,Ada\n" % (5_550_100 + row) for row in range(5_000)) + b"5550099,\xe9\n",
+        "CSV file is not UTF-8 text",
+        id="Latin-1 far down",
+    ),
+    pytest.param(b"phone,name\n5550100,\xed\xa0\x80\n", "CSV file is not UTF-8 text", id="half of a surrogate pair"),
+    pytest.param("phone\n5550100\n".encode("utf-16"), "CSV file is not UTF-8 text", id="UTF-16"),
+    pytest.param(
+        "phone\n5550100\n".encode("utf-16-le"), "CSV file is not text: it has NUL bytes", id="UTF-16 without a mark"
+    ),
+    pytest.param(b"phone,name\n5550100,A\0da\n", "CSV file is not text: it has NUL bytes", id="NUL byte"),
+    pytest.param(PNG, "CSV file is not UTF-8 text", id="PNG"),
+    pytest.param(b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0", "CSV file is not text: it has NUL bytes", id="a spreadsheet"),
+]
+
+
+def numbered(rows: int, first: int = 5_550_100) -> bytes:
+    return b"phone\n" + b"".join(b"%d\n" % number for number in range(first, first + rows))
+
+
+def of_size(size: int) -> bytes:
+    """Return a file of so many bytes, in cells that are each small enough."""
+    lines = [b"phone,note\n", *(b"%d,%s\n" % (5_550_100 + row, b"x" * 100_000) for row in range(52))]
+    whole = b"".join(lines)
+    return whole + b"5550099," + b"y" * (size - len(whole) - len(b"5550099,\n")) + b"\n"
+
+
+@pytest.mark.parametrize(("file", "rows"), ACCEPTED)
+def test_a_file_has_these_rows(file: bytes, rows: Rows) -> None:
+    assert parse_csv(io.BytesIO(file), "phone") == rows
+
+
+@pytest.mark.parametrize(("file", "message"), REFUSED)
+def test_a_file_is_refused_for_a_reason(file: bytes, message: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        parse_csv(io.BytesIO(file), "phone")
+    assert (caught.value.status, caught.value.errors) == (400, [message])
+
+
+def test_the_column_of_identifiers_has_to_be_there_too() -> None:
+    file = b"phone,name\n5550100,Ada\n"
+    assert parse_csv(io.BytesIO(file), "phone", "name") == [{"phone": "5550100", "name": "Ada"}]
+    with pytest.raises(ApiError) as caught:
+        parse_csv(io.BytesIO(file), "phone", "id")
+    assert caught.value.errors == ['CSV file has no column named "id". It has: "phone", "name"']
+
+
+def test_10000_rows_are_accepted_and_one_more_is_not() -> None:
+    assert len(parse_csv(io.BytesIO(numbered(10_000)), "phone")) == 10_000
+    with pytest.raises(ApiError) as caught:
+        parse_csv(io.BytesIO(numbered(10_001)), "phone")
+    assert caught.value.errors == ["Audience cannot exceed 10000 members"]
+
+
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
+NAMES = TEXTS.filter(str.strip)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[str], str, list[list[str]]]:
+    """Return columns, which of them is of phone numbers, and rows."""
+    columns = draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))
+    place = draw(st.integers(0, len(columns) - 1))
+    numbers = draw(st.lists(st.integers(10**6, 10**15 - 1), min_size=1, max_size=5, unique=True))
+    rows = [draw(st.lists(TEXTS, min_size=len(columns), max_size=len(columns))) for _ in numbers]
+    for row, number in zip(rows, numbers, strict=True):
+        row[place] = draw(st.sampled_from(["", "+"])) + str(number)
+    return columns, columns[place], rows
+
+
+@given(tables(), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.sampled_from(["\r\n", "\n", "\r"]))
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+def test_what_pythons_writer_writes_comes_back_equal(
+    table: tuple[list[str], str, list[list[str]]],
+    quoting: Literal[0, 1],
+    end: str,
+) -> None:
+    columns, phone_column, rows = table
+    text = io.StringIO()
+    # Some Pythons quote a lone CR or LF only where the writer's lines end in it.
+    writer = csv.writer(text, quoting=quoting, lineterminator="\r\n" if quoting == csv.QUOTE_MINIMAL else end)
+    writer.writerow(columns)
+    writer.writerows(rows)
+    # With a mark of its own, since the first column may begin with the character that is one.
+    assert parse_csv(io.BytesIO(BOM + text.getvalue().encode()), phone_column) == [
+        dict(zip(columns, row, strict=True)) for row in rows
+    ]
+
+
+def outcome(file: bytes) -> Rows | ApiError:
+    try:
+        return parse_csv(io.BytesIO(file), "phone")
+    except ApiError as error:
+        return error
+
+
+@given(st.binary(max_size=40) | st.text('phone,"\n\r+5\0', max_size=40).map(str.encode), st.booleans())
+@settings(max_examples=500, deadline=None, derandomize=True, database=None)
+def test_whatever_a_file_holds_it_has_rows_or_is_refused(rest: bytes, has_header: bool) -> None:  # noqa: FBT001 - drawn by name
+    result = outcome(b"phone,name\n" * has_header + rest)
+    if isinstance(result, ApiError):
+        assert result.status == 400
+        assert result.errors
+    else:
+        assert result
+        assert all(row["phone"].removeprefix("+").isdigit() for row in result)
+
+
+TOKENS = (f"sk_mock_empty.upload_{number}" for number in itertools.count())
+
+
+class Uploader:
+    """A client of a token of its own, which begins with nothing."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+        self.headers = {"Authorization": f"Bearer {next(TOKENS)}"}
+
+    def audiences(self) -> list[dict[str, Any]]:
+        return list(self._http.get("/audience", headers=self.headers).json()["data"])
+
+    def send(self, headers: dict[str, str] | None = None, **request: Any) -> httpx.Response:  # noqa: ANN401 - httpx has their types
+        return self._http.post("/audience", headers=self.headers | (headers or {}), **request)
+
+    def upload(self, file: bytes, **fields: str) -> httpx.Response:
+        described = {"name": "Spring", "phoneNumberColumnName": "phone"} | fields
+        return self.send(data=described, files={"file": ("people.csv", file, "text/csv")})
+
+    def rows(self, audience_id: str) -> Rows:
+        page = self._http.get(f"/audience/{audience_id}/members", headers=self.headers, params={"offset": 10_000})
+        return [member["data"] for member in page.json()["data"]["members"]]
+
+
+@pytest.fixture
+def uploader(client: httpx.Client) -> Iterator[Uploader]:
+    """Yield an uploader who has one audience, so that it shows where a list is changed."""
+    one = Uploader(client)
+    assert one.upload(b"phone\n5550100\n", name="There before").status_code == 200
+    yield one
+    # What is stored counts against all tenants of the server.
+    client.post(client.base_url.join("/__admin/reset"), json={"token": one.headers["Authorization"].split()[1]})
+
+
+def assert_refused(uploader: Uploader, answer: httpx.Response, *messages: str) -> None:
+    """Assert a 400 in the vendor's envelope, with these messages if any are given, after which nothing is stored."""
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    body = answer.json()
+    assert body == {"status": False, "errors": list(messages) or body["errors"]}
+    assert body["errors"]
+    assert all(isinstance(error, str) and error for error in body["errors"])
+    (audience,) = uploader.audiences()
+    assert (audience["name"], audience["memberCount"]) == ("There before", 1)
+
+
+@pytest.mark.parametrize(("file", "rows"), ACCEPTED)
+def test_the_rows_of_a_file_become_members(uploader: Uploader, file: bytes, rows: Rows) -> None:
+    answer = uploader.upload(file)
+    assert answer.status_code == 200
+    assert uploader.rows(answer.json()["data"]["_id"]) == rows
+    assert [audience["memberCount"] for audience in uploader.audiences()] == [1, len(rows)]
+
+
+@pytest.mark.parametrize(("file", "message"), REFUSED)
+def test_a_file_that_cannot_be_used_stores_nothing(uploader: Uploader, file: bytes, message: str) -> None:
+    assert_refused(uploader, uploader.upload(file), message)
+
+
+def test_an_upload_may_have_10000_rows_and_not_one_more(uploader: Uploader) -> None:
+    assert_refused(uploader, uploader.upload(numbered(10_001)), "Audience cannot exceed 10000 members")
+    answer = uploader.upload(numbered(10_000))
+    assert answer.status_code == 200
+    assert [row["phone"] for row in uploader.rows(answer.json()["data"]["_id"])] == [
+        str(number) for number in range(5_550_100, 5_560_100)
+    ]
+
+
+def test_a_file_may_have_5_mib_and_not_one_byte_more(uploader: Uploader) -> None:
+    assert len(of_size(FIVE_MIB)) == FIVE_MIB
+    assert_refused(uploader, uploader.upload(of_size(FIVE_MIB + 1)), TOO_LARGE)
+    answer = uploader.upload(of_size(FIVE_MIB))
+    assert answer.status_code == 200
+    assert len(uploader.rows(answer.json()["data"]["_id"])) == 53
+
+
+def test_an_upload_says_what_the_audience_is(uploader: Uploader) -> None:
+    described = {"description": "", "identifierColumnName": "name"}
+    answer = uploader.upload(b"phone,name\n5550100,Ada\n", name=" <b>Zoë</b> ", **described)
+    made = answer.json()["data"]
+    assert (made["name"], made["phoneNumberColumnName"]) == (" <b>Zoë</b> ", "phone")
+    assert {key: made[key] for key in described} == described
+    assert made["createdAt"] == made["updatedAt"]
+    assert "memberCount" not in made
+
+
+@pytest.mark.parametrize(
+    ("fields", "messages"),
+    [
+        ({"name": ""}, ["name is required"]),
+        ({"name": " "}, ["name is required"]),
+        ({"phoneNumberColumnName": ""}, ["phoneNumberColumnName is required"]),
+        ({"name": "", "phoneNumberColumnName": ""}, ["name is required", "phoneNumberColumnName is required"]),
+        (
+            {"phoneNumberColumnName": "x" * 50},
+            [f'CSV file has no column named "{"x" * 40}…". It has: "phone", "name"'],
+        ),
+        ({"identifierColumnName": "id"}, ['CSV file has no column named "id". It has: "phone", "name"']),
+    ],
+)
+def test_an_upload_that_leaves_out_what_is_required_stores_nothing(
+    uploader: Uploader, fields: dict[str, str], messages: list[str]
+) -> None:
+    assert_refused(uploader, uploader.upload(b"phone,name\n5550100,Ada\n", **fields), *messages)
+
+
+FIELDS = {"name": "Spring", "phoneNumberColumnName": "phone"}
+FILE = b"phone\n5550101\n"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param({"data": FIELDS, "files": {"other": FILE}}, id="under another name"),
+        pytest.param({"files": {name: (None, text) for name, text in FIELDS.items()}}, id="no file"),
+        pytest.param(
+            {"files": {**{name: (None, text) for name, text in FIELDS.items()}, "file": (None, FILE)}}, id="as text"
+        ),
+        pytest.param({"data": {**FIELDS, "file": FILE.decode()}}, id="urlencoded"),
+        pytest.param({"json": {**FIELDS, "file": FILE.decode()}}, id="JSON"),
+        pytest.param({"content": FILE, "headers": {"content-type": "text/csv"}}, id="the file alone"),
+        pytest.param({"content": FILE}, id="no type"),
+        pytest.param({}, id="no body"),
+    ],
+)
+def test_an_upload_without_a_file_stores_nothing(uploader: Uploader, request_: dict[str, Any]) -> None:
+    assert_refused(uploader, uploader.send(**request_), "CSV file is required")
+
+
+def form(*parts: tuple[str, bytes]) -> bytes:
+    """Return a form: pairs of what stands after `form-data`, and content."""
+    heads = ((f"--limit\r\nContent-Disposition: form-data{head}\r\n\r\n".encode(), content) for head, content in parts)
+    return b"".join(head + content + b"\r\n" for head, content in heads) + b"--limit--\r\n"
+
+
+NAME, COLUMN = ('; name="name"', b"Spring"), ('; name="phoneNumberColumnName"', b"phone")
+CSV = ('; name="file"; filename="people.csv"', FILE)
+MULTIPART = {"content-type": "multipart/form-data; boundary=limit"}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content"),
+    [
+        pytest.param("multipart/form-data", form(NAME, COLUMN, CSV), id="no boundary"),
+        pytest.param("multipart/form-data; boundary=", form(NAME, COLUMN, CSV), id="empty boundary"),
+        pytest.param("multipart/form-data; boundary=other", form(NAME, COLUMN, CSV), id="wrong boundary"),
+        pytest.param(MULTIPART["content-type"], form(NAME, COLUMN, CSV, CSV), id="two files"),
+        pytest.param(
+            MULTIPART["content-type"], form(NAME, COLUMN, CSV, ('; name="b"; filename="b"', b"")), id="and another file"
+        ),
+        pytest.param(MULTIPART["content-type"], form(NAME, COLUMN, ("", b"x"), CSV), id="a part without a name"),
+        pytest.param(MULTIPART["content-type"], FILE, id="no form"),
+        pytest.param(MULTIPART["content-type"], json.dumps(FIELDS).encode(), id="JSON"),
+        pytest.param(MULTIPART["content-type"], form(NAME, COLUMN, CSV).replace(b"\r\n", b"\n"), id="LF"),
+        pytest.param(
+            MULTIPART["content-type"], form(NAME, COLUMN, ('; name="x"', b"x" * 65_537), CSV), id="a field too long"
+        ),
+        pytest.param(
+            MULTIPART["content-type"],
+            form(NAME, COLUMN, *[('; name="x"', b"x")] * 99, CSV),
+            id="101 fields",
+        ),
+    ],
+)
+def test_a_malformed_form_stores_nothing(uploader: Uploader, content_type: str, content: bytes) -> None:
+    answer = uploader.send({"content-type": content_type}, content=content)
+    assert_refused(uploader, answer)
+    assert answer.json()["errors"][0].startswith("Malformed form: ")
+
+
+def test_an_empty_form_stores_nothing(uploader: Uploader) -> None:
+    assert_refused(uploader, uploader.send(MULTIPART, content=b""), "CSV file is required")
+
+
+def test_the_order_of_a_form_and_what_else_is_in_it_do_not_matter(uploader: Uploader) -> None:
+    extra = [('; name="x"', b"x")] * 98
+    answer = uploader.send(
+        {"content-type": 'Multipart/Form-Data; Boundary="limit"'}, content=form(CSV, *extra, COLUMN, NAME)
+    )
+    assert answer.status_code == 200
+    assert uploader.rows(answer.json()["data"]["_id"]) == [{"phone": "5550101"}]
+
+
+def test_a_form_that_is_cut_off_anywhere_stores_nothing(uploader: Uploader) -> None:
+    whole = form(NAME, COLUMN, CSV)
+    # The line's end after the last boundary is no loss.
+    for length in range(len(whole.rstrip())):
+        answer = uploader.send(MULTIPART, content=whole[:length])
+        assert (answer.status_code, answer.json()["status"]) == (400, False)
+    assert_refused(uploader, uploader.send(MULTIPART, content=whole[:-10]))
+    assert uploader.send(MULTIPART, content=whole).status_code == 200
+
+
+def connected(server: MockServer) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=30)
+
+
+def head_of(uploader: Uploader, *lines: str) -> bytes:
+    tenant_filter, kind = uploader.headers["Authorization"], MULTIPART["content-type"]
+    fixed = (
+        "POST /atoms/v1/audience HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Authorization: {tenant_filter}",
+        f"Content-Type: {kind}",
+    )
+    return "\r\n".join([*fixed, *lines, "", ""]).encode()
+
+
+def answer_on(line: socket.socket) -> httpx.Response:
+    answer = HTTPResponse(line, method="POST")
+    answer.begin()
+    with answer:
+        return httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
+
+
+@pytest.mark.parametrize("sent", [b"", form(NAME, COLUMN, CSV)[:100]], ids=["nothing", "a bit"])
+@pytest.mark.parametrize("length", [6 * 1024 * 1024 + 1, 10**12])
+def test_a_body_said_to_be_too_long_is_refused_before_it_is_sent(
+    server: MockServer, uploader: Uploader, length: int, sent: bytes
+) -> None:
+    with connected(server) as line:
+        line.sendall(head_of(uploader, f"Content-Length: {length}") + sent)
+        assert_refused(uploader, answer_on(line), TOO_LARGE)
+
+
+@pytest.mark.parametrize(
+    "start", [form(NAME, COLUMN, CSV).partition(FILE)[0], form(NAME, COLUMN, CSV)], ids=["file", "rest"]
+)
+def test_a_body_in_chunks_is_refused_once_it_gets_too_long(
+    server: MockServer, uploader: Uploader, start: bytes
+) -> None:
+    mebibyte = b"x" * 1024 * 1024
+    with connected(server) as line:
+        line.sendall(head_of(uploader, "Transfer-Encoding: chunked"))
+        for piece in (start, *[mebibyte] * 6):
+            line.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+        # The end never comes.
+        assert_refused(uploader, answer_on(line), TOO_LARGE)
+
+
+def test_a_body_in_chunks_is_as_good_as_any(uploader: Uploader) -> None:
+    whole = form(NAME, COLUMN, CSV)
+    answer = uploader.send(MULTIPART, content=(whole[place : place + 7] for place in range(0, len(whole), 7)))
+    assert answer.status_code == 200
+    assert uploader.rows(answer.json()["data"]["_id"]) == [{"phone": "5550101"}]
+
+
+@pytest.mark.parametrize("lines", [["Content-Length: 5000"], ["Transfer-Encoding: chunked"]], ids=["length", "chunks"])
+def test_a_client_that_goes_before_all_is_sent_stores_nothing(
+    server: MockServer, uploader: Uploader, lines: list[str]
+) -> None:
+    with connected(server) as line:
+        whole = form(NAME, COLUMN, CSV)
+        body = whole if "5000" in lines[0] else b"%x\r\n%s\r\n" % (len(whole), whole)
+        line.sendall(head_of(uploader, *lines) + body)
+        line.shutdown(socket.SHUT_WR)
+        # The server hangs up once it has noticed; what it may say before is for nobody.
+        while line.recv(65_536):
+            pass
+    assert [audience["name"] for audience in uploader.audiences()] == ["There before"]
+
+
+def test_a_file_may_have_100_columns_and_not_one_more(uploader: Uploader) -> None:
+    def columns(count: int) -> bytes:
+        names = ["phone", *(f"c{number}" for number in range(count - 1))]
+        return ",".join(names).encode() + b"\n+14155550100" + b"," * (count - 1) + b"\n"
+
+    assert len(parse_csv(io.BytesIO(columns(100)), "phone")[0]) == 100
+    assert_refused(uploader, uploader.upload(columns(101)), "CSV file has 101 columns: at most 100")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/audience", "multipart/form-data; boundary=limit"), ("/audience/x/members", "application/json")],
+)
+def test_what_ends_before_its_end_is_refused(path: str, kind: str) -> None:
+    """A client that goes sees no answer; what it sent is not used all the same."""
+    pieces: list[Message] = [
+        {"type": "http.request", "body": form(NAME, COLUMN, CSV), "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return pieces.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", b"Bearer sk_gone"), (b"content-type", kind.encode()), (b"content-length", b"99999")]
+    scope = {"type": "http", "method": "POST", "path": f"/atoms/v1{path}", "query_string": b"", "headers": headers}
+    asyncio.run(create_app()(scope, receive, send))  # type: ignore[arg-type] # an ASGI callable is a coroutine function
+    assert json.loads(sent[1]["body"])["errors"] == ["The request ended before its body did"]
+
+
+def test_a_field_that_is_no_utf_8_is_latin_1(uploader: Uploader) -> None:
+    answer = uploader.send(MULTIPART, content=form(('; name="name"', b"Fr\xfchling"), COLUMN, CSV))
+    assert answer.json()["data"]["name"] == "Frühling"

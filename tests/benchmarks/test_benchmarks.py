@@ -1,0 +1,59 @@
+"""The benchmarks run; what they measure is read by people, and never asserted."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(*args: str) -> str:
+    # Nobody measures with a measurement of coverage in the servers.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    done = subprocess.run(
+        [sys.executable, *args],
+        cwd=BENCHMARKS.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_costs_of_members_and_uploads_can_be_measured() -> None:
+    table = run("benchmarks/audiences.py", "--quick")
+    for line in ("generated: late / early", "generated: 10,000 / 10", "as many once more", "refused / 5 MB"):
+        assert line in table
+
+
+def test_the_cost_of_serving_can_be_measured(tool: Callable[[str], str]) -> None:
+    tool("wrk")
+    report = run("-m", "benchmarks.serving", "--quick")
+    for line in (
+        "| 64 connections | CPU a request, µs |",
+        "| list, 16 connections: CPU time per request | raw ASGI | **",
+        "| start of the process to its first list | `import fastapi, uvicorn` | ",
+        "| list of a token never seen: time beyond | the list once more | ",
+        "| list: 10 tenants | 1 | **",
+        "| list: journal full | while it fills | **",
+        "- **WireMock was not measured**: ",
+    ):
+        assert line in report
+    assert report.count("not measured |") == 8  # what is compared with peers
+
+
+def test_without_wrk_there_is_one_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.serving"],
+        cwd=BENCHMARKS.parent,
+        env={**os.environ, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (2, "wrk is not installed: apt-get install wrk\n")

@@ -1,0 +1,256 @@
+"""The parts of the benchmarks that measure nothing: what they read, compare, write and draw."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import contenders, goals, loads, peers, plots, results
+from benchmarks.audiences import Cost
+from benchmarks.contenders import FLOOR, OURS, Contender, Server, Unusable, ask, check, started
+from benchmarks.goals import Findings, Goal
+from benchmarks.loads import Loads, Run
+from mock_atoms import MockServer
+
+TOLD = """\
+Running 3s test @ http://127.0.0.1:8000/atoms/v1/audience
+  1 threads and 16 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     1.65ms    2.38ms  52.13ms   97.61%
+    Req/Sec    10.82k     1.02k   12.03k    90.00%
+  Latency Distribution
+     50%    1.22ms
+     75%    1.45ms
+     90%    1.90ms
+     99%  850.00us
+  32000 requests in 3.01s, 170.41MB read
+Requests/sec:  10731.22
+Transfer/sec:     56.61MB
+"""
+
+
+def a_run(cpu_microseconds: float, rate: float = 1000.0, p50: float = 0.001, p99: float = 0.002) -> Run:
+    return Run(cpu_microseconds / 1e6, rate, p50, p99, 0.0, 0.0)
+
+
+def a_cost(milliseconds: float) -> Cost:
+    return Cost(milliseconds / 1e3, 2 * milliseconds / 1e3)
+
+
+@pytest.fixture
+def found() -> Findings:
+    """What a mock would leave that costs 1.5 times the floor, where Mockoon was not there."""
+    servers = {
+        FLOOR: [a_run(20, 40_000), a_run(10, 50_000), a_run(30, 45_000)],
+        OURS: [a_run(30, 30_000, 0.001, 0.005), a_run(31, 36_000, 0.001, 0.005), a_run(29, 29_000, 0.001, 0.005)],
+        "WireMock": [a_run(90, 10_000)],
+        "Prism": [a_run(200, 5_000)],
+    }
+    return Findings(
+        lists={1: servers, 16: servers, 64: servers},
+        starts={
+            "import fastapi, uvicorn": [a_cost(100)],
+            OURS: [a_cost(130)],
+            "Prism": [a_cost(400)],
+            "WireMock": [a_cost(900)],
+        },
+        first={"never seen": [a_cost(1.5)], "once more": [a_cost(0.5)]},
+        resident={OURS: 60 * 2**20, "Prism": 120 * 2**20},
+        tenants={1: [a_run(30)], 10: [a_run(30)], 100: [a_run(36)]},
+        rules={0: [a_run(30)], 1_000: [a_run(33)]},
+        journal={0: [a_cost(0.1)], 100: [a_cost(0.1)], 200: [a_cost(0.2)], 300: [a_cost(0.2)]},
+        journal_size=200,
+        log={"no log": [a_run(50)], "log to a file": [a_run(55)]},
+        pages={
+            f"{kind}, 10,000, index {index}": [a_cost(1)]
+            for kind in ("generated", "uploaded")
+            for index in ("0", "9,990")
+        },
+        absent={"Mockoon": "node is not installed"},
+    )
+
+
+def test_what_wrk_tells_is_read_in_seconds() -> None:
+    assert loads.run_of(TOLD, 0.64, 0.01, 0.02) == Run(0.00002, 10731.22, 0.00122, 0.00085, steal=0.01, others=0.02)
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        (f"{TOLD}  Non-2xx or 3xx responses: 7\n", "not every answer was the list"),
+        (f"{TOLD}  Socket errors: connect 0, read 3, write 0, timeout 0\n", "not every answer was the list"),
+        (TOLD.replace("50%", "51%"), "wrk did not tell"),
+    ],
+)
+def test_a_run_in_which_anything_failed_is_none(told: str, says: str) -> None:
+    with pytest.raises(RuntimeError, match=says):
+        loads.run_of(told, 1.0, 0.0, 0.0)
+
+
+def test_a_run_is_repeated_while_others_are_busy_and_the_quietest_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = iter([(0.30, 0.00), (0.00, 0.20), (0.15, 0.10), (0.06, 0.04), (0.01, 0.01), (0.30, 0.00)])
+    monkeypatch.setattr(loads, "run", lambda *_: Run(0, 0, 0, 0, *next(shares)))
+    server = Server(Contender("any", lambda _: []), 0, 0)
+    patient = Loads(1, patience=3)
+    counted = [patient.quiet(server, 1).disturbed for _ in range(3)]
+    assert counted == pytest.approx([0.10, 0.02, 0.30])  # the first of four tries, which is all the patience
+
+
+def test_every_goal_has_its_figure(found: Findings) -> None:
+    figures = {(row.what, row.against): row.figure for row in goals.rows(found)}
+    assert figures == {
+        ("list, 16 connections: CPU time per request", "raw ASGI"): pytest.approx(1.5),
+        ("list, 64 connections: CPU time per request", "raw ASGI"): pytest.approx(1.5),
+        ("list, 16 connections: requests a second", "raw ASGI"): pytest.approx(30 / 45),
+        ("list, 64 connections: requests a second", "raw ASGI"): pytest.approx(30 / 45),
+        ("list, 16 connections: requests a second", "WireMock"): 3,
+        ("list, 64 connections: requests a second", "WireMock"): 3,
+        ("list, 16 connections: requests a second", "Prism"): 6,
+        ("list, 64 connections: requests a second", "Prism"): 6,
+        ("list, 16 connections: requests a second", "Mockoon"): None,
+        ("list, 64 connections: requests a second", "Mockoon"): None,
+        ("list, 1 connection: p50", "raw ASGI"): 1,
+        ("list, 64 connections: p99", "its own p50"): 5,
+        ("start of the process to its first list", "`import fastapi, uvicorn`"): pytest.approx(1.3),
+        ("start of the process to its first list", "the fastest peer: Prism"): pytest.approx(0.325),
+        ("list of a token never seen: time beyond", "the list once more"): pytest.approx(2),
+        ("resident memory after the load of many tenants", "Prism"): 0.5,
+        ("list: 100 tenants", "1"): pytest.approx(1.2),
+        ("list: 1,000 rules for others", "0"): pytest.approx(1.1),
+        ("list: journal full", "while it fills"): 2,
+        ("list, 1 connection: access log to a file", "no log"): pytest.approx(1.1),
+        ("page at 9,990 of 10,000 members, generated", "page at 0"): 1,
+        ("page at 9,990 of 10,000 members, uploaded", "page at 0"): 1,
+    }
+
+
+def test_nothing_measured_is_no_figure_at_all() -> None:
+    rows = goals.rows(Findings())
+    assert rows
+    assert [row.figure for row in rows] == [None] * len(rows)
+
+
+@pytest.mark.parametrize(
+    ("goal", "text", "met", "missed"),
+    [
+        (Goal(1.6, aim=1.25), "≤ 1.6 (aim: 1.25)", 1.6, 1.61),
+        (Goal(0.60, at_least=True), "≥ 0.6", 0.6, 0.59),
+        (Goal(1.5, unit=" ms"), "≤ 1.5 ms", -0.1, 1.6),
+    ],
+)
+def test_a_goal_says_what_it_wants(goal: Goal, text: str, met: float, missed: float) -> None:
+    assert (str(goal), goal.met_by(met), goal.met_by(missed)) == (text, True, False)
+
+
+def test_the_report_has_goals_tables_and_what_is_missing(found: Findings) -> None:
+    report = results.report(found, 5393, {"date": "2026-01-31"}, ["growth.svg"])
+    for line in (
+        "| date | 2026-01-31 |",
+        "- **Mockoon was not measured**: node is not installed",
+        "| raw ASGI | 45,000 | 20.0 |  |",
+        "| mock-atoms | 30,000 | 30.0 | 260 |",
+        "| list, 16 connections: CPU time per request | raw ASGI | **1.50** | 0.67 | ≤ 1.6 (aim: 1.25) | yes |",
+        "| list, 16 connections: requests a second | Mockoon |  |  | ≥ 10 | not measured |",
+        "| list of a token never seen: time beyond | the list once more | 1.00 ms | **2.00 ms** | ≤ 1.5 ms | **no** |",
+        "![growth](growth.svg)",
+        "| 64 connections | CPU a request, µs | requests a second | p50, ms | p99, ms | steal, % | others, % |",
+        "| 10 | 30.0 (30.0 to 30.0) | 1,000 (1,000 to 1,000) | 1.00 (1.00 to 1.00) | 2.00 (2.00 to 2.00) | 0.0 | 0.0 |",
+        "| mock-atoms | 60 |",
+    ):
+        assert line in report.splitlines()
+    assert "make bench-peers" in report
+
+
+def test_pictures_are_the_same_bytes_for_the_same_findings(found: Findings, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        plots.throughput(found.lists, tmp_path / f"{name}-throughput.svg")
+        plots.growth(found, tmp_path / f"{name}-growth.svg")
+    for picture, texts in (("throughput", [OURS, FLOOR, "Prism", "30,000"]), ("growth", ["tenants", "rules", "full"])):
+        one = (tmp_path / f"one-{picture}.svg").read_bytes()
+        assert one == (tmp_path / f"two-{picture}.svg").read_bytes()
+        assert len(one) < 50_000
+        for text in texts:
+            assert text.encode() in one
+
+
+def test_only_drawing_imports_what_draws() -> None:
+    code = "import sys, benchmarks.serving; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("told", "numbers"),
+    [
+        ("v20.20.2", (20, 20, 2)),
+        (">=18.20.1", (18, 20, 1)),
+        ('openjdk version "17.0.15" 2025-04-15', (17, 0, 15)),
+        ("", ()),
+    ],
+)
+def test_versions_are_numbers(told: str, numbers: tuple[int, ...]) -> None:
+    assert peers.version(told) == numbers
+
+
+def installed(folder: Path, node: str) -> Path:
+    """Make programs that tell versions, and packages that want some node."""
+    programs, modules = folder / "programs", folder / "modules"
+    programs.mkdir()
+    for name, told in (("node", "v20.1.0"), ("java", 'openjdk version "17.0.1"')):
+        (programs / name).write_text(f"#!/bin/sh\necho '{told}'\n")
+        (programs / name).chmod(0o755)
+    for peer in peers.PEERS:
+        (modules / peer.package / "build").mkdir(parents=True)
+        package = f'{{"version": "1.2.3", "engines": {{"node": "{node}"}}, "bin": {{"it": "./run.js"}}}}'
+        (modules / peer.package / "package.json").write_text(package)
+    (modules / "wiremock" / "build" / "wiremock.jar").touch()
+    return folder
+
+
+def test_a_peer_that_cannot_run_has_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b'{"status":true}'
+    monkeypatch.setattr(peers, "MODULES", tmp_path / "modules")
+    found, absent = peers.find(tmp_path, content)
+    assert (found, set(absent.values())) == ([], {"not installed: make bench-peers installs it"})
+
+    installed(tmp_path, node=">=24.14.0")
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    assert peers.find(tmp_path, content)[1] == {
+        "WireMock": "java is not installed",
+        "Prism": "node is not installed",
+        "Mockoon": "node is not installed",
+    }
+
+    monkeypatch.setenv("PATH", str(tmp_path / "programs"))
+    found, absent = peers.find(tmp_path, content)
+    assert [contender.name for contender in found] == ["WireMock"]
+    assert absent["Prism"] == "@stoplight/prism-cli 1.2.3 wants node >=24.14.0, this is v20.1.0"
+    assert peers.versions() == ["WireMock 1.2.3", "Prism 1.2.3", "Mockoon 1.2.3", "Node 20.1.0", "Java 17.0.1"]
+
+
+@pytest.fixture(scope="module")
+def asked(server: MockServer) -> Server:
+    return Server(Contender(OURS, lambda _: []), 0, server.port)
+
+
+def test_whoever_answers_the_list_to_a_token_alone_is_measured(asked: Server) -> None:
+    check(asked, ask(asked.port))
+
+
+def test_another_list_is_not(asked: Server) -> None:
+    with pytest.raises(Unusable, match="not the list"):
+        check(asked, ask(asked.port, "sk_another"))
+
+
+def test_nor_is_one_for_everybody(asked: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = ask(asked.port)
+    monkeypatch.setattr(contenders, "ask", lambda *_: content)
+    with pytest.raises(Unusable, match="without a bearer token"):
+        check(asked, content)
+
+
+def test_a_server_that_does_not_start_says_why() -> None:
+    code = "import sys; print('first'); sys.exit('the port is taken')"
+    contender = Contender("none", lambda _: [sys.executable, "-c", code])
+    with pytest.raises(Unusable, match="ended with code 1; it said last: the port is taken"), started(contender):
+        pass

@@ -1,0 +1,50 @@
+from datetime import UTC, datetime
+from itertools import count
+
+import httpx
+import pytest
+
+import mock_atoms
+from mock_atoms import MockServer, Settings
+from mock_atoms.control.app import admin_app
+from mock_atoms.mock import MockAtoms
+from tests.asgi import call
+
+
+def test_health_needs_no_token_and_says_what_runs() -> None:
+    seconds = count(100, 42)
+    mock = MockAtoms(Settings(), lambda: next(seconds), lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    app = admin_app(mock)
+    answer = call(app, "/__admin/health")
+    assert answer.status == 200
+    assert httpx.Response(200, content=answer.body).json() == {
+        "status": "healthy",
+        "message": "mock-atoms is ready",
+        "version": mock_atoms.__version__,
+        "uptimeInSeconds": 42,
+        "timestamp": "2026-01-02T03:04:05.000Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/__admin", 404), ("GET", "/__admin/nothing", 404), ("POST", "/__admin/health", 405)],
+)
+def test_any_other_call_is_refused_in_json(server: MockServer, method: str, path: str, status: int) -> None:
+    answer = httpx.request(method, server.root_url + path)
+    assert answer.status_code == status
+    (error,) = answer.json()["errors"]
+    assert error["detail"] == f"{method} {path}: the control API has no such call"
+    assert error.keys() == {"code", "title", "detail", "source"}
+    assert "x-mock-atoms-reason" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/__admin/health", "/docs", "/openapi.json"])
+def test_head_answers_where_get_does(server: MockServer, path: str) -> None:
+    answer = httpx.head(server.root_url + path)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_a_path_that_only_begins_alike_is_the_vendors(server: MockServer) -> None:
+    answer = httpx.get(f"{server.root_url}/__administrator")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"

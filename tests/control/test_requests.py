@@ -1,0 +1,355 @@
+"""The calls of the control API that tell what clients sent."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from mock_atoms import MockServer
+from mock_atoms.control.verification import LONGEST_WAIT_MS
+from tests.control.test_control import problem
+
+PATH = "/atoms/v1/audience"
+ACME = {"Authorization": "Bearer sk_acme"}
+UNKNOWN = "12345678-1234-4234-8234-123456789012"
+
+
+@pytest.fixture
+def admin(server: MockServer) -> Iterator[httpx.Client]:
+    """Return a client of the control API, of a server that has had three requests."""
+    with httpx.Client(base_url=f"{server.root_url}/__admin") as http:
+        http.post("/reset")
+        httpx.get(f"{server.url}/audience?a=1&a=2", headers=[*ACME.items(), ("X-Multi", "1"), ("x-multi", "2")])
+        httpx.patch(
+            f"{server.url}/audience", headers=ACME | {"X-Test-Id": "t1", "Cookie": "a=1; a=2; b=3"}, content="x"
+        )
+        httpx.get(f"{server.url}/audience")
+        yield http
+
+
+def urls(answer: httpx.Response) -> list[str]:
+    requests = [event.get("request", event) for event in listed(answer)]
+    return [f"{request['method']} {request['url']}" for request in requests]
+
+
+def listed(answer: httpx.Response) -> list[dict[str, Any]]:
+    requests: list[dict[str, Any]] = answer.json()["requests"]
+    return requests
+
+
+def test_a_request_has_the_shape_of_wiremocks(server: MockServer, admin: httpx.Client) -> None:
+    newest, middle, oldest = listed(admin.get("/requests"))
+    request = oldest["request"]
+    del request["mockAtoms"], request["loggedDate"], request["loggedDateString"]
+    assert request.pop("headers")["x-multi"] == ["1", "2"]
+    assert request == {
+        "url": f"{PATH}?a=1&a=2",
+        "absoluteUrl": f"{server.root_url}{PATH}?a=1&a=2",
+        "method": "GET",
+        "scheme": "http",
+        "host": "127.0.0.1",
+        "port": server.port,
+        "clientIp": "127.0.0.1",
+        "cookies": {},
+        "browserProxyRequest": False,
+        "protocol": "HTTP/1.1",
+        "body": "",
+        "bodyAsBase64": "",
+        "queryParams": {"a": {"key": "a", "values": ["1", "2"]}},
+        "formParams": {},
+    }
+    assert (oldest["response"]["status"], oldest["wasMatched"], oldest["subEvents"]) == (200, True, [])
+    assert oldest["response"]["headers"]["content-type"] == "application/json; charset=utf-8"
+    assert middle["request"]["cookies"] == {"a": ["1", "2"], "b": "3"}
+    assert (middle["request"]["body"], middle["request"]["bodyAsBase64"]) == ("x", "eA==")
+    assert middle["wasMatched"] is False
+    assert middle["responseDefinition"] == {"status": 404, "fromConfiguredStub": False}
+    assert (newest["response"]["body"], newest["response"]["bodyAsBase64"]) == ("", "")
+    assert newest["response"]["status"] == 401
+    assert set(oldest["timing"]) == {"addedDelay", "processTime", "responseSendTime", "serveTime", "totalTime"}
+
+
+def test_a_broken_connection_goes_by_wiremocks_name(server: MockServer, admin: httpx.Client) -> None:
+    with pytest.raises(httpx.ReadError):
+        httpx.get(f"{server.url}/audience", headers=ACME | {"Prefer": "fault=reset"})
+    response = listed(admin.get("/requests"))[0]["response"]
+    assert response == {"fault": "CONNECTION_RESET_BY_PEER", "headers": {}, "body": "", "bodyAsBase64": ""}
+
+
+def test_a_host_without_a_port_has_that_of_its_scheme(server: MockServer, admin: httpx.Client) -> None:
+    httpx.get(f"{server.url}/audience", headers=ACME | {"Host": "api.smallest.ai"})
+    request = listed(admin.get("/requests"))[0]["request"]
+    assert (request["host"], request["port"]) == ("api.smallest.ai", 80)
+
+
+@pytest.mark.parametrize(
+    ("query", "found", "total"),
+    [
+        ("", ["GET /", "PATCH /", "GET /?a"], 3),
+        ("limit=2", ["GET /", "PATCH /"], 3),
+        ("limit=0", [], 3),
+        ("unmatched=true", ["PATCH /"], 1),
+        ("unmatched=false", ["GET /", "PATCH /", "GET /?a"], 3),
+        ("since=2020-01-01T00:00:00Z", ["GET /", "PATCH /", "GET /?a"], 3),
+        ("since=2020-01-01T00:00:00", ["GET /", "PATCH /", "GET /?a"], 3),
+        ("since=2999-01-01T00:00:00%2B02:00", [], 3),
+        ("since=2999-01-01T00:00:00+02:00", [], 3),
+        ("token=sk_acme", ["PATCH /", "GET /?a"], 2),
+        ("testId=t1", ["PATCH /"], 1),
+        ("token=sk_other&testId=t1", [], 0),
+    ],
+)
+def test_requests_are_listed_the_newest_first(admin: httpx.Client, query: str, found: list[str], total: int) -> None:
+    answer = admin.get(f"/requests?{query}")
+    assert urls(answer) == [line.replace("/", PATH).replace("?a", "?a=1&a=2") for line in found]
+    assert answer.json()["meta"] == {"total": total}
+    assert answer.headers["x-mock-atoms-dropped"] == "0"
+    assert answer.json()["requestJournalDisabled"] is False
+
+
+@pytest.mark.parametrize(
+    ("call", "pointer", "detail"),
+    [
+        ("GET /requests?limit=-1", "limit", "give a whole number from 0 to"),
+        ("GET /requests?limit=1&limit=2", "limit", "it stands twice"),
+        ("GET /requests?unmatched=maybe", "unmatched", "give false or true"),
+        ("GET /requests?since=yesterday", "since", "give a moment such as"),
+        ("GET /requests?matchingStub=1", "matchingStub", "no such parameter; there are limit, since"),
+        ("GET /requests?token=two%20words", "token", "one word of visible ASCII"),
+        ("GET /requests?testId=%20", "testId", "an id has more than spaces"),
+        ("POST /requests/count?timeoutMs=5", "timeoutMs", "give atLeast too"),
+        (f"POST /requests/count?atLeast=1&timeoutMs={LONGEST_WAIT_MS + 1}", "timeoutMs", "a whole number from 0 to"),
+        ("POST /requests/find?nearMisses=many", "nearMisses", "a whole number from 0 to 100"),
+        ("GET /retries?format=html", "format", "give json or text"),
+    ],
+)
+def test_a_parameter_that_cannot_be_used_is_named(admin: httpx.Client, call: str, pointer: str, detail: str) -> None:
+    method, path = call.split()
+    status, where, why = problem(admin.request(method, path, json={} if method == "POST" else None))
+    assert (status, where) == (422, pointer)
+    assert detail in why
+
+
+def test_one_request_is_read_and_removed_by_its_id(admin: httpx.Client) -> None:
+    newest = listed(admin.get("/requests"))[0]
+    assert admin.get(f"/requests/{newest['id']}").json() == newest
+    assert admin.get(f"/requests/{newest['id'].upper()}").json() == newest
+    assert admin.delete(f"/requests/{newest['id']}").json() == {}
+    assert admin.delete(f"/requests/{UNKNOWN}").json() == {}
+    assert problem(admin.get(f"/requests/{newest['id']}"))[0] == 404
+    refused = admin.get("/requests/first")
+    assert problem(refused) == (400, "id", "first is not a UUID")
+    assert refused.json()["errors"][0]["code"] == 15
+    assert len(listed(admin.get("/requests"))) == 2
+
+
+def test_what_a_pattern_means_is_found_the_oldest_first_counted_and_removed(admin: httpx.Client) -> None:
+    pattern = {"headers": {"authorization": {"equalTo": "Bearer sk_acme"}}}
+    found = admin.post("/requests/find", json=pattern)
+    assert urls(found) == [f"GET {PATH}?a=1&a=2", f"PATCH {PATH}"]
+    assert "nearMisses" not in found.json()
+    assert admin.post("/requests/count", json=pattern).json() == {"count": 2, "requestJournalDisabled": False}
+    removed = admin.post("/requests/remove", json=pattern).json()["serveEvents"]
+    assert [event["response"]["status"] for event in removed] == [200, 404]
+    assert urls(admin.get("/requests")) == [f"GET {PATH}"]
+    assert admin.delete("/requests").json() == {}
+    assert listed(admin.get("/requests")) == []
+
+
+def test_what_went_where_nothing_is_comes_with_the_operation_that_is_nearest(admin: httpx.Client) -> None:
+    assert urls(admin.get("/requests/unmatched")) == [f"PATCH {PATH}"]
+    (miss,) = admin.get("/requests/unmatched/near-misses").json()["nearMisses"]
+    assert miss["requestPattern"] == {"method": "POST", "urlPathTemplate": PATH}
+    assert miss["request"]["mockAtoms"]["differences"] == [{"field": "method", "expected": "POST", "actual": "PATCH"}]
+
+
+def test_where_nothing_is_found_the_nearest_are_shown_with_what_differs(admin: httpx.Client) -> None:
+    pattern = {"method": "GET", "headers": {"Authorization": {"equalTo": "Bearer sk_wrong_one"}}}
+    answer = admin.post("/requests/find?nearMisses=2", json=pattern)
+    first, second = answer.json()["nearMisses"]
+    assert first["request"]["url"] == f"{PATH}?a=1&a=2"
+    assert 0 < first["matchResult"]["distance"] <= second["matchResult"]["distance"] < 1
+    (difference,) = first["request"]["mockAtoms"]["differences"]
+    assert (difference["field"], difference["actual"]) == ("headers.Authorization", "Bearer sk_…#665b48")
+    assert "sk_wrong_one" not in answer.text
+    assert admin.post("/requests/find?nearMisses=2", json={}).json()["nearMisses"] == []
+    assert len(admin.post("/near-misses/request-pattern", json=pattern).json()["nearMisses"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "pointer"),
+    [
+        ({"bodyPatterns": [{"matchesXPath": "/a"}]}, "/bodyPatterns/0/matchesXPath"),
+        ({"headers": {"a/b": {"before": "now"}}}, "/headers/a~1b/before"),
+        ({"clientIp": {"equalTo": "127.0.0.1"}}, "/clientIp"),
+        ([], ""),
+    ],
+)
+@pytest.mark.parametrize("path", ["find", "count", "remove"])
+def test_what_we_lack_is_named_and_never_matches(admin: httpx.Client, path: str, pattern: object, pointer: str) -> None:
+    refused = admin.post(f"/requests/{path}", json=pattern)
+    assert problem(refused)[:2] == (422, pointer)
+    assert refused.json()["errors"][0]["code"] == 10
+    assert len(listed(admin.get("/requests"))) == 3
+
+
+def test_a_count_waits_for_clients_that_are_not_done(server: MockServer, admin: httpx.Client) -> None:
+    def send() -> None:
+        for token in ("sk_later", "sk_else", "sk_later", "sk_later"):
+            httpx.get(f"{server.url}/audience", headers={"Authorization": f"Bearer {token}"})
+
+    pattern = {"headers": {"Authorization": {"contains": "sk_later"}}}
+    sender = threading.Timer(0.1, send)
+    sender.start()
+    counted = admin.post("/requests/count?atLeast=3&timeoutMs=60000", json=pattern, timeout=60)
+    sender.join()
+    assert counted.json()["count"] == 3
+    # What is there already is not waited for, and what does not come is not waited for longer.
+    assert admin.post("/requests/count?atLeast=3&timeoutMs=600000", json=pattern).json()["count"] == 3
+    assert admin.post("/requests/count?atLeast=4&timeoutMs=30", json=pattern).json()["count"] == 3
+    assert admin.post("/requests/count?atLeast=4", json=pattern).json()["count"] == 3
+
+
+def test_a_count_is_of_what_is_there_when_it_is_told(server: MockServer, admin: httpx.Client) -> None:
+    pattern = {"bodyPatterns": [{"doesNotContain": "x"}], "method": "PUT"}
+    with ThreadPoolExecutor() as threads:
+        patient = httpx.Client(base_url=admin.base_url, timeout=60)
+        counted = threads.submit(patient.post, "/requests/count?atLeast=2&timeoutMs=1500", json=pattern)
+        for body in ("a", "x"):
+            httpx.put(f"{server.url}/audience", headers={"Prefer": "delay=30", **ACME}, content=body)
+        admin.delete("/requests")
+        httpx.put(f"{server.url}/audience", headers=ACME, content="b")
+        assert counted.result().json()["count"] == 1
+        patient.close()
+
+
+def test_retries_of_a_long_upload_are_one_call(server: MockServer, admin: httpx.Client) -> None:
+    with requests.Session() as session:
+        retries = Retry(3, backoff_factor=0.1, status_forcelist=[500], allowed_methods=None, raise_on_status=False)
+        session.mount("http://", HTTPAdapter(max_retries=retries))
+        headers = {"Authorization": "Bearer sk_mock_500x2.upload"}
+        session.post(f"{server.url}/audience", headers=headers, data=b"x" * 1_000_000, timeout=60)
+    (call,) = admin.get("/retries?token=sk_mock_500x2.upload").json()["calls"]
+    assert (call["statuses"], call["outcome"]) == ([500, 500, 400], "refused")
+    assert {finding["kind"] for finding in call["findings"]} >= {"retried-unsafe-request"}
+    (event, *_) = listed(admin.get("/requests"))
+    assert event["request"]["mockAtoms"]["bodySize"] == 1_000_000
+
+
+def test_a_mask_in_the_place_of_a_number_breaks_nothing(server: MockServer, admin: httpx.Client) -> None:
+    httpx.post(f"{server.url}/audience", headers={"Authorization": "Bearer 123456"}, json={"n": 1})
+    for operator in ({"equalToJson": {"n": 123456}}, {"matchesJsonPath": "$[?@.n == 123456]"}):
+        assert admin.post("/requests/count", json={"bodyPatterns": [operator]}).json()["count"] == 0
+    assert admin.post("/requests/count", json={"bodyPatterns": [{"equalToJson": {"n": 1}}]}).json()["count"] == 1
+
+
+def test_a_stop_ends_the_wait() -> None:
+    mock = MockServer().start()
+    head = "POST /__admin/requests/count?atLeast=1&timeoutMs=600000 HTTP/1.1\r\nHost: x\r\n"
+    with socket.create_connection(("127.0.0.1", mock.port), timeout=60) as waiting:
+        waiting.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+        httpx.get(f"{mock.root_url}/__admin/health")  # by its answer, what came before it is waiting
+        mock.stop()
+        assert waiting.recv(65536).endswith(b'{"count":0,"requestJournalDisabled":false}')
+
+
+def test_the_retry_report_is_of_those_who_are_asked_for(server: MockServer, admin: httpx.Client) -> None:
+    for _ in range(3):
+        httpx.get(f"{server.url}/audience", headers={"Authorization": "Bearer sk_mock_500x2.report"})
+    # However slow this machine is, it does not wait for a minute.
+    strict: dict[str, str | int] = {"token": "sk_mock_500x2.report", "minBackoffMs": 60_000}
+    told = admin.get("/retries", params=strict).json()
+    (call,) = told["calls"]
+    assert (call["statuses"], call["outcome"]) == ([500, 500, 200], "recovered")
+    assert [finding["kind"] for finding in call["findings"]] == ["no-backoff"] * 2
+    assert told["summary"]["attempts"] == 3
+    lenient = admin.get("/retries?minBackoffMs=0&token=" + quote("sk_mock_500x2.report")).json()
+    assert lenient["summary"]["findings"] == 0
+    apart = admin.get("/retries?newCallAfterMs=0&token=sk_mock_500x2.report").json()
+    assert apart["summary"]["calls"] == 3
+    assert len(admin.get("/retries").json()["calls"]) == 4
+    (other,) = admin.get("/retries?testId=t1").json()["calls"]
+    assert (other["testId"], other["outcome"]) == ("t1", "refused")
+    httpx.get(f"{server.url}/audience", headers={"Authorization": "Bearer sk_mock_500.report"})
+    (patient,) = admin.get("/retries?token=sk_mock_500.report&patienceMs=600000").json()["calls"]
+    assert patient["outcome"] == "still failing"
+    text = admin.get("/retries", params={"format": "text", **strict})
+    assert text.headers["content-type"] == "text/plain; charset=utf-8"
+    assert text.text.startswith("1 call, 3 attempts: 1 recovered; 2 findings")
+
+
+def test_the_journal_numbers_attempts_as_the_report_does(server: MockServer, admin: httpx.Client) -> None:
+    for _ in range(3):
+        httpx.get(f"{server.url}/audience", headers={"Authorization": "Bearer sk_mock_500x2.numbers"})
+    pattern = {"headers": {"Authorization": {"contains": "sk_mock_500x2.numbers"}}}
+    found = listed(admin.post("/requests/find", json=pattern))
+    assert [request["mockAtoms"]["attempt"] for request in found] == [1, 2, 3]
+
+
+def test_the_report_waits_a_little_for_who_has_just_given_up(server: MockServer, admin: httpx.Client) -> None:
+    headers = {"Authorization": "Bearer sk_mock_hangx1.settling"}
+    for _ in range(3):
+        admin.post("/reset")
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(f"{server.url}/audience", headers=headers, timeout=httpx.Timeout(20, read=0.05))
+        (call,) = admin.get("/retries?timeoutMs=20000").json()["calls"]
+        assert (call["outcome"], call["attempts"][0]["ended"]) == ("gave up", "aborted")
+
+
+def test_the_report_does_not_wait_for_those_who_still_wait(server: MockServer, admin: httpx.Client) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as waiting:
+        waiting.sendall(
+            b"GET /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_mock_hang.still\r\n\r\n"
+        )
+        admin.post("/requests/count?atLeast=4&timeoutMs=20000", json={})
+        for timeout in (0, 20):
+            (call,) = admin.get(f"/retries?token=sk_mock_hang.still&timeoutMs={timeout}").json()["calls"]
+            assert call["outcome"] == "still failing"
+
+
+def test_who_has_no_valid_key_is_found_by_it(server: MockServer, admin: httpx.Client) -> None:
+    for number in (1, 2):
+        httpx.get(f"{server.url}/audience", headers={"Authorization": f"Bearer sk_mock_revoked.{number}"})
+    (call,) = admin.get("/retries?token=sk_mock_revoked.1").json()["calls"]
+    assert (call["statuses"], call["tenant"], call["findings"]) == ([401], "-", [])
+    assert admin.get("/requests?token=sk_mock_revoked.1").json()["meta"]["total"] == 1
+    admin.post("/reset", json={"token": "sk_mock_revoked.1"})
+    assert admin.get("/requests?token=sk_mock_revoked.1").json()["meta"]["total"] == 0
+    assert admin.get("/requests?token=sk_mock_revoked.2").json()["meta"]["total"] == 1
+
+
+def test_a_journal_that_is_off_says_so_to_people() -> None:
+    with MockServer(journal_size=0) as off:
+        answer = httpx.get(f"{off.root_url}/__admin/retries?format=text")
+        assert answer.text == "the journal is off: start the server without --journal-size 0\n"
+        assert httpx.get(f"{off.root_url}/__admin/retries").json()["requestJournalDisabled"] is True
+
+
+def test_a_form_and_a_request_without_a_host_have_wiremocks_shape(server: MockServer, admin: httpx.Client) -> None:
+    httpx.post(f"{server.url}/audience", data={"a": ["1", "2"], "b": ""})
+    assert listed(admin.get("/requests"))[0]["request"]["formParams"] == {
+        "a": {"key": "a", "values": ["1", "2"]},
+        "b": {"key": "b", "values": [""]},
+    }
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as old:
+        old.sendall(b"GET /atoms/v1/audience HTTP/1.0\r\n\r\n")
+        while old.recv(65536):
+            pass
+    request = listed(admin.get("/requests"))[0]["request"]
+    assert (request["host"], request["port"], request["protocol"]) == ("127.0.0.1", server.port, "HTTP/1.0")
+    assert request["absoluteUrl"] == f"{server.root_url}{PATH}"
+
+
+def test_suites_written_for_wiremock_may_reset_what_is_not_there(admin: httpx.Client) -> None:
+    assert admin.post("/scenarios/reset").json() == {}
+    assert len(listed(admin.get("/requests"))) == 3
+    assert admin.post("/mappings/reset").json() == {}
+    assert listed(admin.get("/requests")) == []

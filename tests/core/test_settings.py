@@ -1,0 +1,163 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.settings import Settings, flag_name, load_settings, options, variable_name
+
+
+def test_the_defaults_are_those_of_the_table() -> None:
+    assert load_settings({}, {}) == Settings()
+    assert Settings().port == 28667
+    assert Settings().base_path == "/atoms/v1"
+
+
+def test_every_field_has_a_flag_and_a_variable() -> None:
+    assert set(options()) == set(Settings.model_fields)
+    assert (flag_name("base_path"), variable_name("base_path")) == ("--base-path", "MOCK_ATOMS_BASE_PATH")
+    assert (flag_name("fault"), variable_name("fault")) == ("--fault", "MOCK_ATOMS_FAULT")
+    assert (flag_name("cors_origin"), variable_name("cors_origin")) == ("--cors-origin", "MOCK_ATOMS_CORS_ORIGIN")
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("host", "0.0.0.0", "0.0.0.0"),
+        ("port", "0", 0),
+        ("base_path", "/", ""),
+        ("base_path", "/api/v1/", "/api/v1"),
+        ("seed", "42", "42"),
+        ("locale", "de-DE", "de_DE"),
+        ("fixtures", "some/folder", Path("some/folder")),
+        ("tokens", "sk_a, sk_b,", frozenset({"sk_a", "sk_b"})),
+        ("session_cookie", "connect.sid", "connect.sid"),
+        ("error_rate", "0.25", 0.25),
+        ("fault", "500x2; GET /audience 429", ("500x2", "GET /audience 429")),
+        ("fault", '["500", {"delay": {"ms": 5}}]', ("500", {"delay": {"ms": 5}})),
+        ("fault", '{"name": "a;b", "delay": {"ms": 5}}', ('{"name": "a;b", "delay": {"ms": 5}}',)),
+        ("now", "2026-01-31T10:00:00+01:00", datetime(2026, 1, 31, 9, tzinfo=UTC)),
+        ("now", datetime(2026, 1, 31, 9, tzinfo=UTC), datetime(2026, 1, 31, 9, tzinfo=UTC)),
+        ("cors_origin", "https://a.test,localhost", ("https://a.test", "localhost")),
+        ("cors_origin", "*", ("*",)),
+        (
+            "cors_origin",
+            ["https://a.test, https://b.test", "localhost"],
+            ("https://a.test", "https://b.test", "localhost"),
+        ),
+        ("log_level", "debug", "debug"),
+        ("log_format", "json", "json"),
+    ],
+)
+def test_what_is_given_is_parsed(field: str, text: object, value: object) -> None:
+    settings = (
+        load_settings({}, {variable_name(field): text}) if isinstance(text, str) else load_settings({field: text}, {})
+    )
+    assert getattr(settings, field) == value
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("host", "", "--host: '': String should have at least 1 character"),
+        ("port", "65536", "--port: '65536': Input should be less than or equal to 65535"),
+        ("port", "http", "--port: 'http': Input should be a valid integer, unable to parse string as an integer"),
+        ("base_path", "atoms", "--base-path: 'atoms': a base path is / or looks like /atoms/v1"),
+        ("base_path", "/docs/v1", "--base-path: '/docs/v1': the server has paths of its own there; give one such as"),
+        ("base_path", "/a//b", "--base-path: '/a//b': a base path is / or looks like /atoms/v1"),
+        (
+            "locale",
+            "de_XX",
+            "--locale: 'de_XX': faker has no such locale; give one such as de, de_AT, de_CH, de_DE, de_LI, de_LU",
+        ),
+        ("locale", "€", "--locale: '€': faker has no such locale; give one such as en_US"),
+        ("error_rate", "1.5", "--error-rate: '1.5': Input should be less than or equal to 1"),
+        ("error_rate", "nan", "--error-rate: 'nan': Input should be less than or equal to 1"),
+        (
+            "now",
+            "2026-01-31",
+            "--now: '2026-01-31': not a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2106",
+        ),
+        ("now", "2026-13-31T09:00:00Z", "--now: '2026-13-31T09:00:00Z': not a timestamp such as"),
+        ("now", "2026-01-31T09:00:00", "--now: '2026-01-31T09:00:00': not a timestamp such as"),
+        ("now", "2106-02-07T06:28:16Z", "--now: '2106-02-07T06:28:16Z': not a timestamp such as"),
+        ("now", "0001-01-01T00:00:00+01:00", "--now: '0001-01-01T00:00:00+01:00': not a timestamp such as"),
+        ("log_level", "loud", "--log-level: 'loud': Input should be 'debug', 'info', 'warning' or 'error'"),
+        ("cors_origin", ["app.test"], "--cors-origin: 'app.test': an origin is like https://app.test"),
+        (
+            "cors_origin",
+            ["https://app.test/"],
+            "--cors-origin: 'https://app.test/': an origin is like https://app.test",
+        ),
+        ("session_cookie", "a b", "--session-cookie: 'a b': a cookie's name has no spaces"),
+        ("seed", "\udcff", "--seed: '\\udcff': not valid text"),
+        ("tokens", 7, "--tokens: give a list"),
+        ("fault", "[" * 100_000, "--fault: not a JSON list: "),
+        ("port", "sk_verysecret", "--port: 'sk_ver…#38c9cb': Input should be"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_flag(field: str, value: object, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings({field: value}, {})
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["sk_verysecret with space", ",", "sk_verysecret\x7f"])
+def test_a_bad_token_is_refused_without_being_repeated(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"^MOCK_ATOMS_TOKENS: ") as caught:
+        load_settings({}, {"MOCK_ATOMS_TOKENS": text})
+    assert "verysecret" not in str(caught.value)
+
+
+def test_tokens_and_faults_stay_out_of_repr() -> None:
+    settings = Settings(tokens=frozenset({"sk_verysecret"}), fault=('{"match": {"token": "sk_verysecret"}}',))
+    assert "verysecret" not in repr(settings)
+
+
+def test_a_fault_list_that_is_not_json_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^MOCK_ATOMS_FAULT: not a JSON list: "):
+        load_settings({}, {"MOCK_ATOMS_FAULT": '["500"'})
+
+
+def test_a_flag_beats_the_environment_and_the_environment_beats_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "mock.toml"
+    file.write_text('seed = "file"\nlocale = "fr_FR"\nport = 1\nfault = ["500"]\nbase-path = "/x"\n')
+    settings = load_settings({"seed": "flag", "locale": None}, {"MOCK_ATOMS_SEED": "env", "MOCK_ATOMS_PORT": "2"}, file)
+    assert (settings.seed, settings.port, settings.locale) == ("flag", 2, "fr_FR")
+    assert (settings.fault, settings.base_path) == (("500",), "/x")
+
+
+def test_a_flag_that_equals_the_default_still_beats_the_environment() -> None:
+    assert load_settings({"port": "28667"}, {"MOCK_ATOMS_PORT": "1"}).port == 28667
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert load_settings({}, {"MOCK_ATOMS_TOKENS": "", "MOCK_ATOMS_PORT": ""}) == Settings()
+
+
+def test_what_kubernetes_puts_into_the_port_variable_is_passed_over() -> None:
+    assert load_settings({}, {"MOCK_ATOMS_PORT": "tcp://10.0.0.7:28667"}).port == 28667
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"prot = 1", "prot: no such setting; `mock-atoms serve --help` lists them"),
+        (b"port = 99999", "port: 99999: Input should be less than or equal to 65535"),
+        (b"a = " + b"[" * 100_000, "not TOML: "),
+        (b"port = = 1", "not TOML: Invalid value (at line 1, column 8)"),
+        (b"\xff", "not TOML: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "mock.toml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load_settings({}, {}, file)
+    assert str(caught.value).startswith(f"{file}: {message}")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"mock\.toml: cannot be read: No such file or directory"):
+        load_settings({}, {}, tmp_path / "mock.toml")

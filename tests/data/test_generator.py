@@ -1,0 +1,181 @@
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from mock_atoms.contract.schemas import Audience, Campaign, render_json
+from mock_atoms.core.timestamps import format_timestamp
+from mock_atoms.data.generator import Generator, GeneratorOptions, object_id
+from mock_atoms.data.vocabulary import VOCABULARIES
+
+GOLDEN = Path(__file__).parent / "golden"
+TOKENS = [f"sk_team_{number}" for number in range(60)]
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    return Generator("atoms")
+
+
+def audiences(generator: Generator, locale: str = "en_US") -> list[Audience]:
+    return [audience for token in TOKENS for audience in generator.audiences(token, GeneratorOptions(locale))]
+
+
+@pytest.mark.parametrize(
+    ("seed", "token", "locale"),
+    [
+        ("atoms", "sk_acme", "en_US"),
+        ("other", "sk_acme", "en_US"),
+        ("atoms", "sk_acme", "de_DE"),
+        ("atoms", "sk_acme", "ja_JP"),
+        ("atoms", "sk_acme", "it_IT"),
+        ("atoms", "sk_globex", "sv_SE"),
+    ],
+)
+def test_the_bytes_are_those_of_the_golden_file(seed: str, token: str, locale: str) -> None:
+    golden = (GOLDEN / f"{seed}-{token}-{locale}.json").read_bytes()
+    assert render_json(Generator(seed).audiences(token, GeneratorOptions(locale))) == golden
+
+
+def test_the_bytes_do_not_depend_on_the_order_of_calls(generator: Generator) -> None:
+    generator_options = GeneratorOptions("en_US")
+    forwards = [render_json(generator.audiences(token, generator_options)) for token in TOKENS]
+    backwards = [render_json(generator.audiences(token, generator_options)) for token in reversed(TOKENS)]
+    assert forwards == backwards[::-1]
+    alone = generator.audience(
+        "sk_team_7", 2, generator.audience_count("sk_team_7", generator_options), generator_options
+    )
+    assert alone == generator.audiences("sk_team_7", generator_options)[2]
+
+
+DIGEST_EVERY_LOCALE = """
+import hashlib, warnings
+warnings.simplefilter("ignore")  # faker's own, about names of locales it means to drop
+from faker.config import AVAILABLE_LOCALES
+from mock_atoms.contract.schemas import render_json
+from mock_atoms.data.generator import Generator, GeneratorOptions
+from mock_atoms.data.members import GeneratedMembers
+for locale in sorted(AVAILABLE_LOCALES):
+    generator = Generator("atoms")
+    audiences = generator.audiences("sk_acme", GeneratorOptions(locale, audiences=(60, 60)))
+    kept = (GeneratedMembers(generator, audience, locale) for audience in audiences)
+    members = [made.member(index) for made in kept for index in range(5)]
+    print(locale, hashlib.sha256(render_json([audiences, members])).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_every_locale_gives_the_same_bytes_with_every_faker_in_every_process(hash_seed: str) -> None:
+    """Faker's lists grow from release to release, and some are sets, whose order follows Python's hash seed."""
+    digests = subprocess.run(
+        [sys.executable, "-c", DIGEST_EVERY_LOCALE],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert digests == (GOLDEN / "every-locale.txt").read_text(encoding="utf-8")
+
+
+def test_another_token_and_another_seed_give_other_bytes(generator: Generator) -> None:
+    generator_options = GeneratorOptions("en_US")
+    bodies = {render_json(generator.audiences(token, generator_options)) for token in TOKENS}
+    assert len(bodies) == len(TOKENS)
+    assert render_json(Generator("other").audiences("sk_team_0", generator_options)) not in bodies
+
+
+def test_a_token_has_3_to_12_audiences(generator: Generator) -> None:
+    counts = {len(generator.audiences(token, GeneratorOptions("en_US"))) for token in TOKENS}
+    assert counts == set(range(3, 13))
+
+
+def test_every_documented_key_is_there(generator: Generator) -> None:
+    for audience in audiences(generator):
+        assert list(audience) == list(Audience.__annotations__)
+        for campaign in audience["campaigns"]:
+            assert list(campaign) == list(Campaign.__annotations__)
+
+
+def test_an_audience_is_consistent(generator: Generator) -> None:
+    for audience in audiences(generator):
+        assert audience["createdAt"] <= audience["updatedAt"]
+        assert int(audience["_id"][:8], 16) == int(datetime.fromisoformat(audience["createdAt"]).timestamp())
+        assert 0 <= audience["memberCount"] <= 10_000
+        assert audience["hasCampaigns"] == bool(audience["campaigns"])
+        assert audience["memberCount"] or not audience["campaigns"]
+        for campaign in audience["campaigns"]:
+            assert audience["createdAt"] <= campaign["createdAt"] <= audience["updatedAt"]
+            assert int(campaign["_id"][:8], 16) == int(datetime.fromisoformat(campaign["createdAt"]).timestamp())
+            assert campaign["status"] == "active"
+        assert len({campaign["name"] for campaign in audience["campaigns"]}) == len(audience["campaigns"])
+
+
+def test_believable_variety_occurs(generator: Generator) -> None:
+    made = audiences(generator)
+    assert 0.02 < sum(not audience["memberCount"] for audience in made) / len(made) < 0.1
+    assert 200 < median(audience["memberCount"] for audience in made) < 1000
+    assert 0.2 < sum(audience["hasCampaigns"] for audience in made) / len(made) < 0.5
+    assert {len(audience["campaigns"]) for audience in made} == {0, 1, 2, 3}
+    assert len({audience["phoneNumberColumnName"] for audience in made}) >= 5
+    assert max(audience["memberCount"] for audience in made) > 5_000
+
+
+@pytest.mark.parametrize("token", TOKENS)
+def test_a_token_is_one_user_of_one_organisation_with_names_of_its_own(generator: Generator, token: str) -> None:
+    made = generator.audiences(token, GeneratorOptions("en_US"))
+    assert len({(audience["organization"], audience["createdBy"]) for audience in made}) == 1
+    assert len({audience["_id"] for audience in made}) == len(made)
+    assert len({audience["name"] for audience in made}) == len(made)
+    assert all(older["createdAt"] < newer["createdAt"] for older, newer in pairwise(made))
+
+
+def test_a_quarter_in_a_name_is_that_of_creation(generator: Generator) -> None:
+    dated = [
+        audience for audience in audiences(generator) if " Q" in f" {audience['name']}" and "20" in audience["name"]
+    ]
+    assert len(dated) > 50
+    for audience in dated:
+        created = datetime.fromisoformat(audience["createdAt"])
+        assert f"Q{(created.month + 2) // 3} {created.year}" in audience["name"]
+
+
+def test_no_slot_is_left_unfilled(generator: Generator) -> None:
+    for locale in ("en_GB", "de_AT", "fr_CA", "es_MX", "pt_PT", "hi_IN", "ja_JP", "ko_KR"):
+        assert b"{place}" not in (body := render_json(audiences(generator, locale)))
+        assert b"{quarter}" not in body
+        assert b"{segment}" not in body
+
+
+def test_a_locale_changes_the_language(generator: Generator) -> None:
+    german = {segment for segment, _ in VOCABULARIES["de"].segments}
+    for audience in generator.audiences("sk_acme", GeneratorOptions("de_DE")):
+        assert any(segment in audience["name"] for segment in german)
+
+
+def test_a_recipe_is_followed(generator: Generator) -> None:
+    generator_options = GeneratorOptions(
+        "en_US", audiences=(4, 4), members=(10, 20), with_campaigns=1.0, organization="a" * 24
+    )
+    made = generator.audiences("sk_acme", generator_options)
+    assert len(made) == 4
+    assert all(10 <= audience["memberCount"] <= 20 for audience in made)
+    assert all(audience["campaigns"] for audience in made)
+    assert {audience["organization"] for audience in made} == {"a" * 24}
+
+
+def test_object_ids_and_timestamps_have_the_documented_form() -> None:
+    moment = datetime(2025, 1, 15, 10, 30, 0, 5999, tzinfo=UTC)
+    assert format_timestamp(moment) == "2025-01-15T10:30:00.005Z"
+    assert object_id(moment, 0xCA) == "67878e2800000000000000ca"
+    assert object_id(moment, 2**64 - 1) == "67878e28" + "f" * 16
+
+
+def test_the_shape_survives_json(generator: Generator) -> None:
+    made = generator.audiences("sk_acme", GeneratorOptions("ar_SA"))
+    assert json.loads(render_json(made)) == made

@@ -1,0 +1,211 @@
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mock_atoms.core.parsing import ConfigError
+from mock_atoms.faults.expressions import ExpressionError, RequestedFault, parse_expression, parse_fault, parse_prefer
+from mock_atoms.faults.rules import (
+    ConnectionFault,
+    Delay,
+    FaultResponse,
+    RateLimit,
+    ResponsePatch,
+    Rule,
+    RuleMatch,
+    RuleSchedule,
+)
+
+R500 = FaultResponse(status=500)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("500", Rule(respond=R500)),
+        ("429", Rule(respond=FaultResponse(status=429))),
+        (
+            "429x1+retry2",
+            Rule(when=RuleSchedule(times=1), respond=FaultResponse(status=429, headers={"Retry-After": "2"})),
+        ),
+        ("500x2", Rule(when=RuleSchedule(times=2), respond=R500)),
+        ("500x0", Rule(when=RuleSchedule(times=0), respond=R500)),
+        ("500p25", Rule(when=RuleSchedule(probability=0.25), respond=R500)),
+        ("500p0", Rule(when=RuleSchedule(probability=0), respond=R500)),
+        ("delay250", Rule(delay=Delay(ms=250))),
+        ("delay0", Rule(delay=Delay(ms=0))),
+        ("delay250+500x2", Rule(when=RuleSchedule(times=2), delay=Delay(ms=250), respond=R500)),
+        ("500+delay250x2", Rule(when=RuleSchedule(times=2), delay=Delay(ms=250), respond=R500)),
+        ("reset", Rule(connection=ConnectionFault(kind="reset"))),
+        ("close", Rule(connection=ConnectionFault(kind="close"))),
+        ("truncatep50", Rule(when=RuleSchedule(probability=0.5), connection=ConnectionFault(kind="truncate"))),
+        ("garbage", Rule(connection=ConnectionFault(kind="garbage"))),
+        ("hang", Rule(connection=ConnectionFault(kind="hang"))),
+        ("hang30000x1", Rule(when=RuleSchedule(times=1), connection=ConnectionFault(kind="hang", ms=30_000))),
+        ("delay5+drip2000", Rule(delay=Delay(ms=5), connection=ConnectionFault(kind="drip", ms=2000))),
+        ("html", Rule(respond=parse_expression("html").respond)),
+        (
+            "plaintextx1",
+            Rule(
+                when=RuleSchedule(times=1), alter=ResponsePatch(headers={"Content-Type": "text/plain; charset=utf-8"})
+            ),
+        ),
+        ("delay5+nulled", Rule(delay=Delay(ms=5), alter=ResponsePatch(values={"/data/*/name": None}))),
+        (
+            "limit1+blank",
+            Rule(when=RuleSchedule(limit=RateLimit(requests=1)), respond=FaultResponse(status=200, text="")),
+        ),
+        ("limit10", Rule(when=RuleSchedule(limit=RateLimit(requests=10)), respond=FaultResponse(status=429))),
+        (
+            "limit100/60",
+            Rule(when=RuleSchedule(limit=RateLimit(requests=100, seconds=60)), respond=FaultResponse(status=429)),
+        ),
+        ("limit10+503", Rule(when=RuleSchedule(limit=RateLimit(requests=10)), respond=FaultResponse(status=503))),
+        (
+            "limit10+reset",
+            Rule(when=RuleSchedule(limit=RateLimit(requests=10)), connection=ConnectionFault(kind="reset")),
+        ),
+        ("delay250p50", Rule(when=RuleSchedule(probability=0.5), delay=Delay(ms=250))),
+    ],
+)
+def test_an_expression_is_short_for_a_rule(text: str, rule: Rule) -> None:
+    assert parse_expression(text) == rule
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("retry1", "retry1: it goes with a status such as 429, and with no limit"),
+        ("delay5+retry1", "retry1: it goes with a status"),
+        ("429+retry1+limit5", "retry1: it goes with a status"),
+        ("", "'' is no fault: expected terms such as 500, 500x2, 500p25, delay250 or limit10, joined by +; others are"),
+        ("5oo", "'5oo' is no fault"),
+        ("500 ", "'500 ' is no fault"),
+        ("500x", "'500x' is no fault"),
+        ("500x-1", "'500x-1' is no fault"),
+        ("500x2p25", "'500x2p25' is no fault"),
+        ("0500", "'0500' is no fault"),
+        ("\u0665\u0660\u0660", "'\u0665\u0660\u0660' is no fault"),
+        ("500+", "'' is no fault"),
+        ("DELAY5", "'DELAY5' is no fault"),
+        ("drip", "'drip' is no fault"),
+        ("resetting", "'resetting' is no fault"),
+        ("hang3600001", "hang3600001 is too long: at most 3600000 ms"),
+        ("reset+500", "'reset+500': at most one answer such as 500 or reset, one delay and one count, share or limit"),
+        ("limit10x2", "'limit10x2': at most one answer"),
+        ("limit10+500p5", "'limit10+500p5': at most one answer"),
+        ("limit10/0", "limit10/0: give the seconds of a window, from 1 to 86400"),
+        ("limit10/90000", "limit10/90000: give the seconds of a window, from 1 to 86400"),
+        ("limit", "'limit' is no fault"),
+        ("reset+close", "'reset+close': at most one answer"),
+        ("200", "200 is no fault: give a status from 400 to 599"),
+        ("600", "600 is no fault: give a status from 400 to 599"),
+        ("500p101", "p101 is no percentage: give 0 to 100"),
+        ("delay3600001", "delay3600001 is too long: at most 3600000 ms"),
+        ("500+503", "'500+503': at most one answer such as 500 or reset, one delay and one count, share or limit"),
+        ("delay1+delay2", "'delay1+delay2': at most one answer"),
+        ("500x2+delay5x2", "'500x2+delay5x2': at most one answer"),
+        ("500x2+delay5p5", "'500x2+delay5p5': at most one answer"),
+    ],
+)
+def test_a_bad_expression_says_what_is_wrong(text: str, reason: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse_expression(text)
+    assert str(caught.value).startswith(reason)
+
+
+@given(st.text(max_size=20) | st.from_regex(r"[0-9a-z+]{0,12}", fullmatch=True))
+def test_any_text_is_a_rule_or_an_expression_error(text: str) -> None:
+    try:
+        rule = parse_expression(text)
+    except ExpressionError:
+        return
+    assert rule.delay is not None or rule.is_terminal
+
+
+@pytest.mark.parametrize(
+    ("given_fault", "rule"),
+    [
+        ("500x2", Rule(when=RuleSchedule(times=2), respond=R500)),
+        (" GET  /audience  500 ", Rule(match=RuleMatch(method="GET", path="/audience"), respond=R500)),
+        ('{"delay": {"ms": 5}}', Rule(delay=Delay(ms=5))),
+        (
+            {"name": "n", "match": {"token": "sk_a"}, "respond": {"status": 500}},
+            Rule(name="n", match=RuleMatch(token="sk_a"), respond=R500),
+        ),
+    ],
+)
+def test_a_fault_is_given_short_or_as_json(given_fault: str | dict[str, object], rule: Rule) -> None:
+    assert parse_fault(given_fault) == rule
+
+
+@pytest.mark.parametrize(
+    ("values", "preference"),
+    [
+        (["code=500"], RequestedFault(respond=R500)),
+        (["code=500, delay=250"], RequestedFault(Delay(ms=250), R500)),
+        (["delay=250", "code=500"], RequestedFault(Delay(ms=250), R500)),
+        (['CODE = "500"'], RequestedFault(respond=R500)),
+        (["fault=delay5+503"], RequestedFault(Delay(ms=5), FaultResponse(status=503))),
+        (["fault=503, delay=5"], RequestedFault(Delay(ms=5), FaultResponse(status=503))),
+        (["fault=reset"], RequestedFault(connection=ConnectionFault(kind="reset"))),
+        (["code=200"], RequestedFault()),
+        (["code=200, delay=5"], RequestedFault(Delay(ms=5))),
+        (["respond-async, wait=100; code=500"], None),
+        (["return=minimal", "example=x"], None),
+        (['foo="a,code=500,b"'], None),
+        (['foo="a\\",code=503", code=500'], RequestedFault(respond=R500)),
+        ([""], None),
+    ],
+)
+def test_a_prefer_header_is_read(values: list[str], preference: RequestedFault | None) -> None:
+    assert parse_prefer(values) == preference
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("code=abc", "code=abc: give 200, or a status from 400 to 599"),
+        ("code=500x2", "code=500x2: give 200, or a status from 400 to 599"),
+        ("code=", "code=: give 200, or a status from 400 to 599"),
+        ("code=301", "301 is no fault: give a status from 400 to 599"),
+        ("code=500, code=503", "code stands twice"),
+        ("code", "code=: give 200, or a status from 400 to 599"),
+        ("delay=abc", "delay=abc: give milliseconds, 3600000 at most"),
+        ("delay=-1", "delay=-1: give milliseconds, 3600000 at most"),
+        ("delay=3600001", "delay3600001 is too long"),
+        ("fault=5oo", "'5oo' is no fault"),
+        ("fault=500x2", "one request has no count, share or limit: leave out x, p and limit"),
+        ("fault=limit5", "one request has no count, share or limit"),
+        ("fault=500p50", "one request has no count, share or limit: leave out x, p and limit"),
+        ("fault=503, code=500", "'503+500': at most one answer"),
+    ],
+)
+def test_a_bad_preference_says_what_is_wrong(value: str, reason: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse_prefer([value])
+    assert str(caught.value).startswith(reason)
+
+
+@given(st.lists(st.text(max_size=30), max_size=3))
+def test_any_prefer_header_is_read_or_refused(values: list[str]) -> None:
+    with suppress(ExpressionError):
+        assert isinstance(parse_prefer(values), RequestedFault | None)
+
+
+@pytest.mark.parametrize(
+    ("given_fault", "message"),
+    [
+        ("", "'': write EXPRESSION, METHOD PATH EXPRESSION, or a rule as JSON"),
+        ("GET 500", "'GET 500': write EXPRESSION, METHOD PATH EXPRESSION, or a rule as JSON"),
+        ("get /audience 500", "'get /audience 500': METHOD is like GET, PATH like /audience/{id}"),
+        ("GET audience 500", "'GET audience 500': METHOD is like GET, PATH like /audience/{id}"),
+        ("GET /audience 5oo", "'5oo' is no fault"),
+        ("sk_verysecret 500", "'sk_ver…#38c9cb 500': write EXPRESSION, METHOD PATH EXPRESSION, or a rule as JSON"),
+    ],
+)
+def test_a_bad_short_fault_says_how_to_write_it(given_fault: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_fault(given_fault)
+    assert str(caught.value).startswith(message)

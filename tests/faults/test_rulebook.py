@@ -1,0 +1,78 @@
+import pytest
+
+from mock_atoms.core.tenancy import caller_for
+from mock_atoms.faults import rulebook
+from mock_atoms.faults.expressions import parse_expression, parse_fault
+from mock_atoms.faults.rulebook import ActiveRule, CapacityError, RuleBook
+from mock_atoms.faults.rules import Rule
+
+
+def rule(expression: str, token: str | None = None, test_id: str | None = None) -> Rule:
+    match = {key: value for key, value in (("token", token), ("testId", test_id)) if value is not None}
+    return parse_fault({"fault": expression, "match": match})
+
+
+def order(book: RuleBook, token: str, test_id: str | None = None) -> list[str]:
+    return [entry.id for entry in book.candidates(caller_for(token, test_id).tenant)]
+
+
+def test_rules_made_later_come_before_those_of_the_start_in_order_of_creation() -> None:
+    book = RuleBook({"fault-1": parse_expression("500")})
+    second = book.add(rule("503", "sk_a")).id
+    third = book.add(rule("502")).id
+    fourth = book.add(rule("501", "sk_a", "t")).id
+    fifth = book.add(rule("504", None, "t")).id
+    assert [entry.id for entry in book] == [second, third, fourth, fifth, "fault-1"]
+    assert order(book, "sk_a") == [second, third, "fault-1"]
+    assert order(book, "sk_a", "t") == [second, third, fourth, fifth, "fault-1"]
+    assert order(book, "sk_b", "t") == [third, fifth, "fault-1"]
+    assert order(book, "sk_b", "u") == [third, "fault-1"]
+    book.remove(third)
+    assert order(book, "sk_b") == ["fault-1"]
+
+
+def test_an_id_follows_from_what_the_rule_says() -> None:
+    one, other = RuleBook({}), RuleBook({})
+    a, b = rule("500p25", "sk_a"), rule("500p25", "sk_b")
+    ids = [one.add(a).id, one.add(b).id]
+    assert ids == [other.add(b).id, other.add(a).id][::-1]
+    assert ids[0] != ids[1]
+    assert one.add(a).id == f"{ids[0]}-2"
+    one.remove(ids[0])
+    assert one.add(a).id == ids[0]
+
+
+def test_what_was_made_for_one_token_or_test_can_be_told() -> None:
+    book = RuleBook({"fault-1": rule("500", "sk_a")})
+    ids = [book.add(made).id for made in (rule("500"), rule("501", "sk_a"), rule("502", "sk_a", "t"))]
+    tenant = caller_for("sk_a", "t").tenant
+    assert book.made() == ids
+    assert book.made(tenant.token_digest) == ids[1:]
+    assert book.made(tenant.token_digest, tenant.test_digest) == book.made(test_digest=tenant.test_digest) == ids[2:]
+    assert {entry.id for entry in book if not entry.is_from_start} == set(ids)
+
+
+def test_a_restart_leaves_the_rules_of_the_start_with_nothing_counted() -> None:
+    book = RuleBook({"fault-1": rule("500")})
+    entry = book.get("fault-1")
+    assert entry is not None
+    entry.triggered = 5
+    book.add(rule("503"))
+    book.restart()
+    assert [(left.id, left.triggered) for left in book] == [("fault-1", 0)]
+    book.replace([ActiveRule("x", rule("501"), (False, 7)), ActiveRule("fault-1", rule("502"), (True, 0), triggered=3)])
+    later = book.add(rule("503")).id
+    assert order(book, "sk_a") == ["x", later, "fault-1"]
+    assert [left.triggered for left in book] == [0, 0, 3]
+
+
+def test_there_is_an_end_to_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rulebook, "MAX_RULES", 2)
+    book = RuleBook({"fault-1": rule("500")})
+    book.add(rule("501"))
+    book.add(rule("502"))
+    with pytest.raises(CapacityError, match="there is room for 2 rules"):
+        book.add(rule("503"))
+    with pytest.raises(CapacityError, match="there is room for 2 rules"):
+        book.replace([ActiveRule(str(number), rule("503"), (False, 0)) for number in range(3)])
+    assert len(list(book)) == 3

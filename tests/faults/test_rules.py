@@ -1,0 +1,251 @@
+import json
+
+import pytest
+
+from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.tenancy import caller_for, digest_token
+from mock_atoms.faults.expressions import parse_fault
+from mock_atoms.faults.rules import Delay, FaultResponse, ResponsePatch, RuleMatch
+
+R500 = FaultResponse(status=500)
+
+
+@pytest.mark.parametrize(
+    ("given_fault", "message"),
+    [
+        ("{", "not JSON: Expecting property name enclosed in double quotes at line 1, column 2"),
+        ("{}", "/: give delay, respond, connection or alter"),
+        ({"respond": {"status": 99}}, "/respond/status: Input should be greater than or equal to 200"),
+        ({"respond": {"status": 600}}, "/respond/status: Input should be less than or equal to 599"),
+        ({"respond": {"status": 500, "erors": []}}, "/respond/erors: no such key"),
+        ({"respond": {"status": 500, "errors": [], "body": 1}}, "/respond: give one of errors, body and text"),
+        ({"respond": {"status": 200}}, "/respond: a 200 is no error: give its body"),
+        ({"respond": {"status": 500, "body": 1, "text": ""}}, "/respond: give one of errors, body and text"),
+        ({"respond": {"status": 200, "errors": []}}, "/respond: a 200 is no error: give its body"),
+        ({"respond": {"status": 204, "text": ""}}, "/respond: a 204 has no body"),
+        ({"respond": {"status": 500, "text": "\ud800"}}, "/respond: cannot be sent: 'utf-8' codec"),
+        ({"respond": {"status": 204, "body": 1}}, "/respond: a 204 has no body"),
+        ({"respond": {"status": 500, "headers": {"a b": "c"}}}, "/respond/headers: 'a b' is not a header na"),
+        ({"respond": {"status": 500, "headers": {"a": "\n"}}}, "/respond/headers: the value of a is not pri"),
+        ({"respond": {"status": 500, "headers": {"Content-Length": "1"}}}, "/respond/headers: Content-Length"),
+        (
+            {"respond": {"status": 500, "headers": {"X-Mock-Atoms-Fault": "x"}}},
+            "/respond/headers: X-Mock-Atoms-Fault is",
+        ),
+        ({"respond": {"status": 500, "body": float("nan")}}, "/respond: cannot be sent: Out of range float"),
+        ({"respond": {"status": 500, "errors": ["\ud800"]}}, "/respond: cannot be sent: 'utf-8' codec"),
+        ('{"respond": {"status": 500, "body": NaN}}', "not JSON: Out of range float"),
+        ('{"respond": {"status": ' + "9" * 5000 + "}}", "not JSON: Exceeds the limit"),
+        ('{"a":' * 100_000, "not JSON: "),
+        ({"match": []}, "/match: give keys and values"),
+        ({"connection": "rest"}, "/connection: 'rest': give reset, close, hang, hang30000, truncate, garbage or drip"),
+        ({"connection": "drip9999999"}, "/connection: drip9999999 is too long: at most 3600000 ms"),
+        ({"connection": 7}, "/connection: give text such as reset or hang30000"),
+        ({"connection": {"kind": "drip"}}, "/connection: give text such as reset or hang30000"),
+        ({"connection": "reset", "respond": {"status": 500}}, "/: give one of respond, connection and alter"),
+        (
+            {"respond": {"status": 500}, "alter": {"headers": {"a": "b"}}},
+            "/: give one of respond, connection and alter",
+        ),
+        ({"alter": {}}, "/alter: give values or headers"),
+        ({"alter": {"values": {"data": 1}}}, "/alter/values/data/[key]: 'data' is not a place such as /data/0/name"),
+        ({"alter": {"values": {"/a": float("inf")}}}, "/alter: cannot be sent: Out of range"),
+        ({"fault": "5oo"}, "/fault: '5oo' is no fault: expected terms"),
+        ({"fault": 500}, "/fault: '' is no fault: expected terms"),
+        (
+            {"fault": "500", "when": {"times": 1}, "delay": {"ms": 1}},
+            "/fault: fault says it all: leave out delay, when",
+        ),
+        ({"fault": "500", "match": {"pathh": 1}}, "/match/pathh: no such key"),
+        (
+            {"fault": "500", "match": {"path": "/audienec"}},
+            "/match/path: /audienec is no path of the API; give one of /",
+        ),
+        ({"fault": "500", "match": {"token": "two words"}}, "/match/token: a token is one word of visible ASCII"),
+        ({"fault": "500", "match": {"token": "sk…#123456"}}, "/match: a masked token needs its tokenDigest"),
+        ({"fault": "500", "match": {"token": "sk_a", "tokenDigest": "0" * 32}}, "/match: tokenDigest is not that of"),
+        ({"fault": "500", "match": {"testId": " "}}, "/match/testId: an id has more than spaces"),
+        ('{"name": "\\ud800", "fault": "500"}', "not JSON: half of a surrogate pair"),
+        ({"delay": {}}, "/delay: give ms, or minMs and maxMs, or medianMs and sigma"),
+        ({"delay": {"ms": 1, "sigma": 1}}, "/delay: give ms, or minMs and maxMs, or medianMs and sigma"),
+        ({"delay": {"ms": None}}, "/delay: give numbers, not null"),
+        ({"delay": {"minMs": 2, "maxMs": 1}}, "/delay: minMs is greater than maxMs"),
+        ({"delay": {"ms": 1e9}}, "/delay/ms: Input should be less than or equal to 3600000"),
+        ({"delay": {"ms": 1}, "when": {"every": 0}}, "/when/every: Input should be greater than or equal to"),
+        ({"delay": {"ms": 1}, "when": {"probability": 2}}, "/when/probability: Input should be less than"),
+    ],
+)
+def test_a_bad_fault_is_refused_with_its_place(given_fault: str | dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_fault(given_fault)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bad_token_in_a_rule_is_not_repeated() -> None:
+    with pytest.raises(ConfigError, match=r"^/match/token: a token is one word of visible ASCII") as caught:
+        parse_fault({"match": {"token": "sk_verysecret token"}, "delay": {"ms": 1}})
+    assert "verysecret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("match", "hit", "miss"),
+    [
+        (RuleMatch(), ("sk_a", "GET", "/audience"), None),
+        (RuleMatch(token="sk_a"), ("sk_a", "GET", "/x"), ("sk_b", "GET", "/x")),
+        (RuleMatch(method="GET"), ("sk_a", "GET", "/x"), ("sk_a", "POST", "/x")),
+        (RuleMatch(method="GET"), ("sk_a", "HEAD", "/x"), ("sk_a", "PUT", "/x")),
+        (RuleMatch(method="HEAD"), ("sk_a", "HEAD", "/x"), ("sk_a", "GET", "/x")),
+        (RuleMatch(path="/audience"), ("sk_a", "GET", "/audience/"), ("sk_a", "GET", "/audience/1")),
+        (RuleMatch(path="/audience/{id}"), ("sk_a", "GET", "/audience/1"), ("sk_a", "GET", "/audience/1/members")),
+        (
+            RuleMatch(path="/audience/{id}/members"),
+            ("sk_a", "GET", "/audience/1/members"),
+            ("sk_a", "GET", "/audience"),
+        ),
+        (RuleMatch(path="/a.b"), ("sk_a", "GET", "/a.b"), ("sk_a", "GET", "/axb")),
+        (RuleMatch(path="/"), ("sk_a", "GET", "/"), ("sk_a", "GET", "/a")),
+    ],
+)
+def test_a_match_strikes_whom_it_names(
+    match: RuleMatch, hit: tuple[str, str, str], miss: tuple[str, str, str] | None
+) -> None:
+    def asked(token: str, method: str, path: str) -> bool:
+        return match(caller_for(token).tenant, method, path)
+
+    assert asked(*hit)
+    assert miss is None or not asked(*miss)
+
+
+@pytest.mark.parametrize(
+    ("delay", "lowest", "middle", "highest"),
+    [
+        (Delay(ms=250), 250, 250, 250),
+        (Delay(minMs=100, maxMs=200), 100, 150, 200),
+        (Delay(medianMs=100, sigma=0), 100, 100, 100),
+        (Delay(medianMs=100, sigma=0.5), 0, 100, 10_000),
+        (Delay(medianMs=3_000_000, sigma=10), 0, 3_000_000, 3_600_000),
+    ],
+)
+def test_a_delay_has_its_distribution(delay: Delay, lowest: float, middle: float, highest: float) -> None:
+    assert delay.milliseconds(0.5) == pytest.approx(middle)
+    assert lowest <= delay.milliseconds(0.0) <= middle <= delay.milliseconds(1 - 2**-53) <= highest
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (500, {}, {"status": False, "errors": ["Internal server error"]}),
+        (401, {"www-authenticate": "Bearer"}, {"status": False, "errors": ["Unauthorized: User not found"]}),
+        (
+            429,
+            {"retry-after": "60"},
+            {"status": False, "error": "Rate limit exceeded", "code": "RATE_LIMIT_EXCEEDED", "retry_after": 60},
+        ),
+        (400, {}, {"status": False, "errors": ["Invalid input"]}),
+        (404, {}, {"status": False, "errors": ["Audience not found"]}),
+        (503, {}, {"status": False, "errors": ["Service Unavailable"]}),
+        (599, {}, {"status": False, "errors": ["Error 599"]}),
+    ],
+)
+def test_a_status_has_its_documented_answer(status: int, headers: dict[str, str], body: object) -> None:
+    sent, content = FaultResponse(status=status).render()
+    assert sent == {"content-type": "application/json; charset=utf-8"} | headers
+    assert json.loads(content) == body
+
+
+@pytest.mark.parametrize(
+    ("respond", "headers", "body"),
+    [
+        (FaultResponse(status=500, errors=["a", "é"]), {}, '{"status":false,"errors":["a","é"]}'),
+        (FaultResponse(status=200, body={"data": 1}), {}, '{"data":1}'),
+        (FaultResponse(status=500, body="text"), {}, '"text"'),
+        (FaultResponse(status=200, text=""), {}, ""),
+        (FaultResponse(status=200, text='{"status": tru'), {}, '{"status": tru'),
+        (
+            FaultResponse(status=502, text="<html>é</html>", headers={"Content-Type": "text/html"}),
+            {"content-type": "text/html"},
+            "<html>é</html>",
+        ),
+        (
+            FaultResponse(status=429, errors=["slow down"]),
+            {"retry-after": "60"},
+            '{"status":false,"errors":["slow down"]}',
+        ),
+        (
+            FaultResponse(status=429, headers={"Retry-After": "1"}),
+            {"retry-after": "1"},
+            '{"status":false,"error":"Rate limit exceeded","code":"RATE_LIMIT_EXCEEDED","retry_after":1}',
+        ),
+        (
+            FaultResponse(status=429, headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}),
+            {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"},
+            '{"status":false,"error":"Rate limit exceeded","code":"RATE_LIMIT_EXCEEDED","retry_after":60}',
+        ),
+        (FaultResponse(status=500, body=1, headers={"Content-Type": "text/html"}), {"content-type": "text/html"}, "1"),
+    ],
+)
+def test_an_answer_can_be_written_out(respond: FaultResponse, headers: dict[str, str], body: str) -> None:
+    sent, content = respond.render()
+    assert sent == {"content-type": "application/json; charset=utf-8"} | headers
+    assert content.decode() == body
+
+
+def test_a_204_has_neither_body_nor_type() -> None:
+    assert FaultResponse(status=204).render() == ({}, b"")
+
+
+@pytest.mark.parametrize(
+    ("values", "before", "after"),
+    [
+        ({"/data/0/n": "x"}, {"data": [{"n": 1}, {"n": 2}]}, {"data": [{"n": "x"}, {"n": 2}]}),
+        ({"/data/*/n": None}, {"data": [{"n": 1}, {}]}, {"data": [{"n": None}, {"n": None}]}),
+        ({"/data/*": 0}, {"data": [1, 2]}, {"data": [0, 0]}),
+        ({"/*": 0}, {"data": [1, 2], "status": True}, {"data": 0, "status": 0}),
+        ({"/*/x": 0}, {"data": {"x": 1}, "status": True}, {"data": {"x": 0}, "status": True}),
+        ({"/new": {"a": 1}, "/new/b": 2}, {}, {"new": {"a": 1, "b": 2}}),
+        ({"/a~1b/~0": 1}, {"a/b": {}}, {"a/b": {"~": 1}}),
+        ({"/data/5/n": 1, "/data/x": 1, "/no/n": 1, "/status/n": 1}, {"data": [], "status": True}, None),
+        ({"/a/b/c": 1, "/a/b/c/d": 1}, {"a": {"b": "text"}}, None),
+    ],
+)
+def test_an_alteration_puts_values_where_it_says(values: dict[str, object], before: object, after: object) -> None:
+    altered = ResponsePatch(values=values).apply(json.dumps(before).encode())
+    assert json.loads(altered) == (before if after is None else after)
+
+
+def test_an_alteration_leaves_what_is_not_json() -> None:
+    assert ResponsePatch(values={"/a": 1}).apply(b"<html>") == b"<html>"
+
+
+def test_a_rule_keeps_no_whole_token_and_can_be_sent_again_as_it_is_shown() -> None:
+    rule = parse_fault({"fault": "delay250+hang30000x2", "match": {"token": "sk_verysecret", "testId": "t-1"}})
+    shown = rule.as_json()
+    assert shown == {
+        "match": {"token": "sk_ver…#38c9cb", "tokenDigest": digest_token("sk_verysecret").hex(), "testId": "t-1"},
+        "when": {"times": 2},
+        "delay": {"ms": 250},
+        "connection": "hang30000",
+    }
+    assert "verysecret" not in repr(rule)
+    assert parse_fault(shown) == rule
+
+
+def test_a_match_tells_tenants_apart_by_token_and_test() -> None:
+    plain, one, other = (caller_for("sk_a", test_digest).tenant for test_digest in (None, "one", "other"))
+    strange = caller_for("sk_b", "one").tenant
+    asked = [
+        [match(tenant, "GET", "/audience") for tenant in (plain, one, other, strange)]
+        for match in (
+            RuleMatch(),
+            RuleMatch(token="sk_a"),
+            RuleMatch(testId="one"),
+            RuleMatch(token="sk_a", testId="one"),
+        )
+    ]
+    assert asked == [
+        [True, True, True, True],
+        [True, True, True, False],
+        [False, True, False, True],
+        [False, True, False, False],
+    ]

@@ -1,0 +1,166 @@
+"""The log of a server: many lines in one write, some milliseconds late, and none lost or out of order."""
+
+import asyncio
+import json
+import logging
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from typing import TextIO
+
+import httpx
+import pytest
+
+from mock_atoms.core.masking import mask_token
+from mock_atoms.core.tenancy import caller_for
+from mock_atoms.journal.access_log import LOGGER, AccessLogFormatter, BufferedAccessLog, JsonFormatter, TextFormatter
+from mock_atoms.journal.journal import Entry, RequestHead
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+class Stream(StringIO):
+    """Knows what was written at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[str] = []
+        self.is_written = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.writes.append(text)
+        self.is_written.set()
+        return len(text)
+
+
+def entry(number: int, reason: str | None = None) -> Entry:
+    head = RequestHead(caller_for("sk_acme").tenant, frozenset(), "GET", f"/{number}?x=1", "http", "1.1", "", ())
+    return Entry(head, str(number), NOON, 1.0, "", 0, ended=1.0015, status=200, reason=reason)
+
+
+@pytest.fixture
+def level() -> Iterator[None]:
+    before = LOGGER.level
+    LOGGER.setLevel(logging.INFO)
+    yield
+    LOGGER.setLevel(before)
+
+
+def late(stream: Stream, formatter: AccessLogFormatter | None = None) -> BufferedAccessLog:
+    return BufferedAccessLog(logging.StreamHandler[TextIO](stream), formatter or TextFormatter(), 0.001)
+
+
+@pytest.mark.usefixtures("level")
+def test_what_comes_close_together_is_one_write() -> None:
+    log = late(stream := Stream())
+
+    async def three() -> None:
+        for number in range(3):
+            log(entry(number), 1)
+        assert stream.writes == []
+        await asyncio.to_thread(stream.is_written.wait, 20)
+        log(entry(3), 2)
+
+    asyncio.run(three())
+    log.flush()
+    log.flush()
+    first, second = stream.writes
+    assert [line.split(" ")[-5:] for line in first.splitlines()] == [
+        ["GET", f"/{number}", "200", "1.5ms", f"tenant={mask_token('sk_acme')}"] for number in range(3)
+    ]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,001 INFO    GET /3 200 1\.5ms tenant=\S+ attempt=2\n", second)
+
+
+@pytest.mark.usefixtures("level")
+def test_a_warning_is_written_at_once_behind_what_came_before_it() -> None:
+    log = late(stream := Stream())
+
+    async def warn() -> None:
+        log(entry(0), 1)
+        log(entry(1, "unmocked-route"), 1)
+
+    asyncio.run(warn())
+    ((first, second),) = [text.splitlines() for text in stream.writes]
+    assert " INFO    GET /0" in first
+    assert " WARNING GET /1" in second
+
+
+@pytest.mark.usefixtures("level")
+def test_a_line_of_somebody_else_is_written_behind_what_came_before_it() -> None:
+    handler = logging.StreamHandler[TextIO](stream := Stream())
+    log = BufferedAccessLog(handler, TextFormatter())
+
+    async def fail() -> None:
+        log(entry(0), 1)
+        handler.handle(logging.LogRecord("uvicorn.error", logging.ERROR, "", 1, "it broke", (), None))
+
+    asyncio.run(fail())
+    first, second = "".join(stream.writes).splitlines()
+    assert " INFO    GET /0" in first
+    assert second.endswith(" ERROR   it broke")
+
+
+@pytest.mark.usefixtures("level")
+def test_a_log_that_cannot_be_written_troubles_no_request(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken(Stream):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(text)
+
+    log = late(Broken())
+    log(entry(0, "unmocked-route"), 1)
+    log.flush()
+    assert capsys.readouterr().err.count("--- Logging error ---") == 1
+
+
+def test_what_nobody_wants_is_not_written() -> None:
+    log = late(stream := Stream())
+    before = LOGGER.level
+    LOGGER.setLevel(logging.WARNING)
+    log(entry(0), 1)
+    LOGGER.setLevel(before)
+    log.flush()
+    assert stream.writes == []
+
+
+@pytest.mark.usefixtures("level")
+def test_json_tells_when_the_exchange_was_over() -> None:
+    log = late(stream := Stream(), JsonFormatter())
+
+    async def one() -> None:
+        log(entry(0, "unknown-magic-word"), 1)
+
+    asyncio.run(one())
+    told = json.loads(stream.writes[0])
+    assert (told["time"], told["level"], told["path"]) == ("2026-01-31T12:00:00.001+00:00", "warning", "/0")
+
+
+def test_other_lines_and_their_tracebacks_are_as_ever() -> None:
+    error = RuntimeError("broken")
+    record = logging.LogRecord("x", logging.ERROR, "", 1, "it %s", ("broke",), (RuntimeError, error, None))
+    record.created, record.msecs = 0.25, 250.0
+    first, *rest = TextFormatter().format(record).splitlines()
+    assert re.fullmatch(r"(1970-01-01|1969-12-31) \d\d:\d\d:00,250 ERROR   it broke", first)
+    assert rest[-1] == "RuntimeError: broken"
+
+
+def test_a_server_that_is_stopped_has_logged_all_that_it_answered(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("w") as err:
+        command = [sys.executable, "-m", "mock_atoms", "serve", "--port", "0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True) as server:
+            assert server.stdout is not None
+            url = server.stdout.readline().split()[-1]
+            try:
+                with httpx.Client(headers={"Authorization": "Bearer sk_acme"}) as http:
+                    for _ in range(20):
+                        assert http.get(f"{url}/audience").is_success
+            finally:
+                server.send_signal(signal.SIGTERM)
+                server.wait(20)
+    assert log.read_text().count("GET /atoms/v1/audience 200 ") == 20

@@ -1,0 +1,356 @@
+"""What the journal records of each exchange, and what it forgets."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.core.masking import mask_token
+from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, caller_for
+from mock_atoms.journal.credentials import Credentials, mask_credentials
+from mock_atoms.journal.journal import MAX_BODY_BYTES, Entry, Journal, RequestHead, ResponseHead
+from mock_atoms.middleware import recording
+from mock_atoms.middleware.identify import IdentifyMiddleware
+from mock_atoms.middleware.recording import RecordingMiddleware
+from mock_atoms.mock import MockAtoms
+from tests.asgi import bearer, call
+
+LIST = "/atoms/v1/audience"
+ACME = {"Authorization": "Bearer sk_acme"}
+
+
+@pytest.fixture
+def mock(server: MockServer) -> MockServer:
+    """Return a server whose journal is empty."""
+    httpx.post(f"{server.root_url}/__admin/reset")
+    return server
+
+
+def events(mock: MockServer) -> list[dict[str, Any]]:
+    """Return the journal, the newest first."""
+    listed: list[dict[str, Any]] = httpx.get(f"{mock.root_url}/__admin/requests").json()["requests"]
+    return listed
+
+
+def ours(mock: MockServer) -> dict[str, Any]:
+    """Return what only we know of the newest exchange."""
+    facts: dict[str, Any] = events(mock)[0]["request"]["mockAtoms"]
+    return facts
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "facts"),
+    [
+        ("GET", "/audience", ACME, {"status": 200, "ended": "answered", "reason": None, "faults": []}),
+        ("GET", "/audience", {}, {"status": 401, "reason": "missing-credentials", "tenant": "-"}),
+        ("GET", "/audience", {"Authorization": "Bearer sk_mock_revoked"}, {"status": 401, "reason": "revoked-token"}),
+        ("PATCH", "/audience", ACME, {"status": 404, "reason": "unmocked-route"}),
+        ("GET", "/../elsewhere", ACME, {"status": 404, "reason": "outside-base-path"}),
+        ("GET", "/audience", ACME | {"Prefer": "code=500"}, {"status": 500, "faults": ["prefer"]}),
+        ("GET", "/audience", ACME | {"Prefer": "code=5oo"}, {"status": 400, "reason": "bad-prefer"}),
+        ("GET", "/audience", ACME | {"X-Test-Id": "t1"}, {"testId": "t1", "tenant": mask_token("sk_acme")}),
+        ("GET", "/audience", {"X-Test-Id": "t1"}, {"testId": "t1", "tenant": "-"}),
+        ("HEAD", "/audience", ACME, {"status": 200, "bytesSent": 0}),
+    ],
+)
+def test_each_kind_of_exchange_is_recorded(
+    mock: MockServer, method: str, path: str, headers: dict[str, str], facts: dict[str, Any]
+) -> None:
+    answer = httpx.request(method, f"{mock.url}{path}", headers=headers)
+    recorded = ours(mock)
+    assert {key: recorded[key] for key in facts} == facts
+    assert recorded["id"] == answer.headers["x-request-id"]
+    assert events(mock)[0]["request"]["method"] == method
+    assert recorded["durationMs"] >= 0
+    if method != "HEAD":
+        assert recorded["bytesSent"] == len(answer.content)
+
+
+@pytest.mark.parametrize(
+    ("fault", "facts"),
+    [
+        ("reset", {"status": None, "ended": "reset", "reason": "connection-reset", "bytesSent": 0}),
+        ("close", {"status": None, "ended": "close", "bytesSent": 0}),
+        ("garbage", {"status": None, "ended": "garbage"}),
+        ("hang20", {"status": None, "ended": "hang"}),
+        ("truncate", {"status": 200, "ended": "truncate"}),
+        ("drip0", {"status": 200, "ended": "answered", "reason": "connection-drip"}),
+    ],
+)
+def test_a_broken_connection_is_recorded_before_the_client_can_see_it(
+    mock: MockServer, fault: str, facts: dict[str, Any]
+) -> None:
+    head = f"GET {LIST} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer sk_mock_{fault}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", mock.port), timeout=20) as client, suppress(ConnectionResetError):
+        client.sendall(head.encode())
+        while client.recv(65536):
+            pass
+    recorded = ours(mock)
+    assert {key: recorded[key] for key in facts} == facts
+    assert recorded["faults"] == ["key"]
+
+
+def test_who_waits_is_recorded_as_in_flight_and_who_goes_as_aborted(mock: MockServer) -> None:
+    count = f"{mock.root_url}/__admin/requests/count?atLeast=1&timeoutMs=20000"
+    with socket.create_connection(("127.0.0.1", mock.port), timeout=20) as client:
+        client.sendall(f"GET {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_mock_delay600000\r\n\r\n".encode())
+        assert httpx.post(count, json={}).json()["count"] == 1
+        waiting = events(mock)[0]
+        assert waiting["request"]["mockAtoms"]["ended"] is None
+        assert "response" not in waiting
+    while (ended := ours(mock)["ended"]) is None:
+        pass
+    assert ended == "aborted"
+
+
+def test_times_are_those_of_the_injected_clocks() -> None:
+    seconds = iter([10.0, 10.0, 10.25, 10.5, 99.0])
+    mock = MockAtoms(Settings(), lambda: next(seconds), lambda: datetime(2026, 1, 2, 3, 4, 5, 6000, tzinfo=UTC))
+    app = create_app(mock=mock)
+    call(app, LIST, bearer("sk_acme"))
+    event = json.loads(call(app, "/__admin/requests").body)["requests"][0]
+    assert event["request"]["loggedDate"] == 1767323045006
+    assert event["request"]["loggedDateString"] == "2026-01-02T03:04:05.006Z"
+    assert event["request"]["mockAtoms"]["durationMs"] == 500.0
+    assert event["timing"] == {
+        "addedDelay": 0,
+        "processTime": 250,
+        "responseSendTime": 250,
+        "serveTime": 250,
+        "totalTime": 500,
+    }
+
+
+def test_a_body_is_kept_up_to_the_cap_and_its_size_and_the_cap_are_told(mock: MockServer) -> None:
+    httpx.post(f"{mock.url}/audience", headers=ACME, content=b"x" * 200_000)
+    facts = ours(mock)
+    assert (facts["bodySize"] >= MAX_BODY_BYTES, facts["bodyCap"]) == (True, MAX_BODY_BYTES)
+    assert events(mock)[0]["request"]["body"] == "x" * MAX_BODY_BYTES
+    httpx.post(f"{mock.url}/audience", headers=ACME, content="größe".encode())
+    assert ours(mock)["bodySize"] == 7
+    assert ours(mock)["bodyComplete"] is True
+    assert events(mock)[0]["request"]["body"] == "größe"
+
+
+def observed(app_reads: bool, messages: Sequence[Message], patience: float = 20) -> Entry:  # noqa: FBT001 - a table
+    """Return the entry of a POST whose body comes as `messages`, and then nothing more."""
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        if app_reads:
+            while (await receive()).get("more_body", False):
+                pass
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    mock = MockAtoms(Settings())
+    coming = iter(messages)
+
+    async def receive() -> Message:
+        for message in coming:
+            return message
+        await asyncio.Future()
+        raise AssertionError
+
+    async def send(_message: Message) -> None:
+        pass
+
+    headers = [*bearer("sk_acme"), (b"content-length", b"9")]
+    scope = {"type": "http", "method": "POST", "path": LIST, "headers": headers}
+    asyncio.run(IdentifyMiddleware(RecordingMiddleware(app, mock, patience), mock)(scope, receive, send))
+    (entry,) = mock.journal
+    return entry
+
+
+def piece(body: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+@pytest.mark.parametrize("app_reads", [True, False])
+def test_a_body_that_nobody_reads_is_recorded_too(app_reads: bool) -> None:  # noqa: FBT001 - a table
+    entry = observed(app_reads, [piece(b"a=1"), piece(b"&b=2", more=False)])
+    assert (entry.body, entry.body_size, entry.body_complete) == (b"a=1&b=2", 7, True)
+
+
+def test_an_answer_waits_for_a_body_that_does_not_come_as_long_as_its_patience_lasts() -> None:
+    entry = observed(app_reads=False, messages=[piece(b"a=1")], patience=0)
+    assert (entry.status, entry.body, entry.body_complete) == (200, b"a=1", False)
+
+
+def test_there_is_an_end_to_what_is_read_for_the_journal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "MAX_UNREAD_BODY_BYTES", 5)
+    entry = observed(app_reads=False, messages=[piece(b"a=1"), piece(b"&b=2"), piece(b"&c=3", more=False)])
+    assert (entry.body, entry.body_complete) == (b"a=1&b=2", False)
+
+
+def test_an_entry_is_whole_before_the_last_byte_is_sent() -> None:
+    mock = MockAtoms(Settings())
+    ended = []
+
+    async def send(_message: Message) -> None:
+        ended.append([entry.ending for entry in mock.journal])
+
+    scope = {"type": "http", "method": "GET", "path": LIST, "query_string": b"", "headers": bearer("sk_acme")}
+    asyncio.run(create_app(mock=mock)(scope, at_an_end, send))  # type: ignore[arg-type] # an ASGI callable is a coroutine function
+    assert ended == [[None], ["answered"]]
+
+
+async def at_an_end() -> Message:
+    return piece(b"", more=False)
+
+
+def test_a_client_that_goes_in_the_middle_of_its_body_leaves_what_came() -> None:
+    entry = observed(app_reads=False, messages=[piece(b"a=1"), {"type": "http.disconnect"}])
+    assert (entry.body, entry.body_complete) == (b"a=1", False)
+    assert (entry.ending, entry.reason) == ("aborted", "aborted")
+
+
+def test_a_token_across_the_cap_is_not_kept_in_part() -> None:
+    entry = observed(app_reads=True, messages=[piece(b"x" * (MAX_BODY_BYTES - 5) + b"sk_acme", more=False)])
+    assert entry.body == b"x" * (MAX_BODY_BYTES - 5) + mask_token("sk_acme").encode()[:5]
+
+
+def test_what_lies_behind_the_cap_is_told_apart() -> None:
+    bodies = [[piece(b"x" * MAX_BODY_BYTES), piece(end, more=False)] for end in (b"1", b"1", b"2")]
+    one, same, other = (observed(app_reads=True, messages=body) for body in bodies)
+    assert one.body == same.body == other.body
+    assert one.body_tail_digest == same.body_tail_digest != other.body_tail_digest
+
+
+def test_an_app_without_a_query_or_a_client_is_recorded_all_the_same() -> None:
+    entry = observed(app_reads=True, messages=[piece(b"", more=False)])
+    assert (entry.url, entry.client, entry.head.host, entry.head.scheme, entry.head.http_version) == (
+        LIST,
+        "",
+        "",
+        "http",
+        "1.1",
+    )
+
+
+SECRET = "Zz-secret-0123456789"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": f"Bearer {SECRET}", "X-Echo": SECRET, "X-Test-Id": f"test-{SECRET}"},
+        {"Authorization": f"Basic {SECRET}"},
+        {"Authorization": SECRET},
+        {"Cookie": f"a=1; session={SECRET}; b=2"},
+        {"Cookie": f'session="{SECRET}"'},
+        {"X-Api-Key": SECRET},
+        {"X-Api-Key": f"{SECRET} x"},
+        {"Authorization": f"{SECRET} Bearer"},
+        {"Proxy-Authorization": f"Bearer {SECRET}"},
+        {"X-Other": f"sk_{SECRET}"},
+    ],
+)
+def test_no_credential_is_kept_whole(mock: MockServer, headers: dict[str, str]) -> None:
+    bodies = {} if "X-Echo" not in headers else {"json": {"key": SECRET}, "params": {"q": SECRET}}
+    httpx.post(f"{mock.url}/audience", headers=headers, **bodies)  # type: ignore[arg-type] # keywords of httpx
+    admin = f"{mock.root_url}/__admin"
+    shown = [httpx.get(f"{admin}/{path}").text for path in ("requests", "retries", "tenants", "state")]
+    assert all(SECRET not in text for text in shown)
+    assert "…#" in shown[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("Bearer sk_acme", f"Bearer {mask_token('sk_acme')}"),
+        ("bearer   ab", f"bearer {mask_token('ab')}"),
+        ("sk_acme", mask_token("sk_acme")),
+        ("Bearer", mask_token("Bearer")),
+        ("sk_acme Bearer", mask_token("sk_acme Bearer")),
+        ("Unknown sk_acme", mask_token("Unknown sk_acme")),
+        ("", ""),
+    ],
+)
+def test_credentials_are_masked_however_short(value: str, shown: str) -> None:
+    assert mask_credentials(value) == shown
+
+
+def entry(number: int, body: bytes = b"", token: str = "sk_acme", headers: tuple[tuple[str, str], ...] = ()) -> Entry:
+    return Entry(
+        RequestHead(caller_for(token).tenant, frozenset(), "GET", LIST, "http", "1.1", "", headers),
+        id=f"{number:08d}-0000-4000-8000-000000000000",
+        arrived=datetime(2026, 1, 1, tzinfo=UTC),
+        started=float(number),
+        client="",
+        client_port=0,
+        body=body,
+    )
+
+
+def test_the_oldest_entries_are_dropped_and_counted() -> None:
+    journal = Journal(3, Credentials(b"key"))
+    entries = [entry(number) for number in range(5)]
+    for made in entries:
+        journal.add(made)
+    assert [*journal] == entries[2:]
+    assert (len(journal), journal.dropped) == (3, 2)
+    entries[0].body = b"x" * 1000
+    journal.update(entries[0])  # it is gone, and weighs nothing
+    assert journal.find(entries[4].id) is entries[4]
+    assert journal.find(entries[0].id) is None
+    journal.clear()
+    assert (len(journal), journal.dropped) == (0, 0)
+
+
+def test_long_bodies_cannot_eat_the_memory() -> None:
+    journal = Journal(1000, Credentials(b"key"), max_bytes=10_000)
+    for number in range(20):
+        made = entry(number)
+        journal.add(made)
+        made.body = b"x" * 1500
+        journal.update(made)
+    assert [kept.id for kept in journal] == [entry(number).id for number in (17, 18, 19)]
+    assert journal.dropped == 17
+    journal.remove(lambda _entry: True)
+    journal.add(entry(99, b"x" * 20_000))
+    assert len(journal) == 1  # the last is always there
+
+
+def test_headers_weigh_more_than_their_letters() -> None:
+    journal = Journal(1000, Credentials(b"key"), max_bytes=100_000)
+    for number in range(5):
+        made = entry(number, headers=(("a", "b"),) * 100)
+        made.answer = ResponseHead(((b"a", b"b"),) * 100)
+        journal.add(made)
+    assert len(journal) == 2
+
+
+def test_what_is_removed_makes_room() -> None:
+    journal = Journal(10, Credentials(b"key"), max_bytes=5_000)
+    entries = [entry(number, b"x" * 500) for number in range(3)]
+    for made in entries:
+        journal.add(made)
+    assert journal.remove(lambda kept: kept is entries[1]) == [entries[1]]
+    journal.add(entry(7, b"x" * 500))
+    assert (len(journal), journal.dropped) == (3, 0)
+
+
+def test_a_journal_of_size_0_is_off() -> None:
+    journal = Journal(0, Credentials(b"key"))
+    journal.add(entry(1))
+    assert journal.is_off
+    assert len(journal) == 0
+    with MockServer(journal_size=0) as off:
+        httpx.get(f"{off.url}/audience", headers=ACME)
+        admin = f"{off.root_url}/__admin/requests"
+        assert httpx.post(f"{admin}/count", json={}).json() == {"count": -1, "requestJournalDisabled": True}
+        assert httpx.post(f"{admin}/count?atLeast=5&timeoutMs=600000", json={}).json()["count"] == -1
+        assert httpx.post(f"{admin}/find", json={}).json() == {"requests": [], "requestJournalDisabled": True}
+
+
+def test_another_key_digests_otherwise() -> None:
+    assert Credentials(b"one").digest("sk_acme") != Credentials(b"two").digest("sk_acme")
+    assert UNAUTHENTICATED_TENANT.belongs_to(None, None)

@@ -1,0 +1,95 @@
+"""What Prometheus is told."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families as parsed
+
+import mock_atoms
+from mock_atoms import MockServer
+from mock_atoms.journal.metrics import BUCKETS
+
+LABELS = ("operation", "status", "ended", "faulted", "le", "rule", "version")
+Samples = dict[tuple[str, tuple[str, ...]], float]
+
+
+@pytest.fixture
+def mock() -> Iterator[MockServer]:
+    with MockServer(fault=["DELETE /audience/{id} 503"], journal_size=5) as running:
+        yield running
+
+
+def samples(mock: MockServer) -> Samples:
+    """Return the value of each sample, by its name and the values of its labels."""
+    text = httpx.get(f"{mock.root_url}/__admin/metrics").text
+    return {
+        (sample.name, tuple(sample.labels[label] for label in LABELS if label in sample.labels)): sample.value
+        for family in parsed(text)
+        for sample in family.samples
+    }
+
+
+def send(mock: MockServer, method: str, path: str, token: str = "sk_acme") -> None:
+    httpx.request(method, mock.url + path, headers={"Authorization": f"Bearer {token}"})
+
+
+def test_exchanges_are_counted_by_what_became_of_them(mock: MockServer) -> None:
+    for method, path in (
+        *(("GET", "/audience"), ("HEAD", "/audience/"), ("DELETE", "/audience/x"), ("PATCH", "/audience")),
+        *(("GET", "/audience/x/members?page=2"), ("POST", "/nowhere"), ("GET", "/nowhere")),
+    ):
+        send(mock, method, path)
+    with pytest.raises(httpx.RemoteProtocolError):
+        send(mock, "GET", "/audience", "sk_mock_close")
+    httpx.get(f"{mock.root_url}/audience")
+    told = samples(mock)
+    assert {labels: value for (name, labels), value in told.items() if name == "mock_atoms_requests_total"} == {
+        ("GET /audience", "200", "answered", "false"): 2,
+        ("GET /audience", "0", "close", "true"): 1,
+        ("DELETE /audience/{id}", "503", "answered", "true"): 1,
+        ("GET /audience/{id}/members", "400", "answered", "false"): 1,
+        ("other", "404", "answered", "false"): 4,
+    }
+    assert told["mock_atoms_fault_hits_total", ("fault-1",)] == 1
+    assert told["mock_atoms_tenants", ()] == 3
+    assert (told["mock_atoms_journal_entries", ()], told["mock_atoms_journal_dropped_total", ()]) == (5, 4)
+    assert told["mock_atoms_uptime_seconds", ()] > 0
+    assert told["mock_atoms_info", (mock_atoms.__version__,)] == 1
+
+
+def test_durations_are_counted_with_what_holds_them_back(mock: MockServer) -> None:
+    send(mock, "GET", "/audience", "sk_mock_delay300")
+    send(mock, "GET", "/audience")
+    told = samples(mock)
+    name = "mock_atoms_request_duration_seconds"
+    buckets = [told[f"{name}_bucket", ("GET /audience", str(end))] for end in (*BUCKETS, "+Inf")]
+    assert buckets == sorted(buckets)
+    assert (buckets[BUCKETS.index(0.25)], buckets[-1], told[f"{name}_count", ("GET /audience",)]) == (1, 2, 2)
+    assert told[f"{name}_sum", ("GET /audience",)] >= 0.3
+
+
+def test_a_reset_leaves_the_counters(mock: MockServer) -> None:
+    send(mock, "GET", "/audience")
+    mock.reset()
+    assert samples(mock)["mock_atoms_requests_total", ("GET /audience", "200", "answered", "false")] == 1
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "text/plain"),
+        ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text"),
+    ],
+)
+def test_the_format_is_the_one_that_is_asked_for(mock: MockServer, accept: str, content_type: str) -> None:
+    answer = httpx.get(f"{mock.root_url}/__admin/metrics", headers={"Accept": accept})
+    assert answer.headers["content-type"].partition(";")[0] == content_type
+    assert answer.text.endswith("# EOF\n") == accept.startswith("application")
+
+
+def test_metrics_are_guarded_as_the_control_api_is() -> None:
+    with MockServer(admin_token="verysecret") as mock:
+        assert httpx.get(f"{mock.root_url}/__admin/metrics").status_code == 401
+    with MockServer() as mock:
+        assert httpx.get(f"{mock.root_url}/__admin/metrics?x=1").status_code == 422

@@ -1,0 +1,216 @@
+"""Connection faults on real sockets, on both event loops, by each way in."""
+
+import asyncio
+import logging
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Literal
+
+import httpx
+import pytest
+import requests
+
+from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.middleware.connection_faults import NoConnectionError
+from mock_atoms.mock import MockAtoms
+from mock_atoms.serving.server import Server, listen
+from tests.snippets import ROOT
+
+Loop = Literal["asyncio", "uvloop"]
+LOOPS: list[asyncio.AbstractEventLoop] = []
+"""Of the servers that were started here."""
+WAYS: dict[str, Callable[[str], tuple[list[str], str, str]]] = {
+    "prefer": lambda fault: ([], "sk_acme", f"Prefer: fault={fault}\r\n"),
+    "key": lambda fault: ([], f"sk_mock_{fault}.mine", ""),
+    "command line": lambda fault: ([f"GET /audience {fault}"], "sk_acme", ""),
+    "rule": lambda fault: ([f'{{"connection": "{fault}"}}'], "sk_acme", ""),
+}
+
+RAISED: list[tuple[str, type[Exception], type[Exception]]] = [
+    ("reset", httpx.ReadError, requests.ConnectionError),
+    ("close", httpx.RemoteProtocolError, requests.ConnectionError),
+    ("hang", httpx.ReadTimeout, requests.ReadTimeout),
+    ("truncate", httpx.RemoteProtocolError, requests.exceptions.ChunkedEncodingError),
+    ("garbage", httpx.RemoteProtocolError, requests.ConnectionError),
+]
+
+
+@contextmanager
+def served(faults: list[str], loop: Loop = "uvloop") -> Iterator[int]:
+    """Serve on a free port; yield it."""
+    mock = MockAtoms(Settings(fault=tuple(faults)))
+    sockets = listen("127.0.0.1", 0)
+    port: int = sockets[0].getsockname()[1]
+    ready = threading.Event()
+
+    def on_ready() -> None:
+        LOOPS.append(asyncio.get_running_loop())
+        ready.set()
+
+    server = Server(create_app(mock=mock), mock.shutdown_signal, on_ready, loop)
+    thread = threading.Thread(target=server.run, args=(sockets,))
+    thread.start()
+    assert ready.wait(20)
+    try:
+        yield port
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+def exchange(port: int, token: str, extra: str = "", body: bytes = b"") -> bytes:
+    """Send a request through a plain socket, and return all that comes until the other side ends it."""
+    head = f"GET /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{extra}"
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        received = b""
+        while part := client.recv(65536):
+            received += part
+        return received
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_each_fault_shows_on_the_socket(loop: Loop, way: str) -> None:
+    def received(fault: str) -> bytes:
+        faults, token, extra = WAYS[way](fault)
+        with served(faults, loop) as port:
+            return exchange(port, token, f"{extra}Connection: close\r\n")
+
+    with pytest.raises(ConnectionResetError):
+        received("reset")
+    assert received("close") == b""
+    assert received("hang50") == b""
+    garbage = received("garbage")
+    assert garbage
+    assert not garbage.startswith(b"HTTP/")
+    for fault, whole in (("truncate", False), ("drip100", True)):
+        head, _, body = received(fault).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert f"x-mock-atoms-reason: connection-{fault.rstrip('0123456789')}".encode() in head.lower()
+        assert b"x-mock-atoms-fault: " in head.lower()
+        promised = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        assert 0 < len(body) <= promised
+        assert (len(body) == promised) is whole
+
+
+def test_a_large_body_that_was_not_read_does_not_turn_a_close_into_a_reset() -> None:
+    with served([]) as port:
+        assert exchange(port, "sk_mock_close", body=b"x" * 1_000_000) == b""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("fault", ["close", "reset", "hang"])
+def test_what_comes_behind_a_broken_request_leaves_nothing_behind(loop: Loop, fault: str) -> None:
+    head = "GET /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_mock_"
+    with served([], loop=loop) as port:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+                client.sendall(f"{head}{fault}\r\n\r\n{head}one\r\n\r\n".encode())
+                if fault != "hang":
+                    with suppress(ConnectionResetError):
+                        assert client.recv(65536) == b""
+        while len(asyncio.all_tasks(LOOPS[-1])) > 1:
+            pass
+
+
+def test_counts_hold_for_connection_faults_too() -> None:
+    with served([]) as port:
+        key = "sk_mock_closex2.mine"
+        answers = [exchange(port, key, "Connection: close\r\n") for _ in range(3)]
+    assert [answer[:15] for answer in answers] == [b"", b"", b"HTTP/1.1 200 OK"]
+
+
+def test_a_delay_comes_before_the_fault() -> None:
+    with served([]) as port:
+        assert exchange(port, "sk_mock_delay20+close") == b""
+
+
+@pytest.mark.parametrize(("fault", "by_httpx", "by_requests"), RAISED)
+def test_clients_raise_what_the_documents_say(
+    server: MockServer, fault: str, by_httpx: type[Exception], by_requests: type[Exception]
+) -> None:
+    headers = {"Authorization": f"Bearer sk_mock_{fault}.clients"}
+    patience = 0.3 if fault == "hang" else 20
+    with pytest.raises(httpx.HTTPError) as caught:
+        httpx.get(f"{server.url}/audience", headers=headers, timeout=httpx.Timeout(20, read=patience))
+    assert type(caught.value) is by_httpx
+    with pytest.raises(requests.RequestException) as raised:
+        requests.get(f"{server.url}/audience", headers=headers, timeout=(20, patience))
+    assert type(raised.value) is by_requests
+
+
+def test_the_documents_tell_of_each_exception() -> None:
+    table = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    for fault, by_httpx, by_requests in RAISED:
+        (row,) = re.findall(rf"^\| `{fault}`(?:, `\w+`)? \|.*$", table, re.MULTILINE)
+        assert f"`{by_httpx.__name__}` | `{by_requests.__name__}` |" in row
+
+
+def test_a_dripping_answer_is_whole_at_its_end(server: MockServer) -> None:
+    for token in ("sk_mock_drip60.clients", "sk_mock_drip0.clients"):
+        answer = httpx.get(f"{server.url}/audience", headers={"Authorization": f"Bearer {token}"})
+        assert answer.json()["status"] is True
+
+
+@pytest.mark.parametrize("fault", ["hang", "drip600000"])
+def test_a_client_that_goes_ends_the_fault(caplog: pytest.LogCaptureFixture, fault: str) -> None:
+    headers = {"Authorization": f"Bearer sk_mock_{fault}"}
+    with caplog.at_level(logging.INFO, "mock_atoms"), MockServer() as mock, pytest.raises(httpx.ReadTimeout):
+        httpx.get(f"{mock.url}/audience", headers=headers, timeout=httpx.Timeout(20, read=0.3))
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "mock_atoms"]
+    assert line.endswith(f" fault=key reason=connection-{fault.rstrip('0123456789')}")
+    assert not [record for record in caplog.records if record.name == "uvicorn.error"]
+
+
+@pytest.mark.parametrize("fault", ["reset", "close", "hang", "truncate", "garbage", "drip100"])
+def test_in_process_a_fault_is_refused_with_what_to_do(fault: str) -> None:
+    async def ask() -> None:
+        transport = httpx.ASGITransport(create_app())
+        async with httpx.AsyncClient(transport=transport, base_url="http://mock/atoms/v1") as http:
+            await http.get("/audience", headers={"Authorization": f"Bearer sk_mock_{fault}"})
+
+    with pytest.raises(NoConnectionError, match=r"needs a real connection.+use MockServer"):
+        asyncio.run(ask())
+
+
+UPGRADES = {
+    "h2c": "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk\r\n",
+    "websocket": "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\n",
+}
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 50])
+@pytest.mark.parametrize("form", ["length", "chunked"])
+@pytest.mark.parametrize("upgrade", UPGRADES)
+def test_an_offer_of_another_protocol_is_passed_over(upgrade: str, form: str, pieces: int) -> None:
+    body = '{"members":[{}]}'
+    framed = {
+        "length": f"Content-Length: {len(body)}\r\n\r\n{body}",
+        "chunked": f"Transfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n{body}\r\n0\r\n\r\n",
+    }[form]
+    head = "Host: x\r\nAuthorization: Bearer sk_mock_one\r\n"
+    post = f"POST /atoms/v1/audience/60d0fe4f5311236168a109ca/members HTTP/1.1\r\n{head}"
+    get = f"GET /atoms/v1/audience HTTP/1.1\r\n{head}"
+    sent = f"{post}{UPGRADES[upgrade]}Content-Type: application/json\r\n{framed}{get}{UPGRADES[upgrade]}\r\n"
+    sent += f"{get}Connection: close\r\n\r\n"
+    with served([]) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        size = -(-len(sent) // pieces)
+        for start in range(0, len(sent), size):
+            client.sendall(sent[start : start + size].encode())
+            time.sleep(0.002 if pieces > 1 else 0)
+        received = b"".join(iter(lambda: client.recv(65536), b""))
+    # The body was read, else it would be a 400.
+    assert re.findall(rb"HTTP/1\.1 (\d+)", received) == [b"404", b"200", b"200"]
+
+
+@pytest.mark.parametrize(("target", "status"), [("x:1", 400), ("/atoms/v1/audience", 404)])
+def test_who_wants_a_tunnel_gets_none(target: str, status: int) -> None:
+    with served([]) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert client.recv(65536).startswith(f"HTTP/1.1 {status} ".encode())

@@ -1,0 +1,398 @@
+"""Faults, marks and the log line, as a caller sees them."""
+
+import asyncio
+import json
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.app import vendor_app
+from mock_atoms.core.delays import CancellableWaiter
+from mock_atoms.core.parsing import ConfigError
+from mock_atoms.faults.engine import FaultEngine
+from mock_atoms.faults.expressions import parse_expression
+from mock_atoms.faults.rulebook import RuleBook
+from mock_atoms.journal.access_log import JsonFormatter
+from mock_atoms.middleware.express import ExpressMiddleware
+from mock_atoms.middleware.faults import FaultMiddleware
+from mock_atoms.middleware.identify import IdentifyMiddleware
+from mock_atoms.middleware.recording import RecordingMiddleware
+from mock_atoms.mock import MockAtoms
+from tests.asgi import bearer, call
+
+ACME = {"Authorization": "Bearer sk_acme"}
+
+
+def statuses(http: httpx.Client, headers: dict[str, str], times: int) -> list[int]:
+    return [http.get("/audience", headers=headers).status_code for _ in range(times)]
+
+
+def test_a_magic_key_fails_twice_then_recovers(client: httpx.Client) -> None:
+    headers = {"Authorization": "Bearer sk_mock_500x2.recovers"}
+    answers = [client.get("/audience", headers=headers) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [500, 500, 200]
+    assert [answer.headers.get("x-mock-atoms-fault") for answer in answers] == ["key", "key", None]
+    assert answers[0].content == b'{"status":false,"errors":["Internal server error"]}'
+
+
+def test_two_keys_have_counters_of_their_own(client: httpx.Client) -> None:
+    assert statuses(client, {"Authorization": "Bearer sk_mock_503x1.a"}, 2) == [503, 200]
+    assert statuses(client, {"Authorization": "Bearer sk_mock_503x1.b"}, 2) == [503, 200]
+
+
+def test_prefer_asks_for_one_answer(client: httpx.Client) -> None:
+    answer = client.get("/audience", headers=ACME | {"Prefer": "code=429"})
+    assert answer.status_code == 429
+    assert answer.headers["retry-after"] == "60"
+    assert answer.headers["x-mock-atoms-fault"] == "prefer"
+    assert answer.json() == {
+        "status": False,
+        "error": "Rate limit exceeded",
+        "code": "RATE_LIMIT_EXCEEDED",
+        "retry_after": 60,
+    }
+    assert client.get("/audience", headers=ACME).status_code == 200
+
+
+def test_a_bad_preference_is_a_400_that_says_why(client: httpx.Client) -> None:
+    answer = client.get("/audience", headers=ACME | {"Prefer": "code=5oo"})
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "status": False,
+        "errors": ["Prefer: code=5oo: give 200, or a status from 400 to 599"],
+    }
+    assert answer.headers["x-mock-atoms-reason"] == "bad-prefer"
+    assert "x-mock-atoms-fault" not in answer.headers
+
+
+def test_rules_of_the_command_line_strike_where_they_say() -> None:
+    with (
+        MockServer(fault=["GET /audience 500x1", "GET /audience/{id} 503"]) as mock,
+        httpx.Client(base_url=mock.url) as http,
+    ):
+        first = http.get("/audience", headers=ACME)
+        assert (first.status_code, first.headers["x-mock-atoms-fault"]) == (500, "fault-1")
+        assert statuses(http, ACME, 2) == [200, 200]
+        assert statuses(http, {"Authorization": "Bearer sk_other"}, 2) == [500, 200]
+        assert http.get("/audience/1", headers=ACME).headers["x-mock-atoms-fault"] == "fault-2"
+
+
+def test_a_rule_may_be_json_and_write_its_answer_out() -> None:
+    rule = {"respond": {"status": 418, "body": {"tea": True}, "headers": {"X-Pot": "1"}}, "match": {"token": "sk_acme"}}
+    with MockServer(fault=[json.dumps(rule)]) as mock:
+        triggered = httpx.get(f"{mock.url}/audience", headers=ACME)
+        assert (triggered.status_code, triggered.json(), triggered.headers["x-pot"]) == (418, {"tea": True}, "1")
+        assert httpx.get(f"{mock.url}/audience", headers={"Authorization": "Bearer sk_b"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "content_type", "body"),
+    [
+        ("html", 502, "text/html", "<html><head><title>502 Bad Gateway"),
+        ("badjson", 200, "application/json; charset=utf-8", '{"status":true,"data":[{"_id":"60d0fe4f53'),
+        ("blank", 200, "application/json; charset=utf-8", ""),
+        ("plaintext", 200, "text/plain; charset=utf-8", '{"status":true,"data":[{"_id":'),
+        ("retyped", 200, "application/json; charset=utf-8", '"memberCount":"some"'),
+        ("extra", 200, "application/json; charset=utf-8", '"unexpected":{"key":["value"]}'),
+        ("nulled", 200, "application/json; charset=utf-8", '"name":null'),
+    ],
+)
+def test_bodies_are_wrong_on_purpose(
+    client: httpx.Client, word: str, status: int, content_type: str, body: str
+) -> None:
+    answer = client.get("/audience", headers={"Authorization": f"Bearer sk_mock_{word}"})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, content_type)
+    assert answer.text.startswith(body) if status == 502 or not body.startswith('"') else body in answer.text
+    assert answer.headers["x-mock-atoms-fault"] == "key"
+    head = client.head("/audience", headers={"Authorization": f"Bearer sk_mock_{word}"})
+    assert head.headers["content-length"] == answer.headers["content-length"]
+
+
+def test_what_is_not_json_is_left_as_it_is_by_a_drift(client: httpx.Client) -> None:
+    headers = {"Authorization": "Bearer sk_acme", "Prefer": "fault=extra"}
+    answer = client.get("/nowhere", headers=headers)
+    assert (answer.status_code, answer.headers["x-mock-atoms-fault"]) == (404, "prefer")
+    assert "Cannot GET" in answer.text
+
+
+def test_a_bodiless_answer_goes_over_the_wire() -> None:
+    with MockServer(fault=['{"respond": {"status": 204}}']) as mock:
+        answer = httpx.get(f"{mock.url}/audience", headers=ACME)
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert "content-length" not in answer.headers
+
+
+def test_a_fault_that_cannot_be_used_stops_the_start() -> None:
+    with pytest.raises(ConfigError, match=r"^fault-1: '5oo' is no fault"):
+        create_app(Settings(fault=("5oo",)))
+    with pytest.raises(
+        ConfigError,
+        match=r"^fault-1: /match/path: .+; write the path below the base path: /audience$",
+    ):
+        create_app(Settings(fault=("GET /atoms/v1/audience 500",)))
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(0.0, {200}), (1.0, {500}), (0.5, {200, 500})])
+def test_the_error_rate_is_kept(rate: float, expected: set[int]) -> None:
+    with MockServer(error_rate=rate) as mock, httpx.Client(base_url=mock.url) as http:
+        assert set(statuses(http, ACME, 40)) == expected
+
+
+def test_a_401_wins_over_every_fault() -> None:
+    with MockServer(error_rate=1.0, fault=["503"]) as mock, httpx.Client(base_url=mock.url) as http:
+        for headers in ({}, {"Prefer": "code=500"}, {"Authorization": "Bearer sk_mock_revoked"}):
+            answer = http.get("/audience", headers=headers)
+            assert answer.status_code == 401
+            assert "x-mock-atoms-fault" not in answer.headers
+
+
+def test_the_control_api_and_the_documents_are_never_faulted() -> None:
+    with MockServer(error_rate=1.0) as mock, httpx.Client(base_url=mock.root_url, headers=ACME) as http:
+        for path in ("/__admin/health", "/openapi.json", "/docs"):
+            assert http.get(path).status_code == 200
+
+
+def test_outside_the_base_path_nothing_is_faulted() -> None:
+    with MockServer(error_rate=1.0) as mock:
+        assert httpx.get(f"{mock.root_url}/audience", headers=ACME).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("expression", "slept", "status", "mark"),
+    [
+        ("delay250", [0.25], 200, "r"),
+        ("delay250+500", [0.25], 500, "r"),
+        ("delay0", [], 200, "r"),
+        ("500", [], 500, "r"),
+        ("500x0", [], 200, None),
+    ],
+)
+def test_a_delay_holds_the_answer_back(expression: str, slept: list[float], status: int, mark: str | None) -> None:
+    seconds: list[float] = []
+
+    async def sleep(duration: float) -> None:
+        seconds.append(duration)
+
+    mock = MockAtoms(Settings())
+    engine = FaultEngine("atoms", RuleBook({"r": parse_expression(expression)}))
+    app = FaultMiddleware(
+        ExpressMiddleware(vendor_app(mock.repositories)),
+        engine,
+        mock.store,
+        CancellableWaiter(mock.shutdown_signal, sleep),
+    )
+    app_outside = IdentifyMiddleware(RecordingMiddleware(app, mock), mock)
+    answer = call(app_outside, "/atoms/v1/audience", bearer("sk_acme"))
+    assert (seconds, answer.status, answer.headers.get("x-mock-atoms-fault")) == (slept, status, mark)
+
+
+def test_over_its_limit_a_tenant_gets_the_documented_429_and_is_let_in_again() -> None:
+    moments = iter([1000.0, 1000.1, 1000.2, 1001.2])
+    mock = MockAtoms(Settings(), now=lambda: datetime.fromtimestamp(next(moments), UTC))
+    app = create_app(mock=mock)
+    answers = [call(app, "/atoms/v1/audience", bearer("sk_mock_limit2.mine")) for _ in range(4)]
+    assert [answer.status for answer in answers] == [200, 200, 429, 200]
+    refused = answers[2]
+    assert json.loads(refused.body)["code"] == "RATE_LIMIT_EXCEEDED"
+    assert json.loads(refused.body)["retry_after"] == int(refused.headers["retry-after"]) == 1
+    assert refused.headers["x-ratelimit-reset"] == "1001"
+    assert refused.headers["x-mock-atoms-fault"] == "key"
+
+
+def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Settings())
+    with caplog.at_level(logging.INFO, "mock_atoms"):
+        call(app, "/atoms/v1/audience", bearer("sk_verysecret"))
+        call(app, "/atoms/v1/audience", [*bearer("sk_verysecret"), (b"prefer", b"code=503")])
+        call(app, "/atoms/v1/audience")
+        call(app, "/atoms/v1/sk_verysecret/x", bearer("sk_verysecret"), raw_path=b"/atoms/v1/sk%5Fverysecret/x")
+        call(app, "/audience", bearer("sk_verysecret"))
+        call(app, "/atoms/v1/sk_mock_revoked.verysecret", bearer("sk_mock_revoked.verysecret"))
+        call(app, "/atoms/v1/x", bearer("secret%41token"), raw_path=b"/atoms/v1/secret%41token/secret%2541token")
+        call(app, "/atoms/v1/sk_verysecret/x", [(b"authorization", b"Token sk_verysecret")])
+        call(app, "/atoms/v1/audiences/a", bearer("a"))
+        call(app, "/atoms/v1/audience", bearer("sk_mock_500.mine"))
+        call(app, "/atoms/v1/audience", bearer("sk_mock_500.mine"))
+    label = "sk_ver…#38c9cb"
+    shown = [(record.levelname, record.getMessage().split("ms ")) for record in caplog.records]
+    assert [(level, line[0].rsplit(" ", 1)[0], line[1]) for level, line in shown] == [
+        ("INFO", "GET /atoms/v1/audience 200", f"tenant={label}"),
+        ("INFO", "GET /atoms/v1/audience 503", f"tenant={label} fault=prefer"),
+        ("INFO", "GET /atoms/v1/audience 401", "tenant=- reason=missing-credentials"),
+        ("WARNING", f"GET /atoms/v1/{label}/x 404", f"tenant={label} reason=unmocked-route"),
+        ("WARNING", "GET /audience 404", f"tenant={label} reason=outside-base-path"),
+        ("WARNING", "GET /atoms/v1/sk_mock_revoked.very…#fbf213 404", "tenant=- reason=unmocked-route"),
+        (
+            "WARNING",
+            "GET /atoms/v1/secret%…#403d31/secret%…#403d31 404",
+            "tenant=secret%…#403d31 reason=unmocked-route",
+        ),
+        ("WARNING", f"GET /atoms/v1/{label}/x 404", "tenant=- reason=unmocked-route"),
+        ("WARNING", "GET /atoms/v1/audiences/a 404", "tenant=…#4f65e5 reason=unmocked-route"),
+        ("INFO", "GET /atoms/v1/audience 500", "tenant=sk_mock_50…#cf9f34 fault=key"),
+        ("INFO", "GET /atoms/v1/audience 500", "tenant=sk_mock_50…#cf9f34 attempt=2 fault=key"),
+    ]
+
+
+def test_a_json_log_has_the_same_facts(caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Settings())
+    with caplog.at_level(logging.INFO, "mock_atoms"):
+        answers = [
+            call(app, "/atoms/v1/sk_verysecret", [*bearer("sk_verysecret"), (b"prefer", b"code=503")]) for _ in range(2)
+        ]
+    entry = json.loads(JsonFormatter().format(caplog.records[1]))
+    assert entry.pop("id") == answers[1].headers["x-request-id"]
+    assert entry.pop("time").endswith("+00:00")
+    assert entry.pop("ms") >= 0
+    assert entry == {
+        "level": "info",
+        "method": "GET",
+        "path": "/atoms/v1/sk_ver…#38c9cb",
+        "status": 503,
+        "tenant": "sk_ver…#38c9cb",
+        "test": None,
+        "attempt": 2,
+        "fault": "prefer",
+        "reason": None,
+    }
+
+
+def test_a_json_log_carries_other_messages_and_tracebacks() -> None:
+    error = RuntimeError("broken")
+    info = (RuntimeError, error, None)
+    record = logging.LogRecord("uvicorn.error", logging.ERROR, "x", 1, "it %s", ("broke",), info)
+    entry = json.loads(JsonFormatter().format(record))
+    assert (entry["message"], entry["level"]) == ("it broke", "error")
+    assert "RuntimeError: broken" in entry["traceback"]
+    plain = logging.LogRecord("uvicorn.error", logging.ERROR, "x", 1, "plain", (), None)
+    assert "traceback" not in json.loads(JsonFormatter().format(plain))
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        ("sk_mock_50o", "unknown-magic-word"),
+        ("sk_mock_revoke.me", "unknown-magic-word"),
+        ("sk_mock_", "unknown-magic-word"),
+        ("sk_mock_one.me", None),
+        ("sk_mock_500x0.me", None),
+        ("sk_mocking", None),
+    ],
+)
+def test_a_magic_key_that_means_nothing_is_told_of(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture, token: str, reason: str | None
+) -> None:
+    with caplog.at_level(logging.WARNING, "mock_atoms"):
+        answer = client.get("/audience", headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status_code, answer.headers.get("x-mock-atoms-reason")) == (200, reason)
+    assert len(caplog.records) == (reason is not None)
+
+
+def test_a_fixture_file_may_name_a_key_that_looks_like_a_magic_one(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"tokens": ["sk_mock_mine"], "audiences": []}')
+    answer = call(create_app(Settings(fixtures=tmp_path)), "/atoms/v1/audience", bearer("sk_mock_mine"))
+    assert "x-mock-atoms-reason" not in answer.headers
+
+
+def test_an_answer_in_pieces_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def in_pieces(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"one ", "more_body": True})
+        await send({"type": "http.response.body", "body": b"two"})
+
+    mock = MockAtoms(Settings())
+    app = IdentifyMiddleware(RecordingMiddleware(in_pieces, mock), mock)
+    with caplog.at_level(logging.INFO, "mock_atoms"):
+        assert call(app, "/atoms/v1/audience").body == b"one two"
+    assert len(caplog.records) == 1
+
+
+def test_lifespan_is_answered_and_a_websocket_refused() -> None:
+    async def talk(kind: str, first: str) -> list[Message]:
+        sent: list[Message] = []
+        received = iter([first, "lifespan.shutdown"])
+
+        async def receive() -> Message:
+            return {"type": next(received)}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {"type": kind, "path": "/atoms/v1/audience", "headers": [], "query_string": b"", "root_path": ""}
+        await create_app()(scope, receive, send)
+        return sent
+
+    lifespan = asyncio.run(talk("lifespan", "lifespan.startup"))
+    assert [message["type"] for message in lifespan] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    refused = asyncio.run(talk("websocket", "websocket.connect"))
+    assert [message["type"] for message in refused] == ["websocket.close"]
+
+
+def test_a_client_that_goes_while_it_waits_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> list[Message]:
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        headers = [*bearer("sk_acme"), (b"prefer", b"delay=600000, code=500")]
+        scope = {"type": "http", "method": "GET", "path": "/atoms/v1/audience", "headers": headers}
+        await create_app()(scope, receive, send)
+        return sent
+
+    with caplog.at_level(logging.INFO, "mock_atoms"):
+        assert asyncio.run(run()) == []
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("GET /atoms/v1/audience - ")
+    assert line.endswith(" fault=prefer reason=aborted")
+
+
+def test_a_rule_may_write_the_request_id_but_none_of_our_marks() -> None:
+    rule = {"respond": {"status": 500, "headers": {"X-Request-Id": "mine"}}}
+    answer = call(create_app(Settings(fault=(rule,))), "/atoms/v1/audience", bearer("sk_acme"))
+    assert answer.headers["x-request-id"] == "mine"
+    assert answer.headers["x-mock-atoms-fault"] == "fault-1"
+
+
+def test_head_has_no_body_whoever_serves() -> None:
+    headers = bearer("sk_acme")
+    for extra in ([], [(b"prefer", b"code=500")]):
+        assert call(create_app(), "/atoms/v1/audience", [*headers, *extra], "HEAD").body == b""
+
+
+def test_a_bug_of_the_mock_is_told_from_an_injected_500(monkeypatch: pytest.MonkeyPatch) -> None:
+    mock = MockAtoms(Settings())
+
+    async def broken(_caller: object, _look: object) -> None:
+        raise RuntimeError("bug")
+
+    monkeypatch.setattr(mock.repositories, "view", broken)
+    transport = httpx.ASGITransport(create_app(mock=mock), raise_app_exceptions=False)
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://mock") as http:
+            return await http.get("/atoms/v1/audience", headers=ACME)
+
+    answer = asyncio.run(ask())
+    assert answer.status_code == 500
+    assert answer.json() == {"status": False, "errors": ["Internal server error"]}
+    assert answer.headers["x-mock-atoms-reason"] == "bug-in-mock"
+    assert "x-mock-atoms-fault" not in answer.headers
+
+
+def test_it_works_in_process_too() -> None:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(create_app(Settings(seed="x")))
+        async with httpx.AsyncClient(transport=transport, base_url="http://mock/atoms/v1") as http:
+            return await http.get("/audience", headers=ACME)
+
+    with MockServer(seed="x") as mock:
+        assert asyncio.run(ask()).content == httpx.get(f"{mock.url}/audience", headers=ACME).content

@@ -1,0 +1,341 @@
+"""Start, stop and listening, through real processes and sockets."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import Queue
+
+import httpx
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.core.parsing import ConfigError
+from mock_atoms.mock import MockAtoms
+from mock_atoms.serving.protocol import HttpProtocol
+from mock_atoms.serving.server import ListenError, Server, build_server, listen, reachable_url
+
+ACME = {"Authorization": "Bearer sk_acme"}
+
+
+@contextmanager
+def running(*args: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run `mock-atoms serve` on a free port; yield the process and the base URL of its ready line."""
+    command = [sys.executable, "-m", "mock_atoms", "serve", "--port", "0", *args]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            match = re.fullmatch(r"mock-atoms \S+ is ready; base URL: (http://\S+)\n", line)
+            assert match, line
+            yield process, match[1]
+        finally:
+            process.kill()
+
+
+def test_the_ready_line_comes_once_connections_are_accepted() -> None:
+    with running() as (_, url):
+        assert httpx.get(f"{url}/audience", headers=ACME).status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_0_and_nothing_but_the_log(number: signal.Signals) -> None:
+    with running() as (process, url):
+        httpx.get(f"{url}/audience", headers=ACME)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+        assert process.returncode == 0
+        assert out == ""
+        assert len(err.splitlines()) == 1
+
+
+@contextmanager
+def delayed_request(url: str, milliseconds: int) -> Iterator[socket.socket]:
+    """Send a request that is held back, and wait until it is, by an answer to a later one."""
+    host, _, port = url.removeprefix("http://").partition("/")[0].partition(":")
+    with socket.create_connection((host, int(port))) as client:
+        request = (
+            f"GET /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\nPrefer: delay={milliseconds}"
+        )
+        client.sendall(f"{request}\r\n\r\n".encode())
+        for _ in range(3):
+            assert httpx.get(f"{url}/audience").status_code == 401
+        yield client
+
+
+def test_a_request_in_flight_finishes() -> None:
+    with running() as (process, url), delayed_request(url, 1000) as client:
+        process.terminate()
+        assert client.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert process.wait(20) == 0
+
+
+def test_a_request_held_back_too_long_is_answered_and_not_waited_for() -> None:
+    with running() as (process, url), delayed_request(url, 600_000) as client:
+        process.terminate()
+        answer = client.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert b"\r\nx-mock-atoms-reason: shutting-down\r\n" in answer
+        _, err = process.communicate(timeout=20)
+        assert process.returncode == 0
+        lines = err.splitlines()
+        assert len(lines) == 4
+        assert lines[-1].endswith("fault=prefer reason=shutting-down")
+
+
+def test_a_client_that_has_gone_is_not_waited_for() -> None:
+    with running() as (process, url):
+        with delayed_request(url, 600_000):
+            pass
+        process.terminate()
+        _, err = process.communicate(timeout=20)
+        assert process.returncode == 0
+        assert "reason=aborted" in err
+        assert "shutting-down" not in err
+
+
+def test_a_signal_during_start_up_ends_it_quietly() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        command = [sys.executable, "-X", "importtime", "-m", "mock_atoms", "serve", "--port", "0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            while "mock_atoms.core.masking" not in process.stderr.readline():
+                pass  # until an import of ours is through that comes after the signal handlers
+            process.send_signal(number)
+            out, err = process.communicate(timeout=20)
+        assert (process.returncode, out) == (0, "")
+        assert "Traceback" not in err
+
+
+def test_the_log_follows_its_settings() -> None:
+    with running("--log-level", "warning", "--log-format", "json") as (process, url):
+        httpx.get(f"{url}/audience", headers=ACME)
+        httpx.get(f"{url}/nowhere", headers=ACME)
+        process.terminate()
+        _, err = process.communicate(timeout=20)
+    (line,) = err.splitlines()
+    assert json.loads(line)["reason"] == "unmocked-route"
+
+
+def test_it_is_ready_only_when_it_accepts_connections() -> None:
+    mock = MockAtoms(Settings())
+    sockets = listen("127.0.0.1", 0)
+    accepting: Queue[bool] = Queue()
+    server = Server(create_app(mock=mock), mock.shutdown_signal, lambda: accepting.put(server.servers[0].is_serving()))
+    thread = threading.Thread(target=server.run, args=(sockets,))
+    thread.start()
+    assert accepting.get(timeout=20) is True
+    server.should_exit = True
+    thread.join(20)
+    assert [listener.fileno() for listener in sockets] == [-1]
+
+
+def test_a_busy_port_is_one_line_and_exit_1() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "mock_atoms", "serve", "--port", str(port)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"mock-atoms: cannot listen on 127.0.0.1:{port}: address already in use; "
+        "choose with --host and --port, where 0 picks a free port\n"
+    )
+
+
+def test_a_name_that_is_no_host_is_a_listen_error() -> None:
+    with pytest.raises(ListenError, match=r"cannot listen on no\.such\.host\.invalid:0: .+; choose with --host"):
+        listen("no.such.host.invalid", 0)
+
+
+@pytest.mark.parametrize("host", ["a..b", ".", "a" * 300])
+def test_a_host_that_cannot_be_written_is_a_listen_error(host: str) -> None:
+    with pytest.raises(ListenError, match=r"^cannot listen on "):
+        listen(host, 0)
+
+
+def test_a_port_is_taken_once() -> None:
+    (first,) = listen("127.0.0.1", 0)
+    with first, pytest.raises(ListenError, match="address already in use"):
+        listen("127.0.0.1", first.getsockname()[1])
+
+
+def test_an_address_that_this_machine_lacks_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo("127.0.0.1", 0, type=socket.SOCK_STREAM)
+    foreign = socket.getaddrinfo("192.0.2.1", 0, type=socket.SOCK_STREAM)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: [*real, *foreign])
+    (listener,) = listen("localhost", 0)
+    listener.close()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: foreign)
+    with pytest.raises(ListenError, match="cannot assign requested address"):
+        listen("localhost", 0)
+
+
+def test_a_port_that_is_taken_on_one_address_frees_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo("127.0.0.1", 0, type=socket.SOCK_STREAM)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: real * 2)
+    with pytest.raises(ListenError, match="address already in use"):
+        listen("localhost", 0)
+
+
+def test_every_address_of_a_name_shares_the_port() -> None:
+    sockets = listen("localhost", 0)
+    try:
+        assert len({listener.getsockname()[1] for listener in sockets}) == 1
+    finally:
+        for listener in sockets:
+            listener.close()
+
+
+def test_it_listens_on_ipv6() -> None:
+    with MockServer(host="::1") as mock:
+        assert mock.url.startswith("http://[::1]:")
+        assert httpx.get(f"{mock.url}/audience", headers=ACME).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:1"),
+        ("0.0.0.0", "http://127.0.0.1:1"),
+        ("::", "http://[::1]:1"),
+        ("mock.test", "http://mock.test:1"),
+    ],
+)
+def test_the_url_is_one_that_a_client_can_use(host: str, url: str) -> None:
+    assert reachable_url(host, 1) == url
+
+
+def test_several_servers_live_in_one_process() -> None:
+    with MockServer(seed="a") as one, MockServer(seed="b") as other:
+        assert one.port != other.port
+        bodies = {httpx.get(f"{mock.url}/audience", headers=ACME).content for mock in (one, other)}
+    assert len(bodies) == 2
+
+
+def test_a_mock_server_leaves_nothing_behind() -> None:
+    before = threading.active_count()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with MockServer() as mock:
+            assert threading.active_count() == before + 1
+            httpx.get(f"{mock.url}/audience", headers=ACME)
+    assert threading.active_count() == before
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{mock.url}/audience")
+    mock.stop()
+
+
+@pytest.mark.parametrize("tls", [None, "self-signed"])
+def test_a_stop_waits_for_nothing_where_nothing_is_in_flight(monkeypatch: pytest.MonkeyPatch, tls: str | None) -> None:
+    waits = []
+
+    async def waiting(*_arguments: object) -> None:
+        waits.append(1)
+
+    monkeypatch.setattr(uvicorn.Server, "shutdown", waiting)
+    with MockServer(tls=tls) as mock, httpx.Client(verify=True if tls is None else mock.ssl_context()) as http:
+        assert http.get(f"{mock.url}/audience", headers=ACME).is_success
+        mock.stop()
+        assert waits == []
+        with pytest.raises(httpx.ConnectError):
+            http.get(f"{mock.url}/audience")
+
+
+def test_a_server_that_is_stopped_before_it_runs_ends_at_once() -> None:
+    mock = MockAtoms(Settings())
+    server = build_server(mock, create_app(mock=mock), lambda: None)
+    server.stop()
+    server.run(sockets := listen("127.0.0.1", 0))
+    assert [listener.fileno() for listener in sockets] == [-1]
+    server.stop()
+
+
+class ShutdownSignal(asyncio.Transport):
+    """A connection that is closed, with so many bytes still to send."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__()
+        self.waiting = waiting
+        self.is_aborted = False
+
+    def is_closing(self) -> bool:
+        return True
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+@pytest.mark.parametrize("waiting", [0, 1])
+def test_a_connection_is_not_left_with_something_to_send(waiting: int) -> None:
+    async def leave() -> bool:
+        mock = MockAtoms(Settings())
+        config = build_server(mock, create_app(mock=mock), lambda: None).config
+        protocol = HttpProtocol(config=config, server_state=ServerState(), app_state={})
+        protocol.connection_made(transport := ShutdownSignal(waiting))
+        protocol.leave_if_idle()
+        return transport.is_aborted
+
+    assert asyncio.run(leave()) is (waiting == 0)
+
+
+def test_a_server_that_is_stopped_as_soon_as_it_is_ready_leaves_nothing_open() -> None:
+    mock = MockAtoms(Settings())
+    server = build_server(mock, create_app(mock=mock), lambda: server.stop())  # noqa: PLW0108 - it is not there yet
+    server.run(sockets := listen("127.0.0.1", 0))
+    assert [listener.fileno() for listener in sockets] == [-1]
+
+
+def test_a_mock_server_runs_once_at_a_time_and_again_with_what_it_had() -> None:
+    with MockServer() as mock:
+        with pytest.raises(RuntimeError, match=rf"^the server runs already, at {mock.url}: "):
+            mock.start()
+        mock.fail("503x1", token="sk_acme")
+        assert httpx.get(f"{mock.url}/audience", headers=ACME).status_code == 503
+    with mock:
+        assert [request.status for request in mock.requests()] == [503]
+
+
+def test_a_mock_server_takes_whole_settings() -> None:
+    with MockServer(Settings(port=0, base_path="/x")) as mock:
+        assert mock.url.endswith("/x")
+
+
+def test_a_mock_server_takes_settings_one_way_alone() -> None:
+    with pytest.raises(TypeError, match="give settings or seed, not both"):
+        MockServer(Settings(), seed="x")
+
+
+def test_settings_that_cannot_be_used_are_a_config_error() -> None:
+    with pytest.raises(ConfigError, match=r"^tokens: a token is one word of visible ASCII") as caught:
+        MockServer(tokens="sk_verysecret token")
+    assert "verysecret" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"^nothing: no such key$"):
+        MockServer(nothing=1)
+
+
+def test_a_closed_pipe_is_no_traceback() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "mock_atoms", "openapi"], stdout=out, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "")

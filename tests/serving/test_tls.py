@@ -1,0 +1,226 @@
+"""HTTPS, as real clients speak it."""
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+from smallestai import SmallestAI
+
+from mock_atoms import MockServer, Settings
+from mock_atoms.core.parsing import ConfigError
+from mock_atoms.serving.server import ListenError
+from mock_atoms.serving.tls import load_certificate
+
+ACME = {"Authorization": "Bearer sk_acme"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MockServer]:
+    with MockServer(tls="self-signed") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return files of a certificate, as a team has them: each by itself, and all in one."""
+    folder = tmp_path_factory.mktemp("certificates")
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    made = {
+        "ca": authority.cert_pem.bytes(),
+        "cert": b"".join(blob.bytes() for blob in issued.cert_chain_pems),
+        "key": issued.private_key_pem.bytes(),
+        "both": issued.private_key_and_cert_chain_pem.bytes(),
+        "other": trustme.CA().issue_cert("127.0.0.1").private_key_pem.bytes(),
+        "text": b"no certificate",
+    }
+    for name, content in made.items():
+        (folder / f"{name}.pem").write_bytes(content)
+    return {name: folder / f"{name}.pem" for name in [*made, "missing"]}
+
+
+def test_curl_trusts_the_authority_that_was_made(server: MockServer, tool: Callable[[str], str]) -> None:
+    command = [tool("curl"), "--silent", "--show-error", "--header", "Authorization: Bearer sk_acme"]
+    trusting = [*command, "--cacert", str(server.ca_file), f"{server.url}/audience"]
+    done = subprocess.run(trusting, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith('{"status":true,')
+    doubtful = subprocess.run([*command, f"{server.url}/audience"], capture_output=True, check=False, timeout=60)
+    assert doubtful.returncode == 60
+
+
+def test_the_sdk_trusts_it(server: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMALLESTAI_TELEMETRY", "0")
+    with httpx.Client(verify=server.ssl_context()) as pool:
+        client = SmallestAI(api_key="sk_acme", environment=server.sdk_environment(), httpx_client=pool)
+        assert client.atoms.audience.list().data
+    monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+    with httpx.Client() as pool:
+        client = SmallestAI(api_key="sk_acme", environment=server.sdk_environment(), httpx_client=pool)
+        assert client.atoms.audience.list().data
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+def test_it_goes_by_the_names_of_this_machine(server: MockServer, name: str) -> None:
+    url = f"https://{name}:{server.port}/atoms/v1/audience"
+    assert httpx.get(url, headers=ACME, verify=server.ssl_context()).status_code == 200
+
+
+def test_the_journal_says_https(server: MockServer) -> None:
+    with httpx.Client(verify=server.ssl_context()) as client:
+        client.get(f"{server.url}/audience", headers=ACME)
+        (event, *_) = client.get(f"{server.root_url}/__admin/requests").json()["requests"]
+    assert event["request"]["absoluteUrl"] == f"{server.url}/audience"
+    assert server.requests()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        # What a reset becomes is the client's TLS library's affair: the packet is an RST, as without TLS.
+        ("reset", (httpx.ReadError, httpx.RemoteProtocolError)),
+        ("close", httpx.RemoteProtocolError),
+        ("truncate", httpx.RemoteProtocolError),
+        ("garbage", httpx.RemoteProtocolError),
+        ("hang50", httpx.RemoteProtocolError),
+    ],
+)
+def test_connections_break_as_they_do_without(
+    server: MockServer, fault: str, error: type[Exception] | tuple[type[Exception], ...]
+) -> None:
+    token = f"sk_mock_{fault}x1.tls"
+    with httpx.Client(verify=server.ssl_context(), headers={"Authorization": f"Bearer {token}"}) as client:
+        with pytest.raises(error):
+            client.get(f"{server.url}/audience")
+        assert client.get(f"{server.url}/audience").status_code == 200
+    assert [request.ended for request in server.requests(token=token)] == [fault.rstrip("05"), "answered"]
+
+
+def test_a_reset_is_one_on_the_wire(server: MockServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as plain:
+        below = socket.socket(fileno=os.dup(plain.fileno()))
+        with below, server.ssl_context().wrap_socket(plain, server_hostname="127.0.0.1") as secure:
+            secure.sendall(b"GET /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_mock_reset\r\n\r\n")
+            below.settimeout(20)
+            with pytest.raises(ConnectionResetError):
+                deque(iter(lambda: below.recv(65536), b""))
+
+
+def test_who_speaks_no_tls_is_let_go_quietly(server: MockServer, capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        plain.settimeout(20)
+        assert b"HTTP" not in plain.recv(65536)
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(server.url)
+    assert httpx.get(f"{server.url}/audience", headers=ACME, verify=server.ssl_context()).status_code == 200
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("names", [("both",), ("cert", "key")])
+def test_a_certificate_of_ones_own_is_shown(files: dict[str, Path], names: tuple[str, ...]) -> None:
+    options: dict[str, Any] = dict(zip(("tls_cert", "tls_key"), (files[name] for name in names), strict=False))
+    with MockServer(**options) as mock:
+        assert mock.url.startswith("https://127.0.0.1:")
+        context = ssl.create_default_context(cafile=files["ca"])
+        assert httpx.get(f"{mock.url}/audience", headers=ACME, verify=context).status_code == 200
+        assert mock.ca_file == files[names[0]]
+        assert len(mock.requests()) == 1
+
+
+def test_what_was_made_goes_with_the_server() -> None:
+    with MockServer(tls="self-signed") as mock:
+        assert mock.ca_file is not None
+        assert (mock.ca_file.parent.stat().st_mode & 0o777) == 0o700
+        assert mock.ca_file.exists()
+    assert not mock.ca_file.parent.exists()
+    assert MockServer().ca_file is None
+
+
+def test_nothing_is_left_where_the_port_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with MockServer() as taken, pytest.raises(ListenError):
+        MockServer(port=taken.port, tls="self-signed").start()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"tls_key": "key"}, r"^--tls-key: give the certificate too, with --tls-cert$"),
+        ({"tls": "self-signed", "tls_cert": "cert"}, r"^--tls: leave it out, or --tls-cert: there is one certificate$"),
+        ({"tls": "self-signed", "tls_key": "key"}, r"^--tls: leave it out, or --tls-cert: there is one certificate$"),
+        ({"tls_cert": "missing"}, r"^--tls-cert: \S+missing.pem: cannot be read: No such file or directory$"),
+        ({"tls_cert": "cert", "tls_key": "missing"}, r"^--tls-cert: \S+, \S+: cannot be read: No such file"),
+        ({"tls_cert": "cert"}, r"^--tls-cert: \S+cert.pem: give a certificate and its key, in PEM, the key without "),
+        ({"tls_cert": "text"}, r"^--tls-cert: \S+text.pem: give a certificate and its key, in PEM, the key without "),
+        ({"tls_cert": "cert", "tls_key": "other"}, r"give a certificate and its key, .+KEY_VALUES_MISMATCH"),
+    ],
+)
+def test_what_cannot_be_used_is_named(files: dict[str, Path], options: dict[str, str], problem: str) -> None:
+    given: dict[str, Any] = {name: files.get(value, value) for name, value in options.items()}
+    with pytest.raises(ConfigError, match=problem):
+        MockServer(**given).start()
+
+
+def test_a_key_with_a_password_is_not_asked_for(files: dict[str, Path], tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization as pem  # noqa: PLC0415 - this test alone needs it
+
+    key = pem.load_pem_private_key(files["key"].read_bytes(), None)
+    locked = tmp_path / "locked.pem"
+    encryption = pem.BestAvailableEncryption(b"secret")
+    locked.write_bytes(key.private_bytes(pem.Encoding.PEM, pem.PrivateFormat.PKCS8, encryption))
+    with pytest.raises(ConfigError, match="the key without a password"):
+        MockServer(tls_cert=files["cert"], tls_key=locked).start()
+
+
+def test_without_its_library_no_certificate_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "trustme", None)
+    with pytest.raises(ConfigError, match=r"^--tls: self-signed needs trustme: pip install 'mock-atoms\[tls\]'$"):
+        MockServer(tls="self-signed").start()
+
+
+def test_without_tls_there_is_no_certificate() -> None:
+    with load_certificate(Settings()) as certificate:
+        assert certificate is None
+
+
+def test_the_command_says_what_to_trust_and_cleans_up() -> None:
+    command = [sys.executable, "-m", "mock_atoms", "serve", "--port", "0", "--tls", "self-signed"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        made, ready = process.stdout.readline(), process.stdout.readline()
+        ca_file = Path(made.strip().partition(" made a CA for clients to trust: ")[2])
+        url = ready.strip().partition(" is ready; base URL: ")[2]
+        assert url.startswith("https://127.0.0.1:")
+        answer = httpx.get(f"{url}/audience", headers=ACME, verify=ssl.create_default_context(cafile=ca_file))
+        assert answer.status_code == 200
+        port = url.split(":")[2].partition("/")[0]
+        check = [sys.executable, "-m", "mock_atoms", "healthcheck", "--port", port]
+        assert subprocess.run([*check, "--tls", "self-signed"], check=False, timeout=60).returncode == 0
+        plain = subprocess.run(check, check=False, timeout=60, capture_output=True, text=True)
+        assert plain.returncode == 1
+        assert plain.stderr.startswith(f"mock-atoms: 127.0.0.1:{port} is not healthy: ")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "Traceback" not in err
+    assert not ca_file.parent.exists()
+
+
+def test_a_bad_certificate_stops_the_command(files: dict[str, Path]) -> None:
+    command = [sys.executable, "-m", "mock_atoms", "serve", "--port", "0", "--tls-cert", str(files["text"])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("mock-atoms: --tls-cert: ")
+    assert len(done.stderr.splitlines()) == 1

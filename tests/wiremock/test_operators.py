@@ -1,0 +1,456 @@
+"""What a request pattern may ask of one value, and what of it is refused."""
+
+import json
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mock_atoms.core.masking import mask_token
+from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT
+from mock_atoms.journal.credentials import Credentials
+from mock_atoms.journal.journal import Entry, RequestHead
+from mock_atoms.wiremock.json_matching import JsonEquality
+from mock_atoms.wiremock.operators import Matcher, OperandContext, parse_matcher
+
+CREDENTIALS = Credentials(b"k" * 32)
+KEY = "sk_verysecret_token"
+BOOK = '{"name": "Emma", "tags": ["a", "b"], "size": 3, "none": null, "empty": [], "blank": "", "deep": {"x": true}}'
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.0, 1.0, 2.5]) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=2), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def entry(*headers: str) -> Entry:
+    pairs = [header.partition(": ") for header in headers]
+    shown, secrets = CREDENTIALS.mask_headers([(name.encode(), value.encode()) for name, _, value in pairs], None)
+    arrived = datetime(2026, 1, 31, tzinfo=UTC)
+    head = RequestHead(UNAUTHENTICATED_TENANT, secrets, "GET", "/", "http", "1.1", "127.0.0.1", shown)
+    return Entry(head, "", arrived, 0.0, "127.0.0.1", 1)
+
+
+def matcher(operator: object) -> Matcher:
+    return parse_matcher(operator, OperandContext("/here", CREDENTIALS))
+
+
+def meets(operator: object, value: str | None) -> bool:
+    return matcher(operator).test(value, entry())
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "met"),
+    [
+        ({"equalTo": "Emma"}, "Emma", True),
+        ({"equalTo": "Emma"}, "emma", False),
+        ({"equalTo": "Emma"}, "Emma ", False),
+        ({"equalTo": "EMMA", "caseInsensitive": True}, "emma", True),
+        ({"equalTo": "emma", "caseInsensitive": True}, "EMMA", True),
+        ({"equalTo": "Emma", "caseInsensitive": False}, "emma", False),
+        ({"equalTo": ""}, "", True),
+        ({"equalTo": ""}, "x", False),
+        ({"contains": "mm"}, "Emma", True),
+        ({"contains": "MM"}, "Emma", False),
+        ({"contains": ""}, "Emma", True),
+        ({"doesNotContain": "mm"}, "Emma", False),
+        ({"doesNotContain": "x"}, "Emma", True),
+        ({"matches": "E.+"}, "Emma", True),
+        ({"matches": "mm"}, "Emma", False),
+        ({"matches": "Emm|Emma"}, "Emma", True),
+        ({"matches": "a.b"}, "a\nb", True),
+        ({"matches": "a"}, "a\n", False),
+        ({"matches": "(?i)emma"}, "Emma", True),
+        ({"matches": ".*"}, "", True),
+        ({"doesNotMatch": "E.+"}, "Emma", False),
+        ({"doesNotMatch": "mm"}, "Emma", True),
+        ({"absent": True}, "", False),
+        ({"absent": False}, "Emma", False),
+        ({"not": {"equalTo": "Emma"}}, "Emma", False),
+        ({"not": {"equalTo": "Emma"}}, "Otto", True),
+        ({"not": {"not": {"contains": "m"}}}, "Emma", True),
+        ({"and": [{"contains": "E"}, {"contains": "a"}]}, "Emma", True),
+        ({"and": [{"contains": "E"}, {"contains": "x"}]}, "Emma", False),
+        ({"or": [{"contains": "x"}, {"contains": "a"}]}, "Emma", True),
+        ({"or": [{"contains": "x"}, {"contains": "y"}]}, "Emma", False),
+        ({"and": [{"or": [{"equalTo": "x"}, {"equalTo": "Emma"}]}, {"not": {"absent": True}}]}, "Emma", True),
+    ],
+)
+def test_an_operator_tells_which_text_is_meant(operator: object, value: str, met: bool) -> None:  # noqa: FBT001 - a table
+    assert meets(operator, value) is met
+
+
+@pytest.mark.parametrize(
+    ("operator", "met"),
+    [
+        ({"equalTo": ""}, False),
+        ({"equalTo": "", "caseInsensitive": True}, False),
+        ({"contains": ""}, False),
+        ({"matches": ".*"}, False),
+        ({"equalToJson": None}, False),
+        ({"matchesJsonPath": "$"}, False),
+        ({"matchesJsonPath": {"expression": "$", "absent": True}}, True),
+        ({"absent": True}, True),
+        ({"absent": False}, True),
+        ({"absent": "(absent)"}, True),
+        ({"doesNotContain": "x"}, True),
+        ({"doesNotMatch": ".*"}, True),
+        ({"not": {"equalTo": "x"}}, True),
+        ({"not": {"absent": True}}, False),
+        ({"not": {"matchesJsonPath": "$.a"}}, True),
+        ({"and": [{"doesNotContain": "x"}, {"absent": True}]}, True),
+        ({"and": [{"absent": True}, {"equalTo": "x"}]}, False),
+        ({"or": [{"absent": True}, {"equalTo": "x"}]}, True),
+    ],
+)
+def test_an_absent_value_meets_negatives_alone(operator: object, met: bool) -> None:  # noqa: FBT001 - a table
+    assert meets(operator, None) is met
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value", "options", "met"),
+    [
+        ({"a": 1, "b": [True, None]}, '{"b":[true,null],"a":1}', {}, True),
+        ('{"a": 1}', '{"a":1}', {}, True),
+        ('"text"', '"text"', {}, True),
+        ("null", "null", {}, True),
+        (None, "null", {}, True),
+        (None, "{}", {}, False),
+        (1, "1", {}, True),
+        (1, "1.0", {}, True),
+        ([1], "[1.0]", {"ignoreArrayOrder": True}, True),
+        (1.0, "1.0", {}, True),
+        (1, "true", {}, False),
+        (False, "0", {}, False),
+        ("1", "1", {}, True),
+        ('"1"', "1", {}, False),
+        ({"a": 1}, "", {}, False),
+        ({"a": 1}, '{"a": 1', {}, False),
+        ([], "[" * 200_000, {}, False),
+        ([], "9" * 5_000, {}, False),
+        ({"a": 1}, '{"a": 1, "b": 2}', {}, False),
+        ({"a": 1}, '{"a": 1, "b": 2}', {"ignoreExtraElements": True}, True),
+        ({"a": 1, "b": 2}, '{"a": 1}', {"ignoreExtraElements": True}, False),
+        ({"a": {"x": 1}}, '{"a": {"x": 1, "y": 2}}', {"ignoreExtraElements": True}, True),
+        ({"a": {"x": 1}}, '{"a": {"x": 2, "y": 2}}', {"ignoreExtraElements": True}, False),
+        ([1, 2], "[1, 2, 3]", {}, False),
+        ([1, 2], "[1, 2, 3]", {"ignoreExtraElements": True}, True),
+        ([1, 3], "[1, 2, 3]", {"ignoreExtraElements": True}, False),
+        ([1, 2, 3], "[1, 2]", {"ignoreExtraElements": True}, False),
+        ([1, 2], "[2, 1]", {}, False),
+        ([1, 2], "[2, 1]", {"ignoreArrayOrder": True}, True),
+        ([1, 1, 2], "[1, 2, 2]", {"ignoreArrayOrder": True}, False),
+        ([1, 2], "[2, 1, 3]", {"ignoreArrayOrder": True}, False),
+        ([1, 3], "[3, 2, 1]", {"ignoreArrayOrder": True, "ignoreExtraElements": True}, True),
+        ([1], '{"0": 1}', {"ignoreArrayOrder": True}, False),
+        ({"a": [[1, 2], [3]]}, '{"a": [[3], [2, 1]]}', {"ignoreArrayOrder": True}, True),
+    ],
+)
+def test_json_is_compared_by_what_it_says(
+    wanted: object,
+    value: str,
+    options: dict[str, bool],
+    met: bool,  # noqa: FBT001 - a table
+) -> None:
+    assert meets({"equalToJson": wanted, **options}, value) is met
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "equal"),
+    [
+        ([{"a": 1}, {"b": 2}], [{"a": 1, "b": 2}, {"a": 1}], True),
+        ([{"a": 1}, {"a": 1}, {"b": 2}], [{"a": 1, "b": 2}, {"a": 1}, {"a": 1, "c": 3}], True),
+        ([{"a": 1}, {"b": 2}], [{"a": 1, "b": 2}, {"c": 3}], False),
+        ([{}, {"a": 1}, {"a": 1, "b": 2}], [{"a": 1, "b": 2}, {"a": 1}, {}], True),
+        ([0] * 1_000, [0] * 1_000, True),
+        (
+            [*({f"k{n}": 0} for n in range(1_000)), {"first": 0}],
+            [{"first": 0, "k0": 0}, *({f"k{n}": 0, f"k{n + 1}": 0} for n in range(1_000))],
+            True,
+        ),
+    ],
+    ids=["one way", "one must give way", "one for two", "least first", "many alike", "all give way"],
+)
+def test_each_item_of_an_unordered_list_finds_its_own(wanted: object, found: object, equal: bool) -> None:  # noqa: FBT001 - a table
+    assert JsonEquality(ignore_array_order=True, ignore_extra_elements=True)(wanted, found) is equal
+
+
+@given(JSON, st.booleans(), st.booleans())
+def test_any_json_is_equal_to_itself(value: object, unordered: bool, extra: bool) -> None:  # noqa: FBT001 - a table
+    assert JsonEquality(unordered, extra)(value, value)
+
+
+@given(JSON, st.randoms(use_true_random=False))
+def test_lists_in_any_order_are_equal_where_order_does_not_matter(value: object, chance: random.Random) -> None:
+    def shuffled(part: Any) -> Any:  # noqa: ANN401 - any JSON
+        if isinstance(part, list):
+            return chance.sample([shuffled(item) for item in part], len(part))
+        return {key: shuffled(item) for key, item in part.items()} if isinstance(part, dict) else part
+
+    assert JsonEquality(ignore_array_order=True)(value, shuffled(value))
+
+
+@given(st.lists(JSON, max_size=4), st.lists(JSON, max_size=4))
+def test_order_aside_lists_are_equal_as_often_one_way_as_the_other(one: list[object], other: list[object]) -> None:
+    equal = JsonEquality(ignore_array_order=True)
+    assert equal(one, other) is equal(other, one)
+    assert equal([one, other], [other, one])
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("$", True),
+        ("$.name", True),
+        ("$.blank", True),
+        ("$.none", False),
+        ("$.empty", False),
+        ("$.missing", False),
+        ("$.name.first", False),
+        ("$.tags[1]", True),
+        ("$.tags[2]", False),
+        ("$.tags[*]", True),
+        ("$.empty[*]", False),
+        ("$.deep.x", True),
+        ("$..x", True),
+        ("$..y", False),
+        ("$[?@.x]", False),
+        ("$[?(@.x == true)]", False),
+        ("$[?(@.x == false)]", False),
+        ("$.tags[?@ == 'b']", True),
+        ("$.tags[?@ == 'c']", False),
+        ("$[?match(@.name, 'E.*')]", True),
+        ("$[?(@.name == 'Emma')]", True),
+        ("$[?(@.name == 'Ann')]", False),
+        ("$[?(@.size > 2)].tags[0]", True),
+        ("$[ ?@.missing]", False),
+    ],
+)
+def test_a_json_path_is_met_where_it_finds_something(path: str, found: bool) -> None:  # noqa: FBT001 - a table
+    assert meets({"matchesJsonPath": path}, BOOK) is found
+
+
+@pytest.mark.parametrize(
+    ("path", "inner", "met"),
+    [
+        ("$.name", {"equalTo": "Emma"}, True),
+        ("$.name", {"equalTo": "emma", "caseInsensitive": True}, True),
+        ("$.name", {"contains": "x"}, False),
+        ("$.name", {"doesNotContain": "x"}, True),
+        ("$.size", {"equalTo": "3"}, True),
+        ("$.size", {"equalToJson": 3}, True),
+        ("$.size", {"equalToJson": 3.0}, True),
+        ("$.deep.x", {"equalTo": "true"}, True),
+        ("$.deep", {"equalTo": '{"x":true}'}, True),
+        ("$.deep", {"equalToJson": {"x": True}}, True),
+        ("$.deep", {"matchesJsonPath": "$.x"}, True),
+        ("$.deep", {"matchesJsonPath": {"expression": "$.x", "equalTo": "false"}}, False),
+        ("$.tags", {"equalTo": "b"}, True),
+        ("$.tags", {"equalTo": "c"}, False),
+        ("$.tags", {"equalToJson": ["a", "b"]}, True),
+        ("$.tags", {"equalToJson": ["b", "a"], "ignoreArrayOrder": True}, True),
+        ("$.tags", {"equalToJson": ["b", "a"]}, False),
+        ("$.tags[*]", {"equalTo": "b"}, True),
+        ("$.tags[*]", {"equalToJson": ["a", "b"]}, True),
+        ("$.tags[0]", {"or": [{"equalTo": "b"}, {"equalTo": "a"}]}, True),
+        ("$.empty", {"equalToJson": []}, True),
+        ("$.blank", {"absent": True}, False),
+        ("$.blank", {"equalTo": ""}, True),
+        ("$.none", {"absent": True}, True),
+        ("$.none", {"not": {"absent": True}}, False),
+        ("$.name", {"not": {"absent": True}}, True),
+        ("$.missing", {"absent": True}, True),
+        ("$.missing", {"equalTo": "null"}, False),
+        ("$.missing", {"doesNotContain": "x"}, False),
+        ("$.empty", {"absent": True}, True),
+        ("$..y", {"absent": True}, True),
+        ("$.name", {"absent": True}, False),
+    ],
+)
+def test_what_a_json_path_finds_is_asked_in_turn(path: str, inner: dict[str, object], met: bool) -> None:  # noqa: FBT001 - a table
+    assert meets({"matchesJsonPath": {"expression": path, **inner}}, BOOK) is met
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "found"),
+    [
+        ("$", "", False),
+        ("$.a", "<a/>", False),
+        ("$.a", "[" * 200_000, False),
+        ("$", "5", True),
+        ("$", "null", False),
+        ("$.a", "5", False),
+        ("$[0]", '"[1]"', False),
+        ("$[?@.b contains @.c]", '[{"b": "text", "c": 7}]', False),
+        ("$[?@.b in @.c]", '[{"b": 7, "c": "text"}]', False),
+        ("$[?@.b =~ @.c]", '[{"b": "x", "c": "("}]', False),
+        ("$[?match(@.b, @.c)]", '[{"b": "x", "c": "("}]', False),
+        ("$[?@.b < 3]", '[{"b": "x"}]', False),
+        ("$[?length(@.b) > 3]", '[{"b": 5}]', False),
+    ],
+)
+def test_a_json_path_finds_nothing_where_it_cannot_be_applied(path: str, value: str, found: bool) -> None:  # noqa: FBT001 - a table
+    assert meets({"matchesJsonPath": path}, value) is found
+    assert not meets({"matchesJsonPath": {"expression": path, "equalTo": "no"}}, value)
+
+
+KNOWN = "equalTo, contains, doesNotContain, matches, doesNotMatch, absent, equalToJson, matchesJsonPath, not, and, or"
+NO_SUCH = f"no such operator or option here; there are {KNOWN}"
+AN_OPERATOR = 'give an operator such as {"equalTo": "…"}'
+
+
+@pytest.mark.parametrize(
+    ("operator", "pointer", "problem"),
+    [
+        (None, "", AN_OPERATOR),
+        ({"matches": f".*{KEY}.*"}, "/matches", "keys are kept masked: use equalTo or contains with the whole key"),
+        ({"doesNotMatch": KEY}, "/doesNotMatch", "keys are kept masked: use equalTo or contains"),
+        ("x", "", AN_OPERATOR),
+        ([], "", AN_OPERATOR),
+        ({}, "", "give one operator; join several with and"),
+        ({"equalTo": "x", "contains": "y"}, "", "give one operator; join several with and"),
+        ({"equals": "x"}, "/equals", NO_SUCH),
+        ({"matchesJsonSchema": {}}, "/matchesJsonSchema", NO_SUCH),
+        ({"equalTo": "x", "a/b~c": 1}, "/a~1b~0c", NO_SUCH),
+        ({"contains": "x", "caseInsensitive": True}, "/caseInsensitive", NO_SUCH),
+        ({"caseInsensitive": True}, "/caseInsensitive", NO_SUCH),
+        ({"equalTo": "x", "ignoreArrayOrder": True}, "/ignoreArrayOrder", NO_SUCH),
+        ({"equalToJson": {}, "ignoreExtra": True}, "/ignoreExtra", NO_SUCH),
+        ({"equalTo": 1}, "/equalTo", "give text"),
+        ({"equalTo": None}, "/equalTo", "give text"),
+        ({"contains": ["x"]}, "/contains", "give text"),
+        ({"doesNotContain": 1}, "/doesNotContain", "give text"),
+        ({"matches": {}}, "/matches", "give text"),
+        ({"doesNotMatch": True}, "/doesNotMatch", "give text"),
+        ({"equalTo": "x", "caseInsensitive": "yes"}, "/caseInsensitive", "give true or false"),
+        ({"equalToJson": {}, "ignoreArrayOrder": 1}, "/ignoreArrayOrder", "give true or false"),
+        ({"equalToJson": {}, "ignoreExtraElements": "no"}, "/ignoreExtraElements", "give true or false"),
+        ({"matches": "("}, "/matches", "not a regular expression: missing ), unterminated subpattern at position 0"),
+        ({"doesNotMatch": "*"}, "/doesNotMatch", "not a regular expression: nothing to repeat at position 0"),
+        ({"matches": "a{99999999999}"}, "/matches", "not a regular expression: the repetition number is too large"),
+        ({"matches": "(" * 5_000 + ")" * 5_000}, "/matches", "not a regular expression: "),
+        ({"equalToJson": "{"}, "/equalToJson", "not JSON: Expecting property name enclosed in double quotes: line 1 c"),
+        ({"equalToJson": "[" * 200_000}, "/equalToJson", "not JSON: "),
+        ({"equalToJson": "9" * 5_000}, "/equalToJson", "not JSON: Exceeds the limit"),
+        ({"equalToJson": json.loads("[" * 300 + "]" * 300)}, "/equalToJson", "nested too deeply"),
+        ({"equalToJson": '{"a":' * 300 + "1" + "}" * 300}, "/equalToJson", "nested too deeply"),
+        ({"equalToJson": float("nan")}, "/equalToJson", "not JSON: Out of range float values"),
+        ({"equalToJson": "[Infinity]"}, "/equalToJson", "not JSON: Out of range float values"),
+        (
+            {"equalToJson": {"id": "${json-unit.any-string}"}},
+            "/equalToJson",
+            "there are no ${json-unit.…} placeholders here: use matchesJsonPath",
+        ),
+        (
+            {"equalToJson": '["${json-unit.ignore}"]'},
+            "/equalToJson",
+            "there are no ${json-unit.…} placeholders here: use matchesJsonPath",
+        ),
+        ({"matchesJsonPath": 1}, "/matchesJsonPath", "give a JSONPath such as $.name"),
+        ({"matchesJsonPath": {"equalTo": "x"}}, "/matchesJsonPath/expression", "give a JSONPath such as $.name"),
+        ({"matchesJsonPath": {"expression": 1, "equalTo": "x"}}, "/matchesJsonPath/expression", "give a JSONPath such"),
+        ({"matchesJsonPath": {"expression": "$"}}, "/matchesJsonPath", "give one operator; join several with and"),
+        ({"matchesJsonPath": {"expression": "$", "equals": "x"}}, "/matchesJsonPath/equals", NO_SUCH),
+        ({"matchesJsonPath": {"expression": "$", "matches": "("}}, "/matchesJsonPath/matches", "not a regular expre"),
+        ({"matchesJsonPath": "$["}, "/matchesJsonPath", "not a JSONPath: unexpected end of query"),
+        ({"matchesJsonPath": {"expression": "$[", "equalTo": ""}}, "/matchesJsonPath/expression", "not a JSONPath: "),
+        ({"matchesJsonPath": "$.a.length()"}, "/matchesJsonPath", "not a JSONPath: unexpected token '('"),
+        ({"matchesJsonPath": "$[99999999999999999999]"}, "/matchesJsonPath", "not a JSONPath: index out of range"),
+        ({"matchesJsonPath": f"$[?{'(' * 5_000}@.a{')' * 5_000}]"}, "/matchesJsonPath", "not a JSONPath: "),
+        ({"matchesJsonPath": "$[?@.a =~ /(/]"}, "/matchesJsonPath", "not a JSONPath: "),
+        ({"matchesJsonPath": "$[?@.a == 1e999]"}, "/matchesJsonPath", "not a JSONPath: "),
+        ({"not": "x"}, "/not", AN_OPERATOR),
+        ({"not": {"equalTo": 1}}, "/not/equalTo", "give text"),
+        ({"and": {"equalTo": "x"}}, "/and", "give a list of operators"),
+        ({"and": []}, "/and", "give a list of operators"),
+        ({"or": None}, "/or", "give a list of operators"),
+        ({"and": [{"equalTo": "x"}, {"or": [{"equals": "x"}]}]}, "/and/1/or/0/equals", NO_SUCH),
+        ({"or": ["x"]}, "/or/0", AN_OPERATOR),
+    ],
+)
+def test_what_is_no_operator_is_refused_with_its_place(operator: object, pointer: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        matcher(operator)
+    assert caught.value.pointer == f"/here{pointer}"
+    assert caught.value.problem.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("operator", "said", "wanted"),
+    [
+        ({"equalTo": "x"}, "equalTo 'x'", "x"),
+        ({"equalTo": "x", "caseInsensitive": True}, "equalTo (caseInsensitive) 'x'", "x"),
+        ({"contains": "x"}, "contains 'x'", "x"),
+        ({"doesNotContain": "x"}, "doesNotContain 'x'", None),
+        ({"matches": "x.*"}, "matches 'x.*'", None),
+        ({"doesNotMatch": "x.*"}, "doesNotMatch 'x.*'", None),
+        ({"absent": "(absent)"}, "absent", None),
+        ({"equalToJson": '{"a":1}'}, 'equalToJson {"a": 1}', '{"a": 1}'),
+        ({"matchesJsonPath": "$.a"}, "matchesJsonPath '$.a'", None),
+        ({"matchesJsonPath": {"expression": "$.a", "contains": "x"}}, "matchesJsonPath '$.a' contains 'x'", None),
+        ({"not": {"equalTo": "x"}}, "not equalTo 'x'", None),
+        ({"and": [{"contains": "x"}, {"contains": "y"}]}, "(contains 'x' and contains 'y')", None),
+        ({"or": [{"contains": "x"}, {"absent": True}]}, "(contains 'x' or absent)", None),
+    ],
+)
+def test_an_operator_says_what_it_asks(operator: object, said: str, wanted: str | None) -> None:
+    assert matcher(operator)[::2] == (said, wanted)
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        {"equalTo": KEY},
+        {"contains": f"of {KEY}"},
+        {"doesNotContain": KEY},
+        {"equalToJson": {"a": KEY}},
+        {"equalToJson": {KEY: 1}},
+        {"equalToJson": json.dumps([KEY])},
+        {"matchesJsonPath": f"$[?@.a == '{KEY}']"},
+        {"matchesJsonPath": {"expression": f"$['{KEY}']", "equalTo": KEY}},
+        {"not": {"equalTo": KEY}},
+        {"and": [{"equalTo": KEY}, {"or": [{"contains": KEY}]}]},
+    ],
+)
+def test_an_operator_says_no_whole_key(operator: object) -> None:
+    parsed = matcher(operator)
+    assert "verysecret" not in parsed.said
+    assert "verysecret" not in (parsed.wanted or "")
+
+
+@pytest.mark.parametrize(
+    ("operator", "value"),
+    [
+        ({"equalTo": KEY}, mask_token(KEY)),
+        ({"equalTo": f"of {KEY}!"}, f"of {mask_token(f'{KEY}!')}"),
+        ({"equalTo": mask_token(KEY)}, mask_token(KEY)),
+        ({"contains": KEY}, f"of {mask_token(KEY)}, too"),
+        ({"contains": f"of {KEY}"}, f"because of {mask_token(KEY)}"),
+        ({"equalToJson": {"a": KEY}}, f'{{"a": "{mask_token(KEY)}"}}'),
+        ({"equalToJson": {KEY: 1}}, f'{{"{mask_token(KEY)}": 1}}'),
+        ({"equalToJson": json.dumps([KEY])}, f'["{mask_token(KEY)}"]'),
+        ({"matchesJsonPath": {"expression": "$.a", "equalTo": KEY}}, f'{{"a": "{mask_token(KEY)}"}}'),
+        ({"matchesJsonPath": f"$[?@.a == '{KEY}']"}, f'[{{"a": "{mask_token(KEY)}"}}]'),
+    ],
+)
+def test_a_credential_is_found_where_it_is_kept_masked(operator: object, value: str) -> None:
+    assert meets(operator, value)
+    assert not meets(operator, value.replace("…#", "…#0"))
+
+
+@pytest.mark.parametrize("text", [f'{KEY[:-1]}"quoted', "sk_ab\u0001bbbbbbbbbbbb", f"{KEY}\\", f"{KEY}\n{KEY}"])
+def test_json_with_a_key_and_what_must_be_escaped_is_json(text: str) -> None:
+    assert "verysecret" not in matcher({"equalToJson": {"a": text}}).said
+
+
+@given(st.dictionaries(st.text(max_size=3), JSON, max_size=3), JSON)
+@settings(max_examples=50)
+def test_json_that_is_wanted_is_found_as_it_is_sent(wanted: dict[str, object], other: object) -> None:
+    for sent in (json.dumps(wanted), json.dumps(wanted, ensure_ascii=False, indent=1)):
+        assert meets({"equalToJson": wanted}, sent)
+        assert meets({"equalToJson": json.dumps(wanted)}, sent)
+    assert not meets({"equalToJson": [wanted, other]}, json.dumps(wanted))
