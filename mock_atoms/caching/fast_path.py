@@ -35,7 +35,7 @@ class _FastPathEntry:
     version: object
     cached_response: ReferenceType[CachedResponse]
     used: float = 0.0
-    is_kept: bool = False
+    is_live: bool = False
 
 
 class FastPath:
@@ -109,10 +109,10 @@ class FastPath:
             version: the version of the tenant then.
         """
         is_of_browser = any(name == "origin" for name, _ in head.headers)  # it is told more than what was rendered
-        if not state.is_kept or state.version is not version or is_of_browser or head.weight * UNIT > MAX_HEAD:
+        if not state.is_live or state.version is not version or is_of_browser or head.weight * UNIT > MAX_HEAD:
             return
         api_path = intern(api_path)  # one text for all
-        self._known.keep(digest, _FastPathEntry(head, api_path, ref(state), version, ref(cached_response)))
+        self._known.put(digest, _FastPathEntry(head, api_path, ref(state), version, ref(cached_response)))
         if len(self._known) > self.most:
             self._known.evict()
 
@@ -134,7 +134,7 @@ class FastPath:
         if (
             state is None
             or cached_response is None
-            or not (state.is_kept and cached_response.is_kept)
+            or not (state.is_live and cached_response.is_live)
             or state.version is not known.version
             or not self._engine.has_no_matching_rule(tenant, head.method, known.api_path)
         ):

@@ -37,17 +37,17 @@ class CachedResponse:
         tail: all of it, from these headers on, as HTTP/1.1 has it.
         length: of how many bytes its body is.
         used: when it was sent last, see `recent.next_use`.
-        is_kept: whether it is kept still.
+        is_live: whether it is kept still.
     """
 
-    __slots__ = ("__weakref__", "head", "is_kept", "length", "tail", "used")
+    __slots__ = ("__weakref__", "head", "is_live", "length", "tail", "used")
 
     def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         self.head = _head_of(tuple(headers))
         self.tail = b"".join([*(b"%b: %b\r\n" % header for header in headers), b"\r\n", body])
         self.length = len(body)
         self.used = 0.0
-        self.is_kept = False
+        self.is_live = False
 
     @property
     def body(self) -> bytes:
@@ -78,7 +78,7 @@ class ResponseCache:
         """Keep what was rendered, unless it is long."""
         if answer.length > MAX_RESPONSE_BYTES or self._answers.get(key) is not None:
             return
-        self._answers.keep(key, answer)
+        self._answers.put(key, answer)
         self._size += _ANSWER_BYTES + answer.length
         while self._size > self.max_size:
             self._size -= _ANSWER_BYTES + self._answers.evict().length

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
-from mock_atoms.core.masking import mask_keys
+from mock_atoms.core.masking import mask_text
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import (
     ENV_PREFIX,
@@ -21,8 +21,8 @@ from mock_atoms.core.settings import (
     Settings,
     flag_name,
     load_settings,
-    options,
     reachable_host,
+    setting_infos,
     variable_name,
 )
 from mock_atoms.core.version import __version__
@@ -90,7 +90,7 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(**options, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        super().error(mask_keys(message))
+        super().error(mask_text(message))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mock-atoms {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="serve the API", description="Serve the API until SIGINT or SIGTERM.")
-    _add_settings(serve, list(options()))
+    _add_settings(serve, list(setting_infos()))
     fixtures = commands.add_parser(
         "fixtures",
         help="print what a token would get",
@@ -128,24 +128,24 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     for name in names:
-        option = options()[name]
-        flag, shown = flag_name(name), _help(name, option)
-        if not option.metavar:
+        info = setting_infos()[name]
+        flag, shown = flag_name(name), _help(name, info)
+        if not info.metavar:
             parser.add_argument(flag, dest=name, action=argparse.BooleanOptionalAction, default=None, help=shown)
             continue
-        action = "append" if option.repeatable else "store"
-        parser.add_argument(flag, dest=name, metavar=option.metavar, action=action, help=shown)
+        action = "append" if info.repeatable else "store"
+        parser.add_argument(flag, dest=name, metavar=info.metavar, action=action, help=shown)
     variable = f"{ENV_PREFIX}CONFIG"
     parser.add_argument("--config", metavar="FILE", help=f"TOML file of settings [{variable}]")
 
 
-def _help(name: str, option: SettingInfo) -> str:
+def _help(name: str, info: SettingInfo) -> str:
     default = Settings.model_fields[name].default
-    words = option.default or ", ".join(
+    words = info.default or ", ".join(
         default if isinstance(default, tuple) else ["" if default is None else str(default)]
     )
     shown = f"; default: {words}" if words else ""
-    return f"{option.help.replace('`', '').replace('%', '%%')} [{variable_name(name)}{shown}]"
+    return f"{info.help.replace('`', '').replace('%', '%%')} [{variable_name(name)}{shown}]"
 
 
 def _serve(settings: Settings, out: TextIO, err: TextIO) -> int:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mock_atoms.core.masking import mask_keys
+from mock_atoms.core.masking import mask_text
 from mock_atoms.core.parsing import NOT_BLANK, ConfigError, StrictModel, parse_json, parse_model
 from mock_atoms.core.settings import Settings, Token, is_loopback
 
@@ -52,7 +52,7 @@ class RequestError(Exception):
         super().__init__(detail)
         self.status = status
         self.headers = headers
-        shown = {"code": code, "title": title, "detail": mask_keys(detail), "source": {"pointer": mask_keys(pointer)}}
+        shown = {"code": code, "title": title, "detail": mask_text(detail), "source": {"pointer": mask_text(pointer)}}
         self.body = {"errors": [shown]}
 
     def answer(self) -> Response:

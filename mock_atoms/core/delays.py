@@ -10,7 +10,7 @@ Receive = Callable[[], Awaitable[Message]]
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class Outcome(Enum):
+class WaitResult(Enum):
     """Why holding ended."""
 
     ELAPSED = auto()
@@ -52,7 +52,9 @@ class CancellableWaiter:
         self._shutdown_signal = shutdown_signal
         self._sleep = sleep
 
-    async def wait(self, seconds: float | None, receive: Receive, *, keep: bool = True) -> tuple[Outcome, Receive]:
+    async def wait(
+        self, seconds: float | None, receive: Receive, *, keep_messages: bool = True
+    ) -> tuple[WaitResult, Receive]:
         """Hold back for `seconds`, or for ever.
 
         Meanwhile the request is read, since only then does a server tell of a client that has gone; what is read is
@@ -69,7 +71,7 @@ class CancellableWaiter:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     return
-                if keep:
+                if keep_messages:
                     early.append(message)
                 more = message.get("more_body", False)
             if (await receive())["type"] != "http.disconnect":
@@ -79,9 +81,9 @@ class CancellableWaiter:
             return early.pop(0) if early else await receive()
 
         tasks = {
-            asyncio.ensure_future(_for_ever() if seconds is None else self._sleep(seconds)): Outcome.ELAPSED,
-            asyncio.ensure_future(until_gone()): Outcome.CLIENT_DISCONNECTED,
-            asyncio.ensure_future(self._shutdown_signal.wait()): Outcome.SHUTDOWN,
+            asyncio.ensure_future(_for_ever() if seconds is None else self._sleep(seconds)): WaitResult.ELAPSED,
+            asyncio.ensure_future(until_gone()): WaitResult.CLIENT_DISCONNECTED,
+            asyncio.ensure_future(self._shutdown_signal.wait()): WaitResult.SHUTDOWN,
         }
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -19,11 +19,11 @@ class CacheItem(Protocol):
 
     Attributes:
         used: when it was used last, see `next_use`.
-        is_kept: whether it is kept still.
+        is_live: whether it is kept still.
     """
 
     used: float
-    is_kept: bool
+    is_live: bool
 
 
 K = TypeVar("K")
@@ -52,18 +52,18 @@ class LruCache(Generic[K, V]):
         """Return the value of `key`, if there is one. It is not used by that alone."""
         return self._values.get(key)
 
-    def keep(self, key: K, value: V) -> None:
+    def put(self, key: K, value: V) -> None:
         """Keep `value`, which is used now, in the place of what was there."""
-        self.drop(key)
+        self.remove(key)
         self._values[key] = value
-        value.is_kept = True
+        value.is_live = True
         value.used = next_use()
 
-    def drop(self, key: K) -> V | None:
+    def remove(self, key: K) -> V | None:
         """Let go of the value of `key`, if there is one, and return it."""
         value = self._values.pop(key, None)
         if value is not None:
-            value.is_kept = False
+            value.is_live = False
         return value
 
     def evict(self) -> V:
@@ -75,12 +75,12 @@ class LruCache(Generic[K, V]):
             used, key = self._keys_in_order.popleft()
             value = self._values.get(key)
             if value is not None and value.used == used:  # all that was used since comes behind those that were not
-                self.drop(key)
+                self.remove(key)
                 return value
 
     def clear(self) -> None:
         """Let go of all."""
         for value in self._values.values():
-            value.is_kept = False
+            value.is_live = False
         self._values.clear()
         self._keys_in_order.clear()

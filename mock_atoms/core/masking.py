@@ -32,21 +32,16 @@ def mask_token(token: str) -> str:
     return f"{token[:shown]}…#{digest}"
 
 
-def mask_keys(text: str) -> str:
-    """Return `text` with all that looks like a key of the vendor's (G: they begin with `sk_`) masked."""
-    return _LOOKS_LIKE_A_KEY.sub(_masked, text)
-
-
 def _masked(match: re.Match[str]) -> str:
     longest = _SHOWN_OF_MAGIC_KEY if match[1].startswith(MAGIC_PREFIX) else _SHOWN_CHARACTERS
     is_masked_already = match[2] is not None and len(match[1]) <= longest
     return match[0] if is_masked_already else mask_token(match[1])
 
 
-def mask_text(text: str, token: str | None) -> str:
-    """Return `text` with `token`, valid or not, and all that looks like a key masked."""
+def mask_text(text: str, token: str | None = None) -> str:
+    """Return `text` with `token`, valid or not, and everything that looks like a key (G: `sk_…`) masked."""
     text = _without(text, token)
-    return mask_keys(text) if "sk_" in text else text
+    return _LOOKS_LIKE_A_KEY.sub(_masked, text) if "sk_" in text else text
 
 
 def mask_url(url: str, token: str | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from mock_atoms.core.masking import TOKEN_PATTERN, mask_keys
+from mock_atoms.core.masking import TOKEN_PATTERN, mask_text
 
 Model = TypeVar("Model", bound=BaseModel)
 OBJECT_ID = r"^[0-9a-f]{24}$"
@@ -49,8 +49,8 @@ class ConfigError(ValueError):
     """
 
     def __init__(self, problem: str, pointer: str = "") -> None:
-        self.problem = mask_keys(" ".join(problem.split()))
-        self.pointer = mask_keys(pointer)
+        self.problem = mask_text(" ".join(problem.split()))
+        self.pointer = mask_text(pointer)
         super().__init__(f"{self.pointer}: {self.problem}" if pointer else self.problem)
 
 

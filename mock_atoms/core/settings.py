@@ -215,7 +215,7 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
-def options() -> dict[str, SettingInfo]:
+def setting_infos() -> dict[str, SettingInfo]:
     """Return the option of each field of `Settings`, by field name, in the order of the table."""
     return {
         name: option
@@ -257,11 +257,11 @@ def load_settings(flags: Mapping[str, object], environ: Mapping[str, str], confi
     origins: dict[str, str] = {}
     if config is not None:
         for key, value in _read_toml(config).items():
-            field = next((name for name in options() if flag_name(name) == f"--{key}"), None)
+            field = next((name for name in setting_infos() if flag_name(name) == f"--{key}"), None)
             if field is None:
                 raise ConfigError(f"{config}: {key}: no such setting; `mock-atoms serve --help` lists them")
             values[field], origins[field] = value, f"{config}: {key}"
-    for name in options():
+    for name in setting_infos():
         text = environ.get(variable_name(name), "")
         if text and not (name == "port" and text.startswith("tcp://")):
             values[name], origins[name] = text, variable_name(name)
@@ -281,7 +281,7 @@ def validate_settings(values: Mapping[str, object], origins: Mapping[str, str] |
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0])
-        known = options().get(name)
+        known = setting_infos().get(name)
         shown = "" if known is None or known.secret else f"{first['input']!r}: "
         raise ConfigError(f"{(origins or {}).get(name, name)}: {shown}{describe_error(first)}") from None
 

@@ -21,7 +21,7 @@ from pydantic import (
 from mock_atoms.contract.errors import error_body, error_headers
 from mock_atoms.contract.operations import NO_OPERATION, Operation
 from mock_atoms.contract.schemas import JSON_TYPE, render_json
-from mock_atoms.core.masking import TOKEN_PATTERN, mask_keys, mask_token
+from mock_atoms.core.masking import TOKEN_PATTERN, mask_text, mask_token
 from mock_atoms.core.parsing import MASKED_TOKEN, NOT_BLANK, StrictModel, parse_model
 from mock_atoms.core.tenancy import Tenant, digest_test_id, digest_token, is_digest_of_test_id, mask_test_id
 
@@ -344,7 +344,7 @@ def _in_short(connection: ConnectionFault) -> str:
 class Rule(StrictModel):
     """Whom to strike, how often, and with what."""
 
-    name: Annotated[str, Field(max_length=200), AfterValidator(mask_keys)] | None = None
+    name: Annotated[str, Field(max_length=200), AfterValidator(mask_text)] | None = None
     match: RuleMatch = RuleMatch()
     when: RuleSchedule = RuleSchedule()
     delay: Delay | None = None

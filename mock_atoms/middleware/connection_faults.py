@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mock_atoms.core.delays import CancellableWaiter, Outcome
+from mock_atoms.core.delays import CancellableWaiter, WaitResult
 from mock_atoms.faults.rules import ConnectionFault
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ class ConnectionFaultRunner:
             return
         if fault.kind == "hang":
             outcome, receive = await self._waiter.wait(
-                None if fault.ms is None else fault.ms / 1000, receive, keep=False
+                None if fault.ms is None else fault.ms / 1000, receive, keep_messages=False
             )
-            if outcome is Outcome.CLIENT_DISCONNECTED:
+            if outcome is WaitResult.CLIENT_DISCONNECTED:
                 return
         elif fault.kind == "truncate":
             await self._truncate(scope, receive, send)
@@ -91,7 +91,7 @@ class ConnectionFaultRunner:
         pieces = max(1, min(_PIECES, len(body)))
         for number in range(pieces):
             outcome, receive = await self._waiter.wait((fault.ms or 0) / 1000 / pieces, receive)
-            if outcome is Outcome.CLIENT_DISCONNECTED:
+            if outcome is WaitResult.CLIENT_DISCONNECTED:
                 return
             piece = body[len(body) * number // pieces : len(body) * (number + 1) // pieces]
             await send({"type": "http.response.body", "body": piece, "more_body": number < pieces - 1})

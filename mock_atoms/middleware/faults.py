@@ -5,7 +5,7 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms.contract.operations import find_operation
-from mock_atoms.core.delays import CancellableWaiter, Outcome
+from mock_atoms.core.delays import CancellableWaiter, WaitResult
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.faults.engine import FaultDecision, FaultEngine, FaultRequest
 from mock_atoms.faults.expressions import ExpressionError, RequestedFault, parse_prefer
@@ -46,9 +46,9 @@ class FaultMiddleware:
                 exchange.delay_ms = decision.delay_ms
                 if decision.delay_ms:
                     outcome, receive = await self._waiter.wait(decision.delay_ms / 1000, receive)
-                    if outcome is Outcome.CLIENT_DISCONNECTED:
+                    if outcome is WaitResult.CLIENT_DISCONNECTED:
                         return
-                    if outcome is Outcome.SHUTDOWN:
+                    if outcome is WaitResult.SHUTDOWN:
                         exchange.reason = SHUTTING_DOWN
                         await send_error(send, HTTPStatus.SERVICE_UNAVAILABLE, ["mock-atoms is shutting down"])
                         return

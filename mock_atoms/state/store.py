@@ -28,7 +28,7 @@ class TenantState:
         overlay: what it changed since; `None` where that is nothing.
         mark: what tells all that it holds from what it held before: another object after each change, see `hold`.
         used: when it was used last, see `recent.next_use`.
-        is_kept: whether it is what its store knows of the tenant still: all but what it holds may be changed in it
+        is_live: whether it is what its store knows of the tenant still: all but what it holds may be changed in it
             then, with nobody having to wait. Never so of a store that is elsewhere.
     """
 
@@ -39,7 +39,7 @@ class TenantState:
     changes: TenantChanges | None = None
     version: object = field(init=False, default_factory=object, compare=False)
     used: float = field(init=False, default=0.0, compare=False)
-    is_kept: bool = field(init=False, default=False, compare=False)
+    is_live: bool = field(init=False, default=False, compare=False)
 
     def hold(self, initial_data: InitialData | None, changes: TenantChanges | None) -> None:
         """Change what it holds."""
@@ -135,7 +135,7 @@ class MemoryStore:
         """Forget all tenants, or those of one token or of one test: they begin anew."""
         for state in self._tenants:
             if state.tenant.belongs_to(token_digest, test_digest):
-                self._tenants.drop(state.tenant.key)
+                self._tenants.remove(state.tenant.key)
                 self._size -= state.size
 
     async def states(self) -> list[TenantState]:
@@ -153,7 +153,7 @@ class MemoryStore:
             raise CapacityError(f"what tenants hold takes about {size} bytes, and {self._max_size} are kept at most")
         self._tenants.clear()
         for state in states[-self._max_tenants :]:
-            self._tenants.keep(state.tenant.key, state)
+            self._tenants.put(state.tenant.key, state)
         self._size = sum(state.size for state in self._tenants)
 
     def _state_of(self, tenant: Tenant) -> TenantState:
@@ -161,7 +161,7 @@ class MemoryStore:
         state = self._tenants.get(tenant.key)
         if state is None:
             state = TenantState(tenant)
-            self._tenants.keep(tenant.key, state)
+            self._tenants.put(tenant.key, state)
             if len(self._tenants) > self._max_tenants:
                 self._size -= self._tenants.evict().size
         else:

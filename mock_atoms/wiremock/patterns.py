@@ -7,7 +7,7 @@ from functools import partial
 from heapq import nsmallest
 from typing import Any, NamedTuple
 
-from mock_atoms.core.masking import mask_keys, mask_token, mask_url
+from mock_atoms.core.masking import mask_text, mask_token, mask_url
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.journal.credentials import CREDENTIAL_HEADERS, Credentials
 from mock_atoms.journal.journal import Entry
@@ -162,7 +162,7 @@ def _body_of(entry: Entry) -> list[str]:
 def _method(given: object) -> StrictModel:
     if isinstance(given, str):
         allowed = {"GET", "HEAD"} if given.upper() == "GET_OR_HEAD" else {given.upper()}
-        said = mask_keys(given)
+        said = mask_text(given)
         if given.upper() == "ANY":
             return StrictModel("method", "ANY", lambda entry: [entry.method], lambda _entry: True)
         return StrictModel(
@@ -175,7 +175,7 @@ def _method(given: object) -> StrictModel:
             wanted = operator == "oneOf"
             return StrictModel(
                 "method",
-                mask_keys(f"{operator} {', '.join(names)}"),
+                mask_text(f"{operator} {', '.join(names)}"),
                 lambda entry: [entry.method],
                 lambda entry: (entry.method.upper() in among) is wanted,
             )
@@ -257,7 +257,7 @@ def _named(field: str, name: str, operator: object, place: OperandContext, templ
         values = partial(_value_of, Entry.query, name)
     else:
         values = _path_values(template or "", name, here)
-    return _several(mask_keys(f"{field}.{name}"), operator, here, values)
+    return _several(mask_text(f"{field}.{name}"), operator, here, values)
 
 
 def _value_of(read: Callable[[Entry], dict[str, list[str]]], name: str, entry: Entry) -> list[str]:
@@ -296,14 +296,14 @@ def _part(field: str, matcher: Matcher, values: Callable[[Entry], list[str]]) ->
 
 def mask_pattern(given: Any, credentials: Credentials) -> Any:  # noqa: ANN401 - any JSON
     """Return a pattern that could be parsed as it may be shown: without a credential."""
-    shown = _each_text(given, mask_keys)
+    shown = _each_text(given, mask_text)
     for name, operator in (given.get("headers") or {}).items():
-        shown["headers"][mask_keys(name)] = _each_text(
+        shown["headers"][mask_text(name)] = _each_text(
             operator, partial(_shown_operand, name, credentials), _CREDENTIAL_FREE_OPERATORS
         )
     for name, operator in (given.get("cookies") or {}).items():
         if credentials.is_session_cookie(name):
-            shown["cookies"][mask_keys(name)] = _each_text(operator, mask_token, _CREDENTIAL_FREE_OPERATORS)
+            shown["cookies"][mask_text(name)] = _each_text(operator, mask_token, _CREDENTIAL_FREE_OPERATORS)
     return shown
 
 
@@ -317,7 +317,7 @@ def _each_text(given: Any, change: Callable[[str], str], unchanged: Container[st
         return change(given)
     if isinstance(given, dict):
         return {
-            mask_keys(key): _each_text(value, mask_keys if key in unchanged else change, unchanged)
+            mask_text(key): _each_text(value, mask_text if key in unchanged else change, unchanged)
             for key, value in given.items()
         }
     if isinstance(given, list):

@@ -15,7 +15,7 @@ import pytest
 import mock_atoms
 from mock_atoms import MockServer
 from mock_atoms.cli.main import main
-from mock_atoms.core.settings import flag_name, options, variable_name
+from mock_atoms.core.settings import flag_name, setting_infos, variable_name
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
@@ -36,7 +36,7 @@ def test_help_names_every_flag_with_its_variable(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit):
         run("serve", "--help")
     shown = " ".join(capsys.readouterr().out.split())
-    for name in options():
+    for name in setting_infos():
         assert flag_name(name) in shown
         assert variable_name(name) in shown
 

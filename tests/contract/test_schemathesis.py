@@ -1,6 +1,6 @@
 """The mock against an OpenAPI document: schemathesis asks for what it allows, and for what it does not.
 
-The document is ours. With MOCK_ATOMS_CONTRACT=/path/to/audience.openapi.yaml it is the vendor's own.
+The document is ours. With CONTRACT_DOCUMENT=/path/to/audience.openapi.yaml it is the vendor's own.
 """
 
 import copy
@@ -81,7 +81,7 @@ def ours() -> dict[str, Any]:
 
 def given() -> dict[str, Any]:
     """Return the document that the mock is held to."""
-    path = os.environ.get("MOCK_ATOMS_CONTRACT")
+    path = os.environ.get("CONTRACT_DOCUMENT")
     if not path:
         return ours()
     document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@ import asyncio
 
 from starlette.types import Message
 
-from mock_atoms.core.delays import CancellableWaiter, Outcome, ShutdownSignal
+from mock_atoms.core.delays import CancellableWaiter, ShutdownSignal, WaitResult
 
 REQUEST = {"type": "http.request", "body": b"", "more_body": False}
 GONE = {"type": "http.disconnect"}
@@ -30,22 +30,22 @@ class Client:
 
 def test_time_passes() -> None:
     outcome, _ = asyncio.run(CancellableWaiter(ShutdownSignal(), at_once).wait(1, Client(REQUEST).receive))
-    assert outcome is Outcome.ELAPSED
+    assert outcome is WaitResult.ELAPSED
 
 
 def test_a_client_that_goes_ends_it() -> None:
     for messages in ([GONE], [REQUEST, GONE], [{**REQUEST, "more_body": True}, GONE]):
         outcome, _ = asyncio.run(CancellableWaiter(ShutdownSignal(), never).wait(1, Client(*messages).receive))
-        assert outcome is Outcome.CLIENT_DISCONNECTED
+        assert outcome is WaitResult.CLIENT_DISCONNECTED
 
 
 def test_a_transport_that_repeats_the_request_is_not_taken_for_a_client_that_has_gone() -> None:
     outcome, _ = asyncio.run(CancellableWaiter(ShutdownSignal(), asyncio.sleep).wait(1, Client(*[REQUEST] * 9).receive))
-    assert outcome is Outcome.ELAPSED
+    assert outcome is WaitResult.ELAPSED
 
 
 def test_closing_ends_all_that_is_held_and_nothing_later() -> None:
-    async def run() -> list[Outcome]:
+    async def run() -> list[WaitResult]:
         shutdown_signal = ShutdownSignal()
         held = [
             asyncio.ensure_future(CancellableWaiter(shutdown_signal, never).wait(1, Client().receive)) for _ in range(3)
@@ -54,7 +54,7 @@ def test_closing_ends_all_that_is_held_and_nothing_later() -> None:
         shutdown_signal.notify()
         return [(await one)[0] for one in held]
 
-    assert asyncio.run(run()) == [Outcome.SHUTDOWN] * 3
+    assert asyncio.run(run()) == [WaitResult.SHUTDOWN] * 3
 
 
 def test_what_was_read_meanwhile_is_read_again() -> None:
@@ -71,7 +71,9 @@ def test_what_was_read_meanwhile_is_read_again() -> None:
 def test_what_is_not_to_be_kept_is_read_and_forgotten() -> None:
     async def run() -> str:
         client = Client({**REQUEST, "body": b"a"})
-        _, receive = await CancellableWaiter(ShutdownSignal(), asyncio.sleep).wait(0.01, client.receive, keep=False)
+        _, receive = await CancellableWaiter(ShutdownSignal(), asyncio.sleep).wait(
+            0.01, client.receive, keep_messages=False
+        )
         client.messages.append(GONE)
         return str((await receive())["type"])
 

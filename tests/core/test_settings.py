@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from mock_atoms.core.parsing import ConfigError
-from mock_atoms.core.settings import Settings, flag_name, load_settings, options, variable_name
+from mock_atoms.core.settings import Settings, flag_name, load_settings, setting_infos, variable_name
 
 
 def test_the_defaults_are_those_of_the_table() -> None:
@@ -14,7 +14,7 @@ def test_the_defaults_are_those_of_the_table() -> None:
 
 
 def test_every_field_has_a_flag_and_a_variable() -> None:
-    assert set(options()) == set(Settings.model_fields)
+    assert set(setting_infos()) == set(Settings.model_fields)
     assert (flag_name("base_path"), variable_name("base_path")) == ("--base-path", "MOCK_ATOMS_BASE_PATH")
     assert (flag_name("fault"), variable_name("fault")) == ("--fault", "MOCK_ATOMS_FAULT")
     assert (flag_name("cors_origin"), variable_name("cors_origin")) == ("--cors-origin", "MOCK_ATOMS_CORS_ORIGIN")

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 import mock_atoms
-from mock_atoms.core.settings import Settings, load_settings, options, variable_name
+from mock_atoms.core.settings import Settings, load_settings, setting_infos, variable_name
 from tests.snippets import ROOT, commands, snippets
 
 GITHUB, GITLAB = ".github/workflows/tests.yml", ".gitlab-ci.yml"
@@ -126,7 +126,7 @@ def test_the_settings_that_recipes_give_are_accepted() -> None:
 
 
 def test_every_variable_that_is_named_is_one_of_the_mock() -> None:
-    known = {variable_name(name) for name in options()}
+    known = {variable_name(name) for name in setting_infos()}
     named = set(re.findall(r"MOCK_ATOMS_\w+", DOCUMENT))
     assert named
     assert named <= known

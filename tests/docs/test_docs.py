@@ -17,7 +17,7 @@ import yaml
 
 import mock_atoms
 from mock_atoms.contract.schemas import JSON_TYPE
-from mock_atoms.core.settings import Settings, flag_name, options, variable_name
+from mock_atoms.core.settings import Settings, flag_name, setting_infos, variable_name
 from mock_atoms.data.fixture_files import read_file
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.journal.access_log import TextFormatter
@@ -170,18 +170,18 @@ def test_the_short_table_of_the_benchmarks_is_that_of_their_results() -> None:
 
 def setting_row(name: str) -> str:
     default = Settings.model_fields[name].default
-    if options()[name].default:
-        shown = options()[name].default
+    if setting_infos()[name].default:
+        shown = setting_infos()[name].default
     elif default in DEFAULTS:
         shown = DEFAULTS[default]
     else:
         shown = f"`{', '.join(default) if isinstance(default, tuple) else default}`"
-    return f"| `{flag_name(name)}` | `{variable_name(name)}` | {shown} | {options()[name].help} |"
+    return f"| `{flag_name(name)}` | `{variable_name(name)}` | {shown} | {setting_infos()[name].help} |"
 
 
 def test_the_table_of_settings_is_that_of_the_code() -> None:
     rows = re.findall(r"^\| `--.*$", README, re.MULTILINE)
-    assert rows == [setting_row(name) for name in options()]
+    assert rows == [setting_row(name) for name in setting_infos()]
 
 
 def test_readme_tells_of_every_command() -> None:
