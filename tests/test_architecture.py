@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import mock_atoms
-from tests.snippets import ROOT
+from tests.helpers.snippets import ROOT
 
 PACKAGE = Path(mock_atoms.__file__).parent
 MODULES = sorted(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mock_atoms import Settings, create_app
 from mock_atoms.contract.schemas import JSON_TYPE
-from tests.asgi import bearer, call
+from tests.helpers.asgi import bearer_pairs, call
 
 APP = create_app(Settings())
 HEADER_NAMES = st.sampled_from([b"authorization", b"cookie", b"accept", b"content-type", b"x-request-id", b"origin"])
@@ -47,7 +47,7 @@ def test_no_line_of_the_log_has_a_whole_token(
     caplog.clear()
     path = f"/atoms/v1/{rest}{token * repeated}"
     with caplog.at_level(logging.DEBUG):
-        call(APP, path, bearer(token))
+        call(APP, path, bearer_pairs(token))
         call(APP, path, [(b"cookie", b"session=" + quote(token).encode())])
     lines = [record.getMessage() for record in caplog.records if record.name == "mock_atoms"]
     assert len(lines) == 2

@@ -18,7 +18,7 @@ import yaml
 
 from mock_atoms import MockServer
 from tests.container.engine import IMAGE, ROOT, docker, wait_until_healthy
-from tests.snippets import commands, snippets
+from tests.helpers.snippets import commands, snippets
 
 BLOCKS = [snippet for snippet in snippets() if snippet.document == "ci.md"]
 RECIPES = {block.word: block.text for block in BLOCKS if block.language != "console"}

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from tests.snippets import ROOT, commands, run, snippets
+from tests.helpers.snippets import ROOT, commands, run, snippets
 
 
 def test_the_docker_commands_work_as_written() -> None:

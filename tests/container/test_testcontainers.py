@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from mock_atoms import ControlError, MockAtomsContainer
-from tests.snippets import Snippet, snippets
+from tests.helpers.snippets import Snippet, snippets
 
 SHOWN = [snippet for snippet in snippets() if (snippet.language, snippet.word) == ("python", "container")]
 ACME = {"Authorization": "Bearer sk_acme"}

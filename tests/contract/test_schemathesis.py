@@ -29,7 +29,7 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.openapi.checks import UseAfterFree
 
 from mock_atoms import MockServer, create_app
-from tests.asgi import call
+from tests.helpers.asgi import call
 
 Case = schemathesis.Case[Any]
 TOKEN = "sk_acme.schemathesis"

@@ -16,7 +16,7 @@ from mock_atoms.core.tenancy import caller_for
 from mock_atoms.faults import rulebook
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.store import MemoryStore
-from tests.asgi import Answer, bearer, call
+from tests.helpers.asgi import AsgiResponse, bearer_pairs, call
 
 ACME = {"Authorization": "Bearer sk_acme"}
 
@@ -446,7 +446,7 @@ def test_a_client_that_goes_while_it_sends_leaves_no_trace(
 def test_a_state_that_is_too_much_changes_nothing() -> None:
     app = create_app(mock=MockAtoms(Settings(), store=MemoryStore(max_size=11_000)))
 
-    def put(state: dict[str, Any]) -> Answer:
+    def put(state: dict[str, Any]) -> AsgiResponse:
         headers = [(b"content-type", b"application/json")]
         return call(app, "/__admin/state", headers, "PUT", body=json.dumps(state).encode())
 
@@ -458,11 +458,11 @@ def test_a_state_that_is_too_much_changes_nothing() -> None:
 
 def test_a_token_keeps_all_out_but_from_health() -> None:
     app = admin_app(MockAtoms(Settings(admin_token="secret-1", host="0.0.0.0")))
-    for headers in ([], bearer("secret-2"), bearer("secret-12"), [(b"authorization", b"Basic secret-1")]):
+    for headers in ([], bearer_pairs("secret-2"), bearer_pairs("secret-12"), [(b"authorization", b"Basic secret-1")]):
         refused = call(app, "/__admin/faults", headers)
         assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
         assert b"secret-1" not in refused.body
-    assert call(app, "/__admin/faults", bearer("secret-1")).status == 200
+    assert call(app, "/__admin/faults", bearer_pairs("secret-1")).status == 200
     assert call(app, "/__admin/health").status == 200
 
 
@@ -518,7 +518,7 @@ def test_a_page_that_is_named_may_ask_first_and_read_the_answer() -> None:
     origin = (b"origin", b"https://named.test")
     asked = [origin, (b"access-control-request-method", b"PUT"), (b"access-control-request-headers", b"authorization")]
     assert call(app, "/__admin/state", asked, "OPTIONS").status == 200
-    answer = call(app, "/__admin/state", [origin, *bearer("secret-1")])
+    answer = call(app, "/__admin/state", [origin, *bearer_pairs("secret-1")])
     assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, "https://named.test")
     foreign = [(b"origin", b"https://other.test"), *asked[1:]]
     assert call(app, "/__admin/state", foreign, "OPTIONS").status == 400

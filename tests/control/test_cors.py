@@ -8,7 +8,7 @@ import mock_atoms
 from mock_atoms import MockServer, Settings
 from mock_atoms.control.app import admin_app
 from mock_atoms.mock import MockAtoms
-from tests.asgi import call
+from tests.helpers.asgi import call
 
 
 def test_health_needs_no_token_and_says_what_runs() -> None:

@@ -18,7 +18,7 @@ import yaml
 
 import mock_atoms
 from mock_atoms.core.settings import Settings, load_settings, setting_infos, variable_name
-from tests.snippets import ROOT, commands, snippets
+from tests.helpers.snippets import ROOT, commands, snippets
 
 GITHUB, GITLAB = ".github/workflows/tests.yml", ".gitlab-ci.yml"
 COMPOSE, MAKE = "compose.yaml", "Makefile"

@@ -1,6 +1,6 @@
 """docs/clients.md shows the programs of tests/clients whole, as they are run there."""
 
-from tests.snippets import ROOT, snippets
+from tests.helpers.snippets import ROOT, snippets
 
 FOLDER = ROOT / "tests" / "clients"
 LANGUAGES = {

@@ -23,7 +23,7 @@ from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.journal.access_log import TextFormatter
 from mock_atoms.testing.pytest_plugin import what_was_sent
 from mock_atoms.testing.server import MockServer
-from tests.snippets import DOCUMENTS, ROOT, Snippet, commands, run, snippets
+from tests.helpers.snippets import DOCUMENTS, ROOT, Snippet, commands, run, snippets
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FIDELITY = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")

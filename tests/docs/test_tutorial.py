@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.snippets import ROOT, commands, snippets
+from tests.helpers.snippets import ROOT, commands, snippets
 
 
 def test_the_tutorial_goes_as_shown(tmp_path: Path) -> None:

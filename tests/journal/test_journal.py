@@ -21,7 +21,7 @@ from mock_atoms.middleware import recording
 from mock_atoms.middleware.identify import IdentifyMiddleware
 from mock_atoms.middleware.recording import RecordingMiddleware
 from mock_atoms.mock import MockAtoms
-from tests.asgi import bearer, call
+from tests.helpers.asgi import bearer_pairs, call
 
 LIST = "/atoms/v1/audience"
 ACME = {"Authorization": "Bearer sk_acme"}
@@ -115,7 +115,7 @@ def test_times_are_those_of_the_injected_clocks() -> None:
     seconds = iter([10.0, 10.0, 10.25, 10.5, 99.0])
     mock = MockAtoms(Settings(), lambda: next(seconds), lambda: datetime(2026, 1, 2, 3, 4, 5, 6000, tzinfo=UTC))
     app = create_app(mock=mock)
-    call(app, LIST, bearer("sk_acme"))
+    call(app, LIST, bearer_pairs("sk_acme"))
     event = json.loads(call(app, "/__admin/requests").body)["requests"][0]
     assert event["request"]["loggedDate"] == 1767323045006
     assert event["request"]["loggedDateString"] == "2026-01-02T03:04:05.006Z"
@@ -162,7 +162,7 @@ def observed(app_reads: bool, messages: Sequence[Message], patience: float = 20)
     async def send(_message: Message) -> None:
         pass
 
-    headers = [*bearer("sk_acme"), (b"content-length", b"9")]
+    headers = [*bearer_pairs("sk_acme"), (b"content-length", b"9")]
     scope = {"type": "http", "method": "POST", "path": LIST, "headers": headers}
     asyncio.run(IdentifyMiddleware(RecordingMiddleware(app, mock, patience), mock)(scope, receive, send))
     (entry,) = mock.journal
@@ -197,7 +197,7 @@ def test_an_entry_is_whole_before_the_last_byte_is_sent() -> None:
     async def send(_message: Message) -> None:
         ended.append([entry.ending for entry in mock.journal])
 
-    scope = {"type": "http", "method": "GET", "path": LIST, "query_string": b"", "headers": bearer("sk_acme")}
+    scope = {"type": "http", "method": "GET", "path": LIST, "query_string": b"", "headers": bearer_pairs("sk_acme")}
     asyncio.run(create_app(mock=mock)(scope, at_an_end, send))  # type: ignore[arg-type] # an ASGI callable is a coroutine function
     assert ended == [[None], ["answered"]]
 

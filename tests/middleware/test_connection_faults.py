@@ -18,7 +18,7 @@ from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.middleware.connection_faults import NoConnectionError
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.server import Server, listen
-from tests.snippets import ROOT
+from tests.helpers.snippets import ROOT
 
 Loop = Literal["asyncio", "uvloop"]
 LOOPS: list[asyncio.AbstractEventLoop] = []

@@ -23,7 +23,7 @@ from mock_atoms.middleware.faults import FaultMiddleware
 from mock_atoms.middleware.identify import IdentifyMiddleware
 from mock_atoms.middleware.recording import RecordingMiddleware
 from mock_atoms.mock import MockAtoms
-from tests.asgi import bearer, call
+from tests.helpers.asgi import bearer_pairs, call
 
 ACME = {"Authorization": "Bearer sk_acme"}
 
@@ -187,7 +187,7 @@ def test_a_delay_holds_the_answer_back(expression: str, slept: list[float], stat
         CancellableWaiter(mock.shutdown_signal, sleep),
     )
     app_outside = IdentifyMiddleware(RecordingMiddleware(app, mock), mock)
-    answer = call(app_outside, "/atoms/v1/audience", bearer("sk_acme"))
+    answer = call(app_outside, "/atoms/v1/audience", bearer_pairs("sk_acme"))
     assert (seconds, answer.status, answer.headers.get("x-mock-atoms-fault")) == (slept, status, mark)
 
 
@@ -195,7 +195,7 @@ def test_over_its_limit_a_tenant_gets_the_documented_429_and_is_let_in_again() -
     moments = iter([1000.0, 1000.1, 1000.2, 1001.2])
     mock = MockAtoms(Settings(), now=lambda: datetime.fromtimestamp(next(moments), UTC))
     app = create_app(mock=mock)
-    answers = [call(app, "/atoms/v1/audience", bearer("sk_mock_limit2.mine")) for _ in range(4)]
+    answers = [call(app, "/atoms/v1/audience", bearer_pairs("sk_mock_limit2.mine")) for _ in range(4)]
     assert [answer.status for answer in answers] == [200, 200, 429, 200]
     refused = answers[2]
     assert json.loads(refused.body)["code"] == "RATE_LIMIT_EXCEEDED"
@@ -207,17 +207,17 @@ def test_over_its_limit_a_tenant_gets_the_documented_429_and_is_let_in_again() -
 def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
     app = create_app(Settings())
     with caplog.at_level(logging.INFO, "mock_atoms"):
-        call(app, "/atoms/v1/audience", bearer("sk_verysecret"))
-        call(app, "/atoms/v1/audience", [*bearer("sk_verysecret"), (b"prefer", b"code=503")])
+        call(app, "/atoms/v1/audience", bearer_pairs("sk_verysecret"))
+        call(app, "/atoms/v1/audience", [*bearer_pairs("sk_verysecret"), (b"prefer", b"code=503")])
         call(app, "/atoms/v1/audience")
-        call(app, "/atoms/v1/sk_verysecret/x", bearer("sk_verysecret"), raw_path=b"/atoms/v1/sk%5Fverysecret/x")
-        call(app, "/audience", bearer("sk_verysecret"))
-        call(app, "/atoms/v1/sk_mock_revoked.verysecret", bearer("sk_mock_revoked.verysecret"))
-        call(app, "/atoms/v1/x", bearer("secret%41token"), raw_path=b"/atoms/v1/secret%41token/secret%2541token")
+        call(app, "/atoms/v1/sk_verysecret/x", bearer_pairs("sk_verysecret"), raw_path=b"/atoms/v1/sk%5Fverysecret/x")
+        call(app, "/audience", bearer_pairs("sk_verysecret"))
+        call(app, "/atoms/v1/sk_mock_revoked.verysecret", bearer_pairs("sk_mock_revoked.verysecret"))
+        call(app, "/atoms/v1/x", bearer_pairs("secret%41token"), raw_path=b"/atoms/v1/secret%41token/secret%2541token")
         call(app, "/atoms/v1/sk_verysecret/x", [(b"authorization", b"Token sk_verysecret")])
-        call(app, "/atoms/v1/audiences/a", bearer("a"))
-        call(app, "/atoms/v1/audience", bearer("sk_mock_500.mine"))
-        call(app, "/atoms/v1/audience", bearer("sk_mock_500.mine"))
+        call(app, "/atoms/v1/audiences/a", bearer_pairs("a"))
+        call(app, "/atoms/v1/audience", bearer_pairs("sk_mock_500.mine"))
+        call(app, "/atoms/v1/audience", bearer_pairs("sk_mock_500.mine"))
     label = "sk_ver…#38c9cb"
     shown = [(record.levelname, record.getMessage().split("ms ")) for record in caplog.records]
     assert [(level, line[0].rsplit(" ", 1)[0], line[1]) for level, line in shown] == [
@@ -243,7 +243,8 @@ def test_a_json_log_has_the_same_facts(caplog: pytest.LogCaptureFixture) -> None
     app = create_app(Settings())
     with caplog.at_level(logging.INFO, "mock_atoms"):
         answers = [
-            call(app, "/atoms/v1/sk_verysecret", [*bearer("sk_verysecret"), (b"prefer", b"code=503")]) for _ in range(2)
+            call(app, "/atoms/v1/sk_verysecret", [*bearer_pairs("sk_verysecret"), (b"prefer", b"code=503")])
+            for _ in range(2)
         ]
     entry = json.loads(JsonFormatter().format(caplog.records[1]))
     assert entry.pop("id") == answers[1].headers["x-request-id"]
@@ -295,7 +296,7 @@ def test_a_magic_key_that_means_nothing_is_told_of(
 
 def test_a_fixture_file_may_name_a_key_that_looks_like_a_magic_one(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"tokens": ["sk_mock_mine"], "audiences": []}')
-    answer = call(create_app(Settings(fixtures=tmp_path)), "/atoms/v1/audience", bearer("sk_mock_mine"))
+    answer = call(create_app(Settings(fixtures=tmp_path)), "/atoms/v1/audience", bearer_pairs("sk_mock_mine"))
     assert "x-mock-atoms-reason" not in answer.headers
 
 
@@ -343,7 +344,7 @@ def test_a_client_that_goes_while_it_waits_is_one_line_of_the_log(caplog: pytest
         async def send(message: Message) -> None:
             sent.append(message)
 
-        headers = [*bearer("sk_acme"), (b"prefer", b"delay=600000, code=500")]
+        headers = [*bearer_pairs("sk_acme"), (b"prefer", b"delay=600000, code=500")]
         scope = {"type": "http", "method": "GET", "path": "/atoms/v1/audience", "headers": headers}
         await create_app()(scope, receive, send)
         return sent
@@ -357,13 +358,13 @@ def test_a_client_that_goes_while_it_waits_is_one_line_of_the_log(caplog: pytest
 
 def test_a_rule_may_write_the_request_id_but_none_of_our_marks() -> None:
     rule = {"respond": {"status": 500, "headers": {"X-Request-Id": "mine"}}}
-    answer = call(create_app(Settings(fault=(rule,))), "/atoms/v1/audience", bearer("sk_acme"))
+    answer = call(create_app(Settings(fault=(rule,))), "/atoms/v1/audience", bearer_pairs("sk_acme"))
     assert answer.headers["x-request-id"] == "mine"
     assert answer.headers["x-mock-atoms-fault"] == "fault-1"
 
 
 def test_head_has_no_body_whoever_serves() -> None:
-    headers = bearer("sk_acme")
+    headers = bearer_pairs("sk_acme")
     for extra in ([], [(b"prefer", b"code=500")]):
         assert call(create_app(), "/atoms/v1/audience", [*headers, *extra], "HEAD").body == b""
 

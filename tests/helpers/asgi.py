@@ -1,4 +1,4 @@
-"""Calls an ASGI application directly, with requests that no HTTP client would send."""
+"""Requests to an ASGI application without a socket, including those that no HTTP client would send."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from starlette.types import ASGIApp, Message
 
 
-class Answer(NamedTuple):
+class AsgiResponse(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
@@ -20,8 +20,9 @@ def call(
     method: str = "GET",
     *,
     raw_path: bytes | None = None,
+    query: bytes = b"",
     body: bytes = b"",
-) -> Answer:
+) -> AsgiResponse:
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -30,25 +31,26 @@ def call(
         "path": path,
         "raw_path": raw_path,
         "root_path": "",
-        "query_string": b"",
+        "query_string": query,
         "headers": list(headers),
         "scheme": "http",
         "server": ("127.0.0.1", 80),
         "client": ("127.0.0.1", 1),
     }
-    sent: list[Message] = []
+    messages: list[Message] = []
 
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Message) -> None:
-        sent.append(message)
+        messages.append(message)
 
     asyncio.run(app(scope, receive, send))  # type: ignore[arg-type] # an ASGI callable is a coroutine function
-    start, *bodies = sent
-    lines = {name.decode(): value.decode() for name, value in start["headers"]}
-    return Answer(start["status"], lines, b"".join(part["body"] for part in bodies))
+    start, *rest = messages
+    response_headers = {name.decode(): value.decode() for name, value in start["headers"]}
+    return AsgiResponse(start["status"], response_headers, b"".join(message.get("body", b"") for message in rest))
 
 
-def bearer(token: str) -> list[tuple[bytes, bytes]]:
+def bearer_pairs(token: str) -> list[tuple[bytes, bytes]]:
+    """Return the `Authorization` header of `token` as ASGI has it."""
     return [(b"authorization", f"Bearer {token}".encode())]
