@@ -2,7 +2,6 @@
 
 import re
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fastapi import Request, Response
 
@@ -24,6 +23,7 @@ from mock_atoms.contract.schemas import (
     MembersResponse,
     SearchResponse,
 )
+from mock_atoms.core.http_text import parse_query
 from mock_atoms.state.audiences import AudienceRepositories
 
 _DEFAULT_PAGE_SIZE = 5
@@ -171,11 +171,7 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
 
 def _query(request: Request) -> dict[str, list[str]]:
     """Return the parameters of the query string, each with all that was given for it."""
-    parameters: dict[str, list[str]] = {}
-    text: str = request.scope["query_string"].decode("latin-1")
-    for name, value in parse_qsl(text, keep_blank_values=True):
-        parameters.setdefault(name, []).append(value)
-    return parameters
+    return parse_query(request.scope["query_string"].decode("latin-1"))
 
 
 def _number(query: dict[str, list[str]], name: str, default: int) -> int:

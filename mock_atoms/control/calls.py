@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field
 from starlette.requests import ClientDisconnect, Request
@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mock_atoms.core.http_text import parse_query
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.parsing import NOT_BLANK, ConfigError, StrictModel, parse_json, parse_model
 from mock_atoms.core.settings import Settings, Token, is_loopback
@@ -105,13 +106,13 @@ class Parameters:
     def __init__(self, request: Request, *known: str) -> None:
         self._values: dict[str, str] = {}
         query: str = request.scope["query_string"].decode("latin-1")
-        for name, value in parse_qsl(query, keep_blank_values=True):
+        for name, values in parse_query(query).items():
             if name not in known:
                 there_are = f"there are {', '.join(known)}" if known else "this call has none"
                 raise self.wrong(name, f"no such parameter; {there_are}")
-            if name in self._values:
+            if len(values) > 1:
                 raise self.wrong(name, "it stands twice")
-            self._values[name] = value
+            self._values[name] = values[0]
 
     def text(self, name: str) -> str | None:
         """Return a parameter, `None` where it is not there."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from urllib.parse import unquote
 
+from mock_atoms.core.http_text import decode_text, parse_cookies
 from mock_atoms.core.masking import MAGIC_PREFIX, TOKEN_PATTERN, mask_text, mask_token
 
 REVOKED = "revoked"
@@ -162,24 +163,15 @@ def _credentials(headers: Sequence[tuple[bytes, bytes]], session_cookie: str) ->
 
 
 def _test_id(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
-    return next((decode_header(value) for name, value in headers if name == TEST_ID_HEADER), None)
-
-
-def decode_header(value: bytes) -> str:
-    """Return a header's value as text: UTF-8 where it is that, else Latin-1."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
+    return next((decode_text(value) for name, value in headers if name == TEST_ID_HEADER), None)
 
 
 def _cookie(headers: Sequence[tuple[bytes, bytes]], wanted: str) -> str | None:
-    """Return the first usable value of cookie `wanted`, percent-decoded as Express does."""
-    for name, value in headers:
-        if name == b"cookie":
-            for pair in value.decode("latin-1").split(";"):
-                key, _, text = pair.partition("=")
-                token = unquote(text.strip().strip('"'))
-                if key.strip() == wanted and _TOKEN.fullmatch(token):
+    """Return the first valid token in a cookie named `wanted`, percent-decoded as Express does."""
+    for header_name, header in headers:
+        if header_name == b"cookie":
+            for name, value in parse_cookies(header.decode("latin-1")):
+                token = unquote(value)
+                if name == wanted and _TOKEN.fullmatch(token):
                     return token
     return None

@@ -1,12 +1,12 @@
 """Credentials in headers: how they are kept, masked, and how a real one is told all the same."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from urllib.parse import unquote
 
+from mock_atoms.core.http_text import decode_text, parse_cookies
 from mock_atoms.core.masking import mask_text, mask_token
-from mock_atoms.core.tenancy import decode_header
 
 CREDENTIAL_HEADERS = {"authorization", "proxy-authorization", "x-api-key", "api-key"}
 """Headers whose value is a secret, by lower-case name."""
@@ -47,7 +47,7 @@ class Credentials:
         secrets = set() if token is None else {self.digest(token)}
         shown = []
         for raw_name, raw_value in headers:
-            name, value = raw_name.decode("latin-1"), decode_header(raw_value).strip(" \t")
+            name, value = raw_name.decode("latin-1"), decode_text(raw_value).strip(" \t")
             secrets |= self.secrets_in(name, value)
             shown.append((name, self.mask_header(name, value, token)))
         return tuple(shown), frozenset(secrets)
@@ -57,7 +57,11 @@ class Credentials:
         if name.lower() in CREDENTIAL_HEADERS:
             return frozenset({self.digest(_secret_in(value))})
         if name.lower() == "cookie":
-            return frozenset(map(self.digest, self._session_values(value)))
+            return frozenset(
+                self.digest(unquote(secret))
+                for cookie, secret in parse_cookies(value)
+                if self.is_session_cookie(cookie)
+            )
         return frozenset()
 
     def mask_header(self, name: str, value: str, token: str | None = None) -> str:
@@ -73,17 +77,8 @@ class Credentials:
         return name == self._session_cookie
 
     def _mask_cookie(self, pair: str, token: str | None) -> str:
-        name, equals, value = pair.partition("=")
+        name, _, value = pair.partition("=")
         if self.is_session_cookie(name.strip()) and value.strip():
-            return f"{name}={mask_token(_cookie_text(value))}"
-        return mask_text(f"{name}{equals}{value}", token)
-
-    def _session_values(self, line: str) -> Iterator[str]:
-        for pair in line.split(";"):
-            name, _, value = pair.partition("=")
-            if self.is_session_cookie(name.strip()):
-                yield _cookie_text(value)
-
-
-def _cookie_text(value: str) -> str:
-    return unquote(value.strip().strip('"'))
+            ((_, secret),) = parse_cookies(pair)
+            return f"{name}={mask_token(unquote(secret))}"
+        return mask_text(pair, token)

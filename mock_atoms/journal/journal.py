@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import parse_qsl
 
-from mock_atoms.core.tenancy import Tenant, decode_header, digest_test_id, digest_token
+from mock_atoms.core.http_text import decode_text, parse_cookies, parse_query
+from mock_atoms.core.tenancy import Tenant, digest_test_id, digest_token
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import UNROUTED
 
@@ -162,7 +162,7 @@ class Entry:
     @property
     def text(self) -> str:
         """The body as text: UTF-8 where it is that, else Latin-1."""
-        return decode_header(self.body)
+        return decode_text(self.body)
 
     @property
     def duration_ms(self) -> float | None:
@@ -171,12 +171,12 @@ class Entry:
 
     def query(self) -> dict[str, list[str]]:
         """Return the values of each query parameter, decoded."""
-        return _gather(parse_qsl(self.head.url.partition("?")[2], keep_blank_values=True))
+        return parse_query(self.head.url.partition("?")[2])
 
     def form(self) -> dict[str, list[str]]:
         """Return the values of each parameter of a form that was sent."""
         if any(value.lower().startswith(FORM_TYPE) for value in self.header("content-type")):
-            return _gather(parse_qsl(self.text, keep_blank_values=True))
+            return parse_query(self.text)
         return {}
 
     def header(self, name: str) -> list[str]:
@@ -186,8 +186,11 @@ class Entry:
 
     def cookies(self) -> dict[str, list[str]]:
         """Return the values of each cookie."""
-        pairs = (pair.partition("=") for line in self.header("cookie") for pair in line.split(";"))
-        return _gather((name.strip(), value.strip().strip('"')) for name, equals, value in pairs if equals)
+        cookies: dict[str, list[str]] = {}
+        for header in self.header("cookie"):
+            for name, value in parse_cookies(header):
+                cookies.setdefault(name, []).append(value)
+        return cookies
 
     def response_headers(self) -> list[tuple[str, str]]:
         """Return names, in lower case, and values of the answer's headers."""
@@ -199,13 +202,6 @@ class Entry:
     def response_header(self, name: str) -> str | None:
         """Return the value of the answer's header `name`, lower-case."""
         return next((value for key, value in self.response_headers() if key == name), None)
-
-
-def _gather(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    values: dict[str, list[str]] = {}
-    for name, value in pairs:
-        values.setdefault(name, []).append(value)
-    return values
 
 
 class Journal:

@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
+
+from mock_atoms.core.http_text import parse_query
 
 if TYPE_CHECKING:
     from smallestai.environment import SmallestAIEnvironment
@@ -450,9 +452,6 @@ def _problem(method: str, path: str, status: int, text: str) -> str:
 
 def _recorded(request: Mapping[str, Any]) -> RecordedRequest:
     path, _, query = request["url"].partition("?")
-    values: dict[str, list[str]] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        values.setdefault(name, []).append(value)
     headers: dict[str, str] = {}
     for name, given in request["headers"].items():
         headers[name.lower()] = given if isinstance(given, str) else ", ".join(given)
@@ -461,7 +460,7 @@ def _recorded(request: Mapping[str, Any]) -> RecordedRequest:
         id=ours["id"],
         method=request["method"],
         path=path,
-        query=values,
+        query=parse_query(query),
         headers=headers,
         body=b64decode(request["bodyAsBase64"]),
         body_size=ours["bodySize"],
