@@ -1,5 +1,6 @@
 """The whole application: `create_app` wires it, around the state that `MockAtoms` owns."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 
@@ -15,7 +16,7 @@ from mock_atoms.contract.errors import ApiError, error_body, error_headers
 from mock_atoms.contract.operations import find_operation
 from mock_atoms.control.calls import PREFIX
 from mock_atoms.core.delays import CancellableWaiter
-from mock_atoms.core.settings import Settings
+from mock_atoms.core.settings import Settings, load_settings
 from mock_atoms.journal.exchange import SCOPE_KEY, Exchange
 from mock_atoms.middleware.cors import CorsMiddleware
 from mock_atoms.middleware.express import ExpressMiddleware, not_found
@@ -124,13 +125,13 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     """Return the ASGI application of one mock server, for uvicorn or for an in-process transport.
 
     Args:
-        settings: its settings; the defaults where none are given.
-        mock: its state, where the caller wants to keep hold of it; made from `settings` otherwise.
+        settings: its settings; read from the environment if neither `settings` nor `mock` is passed.
+        mock: its state, if the caller needs it; created from `settings` by default.
 
     Raises:
-        ConfigError: a fault or a fixture file cannot be used.
+        ConfigError: a setting, a fault or a fixture file is invalid.
     """
-    mock = mock or MockAtoms(settings or Settings())
+    mock = mock or MockAtoms(settings or load_settings({}, os.environ))
     origins = mock.settings.cors_origin
     routes = vendor_app(mock.repositories)
     vendor: ASGIApp = ExpressMiddleware(routes)

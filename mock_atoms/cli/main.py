@@ -64,16 +64,15 @@ def main(args: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
     Raises:
         SystemExit: from argparse, after `--help`, `--version` or a wrong flag.
     """
-    given = _parser().parse_args(args)
-    flags = vars(given)
+    arguments = _parser().parse_args(args)
+    flags = vars(arguments)
     try:
-        config = flags.get("config") or environ.get(f"{ENV_PREFIX}CONFIG") or None
-        settings = load_settings(flags, environ, Path(config) if config else None)
-        match given.command:
+        settings = load_settings(flags, environ, Path(arguments.config) if arguments.config else None)
+        match arguments.command:
             case "serve":
                 return _serve(settings, out, err)
             case "fixtures":
-                return _fixtures(settings, given.token, out, err)
+                return _fixtures(settings, arguments.token, out, err)
             case "openapi":
                 return _openapi(settings, out)
             case _:

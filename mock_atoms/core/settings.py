@@ -248,13 +248,16 @@ def load_settings(flags: Mapping[str, object], environ: Mapping[str, str], confi
         flags: values by field name; `None` means that the flag was not given.
         environ: the process environment. A variable that is empty counts as unset, and so does the
             `tcp://…` that Kubernetes puts into `MOCK_ATOMS_PORT` beside a service named mock-atoms.
-        config: a TOML file whose keys are the names of the flags, without the dashes before them.
+        config: a TOML file whose keys are the flags without their dashes; `MOCK_ATOMS_CONFIG` by default.
 
     Raises:
         ConfigError: a value cannot be used, or the file cannot be read.
     """
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
+    variable = environ.get(f"{ENV_PREFIX}CONFIG")
+    if config is None and variable:
+        config = Path(variable)
     if config is not None:
         for key, value in _read_toml(config).items():
             field = next((name for name in setting_infos() if flag_name(name) == f"--{key}"), None)

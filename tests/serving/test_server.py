@@ -12,6 +12,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from queue import Queue
 
 import httpx
@@ -46,6 +47,26 @@ def running(*args: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 def test_the_ready_line_comes_once_connections_are_accepted() -> None:
     with running() as (_, url):
         assert httpx.get(f"{url}/audience", headers=ACME).status_code == 200
+
+
+def test_the_uvicorn_factory_reads_the_environment(tmp_path: Path) -> None:
+    config = tmp_path / "mock.toml"
+    config.write_text('fault = ["503"]\n')
+    environ = {**os.environ, "MOCK_ATOMS_BASE_PATH": "/from-environment", "MOCK_ATOMS_CONFIG": str(config)}
+    with listen("127.0.0.1", 0)[0] as listener:
+        descriptor = listener.fileno()
+        command = [sys.executable, "-m", "uvicorn", "--factory", "mock_atoms:create_app", "--fd", str(descriptor)]
+        process = subprocess.Popen(
+            command, env=environ, pass_fds=[descriptor], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            # The socket listens already, so that the request waits until the process accepts it.
+            url = reachable_url(*listener.getsockname())
+            response = httpx.get(f"{url}/from-environment/audience", headers=ACME, timeout=60)
+        finally:
+            process.terminate()
+            process.wait(20)
+    assert response.status_code == 503
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
