@@ -14,8 +14,8 @@ from mock_atoms.core.settings import RESERVED_SEGMENTS
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
+from tests.helpers.audiences import ACME, bearer
 
-ACME = {"Authorization": "Bearer sk_acme"}
 JSON = "application/json; charset=utf-8"
 UNAUTHORIZED = b'{"status":false,"errors":["Unauthorized: User not found"]}'
 
@@ -30,7 +30,7 @@ def test_a_caller_gets_the_audiences_of_its_token(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("word", ["", "mock_empty", "mock_one", "mock_many", "mock_sparse", "mock_unicode"])
 def test_what_is_served_has_the_documented_shape(client: httpx.Client, word: str) -> None:
-    answer = client.get("/audience", headers={"Authorization": f"Bearer sk_{word}"})
+    answer = client.get("/audience", headers=bearer(f"sk_{word}"))
     served = TypeAdapter(AudienceListResponse).validate_json(answer.content, strict=True)
     assert served == answer.json()
 
@@ -63,7 +63,7 @@ def test_the_same_requests_get_the_same_request_ids() -> None:
         ({"Authorization": "Basic c2s6YWNtZQ=="}, "malformed-authorization"),
         ({"Authorization": "Bearer"}, "malformed-authorization"),
         ({"Authorization": "Bearer a b"}, "malformed-authorization"),
-        ({"Authorization": "Bearer sk_mock_revoked.mine"}, "revoked-token"),
+        (bearer("sk_mock_revoked.mine"), "revoked-token"),
     ],
 )
 def test_nobody_gets_the_documented_401(client: httpx.Client, headers: dict[str, str], reason: str) -> None:
@@ -78,7 +78,7 @@ def test_nobody_gets_the_documented_401(client: httpx.Client, headers: dict[str,
 def test_only_listed_tokens_are_valid_where_there_is_a_list() -> None:
     with MockServer(tokens="sk_acme,sk_b") as mock:
         assert httpx.get(f"{mock.url}/audience", headers=ACME).status_code == 200
-        other = httpx.get(f"{mock.url}/audience", headers={"Authorization": "Bearer sk_c"})
+        other = httpx.get(f"{mock.url}/audience", headers=bearer("sk_c"))
         assert (other.status_code, other.headers["x-mock-atoms-reason"]) == (401, "unknown-token")
 
 
@@ -208,9 +208,7 @@ def test_two_servers_of_one_seed_give_equal_bytes_for_100_tokens() -> None:
 
     def bodies(order: list[str]) -> dict[str, bytes]:
         with MockServer(seed="shared") as mock, httpx.Client(base_url=mock.url) as http:
-            return {
-                token: http.get("/audience", headers={"Authorization": f"Bearer {token}"}).content for token in order
-            }
+            return {token: http.get("/audience", headers=bearer(token)).content for token in order}
 
     first = bodies(tokens)
     assert first == bodies(tokens[::-1])

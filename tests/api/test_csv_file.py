@@ -19,6 +19,7 @@ from starlette.types import Message
 from mock_atoms import MockServer, create_app
 from mock_atoms.api.csv_file import parse_csv
 from mock_atoms.contract.errors import ApiError
+from tests.helpers.audiences import bearer
 
 BOM = b"\xef\xbb\xbf"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"
@@ -294,7 +295,7 @@ class Uploader:
 
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
-        self.headers = {"Authorization": f"Bearer {next(TOKENS)}"}
+        self.headers = bearer(next(TOKENS))
 
     def audiences(self) -> list[dict[str, Any]]:
         return list(self._http.get("/audience", headers=self.headers).json()["data"])

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer
+from tests.helpers.audiences import bearer
 
 TOKEN = "sk_operations"
 NONE = "65a000000000000000000000"
@@ -31,7 +32,7 @@ def http(mock: MockServer) -> Iterator[httpx.Client]:
     httpx.post(f"{mock.root_url}/__admin/reset")
     begin = {"token": TOKEN, "generate": {"audiences": 1, "members": 12, "withCampaigns": 0}}
     httpx.put(f"{mock.root_url}/__admin/tenants", json=begin).raise_for_status()
-    with httpx.Client(base_url=mock.url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+    with httpx.Client(base_url=mock.url, headers=bearer(TOKEN)) as client:
         yield client
 
 
@@ -126,7 +127,7 @@ def test_an_audience_is_shown_without_the_keys_of_the_list(http: httpx.Client, b
 
 
 def test_what_the_list_leaves_out_is_left_out_everywhere(mock: MockServer) -> None:
-    headers = {"Authorization": "Bearer sk_mock_sparse.operations"}
+    headers = bearer("sk_mock_sparse.operations")
     listed = httpx.get(f"{mock.url}/audience", headers=headers).json()["data"]
     for audience in listed:
         if "_id" in audience:
@@ -198,7 +199,7 @@ def every_call(http: httpx.Client, path: str) -> dict[str, int]:
 def test_another_organisations_audience_is_a_404_but_its_members_are_a_403(
     mock: MockServer, http: httpx.Client
 ) -> None:
-    with httpx.Client(base_url=mock.url, headers={"Authorization": "Bearer sk_others"}) as other:
+    with httpx.Client(base_url=mock.url, headers=bearer("sk_others")) as other:
         others, made = other.get("/audience").json()["data"], create(other)
     written = "60d0fe4f5311236168a109ca"  # that of sk_documented, whose fixture file names it
     hidden = dict.fromkeys(("get", "add", "remove", "search", "delete"), 404) | {"members": 403}
@@ -485,7 +486,7 @@ def test_a_bug_of_the_mock_has_the_operations_500(mock: MockServer, monkeypatch:
         raise RuntimeError("bug")
 
     monkeypatch.setattr(mock._mock.repositories, "view", broken)  # noqa: SLF001 - there is no way in for bugs
-    answer = httpx.get(f"{mock.url}/audience/{NONE}/members", headers={"Authorization": f"Bearer {TOKEN}"})
+    answer = httpx.get(f"{mock.url}/audience/{NONE}/members", headers=bearer(TOKEN))
     assert answer.json() == {"status": False, "errors": ["Failed to fetch audience members"]}
     assert answer.headers["x-mock-atoms-reason"] == "bug-in-mock"
 
@@ -497,7 +498,7 @@ def test_nobody_gets_a_401_from_every_operation(mock: MockServer) -> None:
 
 
 def test_a_reset_undoes_all_that_was_changed(mock: MockServer) -> None:
-    with httpx.Client(base_url=mock.url, headers={"Authorization": "Bearer sk_reset.me"}) as http:
+    with httpx.Client(base_url=mock.url, headers=bearer("sk_reset.me")) as http:
         begun = http.get("/audience").content
         for audience in http.get("/audience").json()["data"]:
             http.delete(f"/audience/{audience['_id']}")
@@ -508,7 +509,7 @@ def test_a_reset_undoes_all_that_was_changed(mock: MockServer) -> None:
 
 
 def test_a_test_id_changes_nothing_for_others(mock: MockServer) -> None:
-    with httpx.Client(base_url=mock.url, headers={"Authorization": "Bearer sk_tests.me"}) as http:
+    with httpx.Client(base_url=mock.url, headers=bearer("sk_tests.me")) as http:
         before = http.get("/audience").content
         made = http.post(
             "/audience",
@@ -612,5 +613,5 @@ def test_an_audience_belongs_to_the_organisation_that_is_written_down(mock: Mock
     httpx.put(f"{mock.root_url}/__admin/tenants", json=begin).raise_for_status()
     state = httpx.get(f"{mock.root_url}/__admin/state").json()
     httpx.put(f"{mock.root_url}/__admin/state", json=state).raise_for_status()
-    with httpx.Client(base_url=mock.url, headers={"Authorization": "Bearer sk_org.me"}) as http:
+    with httpx.Client(base_url=mock.url, headers=bearer("sk_org.me")) as http:
         assert create(http)["organization"] == organization

@@ -18,6 +18,7 @@ from mock_atoms.journal.exchange import SCOPE_KEY, Exchange
 from mock_atoms.middleware.response_cache import ResponseCacheMiddleware
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.store import MemoryStore
+from tests.helpers.audiences import bearer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BASE = "http://localhost"
@@ -74,7 +75,7 @@ async def answers(app: ASGIApp, wanted: list[Step]) -> list[tuple[int, list[tupl
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as http:
         ids: dict[str, str] = {}
         for token, names in (("sk_a", ("0", "1")), ("sk_b", ("other",))):
-            listed = await http.get("/atoms/v1/audience", headers={"Authorization": f"Bearer {token}"})
+            listed = await http.get("/atoms/v1/audience", headers=bearer(token))
             ids |= {name: held["_id"] for name, held in zip(names, listed.json()["data"], strict=False)}
         for method, path, headers, body in wanted:
             for name, known in ids.items():
@@ -228,7 +229,7 @@ def test_what_a_tenant_changed_is_replayed_until_it_changes_again() -> None:
 def test_it_can_be_turned_off() -> None:
     for cached in (True, False):
         with MockServer(response_cache=cached) as mock:
-            headers = {"Authorization": "Bearer sk_a"}
+            headers = bearer("sk_a")
             bodies = {httpx.get(f"{mock.url}/audience", headers=headers).content for _ in range(2)}
             assert len(bodies) == 1
             assert len(json.loads(bodies.pop())["data"]) >= 3

@@ -16,6 +16,7 @@ import mock_atoms
 from mock_atoms import MockServer
 from mock_atoms.cli.main import main
 from mock_atoms.core.settings import flag_name, setting_infos, variable_name
+from tests.helpers.audiences import ACME
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
@@ -75,7 +76,7 @@ def test_what_cannot_be_used_is_one_line_and_exit_2(args: tuple[str, ...], messa
 def test_fixtures_prints_what_the_server_answers() -> None:
     code, out, _ = run("fixtures", "sk_acme", "--seed", "x", "--locale", "de_DE")
     with MockServer(seed="x", locale="de_DE") as mock:
-        served = httpx.get(f"{mock.url}/audience", headers={"Authorization": "Bearer sk_acme"})
+        served = httpx.get(f"{mock.url}/audience", headers=ACME)
     assert (code, json.loads(out)) == (0, served.json())
 
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer
+from tests.helpers.audiences import bearer
 
 HERE = Path(__file__).parent
 
@@ -103,7 +104,7 @@ def test_every_program_of_the_folder_is_run() -> None:
 def test_a_program_does_what_it_says(program: Program, mock: MockServer, tool: Callable[[str], str]) -> None:
     need(program, tool)
     listing = f"sk_clients.{program.key}"
-    expected = len(httpx.get(f"{mock.url}/audience", headers={"Authorization": f"Bearer {listing}"}).json()["data"])
+    expected = len(httpx.get(f"{mock.url}/audience", headers=bearer(listing)).json()["data"])
     assert expected > 1
     done = subprocess.run(
         [*program.command, program.file],

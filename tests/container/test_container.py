@@ -9,10 +9,10 @@ import pytest
 
 from mock_atoms import MockServer
 from tests.container.engine import IMAGE, docker, wait_until_healthy
+from tests.helpers.audiences import ACME, bearer
 
 CONTAINER = "mock-atoms-under-test"
 LIMIT_OVER_BASE = 80_000_000
-ACME = {"Authorization": "Bearer sk_acme"}
 
 
 def compose(*args: str) -> str:
@@ -38,12 +38,12 @@ def test_it_serves_without_privileges_and_stops_on_sigterm(port: int) -> None:
     base = f"http://127.0.0.1:{port}/atoms/v1"
     with MockServer() as mock:
         assert httpx.get(f"{base}/audience", headers=ACME).status_code == 200
-        ordinary = {"Authorization": "Bearer sk_team"}
+        ordinary = bearer("sk_team")
         assert (
             httpx.get(f"{base}/audience", headers=ordinary).content
             == httpx.get(f"{mock.url}/audience", headers=ordinary).content
         )
-    documented = httpx.get(f"{base}/audience", headers={"Authorization": "Bearer sk_documented"}).json()
+    documented = httpx.get(f"{base}/audience", headers=bearer("sk_documented")).json()
     assert documented["data"][0]["name"] == "Spring Sale Audience"
     assert httpx.get(f"{base}/audience").status_code == 401
     assert docker("exec", CONTAINER, "id", "-u") == "10001"
@@ -95,7 +95,7 @@ def test_a_bad_setting_stops_the_container_with_2() -> None:
 def test_compose_is_healthy_with_fixtures_and_its_example_runs() -> None:
     try:
         compose("up", "--wait", "--wait-timeout", "60")
-        headers = {"Authorization": "Bearer sk_documented"}
+        headers = bearer("sk_documented")
         answer = httpx.get("http://127.0.0.1:28667/atoms/v1/audience", headers=headers)
         assert answer.json()["data"][0]["name"] == "Spring Sale Audience"
         assert compose("run", "--rm", "example").endswith("60d0fe4f5311236168a109ca Spring Sale Audience")

@@ -18,6 +18,7 @@ import yaml
 
 from mock_atoms import MockServer
 from tests.container.engine import IMAGE, ROOT, docker, wait_until_healthy
+from tests.helpers.audiences import bearer
 from tests.helpers.snippets import commands, snippets
 
 BLOCKS = [snippet for snippet in snippets() if snippet.document == "ci.md"]
@@ -57,7 +58,7 @@ def _published() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def names() -> list[str]:
     with MockServer(seed=SEED) as mock:
-        answer = httpx.get(f"{mock.url}/audience", headers={"Authorization": f"Bearer {PASSES}"})
+        answer = httpx.get(f"{mock.url}/audience", headers=bearer(PASSES))
         return [audience["name"] for audience in answer.json()["data"]]
 
 

@@ -4,10 +4,10 @@ import httpx
 import pytest
 
 from mock_atoms import ControlError, MockAtomsContainer
+from tests.helpers.audiences import ACME
 from tests.helpers.snippets import Snippet, snippets
 
 SHOWN = [snippet for snippet in snippets() if (snippet.language, snippet.word) == ("python", "container")]
-ACME = {"Authorization": "Bearer sk_acme"}
 
 
 @pytest.fixture(autouse=True)

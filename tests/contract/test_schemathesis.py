@@ -30,6 +30,7 @@ from schemathesis.openapi.checks import UseAfterFree
 
 from mock_atoms import MockServer, create_app
 from tests.helpers.asgi import call
+from tests.helpers.audiences import bearer
 
 Case = schemathesis.Case[Any]
 TOKEN = "sk_acme.schemathesis"
@@ -231,7 +232,7 @@ def mock() -> Iterator[MockServer]:
 
 @pytest.fixture
 def tenant(mock: MockServer, request: pytest.FixtureRequest) -> Iterator[Tenant]:
-    with httpx.Client(base_url=mock.url, headers={"Authorization": f"Bearer {TOKEN}"}) as http:
+    with httpx.Client(base_url=mock.url, headers=bearer(TOKEN)) as http:
         yield Tenant(http, request.node.name)
 
 

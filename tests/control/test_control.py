@@ -1,7 +1,6 @@
 """The control API: who may call it, rules, tenants, state and reset, and how it refuses."""
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from mock_atoms.faults import rulebook
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.store import MemoryStore
 from tests.helpers.asgi import AsgiResponse, bearer_pairs, call
-
-ACME = {"Authorization": "Bearer sk_acme"}
+from tests.helpers.audiences import ACME, bearer, list_statuses
+from tests.helpers.control import problem
+from tests.helpers.sockets import connect
 
 
 @pytest.fixture(scope="module")
@@ -34,26 +34,14 @@ def admin(running: MockServer) -> Iterator[httpx.Client]:
         yield http
 
 
-def problem(answer: httpx.Response) -> tuple[int, str, str]:
-    """Return status, pointer and detail of a refusal."""
-    (error,) = answer.json()["errors"]
-    assert error.keys() == {"code", "title", "detail", "source"}
-    return answer.status_code, error["source"]["pointer"], error["detail"]
-
-
-def statuses(mock: MockServer, token: str, times: int, test_id: str | None = None) -> list[int]:
-    headers = {"Authorization": f"Bearer {token}"} | ({} if test_id is None else {"X-Test-Id": test_id})
-    return [httpx.get(f"{mock.url}/audience", headers=headers).status_code for _ in range(times)]
-
-
 def test_a_rule_is_made_read_counted_and_deleted(running: MockServer, admin: httpx.Client) -> None:
     made = admin.post("/faults", json={"fault": "500x2", "match": {"token": "sk_acme"}})
     rule = made.json()
     assert (made.status_code, made.headers["location"]) == (201, f"/__admin/faults/{rule['id']}")
     assert rule["respond"] == {"status": 500}
     assert "sk_acme" not in made.text
-    assert statuses(running, "sk_acme", 3) == [500, 500, 200]
-    assert statuses(running, "sk_other", 1) == [200]
+    assert list_statuses(running.url, ACME, 3) == [500, 500, 200]
+    assert list_statuses(running.url, bearer("sk_other"), 1) == [200]
     read = admin.get(f"/faults/{rule['id']}").json()
     assert (read["evaluated"], read["triggered"]) == (3, 2)
     assert [listed["id"] for listed in admin.get("/faults").json()["faults"]] == [rule["id"], "fault-1"]
@@ -61,7 +49,7 @@ def test_a_rule_is_made_read_counted_and_deleted(running: MockServer, admin: htt
     assert problem(admin.get(f"/faults/{rule['id']}"))[0] == 404
     # What it counted is gone with it.
     admin.post("/faults", json={"fault": "500x2", "match": {"token": "sk_acme"}})
-    assert statuses(running, "sk_acme", 3) == [500, 500, 200]
+    assert list_statuses(running.url, ACME, 3) == [500, 500, 200]
 
 
 def test_a_rule_as_it_is_shown_can_be_sent_again(admin: httpx.Client) -> None:
@@ -81,7 +69,7 @@ def test_a_rule_as_it_is_shown_can_be_sent_again(admin: httpx.Client) -> None:
 def test_a_rule_may_be_written_as_on_the_command_line(running: MockServer, admin: httpx.Client) -> None:
     rule = admin.post("/faults", json="GET /audience 404").json()
     assert rule["match"] == {"method": "GET", "path": "/audience"}
-    assert statuses(running, "sk_acme", 1) == [404]
+    assert list_statuses(running.url, ACME, 1) == [404]
 
 
 def test_all_rules_but_those_of_the_start_can_be_deleted_at_once(admin: httpx.Client) -> None:
@@ -185,7 +173,7 @@ def test_there_is_an_end_to_rules(admin: httpx.Client, monkeypatch: pytest.Monke
 def test_one_test_is_reset_and_no_other(running: MockServer, admin: httpx.Client) -> None:
     for test_id in ("t1", "t2"):
         admin.post("/faults", json={"fault": "500x1", "match": {"token": "sk_acme", "testId": test_id}})
-        assert statuses(running, "sk_acme", 2, test_id) == [500, 200]
+        assert list_statuses(running.url, bearer("sk_acme", test_id), 2) == [500, 200]
     assert admin.post("/reset", json={"token": "sk_acme", "testId": "t1"}).json() == {}
     assert [rule["match"].get("testId") for rule in admin.get("/faults").json()["faults"]] == ["t2", None]
     assert admin.get("/requests", params={"testId": "t1"}).json()["meta"]["total"] == 0
@@ -209,7 +197,7 @@ def test_a_reset_is_of_all_that_its_scope_means(
     tenants = {}
     for name in ("sk_acme", "sk_acme t1", "sk_other", "sk_other t1"):
         token, _, test_id = name.partition(" ")
-        statuses(running, token, 1, test_id or None)
+        list_statuses(running.url, bearer(token, test_id or None), 1)
         tenants[caller_for(token).tenant.label, test_id or None] = name
     admin.post("/reset", json=scope)
     known = admin.get("/tenants").json()["tenants"]
@@ -231,7 +219,7 @@ def test_a_reset_is_of_all_that_its_scope_means(
 def test_a_reset_of_what_cannot_be_changes_nothing(
     running: MockServer, admin: httpx.Client, scope: object, pointer: str, detail: str
 ) -> None:
-    statuses(running, "sk_acme", 1)
+    list_statuses(running.url, ACME, 1)
     status, where, why = problem(admin.post("/reset", json=scope))
     assert (status, where) == (422, pointer)
     assert detail in why
@@ -290,7 +278,11 @@ def test_another_server_goes_on_where_the_first_was(running: MockServer, admin: 
     admin.post("/faults", json={"fault": "500x2", "match": {"token": "sk_acme"}})
     admin.post("/faults", json={"fault": "503p50"})
     admin.put("/tenants", json={"token": "sk_chosen", "audiences": [{"name": "Mine"}]})
-    first = [statuses(running, token, 3, test) for token in ("sk_acme", "sk_mock_500x4") for test in (None, "t")]
+    first = [
+        list_statuses(running.url, bearer(token, test), 3)
+        for token in ("sk_acme", "sk_mock_500x4")
+        for test in (None, "t")
+    ]
     assert first[0][:2] == [500, 500]
     state = admin.get("/state").json()
     assert '"sk_acme"' not in json.dumps(state)
@@ -313,7 +305,7 @@ def test_another_server_goes_on_where_the_first_was(running: MockServer, admin: 
         assert answers(other) == answers(running)
         # A reset forgets what was handed over, too.
         httpx.post(f"{away}/reset")
-        assert statuses(other, "sk_documented", 1) == [404]
+        assert list_statuses(other.url, bearer("sk_documented"), 1) == [404]
         anew = audiences(other, "sk_documented", Prefer="code=200")
         assert "Spring Sale Audience" not in [audience["name"] for audience in anew]
 
@@ -394,7 +386,7 @@ def test_a_state_that_cannot_be_changes_nothing(
     running: MockServer, admin: httpx.Client, change: dict[str, Any], pointer: str, detail: str
 ) -> None:
     admin.post("/faults", json="500")
-    statuses(running, "sk_acme", 1)
+    list_statuses(running.url, ACME, 1)
     state = admin.get("/state").json()
     status, where, why = problem(admin.put("/state", json=state | change))
     assert (status, where) == (422, pointer)
@@ -410,7 +402,7 @@ def test_what_may_not_be_shown_is_carried_over_all_the_same(running: MockServer,
     assert both not in json.dumps(known)
     again = {key: known[key] for key in ("match", "when", "respond")}
     assert admin.post("/faults", json=again).json()["id"] == f"{known['id']}-2"
-    assert statuses(running, both, 2, both) == [500, 500]
+    assert list_statuses(running.url, bearer(both, both), 2) == [500, 500]
     assert admin.get("/requests", params={"testId": both}).json()["meta"]["total"] == 2
     tenants = admin.get("/tenants").text
     state = admin.get("/state").json()
@@ -418,7 +410,7 @@ def test_what_may_not_be_shown_is_carried_over_all_the_same(running: MockServer,
     assert both not in json.dumps(state["tenants"])
     with MockServer() as other:
         assert httpx.put(f"{other.root_url}/__admin/state", json=state).status_code == 200
-        assert statuses(other, both, 4, both) == [500, 503, 503, 200]
+        assert list_statuses(other.url, bearer(both, both), 4) == [500, 503, 503, 200]
         assert httpx.get(f"{other.root_url}/__admin/state").json()["seed"] == "atoms"
     admin.post("/reset", json={"testId": both})
     assert [left["id"] for left in admin.get("/faults").json()["faults"]] == ["fault-1"]
@@ -427,16 +419,16 @@ def test_what_may_not_be_shown_is_carried_over_all_the_same(running: MockServer,
 
 def test_a_state_begins_a_journal_of_its_own(running: MockServer, admin: httpx.Client) -> None:
     state = admin.get("/state").json()
-    statuses(running, "sk_acme", 1)
+    list_statuses(running.url, ACME, 1)
     admin.put("/state", json=state)
-    statuses(running, "sk_acme", 1)
+    list_statuses(running.url, ACME, 1)
     assert admin.get("/requests").json()["meta"]["total"] == 1
 
 
 def test_a_client_that_goes_while_it_sends_leaves_no_trace(
     running: MockServer, admin: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as client:
+    with connect(running.port) as client:
         client.sendall(b"PUT /__admin/state HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
     for _ in range(3):
         assert admin.get("/health").status_code == 200
@@ -584,7 +576,7 @@ def test_campaigns_that_cannot_be_set_are_refused(
 
 
 def test_a_state_hands_over_what_clients_changed(running: MockServer, admin: httpx.Client) -> None:
-    with httpx.Client(base_url=running.url, headers={"Authorization": "Bearer sk_hands.over"}) as http:
+    with httpx.Client(base_url=running.url, headers=bearer("sk_hands.over")) as http:
         kept, gone, changed_one, *_ = http.get("/audience").json()["data"]
         admin.put(f"/audiences/{gone['_id']}/campaigns", json={"token": "sk_hands.over", "campaigns": []})
         http.delete(f"/audience/{gone['_id']}").raise_for_status()
@@ -599,7 +591,7 @@ def test_a_state_hands_over_what_clients_changed(running: MockServer, admin: htt
     state = admin.get("/state").json()
     with MockServer(fixtures=Path(__file__).parents[2] / "fixtures") as other:
         assert httpx.put(f"{other.root_url}/__admin/state", json=state).json() == {}
-        with httpx.Client(base_url=other.url, headers={"Authorization": "Bearer sk_hands.over"}) as http:
+        with httpx.Client(base_url=other.url, headers=bearer("sk_hands.over")) as http:
             assert [http.get(path).content for path in paths] == before
             assert http.get(f"/audience/{kept['_id']}").status_code == 200
             again = http.post(members, json={"members": [{changed_one["phoneNumberColumnName"]: "15550100000"}]})

@@ -7,13 +7,13 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from starlette.types import Message, Scope
 
 from mock_atoms import Settings
 from mock_atoms.control.app import admin_app
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.faults.rules import Rule
 from mock_atoms.mock import MockAtoms
+from tests.helpers.asgi import AsgiResponse, call
 
 MOCK = MockAtoms(Settings(fault=("500p10",)))
 APP = admin_app(MOCK)
@@ -127,27 +127,10 @@ def arbitrary(draw: st.DrawFn) -> tuple[str, str, bytes]:
 TYPES = st.sampled_from([b"application/json", b"application/json; charset=utf-8", b"text/plain", b""])
 
 
-def send(method: str, path: str, body: bytes, content_type: bytes) -> tuple[int, bytes]:
-    """Return status and body of the answer; a body of nothing is sent as one byte that is no JSON."""
-    sent: list[Message] = []
-    scope: Scope = {
-        "type": "http",
-        "method": method,
-        "path": f"/__admin{path}",
-        "query_string": b"",
-        "scheme": "http",
-        "server": ("127.0.0.1", 80),
-        "headers": [(b"host", b"127.0.0.1"), (b"content-type", content_type)],
-    }
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body or b"{", "more_body": False}
-
-    async def keep(message: Message) -> None:
-        sent.append(message)
-
-    asyncio.run(APP(scope, receive, keep))  # type: ignore[arg-type] # an ASGI callable is a coroutine function
-    return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
+def send(method: str, path: str, body: bytes, content_type: bytes) -> AsgiResponse:
+    """Send one call; an empty body becomes one byte that is not JSON."""
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", content_type)]
+    return call(APP, f"/__admin{path}", headers, method, body=body or b"{")
 
 
 def state() -> tuple[list[tuple[str, Rule]], int, int]:
@@ -161,9 +144,9 @@ BEFORE = state()
 @given(malformed_body() | arbitrary(), TYPES)
 @settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 def test_10000_malformed_requests_are_refused_in_one_shape_and_change_nothing(
-    call: tuple[str, str, bytes], content_type: bytes
+    parts: tuple[str, str, bytes], content_type: bytes
 ) -> None:
-    status, answer = send(*call, content_type)
+    status, _, answer = send(*parts, content_type)
     assert 400 <= status < 500
     (error,) = json.loads(answer)["errors"]
     assert error["title"]
@@ -174,5 +157,5 @@ def test_10000_malformed_requests_are_refused_in_one_shape_and_change_nothing(
 
 def test_afterwards_each_call_works_with_what_is_right() -> None:
     for method, path, content in WELL_FORMED:
-        status, answer = send(method, path, json.dumps(content).encode(), b"application/json")
+        status, _, answer = send(method, path, json.dumps(content).encode(), b"application/json")
         assert status < 300, answer

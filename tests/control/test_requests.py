@@ -1,10 +1,8 @@
 """The calls of the control API that tell what clients sent."""
 
-import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -15,10 +13,11 @@ from urllib3.util import Retry
 
 from mock_atoms import MockServer
 from mock_atoms.control.verification import LONGEST_WAIT_MS
-from tests.control.test_control import problem
+from tests.helpers.audiences import ACME, bearer
+from tests.helpers.control import listed_requests, problem
+from tests.helpers.sockets import connect
 
 PATH = "/atoms/v1/audience"
-ACME = {"Authorization": "Bearer sk_acme"}
 UNKNOWN = "12345678-1234-4234-8234-123456789012"
 
 
@@ -36,17 +35,12 @@ def admin(server: MockServer) -> Iterator[httpx.Client]:
 
 
 def urls(answer: httpx.Response) -> list[str]:
-    requests = [event.get("request", event) for event in listed(answer)]
+    requests = [event.get("request", event) for event in listed_requests(answer)]
     return [f"{request['method']} {request['url']}" for request in requests]
 
 
-def listed(answer: httpx.Response) -> list[dict[str, Any]]:
-    requests: list[dict[str, Any]] = answer.json()["requests"]
-    return requests
-
-
 def test_a_request_has_the_shape_of_wiremocks(server: MockServer, admin: httpx.Client) -> None:
-    newest, middle, oldest = listed(admin.get("/requests"))
+    newest, middle, oldest = listed_requests(admin.get("/requests"))
     request = oldest["request"]
     del request["mockAtoms"], request["loggedDate"], request["loggedDateString"]
     assert request.pop("headers")["x-multi"] == ["1", "2"]
@@ -80,13 +74,13 @@ def test_a_request_has_the_shape_of_wiremocks(server: MockServer, admin: httpx.C
 def test_a_broken_connection_goes_by_wiremocks_name(server: MockServer, admin: httpx.Client) -> None:
     with pytest.raises(httpx.ReadError):
         httpx.get(f"{server.url}/audience", headers=ACME | {"Prefer": "fault=reset"})
-    response = listed(admin.get("/requests"))[0]["response"]
+    response = listed_requests(admin.get("/requests"))[0]["response"]
     assert response == {"fault": "CONNECTION_RESET_BY_PEER", "headers": {}, "body": "", "bodyAsBase64": ""}
 
 
 def test_a_host_without_a_port_has_that_of_its_scheme(server: MockServer, admin: httpx.Client) -> None:
     httpx.get(f"{server.url}/audience", headers=ACME | {"Host": "api.smallest.ai"})
-    request = listed(admin.get("/requests"))[0]["request"]
+    request = listed_requests(admin.get("/requests"))[0]["request"]
     assert (request["host"], request["port"]) == ("api.smallest.ai", 80)
 
 
@@ -139,7 +133,7 @@ def test_a_parameter_that_cannot_be_used_is_named(admin: httpx.Client, call: str
 
 
 def test_one_request_is_read_and_removed_by_its_id(admin: httpx.Client) -> None:
-    newest = listed(admin.get("/requests"))[0]
+    newest = listed_requests(admin.get("/requests"))[0]
     assert admin.get(f"/requests/{newest['id']}").json() == newest
     assert admin.get(f"/requests/{newest['id'].upper()}").json() == newest
     assert admin.delete(f"/requests/{newest['id']}").json() == {}
@@ -148,7 +142,7 @@ def test_one_request_is_read_and_removed_by_its_id(admin: httpx.Client) -> None:
     refused = admin.get("/requests/first")
     assert problem(refused) == (400, "id", "first is not a UUID")
     assert refused.json()["errors"][0]["code"] == 15
-    assert len(listed(admin.get("/requests"))) == 2
+    assert len(listed_requests(admin.get("/requests"))) == 2
 
 
 def test_what_a_pattern_means_is_found_the_oldest_first_counted_and_removed(admin: httpx.Client) -> None:
@@ -161,7 +155,7 @@ def test_what_a_pattern_means_is_found_the_oldest_first_counted_and_removed(admi
     assert [event["response"]["status"] for event in removed] == [200, 404]
     assert urls(admin.get("/requests")) == [f"GET {PATH}"]
     assert admin.delete("/requests").json() == {}
-    assert listed(admin.get("/requests")) == []
+    assert listed_requests(admin.get("/requests")) == []
 
 
 def test_what_went_where_nothing_is_comes_with_the_operation_that_is_nearest(admin: httpx.Client) -> None:
@@ -198,13 +192,13 @@ def test_what_we_lack_is_named_and_never_matches(admin: httpx.Client, path: str,
     refused = admin.post(f"/requests/{path}", json=pattern)
     assert problem(refused)[:2] == (422, pointer)
     assert refused.json()["errors"][0]["code"] == 10
-    assert len(listed(admin.get("/requests"))) == 3
+    assert len(listed_requests(admin.get("/requests"))) == 3
 
 
 def test_a_count_waits_for_clients_that_are_not_done(server: MockServer, admin: httpx.Client) -> None:
     def send() -> None:
         for token in ("sk_later", "sk_else", "sk_later", "sk_later"):
-            httpx.get(f"{server.url}/audience", headers={"Authorization": f"Bearer {token}"})
+            httpx.get(f"{server.url}/audience", headers=bearer(token))
 
     pattern = {"headers": {"Authorization": {"contains": "sk_later"}}}
     sender = threading.Timer(0.1, send)
@@ -235,12 +229,12 @@ def test_retries_of_a_long_upload_are_one_call(server: MockServer, admin: httpx.
     with requests.Session() as session:
         retries = Retry(3, backoff_factor=0.1, status_forcelist=[500], allowed_methods=None, raise_on_status=False)
         session.mount("http://", HTTPAdapter(max_retries=retries))
-        headers = {"Authorization": "Bearer sk_mock_500x2.upload"}
+        headers = bearer("sk_mock_500x2.upload")
         session.post(f"{server.url}/audience", headers=headers, data=b"x" * 1_000_000, timeout=60)
     (call,) = admin.get("/retries?token=sk_mock_500x2.upload").json()["calls"]
     assert (call["statuses"], call["outcome"]) == ([500, 500, 400], "refused")
     assert {finding["kind"] for finding in call["findings"]} >= {"retried-unsafe-request"}
-    (event, *_) = listed(admin.get("/requests"))
+    (event, *_) = listed_requests(admin.get("/requests"))
     assert event["request"]["mockAtoms"]["bodySize"] == 1_000_000
 
 
@@ -254,7 +248,7 @@ def test_a_mask_in_the_place_of_a_number_breaks_nothing(server: MockServer, admi
 def test_a_stop_ends_the_wait() -> None:
     mock = MockServer().start()
     head = "POST /__admin/requests/count?atLeast=1&timeoutMs=600000 HTTP/1.1\r\nHost: x\r\n"
-    with socket.create_connection(("127.0.0.1", mock.port), timeout=60) as waiting:
+    with connect(mock.port, 60) as waiting:
         waiting.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}".encode())
         httpx.get(f"{mock.root_url}/__admin/health")  # by its answer, what came before it is waiting
         mock.stop()
@@ -263,7 +257,7 @@ def test_a_stop_ends_the_wait() -> None:
 
 def test_the_retry_report_is_of_those_who_are_asked_for(server: MockServer, admin: httpx.Client) -> None:
     for _ in range(3):
-        httpx.get(f"{server.url}/audience", headers={"Authorization": "Bearer sk_mock_500x2.report"})
+        httpx.get(f"{server.url}/audience", headers=bearer("sk_mock_500x2.report"))
     # However slow this machine is, it does not wait for a minute.
     strict: dict[str, str | int] = {"token": "sk_mock_500x2.report", "minBackoffMs": 60_000}
     told = admin.get("/retries", params=strict).json()
@@ -278,7 +272,7 @@ def test_the_retry_report_is_of_those_who_are_asked_for(server: MockServer, admi
     assert len(admin.get("/retries").json()["calls"]) == 4
     (other,) = admin.get("/retries?testId=t1").json()["calls"]
     assert (other["testId"], other["outcome"]) == ("t1", "refused")
-    httpx.get(f"{server.url}/audience", headers={"Authorization": "Bearer sk_mock_500.report"})
+    httpx.get(f"{server.url}/audience", headers=bearer("sk_mock_500.report"))
     (patient,) = admin.get("/retries?token=sk_mock_500.report&patienceMs=600000").json()["calls"]
     assert patient["outcome"] == "still failing"
     text = admin.get("/retries", params={"format": "text", **strict})
@@ -288,14 +282,14 @@ def test_the_retry_report_is_of_those_who_are_asked_for(server: MockServer, admi
 
 def test_the_journal_numbers_attempts_as_the_report_does(server: MockServer, admin: httpx.Client) -> None:
     for _ in range(3):
-        httpx.get(f"{server.url}/audience", headers={"Authorization": "Bearer sk_mock_500x2.numbers"})
+        httpx.get(f"{server.url}/audience", headers=bearer("sk_mock_500x2.numbers"))
     pattern = {"headers": {"Authorization": {"contains": "sk_mock_500x2.numbers"}}}
-    found = listed(admin.post("/requests/find", json=pattern))
+    found = listed_requests(admin.post("/requests/find", json=pattern))
     assert [request["mockAtoms"]["attempt"] for request in found] == [1, 2, 3]
 
 
 def test_the_report_waits_a_little_for_who_has_just_given_up(server: MockServer, admin: httpx.Client) -> None:
-    headers = {"Authorization": "Bearer sk_mock_hangx1.settling"}
+    headers = bearer("sk_mock_hangx1.settling")
     for _ in range(3):
         admin.post("/reset")
         with pytest.raises(httpx.ReadTimeout):
@@ -305,7 +299,7 @@ def test_the_report_waits_a_little_for_who_has_just_given_up(server: MockServer,
 
 
 def test_the_report_does_not_wait_for_those_who_still_wait(server: MockServer, admin: httpx.Client) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as waiting:
+    with connect(server.port) as waiting:
         waiting.sendall(
             b"GET /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_mock_hang.still\r\n\r\n"
         )
@@ -317,7 +311,7 @@ def test_the_report_does_not_wait_for_those_who_still_wait(server: MockServer, a
 
 def test_who_has_no_valid_key_is_found_by_it(server: MockServer, admin: httpx.Client) -> None:
     for number in (1, 2):
-        httpx.get(f"{server.url}/audience", headers={"Authorization": f"Bearer sk_mock_revoked.{number}"})
+        httpx.get(f"{server.url}/audience", headers=bearer(f"sk_mock_revoked.{number}"))
     (call,) = admin.get("/retries?token=sk_mock_revoked.1").json()["calls"]
     assert (call["statuses"], call["tenant"], call["findings"]) == ([401], "-", [])
     assert admin.get("/requests?token=sk_mock_revoked.1").json()["meta"]["total"] == 1
@@ -335,21 +329,21 @@ def test_a_journal_that_is_off_says_so_to_people() -> None:
 
 def test_a_form_and_a_request_without_a_host_have_wiremocks_shape(server: MockServer, admin: httpx.Client) -> None:
     httpx.post(f"{server.url}/audience", data={"a": ["1", "2"], "b": ""})
-    assert listed(admin.get("/requests"))[0]["request"]["formParams"] == {
+    assert listed_requests(admin.get("/requests"))[0]["request"]["formParams"] == {
         "a": {"key": "a", "values": ["1", "2"]},
         "b": {"key": "b", "values": [""]},
     }
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as old:
+    with connect(server.port) as old:
         old.sendall(b"GET /atoms/v1/audience HTTP/1.0\r\n\r\n")
         while old.recv(65536):
             pass
-    request = listed(admin.get("/requests"))[0]["request"]
+    request = listed_requests(admin.get("/requests"))[0]["request"]
     assert (request["host"], request["port"], request["protocol"]) == ("127.0.0.1", server.port, "HTTP/1.0")
     assert request["absoluteUrl"] == f"{server.root_url}{PATH}"
 
 
 def test_suites_written_for_wiremock_may_reset_what_is_not_there(admin: httpx.Client) -> None:
     assert admin.post("/scenarios/reset").json() == {}
-    assert len(listed(admin.get("/requests"))) == 3
+    assert len(listed_requests(admin.get("/requests"))) == 3
     assert admin.post("/mappings/reset").json() == {}
-    assert listed(admin.get("/requests")) == []
+    assert listed_requests(admin.get("/requests")) == []

@@ -23,6 +23,7 @@ from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.journal.access_log import TextFormatter
 from mock_atoms.testing.pytest_plugin import what_was_sent
 from mock_atoms.testing.server import MockServer
+from tests.helpers.audiences import bearer
 from tests.helpers.snippets import DOCUMENTS, ROOT, Snippet, commands, run, snippets
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -123,7 +124,7 @@ def test_a_log_is_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
     try:
         with MockServer() as mock:
             for _ in range(2):
-                httpx.get(f"{mock.url}/audience", headers={"Authorization": "Bearer sk_mock_500x1.my-test-123"})
+                httpx.get(f"{mock.url}/audience", headers=bearer("sk_mock_500x1.my-test-123"))
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
@@ -136,7 +137,7 @@ def test_the_report_of_a_failure_is_as_shown() -> None:
         mock = server.of("sk_mock_test.docs")
         mock.fail("429x1")
         for _ in range(2):
-            httpx.get(f"{mock.url}/audience", headers={"Authorization": f"Bearer {mock.token}"})
+            httpx.get(f"{mock.url}/audience", headers=bearer("sk_mock_test.docs"))
         told = what_was_sent(mock)
     assert without_chance(told) == without_chance(snippet.text.partition("\n")[2].rstrip("\n"))
 

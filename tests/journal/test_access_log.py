@@ -21,6 +21,7 @@ from mock_atoms.core.masking import mask_token
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.access_log import LOGGER, AccessLogFormatter, BufferedAccessLog, JsonFormatter, TextFormatter
 from mock_atoms.journal.journal import Entry, RequestHead
+from tests.helpers.audiences import ACME
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -157,7 +158,7 @@ def test_a_server_that_is_stopped_has_logged_all_that_it_answered(tmp_path: Path
             assert server.stdout is not None
             url = server.stdout.readline().split()[-1]
             try:
-                with httpx.Client(headers={"Authorization": "Bearer sk_acme"}) as http:
+                with httpx.Client(headers=ACME) as http:
                     for _ in range(20):
                         assert http.get(f"{url}/audience").is_success
             finally:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -22,9 +21,10 @@ from mock_atoms.middleware.identify import IdentifyMiddleware
 from mock_atoms.middleware.recording import RecordingMiddleware
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import bearer_pairs, call
+from tests.helpers.audiences import ACME, bearer
+from tests.helpers.sockets import connect
 
 LIST = "/atoms/v1/audience"
-ACME = {"Authorization": "Bearer sk_acme"}
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def ours(mock: MockServer) -> dict[str, Any]:
     [
         ("GET", "/audience", ACME, {"status": 200, "ended": "answered", "reason": None, "faults": []}),
         ("GET", "/audience", {}, {"status": 401, "reason": "missing-credentials", "tenant": "-"}),
-        ("GET", "/audience", {"Authorization": "Bearer sk_mock_revoked"}, {"status": 401, "reason": "revoked-token"}),
+        ("GET", "/audience", bearer("sk_mock_revoked"), {"status": 401, "reason": "revoked-token"}),
         ("PATCH", "/audience", ACME, {"status": 404, "reason": "unmocked-route"}),
         ("GET", "/../elsewhere", ACME, {"status": 404, "reason": "outside-base-path"}),
         ("GET", "/audience", ACME | {"Prefer": "code=500"}, {"status": 500, "faults": ["prefer"]}),
@@ -89,7 +89,7 @@ def test_a_broken_connection_is_recorded_before_the_client_can_see_it(
     mock: MockServer, fault: str, facts: dict[str, Any]
 ) -> None:
     head = f"GET {LIST} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer sk_mock_{fault}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", mock.port), timeout=20) as client, suppress(ConnectionResetError):
+    with connect(mock.port) as client, suppress(ConnectionResetError):
         client.sendall(head.encode())
         while client.recv(65536):
             pass
@@ -100,7 +100,7 @@ def test_a_broken_connection_is_recorded_before_the_client_can_see_it(
 
 def test_who_waits_is_recorded_as_in_flight_and_who_goes_as_aborted(mock: MockServer) -> None:
     count = f"{mock.root_url}/__admin/requests/count?atLeast=1&timeoutMs=20000"
-    with socket.create_connection(("127.0.0.1", mock.port), timeout=20) as client:
+    with connect(mock.port) as client:
         client.sendall(f"GET {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_mock_delay600000\r\n\r\n".encode())
         assert httpx.post(count, json={}).json()["count"] == 1
         waiting = events(mock)[0]

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families as parsed
 import mock_atoms
 from mock_atoms import MockServer
 from mock_atoms.journal.metrics import BUCKETS
+from tests.helpers.audiences import send
 
 LABELS = ("operation", "status", "ended", "faulted", "le", "rule", "version")
 Samples = dict[tuple[str, tuple[str, ...]], float]
@@ -30,18 +31,14 @@ def samples(mock: MockServer) -> Samples:
     }
 
 
-def send(mock: MockServer, method: str, path: str, token: str = "sk_acme") -> None:
-    httpx.request(method, mock.url + path, headers={"Authorization": f"Bearer {token}"})
-
-
 def test_exchanges_are_counted_by_what_became_of_them(mock: MockServer) -> None:
     for method, path in (
         *(("GET", "/audience"), ("HEAD", "/audience/"), ("DELETE", "/audience/x"), ("PATCH", "/audience")),
         *(("GET", "/audience/x/members?page=2"), ("POST", "/nowhere"), ("GET", "/nowhere")),
     ):
-        send(mock, method, path)
+        send(mock.url, path=path, method=method)
     with pytest.raises(httpx.RemoteProtocolError):
-        send(mock, "GET", "/audience", "sk_mock_close")
+        send(mock.url, "sk_mock_close")
     httpx.get(f"{mock.root_url}/audience")
     told = samples(mock)
     assert {labels: value for (name, labels), value in told.items() if name == "mock_atoms_requests_total"} == {
@@ -59,8 +56,8 @@ def test_exchanges_are_counted_by_what_became_of_them(mock: MockServer) -> None:
 
 
 def test_durations_are_counted_with_what_holds_them_back(mock: MockServer) -> None:
-    send(mock, "GET", "/audience", "sk_mock_delay300")
-    send(mock, "GET", "/audience")
+    send(mock.url, "sk_mock_delay300")
+    send(mock.url)
     told = samples(mock)
     name = "mock_atoms_request_duration_seconds"
     buckets = [told[f"{name}_bucket", ("GET /audience", str(end))] for end in (*BUCKETS, "+Inf")]
@@ -70,7 +67,7 @@ def test_durations_are_counted_with_what_holds_them_back(mock: MockServer) -> No
 
 
 def test_a_reset_leaves_the_counters(mock: MockServer) -> None:
-    send(mock, "GET", "/audience")
+    send(mock.url)
     mock.reset()
     assert samples(mock)["mock_atoms_requests_total", ("GET /audience", "200", "answered", "false")] == 1
 

@@ -17,8 +17,11 @@ import requests
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.middleware.connection_faults import NoConnectionError
 from mock_atoms.mock import MockAtoms
-from mock_atoms.serving.server import Server, listen
+from mock_atoms.serving.server import Server
+from tests.helpers.audiences import bearer
+from tests.helpers.servers import running
 from tests.helpers.snippets import ROOT
+from tests.helpers.sockets import connect, exchange, raw_request, read_to_end
 
 Loop = Literal["asyncio", "uvloop"]
 LOOPS: list[asyncio.AbstractEventLoop] = []
@@ -43,8 +46,6 @@ RAISED: list[tuple[str, type[Exception], type[Exception]]] = [
 def served(faults: list[str], loop: Loop = "uvloop") -> Iterator[int]:
     """Serve on a free port; yield it."""
     mock = MockAtoms(Settings(fault=tuple(faults)))
-    sockets = listen("127.0.0.1", 0)
-    port: int = sockets[0].getsockname()[1]
     ready = threading.Event()
 
     def on_ready() -> None:
@@ -52,25 +53,8 @@ def served(faults: list[str], loop: Loop = "uvloop") -> Iterator[int]:
         ready.set()
 
     server = Server(create_app(mock=mock), mock.shutdown_signal, on_ready, loop)
-    thread = threading.Thread(target=server.run, args=(sockets,))
-    thread.start()
-    assert ready.wait(20)
-    try:
+    with running(server, ready) as port:
         yield port
-    finally:
-        server.should_exit = True
-        thread.join(20)
-
-
-def exchange(port: int, token: str, extra: str = "", body: bytes = b"") -> bytes:
-    """Send a request through a plain socket, and return all that comes until the other side ends it."""
-    head = f"GET /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{extra}"
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
-        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        received = b""
-        while part := client.recv(65536):
-            received += part
-        return received
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -79,7 +63,7 @@ def test_each_fault_shows_on_the_socket(loop: Loop, way: str) -> None:
     def received(fault: str) -> bytes:
         faults, token, extra = WAYS[way](fault)
         with served(faults, loop) as port:
-            return exchange(port, token, f"{extra}Connection: close\r\n")
+            return exchange(port, raw_request(token, f"{extra}Connection: close\r\n"))
 
     with pytest.raises(ConnectionResetError):
         received("reset")
@@ -100,7 +84,7 @@ def test_each_fault_shows_on_the_socket(loop: Loop, way: str) -> None:
 
 def test_a_large_body_that_was_not_read_does_not_turn_a_close_into_a_reset() -> None:
     with served([]) as port:
-        assert exchange(port, "sk_mock_close", body=b"x" * 1_000_000) == b""
+        assert exchange(port, raw_request("sk_mock_close", body=b"x" * 1_000_000)) == b""
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
@@ -109,7 +93,7 @@ def test_what_comes_behind_a_broken_request_leaves_nothing_behind(loop: Loop, fa
     head = "GET /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_mock_"
     with served([], loop=loop) as port:
         for _ in range(3):
-            with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+            with connect(port) as client:
                 client.sendall(f"{head}{fault}\r\n\r\n{head}one\r\n\r\n".encode())
                 if fault != "hang":
                     with suppress(ConnectionResetError):
@@ -121,20 +105,20 @@ def test_what_comes_behind_a_broken_request_leaves_nothing_behind(loop: Loop, fa
 def test_counts_hold_for_connection_faults_too() -> None:
     with served([]) as port:
         key = "sk_mock_closex2.mine"
-        answers = [exchange(port, key, "Connection: close\r\n") for _ in range(3)]
+        answers = [exchange(port, raw_request(key, "Connection: close\r\n")) for _ in range(3)]
     assert [answer[:15] for answer in answers] == [b"", b"", b"HTTP/1.1 200 OK"]
 
 
 def test_a_delay_comes_before_the_fault() -> None:
     with served([]) as port:
-        assert exchange(port, "sk_mock_delay20+close") == b""
+        assert exchange(port, raw_request("sk_mock_delay20+close")) == b""
 
 
 @pytest.mark.parametrize(("fault", "by_httpx", "by_requests"), RAISED)
 def test_clients_raise_what_the_documents_say(
     server: MockServer, fault: str, by_httpx: type[Exception], by_requests: type[Exception]
 ) -> None:
-    headers = {"Authorization": f"Bearer sk_mock_{fault}.clients"}
+    headers = bearer(f"sk_mock_{fault}.clients")
     patience = 0.3 if fault == "hang" else 20
     with pytest.raises(httpx.HTTPError) as caught:
         httpx.get(f"{server.url}/audience", headers=headers, timeout=httpx.Timeout(20, read=patience))
@@ -153,13 +137,13 @@ def test_the_documents_tell_of_each_exception() -> None:
 
 def test_a_dripping_answer_is_whole_at_its_end(server: MockServer) -> None:
     for token in ("sk_mock_drip60.clients", "sk_mock_drip0.clients"):
-        answer = httpx.get(f"{server.url}/audience", headers={"Authorization": f"Bearer {token}"})
+        answer = httpx.get(f"{server.url}/audience", headers=bearer(token))
         assert answer.json()["status"] is True
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip600000"])
 def test_a_client_that_goes_ends_the_fault(caplog: pytest.LogCaptureFixture, fault: str) -> None:
-    headers = {"Authorization": f"Bearer sk_mock_{fault}"}
+    headers = bearer(f"sk_mock_{fault}")
     with caplog.at_level(logging.INFO, "mock_atoms"), MockServer() as mock, pytest.raises(httpx.ReadTimeout):
         httpx.get(f"{mock.url}/audience", headers=headers, timeout=httpx.Timeout(20, read=0.3))
     (line,) = [record.getMessage() for record in caplog.records if record.name == "mock_atoms"]
@@ -172,7 +156,7 @@ def test_in_process_a_fault_is_refused_with_what_to_do(fault: str) -> None:
     async def ask() -> None:
         transport = httpx.ASGITransport(create_app())
         async with httpx.AsyncClient(transport=transport, base_url="http://mock/atoms/v1") as http:
-            await http.get("/audience", headers={"Authorization": f"Bearer sk_mock_{fault}"})
+            await http.get("/audience", headers=bearer(f"sk_mock_{fault}"))
 
     with pytest.raises(NoConnectionError, match=r"needs a real connection.+use MockServer"):
         asyncio.run(ask())
@@ -198,19 +182,19 @@ def test_an_offer_of_another_protocol_is_passed_over(upgrade: str, form: str, pi
     get = f"GET /atoms/v1/audience HTTP/1.1\r\n{head}"
     sent = f"{post}{UPGRADES[upgrade]}Content-Type: application/json\r\n{framed}{get}{UPGRADES[upgrade]}\r\n"
     sent += f"{get}Connection: close\r\n\r\n"
-    with served([]) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+    with served([]) as port, connect(port) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         size = -(-len(sent) // pieces)
         for start in range(0, len(sent), size):
             client.sendall(sent[start : start + size].encode())
             time.sleep(0.002 if pieces > 1 else 0)
-        received = b"".join(iter(lambda: client.recv(65536), b""))
+        received = read_to_end(client)
     # The body was read, else it would be a 400.
     assert re.findall(rb"HTTP/1\.1 (\d+)", received) == [b"404", b"200", b"200"]
 
 
 @pytest.mark.parametrize(("target", "status"), [("x:1", 400), ("/atoms/v1/audience", 404)])
 def test_who_wants_a_tunnel_gets_none(target: str, status: int) -> None:
-    with served([]) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+    with served([]) as port, connect(port) as client:
         client.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         assert client.recv(65536).startswith(f"HTTP/1.1 {status} ".encode())

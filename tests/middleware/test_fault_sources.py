@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from mock_atoms import MockServer
 from mock_atoms.contract.schemas import AudienceListResponse
+from tests.helpers.audiences import bearer
 from tests.middleware.test_connection_faults import RAISED
 
 Asking = Callable[[str, str, str], "Asked"]
@@ -189,12 +190,12 @@ def asking(server: MockServer) -> Iterator[Asking]:
 
         def ask(way: str, fault: str, judge: str) -> Asked:
             token = f"sk_{way}_{fault}.{judge}"
-            headers = {"Authorization": f"Bearer {token}"}
+            headers = bearer(token)
             match way:
                 case "prefer":
                     return Asked(server.url, headers | {"Prefer": f"fault={fault}"}, "prefer")
                 case "key":
-                    return Asked(server.url, {"Authorization": f"Bearer sk_mock_{fault}.ways-in-{judge}"}, "key")
+                    return Asked(server.url, bearer(f"sk_mock_{fault}.ways-in-{judge}"), "key")
                 case "rule":
                     return Asked(server.url, headers, running.enter_context(ruled(server, fault, token)))
                 case _:

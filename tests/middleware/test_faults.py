@@ -24,25 +24,20 @@ from mock_atoms.middleware.identify import IdentifyMiddleware
 from mock_atoms.middleware.recording import RecordingMiddleware
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import bearer_pairs, call
-
-ACME = {"Authorization": "Bearer sk_acme"}
-
-
-def statuses(http: httpx.Client, headers: dict[str, str], times: int) -> list[int]:
-    return [http.get("/audience", headers=headers).status_code for _ in range(times)]
+from tests.helpers.audiences import ACME, bearer, list_statuses
 
 
 def test_a_magic_key_fails_twice_then_recovers(client: httpx.Client) -> None:
-    headers = {"Authorization": "Bearer sk_mock_500x2.recovers"}
+    headers = bearer("sk_mock_500x2.recovers")
     answers = [client.get("/audience", headers=headers) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [500, 500, 200]
     assert [answer.headers.get("x-mock-atoms-fault") for answer in answers] == ["key", "key", None]
     assert answers[0].content == b'{"status":false,"errors":["Internal server error"]}'
 
 
-def test_two_keys_have_counters_of_their_own(client: httpx.Client) -> None:
-    assert statuses(client, {"Authorization": "Bearer sk_mock_503x1.a"}, 2) == [503, 200]
-    assert statuses(client, {"Authorization": "Bearer sk_mock_503x1.b"}, 2) == [503, 200]
+def test_two_keys_have_counters_of_their_own(server: MockServer) -> None:
+    assert list_statuses(server.url, bearer("sk_mock_503x1.a"), 2) == [503, 200]
+    assert list_statuses(server.url, bearer("sk_mock_503x1.b"), 2) == [503, 200]
 
 
 def test_prefer_asks_for_one_answer(client: httpx.Client) -> None:
@@ -77,8 +72,8 @@ def test_rules_of_the_command_line_strike_where_they_say() -> None:
     ):
         first = http.get("/audience", headers=ACME)
         assert (first.status_code, first.headers["x-mock-atoms-fault"]) == (500, "fault-1")
-        assert statuses(http, ACME, 2) == [200, 200]
-        assert statuses(http, {"Authorization": "Bearer sk_other"}, 2) == [500, 200]
+        assert list_statuses(mock.url, ACME, 2) == [200, 200]
+        assert list_statuses(mock.url, bearer("sk_other"), 2) == [500, 200]
         assert http.get("/audience/1", headers=ACME).headers["x-mock-atoms-fault"] == "fault-2"
 
 
@@ -87,7 +82,7 @@ def test_a_rule_may_be_json_and_write_its_answer_out() -> None:
     with MockServer(fault=[json.dumps(rule)]) as mock:
         triggered = httpx.get(f"{mock.url}/audience", headers=ACME)
         assert (triggered.status_code, triggered.json(), triggered.headers["x-pot"]) == (418, {"tea": True}, "1")
-        assert httpx.get(f"{mock.url}/audience", headers={"Authorization": "Bearer sk_b"}).status_code == 200
+        assert httpx.get(f"{mock.url}/audience", headers=bearer("sk_b")).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -105,11 +100,11 @@ def test_a_rule_may_be_json_and_write_its_answer_out() -> None:
 def test_bodies_are_wrong_on_purpose(
     client: httpx.Client, word: str, status: int, content_type: str, body: str
 ) -> None:
-    answer = client.get("/audience", headers={"Authorization": f"Bearer sk_mock_{word}"})
+    answer = client.get("/audience", headers=bearer(f"sk_mock_{word}"))
     assert (answer.status_code, answer.headers["content-type"]) == (status, content_type)
     assert answer.text.startswith(body) if status == 502 or not body.startswith('"') else body in answer.text
     assert answer.headers["x-mock-atoms-fault"] == "key"
-    head = client.head("/audience", headers={"Authorization": f"Bearer sk_mock_{word}"})
+    head = client.head("/audience", headers=bearer(f"sk_mock_{word}"))
     assert head.headers["content-length"] == answer.headers["content-length"]
 
 
@@ -139,13 +134,13 @@ def test_a_fault_that_cannot_be_used_stops_the_start() -> None:
 
 @pytest.mark.parametrize(("rate", "expected"), [(0.0, {200}), (1.0, {500}), (0.5, {200, 500})])
 def test_the_error_rate_is_kept(rate: float, expected: set[int]) -> None:
-    with MockServer(error_rate=rate) as mock, httpx.Client(base_url=mock.url) as http:
-        assert set(statuses(http, ACME, 40)) == expected
+    with MockServer(error_rate=rate) as mock:
+        assert set(list_statuses(mock.url, ACME, 40)) == expected
 
 
 def test_a_401_wins_over_every_fault() -> None:
     with MockServer(error_rate=1.0, fault=["503"]) as mock, httpx.Client(base_url=mock.url) as http:
-        for headers in ({}, {"Prefer": "code=500"}, {"Authorization": "Bearer sk_mock_revoked"}):
+        for headers in ({}, {"Prefer": "code=500"}, bearer("sk_mock_revoked")):
             answer = http.get("/audience", headers=headers)
             assert answer.status_code == 401
             assert "x-mock-atoms-fault" not in answer.headers
@@ -289,7 +284,7 @@ def test_a_magic_key_that_means_nothing_is_told_of(
     client: httpx.Client, caplog: pytest.LogCaptureFixture, token: str, reason: str | None
 ) -> None:
     with caplog.at_level(logging.WARNING, "mock_atoms"):
-        answer = client.get("/audience", headers={"Authorization": f"Bearer {token}"})
+        answer = client.get("/audience", headers=bearer(token))
     assert (answer.status_code, answer.headers.get("x-mock-atoms-reason")) == (200, reason)
     assert len(caplog.records) == (reason is not None)
 

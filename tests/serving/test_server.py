@@ -25,8 +25,7 @@ from mock_atoms.core.parsing import ConfigError
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.protocol import HttpProtocol
 from mock_atoms.serving.server import ListenError, Server, build_server, listen, reachable_url
-
-ACME = {"Authorization": "Bearer sk_acme"}
+from tests.helpers.audiences import ACME
 
 
 @contextmanager

@@ -20,8 +20,7 @@ from mock_atoms import MockServer, Settings
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.serving.server import ListenError
 from mock_atoms.serving.tls import load_certificate
-
-ACME = {"Authorization": "Bearer sk_acme"}
+from tests.helpers.audiences import ACME, bearer
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +98,7 @@ def test_connections_break_as_they_do_without(
     server: MockServer, fault: str, error: type[Exception] | tuple[type[Exception], ...]
 ) -> None:
     token = f"sk_mock_{fault}x1.tls"
-    with httpx.Client(verify=server.ssl_context(), headers={"Authorization": f"Bearer {token}"}) as client:
+    with httpx.Client(verify=server.ssl_context(), headers=bearer(token)) as client:
         with pytest.raises(error):
             client.get(f"{server.url}/audience")
         assert client.get(f"{server.url}/audience").status_code == 200

@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.mock import MockAtoms
+from tests.helpers.audiences import bearer
 
 LIST_ONLY = ("memberCount", "hasCampaigns", "campaigns")
 """Keys of an audience that the list alone has."""
@@ -45,7 +46,7 @@ class Tenant(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}"} | ({} if self.test_id is None else {"X-Test-Id": self.test_id})
+        return bearer(self.token, self.test_id)
 
     @property
     def named(self) -> dict[str, str]:

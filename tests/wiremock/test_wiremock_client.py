@@ -9,6 +9,7 @@ from wiremock.constants import Config  # type: ignore[import-untyped] # it has n
 from wiremock.exceptions import InvalidInputException, NotFoundException  # type: ignore[import-untyped] # it has no types
 
 from mock_atoms import MockServer
+from tests.helpers.audiences import bearer
 
 PATH = "/atoms/v1/audience"
 
@@ -23,7 +24,7 @@ def mock() -> Iterator[MockServer]:
 @pytest.fixture(autouse=True)
 def _requests(mock: MockServer) -> None:
     Requests.reset_request_journal()
-    headers = {"Authorization": "Bearer sk_wiremock"}
+    headers = bearer("sk_wiremock")
     httpx.get(f"{mock.url}/audience?page=1", headers=headers)
     httpx.patch(f"{mock.url}/audience", headers=headers, json={"name": "Spring", "tags": ["a", "b"]})
     httpx.get(f"{mock.url}/audience")
