@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 IMAGE ?= mock-atoms
 PARALLEL ?= --numprocesses=auto --dist=loadfile
 
-.PHONY: serve test check format bench bench-peers dist image test-clients test-container clean
+.PHONY: serve test check check-language check-commits format bench bench-peers dist image test-clients test-container clean
 
 serve: $(VENV)/.installed ## serve on http://127.0.0.1:28667/atoms/v1 with the example fixtures
 	$(BIN)/mock-atoms serve --fixtures fixtures
@@ -18,6 +18,12 @@ check: $(VENV)/.installed-dev ## lint, types, import order, and the tests with b
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
+
+check-language: ## report phrases and names that .ci/language.toml refuses, and long sentences
+	$(PYTHON) .ci/check_language.py
+
+check-commits: ## report commits since the last tag whose subject is not `area: imperative summary`
+	$(PYTHON) .ci/check_commits.py
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
