@@ -13,7 +13,7 @@ from mock_atoms.contract.operations import (
     GET_MEMBERS,
     NO_OPERATION,
     SEARCH_MEMBERS,
-    Operation,
+    RequestedOperation,
 )
 from mock_atoms.contract.schemas import MAX_MEMBERS
 
@@ -58,15 +58,15 @@ _MESSAGES = {
 }
 _OPERATION_MESSAGES = {
     # D's first example of each 400, and the two operations whose 500 says more.
-    (CREATE_AUDIENCE, 400): MISSING_FILE,
-    (GET_AUDIENCE, 400): "Audience ID missing",
-    (DELETE_AUDIENCE, 400): "can't delete audience, campaign with this audience {audience_id} exists",
-    (GET_MEMBERS, 400): "Audience ID is required",
-    (GET_MEMBERS, 500): "Failed to fetch audience members",
-    (ADD_MEMBERS, 400): "Each member must have a phoneNumber field",
-    (DELETE_MEMBERS, 400): "Audience ID missing",
-    (SEARCH_MEMBERS, 400): MISSING_SEARCH_PARAMETER,
-    (SEARCH_MEMBERS, 500): "Failed to search audience members",
+    (CREATE_AUDIENCE.name, 400): MISSING_FILE,
+    (GET_AUDIENCE.name, 400): "Audience ID missing",
+    (DELETE_AUDIENCE.name, 400): "can't delete audience, campaign with this audience {audience_id} exists",
+    (GET_MEMBERS.name, 400): "Audience ID is required",
+    (GET_MEMBERS.name, 500): "Failed to fetch audience members",
+    (ADD_MEMBERS.name, 400): "Each member must have a phoneNumber field",
+    (DELETE_MEMBERS.name, 400): "Audience ID missing",
+    (SEARCH_MEMBERS.name, 400): MISSING_SEARCH_PARAMETER,
+    (SEARCH_MEMBERS.name, 500): "Failed to search audience members",
 }
 RETRY_AFTER_SECONDS = 60
 """What the documented 429 asks a client to wait (G)."""
@@ -85,7 +85,7 @@ def error_headers(status: int) -> dict[str, str]:
 
 
 def error_body(
-    status: int, errors: list[str] | None, headers: Mapping[str, str], operation: Operation = NO_OPERATION
+    status: int, errors: list[str] | None, headers: Mapping[str, str], operation: RequestedOperation = NO_OPERATION
 ) -> dict[str, Any]:
     """Return the JSON of an error: the documented body where there is one, else the envelope (D, A).
 
@@ -103,14 +103,14 @@ def error_body(
             "code": "RATE_LIMIT_EXCEEDED",
             "retry_after": int(asked) if asked.isascii() and asked.isdigit() else RETRY_AFTER_SECONDS,
         }
-    of_members = (operation.name, status) == (GET_MEMBERS, HTTPStatus.BAD_REQUEST)
+    of_members = (operation.name, status) == (GET_MEMBERS.name, HTTPStatus.BAD_REQUEST)
     return {
         "status": "error" if of_members else False,
         "errors": [documented_message(status, operation)] if errors is None else errors,
     }
 
 
-def documented_message(status: int, operation: Operation = NO_OPERATION) -> str:
+def documented_message(status: int, operation: RequestedOperation = NO_OPERATION) -> str:
     """Return the message of `status`: the one that is documented for `operation`, for all, or else its phrase."""
     own = _OPERATION_MESSAGES.get((operation.name, status))
     if own is not None:

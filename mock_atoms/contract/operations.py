@@ -1,31 +1,46 @@
-"""The documented operations, and which of them a request asks for."""
+"""The documented operations of the audience API.
 
-import re
+To add one, list it in `OPERATIONS`; its shapes belong in `schemas.py`, its errors in `errors.py`, its route in `api/`.
+"""
+
 from typing import NamedTuple
+
+from mock_atoms.core.http_text import compile_path_template
 
 
 class Operation(NamedTuple):
-    """What a request asks for.
+    """One documented operation.
 
     Attributes:
-        name: the documented method and path, such as `GET /audience/{id}`; empty where there is no such operation.
-        audience_id: what stands in the place of `{id}`.
+        name: method and path template below the base path, such as `GET /audience/{id}` (S, D).
+        operation_id: its id in the OpenAPI document (S; of all but `GET /audience`: A, in the same pattern).
     """
 
-    name: str = ""
-    audience_id: str = ""
+    name: str
+    operation_id: str
+
+    @property
+    def method(self) -> str:
+        """HTTP method, such as `GET`."""
+        return self.name.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        """Path template below the base path, such as `/audience/{id}`."""
+        return self.name.partition(" ")[2]
 
 
-NO_OPERATION = Operation()
-CREATE_AUDIENCE = "POST /audience"
-GET_AUDIENCE = "GET /audience/{id}"
-DELETE_AUDIENCE = "DELETE /audience/{id}"
-GET_MEMBERS = "GET /audience/{id}/members"
-ADD_MEMBERS = "POST /audience/{id}/members"
-DELETE_MEMBERS = "DELETE /audience/{id}/members"
-SEARCH_MEMBERS = "GET /audience/{id}/members/search"
+LIST_AUDIENCES = Operation("GET /audience", "get-all-audiences")
+CREATE_AUDIENCE = Operation("POST /audience", "create-audience-with-csv-upload")
+GET_AUDIENCE = Operation("GET /audience/{id}", "get-audience-by-id")
+DELETE_AUDIENCE = Operation("DELETE /audience/{id}", "delete-audience")
+GET_MEMBERS = Operation("GET /audience/{id}/members", "get-audience-members")
+ADD_MEMBERS = Operation("POST /audience/{id}/members", "add-audience-members")
+DELETE_MEMBERS = Operation("DELETE /audience/{id}/members", "delete-audience-members")
+SEARCH_MEMBERS = Operation("GET /audience/{id}/members/search", "search-audience-members")
+
 OPERATIONS = (
-    "GET /audience",
+    LIST_AUDIENCES,
     CREATE_AUDIENCE,
     GET_AUDIENCE,
     DELETE_AUDIENCE,
@@ -34,25 +49,32 @@ OPERATIONS = (
     DELETE_MEMBERS,
     SEARCH_MEMBERS,
 )
-"""The documented operations, as `Operation.name` has them."""
-_OPERATION_PATH = re.compile(r"/audience(?:/([^/]+)(/members(?:/search)?)?)?/?")
+"""All documented operations."""
+DOCUMENTED_PATHS = tuple(dict.fromkeys(operation.path for operation in OPERATIONS))
+"""The path template of each documented path, below the base path."""
+_PATTERNS = [(path, compile_path_template(path, trailing_slash=True)) for path in DOCUMENTED_PATHS]
+_NAMES = {(operation.method, operation.path): operation.name for operation in OPERATIONS}
 
 
-def find_operation(method: str, api_path: str) -> Operation:
-    """Return the operation of a request to the path `api_path` the base path. HEAD asks for what GET does."""
-    match = _OPERATION_PATH.fullmatch(api_path)
-    if match is None:
-        return NO_OPERATION
-    audience_id, rest = match.groups(default="")
-    name = f"{'GET' if method == 'HEAD' else method} /audience{'/{id}' if audience_id else ''}{rest}"
-    return Operation(name, audience_id)
+class RequestedOperation(NamedTuple):
+    """The operation that a request calls.
+
+    Attributes:
+        name: see `Operation.name`; empty if the request calls no documented operation.
+        audience_id: value of `{id}` in the path; empty if the path has none.
+    """
+
+    name: str = ""
+    audience_id: str = ""
 
 
-def documented_operation(method: str, api_path: str) -> str:
-    """Return the name of the documented operation of a request, empty where there is none."""
-    name = find_operation(method, api_path).name
-    return next((documented for documented in OPERATIONS if documented == name), "")  # one text for all
+NO_OPERATION = RequestedOperation()
 
 
-DOCUMENTED_PATHS = ("/audience", "/audience/{id}", "/audience/{id}/members", "/audience/{id}/members/search")
-"""Every path of the audience API, below the base path (S)."""
+def find_operation(method: str, api_path: str) -> RequestedOperation:
+    """Return the documented operation that a request calls. HEAD counts as GET."""
+    for path, pattern in _PATTERNS:
+        if match := pattern.fullmatch(api_path):
+            name = _NAMES.get(("GET" if method == "HEAD" else method, path), "")
+            return RequestedOperation(name, *match.groups())
+    return NO_OPERATION

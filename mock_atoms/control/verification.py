@@ -175,9 +175,9 @@ class Verification:
 
     def _operations(self) -> list[dict[str, str]]:
         """Return a request pattern for each operation that is mocked."""
-        pairs = (operation.split(" ") for operation in OPERATIONS)
+        base_path = self._mock.settings.base_path
         return [
-            {"method": method, "urlPathTemplate": f"{self._mock.settings.base_path}{path}"} for method, path in pairs
+            {"method": operation.method, "urlPathTemplate": f"{base_path}{operation.path}"} for operation in OPERATIONS
         ]
 
     async def unmatched_near_misses(self, request: Request) -> Response:

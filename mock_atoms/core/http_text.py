@@ -1,6 +1,18 @@
-"""Text in HTTP messages: query strings, cookies and bytes of unknown encoding."""
+"""Text in HTTP messages: path templates, query strings, cookies and bytes of unknown encoding."""
 
+import re
 from urllib.parse import parse_qs
+
+
+def compile_path_template(template: str, *, trailing_slash: bool = False) -> re.Pattern[str]:
+    """Return the pattern of the paths that match a template such as `/audience/{id}`, with a group per parameter.
+
+    Args:
+        template: literal text and `{name}` for exactly one path segment.
+        trailing_slash: whether a trailing slash may follow.
+    """
+    literals = re.split(r"\{[^{}/]+\}", template.rstrip("/") if trailing_slash else template)
+    return re.compile("([^/]+)".join(map(re.escape, literals)) + ("/?" if trailing_slash else ""))
 
 
 def parse_query(text: str) -> dict[str, list[str]]:

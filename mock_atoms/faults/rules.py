@@ -19,8 +19,9 @@ from pydantic import (
 )
 
 from mock_atoms.contract.errors import error_body, error_headers
-from mock_atoms.contract.operations import NO_OPERATION, Operation
+from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
 from mock_atoms.contract.schemas import JSON_TYPE, render_json
+from mock_atoms.core.http_text import compile_path_template
 from mock_atoms.core.masking import TOKEN_PATTERN, mask_text, mask_token
 from mock_atoms.core.parsing import MASKED_TOKEN, NOT_BLANK, StrictModel, parse_model
 from mock_atoms.core.tenancy import Tenant, digest_test_id, digest_token, is_digest_of_test_id, mask_test_id
@@ -97,8 +98,7 @@ class RuleMatch(StrictModel):
     def _path(self) -> re.Pattern[str] | None:
         if self.path is None:
             return None
-        parts = re.split(r"\{\w+\}", self.path.rstrip("/"))
-        return re.compile("[^/]+".join(map(re.escape, parts)) + "/?")
+        return compile_path_template(self.path, trailing_slash=True)
 
     def __call__(self, tenant: Tenant, method: str, path: str) -> bool:
         """Tell whether a request of `tenant` to `path`, below the base path, is meant. HEAD counts as a GET too."""
@@ -216,7 +216,7 @@ class FaultResponse(StrictModel):
         return self.status < HTTPStatus.MULTIPLE_CHOICES and self.text is not None
 
     def render(
-        self, extra_headers: Mapping[str, str] = MappingProxyType({}), operation: Operation = NO_OPERATION
+        self, extra_headers: Mapping[str, str] = MappingProxyType({}), operation: RequestedOperation = NO_OPERATION
     ) -> tuple[dict[str, str], bytes]:
         """Return the headers, by lower-case name, and the body of the answer.
 

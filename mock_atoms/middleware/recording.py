@@ -9,7 +9,7 @@ from sys import intern
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.caching.fast_path import FAST_PATH_KEY
-from mock_atoms.contract.operations import documented_operation
+from mock_atoms.contract.operations import find_operation
 from mock_atoms.core.masking import mask_text, mask_url
 from mock_atoms.core.tenancy import AuthenticatedCaller, UnauthenticatedCaller
 from mock_atoms.journal.exchange import ABORTED, SCOPE_KEY, UNKNOWN_MAGIC_WORD, Exchange
@@ -112,7 +112,7 @@ class RecordingMiddleware:
             http_version=scope.get("http_version", "1.1"),
             host=_host(scope, headers),
             headers=headers,
-            operation=documented_operation(exchange.method, exchange.api_path or ""),
+            operation=find_operation(exchange.method, exchange.api_path or "").name,
         )
         client, client_port = scope.get("client") or ("", 0)
         entry = Entry(head, request_id.decode(), exchange.arrived, exchange.started, client, client_port)

@@ -15,7 +15,7 @@ from itertools import chain, islice
 from typing import Any, TypeVar
 
 from mock_atoms.contract.errors import INVALID_PHONE_NUMBER, ApiError, documented_message
-from mock_atoms.contract.operations import DELETE_AUDIENCE, Operation
+from mock_atoms.contract.operations import DELETE_AUDIENCE, RequestedOperation
 from mock_atoms.contract.schemas import (
     MAX_MEMBERS,
     Added,
@@ -163,7 +163,7 @@ class AudienceRepository:
         if _campaigns(held, changes):
             raise ApiError(
                 HTTPStatus.BAD_REQUEST,
-                documented_message(HTTPStatus.BAD_REQUEST, Operation(DELETE_AUDIENCE, audience_id)),
+                documented_message(HTTPStatus.BAD_REQUEST, RequestedOperation(DELETE_AUDIENCE.name, audience_id)),
             )
         gone = self._changes.audiences.pop(audience_id, None)
         if gone is None or gone.created is None:

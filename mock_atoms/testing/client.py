@@ -5,7 +5,6 @@ It needs the standard library alone.
 
 import http.client
 import json
-import re
 import ssl
 import time
 from base64 import b64decode
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode, urlsplit
 
-from mock_atoms.core.http_text import parse_query
+from mock_atoms.core.http_text import compile_path_template, parse_query
 
 if TYPE_CHECKING:
     from smallestai.environment import SmallestAIEnvironment
@@ -287,7 +286,7 @@ class MockClient:
         if told.get("requestJournalDisabled"):
             raise ControlError("the journal is off: start the server without --journal-size 0")
         found = [_recorded(event["request"]) for event in reversed(told["requests"])]
-        wanted = None if path is None else _path_pattern(self._whole(path))
+        wanted = None if path is None else compile_path_template(self._whole(path), trailing_slash=True)
         return [
             request
             for request in found
@@ -474,9 +473,3 @@ def _recorded(request: Mapping[str, Any]) -> RecordedRequest:
         duration_ms=ours["durationMs"],
         arrived=datetime.fromtimestamp(request["loggedDate"] / 1000, UTC),
     )
-
-
-def _path_pattern(template: str) -> re.Pattern[str]:
-    """Return what matches the paths that `template` such as `/audience/{id}` means, with a slash at the end or none."""
-    pieces = (re.escape(piece) for piece in re.split(r"\{[^}/]*\}", template))
-    return re.compile("[^/]+".join(pieces) + "/?")

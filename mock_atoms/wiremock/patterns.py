@@ -7,6 +7,7 @@ from functools import partial
 from heapq import nsmallest
 from typing import Any, NamedTuple
 
+from mock_atoms.core.http_text import compile_path_template
 from mock_atoms.core.masking import mask_text, mask_token, mask_url
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.journal.credentials import CREDENTIAL_HEADERS, Credentials
@@ -219,12 +220,10 @@ def template_expression(template: str) -> re.Pattern[str]:
     Raises:
         ConfigError: a name stands twice.
     """
-    parts = re.split(r"\{([^{}/]+)\}", template)
-    names = parts[1::2]
+    names = re.findall(r"\{([^{}/]+)\}", template)
     if len(set(names)) < len(names):
         raise ConfigError("a name stands twice", "/urlPathTemplate")
-    fixed = map(re.escape, parts[::2])
-    return re.compile("([^/]+)".join(fixed))
+    return compile_path_template(template)
 
 
 def _path_values(template: str, name: str, place: OperandContext) -> Callable[[Entry], list[str]]:

@@ -1,6 +1,31 @@
 import pytest
 
-from mock_atoms.core.http_text import decode_text, parse_cookies, parse_query
+from mock_atoms.core.http_text import compile_path_template, decode_text, parse_cookies, parse_query
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("/audience/a1/members", ("a1",)),
+        ("/audience/%2F/members", ("%2F",)),
+        ("/audience//members", None),
+        ("/audience/a/1/members", None),
+        ("/audience/a1/members/", None),
+        ("/audience/a1/membersX", None),
+    ],
+)
+def test_a_path_template_matches_one_segment_per_parameter(path: str, values: tuple[str, ...] | None) -> None:
+    match = compile_path_template("/audience/{id}/members").fullmatch(path)
+    assert (match and match.groups()) == values
+
+
+@pytest.mark.parametrize("template", ["/a.b", "/a.b/"])
+def test_a_path_template_may_allow_a_trailing_slash(template: str) -> None:
+    pattern = compile_path_template(template, trailing_slash=True)
+    assert pattern.fullmatch("/a.b")
+    assert pattern.fullmatch("/a.b/")
+    assert not pattern.fullmatch("/a.b//")
+    assert not pattern.fullmatch("/axb")
 
 
 @pytest.mark.parametrize(
