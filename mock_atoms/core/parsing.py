@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from mock_atoms.core.json_pointer import format_pointer
 from mock_atoms.core.masking import TOKEN_PATTERN, mask_text
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -56,8 +57,7 @@ class ConfigError(ValueError):
 
 def json_pointer(error: ErrorDetails) -> str:
     """Return where the value stands that pydantic complains of, as a JSON pointer; `/` for the whole."""
-    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"])
-    return "".join(f"/{part}" for part in parts) or "/"
+    return format_pointer(error["loc"]) or "/"
 
 
 def describe_error(error: ErrorDetails) -> str:

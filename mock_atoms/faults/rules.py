@@ -22,6 +22,7 @@ from mock_atoms.contract.errors import error_body, error_headers
 from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
 from mock_atoms.contract.schemas import JSON_TYPE, render_json
 from mock_atoms.core.http_text import compile_path_template
+from mock_atoms.core.json_pointer import parse_pointer
 from mock_atoms.core.masking import TOKEN_PATTERN, mask_text, mask_token
 from mock_atoms.core.parsing import MASKED_TOKEN, NOT_BLANK, StrictModel, parse_model
 from mock_atoms.core.tenancy import Tenant, digest_test_id, digest_token, is_digest_of_test_id, mask_test_id
@@ -270,7 +271,7 @@ class ResponsePatch(StrictModel):
         except ValueError:
             return body
         for pointer, value in self.values.items():
-            *way, last = (part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/"))
+            *way, last = parse_pointer(pointer)
             for holder in _places(content, way):
                 for key in _keys(holder, last) if isinstance(holder, list) or last == "*" else [last]:
                     holder[key] = value

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from mock_atoms.core.json_pointer import format_pointer
 from mock_atoms.core.masking import mask_text, mask_token
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.journal.credentials import Credentials
@@ -37,11 +38,7 @@ class OperandContext(NamedTuple):
 
     def at(self, *parts: object) -> "OperandContext":
         """Return the place below this one."""
-        return self._replace(pointer=self.pointer + "".join(f"/{_escaped(str(part))}" for part in parts))
-
-
-def _escaped(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")
+        return self._replace(pointer=self.pointer + format_pointer(parts))
 
 
 class Operand:
