@@ -32,7 +32,7 @@ class _FastPathEntry:
     head: RequestHead
     api_path: str
     state: ReferenceType[TenantState]
-    version: object
+    version: int
     cached_response: ReferenceType[CachedResponse]
     used: float = 0.0
     is_live: bool = False
@@ -96,7 +96,7 @@ class FastPath:
         api_path: str,
         cached_response: CachedResponse,
         state: TenantState,
-        version: object,
+        version: int,
     ) -> None:
         """Keep the way to an answer that was just sent as it was rendered before, and to which nothing was added.
 
@@ -109,7 +109,7 @@ class FastPath:
             version: the version of the tenant then.
         """
         is_of_browser = any(name == "origin" for name, _ in head.headers)  # it is told more than what was rendered
-        if not state.is_live or state.version is not version or is_of_browser or head.weight * UNIT > MAX_HEAD:
+        if not state.is_live or state.version != version or is_of_browser or head.weight * UNIT > MAX_HEAD:
             return
         api_path = intern(api_path)  # one text for all
         self._known.put(digest, _FastPathEntry(head, api_path, ref(state), version, ref(cached_response)))
@@ -135,7 +135,7 @@ class FastPath:
             state is None
             or cached_response is None
             or not (state.is_live and cached_response.is_live)
-            or state.version is not known.version
+            or state.version != known.version
             or not self._engine.has_no_matching_rule(tenant, head.method, known.api_path)
         ):
             return None

@@ -66,7 +66,7 @@ class ResponseCacheMiddleware:
         if (
             is_whole
             and not _has_secret(query, exchange.caller.token)
-            and await self._store.view(tenant, lambda state: state.version is version)
+            and await self._store.view(tenant, lambda state: state.version == version)
         ):
             self._response_cache.keep(key, CachedResponse(sent[0]["headers"], sent[1]["body"]))
 

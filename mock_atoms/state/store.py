@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Protocol, TypeVar
 
 from mock_atoms.core.lru import LruCache, next_use
@@ -12,6 +13,8 @@ from mock_atoms.faults.rulebook import CapacityError
 from mock_atoms.state.changes import TenantChanges
 
 T = TypeVar("T")
+next_version = count(1).__next__
+"""Return a version that no state of this process has had."""
 MAX_TENANTS = 10_000
 MAX_SIZE = 256 * 1024 * 1024
 
@@ -26,7 +29,8 @@ class TenantState:
         counters: how often each fault rule was asked and struck.
         chosen: what was chosen for it to begin with; `None` where that follows from seed, token and fixture files.
         overlay: what it changed since; `None` where that is nothing.
-        mark: what tells all that it holds from what it held before: another object after each change, see `hold`.
+        version: a number that grows with each change of the data. No two states of a process share one, not even
+            those of one tenant before and after a reset, so that a cache key may be built from it.
         used: when it was used last, see `recent.next_use`.
         is_live: whether it is what its store knows of the tenant still: all but what it holds may be changed in it
             then, with nobody having to wait. Never so of a store that is elsewhere.
@@ -37,14 +41,14 @@ class TenantState:
     counters: Counters = field(default_factory=dict)
     initial_data: InitialData | None = None
     changes: TenantChanges | None = None
-    version: object = field(init=False, default_factory=object, compare=False)
+    version: int = field(init=False, default_factory=next_version, compare=False)
     used: float = field(init=False, default=0.0, compare=False)
     is_live: bool = field(init=False, default=False, compare=False)
 
     def hold(self, initial_data: InitialData | None, changes: TenantChanges | None) -> None:
         """Change what it holds."""
         self.initial_data, self.changes = initial_data, changes
-        self.version = object()
+        self.version = next_version()
 
     @property
     def is_unchanged(self) -> bool:

@@ -48,6 +48,29 @@ def initial_data(state: TenantState) -> int | None:
     return None if state.initial_data is None else len(state.initial_data.audiences)
 
 
+def test_version_grows_with_each_change_of_the_data_and_after_a_reset() -> None:
+    async def run() -> list[int]:
+        store = MemoryStore(max_tenants=1)
+        versions = [await store.view(of("a"), lambda state: state.version)]
+        await store.change(of("a"), choose(1))
+        versions.append(await store.view(of("a"), lambda state: state.version))
+        await store.forget()
+        versions.append(await store.view(of("a"), lambda state: state.version))
+        await store.change(of("b"), count)  # evicts a
+        versions.append(await store.view(of("a"), lambda state: state.version))
+        return versions
+
+    versions = asyncio.run(run())
+    assert versions == sorted(set(versions))
+
+
+def test_version_stays_if_only_counters_change() -> None:
+    state = TenantState(of("a"))
+    version = state.version
+    count(state)
+    assert state.version == version
+
+
 def test_a_tenant_that_is_not_known_begins_with_nothing(make: Make) -> None:
     async def run() -> None:
         assert await make().view(of("a"), lambda state: state) == TenantState(of("a"))
