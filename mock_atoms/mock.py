@@ -26,7 +26,8 @@ from mock_atoms.journal.metrics import Metrics
 from mock_atoms.journal.recorder import ExchangeRecorder
 from mock_atoms.journal.retries import AttemptCounter
 from mock_atoms.state.audiences import AudienceRepositories
-from mock_atoms.state.store import MemoryStore, Store, TenantState
+from mock_atoms.state.memory_store import MemoryStore
+from mock_atoms.state.store import Store, TenantState
 
 if TYPE_CHECKING:
     from mock_atoms.data.fixture_files import FixtureFile
@@ -96,17 +97,17 @@ class MockAtoms:
     async def reset(self, token: str | None = None, test_id: str | None = None) -> None:
         """Begin anew: forget everything, or what belongs to one token, one test, or one test of one token."""
         if token is None and test_id is None:
-            self.rules.restart()
+            self.rules.reset()
             self.fixtures.import_data(None)
             self.journal.clear()
-            await self.store.forget()
+            await self.store.reset()
             self.response_cache.forget()
             return
         token_digest = None if token is None else digest_token(token)
         test_digest = None if test_id is None else digest_test_id(test_id)
-        await self.remove_rules(self.rules.made(token_digest, test_digest))
+        await self.remove_rules(self.rules.created_ids(token_digest, test_digest))
         self.journal.remove(self.journal.selector(token, test_id))
-        await self.store.forget(token_digest, test_digest)
+        await self.store.reset(token_digest, test_digest)
 
     async def remove_rules(self, rule_ids: Collection[str]) -> None:
         """Take rules out of force, and forget how often each tenant met them."""

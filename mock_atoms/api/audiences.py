@@ -81,7 +81,7 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
         more={"parameters": [_AUTHORIZATION_PARAMETER]},
     )
     async def list_audiences(caller: CurrentCaller) -> Response:
-        return success(await repositories.view(caller, AudienceRepository.audiences))
+        return success(await repositories.read(caller, AudienceRepository.list_audiences))
 
     @routes.operation(
         "POST",
@@ -100,7 +100,7 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
             fields = _described(upload.fields)
             column = fields["phoneNumberColumnName"]
             rows = parse_csv(upload.file, column, fields.get("identifierColumnName"))
-        return success(await repositories.change(caller, lambda repository: repository.create(fields, rows)))
+        return success(await repositories.update(caller, lambda repository: repository.create_audience(fields, rows)))
 
     @routes.operation(
         "GET",
@@ -115,7 +115,7 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
     )
     async def get_audience(request: Request, caller: CurrentCaller) -> Response:
         audience_id = audience_id_of(request)
-        return success(await repositories.view(caller, lambda repository: repository.audience(audience_id)))
+        return success(await repositories.read(caller, lambda repository: repository.get_audience(audience_id)))
 
     @routes.operation(
         "DELETE",
@@ -130,7 +130,7 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
     )
     async def delete_audience(request: Request, caller: CurrentCaller) -> Response:
         audience_id = audience_id_of(request)
-        await repositories.change(caller, lambda repository: repository.delete(audience_id))
+        await repositories.update(caller, lambda repository: repository.delete_audience(audience_id))
         return success([])
 
     return routes

@@ -106,7 +106,7 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         page, size = _number(query, "page", 1), _number(query, "offset", _DEFAULT_PAGE_SIZE)
         search = query.get("search", [""])[-1]
         return success(
-            await repositories.view(caller, lambda repository: repository.page(audience_id, page, size, search))
+            await repositories.read(caller, lambda repository: repository.get_members(audience_id, page, size, search))
         )
 
     @routes.operation(
@@ -123,7 +123,9 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
     async def add_members(request: Request, caller: CurrentCaller) -> Response:
         audience_id = audience_id_of(request)
         members = await _list_of(request, "members", dict, "objects")
-        return success([await repositories.change(caller, lambda repository: repository.add(audience_id, members))])
+        return success(
+            [await repositories.update(caller, lambda repository: repository.add_members(audience_id, members))]
+        )
 
     @routes.operation(
         "DELETE",
@@ -139,7 +141,9 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
     async def delete_members(request: Request, caller: CurrentCaller) -> Response:
         audience_id = audience_id_of(request)
         ids = await _list_of(request, "memberIds", str, "texts")
-        return success(await repositories.change(caller, lambda repository: repository.remove(audience_id, ids)))
+        return success(
+            await repositories.update(caller, lambda repository: repository.delete_members(audience_id, ids))
+        )
 
     @routes.operation(
         "GET",
@@ -163,7 +167,7 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         if query and fields:
             raise ApiError(400, "Use either 'query' or field-specific searches, not both")
         return success(
-            await repositories.view(caller, lambda repository: repository.search(audience_id, query, fields))
+            await repositories.read(caller, lambda repository: repository.search_members(audience_id, query, fields))
         )
 
     return routes

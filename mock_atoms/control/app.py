@@ -124,7 +124,7 @@ class Control:
         Parameters(request)
         mock = self._mock
         moment = ServerStatus(
-            tenants=len(await mock.store.states()),
+            tenants=len(await mock.store.tenants()),
             journal_entries=len(mock.journal),
             journal_dropped=mock.journal.dropped,
             triggered={entry.id: entry.triggered for entry in mock.rules},
@@ -148,7 +148,7 @@ class Control:
     async def delete_faults(self, request: Request) -> Response:
         """Take all rules out of force, but those given at start."""
         Parameters(request)
-        await self._mock.remove_rules(self._mock.rules.made())
+        await self._mock.remove_rules(self._mock.rules.created_ids())
         return JSONResponse({})
 
     async def get_fault(self, request: Request) -> Response:
@@ -181,7 +181,7 @@ class Control:
     async def list_tenants(self, request: Request) -> Response:
         """Return the tenants that are known, the least recently used first."""
         Parameters(request)
-        return JSONResponse({"tenants": [tenant_summary(state) for state in await self._mock.store.states()]})
+        return JSONResponse({"tenants": [tenant_summary(state) for state in await self._mock.store.tenants()]})
 
     async def set_tenant(self, request: Request) -> Response:
         """Say what one tenant holds, as a fixture file would."""
@@ -197,9 +197,9 @@ class Control:
         chosen = self._mock.fixtures.from_fixture_file(file, caller.token)
 
         def choose(state: TenantState) -> None:
-            state.hold(chosen, None)
+            state.set_data(chosen, None)
 
-        await self._mock.store.change(caller.tenant, choose)
+        await self._mock.store.update(caller.tenant, choose)
         return JSONResponse({**_whose_json(caller.tenant), "audiences": [shown(held) for held in chosen.audiences]})
 
     async def set_campaigns(self, request: Request) -> Response:
@@ -209,7 +209,7 @@ class Control:
         wanted = parse_model(_Campaigns, fields)
         audience_id = request.path_params["id"]
         try:
-            audience = await self._mock.repositories.change(
+            audience = await self._mock.repositories.update(
                 caller, lambda repository: repository.set_campaigns(audience_id, wanted.campaigns)
             )
         except ApiError as error:

@@ -61,7 +61,7 @@ class FaultDecision:
     """What befalls one request.
 
     Attributes:
-        rules: ids of the rules that strike, in order of precedence.
+        rule_ids: ids of the rules that strike, in order of precedence.
         delay_ms: how long the answer is held back.
         respond: what is answered in place of the API.
         connection: what becomes of the connection.
@@ -69,7 +69,7 @@ class FaultDecision:
         facts: headers of `respond` that hold for this one answer, by lower-case name.
     """
 
-    rules: tuple[str, ...]
+    rule_ids: tuple[str, ...]
     delay_ms: float = 0.0
     respond: FaultResponse | None = None
     connection: ConnectionFault | None = None

@@ -65,9 +65,9 @@ class RuleBook:
         self._index: dict[_Key, list[ActiveRule]] = {}
         self._made = 0
         self._fixed = 0
-        self.restart()
+        self.reset()
 
-    def restart(self) -> None:
+    def reset(self) -> None:
         """Go back to the rules given at start, with nothing counted."""
         self._entries.clear()
         self._index.clear()
@@ -75,7 +75,7 @@ class RuleBook:
         for number, (rule_id, rule) in enumerate(self._start.items()):
             self._put(ActiveRule(rule_id, rule, (True, number)))
 
-    def replace(self, entries: Sequence[ActiveRule]) -> None:
+    def replace_all(self, entries: Sequence[ActiveRule]) -> None:
         """Put `entries`, in order of precedence, in the place of all rules, those given at start too.
 
         Raises:
@@ -121,7 +121,7 @@ class RuleBook:
         if not self._index[key]:
             del self._index[key]
 
-    def made(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[str]:
+    def created_ids(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[str]:
         """Return the ids of the rules made since the start, only those for one token or test where it is given."""
         return [
             entry.id

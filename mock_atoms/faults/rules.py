@@ -28,7 +28,7 @@ from mock_atoms.core.parsing import MASKED_TOKEN, NOT_BLANK, StrictModel, parse_
 from mock_atoms.core.tenancy import Tenant, digest_test_id, digest_token, is_digest_of_test_id, mask_test_id
 
 MAX_DELAY_MS = 3_600_000
-BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED}
+STATUSES_WITHOUT_BODY = {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED}
 WHOLE_TOKEN = re.compile(TOKEN_PATTERN)
 _LONGEST_HEADER = 8_192
 _FORBIDDEN_HEADERS = {"connection", "content-length", "date", "server", "transfer-encoding"}
@@ -200,7 +200,7 @@ class FaultResponse(StrictModel):
         given = [part for part in (self.errors, self.body, self.text) if part is not None]
         if len(given) > 1:
             raise ValueError("give one of errors, body and text")
-        if self.status in BODILESS:
+        if self.status in STATUSES_WITHOUT_BODY:
             if given:
                 raise ValueError(f"a {self.status} has no body")
         elif self.status < HTTPStatus.BAD_REQUEST and (not given or self.errors is not None):
@@ -212,7 +212,7 @@ class FaultResponse(StrictModel):
         return self
 
     @property
-    def spoils(self) -> bool:
+    def has_malformed_body(self) -> bool:
         """Whether it answers a success with a body that need not be the API's."""
         return self.status < HTTPStatus.MULTIPLE_CHOICES and self.text is not None
 
@@ -227,7 +227,7 @@ class FaultResponse(StrictModel):
         """
         written = {name.lower(): value for name, value in self.headers.items()}
         headers = error_headers(self.status) | dict(extra_headers) | written
-        if self.status in BODILESS:
+        if self.status in STATUSES_WITHOUT_BODY:
             return headers, b""
         headers = {"content-type": JSON_TYPE} | headers
         if self.text is not None:

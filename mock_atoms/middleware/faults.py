@@ -42,7 +42,7 @@ class FaultMiddleware:
                 await send_error(send, HTTPStatus.BAD_REQUEST, [f"Prefer: {error}"])
                 return
             if decision is not None:
-                exchange.faults = decision.rules
+                exchange.faults = decision.rule_ids
                 exchange.delay_ms = decision.delay_ms
                 if decision.delay_ms:
                     outcome, receive = await self._waiter.wait(decision.delay_ms / 1000, receive)
@@ -53,7 +53,7 @@ class FaultMiddleware:
                         await send_error(send, HTTPStatus.SERVICE_UNAVAILABLE, ["mock-atoms is shutting down"])
                         return
                 if decision.respond is not None:
-                    exchange.malformed_body = decision.respond.spoils
+                    exchange.malformed_body = decision.respond.has_malformed_body
                     operation = find_operation(exchange.method, exchange.api_path)
                     await send_response(
                         send, decision.respond.status, *decision.respond.render(decision.extra_headers, operation)
@@ -94,7 +94,7 @@ class FaultMiddleware:
         def decide(state: TenantState) -> FaultDecision | None:
             return self._engine.decide(request, preference, state.counters)
 
-        return await self._store.change(caller.tenant, decide)
+        return await self._store.update(caller.tenant, decide)
 
 
 def _preference(scope: Scope) -> RequestedFault | None:

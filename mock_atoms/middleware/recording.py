@@ -52,7 +52,7 @@ class RecordingMiddleware:
         """Handle one request, as ASGI has it."""
         exchange: Exchange = scope[SCOPE_KEY]
         tenant = exchange.caller.tenant
-        request_id = self._generator.request_id(tenant.key, await self._store.change(tenant, _count)).encode()
+        request_id = self._generator.request_id(tenant.key, await self._store.update(tenant, _count)).encode()
         entry = self._arrived(scope, exchange, request_id)
         body_recorder = (
             RequestBodyRecorder(entry, self._journal, receive, exchange.caller.token) if _has_body(scope) else None

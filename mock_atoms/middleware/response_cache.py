@@ -43,7 +43,7 @@ class ResponseCacheMiddleware:
             await self._app(scope, receive, send)
             return
         tenant, api_path, query = exchange.caller.tenant, exchange.api_path, scope["query_string"]
-        state, version, key = await self._store.view(
+        state, version, key = await self._store.read(
             tenant, lambda state: (state, state.version, key_of(state, api_path, query))
         )
         known = self._response_cache.get(key)
@@ -66,7 +66,7 @@ class ResponseCacheMiddleware:
         if (
             is_whole
             and not _has_secret(query, exchange.caller.token)
-            and await self._store.view(tenant, lambda state: state.version == version)
+            and await self._store.read(tenant, lambda state: state.version == version)
         ):
             self._response_cache.keep(key, CachedResponse(sent[0]["headers"], sent[1]["body"]))
 

@@ -4,7 +4,7 @@ from starlette.types import Send
 
 from mock_atoms.contract.errors import error_body
 from mock_atoms.contract.schemas import JSON_TYPE, render_json
-from mock_atoms.faults.rules import BODILESS
+from mock_atoms.faults.rules import STATUSES_WITHOUT_BODY
 
 
 async def send_error(send: Send, status: int, errors: list[str]) -> None:
@@ -15,7 +15,7 @@ async def send_error(send: Send, status: int, errors: list[str]) -> None:
 async def send_response(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
     """Send a complete response."""
     lines = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
-    if status not in BODILESS:
+    if status not in STATUSES_WITHOUT_BODY:
         lines.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body})

@@ -41,9 +41,9 @@ from mock_atoms.state.changes import AudienceChanges, TenantChanges
 from mock_atoms.state.store import Store, TenantState
 
 T = TypeVar("T")
-MAX_CREATED = 1_000
+MAX_CREATED_AUDIENCES = 1_000
 """How many audiences one tenant may have created."""
-MAX_TENANT_SIZE = 128 * 1024 * 1024
+MAX_TENANT_BYTES = 128 * 1024 * 1024
 """How many bytes may be remembered of what one tenant created, about."""
 _DETAIL_KEYS = tuple(AudienceDetail.__annotations__)
 
@@ -82,7 +82,7 @@ class AudienceRepository:
     def _now(self) -> datetime:
         return self._clock()
 
-    def audiences(self) -> list[Audience]:
+    def list_audiences(self) -> list[Audience]:
         """Return all audiences, in the order in which they were created."""
         if self._state.changes is None:
             return [shown(held) for held in self._initial_data.audiences]
@@ -111,16 +111,16 @@ class AudienceRepository:
             audience["updatedAt"] = changes.updated_at
         return shown(audience)
 
-    def listed(self, audience_id: str) -> Audience:
+    def get_listed_audience(self, audience_id: str) -> Audience:
         """Return one audience as the list shows it."""
         return self._listed(*self._find(audience_id))
 
-    def audience(self, audience_id: str) -> AudienceDetail:
+    def get_audience(self, audience_id: str) -> AudienceDetail:
         """Return one audience without the keys that only the list has (D)."""
-        listed = self.listed(audience_id)
+        listed = self.get_listed_audience(audience_id)
         return {key: listed[key] for key in _DETAIL_KEYS if key in listed}  # type: ignore[literal-required, return-value] # its own keys
 
-    def create(self, fields: CreatedAudience, rows: Sequence[dict[str, str]]) -> CreatedAudience:
+    def create_audience(self, fields: CreatedAudience, rows: Sequence[dict[str, str]]) -> CreatedAudience:
         """Create an audience whose members are `rows`, and return it.
 
         Args:
@@ -130,8 +130,8 @@ class AudienceRepository:
         Raises:
             ApiError: 400, there is no room.
         """
-        if sum(changes.created is not None for changes in self._changes.audiences.values()) >= MAX_CREATED:
-            raise _full(f"{MAX_CREATED} audiences that a token created")
+        if sum(changes.created is not None for changes in self._changes.audiences.values()) >= MAX_CREATED_AUDIENCES:
+            raise _full(f"{MAX_CREATED_AUDIENCES} audiences that a token created")
         moment = format_timestamp(self._now)
         first = self._initial_data.audiences[0] if self._initial_data.audiences else {}
         column = fields["phoneNumberColumnName"]
@@ -152,7 +152,7 @@ class AudienceRepository:
         self._put(created["_id"], changes, 1 + len(rows))
         return created
 
-    def delete(self, audience_id: str) -> None:
+    def delete_audience(self, audience_id: str) -> None:
         """Delete an audience and its members.
 
         Raises:
@@ -170,7 +170,7 @@ class AudienceRepository:
             self._changes.deleted.add(audience_id)
         self._store()
 
-    def page(self, audience_id: str, page: int, size: int, search: str = "") -> MembersPage:
+    def get_members(self, audience_id: str, page: int, size: int, search: str = "") -> MembersPage:
         """Return page number `page` of the members, of `size` members each; those that `search` finds, if it is given.
 
         Raises:
@@ -187,7 +187,7 @@ class AudienceRepository:
         pages = -(-total // size)
         return {"members": members, "totalCount": total, "totalPages": pages, "hasMore": page < pages}
 
-    def add(self, audience_id: str, members: Sequence[dict[str, Any]]) -> Added:
+    def add_members(self, audience_id: str, members: Sequence[dict[str, Any]]) -> Added:
         """Add those of `members` whose phone number is new.
 
         Raises:
@@ -230,7 +230,7 @@ class AudienceRepository:
             "data": {"added": len(new), "skipped": len(members) - len(new)},
         }
 
-    def remove(self, audience_id: str, member_ids: Iterable[str]) -> DeletedCount:
+    def delete_members(self, audience_id: str, member_ids: Iterable[str]) -> DeletedCount:
         """Delete the members with these ids; an id that no member has is passed over (A)."""
         held, changes = self._find(audience_id)
         changes = changes or AudienceChanges(_column(held))
@@ -247,7 +247,7 @@ class AudienceRepository:
             self._put(held["_id"], changes, 0)
         return {"deletedCount": deleted}
 
-    def search(self, audience_id: str, query: str, fields: dict[str, list[str]]) -> SearchResult:
+    def search_members(self, audience_id: str, query: str, fields: dict[str, list[str]]) -> SearchResult:
         """Return all members in which `query` stands anywhere, or each of `fields` has what is looked for in it."""
         held, changes = self._find(audience_id)
         if fields:
@@ -323,8 +323,8 @@ class AudienceRepository:
             yield {"_id": self._new_ids[number], "data": data}
 
     def _check_room(self, size: int) -> None:
-        if self._changes.size + size > MAX_TENANT_SIZE:
-            raise _full(f"{MAX_TENANT_SIZE} bytes of what a token created")
+        if self._changes.size + size > MAX_TENANT_BYTES:
+            raise _full(f"{MAX_TENANT_BYTES} bytes of what a token created")
 
     def _moment_of_change(self, held: AudienceRecord, changes: AudienceChanges) -> str:
         """Return when an audience that is changed now was changed last: never before it was the last time."""
@@ -340,7 +340,7 @@ class AudienceRepository:
 
     def _store(self) -> None:
         self._changes.weigh()
-        self._state.hold(self._state.initial_data, self._changes)
+        self._state.set_data(self._state.initial_data, self._changes)
 
 
 class AudienceRepositories:
@@ -359,13 +359,13 @@ class AudienceRepositories:
         self._generator = generator
         self._clock = clock
 
-    async def view(self, caller: AuthenticatedCaller, look: Callable[[AudienceRepository], T]) -> T:
-        """Return what `look` makes of the catalogue of `caller`, which it does not change."""
-        return await self._store.view(caller.tenant, partial(self._with, caller, look))
+    async def read(self, caller: AuthenticatedCaller, query: Callable[[AudienceRepository], T]) -> T:
+        """Return what `query` makes of the catalogue of `caller`, which it does not change."""
+        return await self._store.read(caller.tenant, partial(self._with, caller, query))
 
-    async def change(self, caller: AuthenticatedCaller, do: Callable[[AudienceRepository], T]) -> T:
-        """Return what `do` makes of the catalogue of `caller`, and keep its changes. Nobody comes between."""
-        return await self._store.change(caller.tenant, partial(self._with, caller, do))
+    async def update(self, caller: AuthenticatedCaller, change: Callable[[AudienceRepository], T]) -> T:
+        """Return what `change` makes of the catalogue of `caller`, and keep its changes. Nobody comes between."""
+        return await self._store.update(caller.tenant, partial(self._with, caller, change))
 
     def _with(self, caller: AuthenticatedCaller, use: Callable[[AudienceRepository], T], state: TenantState) -> T:
         return use(AudienceRepository(caller, state, self._fixtures, self._generator, self._clock))

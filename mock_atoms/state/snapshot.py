@@ -195,7 +195,7 @@ async def export_state(settings: Settings, rules: RuleBook, fixtures: Fixtures, 
             {"token": written.label, "tokenDigest": token_digest.hex(), **_beginning_json(written.initial_data)}
             for token_digest, written in fixtures.written().items()
         ],
-        "tenants": [export_tenant(state) for state in await store.states()],
+        "tenants": [export_tenant(state) for state in await store.tenants()],
     }
 
 
@@ -267,11 +267,11 @@ async def import_state(given: object, settings: Settings, rules: RuleBook, fixtu
     if len({part.tokenDigest for part in state.fixtures}) < len(state.fixtures):
         raise ConfigError("a token stands twice", "/fixtures")
     before = list(rules)
-    rules.replace(entries)
+    rules.replace_all(entries)
     try:
-        await store.replace(states)
+        await store.replace_all(states)
     except BaseException:
-        rules.replace(before)
+        rules.replace_all(before)
         raise
     fixtures.import_data(
         {

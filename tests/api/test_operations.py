@@ -485,7 +485,7 @@ def test_a_bug_of_the_mock_has_the_operations_500(mock: MockServer, monkeypatch:
     async def broken(_caller: object, _look: object) -> None:
         raise RuntimeError("bug")
 
-    monkeypatch.setattr(mock._mock.repositories, "view", broken)  # noqa: SLF001 - there is no way in for bugs
+    monkeypatch.setattr(mock._mock.repositories, "read", broken)  # noqa: SLF001 - there is no way in for bugs
     answer = httpx.get(f"{mock.url}/audience/{NONE}/members", headers=bearer(TOKEN))
     assert answer.json() == {"status": False, "errors": ["Failed to fetch audience members"]}
     assert answer.headers["x-mock-atoms-reason"] == "bug-in-mock"
@@ -523,7 +523,7 @@ def test_a_test_id_changes_nothing_for_others(mock: MockServer) -> None:
 
 
 def test_a_token_has_room_for_1000_created_audiences(monkeypatch: pytest.MonkeyPatch, http: httpx.Client) -> None:
-    monkeypatch.setattr("mock_atoms.state.audiences.MAX_CREATED", 2)
+    monkeypatch.setattr("mock_atoms.state.audiences.MAX_CREATED_AUDIENCES", 2)
     for _ in range(2):
         made = create(http)
     files = {"file": ("x.csv", CSV)}
@@ -536,7 +536,7 @@ def test_a_token_has_room_for_1000_created_audiences(monkeypatch: pytest.MonkeyP
 
 
 def test_a_token_has_room_for_so_many_bytes(monkeypatch: pytest.MonkeyPatch, http: httpx.Client) -> None:
-    monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_SIZE", 10_000)
+    monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_BYTES", 10_000)
     made = create(http)
     path = f"/audience/{made['_id']}/members"
     for number in range(20):
@@ -596,11 +596,11 @@ def test_a_search_has_100_parameters_at_most(http: httpx.Client, begun: Begun) -
 def test_deletions_and_campaigns_count_as_what_a_token_keeps(
     monkeypatch: pytest.MonkeyPatch, mock: MockServer, http: httpx.Client, begun: Begun
 ) -> None:
-    monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_SIZE", 3_000)
+    monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_BYTES", 3_000)
     campaigns = f"{mock.root_url}/__admin/audiences/{begun.listed['_id']}/campaigns"
     refused = httpx.put(campaigns, json={"token": TOKEN, "campaigns": [{"name": "x" * 2_000}]})
     assert (refused.status_code, "at most 3000 bytes" in refused.text) == (400, True)
-    monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_SIZE", 100)
+    monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_BYTES", 100)
     ids = [member["_id"] for member in begun.members[:3]]
     status, (said,) = errors(http.request("DELETE", f"{begun.path}/members", json={"memberIds": ids}))
     assert (status, "at most 100 bytes" in said) == (400, True)

@@ -24,7 +24,7 @@ from mock_atoms.caching.fast_path import MAX_HEAD
 from mock_atoms.caching.response_cache import CachedResponse, key_of
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.server import build_server
-from mock_atoms.state.store import MemoryStore
+from mock_atoms.state.memory_store import MemoryStore
 from tests.caching.test_response_cache import Step, steps
 from tests.helpers.audiences import ACME, bearer
 from tests.helpers.servers import running
@@ -330,7 +330,7 @@ def test_an_older_version_of_http_takes_no_way_of_a_newer_one() -> None:
 def test_what_was_forgotten_is_not_found_even_while_somebody_has_it_still() -> None:
     with served() as serving:
         first, *_ = request_ids(send_in_turn(serving.port, *[raw_request()] * 3))
-        held = asyncio.run(serving.mock.store.states())
+        held = asyncio.run(serving.mock.store.tenants())
         assert held
         httpx.post(f"http://127.0.0.1:{serving.port}/__admin/reset", json={"token": "sk_acme"})
         assert request_ids(send_in_turn(serving.port, *[raw_request()] * 3))[0] == first
@@ -380,7 +380,7 @@ def test_no_shortcut_holds_what_others_have_forgotten() -> None:
     with served() as serving:
         send_in_turn(serving.port, *[raw_request()] * 3)
         assert len(serving.asked) == 2
-        (state,) = asyncio.run(serving.mock.store.states())
+        (state,) = asyncio.run(serving.mock.store.tenants())
         cached_response = serving.mock.response_cache.get(key_of(state, "/audience", b""))
         assert cached_response is not None
         forgotten = ref(state), ref(cached_response)

@@ -17,7 +17,7 @@ from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.exchange import SCOPE_KEY, Exchange
 from mock_atoms.middleware.response_cache import ResponseCacheMiddleware
 from mock_atoms.mock import MockAtoms
-from mock_atoms.state.store import MemoryStore
+from mock_atoms.state.memory_store import MemoryStore
 from tests.helpers.audiences import bearer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -159,7 +159,7 @@ def test_what_is_no_success_is_asked_again() -> None:
 def test_what_began_anew_while_it_was_rendered_is_not_kept() -> None:
     store = MemoryStore()
     middleware = ResponseCacheMiddleware(app := Counting(), store, ResponseCache(), SHORTCUTS)
-    app.meanwhile = store.forget
+    app.meanwhile = store.reset
     assert [ask(middleware) for _ in range(2)] == [b"1", b"2"]
     app.meanwhile = None
     assert [ask(middleware) for _ in range(2)] == [b"3", b"3"]
@@ -172,13 +172,13 @@ def test_what_changed_while_it_was_rendered_is_not_kept() -> None:
 
     async def change() -> None:
         def initial_data(state: Any) -> None:  # noqa: ANN401 - a state
-            state.hold(MockAtoms(Settings()).fixtures.initial_data(caller_for("sk_a")), None)
+            state.set_data(MockAtoms(Settings()).fixtures.initial_data(caller_for("sk_a")), None)
 
-        await store.change(tenant, initial_data)
+        await store.update(tenant, initial_data)
 
     app.meanwhile = change
     assert ask(middleware) == b"1"
-    asyncio.run(store.forget())
+    asyncio.run(store.reset())
     app.meanwhile = None
     assert ask(middleware) == b"2"
 
@@ -215,14 +215,14 @@ def test_what_a_tenant_changed_is_replayed_until_it_changes_again() -> None:
     tenant, began = caller_for("sk_a").tenant, MockAtoms(Settings()).fixtures.initial_data(caller_for("sk_a"))
 
     def change() -> None:
-        asyncio.run(store.change(tenant, lambda state: state.hold(began, None)))
+        asyncio.run(store.update(tenant, lambda state: state.set_data(began, None)))
 
     assert [ask(middleware) for _ in range(2)] == [b"1"] * 2
     change()
     assert [ask(middleware) for _ in range(2)] == [b"2"] * 2
     change()
     assert [ask(middleware) for _ in range(2)] == [b"3"] * 2
-    asyncio.run(store.forget())
+    asyncio.run(store.reset())
     assert ask(middleware) == b"1"
 
 

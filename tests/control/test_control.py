@@ -14,7 +14,7 @@ from mock_atoms.control.app import admin_app
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.faults import rulebook
 from mock_atoms.mock import MockAtoms
-from mock_atoms.state.store import MemoryStore
+from mock_atoms.state.memory_store import MemoryStore
 from tests.helpers.asgi import AsgiResponse, bearer_pairs, call
 from tests.helpers.audiences import ACME, bearer, list_statuses
 from tests.helpers.control import problem

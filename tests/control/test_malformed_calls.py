@@ -134,7 +134,7 @@ def send(method: str, path: str, body: bytes, content_type: bytes) -> AsgiRespon
 
 
 def state() -> tuple[list[tuple[str, Rule]], int, int]:
-    tenants = asyncio.run(MOCK.store.states())
+    tenants = asyncio.run(MOCK.store.tenants())
     return [(entry.id, entry.rule) for entry in MOCK.rules], len(tenants), len(MOCK.journal)
 
 

@@ -46,9 +46,13 @@ def test_what_was_made_for_one_token_or_test_can_be_told() -> None:
     book = RuleBook({"fault-1": rule("500", "sk_a")})
     ids = [book.add(made).id for made in (rule("500"), rule("501", "sk_a"), rule("502", "sk_a", "t"))]
     tenant = caller_for("sk_a", "t").tenant
-    assert book.made() == ids
-    assert book.made(tenant.token_digest) == ids[1:]
-    assert book.made(tenant.token_digest, tenant.test_digest) == book.made(test_digest=tenant.test_digest) == ids[2:]
+    assert book.created_ids() == ids
+    assert book.created_ids(tenant.token_digest) == ids[1:]
+    assert (
+        book.created_ids(tenant.token_digest, tenant.test_digest)
+        == book.created_ids(test_digest=tenant.test_digest)
+        == ids[2:]
+    )
     assert {entry.id for entry in book if not entry.is_from_start} == set(ids)
 
 
@@ -58,9 +62,11 @@ def test_a_restart_leaves_the_rules_of_the_start_with_nothing_counted() -> None:
     assert entry is not None
     entry.triggered = 5
     book.add(rule("503"))
-    book.restart()
+    book.reset()
     assert [(left.id, left.triggered) for left in book] == [("fault-1", 0)]
-    book.replace([ActiveRule("x", rule("501"), (False, 7)), ActiveRule("fault-1", rule("502"), (True, 0), triggered=3)])
+    book.replace_all(
+        [ActiveRule("x", rule("501"), (False, 7)), ActiveRule("fault-1", rule("502"), (True, 0), triggered=3)]
+    )
     later = book.add(rule("503")).id
     assert order(book, "sk_a") == ["x", later, "fault-1"]
     assert [left.triggered for left in book] == [0, 0, 3]
@@ -74,5 +80,5 @@ def test_there_is_an_end_to_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CapacityError, match="there is room for 2 rules"):
         book.add(rule("503"))
     with pytest.raises(CapacityError, match="there is room for 2 rules"):
-        book.replace([ActiveRule(str(number), rule("503"), (False, 0)) for number in range(3)])
+        book.replace_all([ActiveRule(str(number), rule("503"), (False, 0)) for number in range(3)])
     assert len(list(book)) == 3

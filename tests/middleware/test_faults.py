@@ -370,7 +370,7 @@ def test_a_bug_of_the_mock_is_told_from_an_injected_500(monkeypatch: pytest.Monk
     async def broken(_caller: object, _look: object) -> None:
         raise RuntimeError("bug")
 
-    monkeypatch.setattr(mock.repositories, "view", broken)
+    monkeypatch.setattr(mock.repositories, "read", broken)
     transport = httpx.ASGITransport(create_app(mock=mock), raise_app_exceptions=False)
 
     async def ask() -> httpx.Response:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class BytesStore:
-    """Keeps no object: what `view` and `change` are given is read anew for each call, and written after it."""
+    """Keeps no object: what `read` and `update` are given is read anew for each call, and written after it."""
 
     def __init__(self, max_tenants: int = 10, max_size: int = 10**9) -> None:
         self._max_tenants = max_tenants
@@ -24,34 +24,34 @@ class BytesStore:
     def use(self, state: TenantState) -> None:
         raise AssertionError(state)
 
-    async def view(self, tenant: Tenant, look: Callable[[TenantState], T]) -> T:
+    async def read(self, tenant: Tenant, query: Callable[[TenantState], T]) -> T:
         state = self._read(tenant)
-        result = look(state)
+        result = query(state)
         self._write(self._read(tenant))
         return result
 
-    async def change(self, tenant: Tenant, do: Callable[[TenantState], T]) -> T:
+    async def update(self, tenant: Tenant, change: Callable[[TenantState], T]) -> T:
         # As a store does that finds that somebody came between, and begins again.
-        do(self._read(tenant))
+        change(self._read(tenant))
         state = self._read(tenant)
-        result = do(state)
+        result = change(state)
         self._write(state)
         return result
 
-    async def update_all(self, do: Callable[[TenantState], None]) -> None:
-        for state in await self.states():
-            do(state)
+    async def update_all(self, change: Callable[[TenantState], None]) -> None:
+        for state in await self.tenants():
+            change(state)
             self._kept[state.tenant.key] = render_json(export_tenant(state))
 
-    async def forget(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
-        for state in await self.states():
+    async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
+        for state in await self.tenants():
             if state.tenant.belongs_to(token_digest, test_digest):
                 del self._kept[state.tenant.key]
 
-    async def states(self) -> list[TenantState]:
+    async def tenants(self) -> list[TenantState]:
         return [import_tenant(json.loads(kept)) for kept in self._kept.values()]
 
-    async def replace(self, states: list[TenantState]) -> None:
+    async def replace_all(self, states: list[TenantState]) -> None:
         if sum(state.size for state in states) > self._max_size:
             raise CapacityError("too large")
         self._kept = {state.tenant.key: render_json(export_tenant(state)) for state in states[-self._max_tenants :]}
