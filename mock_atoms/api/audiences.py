@@ -14,13 +14,8 @@ from mock_atoms.api.router import (
 )
 from mock_atoms.api.uploads import read_upload
 from mock_atoms.contract.errors import ApiError
-from mock_atoms.contract.schemas import (
-    AudienceDetailResponse,
-    AudienceListResponse,
-    CreatedAudience,
-    CreatedAudienceResponse,
-    DeletedResponse,
-)
+from mock_atoms.contract.operations import CREATE_AUDIENCE, DELETE_AUDIENCE, GET_AUDIENCE, LIST_AUDIENCES
+from mock_atoms.contract.schemas import Audience, AudienceDetail, CreatedAudience, EmptyList
 from mock_atoms.state.audiences import AudienceRepositories, AudienceRepository
 
 _AUTHORIZATION_PARAMETER = {
@@ -70,13 +65,11 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
     routes = VendorRouter(documented=documented)
 
     @routes.operation(
-        "GET",
-        "/audience",
-        name="get-all-audiences",
+        LIST_AUDIENCES,
         summary="Get all audiences",
         description="All audiences that the caller created, in one answer: there is no paging.",
         success="All audiences of the caller",
-        model=AudienceListResponse,
+        data=list[Audience],
         errors={},
         more={"parameters": [_AUTHORIZATION_PARAMETER]},
     )
@@ -84,13 +77,11 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
         return success(await repositories.read(caller, AudienceRepository.list_audiences))
 
     @routes.operation(
-        "POST",
-        "/audience",
-        name="create-audience-with-csv-upload",
+        CREATE_AUDIENCE,
         summary="Create audience with CSV upload",
         description="Create an audience whose members are the rows of a CSV file.",
         success="The new audience",
-        model=CreatedAudienceResponse,
+        data=CreatedAudience,
         errors={400: BAD_REQUEST},
         more={"requestBody": _UPLOAD},
     )
@@ -103,13 +94,11 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
         return success(await repositories.update(caller, lambda repository: repository.create_audience(fields, rows)))
 
     @routes.operation(
-        "GET",
-        "/audience/{id}",
-        name="get-audience-by-id",
+        GET_AUDIENCE,
         summary="Get audience by ID",
         description="One audience. That of another organisation is a 404, as one that does not exist.",
         success="The audience",
-        model=AudienceDetailResponse,
+        data=AudienceDetail,
         errors={400: BAD_REQUEST, 404: NOT_FOUND},
         more={"parameters": [AUDIENCE_ID]},
     )
@@ -118,13 +107,11 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
         return success(await repositories.read(caller, lambda repository: repository.get_audience(audience_id)))
 
     @routes.operation(
-        "DELETE",
-        "/audience/{id}",
-        name="delete-audience",
+        DELETE_AUDIENCE,
         summary="Delete audience",
         description="Delete one audience and its members. While an active campaign uses it, that is a 400.",
         success="It is deleted; the list is always empty",
-        model=DeletedResponse,
+        data=EmptyList,
         errors={400: BAD_REQUEST, 404: NOT_FOUND},
         more={"parameters": [AUDIENCE_ID]},
     )

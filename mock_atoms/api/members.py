@@ -16,13 +16,8 @@ from mock_atoms.api.router import (
 )
 from mock_atoms.api.uploads import read_object
 from mock_atoms.contract.errors import MISSING_SEARCH_PARAMETER, ApiError
-from mock_atoms.contract.schemas import (
-    AddedResponse,
-    DeletedMembersResponse,
-    MembersBadRequestError,
-    MembersResponse,
-    SearchResponse,
-)
+from mock_atoms.contract.operations import ADD_MEMBERS, DELETE_MEMBERS, GET_MEMBERS, SEARCH_MEMBERS
+from mock_atoms.contract.schemas import AddedMembers, DeletedCount, MembersBadRequestError, MembersPage, SearchResult
 from mock_atoms.core.http_text import parse_query
 from mock_atoms.state.audiences import AudienceRepositories
 
@@ -87,13 +82,11 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
     routes = VendorRouter(documented=documented)
 
     @routes.operation(
-        "GET",
-        "/audience/{id}/members",
-        name="get-audience-members",
+        GET_MEMBERS,
         summary="Get audience members",
         description="One page of an audience's members. For another organisation's audience that is a 403.",
         success="The page",
-        model=MembersResponse,
+        data=MembersPage,
         errors={
             400: {"description": "Bad request", "model": MembersBadRequestError},
             403: {"description": "The audience is another organisation's"},
@@ -110,13 +103,11 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         )
 
     @routes.operation(
-        "POST",
-        "/audience/{id}/members",
-        name="add-audience-members",
+        ADD_MEMBERS,
         summary="Add audience members",
         description="Add members. Those whose phone number is there already are skipped.",
         success="How many are new",
-        model=AddedResponse,
+        data=list[AddedMembers],
         errors={400: BAD_REQUEST, 404: NOT_FOUND},
         more={"parameters": [AUDIENCE_ID], "requestBody": _NEW_MEMBERS},
     )
@@ -128,13 +119,11 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         )
 
     @routes.operation(
-        "DELETE",
-        "/audience/{id}/members",
-        name="delete-audience-members",
+        DELETE_MEMBERS,
         summary="Delete audience members",
         description="Delete members by their ids. An id that no member has is passed over.",
         success="How many there are no more",
-        model=DeletedMembersResponse,
+        data=DeletedCount,
         errors={400: BAD_REQUEST, 404: NOT_FOUND},
         more={"parameters": [AUDIENCE_ID], "requestBody": _MEMBER_IDS},
     )
@@ -146,13 +135,11 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         )
 
     @routes.operation(
-        "GET",
-        "/audience/{id}/members/search",
-        name="search-audience-members",
+        SEARCH_MEMBERS,
         summary="Search audience members",
         description="All members in which `query` stands anywhere, or in which the columns named have what is asked.",
         success="The members found",
-        model=SearchResponse,
+        data=SearchResult,
         errors={400: BAD_REQUEST, 404: {"description": "Audience not found"}},
         more={"parameters": _SEARCH},
     )

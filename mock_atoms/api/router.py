@@ -10,12 +10,14 @@ from fastapi.responses import JSONResponse
 from fastapi.security.base import SecurityBase
 
 from mock_atoms.contract.errors import ApiError
+from mock_atoms.contract.operations import Operation
 from mock_atoms.contract.schemas import (
     JSON_TYPE,
     BadRequestError,
     InternalServerError,
     UnauthorizedError,
     render_json,
+    success_envelope,
 )
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.journal.exchange import SCOPE_KEY, Exchange
@@ -97,38 +99,36 @@ class VendorRouter(APIRouter):
 
     def operation(  # noqa: PLR0913 - all of what a document says
         self,
-        method: str,
-        path: str,
+        operation: Operation,
         *,
-        name: str,
         summary: str,
         description: str,
         success: str,
-        model: Any,  # noqa: ANN401 - any type that pydantic knows
+        data: Any,  # noqa: ANN401 - any type that pydantic knows
         errors: Mapping[int, Mapping[str, Any]],
         more: Mapping[str, Any] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Return a decorator that makes a handler the route of an operation.
 
         Args:
-            method: HTTP method.
-            path: path below the base path.
-            name: id of the operation.
+            operation: its method, path and id.
             summary: the operation in a few words, its title in the vendor's documents.
             description: what it does.
             success: description of the 200.
-            model: shape of the 200.
+            data: shape of `data` in the 200.
             errors: description and model of each documented error; a 401 and a 500 there always are.
             more: whatever else the document says of it, such as its parameters.
         """
         if not self._is_documented:
-            return self.api_route(path, methods=[method], response_model=None, include_in_schema=False)
+            return self.api_route(
+                operation.path, methods=[operation.method], response_model=None, include_in_schema=False
+            )
         documented = {401: UNAUTHORIZED, 500: SERVER_ERROR} | dict(errors)
         return self.api_route(
-            path,
-            methods=[method],
-            response_model=model,
-            operation_id=name,
+            operation.path,
+            methods=[operation.method],
+            response_model=success_envelope(operation.operation_id, data),
+            operation_id=operation.operation_id,
             summary=summary,
             description=description,
             tags=[TAG],

@@ -18,7 +18,7 @@ from mock_atoms.contract.errors import INVALID_PHONE_NUMBER, ApiError, documente
 from mock_atoms.contract.operations import DELETE_AUDIENCE, RequestedOperation
 from mock_atoms.contract.schemas import (
     MAX_MEMBERS,
-    Added,
+    AddedMembers,
     Audience,
     AudienceDetail,
     Campaign,
@@ -187,7 +187,7 @@ class AudienceRepository:
         pages = -(-total // size)
         return {"members": members, "totalCount": total, "totalPages": pages, "hasMore": page < pages}
 
-    def add_members(self, audience_id: str, members: Sequence[dict[str, Any]]) -> Added:
+    def add_members(self, audience_id: str, members: Sequence[dict[str, Any]]) -> AddedMembers:
         """Add those of `members` whose phone number is new.
 
         Raises:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from mock_atoms import MockServer, openapi
-from mock_atoms.contract.schemas import AudienceListResponse, render_json
+from mock_atoms.contract.schemas import Audience, render_json, success_envelope
 from mock_atoms.control import calls
 from mock_atoms.core.settings import RESERVED_SEGMENTS
 from mock_atoms.core.tenancy import caller_for
@@ -31,7 +31,8 @@ def test_a_caller_gets_the_audiences_of_its_token(client: httpx.Client) -> None:
 @pytest.mark.parametrize("word", ["", "mock_empty", "mock_one", "mock_many", "mock_sparse", "mock_unicode"])
 def test_what_is_served_has_the_documented_shape(client: httpx.Client, word: str) -> None:
     answer = client.get("/audience", headers=bearer(f"sk_{word}"))
-    served = TypeAdapter(AudienceListResponse).validate_json(answer.content, strict=True)
+    shape = success_envelope("get-all-audiences", list[Audience])
+    served = TypeAdapter(shape).validate_json(answer.content, strict=True)
     assert served == answer.json()
 
 

@@ -13,7 +13,7 @@ import requests
 from pydantic import TypeAdapter
 
 from mock_atoms import MockServer
-from mock_atoms.contract.schemas import AudienceListResponse
+from mock_atoms.contract.schemas import Audience, success_envelope
 from tests.helpers.audiences import bearer
 from tests.middleware.test_connection_faults import RAISED
 
@@ -63,7 +63,7 @@ def is_cut_json(seen: Seen) -> bool:
 
 
 def is_documented(seen: Seen) -> bool:
-    return bool(TypeAdapter(AudienceListResponse).validate_json(seen.body)["data"])
+    return bool(TypeAdapter(success_envelope("get-all-audiences", list[Audience])).validate_json(seen.body)["data"])
 
 
 def each_has(key: str, kind: type, *, in_envelope: bool = False) -> Callable[[Seen], bool]:
