@@ -17,7 +17,7 @@ from mock_atoms.contract.operations import find_operation
 from mock_atoms.control.calls import PREFIX
 from mock_atoms.core.delays import CancellableWaiter
 from mock_atoms.core.settings import Settings, load_settings
-from mock_atoms.journal.exchange import SCOPE_KEY, Exchange
+from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
 from mock_atoms.middleware.cors import CorsMiddleware
 from mock_atoms.middleware.express import ExpressMiddleware, not_found
 from mock_atoms.middleware.faults import FaultMiddleware
@@ -74,7 +74,7 @@ def _head_as_get(scope: Scope) -> Scope:
 
 
 def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) -> FastAPI:
-    """Return the vendor's routes alone: paths below the base path, each request with an `Exchange` in its scope.
+    """Return the vendor's routes alone: paths below the base path, each request with a `RequestContext` in its scope.
 
     Args:
         repositories: what they serve.
@@ -92,10 +92,11 @@ def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) 
 
     @app.exception_handler(ApiError)
     async def api_error(request: Request, error: ApiError) -> Response:
-        exchange: Exchange = request.scope[SCOPE_KEY]
+        context: RequestContext = request.scope[CONTEXT_KEY]
+        exchange = context.exchange
         exchange.reason = exchange.reason or error.reason
         headers = error_headers(error.status)
-        operation = find_operation(exchange.method, exchange.api_path or "")
+        operation = find_operation(exchange.method, context.api_path or "")
         return VendorJsonResponse(error_body(error.status, error.errors, headers, operation), error.status, headers)
 
     @app.exception_handler(HTTPException)
@@ -104,9 +105,9 @@ def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) 
 
     @app.exception_handler(Exception)
     async def bug(request: Request, _error: Exception) -> Response:
-        exchange: Exchange = request.scope[SCOPE_KEY]
-        exchange.reason = "bug-in-mock"
-        operation = find_operation(exchange.method, exchange.api_path or "")
+        context: RequestContext = request.scope[CONTEXT_KEY]
+        context.exchange.reason = "bug-in-mock"
+        operation = find_operation(context.exchange.method, context.api_path or "")
         return VendorJsonResponse(error_body(500, None, {}, operation), 500)
 
     return app
@@ -115,10 +116,10 @@ def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) 
 class _NotFound(Response):
     def __init__(self, scope: Scope) -> None:
         super().__init__()
-        self._exchange = scope[SCOPE_KEY]
+        self._context: RequestContext = scope[CONTEXT_KEY]
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await not_found(self._exchange, send)
+        await not_found(self._context, send)
 
 
 def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) -> ASGIApp:

@@ -20,7 +20,7 @@ from mock_atoms.contract.schemas import (
     success_envelope,
 )
 from mock_atoms.core.tenancy import AuthenticatedCaller
-from mock_atoms.journal.exchange import SCOPE_KEY, Exchange
+from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
 
 TAG = "subpackage_audience"
 """The tag of all operations (S)."""
@@ -64,10 +64,10 @@ class BearerAuth(SecurityBase):
 
     async def __call__(self, request: Request) -> AuthenticatedCaller:
         """Return who sent `request`."""
-        exchange: Exchange = request.scope[SCOPE_KEY]
-        if isinstance(exchange.caller, AuthenticatedCaller):
-            return exchange.caller
-        exchange.reason = exchange.caller.reason
+        context: RequestContext = request.scope[CONTEXT_KEY]
+        if isinstance(context.caller, AuthenticatedCaller):
+            return context.caller
+        context.exchange.reason = context.caller.reason
         raise ApiError(401)
 
 

@@ -15,7 +15,7 @@ from mock_atoms.core.lru import LruCache, next_use
 from mock_atoms.core.timestamps import MonotonicClock, WallClock
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults.engine import FaultEngine
-from mock_atoms.journal.journal import UNIT, Entry, RequestHead
+from mock_atoms.journal.exchange import WEIGHT_UNIT, Exchange, RequestHead
 from mock_atoms.journal.recorder import ExchangeRecorder
 from mock_atoms.state.store import TenantState
 
@@ -109,7 +109,7 @@ class FastPath:
             version: the version of the tenant then.
         """
         is_of_browser = any(name == "origin" for name, _ in head.headers)  # it is told more than what was rendered
-        if not state.is_live or state.version != version or is_of_browser or head.weight * UNIT > MAX_HEAD:
+        if not state.is_live or state.version != version or is_of_browser or head.weight * WEIGHT_UNIT > MAX_HEAD:
             return
         api_path = intern(api_path)  # one text for all
         self._known.put(digest, _FastPathEntry(head, api_path, ref(state), version, ref(cached_response)))
@@ -144,18 +144,18 @@ class FastPath:
         request_id = self._generator.request_id(tenant.key, state.requests)
         address, port = client or ("", 0)
         started = self._clock()
-        entry = Entry(
+        exchange = Exchange(
             head,
-            request_id,
             self._now(),
             started,
             address,
             port,
-            body_complete=True,
+            request_id,
+            is_body_complete=True,
             response_started=started,
             status=200,
-            answer=cached_response.head,
+            response_head=cached_response.head,
             bytes_sent=cached_response.length,
         )
-        self._recorder.record_complete(entry)
+        self._recorder.record_complete(exchange)
         return b"%bx-request-id: %b\r\n%b" % (start, request_id.encode(), cached_response.tail)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from mock_atoms.core.lru import LruCache, next_use
-from mock_atoms.journal.journal import ResponseHead
+from mock_atoms.journal.exchange import ResponseHead
 from mock_atoms.state.store import TenantState
 
 MAX_SIZE = 96 * 1024 * 1024

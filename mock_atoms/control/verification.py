@@ -65,16 +65,16 @@ class Verification:
         parameters = Parameters(request, "limit", "since", "unmatched", "token", "testId")
         tenant_filter = parameters.tenant_filter()
         is_meant = self._journal.selector(tenant_filter.token, tenant_filter.testId)
-        entries = [entry for entry in reversed([*self._journal]) if is_meant(entry)]
+        exchanges = [exchange for exchange in reversed([*self._journal]) if is_meant(exchange)]
         if parameters.choice("unmatched", "false", "true") == "true":
-            entries = [entry for entry in entries if not entry.is_matched]
-        total = len(entries)
+            exchanges = [exchange for exchange in exchanges if not exchange.is_matched]
+        total = len(exchanges)
         since = _moment(parameters, "since")
         if since is not None:
-            entries = [entry for entry in entries if entry.arrived > since]
+            exchanges = [exchange for exchange in exchanges if exchange.arrived_at > since]
         limit = parameters.number("limit", _MOST, _MOST)
         numbers = attempt_numbers(self._journal)
-        events = [serve_event(entry, numbers[entry]) for entry in islice(entries, limit)]
+        events = [serve_event(exchange, numbers[exchange]) for exchange in islice(exchanges, limit)]
         answer = self._answer({"requests": events, "meta": {"total": total}})
         answer.headers["x-mock-atoms-dropped"] = str(self._journal.dropped)
         return answer
@@ -93,22 +93,22 @@ class Verification:
     async def get(self, request: Request) -> Response:
         """Return one exchange."""
         Parameters(request)
-        entry_id = _entry_id(request)
-        entry = self._journal.find(entry_id)
-        if entry is None:
+        exchange_id = _exchange_id(request)
+        exchange = self._journal.find(exchange_id)
+        if exchange is None:
             raise RequestError(
                 HTTPStatus.NOT_FOUND,
                 "no such request",
-                f"the journal has no request {entry_id}: it may have been dropped",
+                f"the journal has no request {exchange_id}: it may have been dropped",
             )
-        return JSONResponse(serve_event(entry, attempt_numbers(self._journal)[entry]))
+        return JSONResponse(serve_event(exchange, attempt_numbers(self._journal)[exchange]))
 
     async def delete(self, request: Request) -> Response:
         """Remove one exchange, if it is there."""
         Parameters(request)
-        entry_id = _entry_id(request)
-        gone = self._journal.find(entry_id)
-        self._journal.remove(lambda entry: entry is gone)
+        exchange_id = _exchange_id(request)
+        gone = self._journal.find(exchange_id)
+        self._journal.remove(lambda exchange: exchange is gone)
         return JSONResponse({})
 
     async def find(self, request: Request) -> Response:
@@ -116,9 +116,9 @@ class Verification:
         parameters = Parameters(request, "nearMisses")
         wanted = parameters.number("nearMisses", 100, 0)
         given, pattern = await self._sent_pattern(request)
-        found = [entry for entry in self._journal if pattern.matches(entry)]
+        found = [exchange for exchange in self._journal if pattern.matches(exchange)]
         numbers = attempt_numbers(self._journal)
-        content: dict[str, Any] = {"requests": [logged_request(entry, numbers[entry]) for entry in found]}
+        content: dict[str, Any] = {"requests": [logged_request(exchange, numbers[exchange]) for exchange in found]}
         if wanted:
             content["nearMisses"] = [] if found else self._near_misses(given, pattern, wanted)
         return self._answer(content)
@@ -164,14 +164,14 @@ class Verification:
         _, pattern = await self._sent_pattern(request)
         numbers = attempt_numbers(self._journal)
         removed = self._journal.remove(pattern.matches)
-        return JSONResponse({"serveEvents": [serve_event(entry, numbers[entry]) for entry in removed]})
+        return JSONResponse({"serveEvents": [serve_event(exchange, numbers[exchange]) for exchange in removed]})
 
     async def unmatched(self, request: Request) -> Response:
         """Return the requests that went where the mock has nothing, the newest first."""
         Parameters(request)
         numbers = attempt_numbers(self._journal)
-        entries = [entry for entry in reversed([*self._journal]) if not entry.is_matched]
-        return self._answer({"requests": [logged_request(entry, numbers[entry]) for entry in entries]})
+        exchanges = [exchange for exchange in reversed([*self._journal]) if not exchange.is_matched]
+        return self._answer({"requests": [logged_request(exchange, numbers[exchange]) for exchange in exchanges]})
 
     def _operations(self) -> list[dict[str, str]]:
         """Return a request pattern for each operation that is mocked."""
@@ -186,11 +186,11 @@ class Verification:
         patterns = [(pattern, parse_pattern(pattern, self._journal.credentials)) for pattern in self._operations()]
         numbers = attempt_numbers(self._journal)
         misses = []
-        for entry in reversed([*self._journal]):
-            if not entry.is_matched:
-                operation, pattern = min(patterns, key=lambda pair: pair[1].distance(entry))
-                distance, differences = pattern.distance(entry), pattern.differences(entry)
-                misses.append(near_miss(entry, numbers[entry], operation, distance, differences))
+        for exchange in reversed([*self._journal]):
+            if not exchange.is_matched:
+                operation, pattern = min(patterns, key=lambda pair: pair[1].distance(exchange))
+                distance, differences = pattern.distance(exchange), pattern.differences(exchange)
+                misses.append(near_miss(exchange, numbers[exchange], operation, distance, differences))
         return JSONResponse({"nearMisses": misses})
 
     async def near_misses(self, request: Request) -> Response:
@@ -203,8 +203,8 @@ class Verification:
         shown = mask_pattern(given, self._journal.credentials)
         numbers = attempt_numbers(self._journal)
         return [
-            near_miss(entry, numbers[entry], shown, distance, pattern.differences(entry))
-            for distance, entry in nearest(pattern, self._journal, count)
+            near_miss(exchange, numbers[exchange], shown, distance, pattern.differences(exchange))
+            for distance, exchange in nearest(pattern, self._journal, count)
         ]
 
     async def retries(self, request: Request) -> Response:
@@ -220,9 +220,9 @@ class Verification:
             longest_pause_ms=parameters.number("newCallAfterMs", LONGEST_WAIT_MS, MAX_PAUSE_MS),
         )
         is_meant = self._journal.selector(tenant_filter.token, tenant_filter.testId)
-        in_flight = [entry for entry in self._journal if entry.ended is None and is_meant(entry)]
+        in_flight = [exchange for exchange in self._journal if exchange.ended is None and is_meant(exchange)]
         if in_flight and timeout:
-            await self._wait(lambda: all(entry.ended is not None for entry in in_flight), timeout / 1000, request)
+            await self._wait(lambda: all(exchange.ended is not None for exchange in in_flight), timeout / 1000, request)
         calls = fold(filter(is_meant, self._journal), patience.longest_pause_ms / 1000)
         told = report(calls, patience, self._mock.clock(), self._journal.dropped)
         if form == "text":
@@ -237,7 +237,7 @@ class Verification:
         return JSONResponse({**content, "requestJournalDisabled": self._journal.is_off})
 
 
-def _entry_id(request: Request) -> str:
+def _exchange_id(request: Request) -> str:
     text: str = request.path_params["id"]
     try:
         return str(UUID(text))

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple, TextIO
 
-from mock_atoms.journal.exchange import UNKNOWN_MAGIC_WORD, UNROUTED
-from mock_atoms.journal.journal import Entry
+from mock_atoms.journal.exchange import UNKNOWN_MAGIC_WORD, UNROUTED, Exchange
 
 LOGGER = logging.getLogger("mock_atoms")
 _NAMES = {level: logging.getLevelName(level) for level in (logging.INFO, logging.WARNING)}
@@ -26,50 +25,51 @@ class AccessLogLine(NamedTuple):
     """The message of an exchange that is over.
 
     Attributes:
-        entry: the exchange.
+        exchange: the exchange.
         attempt: the how-manieth attempt of its call it was.
     """
 
-    entry: Entry
+    exchange: Exchange
     attempt: int
 
     @property
     def level(self) -> int:
         """A warning where the exchange asked for what the mock does not have."""
-        return logging.WARNING if self.entry.reason in _WARNED_OF else logging.INFO
+        return logging.WARNING if self.exchange.reason in _WARNED_OF else logging.INFO
 
     @property
     def created(self) -> float:
         """When it was over, in seconds since the epoch."""
-        return self.entry.arrived.timestamp() + (self.entry.duration_ms or 0) / 1000
+        return self.exchange.arrived_at.timestamp() + (self.exchange.duration_ms or 0) / 1000
 
     def __str__(self) -> str:
-        entry, head = self.entry, self.entry.head
+        exchange, head = self.exchange, self.exchange.head
         tenant = head.tenant
-        text = f"{head.method} {entry.path} {entry.status or '-'} {entry.duration_ms or 0:.1f}ms tenant={tenant.label}"
+        duration = f"{exchange.duration_ms or 0:.1f}ms"
+        text = f"{head.method} {exchange.path} {exchange.status or '-'} {duration} tenant={tenant.label}"
         if tenant.test_id:
             text += f" test={json.dumps(tenant.test_id, ensure_ascii=False)}"
         if self.attempt > 1:
             text += f" attempt={self.attempt}"
-        if entry.faults:
-            text += f" fault={','.join(entry.faults)}"
-        if entry.reason:
-            text += f" reason={entry.reason}"
+        if exchange.faults:
+            text += f" fault={','.join(exchange.faults)}"
+        if exchange.reason:
+            text += f" reason={exchange.reason}"
         return text
 
 
-AccessLog = Callable[[Entry, int], None]
+AccessLog = Callable[[Exchange, int], None]
 """Is told of an exchange that is over, and the how-manieth attempt of its call that was."""
 
 
-def log(entry: Entry, attempt: int) -> None:
+def log(exchange: Exchange, attempt: int) -> None:
     """Log an exchange that is over: a warning where it asked for what the mock does not have.
 
     Args:
-        entry: the exchange.
+        exchange: the exchange.
         attempt: the how-manieth attempt of its call it was.
     """
-    line = AccessLogLine(entry, attempt)
+    line = AccessLogLine(exchange, attempt)
     if LOGGER.isEnabledFor(line.level):
         LOGGER.handle(_record(line, line.level))
 
@@ -117,9 +117,9 @@ class BufferedAccessLog:
         self._waiting: deque[AccessLogLine] = deque()
         handler.addFilter(self._goes_first)
 
-    def __call__(self, entry: Entry, attempt: int) -> None:
+    def __call__(self, exchange: Exchange, attempt: int) -> None:
         """Log an exchange that is over. Call it in the event loop of the server."""
-        line = AccessLogLine(entry, attempt)
+        line = AccessLogLine(exchange, attempt)
         level = line.level
         if not LOGGER.isEnabledFor(level):
             return
@@ -183,20 +183,20 @@ class JsonFormatter(AccessLogFormatter):
 
     def line(self, line: AccessLogLine) -> str:
         """Return the fields of an exchange as JSON."""
-        entry, attempt = line
+        exchange, attempt = line
         return _as_json(
             line.created,
             _NAMES[line.level],
-            id=entry.id,
-            method=entry.method,
-            path=entry.path,
-            status=entry.status or None,
-            ms=round(entry.duration_ms or 0, 1),
-            tenant=entry.tenant.label,
-            test=entry.tenant.test_id,
+            id=exchange.id,
+            method=exchange.method,
+            path=exchange.path,
+            status=exchange.status or None,
+            ms=round(exchange.duration_ms or 0, 1),
+            tenant=exchange.tenant.label,
+            test=exchange.tenant.test_id,
             attempt=attempt,
-            fault=",".join(entry.faults) or None,
-            reason=entry.reason,
+            fault=",".join(exchange.faults) or None,
+            reason=exchange.reason,
         )
 
     def other(self, record: logging.LogRecord) -> str:

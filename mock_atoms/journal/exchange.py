@@ -1,57 +1,232 @@
-"""One request while it is answered."""
+"""One exchange: a request and its response, from arrival to the journal."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from mock_atoms.core.tenancy import AuthenticatedCaller, UnauthenticatedCaller
+from mock_atoms.core.http_text import decode_text, parse_cookies, parse_query
+from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, UnauthenticatedCaller
 
-SCOPE_KEY = "mock_atoms.journal.exchange"
-"""Where an exchange travels in an ASGI scope."""
+CONTEXT_KEY = "mock_atoms.request"
+"""Key of the `RequestContext` in an ASGI scope."""
+MAX_BODY_BYTES = 65_536
+"""Number of request body bytes that an exchange keeps."""
+FORM_TYPE = "application/x-www-form-urlencoded"
+WEIGHT_UNIT = 64
+"""Bytes per unit of weight. Units keep most weights below 257, which CPython never allocates."""
+_HEADER_BYTES = 200  # estimated memory of a header besides its text
 
-
-@dataclass(slots=True)
-class Exchange:
-    """What is known of one request while it is answered.
-
-    Attributes:
-        method: HTTP method as sent.
-        path: path as sent, without the query string, percent-encoded.
-        below: decoded path below the base path, or `None` for a path outside of it.
-        caller: who sent it.
-        arrived: when it came.
-        started: the same, in seconds of a clock that only goes forward.
-        status: HTTP status of the answer, 0 before there is one.
-        faults: ids of the rules that struck.
-        reason: why the answer is what it is, a slug, where it is the mock's doing and not the API's.
-        delay_ms: how long a fault holds the answer back.
-        malformed_body: whether the answer is of a success, with a body that is wrong on purpose.
-        is_plain: whether it was asked for no fault, and none could strike it.
-        keep_shortcut: keeps the way to the answer, where that was rendered for another request before; it is given the
-            digest and the head of the request.
-    """
-
-    method: str
-    path: str
-    api_path: str | None
-    caller: AuthenticatedCaller | UnauthenticatedCaller
-    arrived: datetime
-    started: float
-    status: int = 0
-    faults: tuple[str, ...] = ()
-    reason: str | None = None
-    delay_ms: float = 0.0
-    malformed_body: bool = False
-    is_plain: bool = False
-    remember_fast_path: Callable[..., None] | None = None
-
-
+ANSWERED = "answered"
+"""`Exchange.ending` after a complete response. Other endings: `ABORTED` or the kind of a connection fault."""
 ABORTED = "aborted"
-"""The reason of an exchange that had no answer: the client went away first, or the server was stopped."""
+"""Ending and reason of an exchange without a complete response: the client disconnected or the server stopped."""
 SHUTTING_DOWN = "shutting-down"
 BAD_PREFER = "bad-prefer"
 UNMOCKED_ROUTE = "unmocked-route"
 OUTSIDE_BASE_PATH = "outside-base-path"
 UNROUTED = {UNMOCKED_ROUTE, OUTSIDE_BASE_PATH}
 UNKNOWN_MAGIC_WORD = "unknown-magic-word"
-"""The reason of an answer that is the API's own, since what a magic key seems to ask for means nothing."""
+"""Reason of a regular response to a magic key with an unknown word."""
+
+
+def weight_of(size: int) -> int:
+    """Return `size` bytes as units of `WEIGHT_UNIT` bytes, rounded up."""
+    return -(-size // WEIGHT_UNIT)
+
+
+def _size_of(headers: Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]) -> int:
+    return sum(_HEADER_BYTES + len(name) + len(value) for name, value in headers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RequestHead:
+    """A request without its body. Repeated requests share one.
+
+    Attributes:
+        tenant: the tenant that sent the request.
+        secrets: digests of the credentials in the request, see `Credentials.digest`.
+        method: HTTP method as sent.
+        url: path and query as sent, credentials masked.
+        scheme: `http` or `https`.
+        http_version: such as `1.1`.
+        host: target of the request, in the form of a `Host` header.
+        headers: names as sent and values, credentials masked.
+        operation: documented operation, such as `GET /audience/{id}`; empty if the request matches none.
+        weight: estimated size, in units of `WEIGHT_UNIT` bytes.
+    """
+
+    tenant: Tenant
+    secrets: frozenset[bytes]
+    method: str
+    url: str
+    scheme: str
+    http_version: str
+    host: str
+    headers: tuple[tuple[str, str], ...]
+    operation: str = ""
+    weight: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", weight_of(len(self.url) + _size_of(self.headers)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResponseHead:
+    """The headers of a response, except its own `x-request-id`. Responses with equal headers may share one.
+
+    Attributes:
+        headers: lower-case names and values.
+        weight: estimated size, in units of `WEIGHT_UNIT` bytes.
+    """
+
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    weight: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", weight_of(_size_of(self.headers)))
+
+
+NO_RESPONSE = ResponseHead()
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """A request and its response. Complete before the client has received the end of the response.
+
+    Attributes:
+        head: the request without its body.
+        arrived_at: wall-clock time of arrival.
+        started: time of arrival on the monotonic clock, in seconds.
+        client_address: IP address of the client.
+        client_port: port of the client, which identifies the connection.
+        id: UUID, the `x-request-id` of the response.
+        body: the first `MAX_BODY_BYTES` bytes of the request body, credentials masked.
+        body_size: number of request body bytes received.
+        body_tail_digest: digest of the request body bytes beyond `body`.
+        is_body_complete: whether the complete request body arrived.
+        response_started: start of the response on the monotonic clock; `None` before it.
+        ended: end of the exchange on the monotonic clock; `None` while it is in flight.
+        ending: how the exchange ended, see `ANSWERED`; `None` while it is in flight.
+        status: HTTP status code of the response, 0 without a response.
+        response_head: the response without its body.
+        bytes_sent: number of response body bytes sent.
+        faults: ids of the fault rules that triggered.
+        reason: slug of why the mock, and not the API, decided on this response.
+        delay_ms: delay that a fault added.
+        has_malformed_body: whether a fault responded with a success status and a malformed body.
+        weight: estimated size, in units of `WEIGHT_UNIT` bytes.
+        is_in_journal: whether the journal still holds the exchange.
+    """
+
+    head: RequestHead
+    arrived_at: datetime
+    started: float
+    client_address: str
+    client_port: int
+    id: str = ""
+    body: bytes = b""
+    body_size: int = 0
+    body_tail_digest: bytes = b""
+    is_body_complete: bool = False
+    response_started: float | None = None
+    ended: float | None = None
+    ending: str | None = None
+    status: int = 0
+    response_head: ResponseHead = NO_RESPONSE
+    bytes_sent: int = 0
+    faults: tuple[str, ...] = ()
+    reason: str | None = None
+    delay_ms: float = 0.0
+    has_malformed_body: bool = False
+    weight: int = 0
+    is_in_journal: bool = False
+
+    @property
+    def tenant(self) -> Tenant:
+        """The tenant that sent the request."""
+        return self.head.tenant
+
+    @property
+    def method(self) -> str:
+        """HTTP method as sent."""
+        return self.head.method
+
+    @property
+    def url(self) -> str:
+        """Path and query as sent, credentials masked."""
+        return self.head.url
+
+    @property
+    def path(self) -> str:
+        """Path as sent, credentials masked."""
+        return self.head.url.partition("?")[0]
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether the mock has a route for the request."""
+        return self.reason not in UNROUTED
+
+    @property
+    def body_text(self) -> str:
+        """The kept request body as UTF-8 or, if it is not valid UTF-8, as Latin-1."""
+        return decode_text(self.body)
+
+    @property
+    def duration_ms(self) -> float | None:
+        """Duration of the exchange; `None` while it is in flight."""
+        return None if self.ended is None else (self.ended - self.started) * 1000
+
+    def query_parameters(self) -> dict[str, list[str]]:
+        """Return the decoded values of each query parameter."""
+        return parse_query(self.head.url.partition("?")[2])
+
+    def form_parameters(self) -> dict[str, list[str]]:
+        """Return the decoded values of each parameter of a URL-encoded form."""
+        if any(value.lower().startswith(FORM_TYPE) for value in self.header_values("content-type")):
+            return parse_query(self.body_text)
+        return {}
+
+    def header_values(self, name: str) -> list[str]:
+        """Return the values of the request header `name`."""
+        lower_name = name.lower()
+        return [value for key, value in self.head.headers if key.lower() == lower_name]
+
+    def cookies(self) -> dict[str, list[str]]:
+        """Return the values of each cookie."""
+        cookies: dict[str, list[str]] = {}
+        for header in self.header_values("cookie"):
+            for name, value in parse_cookies(header):
+                cookies.setdefault(name, []).append(value)
+        return cookies
+
+    def response_headers(self) -> list[tuple[str, str]]:
+        """Return the lower-case names and the values of the response headers."""
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.response_head.headers]
+        if self.status and not any(name == "x-request-id" for name, _ in headers):
+            headers.insert(0, ("x-request-id", self.id))
+        return headers
+
+    def response_header(self, name: str) -> str | None:
+        """Return the value of the response header `name` (lower-case)."""
+        return next((value for key, value in self.response_headers() if key == name), None)
+
+
+@dataclass(slots=True, eq=False)
+class RequestContext:
+    """A request while it is served: its exchange, and the secrets that the journal must not keep.
+
+    Attributes:
+        exchange: the part that the journal keeps.
+        caller: who sent the request, with the complete token.
+        path: path as sent, percent-encoded, without the query.
+        api_path: path below the base path; `None` if the request is outside of it.
+        is_plain: whether it was asked for no fault, and none could strike it.
+        remember_fast_path: keeps the way to the answer.
+    """
+
+    exchange: Exchange
+    caller: AuthenticatedCaller | UnauthenticatedCaller
+    path: str
+    api_path: str | None
+    is_plain: bool = False
+    remember_fast_path: Callable[..., None] | None = None

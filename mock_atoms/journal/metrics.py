@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mock_atoms.core.version import __version__
-from mock_atoms.journal.journal import Entry
+from mock_atoms.journal.exchange import Exchange
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -25,7 +25,7 @@ class ServerStatus:
 
     Attributes:
         tenants: how many tenants are known.
-        journal_entries: how many entries the journal has.
+        journal_entries: how many exchanges the journal has.
         journal_dropped: how many it had to drop.
         hits: ids of the rules in force, and how often each has struck.
         uptime: for how many seconds the server is up.
@@ -51,14 +51,14 @@ class Metrics:
         self._exchanges: Counter[tuple[str, int, str, bool]] = Counter()
         self._durations: dict[str, _Durations] = {}
 
-    def count(self, entry: Entry) -> None:
+    def count(self, exchange: Exchange) -> None:
         """Count an exchange that is over."""
-        operation = entry.head.operation or OTHER
-        self._exchanges[operation, entry.status, entry.ending or "", bool(entry.faults)] += 1
+        operation = exchange.head.operation or OTHER
+        self._exchanges[operation, exchange.status, exchange.ending or "", bool(exchange.faults)] += 1
         durations = self._durations.get(operation)
         if durations is None:
             durations = self._durations[operation] = _Durations()
-        seconds = (entry.duration_ms or 0) / 1000
+        seconds = (exchange.duration_ms or 0) / 1000
         durations.counts[bisect_left(BUCKETS, seconds)] += 1
         durations.total += seconds
 

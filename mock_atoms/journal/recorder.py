@@ -2,8 +2,8 @@
 
 from mock_atoms.core.timestamps import MonotonicClock
 from mock_atoms.journal.access_log import AccessLog
-from mock_atoms.journal.exchange import ABORTED
-from mock_atoms.journal.journal import ANSWERED, Entry, Journal
+from mock_atoms.journal.exchange import ABORTED, ANSWERED, Exchange
+from mock_atoms.journal.journal import Journal
 from mock_atoms.journal.metrics import Metrics
 from mock_atoms.journal.retries import AttemptCounter
 
@@ -28,26 +28,26 @@ class ExchangeRecorder:
         self._clock = clock
         self._log = log
 
-    def begin(self, entry: Entry) -> None:
+    def begin(self, exchange: Exchange) -> None:
         """Take note that a request has come."""
-        self._journal.add(entry)
+        self._journal.add(exchange)
 
-    def end(self, entry: Entry, ending: str) -> None:
+    def end(self, exchange: Exchange, ending: str) -> None:
         """Take note that an exchange is over; `ending` is how it ended."""
         if ending == ABORTED:
-            entry.reason = entry.reason or ABORTED
-        entry.ended = self._clock()
-        entry.ending = ending
-        self._journal.update(entry)
-        self._tell(entry)
+            exchange.reason = exchange.reason or ABORTED
+        exchange.ended = self._clock()
+        exchange.ending = ending
+        self._journal.update(exchange)
+        self._tell(exchange)
 
-    def record_complete(self, entry: Entry) -> None:
+    def record_complete(self, exchange: Exchange) -> None:
         """Take note of an exchange that is over as soon as it has begun, with its whole answer."""
-        entry.ended = self._clock()
-        entry.ending = ANSWERED
-        self._journal.add(entry)
-        self._tell(entry)
+        exchange.ended = self._clock()
+        exchange.ending = ANSWERED
+        self._journal.add(exchange)
+        self._tell(exchange)
 
-    def _tell(self, entry: Entry) -> None:
-        self._metrics.count(entry)
-        self._log(entry, self._attempts.number(entry))
+    def _tell(self, exchange: Exchange) -> None:
+        self._metrics.count(exchange)
+        self._log(exchange, self._attempts.number(exchange))

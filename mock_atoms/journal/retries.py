@@ -14,8 +14,7 @@ from operator import itemgetter
 from typing import Any
 
 from mock_atoms.core.tenancy import Tenant
-from mock_atoms.journal.exchange import ABORTED
-from mock_atoms.journal.journal import ANSWERED, Entry
+from mock_atoms.journal.exchange import ABORTED, ANSWERED, Exchange
 
 MAX_PAUSE_MS = 120_000
 """A client that comes back later than this, and than it was asked to, makes a new call."""
@@ -64,7 +63,7 @@ class Call:
         is_ambiguous: whether requests like these ran in parallel, so that one may belong to another call.
     """
 
-    attempts: list[Entry] = field(default_factory=list)
+    attempts: list[Exchange] = field(default_factory=list)
     is_ambiguous: bool = False
 
     @property
@@ -88,33 +87,33 @@ class RetrySettings:
     longest_pause_ms: float = MAX_PAUSE_MS
 
 
-def fold(entries: Iterable[Entry], longest_pause: float = MAX_PAUSE_MS / 1000) -> list[Call]:
-    """Return the calls that `entries`, the oldest first, make up, in order of their first attempts.
+def fold(exchanges: Iterable[Exchange], longest_pause: float = MAX_PAUSE_MS / 1000) -> list[Call]:
+    """Return the calls that `exchanges`, the oldest first, make up, in order of their first attempts.
 
     An attempt belongs to a call of the same tenant, method, URL, body and idempotency key that failed before and was
     over, at most `longest_pause` seconds ago: to that of the same connection where there is one, else to the one that
     has waited longest. Where requests ran in parallel that is a guess, and said to be one.
     """
-    alike: dict[tuple[object, ...], list[tuple[int, Entry]]] = {}
-    for position, entry in enumerate(entries):
-        alike.setdefault(_key(entry), []).append((position, entry))
+    alike: dict[tuple[object, ...], list[tuple[int, Exchange]]] = {}
+    for position, exchange in enumerate(exchanges):
+        alike.setdefault(_key(exchange), []).append((position, exchange))
     found = [numbered for those in alike.values() for numbered in _fold_alike(those, longest_pause)]
     return [call for _, call in sorted(found, key=itemgetter(0))]
 
 
-def _fold_alike(entries: list[tuple[int, Entry]], longest_pause: float) -> list[tuple[int, Call]]:
+def _fold_alike(exchanges: list[tuple[int, Exchange]], longest_pause: float) -> list[tuple[int, Call]]:
     """Return the calls of requests that are alike, each with the position of its first attempt."""
     calls: list[tuple[int, Call]] = []
     failed: list[Call] = []
     running: list[Call] = []
-    to_come: dict[tuple[str, int], deque[Entry]] = {}
-    for _, entry in entries:
-        to_come.setdefault(_connection(entry), deque()).append(entry)
-    for position, entry in entries:
-        to_come[_connection(entry)].popleft()
-        running = [call for call in running if _over_by(call.attempts[-1]) > entry.started]
-        failed = [call for call in failed if _may_come_back(call.attempts[-1], entry.started, longest_pause)]
-        call = _continued(failed, entry, to_come)
+    to_come: dict[tuple[str, int], deque[Exchange]] = {}
+    for _, exchange in exchanges:
+        to_come.setdefault(_connection(exchange), deque()).append(exchange)
+    for position, exchange in exchanges:
+        to_come[_connection(exchange)].popleft()
+        running = [call for call in running if _over_by(call.attempts[-1]) > exchange.started]
+        failed = [call for call in failed if _may_come_back(call.attempts[-1], exchange.started, longest_pause)]
+        call = _continued(failed, exchange, to_come)
         if call is None:
             call = Call()
             calls.append((position, call))
@@ -123,24 +122,26 @@ def _fold_alike(entries: list[tuple[int, Entry]], longest_pause: float) -> list[
         if running:
             for other in (call, *running):
                 other.is_ambiguous = True
-        call.attempts.append(entry)
+        call.attempts.append(exchange)
         running.append(call)
-        if entry.ended is not None and not has_succeeded(entry):
+        if exchange.ended is not None and not has_succeeded(exchange):
             failed.append(call)
     return calls
 
 
-def _continued(failed: list[Call], entry: Entry, to_come: Mapping[tuple[str, int], Sequence[Entry]]) -> Call | None:
-    """Return the call of `failed` that `entry` goes on with."""
-    waiting = [call for call in failed if _over_by(call.attempts[-1]) <= entry.started]
-    same = [call for call in waiting if _connection(call.attempts[-1]) == _connection(entry)]
+def _continued(
+    failed: list[Call], exchange: Exchange, to_come: Mapping[tuple[str, int], Sequence[Exchange]]
+) -> Call | None:
+    """Return the call of `failed` that `exchange` goes on with."""
+    waiting = [call for call in failed if _over_by(call.attempts[-1]) <= exchange.started]
+    same = [call for call in waiting if _connection(call.attempts[-1]) == _connection(exchange)]
     if same:
         return same[0]
     others = [
         call
         for call in waiting
-        if gap_ms(call.attempts[-1], entry) >= MIN_BACKOFF_MS
-        or not _is_of_another(entry, to_come[_connection(call.attempts[-1])])
+        if gap_ms(call.attempts[-1], exchange) >= MIN_BACKOFF_MS
+        or not _is_of_another(exchange, to_come[_connection(call.attempts[-1])])
     ]
     if len(others) > 1:
         for call in others:
@@ -148,27 +149,29 @@ def _continued(failed: list[Call], entry: Entry, to_come: Mapping[tuple[str, int
     return min(others, key=lambda call: _end(call.attempts[-1]), default=None)
 
 
-def _is_of_another(entry: Entry, to_come: Sequence[Entry]) -> bool:
-    """Tell whether `entry`, which came at once on a connection of its own, is of another client than those to come.
+def _is_of_another(exchange: Exchange, to_come: Sequence[Exchange]) -> bool:
+    """Tell whether `exchange`, which came at once on a connection of its own, is of another client than those to come.
 
     It is, unless the first of them comes right behind it: then it is one client, which takes the connections it has in
     turn.
     """
-    return bool(to_come) and not (to_come[0].started >= _end(entry) and gap_ms(entry, to_come[0]) < MIN_BACKOFF_MS)
+    return bool(to_come) and not (
+        to_come[0].started >= _end(exchange) and gap_ms(exchange, to_come[0]) < MIN_BACKOFF_MS
+    )
 
 
-def _connection(entry: Entry) -> tuple[str, int]:
-    return entry.client, entry.client_port
+def _connection(exchange: Exchange) -> tuple[str, int]:
+    return exchange.client_address, exchange.client_port
 
 
-def has_succeeded(entry: Entry) -> bool:
+def has_succeeded(exchange: Exchange) -> bool:
     """Tell whether the client got what it asked for."""
-    return entry.ending == ANSWERED and entry.status < HTTPStatus.BAD_REQUEST and not entry.malformed_body
+    return exchange.ending == ANSWERED and exchange.status < HTTPStatus.BAD_REQUEST and not exchange.has_malformed_body
 
 
-def retry_after_ms(entry: Entry) -> float | None:
+def retry_after_ms(exchange: Exchange) -> float | None:
     """Return how long the answer asked the client to wait, in milliseconds, or `None` where it did not."""
-    text = entry.response_header("retry-after")
+    text = exchange.response_header("retry-after")
     if text is None:
         return None
     if re.fullmatch(r"\d{1,9}", text, re.ASCII):
@@ -178,44 +181,46 @@ def retry_after_ms(entry: Entry) -> float | None:
     except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    answered = entry.arrived + timedelta(milliseconds=entry.duration_ms or 0)
+    answered = exchange.arrived_at + timedelta(milliseconds=exchange.duration_ms or 0)
     return max(0.0, (moment - answered).total_seconds() * 1000)
 
 
-def _key(entry: Entry) -> tuple[object, ...]:
-    body = entry.body
-    content_type = ", ".join(entry.header("content-type"))
+def _key(exchange: Exchange) -> tuple[object, ...]:
+    body = exchange.body
+    content_type = ", ".join(exchange.header_values("content-type"))
     boundary = _BOUNDARY.search(content_type)
     if boundary:
         body = body.replace(boundary[1].encode(), b"")
-    idempotency = tuple(entry.header("idempotency-key"))
-    length = tuple(entry.header("content-length"))
-    rest = entry.body_tail_digest if entry.body_complete and not boundary else b""  # how much of it came is chance
-    caller = entry.tenant.key or entry.head.secrets  # those whose keys are not valid are several, too
-    return caller, entry.method, entry.url, body, length, rest, idempotency
+    idempotency = tuple(exchange.header_values("idempotency-key"))
+    length = tuple(exchange.header_values("content-length"))
+    rest = (
+        exchange.body_tail_digest if exchange.is_body_complete and not boundary else b""
+    )  # how much of it came is chance
+    caller = exchange.tenant.key or exchange.head.secrets  # those whose keys are not valid are several, too
+    return caller, exchange.method, exchange.url, body, length, rest, idempotency
 
 
-def _over_by(entry: Entry) -> float:
+def _over_by(exchange: Exchange) -> float:
     """Return when the client may have had its answer, or have given up."""
-    return _end(entry) - (_TOLERANCE_SECONDS if entry.ending == ABORTED else 0.0)
+    return _end(exchange) - (_TOLERANCE_SECONDS if exchange.ending == ABORTED else 0.0)
 
 
-def _may_come_back(last: Entry, moment: float, longest_pause: float) -> bool:
+def _may_come_back(last: Exchange, moment: float, longest_pause: float) -> bool:
     """Tell whether at `moment` a client may still come back after `last`."""
     return moment - _end(last) <= longest_pause + (retry_after_ms(last) or 0) / 1000
 
 
-def _end(entry: Entry) -> float:
-    return math.inf if entry.ended is None else entry.ended
+def _end(exchange: Exchange) -> float:
+    return math.inf if exchange.ended is None else exchange.ended
 
 
-def gap_ms(last: Entry, entry: Entry) -> float:
+def gap_ms(last: Exchange, exchange: Exchange) -> float:
     """Return the pause between two attempts, from the end of the first."""
-    return max(0.0, (entry.started - _end(last)) * 1000)
+    return max(0.0, (exchange.started - _end(last)) * 1000)
 
 
 def outcome(call: Call, patience: RetrySettings, now: float) -> Outcome:
-    """Return how `call` ended, as of `now`, on the clock of `Entry.started`."""
+    """Return how `call` ended, as of `now`, on the clock of `Exchange.started`."""
     last = call.attempts[-1]
     if has_succeeded(last):
         return Outcome.RECOVERED if len(call.attempts) > 1 else Outcome.SUCCEEDED
@@ -234,8 +239,8 @@ def findings(call: Call, min_backoff_ms: float = MIN_BACKOFF_MS) -> list[dict[st
     found: list[dict[str, Any]] = []
     if call.is_ambiguous:
         return found
-    for number, (last, entry) in enumerate(pairwise(call.attempts), 2):
-        gap = gap_ms(last, entry)
+    for number, (last, exchange) in enumerate(pairwise(call.attempts), 2):
+        gap = gap_ms(last, exchange)
         what = _happened(last)
         asked = retry_after_ms(last)
         for kind, holds, detail in (
@@ -257,7 +262,7 @@ def findings(call: Call, min_backoff_ms: float = MIN_BACKOFF_MS) -> list[dict[st
             ),
             (
                 Finding.RETRIED_UNSAFE_REQUEST,
-                _may_have_been_done(last) and not last.header("idempotency-key"),
+                _may_have_been_done(last) and not last.header_values("idempotency-key"),
                 f"the {last.method} before it was sent whole and ended with {what}: it may have been done already",
             ),
         ):
@@ -266,27 +271,27 @@ def findings(call: Call, min_backoff_ms: float = MIN_BACKOFF_MS) -> list[dict[st
     return found
 
 
-def is_final(entry: Entry) -> bool:
+def is_final(exchange: Exchange) -> bool:
     """Tell whether the same request can only fail again."""
-    return entry.ending == ANSWERED and 400 <= entry.status < 500 and entry.status not in _RETRIED_STATUSES  # noqa: PLR2004 - the class 4xx
+    return exchange.ending == ANSWERED and 400 <= exchange.status < 500 and exchange.status not in _RETRIED_STATUSES  # noqa: PLR2004 - the class 4xx
 
 
-def _may_have_been_done(entry: Entry) -> bool:
-    if entry.method not in _NOT_IDEMPOTENT or not entry.body_complete:
+def _may_have_been_done(exchange: Exchange) -> bool:
+    if exchange.method not in _NOT_IDEMPOTENT or not exchange.is_body_complete:
         return False
-    return not is_final(entry) and entry.status not in _SAFE_TO_SEND_AGAIN
+    return not is_final(exchange) and exchange.status not in _SAFE_TO_SEND_AGAIN
 
 
-def _happened(entry: Entry) -> str:
+def _happened(exchange: Exchange) -> str:
     """Say in a word what the client met: a status, or how the connection ended."""
-    if entry.ending == ANSWERED:
-        return f"{entry.status}, malformed body" if entry.malformed_body else str(entry.status)
-    return entry.ending or "no answer yet"
+    if exchange.ending == ANSWERED:
+        return f"{exchange.status}, malformed body" if exchange.has_malformed_body else str(exchange.status)
+    return exchange.ending or "no answer yet"
 
 
-def attempt_numbers(entries: Iterable[Entry]) -> dict[Entry, int]:
-    """Return the how-manieth attempt of its call each entry is."""
-    return {entry: number for call in fold(entries) for number, entry in enumerate(call.attempts, 1)}
+def attempt_numbers(exchanges: Iterable[Exchange]) -> dict[Exchange, int]:
+    """Return the how-manieth attempt of its call each exchange is."""
+    return {exchange: number for call in fold(exchanges) for number, exchange in enumerate(call.attempts, 1)}
 
 
 class AttemptCounter:
@@ -297,29 +302,29 @@ class AttemptCounter:
     """
 
     def __init__(self) -> None:
-        self._failed: dict[bytes, dict[tuple[object, ...], tuple[Entry, int]]] = {}
+        self._failed: dict[bytes, dict[tuple[object, ...], tuple[Exchange, int]]] = {}
 
-    def number(self, entry: Entry) -> int:
-        """Return the how-manieth attempt of its call `entry` was, which is over."""
-        has_failed = not has_succeeded(entry)
-        tenant = entry.tenant.key
+    def number(self, exchange: Exchange) -> int:
+        """Return the how-manieth attempt of its call `exchange` was, which is over."""
+        has_failed = not has_succeeded(exchange)
+        tenant = exchange.tenant.key
         failed = self._failed.get(tenant)
         if failed is None:
             if not has_failed:
                 return 1
             failed = self._failed[tenant] = {}
             _bound(self._failed)
-        key = _key(entry)
+        key = _key(exchange)
         last, number = failed.pop(key, (None, 0))
         goes_on = (
             last is not None
-            and last.kept
-            and _over_by(last) <= entry.started
-            and _may_come_back(last, entry.started, MAX_PAUSE_MS / 1000)
+            and last.is_in_journal
+            and _over_by(last) <= exchange.started
+            and _may_come_back(last, exchange.started, MAX_PAUSE_MS / 1000)
         )
         number = number + 1 if goes_on else 1
         if has_failed:
-            failed[key] = entry, number
+            failed[key] = exchange, number
             _bound(failed)
         elif not failed:
             del self._failed[tenant]

@@ -6,16 +6,15 @@ from itertools import pairwise
 from typing import Any
 
 from mock_atoms.core.timestamps import format_timestamp
-from mock_atoms.journal.exchange import ABORTED
-from mock_atoms.journal.journal import ANSWERED, Entry
+from mock_atoms.journal.exchange import ABORTED, ANSWERED, Exchange
 from mock_atoms.journal.retries import EARLY_MS, Call, Outcome, RetrySettings, findings, gap_ms, outcome, retry_after_ms
 
 
 def as_json(call: Call, patience: RetrySettings, now: float) -> dict[str, Any]:
-    """Return `call` as the report shows it, as of `now`, on the clock of `Entry.started`."""
+    """Return `call` as the report shows it, as of `now`, on the clock of `Exchange.started`."""
     tenant = call.tenant
     first = call.attempts[0]
-    gaps: list[float | None] = [None, *(gap_ms(last, entry) for last, entry in pairwise(call.attempts))]
+    gaps: list[float | None] = [None, *(gap_ms(last, exchange) for last, exchange in pairwise(call.attempts))]
     return {
         "tenant": tenant.label,
         "testId": tenant.test_id,
@@ -23,11 +22,11 @@ def as_json(call: Call, patience: RetrySettings, now: float) -> dict[str, Any]:
         "url": first.url,
         "outcome": outcome(call, patience, now).value,
         "ambiguous": call.is_ambiguous,
-        "statuses": [entry.status or None for entry in call.attempts],
+        "statuses": [exchange.status or None for exchange in call.attempts],
         "gapsMs": [round(gap, 1) for gap in gaps if gap is not None],
         "attempts": [
-            _attempt(number, entry, gap, following)
-            for number, (entry, gap, following) in enumerate(
+            _attempt(number, exchange, gap, following)
+            for number, (exchange, gap, following) in enumerate(
                 zip(call.attempts, gaps, [*gaps[1:], None], strict=True), 1
             )
         ],
@@ -35,17 +34,17 @@ def as_json(call: Call, patience: RetrySettings, now: float) -> dict[str, Any]:
     }
 
 
-def _attempt(number: int, entry: Entry, gap: float | None, following: float | None) -> dict[str, Any]:
-    asked = retry_after_ms(entry)
+def _attempt(number: int, exchange: Exchange, gap: float | None, following: float | None) -> dict[str, Any]:
+    asked = retry_after_ms(exchange)
     return {
         "number": number,
-        "id": entry.id,
-        "time": format_timestamp(entry.arrived),
-        "status": entry.status or None,
-        "ended": entry.ending,
-        "malformedBody": entry.malformed_body,
-        "faults": list(entry.faults),
-        "durationMs": None if entry.duration_ms is None else round(entry.duration_ms, 1),
+        "id": exchange.id,
+        "time": format_timestamp(exchange.arrived_at),
+        "status": exchange.status or None,
+        "ended": exchange.ending,
+        "malformedBody": exchange.has_malformed_body,
+        "faults": list(exchange.faults),
+        "durationMs": None if exchange.duration_ms is None else round(exchange.duration_ms, 1),
         "gapMs": None if gap is None else round(gap, 1),
         "retryAfterMs": asked,
         "retryAfterHonoured": None if asked is None or following is None else following >= asked - EARLY_MS,
@@ -58,8 +57,8 @@ def report(calls: Sequence[Call], patience: RetrySettings, now: float, dropped: 
     Args:
         calls: what to tell of.
         patience: what is taken for what.
-        now: the moment of the report, on the clock of `Entry.started`.
-        dropped: how many entries the journal has dropped, which may be missing here.
+        now: the moment of the report, on the clock of `Exchange.started`.
+        dropped: how many exchanges the journal has dropped, which may be missing here.
     """
     told = [as_json(call, patience, now) for call in calls]
     ended = Counter(call["outcome"] for call in told)
@@ -97,7 +96,9 @@ def as_text(told: dict[str, Any]) -> str:
     counted = f"{_count(summary['calls'], 'call')}, {_count(summary['attempts'], 'attempt')}"
     lines = [f"{counted}{': ' if ended else ''}{ended}; {_count(summary['findings'], 'finding')}"]
     if told["dropped"]:
-        lines.append(f"the journal has dropped {_count(told['dropped'], 'entry', 'entries')}: some calls may be cut")
+        lines.append(
+            f"the journal has dropped {_count(told['dropped'], 'exchange', 'exchanges')}: some calls may be cut"
+        )
     for call in told["calls"]:
         test = f" test={call['testId']}" if call["testId"] else ""
         once = " without a retry" if call["outcome"] == Outcome.GAVE_UP and len(call["attempts"]) == 1 else ""

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mock_atoms.journal.exchange import OUTSIDE_BASE_PATH, SCOPE_KEY, UNMOCKED_ROUTE, Exchange
+from mock_atoms.journal.exchange import CONTEXT_KEY, OUTSIDE_BASE_PATH, UNMOCKED_ROUTE, RequestContext
 from mock_atoms.middleware.responses import send_response
 
 
@@ -20,22 +20,22 @@ class ExpressMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, as ASGI has it."""
-        exchange: Exchange = scope[SCOPE_KEY]
-        if exchange.api_path is None:
-            exchange.reason = OUTSIDE_BASE_PATH
-            await not_found(exchange, send)
+        request: RequestContext = scope[CONTEXT_KEY]
+        if request.api_path is None:
+            request.exchange.reason = OUTSIDE_BASE_PATH
+            await not_found(request, send)
             return
-        inner = {**scope, "path": exchange.api_path.removesuffix("/") or "/", "raw_path": None, "root_path": ""}
-        if exchange.method == "HEAD":
+        inner = {**scope, "path": request.api_path.removesuffix("/") or "/", "raw_path": None, "root_path": ""}
+        if request.exchange.method == "HEAD":
             inner["method"] = "GET"
         await self._app(inner, receive, send)
 
 
-async def not_found(exchange: Exchange, send: Send) -> None:
+async def not_found(request: RequestContext, send: Send) -> None:
     """Answer as Express does where there is no route: HTML, not JSON (L)."""
-    if exchange.reason is None:
-        exchange.reason = UNMOCKED_ROUTE
-    line = escape(f"Cannot {exchange.method} {exchange.path}")
+    if request.exchange.reason is None:
+        request.exchange.reason = UNMOCKED_ROUTE
+    line = escape(f"Cannot {request.exchange.method} {request.path}")
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
         f"<body>\n<pre>{line}</pre>\n</body>\n</html>\n"

@@ -12,9 +12,9 @@ from mock_atoms.faults.expressions import ExpressionError, RequestedFault, parse
 from mock_atoms.faults.rules import ResponsePatch
 from mock_atoms.journal.exchange import (
     BAD_PREFER,
-    SCOPE_KEY,
+    CONTEXT_KEY,
     SHUTTING_DOWN,
-    Exchange,
+    RequestContext,
 )
 from mock_atoms.middleware.connection_faults import ConnectionFaultRunner, collect_response
 from mock_atoms.middleware.responses import send_error, send_response
@@ -33,10 +33,11 @@ class FaultMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, as ASGI has it."""
-        exchange: Exchange = scope[SCOPE_KEY]
-        if isinstance(exchange.caller, AuthenticatedCaller) and exchange.api_path is not None:
+        request: RequestContext = scope[CONTEXT_KEY]
+        exchange = request.exchange
+        if isinstance(request.caller, AuthenticatedCaller) and request.api_path is not None:
             try:
-                decision = await self._decide(exchange, exchange.caller, exchange.api_path, _preference(scope))
+                decision = await self._decide(request, request.caller, request.api_path, _preference(scope))
             except ExpressionError as error:
                 exchange.reason = BAD_PREFER
                 await send_error(send, HTTPStatus.BAD_REQUEST, [f"Prefer: {error}"])
@@ -53,8 +54,8 @@ class FaultMiddleware:
                         await send_error(send, HTTPStatus.SERVICE_UNAVAILABLE, ["mock-atoms is shutting down"])
                         return
                 if decision.respond is not None:
-                    exchange.malformed_body = decision.respond.has_malformed_body
-                    operation = find_operation(exchange.method, exchange.api_path)
+                    exchange.has_malformed_body = decision.respond.has_malformed_body
+                    operation = find_operation(exchange.method, request.api_path)
                     await send_response(
                         send, decision.respond.status, *decision.respond.render(decision.extra_headers, operation)
                     )
@@ -80,19 +81,20 @@ class FaultMiddleware:
         await send({"type": "http.response.body", "body": changed})
 
     async def _decide(
-        self, exchange: Exchange, caller: AuthenticatedCaller, api_path: str, preference: RequestedFault | None
+        self, request: RequestContext, caller: AuthenticatedCaller, api_path: str, preference: RequestedFault | None
     ) -> FaultDecision | None:
         if (
             preference is None
             and self._engine.magic_key_rule(caller.token) is None
-            and self._engine.has_no_matching_rule(caller.tenant, exchange.method, api_path)
+            and self._engine.has_no_matching_rule(caller.tenant, request.exchange.method, api_path)
         ):
-            exchange.is_plain = True
+            request.is_plain = True
             return None
-        request = FaultRequest(caller, exchange.method, api_path, exchange.arrived.timestamp())
+        exchange = request.exchange
+        fault_request = FaultRequest(caller, exchange.method, api_path, exchange.arrived_at.timestamp())
 
         def decide(state: TenantState) -> FaultDecision | None:
-            return self._engine.decide(request, preference, state.counters)
+            return self._engine.decide(fault_request, preference, state.counters)
 
         return await self._store.update(caller.tenant, decide)
 

@@ -1,36 +1,58 @@
 """Identification: who sent a request, and to which API path."""
 
+from collections.abc import Sequence
+from sys import intern
 from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mock_atoms.contract.operations import find_operation
+from mock_atoms.core.masking import mask_url
 from mock_atoms.core.tenancy import identify
-from mock_atoms.journal.exchange import SCOPE_KEY, Exchange
+from mock_atoms.journal.exchange import CONTEXT_KEY, Exchange, RequestContext, RequestHead
 from mock_atoms.mock import MockAtoms
 
 
 class IdentifyMiddleware:
-    """Outermost: tells who is calling and where to, and puts the `Exchange` into the scope."""
+    """Outermost layer: identifies the caller, creates the `Exchange` and puts its `RequestContext` into the scope."""
 
     def __init__(self, app: ASGIApp, mock: MockAtoms) -> None:
         self._app = app
         self._settings = mock.settings
+        self._credentials = mock.journal.credentials
         self._clock = mock.clock
         self._now = mock.now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request, as ASGI has it."""
-        # Express matches the path as it was sent: an encoded slash separates nothing.
+        """Handle one request."""
+        arrived_at, started = self._now(), self._clock()
+        caller = identify(scope["headers"], self._settings.session_cookie, self._settings.tokens)
+        # Express matches the path as sent: an encoded slash is not a separator.
         raw_path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
         path = quote(raw_path, safe="/%:@!$&'()*+,;=-._~")
         base = self._settings.base_path
-        inside = path == base or path.startswith(f"{base}/")
-        exchange = Exchange(
-            method=scope["method"],
-            path=path,
-            api_path=path[len(base) :] or "/" if inside else None,
-            caller=identify(scope["headers"], self._settings.session_cookie, self._settings.tokens),
-            arrived=self._now(),
-            started=self._clock(),
+        is_in_base_path = path == base or path.startswith(f"{base}/")
+        api_path = path[len(base) :] or "/" if is_in_base_path else None
+        query = scope.get("query_string", b"").decode("latin-1")
+        headers, secrets = self._credentials.mask_headers(scope["headers"], caller.token)
+        head = RequestHead(
+            tenant=caller.tenant,
+            secrets=secrets,
+            method=intern(scope["method"]),
+            url=mask_url(f"{path}?{query}" if query else path, caller.token),
+            scheme=scope.get("scheme", "http"),
+            http_version=scope.get("http_version", "1.1"),
+            host=_host(scope, headers),
+            headers=headers,
+            operation=find_operation(scope["method"], api_path or "").name,
         )
-        await self._app({**scope, SCOPE_KEY: exchange}, receive, send)
+        client_address, client_port = scope.get("client") or ("", 0)
+        exchange = Exchange(head, arrived_at, started, client_address, client_port)
+        await self._app({**scope, CONTEXT_KEY: RequestContext(exchange, caller, path, api_path)}, receive, send)
+
+
+def _host(scope: Scope, headers: Sequence[tuple[str, str]]) -> str:
+    """Return the `Host` header or, if there is none, the server's address."""
+    server, port = scope.get("server") or ("", None)
+    address = server if port is None else f"{server}:{port}"
+    return next((value for name, value in headers if name == "host"), address)

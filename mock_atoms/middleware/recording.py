@@ -1,43 +1,50 @@
-"""Observation of the vendor's routes: request ids, marks on answers, and what log and journal are told."""
+"""Recording of requests to the vendor's API: request ids, marks on responses, journal, log and metrics."""
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
-from sys import intern
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.caching.fast_path import FAST_PATH_KEY
-from mock_atoms.contract.operations import find_operation
-from mock_atoms.core.masking import mask_text, mask_url
+from mock_atoms.core.masking import mask_text
 from mock_atoms.core.tenancy import AuthenticatedCaller, UnauthenticatedCaller
-from mock_atoms.journal.exchange import ABORTED, SCOPE_KEY, UNKNOWN_MAGIC_WORD, Exchange
-from mock_atoms.journal.journal import ANSWERED, MAX_BODY_BYTES, Entry, Journal, RequestHead, ResponseHead
+from mock_atoms.journal.exchange import (
+    ABORTED,
+    ANSWERED,
+    CONTEXT_KEY,
+    MAX_BODY_BYTES,
+    UNKNOWN_MAGIC_WORD,
+    Exchange,
+    RequestContext,
+    ResponseHead,
+)
+from mock_atoms.journal.journal import Journal
 from mock_atoms.middleware.connection_faults import BROKEN
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.store import TenantState
 
 FAULT_HEADER = b"x-mock-atoms-fault"
-MAX_UNREAD_BODY_BYTES = 8 * 1024 * 1024
-"""How much of a body is read that the application did not ask for."""
 REASON_HEADER = b"x-mock-atoms-reason"
+MAX_UNREAD_BODY_BYTES = 8 * 1024 * 1024
+"""Number of request body bytes that are read although the application did not ask for them."""
 
 Headers = Sequence[tuple[bytes, bytes]]
 
 
 class RecordingMiddleware:
-    """Gives every answer its `x-request-id` (G) and its marks, and tells log and journal before the answer is whole.
+    """Adds `x-request-id` (G) and marks to each response and records the exchange before the response is complete.
 
-    The id follows from the seed, the tenant and the tenant's number of requests so far.
+    The id derives from the seed, the tenant and the number of the tenant's requests so far.
 
     Args:
-        app: what answers.
-        mock: the server, for its store, generator, journal and clocks.
-        patience: for how many seconds an answer waits for the rest of a request's body, so that it can be recorded.
+        app: the application that responds.
+        mock: the server: its store, generator, journal and clock.
+        body_timeout: seconds that a response waits for the rest of the request body, so that it can be recorded.
     """
 
-    def __init__(self, app: ASGIApp, mock: MockAtoms, patience: float = 1.0) -> None:
+    def __init__(self, app: ASGIApp, mock: MockAtoms, body_timeout: float = 1.0) -> None:
         self._app = app
         self._store = mock.store
         self._generator = mock.generator
@@ -46,51 +53,51 @@ class RecordingMiddleware:
         self._fixtures = mock.fixtures
         self._engine = mock.engine
         self._clock = mock.clock
-        self._patience = patience
+        self._body_timeout = body_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request, as ASGI has it."""
-        exchange: Exchange = scope[SCOPE_KEY]
-        tenant = exchange.caller.tenant
-        request_id = self._generator.request_id(tenant.key, await self._store.update(tenant, _count)).encode()
-        entry = self._arrived(scope, exchange, request_id)
-        body_recorder = (
-            RequestBodyRecorder(entry, self._journal, receive, exchange.caller.token) if _has_body(scope) else None
-        )
-        if body_recorder is None:
-            entry.body_complete = True
+        """Handle one request."""
+        request: RequestContext = scope[CONTEXT_KEY]
+        exchange, tenant = request.exchange, request.caller.tenant
+        exchange.id = self._generator.request_id(tenant.key, await self._store.update(tenant, _count_request))
+        self._recorder.begin(exchange)
+        body_recorder = None
+        if _has_body(scope):
+            body_recorder = RequestBodyRecorder(exchange, self._journal, receive, request.caller.token)
+        else:
+            exchange.is_body_complete = True
 
-        async def observed(message: Message) -> None:
+        async def record(message: Message) -> None:
             if message["type"] == BROKEN:
-                self._finish(exchange, entry, body_recorder, message["kind"])
+                self._finish(exchange, body_recorder, message["kind"])
                 return
             if message["type"] == "http.response.start":
                 if body_recorder is not None:
-                    await body_recorder.read_rest(self._patience)
-                entry.response_started = self._clock()
-                exchange.reason = exchange.reason or self._doubt(exchange.caller)
+                    await body_recorder.read_rest(self._body_timeout)
+                exchange.response_started = self._clock()
+                exchange.reason = exchange.reason or self._unknown_magic_word(request.caller)
                 exchange.status = message["status"]
-                entry.answer = ResponseHead(_marked(message["headers"], exchange))
-                message["headers"] = _with_id(entry.answer.headers, request_id)
+                exchange.response_head = ResponseHead(_with_marks(message["headers"], exchange))
+                message["headers"] = _with_request_id(exchange)
             else:
                 if exchange.method == "HEAD":
                     message["body"] = b""
-                entry.bytes_sent += len(message.get("body", b""))
+                exchange.bytes_sent += len(message.get("body", b""))
                 if not message.get("more_body"):
                     is_gone = body_recorder is not None and body_recorder.is_gone
-                    self._finish(exchange, entry, body_recorder, ABORTED if is_gone else ANSWERED)
-                    if body_recorder is None and exchange.is_plain and exchange.reason is None:
-                        _keep_shortcut(scope, exchange, entry)
+                    self._finish(exchange, body_recorder, ABORTED if is_gone else ANSWERED)
+                    if body_recorder is None and request.is_plain and exchange.reason is None:
+                        _keep_shortcut(scope, request)
             await send(message)
 
         try:
-            await self._app(scope, receive if body_recorder is None else body_recorder.receive, observed)
+            await self._app(scope, receive if body_recorder is None else body_recorder.receive, record)
         finally:
-            if entry.ended is None:
-                self._finish(exchange, entry, body_recorder, ABORTED)
+            if exchange.ended is None:
+                self._finish(exchange, body_recorder, ABORTED)
 
-    def _doubt(self, caller: AuthenticatedCaller | UnauthenticatedCaller) -> str | None:
-        """Return what the answer should say of a key that seems to ask for something that is not there."""
+    def _unknown_magic_word(self, caller: AuthenticatedCaller | UnauthenticatedCaller) -> str | None:
+        """Return the reason of a response to a magic key whose word has no meaning; `None` for other tokens."""
         if (
             isinstance(caller, UnauthenticatedCaller)
             or not self._engine.is_unknown_magic_key(caller.token)
@@ -99,54 +106,22 @@ class RecordingMiddleware:
             return None
         return UNKNOWN_MAGIC_WORD
 
-    def _arrived(self, scope: Scope, exchange: Exchange, request_id: bytes) -> Entry:
-        token = exchange.caller.token
-        headers, secrets = self._journal.credentials.mask_headers(scope["headers"], token)
-        query = scope.get("query_string", b"").decode("latin-1")
-        head = RequestHead(
-            tenant=exchange.caller.tenant,
-            secrets=secrets,
-            method=intern(exchange.method),  # one text for all
-            url=mask_url(f"{exchange.path}?{query}" if query else exchange.path, token),
-            scheme=scope.get("scheme", "http"),
-            http_version=scope.get("http_version", "1.1"),
-            host=_host(scope, headers),
-            headers=headers,
-            operation=find_operation(exchange.method, exchange.api_path or "").name,
-        )
-        client, client_port = scope.get("client") or ("", 0)
-        entry = Entry(head, request_id.decode(), exchange.arrived, exchange.started, client, client_port)
-        self._recorder.begin(entry)
-        return entry
-
-    def _finish(
-        self, exchange: Exchange, entry: Entry, body_recorder: "RequestBodyRecorder | None", ending: str
-    ) -> None:
-        if body_recorder is not None and not entry.body_complete:
-            body_recorder.settle()
-        entry.status = exchange.status
-        entry.faults, entry.reason = exchange.faults, exchange.reason
-        entry.delay_ms, entry.malformed_body = exchange.delay_ms, exchange.malformed_body
-        self._recorder.end(entry, ending)
+    def _finish(self, exchange: Exchange, body_recorder: "RequestBodyRecorder | None", ending: str) -> None:
+        if body_recorder is not None and not exchange.is_body_complete:
+            body_recorder.store_body()
+        self._recorder.end(exchange, ending)
 
 
-def _keep_shortcut(scope: Scope, exchange: Exchange, entry: Entry) -> None:
+def _keep_shortcut(scope: Scope, request: RequestContext) -> None:
     digest = scope.get("extensions", {}).get(FAST_PATH_KEY)
-    if digest is not None and exchange.remember_fast_path is not None:
-        exchange.remember_fast_path(digest, entry.head)
+    if digest is not None and request.remember_fast_path is not None:
+        request.remember_fast_path(digest, request.exchange.head)
 
 
-def _count(state: TenantState) -> int:
-    """Count one more request, and return how many there have been with it."""
+def _count_request(state: TenantState) -> int:
+    """Count a request and return the number of requests so far."""
     state.requests += 1
     return state.requests
-
-
-def _host(scope: Scope, headers: Sequence[tuple[str, str]]) -> str:
-    """Return what the request was sent to: what it says itself, else the server's own address."""
-    server, port = scope.get("server") or ("", None)
-    own = server if port is None else f"{server}:{port}"
-    return next((value for name, value in headers if name == "host"), own)
 
 
 def _has_body(scope: Scope) -> bool:
@@ -157,72 +132,73 @@ def _has_body(scope: Scope) -> bool:
 
 
 class RequestBodyRecorder:
-    """Keeps the beginning of a request's body for the journal while the application reads it.
+    """Stores the first bytes of a request body in its exchange while the application reads it.
 
     Args:
-        entry: what it is kept in.
-        journal: what is told once all of it is there.
-        receive: where it comes from.
-        token: the caller's token.
+        exchange: receives the body.
+        journal: is notified when the body is complete.
+        receive: ASGI callable that the body comes from.
+        token: the caller's token, which is masked.
 
     Attributes:
-        is_gone: whether the client went before all of it was there.
+        is_gone: whether the client disconnected before its body was complete.
     """
 
-    def __init__(self, entry: Entry, journal: Journal, receive: Receive, token: str | None) -> None:
-        self._entry = entry
+    def __init__(self, exchange: Exchange, journal: Journal, receive: Receive, token: str | None) -> None:
+        self._exchange = exchange
         self._journal = journal
         self._receive = receive
         self._token = token
-        # A token across the cap is found before the rest of it is cut off.
-        self._room = MAX_BODY_BYTES + len(token or "")
-        self._kept = bytearray()
+        # Longer than the limit by one token, so that a token across the limit is masked before the cut.
+        self._limit = MAX_BODY_BYTES + len(token or "")
+        self._first_bytes = bytearray()
         self._rest = blake2b(digest_size=16)
         self.is_gone = False
 
     async def receive(self) -> Message:
-        """Return the next message of the request."""
+        """Return the next ASGI message of the request."""
         message = await self._receive()
         if message["type"] == "http.request":
-            piece = message.get("body", b"")
-            room = self._room - len(self._kept)
-            self._kept += piece[:room]
-            self._rest.update(piece[room:])
-            self._entry.body_size += len(piece)
+            chunk = message.get("body", b"")
+            room = self._limit - len(self._first_bytes)
+            self._first_bytes += chunk[:room]
+            self._rest.update(chunk[room:])
+            self._exchange.body_size += len(chunk)
             if not message.get("more_body", False):
-                self._entry.body_complete = True
-                self.settle()
-                self._journal.update(self._entry)
-        elif not self._entry.body_complete:
+                self._exchange.is_body_complete = True
+                self.store_body()
+                self._journal.update(self._exchange)
+        elif not self._exchange.is_body_complete:
             self.is_gone = True
         return message
 
-    async def read_rest(self, patience: float) -> None:
-        """Read what the application did not, for `patience` seconds and `MAX_UNREAD_BODY_BYTES` bytes at most."""
+    async def read_rest(self, seconds: float) -> None:
+        """Read what the application did not read, up to `seconds` or `MAX_UNREAD_BODY_BYTES` bytes."""
+        exchange = self._exchange
         with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                while not (self._entry.body_complete or self.is_gone) and self._entry.body_size < MAX_UNREAD_BODY_BYTES:
+            async with asyncio.timeout(seconds):
+                while not (exchange.is_body_complete or self.is_gone) and exchange.body_size < MAX_UNREAD_BODY_BYTES:
                     await self.receive()
 
-    def settle(self) -> None:
-        """Put what was read into the entry, credentials masked."""
-        text = bytes(self._kept).decode(errors="surrogateescape")
-        self._entry.body = mask_text(text, self._token).encode(errors="surrogateescape")[:MAX_BODY_BYTES]
-        if self._entry.body_size > MAX_BODY_BYTES:
-            self._entry.body_tail_digest = blake2b(
-                self._kept[MAX_BODY_BYTES:] + self._rest.digest(), digest_size=16
-            ).digest()
+    def store_body(self) -> None:
+        """Store the bytes read so far in the exchange, credentials masked."""
+        text = bytes(self._first_bytes).decode(errors="surrogateescape")
+        self._exchange.body = mask_text(text, self._token).encode(errors="surrogateescape")[:MAX_BODY_BYTES]
+        if self._exchange.body_size > MAX_BODY_BYTES:
+            tail = self._first_bytes[MAX_BODY_BYTES:] + self._rest.digest()
+            self._exchange.body_tail_digest = blake2b(tail, digest_size=16).digest()
 
 
-def _with_id(headers: Headers, request_id: bytes) -> Headers:
-    """Return `headers` with a request id, unless a rule wrote one."""
+def _with_request_id(exchange: Exchange) -> Headers:
+    """Return the response headers with a request id, unless a fault rule set one."""
+    headers = exchange.response_head.headers
     if any(name == b"x-request-id" for name, _ in headers):
         return headers
-    return [(b"x-request-id", request_id), *headers]
+    return [(b"x-request-id", exchange.id.encode()), *headers]
 
 
-def _marked(headers: Headers, exchange: Exchange) -> Headers:
-    """Return `headers` with what the mock says of its answer."""
+def _with_marks(headers: Headers, exchange: Exchange) -> Headers:
+    """Return `headers` with the mock's own headers about the response."""
     marked = [*headers]
     if exchange.faults:
         marked.append((FAULT_HEADER, ",".join(exchange.faults).encode()))

@@ -12,7 +12,7 @@ from mock_atoms.caching.fast_path import FastPath
 from mock_atoms.caching.response_cache import CachedResponse, ResponseCache, key_of
 from mock_atoms.core.masking import mask_url
 from mock_atoms.core.tenancy import AuthenticatedCaller
-from mock_atoms.journal.exchange import SCOPE_KEY, Exchange
+from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
 from mock_atoms.state.store import Store
 
 
@@ -34,21 +34,21 @@ class ResponseCacheMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, as ASGI has it."""
-        exchange: Exchange = scope[SCOPE_KEY]
+        request: RequestContext = scope[CONTEXT_KEY]
         if (
-            exchange.method != "GET"
-            or exchange.api_path is None
-            or not isinstance(exchange.caller, AuthenticatedCaller)
+            request.exchange.method != "GET"
+            or request.api_path is None
+            or not isinstance(request.caller, AuthenticatedCaller)
         ):
             await self._app(scope, receive, send)
             return
-        tenant, api_path, query = exchange.caller.tenant, exchange.api_path, scope["query_string"]
+        tenant, api_path, query = request.caller.tenant, request.api_path, scope["query_string"]
         state, version, key = await self._store.read(
             tenant, lambda state: (state, state.version, key_of(state, api_path, query))
         )
         known = self._response_cache.get(key)
         if known is not None:
-            exchange.remember_fast_path = partial(
+            request.remember_fast_path = partial(
                 self._fast_path.keep, api_path=api_path, cached_response=known, state=state, version=version
             )
             # Whoever is told may add headers.
@@ -65,7 +65,7 @@ class ResponseCacheMiddleware:
         is_whole = len(sent) == 2 and sent[0]["status"] == HTTPStatus.OK  # noqa: PLR2004 - a start and a whole body
         if (
             is_whole
-            and not _has_secret(query, exchange.caller.token)
+            and not _has_secret(query, request.caller.token)
             and await self._store.read(tenant, lambda state: state.version == version)
         ):
             self._response_cache.keep(key, CachedResponse(sent[0]["headers"], sent[1]["body"]))

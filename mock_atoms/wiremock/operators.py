@@ -13,10 +13,10 @@ from mock_atoms.core.json_pointer import format_pointer
 from mock_atoms.core.masking import mask_text, mask_token
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.journal.credentials import Credentials
-from mock_atoms.journal.journal import Entry
+from mock_atoms.journal.exchange import Exchange
 from mock_atoms.wiremock.json_matching import JsonEquality, JsonPath, is_nested_too_deeply, readable
 
-Test = Callable[[str | None, Entry], bool]
+Test = Callable[[str | None, Exchange], bool]
 
 
 class OperandContext(NamedTuple):
@@ -63,18 +63,18 @@ class Operand:
         self._needed = place.credentials.secrets_in(place.header, text)
         self.shown = place.mask_text(text, None)
 
-    def forms(self, entry: Entry) -> set[str]:
-        """Return how the text may stand in `entry`."""
-        tokens = (self._words[digest] for digest in self._words.keys() & entry.head.secrets)
+    def forms(self, exchange: Exchange) -> set[str]:
+        """Return how the text may stand in `exchange`."""
+        tokens = (self._words[digest] for digest in self._words.keys() & exchange.head.secrets)
         return {self._text, self.shown, *(self._place.mask_text(self._text, token) for token in tokens)}
 
-    def is_told_by(self, entry: Entry) -> bool:
-        """Tell whether `entry` was sent with all credentials of the text: a mask alone may be that of another."""
-        return self._needed <= entry.head.secrets
+    def is_told_by(self, exchange: Exchange) -> bool:
+        """Tell whether `exchange` was sent with all credentials of the text: a mask alone may be that of another."""
+        return self._needed <= exchange.head.secrets
 
-    def is_secret_of(self, entry: Entry) -> bool:
-        """Tell whether the whole text is a credential that `entry` was sent with."""
-        return self._place.credentials.digest(self._text) in entry.head.secrets
+    def is_secret_of(self, exchange: Exchange) -> bool:
+        """Tell whether the whole text is a credential that `exchange` was sent with."""
+        return self._place.credentials.digest(self._text) in exchange.head.secrets
 
 
 class Matcher(NamedTuple):
@@ -82,7 +82,7 @@ class Matcher(NamedTuple):
 
     Attributes:
         said: it in words, credentials masked.
-        test: whether a value, `None` where it is absent, of an entry is as it asks.
+        test: whether a value, `None` where it is absent, of an exchange is as it asks.
         wanted: the text it asks for, where it is one, to tell how near a value is.
     """
 
@@ -127,13 +127,15 @@ def _equal_to(given: Mapping[str, Any], place: OperandContext) -> Matcher:
     operand = Operand(text, place)
     fold = str.lower if given.get("caseInsensitive") else str
 
-    def test(value: str | None, entry: Entry) -> bool:
+    def test(value: str | None, exchange: Exchange) -> bool:
         if value is None:
             return False
         if fold(value) == fold(text):
             return True
-        is_told = not place.is_secret or (operand.is_told_by(entry) if place.header else operand.is_secret_of(entry))
-        return is_told and fold(value) in map(fold, operand.forms(entry))
+        is_told = not place.is_secret or (
+            operand.is_told_by(exchange) if place.header else operand.is_secret_of(exchange)
+        )
+        return is_told and fold(value) in map(fold, operand.forms(exchange))
 
     said = "equalTo (caseInsensitive)" if given.get("caseInsensitive") else "equalTo"
     return Matcher(f"{said} {operand.shown!r}", test, operand.shown)
@@ -145,15 +147,15 @@ def _contains(given: Mapping[str, Any], place: OperandContext, *, operator: str 
     # Of a credential, all that is no text of a header's may be one.
     shown = mask_token(text) if place.header.lower() == "cookie" and text and "=" not in text else operand.shown
 
-    def test(value: str | None, entry: Entry) -> bool:
+    def test(value: str | None, exchange: Exchange) -> bool:
         if value is None:
             return False
         if not place.is_secret:
-            return any(form in value for form in operand.forms(entry))
+            return any(form in value for form in operand.forms(exchange))
         return (
             text in (value if "…" in text else _MASK.sub("…", value))
-            or (operand.shown in value and bool(place.header) and operand.is_told_by(entry))
-            or (mask_token(text) in value and operand.is_secret_of(entry))
+            or (operand.shown in value and bool(place.header) and operand.is_told_by(exchange))
+            or (mask_token(text) in value and operand.is_secret_of(exchange))
         )
 
     return Matcher(f"{operator} {shown!r}", test, shown)
@@ -169,7 +171,7 @@ def _matches(given: Mapping[str, Any], place: OperandContext, *, operator: str =
         )
     expression = regular_expression(text, place.at(operator).pointer)
     return Matcher(
-        f"{operator} {text!r}", lambda value, _entry: value is not None and bool(expression.fullmatch(value))
+        f"{operator} {text!r}", lambda value, _exchange: value is not None and bool(expression.fullmatch(value))
     )
 
 
@@ -195,11 +197,11 @@ _HARMLESS = re.compile(r"\^?(\w+( |\\s|\\s\+))?(\.\*|\.\+|\\S\+|\\S\*)\$?")
 
 
 def _inverted(matcher: Matcher, said: str = "") -> Matcher:
-    return Matcher(said or matcher.said, lambda value, entry: not matcher.test(value, entry))
+    return Matcher(said or matcher.said, lambda value, exchange: not matcher.test(value, exchange))
 
 
 def _absent(_given: Mapping[str, Any], _place: OperandContext) -> Matcher:
-    return Matcher("absent", lambda value, _entry: value is None)
+    return Matcher("absent", lambda value, _exchange: value is None)
 
 
 def _not(given: Mapping[str, Any], place: OperandContext) -> Matcher:
@@ -214,7 +216,7 @@ def _joined(given: Mapping[str, Any], place: OperandContext, *, operator: str) -
     inner = [parse_matcher(operand, place.at(operator, number)) for number, operand in enumerate(operands)]
     join = all if operator == "and" else any
     said = f" {operator} ".join(matcher.said for matcher in inner)
-    return Matcher(f"({said})", lambda value, entry: join(matcher.test(value, entry) for matcher in inner))
+    return Matcher(f"({said})", lambda value, exchange: join(matcher.test(value, exchange) for matcher in inner))
 
 
 def _equal_to_json(given: Mapping[str, Any], place: OperandContext) -> Matcher:
@@ -238,12 +240,12 @@ def _equal_to_json(given: Mapping[str, Any], place: OperandContext) -> Matcher:
         ignore_extra_elements=bool(given.get("ignoreExtraElements")),
     )
 
-    def test(value: str | None, entry: Entry) -> bool:
+    def test(value: str | None, exchange: Exchange) -> bool:
         try:
             sent = json.loads(value or "")
         except (ValueError, RecursionError):
             return False
-        return any(equal(form, sent) for form in readable(operand.forms(entry)))
+        return any(equal(form, sent) for form in readable(operand.forms(exchange)))
 
     return Matcher(f"equalToJson {operand.shown}", test, operand.shown)
 
@@ -264,14 +266,14 @@ def _matches_json_path(given: Mapping[str, Any], place: OperandContext) -> Match
     single = JsonPath(asked, here.pointer).is_single
     paths = {operand.shown: JsonPath(operand.shown, here.pointer)}
 
-    def test(value: str | None, entry: Entry) -> bool:
-        forms = operand.forms(entry)
+    def test(value: str | None, exchange: Exchange) -> bool:
+        forms = operand.forms(exchange)
         for form in forms - paths.keys():
             with suppress(ConfigError):  # a mask in the place of a number makes it none
                 paths[form] = JsonPath(form, here.pointer)
-        return any(is_met(paths[form].find(value), entry) for form in forms & paths.keys())
+        return any(is_met(paths[form].find(value), exchange) for form in forms & paths.keys())
 
-    def is_met(found: list[Any], entry: Entry) -> bool:
+    def is_met(found: list[Any], exchange: Exchange) -> bool:
         if inner is None:
             return bool(found) and not (single and found[0] in (None, [], {}))
         if single and found and isinstance(found[0], list) and not is_json:
@@ -279,7 +281,7 @@ def _matches_json_path(given: Mapping[str, Any], place: OperandContext) -> Match
         elif not single and is_json:
             found = [found]
         texts: list[str | None] = [_json_text(item) for item in found if item is not None]
-        return any(inner.test(text, entry) for text in texts or ([None] if inner.said == "absent" else []))
+        return any(inner.test(text, exchange) for text in texts or ([None] if inner.said == "absent" else []))
 
     said = f"matchesJsonPath {operand.shown!r}"
     return Matcher(f"{said} {inner.said}" if inner else said, test)

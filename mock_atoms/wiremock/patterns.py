@@ -1,4 +1,4 @@
-"""WireMock's request patterns: which entries of the journal are meant, and how near the others come."""
+"""WireMock's request patterns: which exchanges of the journal are meant, and how near the others come."""
 
 import re
 from collections.abc import Callable, Container, Iterable, Mapping
@@ -11,7 +11,7 @@ from mock_atoms.core.http_text import compile_path_template
 from mock_atoms.core.masking import mask_text, mask_token, mask_url
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.journal.credentials import CREDENTIAL_HEADERS, Credentials
-from mock_atoms.journal.journal import Entry
+from mock_atoms.journal.exchange import Exchange
 from mock_atoms.wiremock.json_matching import is_nested_too_deeply
 from mock_atoms.wiremock.operators import Matcher, Operand, OperandContext, parse_matcher, regular_expression
 
@@ -30,32 +30,32 @@ _LOOKED_AT_CLOSELY = 50
 
 
 class StrictModel(NamedTuple):
-    """One thing that a pattern asks of an entry.
+    """One thing that a pattern asks of an exchange.
 
     Attributes:
         field: of what, such as `headers.Accept`.
         said: what, in words, credentials masked.
-        values: what an entry has there.
-        test: whether an entry is as it asks.
+        values: what an exchange has there.
+        test: whether an exchange is as it asks.
         wanted: the text it asks for, where it is one.
         is_of_body: whether it is about the body.
     """
 
     field: str
     said: str
-    values: Callable[[Entry], list[str]]
-    test: Callable[[Entry], bool]
+    values: Callable[[Exchange], list[str]]
+    test: Callable[[Exchange], bool]
     wanted: str | None = None
     is_of_body: bool = False
 
 
 class Difference(NamedTuple):
-    """Where an entry is not as a pattern asks.
+    """Where an exchange is not as a pattern asks.
 
     Attributes:
         field: where.
         expected: what the pattern asks for.
-        actual: what the entry has, `None` for nothing.
+        actual: what the exchange has, `None` for nothing.
     """
 
     field: str
@@ -64,49 +64,51 @@ class Difference(NamedTuple):
 
 
 class RequestPattern(NamedTuple):
-    """Which entries are meant: those that have all parts. Without any, all entries are."""
+    """Which exchanges are meant: those that have all parts. Without any, all exchanges are."""
 
     parts: tuple[StrictModel, ...]
 
-    def matches(self, entry: Entry) -> bool:
-        """Tell whether `entry` is meant. Of a body that has not come yet, nothing can be told."""
-        if entry.ended is None and not entry.body_complete and any(part.is_of_body for part in self.parts):
+    def matches(self, exchange: Exchange) -> bool:
+        """Tell whether `exchange` is meant. Of a body that has not come yet, nothing can be told."""
+        if exchange.ended is None and not exchange.is_body_complete and any(part.is_of_body for part in self.parts):
             return False
-        return all(part.test(entry) for part in self.parts)
+        return all(part.test(exchange) for part in self.parts)
 
-    def differences(self, entry: Entry) -> list[Difference]:
-        """Return in what `entry` differs."""
+    def differences(self, exchange: Exchange) -> list[Difference]:
+        """Return in what `exchange` differs."""
         return [
-            Difference(part.field, part.said, ", ".join(values) if (values := part.values(entry)) else None)
+            Difference(part.field, part.said, ", ".join(values) if (values := part.values(exchange)) else None)
             for part in self.parts
-            if not part.test(entry)
+            if not part.test(exchange)
         ]
 
-    def distance(self, entry: Entry) -> float:
-        """Return how far `entry` is from being meant: 0 is not at all, 1 is in all parts."""
-        return sum(_distance(part, entry) for part in self.parts) / max(1, len(self.parts))
+    def distance(self, exchange: Exchange) -> float:
+        """Return how far `exchange` is from being meant: 0 is not at all, 1 is in all parts."""
+        return sum(_distance(part, exchange) for part in self.parts) / max(1, len(self.parts))
 
 
-def _distance(part: StrictModel, entry: Entry) -> float:
-    if part.test(entry):
+def _distance(part: StrictModel, exchange: Exchange) -> float:
+    if part.test(exchange):
         return 0.0
     if part.wanted is None:
         return 1.0
     wanted = part.wanted[:_COMPARED_CHARACTERS]
-    ratios = (SequenceMatcher(None, wanted, value[:_COMPARED_CHARACTERS]).ratio() for value in part.values(entry))
+    ratios = (SequenceMatcher(None, wanted, value[:_COMPARED_CHARACTERS]).ratio() for value in part.values(exchange))
     return 1.0 - max(ratios, default=0.0) * 0.9  # never as near as what fits
 
 
-def nearest(pattern: RequestPattern, entries: Iterable[Entry], count: int) -> list[tuple[float, Entry]]:
-    """Return the `count` entries that come nearest to `pattern` without being meant, and how far they are."""
+def nearest(pattern: RequestPattern, exchanges: Iterable[Exchange], count: int) -> list[tuple[float, Exchange]]:
+    """Return the `count` exchanges that come nearest to `pattern` without being meant, and how far they are."""
 
-    def failures(entry: Entry) -> int:
-        return sum(not part.test(entry) for part in pattern.parts)
+    def failures(exchange: Exchange) -> int:
+        return sum(not part.test(exchange) for part in pattern.parts)
 
-    missed = [(number, -position, entry) for position, entry in enumerate(entries) if (number := failures(entry))]
+    missed = [
+        (number, -position, exchange) for position, exchange in enumerate(exchanges) if (number := failures(exchange))
+    ]
     likely = nsmallest(max(count, _LOOKED_AT_CLOSELY), missed, key=lambda item: item[:2])
-    ranked = sorted((pattern.distance(entry), age, entry) for _, age, entry in likely)
-    return [(distance, entry) for distance, _, entry in ranked[:count]]
+    ranked = sorted((pattern.distance(exchange), age, exchange) for _, age, exchange in likely)
+    return [(distance, exchange) for distance, _, exchange in ranked[:count]]
 
 
 def parse_pattern(given: object, credentials: Credentials) -> RequestPattern:
@@ -156,8 +158,8 @@ def _bodies(given: object, place: OperandContext) -> list[StrictModel]:
     return parts
 
 
-def _body_of(entry: Entry) -> list[str]:
-    return [entry.text] if entry.body else []
+def _body_of(exchange: Exchange) -> list[str]:
+    return [exchange.body_text] if exchange.body else []
 
 
 def _method(given: object) -> StrictModel:
@@ -165,9 +167,13 @@ def _method(given: object) -> StrictModel:
         allowed = {"GET", "HEAD"} if given.upper() == "GET_OR_HEAD" else {given.upper()}
         said = mask_text(given)
         if given.upper() == "ANY":
-            return StrictModel("method", "ANY", lambda entry: [entry.method], lambda _entry: True)
+            return StrictModel("method", "ANY", lambda exchange: [exchange.method], lambda _exchange: True)
         return StrictModel(
-            "method", said, lambda entry: [entry.method], lambda entry: entry.method.upper() in allowed, said
+            "method",
+            said,
+            lambda exchange: [exchange.method],
+            lambda exchange: exchange.method.upper() in allowed,
+            said,
         )
     if isinstance(given, Mapping) and len(given) == 1:
         [(operator, names)] = given.items()
@@ -177,8 +183,8 @@ def _method(given: object) -> StrictModel:
             return StrictModel(
                 "method",
                 mask_text(f"{operator} {', '.join(names)}"),
-                lambda entry: [entry.method],
-                lambda entry: (entry.method.upper() in among) is wanted,
+                lambda exchange: [exchange.method],
+                lambda exchange: (exchange.method.upper() in among) is wanted,
             )
     raise ConfigError('give a method, ANY, {"oneOf": […]} or {"noneOf": […]}', "/method")
 
@@ -187,30 +193,30 @@ def _url(kind: str, given: object, place: OperandContext) -> StrictModel:
     if not isinstance(given, str):
         raise ConfigError("give text", f"/{kind}")
 
-    def of_url(entry: Entry) -> list[str]:
-        return [entry.url]
+    def of_url(exchange: Exchange) -> list[str]:
+        return [exchange.url]
 
-    def of_path(entry: Entry) -> list[str]:
-        return [entry.path]
+    def of_path(exchange: Exchange) -> list[str]:
+        return [exchange.path]
 
     values = of_url if kind in ("url", "urlPattern") else of_path
     if kind in ("urlPattern", "urlPathPattern"):
         expression = regular_expression(given, f"/{kind}")
-        return StrictModel(kind, given, values, lambda entry: bool(expression.fullmatch(values(entry)[0])), given)
+        return StrictModel(kind, given, values, lambda exchange: bool(expression.fullmatch(values(exchange)[0])), given)
     operand = Operand(given, place._replace(mask_text=mask_url))
     if kind == "urlPathTemplate":
         template_expression(given)
         return StrictModel(
-            kind, operand.shown, values, lambda entry: _fitting(operand, entry) is not None, operand.shown
+            kind, operand.shown, values, lambda exchange: _fitting(operand, exchange) is not None, operand.shown
         )
     return StrictModel(
-        kind, operand.shown, values, lambda entry: values(entry)[0] in operand.forms(entry), operand.shown
+        kind, operand.shown, values, lambda exchange: values(exchange)[0] in operand.forms(exchange), operand.shown
     )
 
 
-def _fitting(template: Operand, entry: Entry) -> re.Match[str] | None:
-    """Return how the path of `entry` fits a template."""
-    matches = (template_expression(form).fullmatch(entry.path) for form in template.forms(entry))
+def _fitting(template: Operand, exchange: Exchange) -> re.Match[str] | None:
+    """Return how the path of `exchange` fits a template."""
+    matches = (template_expression(form).fullmatch(exchange.path) for form in template.forms(exchange))
     return next(filter(None, matches), None)
 
 
@@ -226,15 +232,15 @@ def template_expression(template: str) -> re.Pattern[str]:
     return compile_path_template(template)
 
 
-def _path_values(template: str, name: str, place: OperandContext) -> Callable[[Entry], list[str]]:
+def _path_values(template: str, name: str, place: OperandContext) -> Callable[[Exchange], list[str]]:
     names = re.findall(r"\{([^{}/]+)\}", template)
     if name not in names:
         raise ConfigError("urlPathTemplate has no such name", place.pointer)
     group = names.index(name) + 1
     operand = Operand(template, place._replace(mask_text=mask_url))
 
-    def values(entry: Entry) -> list[str]:
-        match = _fitting(operand, entry)
+    def values(exchange: Exchange) -> list[str]:
+        match = _fitting(operand, exchange)
         return [match[group]] if match else []
 
     return values
@@ -242,28 +248,30 @@ def _path_values(template: str, name: str, place: OperandContext) -> Callable[[E
 
 def _named(field: str, name: str, operator: object, place: OperandContext, template: str | None) -> StrictModel:
     here = place.at(field, name)
-    values: Callable[[Entry], list[str]]
+    values: Callable[[Exchange], list[str]]
     if field == "headers":
-        values = partial(Entry.header, name=name)
+        values = partial(Exchange.header_values, name=name)
         if name.lower() in CREDENTIAL_HEADERS or name.lower() == "cookie":
             shown = partial(place.credentials.mask_header, name)
             here = here._replace(header=name, is_secret=True, mask_text=shown)
     elif field == "cookies":
-        values = partial(_value_of, Entry.cookies, name)
+        values = partial(_value_of, Exchange.cookies, name)
         if place.credentials.is_session_cookie(name):
             here = here._replace(is_secret=True, mask_text=lambda text, _token: mask_token(text))
     elif field == "queryParameters":
-        values = partial(_value_of, Entry.query, name)
+        values = partial(_value_of, Exchange.query_parameters, name)
     else:
         values = _path_values(template or "", name, here)
     return _several(mask_text(f"{field}.{name}"), operator, here, values)
 
 
-def _value_of(read: Callable[[Entry], dict[str, list[str]]], name: str, entry: Entry) -> list[str]:
-    return read(entry).get(name, [])
+def _value_of(read: Callable[[Exchange], dict[str, list[str]]], name: str, exchange: Exchange) -> list[str]:
+    return read(exchange).get(name, [])
 
 
-def _several(field: str, operator: object, place: OperandContext, values: Callable[[Entry], list[str]]) -> StrictModel:
+def _several(
+    field: str, operator: object, place: OperandContext, values: Callable[[Exchange], list[str]]
+) -> StrictModel:
     """Return what is asked of a name that may have several values: that one is so, or each of a list is found."""
     if isinstance(operator, Mapping) and len(operator) == 1:
         [(kind, operands)] = operator.items()
@@ -275,20 +283,20 @@ def _several(field: str, operator: object, place: OperandContext, values: Callab
     return _part(field, parse_matcher(operator, place), values)
 
 
-def _all_of(field: str, kind: str, matchers: list[Matcher], values: Callable[[Entry], list[str]]) -> StrictModel:
-    def test(entry: Entry) -> bool:
-        found = values(entry)
+def _all_of(field: str, kind: str, matchers: list[Matcher], values: Callable[[Exchange], list[str]]) -> StrictModel:
+    def test(exchange: Exchange) -> bool:
+        found = values(exchange)
         if not found or (kind == "hasExactly" and len(found) != len(matchers)):
             return False
-        return all(any(matcher.test(value, entry) for value in found) for matcher in matchers)
+        return all(any(matcher.test(value, exchange) for value in found) for matcher in matchers)
 
     return StrictModel(field, f"{kind} {', '.join(matcher.said for matcher in matchers)}", values, test)
 
 
-def _part(field: str, matcher: Matcher, values: Callable[[Entry], list[str]]) -> StrictModel:
-    def test(entry: Entry) -> bool:
-        found = values(entry)
-        return any(matcher.test(value, entry) for value in found) if found else matcher.test(None, entry)
+def _part(field: str, matcher: Matcher, values: Callable[[Exchange], list[str]]) -> StrictModel:
+    def test(exchange: Exchange) -> bool:
+        found = values(exchange)
+        return any(matcher.test(value, exchange) for value in found) if found else matcher.test(None, exchange)
 
     return StrictModel(field, matcher.said, values, test, matcher.wanted)
 

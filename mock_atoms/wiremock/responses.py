@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mock_atoms.core.timestamps import format_timestamp
-from mock_atoms.journal.journal import MAX_BODY_BYTES, Entry
+from mock_atoms.journal.exchange import MAX_BODY_BYTES, Exchange
 from mock_atoms.wiremock.patterns import Difference
 
 _FAULTS = {
@@ -16,31 +16,31 @@ _FAULTS = {
 """Connection faults of ours that WireMock has a name for."""
 
 
-def logged_request(entry: Entry, attempt: int) -> dict[str, Any]:
+def logged_request(exchange: Exchange, attempt: int) -> dict[str, Any]:
     """Return a request as WireMock's LoggedRequest; what only we know is under `mockAtoms`.
 
     That is the one place where WireMock's own client for Java takes keys that it does not know.
     """
-    host, port = _host_and_port(entry.head.host, entry.head.scheme)
+    host, port = _host_and_port(exchange.head.host, exchange.head.scheme)
     return {
-        "url": entry.url,
-        "absoluteUrl": f"{entry.head.scheme}://{entry.head.host}{entry.url}",
-        "method": entry.method,
-        "scheme": entry.head.scheme,
+        "url": exchange.url,
+        "absoluteUrl": f"{exchange.head.scheme}://{exchange.head.host}{exchange.url}",
+        "method": exchange.method,
+        "scheme": exchange.head.scheme,
         "host": host,
         "port": port,
-        "clientIp": entry.client,
-        "headers": _one_or_several(entry.head.headers),
-        "cookies": {name: _alone(values) for name, values in entry.cookies().items()},
+        "clientIp": exchange.client_address,
+        "headers": _one_or_several(exchange.head.headers),
+        "cookies": {name: _alone(values) for name, values in exchange.cookies().items()},
         "browserProxyRequest": False,
-        "protocol": f"HTTP/{entry.head.http_version}",
-        "body": entry.text,
-        "bodyAsBase64": b64encode(entry.body).decode(),
-        "loggedDate": int(entry.arrived.timestamp() * 1000),
-        "loggedDateString": format_timestamp(entry.arrived),
-        "queryParams": _parameters(entry.query()),
-        "formParams": _parameters(entry.form()),
-        "mockAtoms": _ours(entry, attempt),
+        "protocol": f"HTTP/{exchange.head.http_version}",
+        "body": exchange.body_text,
+        "bodyAsBase64": b64encode(exchange.body).decode(),
+        "loggedDate": int(exchange.arrived_at.timestamp() * 1000),
+        "loggedDateString": format_timestamp(exchange.arrived_at),
+        "queryParams": _parameters(exchange.query_parameters()),
+        "formParams": _parameters(exchange.form_parameters()),
+        "mockAtoms": _ours(exchange, attempt),
     }
 
 
@@ -48,45 +48,47 @@ def _parameters(given: dict[str, list[str]]) -> dict[str, Any]:
     return {name: {"key": name, "values": values} for name, values in given.items()}
 
 
-def _ours(entry: Entry, attempt: int) -> dict[str, Any]:
+def _ours(exchange: Exchange, attempt: int) -> dict[str, Any]:
     return {
-        "id": entry.id,
-        "tenant": entry.tenant.label,
-        "testId": entry.tenant.test_id,
+        "id": exchange.id,
+        "tenant": exchange.tenant.label,
+        "testId": exchange.tenant.test_id,
         "attempt": attempt,
-        "status": entry.status or None,
-        "ended": entry.ending,
-        "reason": entry.reason,
-        "faults": list(entry.faults),
-        "durationMs": None if entry.duration_ms is None else round(entry.duration_ms, 1),
-        "bytesSent": entry.bytes_sent,
-        "bodySize": entry.body_size,
-        "bodyComplete": entry.body_complete,
+        "status": exchange.status or None,
+        "ended": exchange.ending,
+        "reason": exchange.reason,
+        "faults": list(exchange.faults),
+        "durationMs": None if exchange.duration_ms is None else round(exchange.duration_ms, 1),
+        "bytesSent": exchange.bytes_sent,
+        "bodySize": exchange.body_size,
+        "bodyComplete": exchange.is_body_complete,
         "bodyCap": MAX_BODY_BYTES,
     }
 
 
-def serve_event(entry: Entry, attempt: int) -> dict[str, Any]:
+def serve_event(exchange: Exchange, attempt: int) -> dict[str, Any]:
     """Return an exchange as WireMock's ServeEvent. The answer's body is not kept."""
-    event: dict[str, Any] = {"id": entry.id, "request": logged_request(entry, attempt)}
-    if entry.ended is not None:
-        fault = _FAULTS.get(entry.ending or "")
-        answer: dict[str, Any] = {"status": entry.status} if entry.status else {}
+    event: dict[str, Any] = {"id": exchange.id, "request": logged_request(exchange, attempt)}
+    if exchange.ended is not None:
+        fault = _FAULTS.get(exchange.ending or "")
+        answer: dict[str, Any] = {"status": exchange.status} if exchange.status else {}
         if fault:
             answer["fault"] = fault
-        event["responseDefinition"] = answer if entry.is_matched else {**answer, "fromConfiguredStub": False}
-        headers = _one_or_several(entry.response_headers())
+        event["responseDefinition"] = answer if exchange.is_matched else {**answer, "fromConfiguredStub": False}
+        headers = _one_or_several(exchange.response_headers())
         event["response"] = {**answer, "headers": headers, "body": "", "bodyAsBase64": ""}
-        event["timing"] = _timing(entry)
-    return {**event, "wasMatched": entry.is_matched, "subEvents": []}
+        event["timing"] = _timing(exchange)
+    return {**event, "wasMatched": exchange.is_matched, "subEvents": []}
 
 
-def _timing(entry: Entry) -> dict[str, int]:
+def _timing(exchange: Exchange) -> dict[str, int]:
     """Return how long it took, in whole milliseconds."""
-    total = round(entry.duration_ms or 0)
-    added = min(round(entry.delay_ms), total)
+    total = round(exchange.duration_ms or 0)
+    added = min(round(exchange.delay_ms), total)
     serve = (
-        total if entry.response_started is None else min(total, round((entry.response_started - entry.started) * 1000))
+        total
+        if exchange.response_started is None
+        else min(total, round((exchange.response_started - exchange.started) * 1000))
     )
     return {
         "addedDelay": added,
@@ -98,10 +100,10 @@ def _timing(entry: Entry) -> dict[str, int]:
 
 
 def near_miss(
-    entry: Entry, attempt: int, pattern: object, distance: float, differences: Iterable[Difference]
+    exchange: Exchange, attempt: int, pattern: object, distance: float, differences: Iterable[Difference]
 ) -> dict[str, Any]:
     """Return a request that `pattern`, as it may be shown, did not mean, and in what it differs."""
-    request = logged_request(entry, attempt)
+    request = logged_request(exchange, attempt)
     request["mockAtoms"]["differences"] = [difference._asdict() for difference in differences]
     return {"request": request, "requestPattern": pattern, "matchResult": {"distance": round(distance, 4)}}
 

@@ -49,7 +49,7 @@ class Wire(asyncio.Transport):
 
 async def calls(times: int) -> int:
     """Return how many functions are called for the last of `times` requests, which nobody logs."""
-    mock = MockAtoms(Settings(), log=lambda _entry, _attempt: None)
+    mock = MockAtoms(Settings(), log=lambda _exchange, _attempt: None)
     config = build_server(mock, create_app(mock=mock), lambda: None).config
     config.load()
     protocol: Any = config.http_protocol_class(config=config, server_state=ServerState(), app_state={})  # type: ignore[call-arg] # as uvicorn calls it

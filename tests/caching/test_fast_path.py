@@ -1,4 +1,4 @@
-"""Shortcuts, on real sockets: they are taken where they may be, and no answer and no entry of the journal tells."""
+"""Shortcuts, on real sockets: they are taken where they may be, and no answer and no exchange of the journal tells."""
 
 import asyncio
 import gc
@@ -85,7 +85,7 @@ def request_ids(answers: list[RawResponse]) -> list[bytes]:
     return [re.findall(rb"x-request-id: (\S+)", head)[0] for head, _ in answers]
 
 
-def entries(serving: Served) -> list[dict[str, Any]]:
+def exchanges(serving: Served) -> list[dict[str, Any]]:
     """Return what the journal tells, but for what is chance."""
     found = httpx.post(f"http://127.0.0.1:{serving.port}/__admin/requests/find", json={}).json()["requests"]
     for request in found:
@@ -100,7 +100,7 @@ def test_the_third_of_the_same_requests_takes_a_shortcut() -> None:
     with served() as taking, served(response_cache=False) as long:
         short, whole = (send_in_turn(serving.port, *[raw_request()] * 5) for serving in (taking, long))
         assert (len(taking.asked), len(long.asked)) == (2, 5)
-        assert entries(taking) == entries(long)
+        assert exchanges(taking) == exchanges(long)
         assert len(set(request_ids(short))) == 5
         assert [(without_date(head), body) for head, body in short] == [
             (without_date(head), body) for head, body in whole

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.caching.response_cache import MAX_RESPONSE_BYTES, CachedResponse, ResponseCache
 from mock_atoms.core.tenancy import caller_for
-from mock_atoms.journal.exchange import SCOPE_KEY, Exchange
+from mock_atoms.journal.exchange import CONTEXT_KEY, Exchange, RequestContext, RequestHead
 from mock_atoms.middleware.response_cache import ResponseCacheMiddleware
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.memory_store import MemoryStore
@@ -125,7 +125,10 @@ def ask(
     query: bytes = b"",
     method: str = "GET",
 ) -> bytes:
-    exchange = Exchange(method, api_path, api_path, caller_for(token), NOON, 0.0)
+    caller = caller_for(token)
+    url = f"{api_path}?{query.decode()}" if query else api_path
+    head = RequestHead(caller.tenant, frozenset(), method, url, "http", "1.1", "x", ())
+    context = RequestContext(Exchange(head, NOON, 0.0, "", 0), caller, api_path, api_path)
     sent = []
 
     async def receive() -> Any:  # noqa: ANN401 - never asked
@@ -135,7 +138,7 @@ def ask(
         sent.append(message)
         message.setdefault("headers", []).append((b"added", b"later"))
 
-    asyncio.run(middleware({SCOPE_KEY: exchange, "query_string": query}, receive, send))
+    asyncio.run(middleware({CONTEXT_KEY: context, "query_string": query}, receive, send))
     assert len(sent[0]["headers"]) == 1
     body: bytes = sent[1]["body"]
     return body

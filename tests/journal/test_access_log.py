@@ -20,7 +20,7 @@ import pytest
 from mock_atoms.core.masking import mask_token
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.access_log import LOGGER, AccessLogFormatter, BufferedAccessLog, JsonFormatter, TextFormatter
-from mock_atoms.journal.journal import Entry, RequestHead
+from mock_atoms.journal.exchange import Exchange, RequestHead
 from tests.helpers.audiences import ACME
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -40,9 +40,9 @@ class Stream(StringIO):
         return len(text)
 
 
-def entry(number: int, reason: str | None = None) -> Entry:
+def exchange(number: int, reason: str | None = None) -> Exchange:
     head = RequestHead(caller_for("sk_acme").tenant, frozenset(), "GET", f"/{number}?x=1", "http", "1.1", "", ())
-    return Entry(head, str(number), NOON, 1.0, "", 0, ended=1.0015, status=200, reason=reason)
+    return Exchange(head, NOON, 1.0, "", 0, str(number), ended=1.0015, status=200, reason=reason)
 
 
 @pytest.fixture
@@ -63,10 +63,10 @@ def test_what_comes_close_together_is_one_write() -> None:
 
     async def three() -> None:
         for number in range(3):
-            log(entry(number), 1)
+            log(exchange(number), 1)
         assert stream.writes == []
         await asyncio.to_thread(stream.is_written.wait, 20)
-        log(entry(3), 2)
+        log(exchange(3), 2)
 
     asyncio.run(three())
     log.flush()
@@ -83,8 +83,8 @@ def test_a_warning_is_written_at_once_behind_what_came_before_it() -> None:
     log = late(stream := Stream())
 
     async def warn() -> None:
-        log(entry(0), 1)
-        log(entry(1, "unmocked-route"), 1)
+        log(exchange(0), 1)
+        log(exchange(1, "unmocked-route"), 1)
 
     asyncio.run(warn())
     ((first, second),) = [text.splitlines() for text in stream.writes]
@@ -98,7 +98,7 @@ def test_a_line_of_somebody_else_is_written_behind_what_came_before_it() -> None
     log = BufferedAccessLog(handler, TextFormatter())
 
     async def fail() -> None:
-        log(entry(0), 1)
+        log(exchange(0), 1)
         handler.handle(logging.LogRecord("uvicorn.error", logging.ERROR, "", 1, "it broke", (), None))
 
     asyncio.run(fail())
@@ -114,7 +114,7 @@ def test_a_log_that_cannot_be_written_troubles_no_request(capsys: pytest.Capture
             raise BrokenPipeError(text)
 
     log = late(Broken())
-    log(entry(0, "unmocked-route"), 1)
+    log(exchange(0, "unmocked-route"), 1)
     log.flush()
     assert capsys.readouterr().err.count("--- Logging error ---") == 1
 
@@ -123,7 +123,7 @@ def test_what_nobody_wants_is_not_written() -> None:
     log = late(stream := Stream())
     before = LOGGER.level
     LOGGER.setLevel(logging.WARNING)
-    log(entry(0), 1)
+    log(exchange(0), 1)
     LOGGER.setLevel(before)
     log.flush()
     assert stream.writes == []
@@ -134,7 +134,7 @@ def test_json_tells_when_the_exchange_was_over() -> None:
     log = late(stream := Stream(), JsonFormatter())
 
     async def one() -> None:
-        log(entry(0, "unknown-magic-word"), 1)
+        log(exchange(0, "unknown-magic-word"), 1)
 
     asyncio.run(one())
     told = json.loads(stream.writes[0])

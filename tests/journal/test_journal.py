@@ -15,7 +15,8 @@ from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.core.masking import mask_token
 from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, caller_for
 from mock_atoms.journal.credentials import Credentials, mask_credentials
-from mock_atoms.journal.journal import MAX_BODY_BYTES, Entry, Journal, RequestHead, ResponseHead
+from mock_atoms.journal.exchange import MAX_BODY_BYTES, Exchange, RequestHead, ResponseHead
+from mock_atoms.journal.journal import Journal
 from mock_atoms.middleware import recording
 from mock_atoms.middleware.identify import IdentifyMiddleware
 from mock_atoms.middleware.recording import RecordingMiddleware
@@ -140,8 +141,8 @@ def test_a_body_is_kept_up_to_the_cap_and_its_size_and_the_cap_are_told(mock: Mo
     assert events(mock)[0]["request"]["body"] == "größe"
 
 
-def observed(app_reads: bool, messages: Sequence[Message], patience: float = 20) -> Entry:  # noqa: FBT001 - a table
-    """Return the entry of a POST whose body comes as `messages`, and then nothing more."""
+def observed(app_reads: bool, messages: Sequence[Message], patience: float = 20) -> Exchange:  # noqa: FBT001 - a table
+    """Return the exchange of a POST whose body comes as `messages`, and then nothing more."""
 
     async def app(_scope: Scope, receive: Receive, send: Send) -> None:
         if app_reads:
@@ -165,8 +166,8 @@ def observed(app_reads: bool, messages: Sequence[Message], patience: float = 20)
     headers = [*bearer_pairs("sk_acme"), (b"content-length", b"9")]
     scope = {"type": "http", "method": "POST", "path": LIST, "headers": headers}
     asyncio.run(IdentifyMiddleware(RecordingMiddleware(app, mock, patience), mock)(scope, receive, send))
-    (entry,) = mock.journal
-    return entry
+    (exchange,) = mock.journal
+    return exchange
 
 
 def piece(body: bytes, *, more: bool = True) -> Message:
@@ -175,19 +176,19 @@ def piece(body: bytes, *, more: bool = True) -> Message:
 
 @pytest.mark.parametrize("app_reads", [True, False])
 def test_a_body_that_nobody_reads_is_recorded_too(app_reads: bool) -> None:  # noqa: FBT001 - a table
-    entry = observed(app_reads, [piece(b"a=1"), piece(b"&b=2", more=False)])
-    assert (entry.body, entry.body_size, entry.body_complete) == (b"a=1&b=2", 7, True)
+    exchange = observed(app_reads, [piece(b"a=1"), piece(b"&b=2", more=False)])
+    assert (exchange.body, exchange.body_size, exchange.is_body_complete) == (b"a=1&b=2", 7, True)
 
 
 def test_an_answer_waits_for_a_body_that_does_not_come_as_long_as_its_patience_lasts() -> None:
-    entry = observed(app_reads=False, messages=[piece(b"a=1")], patience=0)
-    assert (entry.status, entry.body, entry.body_complete) == (200, b"a=1", False)
+    exchange = observed(app_reads=False, messages=[piece(b"a=1")], patience=0)
+    assert (exchange.status, exchange.body, exchange.is_body_complete) == (200, b"a=1", False)
 
 
 def test_there_is_an_end_to_what_is_read_for_the_journal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "MAX_UNREAD_BODY_BYTES", 5)
-    entry = observed(app_reads=False, messages=[piece(b"a=1"), piece(b"&b=2"), piece(b"&c=3", more=False)])
-    assert (entry.body, entry.body_complete) == (b"a=1&b=2", False)
+    exchange = observed(app_reads=False, messages=[piece(b"a=1"), piece(b"&b=2"), piece(b"&c=3", more=False)])
+    assert (exchange.body, exchange.is_body_complete) == (b"a=1&b=2", False)
 
 
 def test_an_entry_is_whole_before_the_last_byte_is_sent() -> None:
@@ -195,7 +196,7 @@ def test_an_entry_is_whole_before_the_last_byte_is_sent() -> None:
     ended = []
 
     async def send(_message: Message) -> None:
-        ended.append([entry.ending for entry in mock.journal])
+        ended.append([exchange.ending for exchange in mock.journal])
 
     scope = {"type": "http", "method": "GET", "path": LIST, "query_string": b"", "headers": bearer_pairs("sk_acme")}
     asyncio.run(create_app(mock=mock)(scope, at_an_end, send))  # type: ignore[arg-type] # an ASGI callable is a coroutine function
@@ -207,14 +208,14 @@ async def at_an_end() -> Message:
 
 
 def test_a_client_that_goes_in_the_middle_of_its_body_leaves_what_came() -> None:
-    entry = observed(app_reads=False, messages=[piece(b"a=1"), {"type": "http.disconnect"}])
-    assert (entry.body, entry.body_complete) == (b"a=1", False)
-    assert (entry.ending, entry.reason) == ("aborted", "aborted")
+    exchange = observed(app_reads=False, messages=[piece(b"a=1"), {"type": "http.disconnect"}])
+    assert (exchange.body, exchange.is_body_complete) == (b"a=1", False)
+    assert (exchange.ending, exchange.reason) == ("aborted", "aborted")
 
 
 def test_a_token_across_the_cap_is_not_kept_in_part() -> None:
-    entry = observed(app_reads=True, messages=[piece(b"x" * (MAX_BODY_BYTES - 5) + b"sk_acme", more=False)])
-    assert entry.body == b"x" * (MAX_BODY_BYTES - 5) + mask_token("sk_acme").encode()[:5]
+    exchange = observed(app_reads=True, messages=[piece(b"x" * (MAX_BODY_BYTES - 5) + b"sk_acme", more=False)])
+    assert exchange.body == b"x" * (MAX_BODY_BYTES - 5) + mask_token("sk_acme").encode()[:5]
 
 
 def test_what_lies_behind_the_cap_is_told_apart() -> None:
@@ -225,8 +226,14 @@ def test_what_lies_behind_the_cap_is_told_apart() -> None:
 
 
 def test_an_app_without_a_query_or_a_client_is_recorded_all_the_same() -> None:
-    entry = observed(app_reads=True, messages=[piece(b"", more=False)])
-    assert (entry.url, entry.client, entry.head.host, entry.head.scheme, entry.head.http_version) == (
+    exchange = observed(app_reads=True, messages=[piece(b"", more=False)])
+    assert (
+        exchange.url,
+        exchange.client_address,
+        exchange.head.host,
+        exchange.head.scheme,
+        exchange.head.http_version,
+    ) == (
         LIST,
         "",
         "",
@@ -278,13 +285,15 @@ def test_credentials_are_masked_however_short(value: str, shown: str) -> None:
     assert mask_credentials(value) == shown
 
 
-def entry(number: int, body: bytes = b"", token: str = "sk_acme", headers: tuple[tuple[str, str], ...] = ()) -> Entry:
-    return Entry(
+def exchange(
+    number: int, body: bytes = b"", token: str = "sk_acme", headers: tuple[tuple[str, str], ...] = ()
+) -> Exchange:
+    return Exchange(
         RequestHead(caller_for(token).tenant, frozenset(), "GET", LIST, "http", "1.1", "", headers),
         id=f"{number:08d}-0000-4000-8000-000000000000",
-        arrived=datetime(2026, 1, 1, tzinfo=UTC),
+        arrived_at=datetime(2026, 1, 1, tzinfo=UTC),
         started=float(number),
-        client="",
+        client_address="",
         client_port=0,
         body=body,
     )
@@ -292,15 +301,15 @@ def entry(number: int, body: bytes = b"", token: str = "sk_acme", headers: tuple
 
 def test_the_oldest_entries_are_dropped_and_counted() -> None:
     journal = Journal(3, Credentials(b"key"))
-    entries = [entry(number) for number in range(5)]
-    for made in entries:
+    exchanges = [exchange(number) for number in range(5)]
+    for made in exchanges:
         journal.add(made)
-    assert [*journal] == entries[2:]
+    assert [*journal] == exchanges[2:]
     assert (len(journal), journal.dropped) == (3, 2)
-    entries[0].body = b"x" * 1000
-    journal.update(entries[0])  # it is gone, and weighs nothing
-    assert journal.find(entries[4].id) is entries[4]
-    assert journal.find(entries[0].id) is None
+    exchanges[0].body = b"x" * 1000
+    journal.update(exchanges[0])  # it is gone, and weighs nothing
+    assert journal.find(exchanges[4].id) is exchanges[4]
+    assert journal.find(exchanges[0].id) is None
     journal.clear()
     assert (len(journal), journal.dropped) == (0, 0)
 
@@ -308,39 +317,39 @@ def test_the_oldest_entries_are_dropped_and_counted() -> None:
 def test_long_bodies_cannot_eat_the_memory() -> None:
     journal = Journal(1000, Credentials(b"key"), max_bytes=10_000)
     for number in range(20):
-        made = entry(number)
+        made = exchange(number)
         journal.add(made)
         made.body = b"x" * 1500
         journal.update(made)
-    assert [kept.id for kept in journal] == [entry(number).id for number in (17, 18, 19)]
+    assert [kept.id for kept in journal] == [exchange(number).id for number in (17, 18, 19)]
     assert journal.dropped == 17
-    journal.remove(lambda _entry: True)
-    journal.add(entry(99, b"x" * 20_000))
+    journal.remove(lambda _exchange: True)
+    journal.add(exchange(99, b"x" * 20_000))
     assert len(journal) == 1  # the last is always there
 
 
 def test_headers_weigh_more_than_their_letters() -> None:
     journal = Journal(1000, Credentials(b"key"), max_bytes=100_000)
     for number in range(5):
-        made = entry(number, headers=(("a", "b"),) * 100)
-        made.answer = ResponseHead(((b"a", b"b"),) * 100)
+        made = exchange(number, headers=(("a", "b"),) * 100)
+        made.response_head = ResponseHead(((b"a", b"b"),) * 100)
         journal.add(made)
     assert len(journal) == 2
 
 
 def test_what_is_removed_makes_room() -> None:
     journal = Journal(10, Credentials(b"key"), max_bytes=5_000)
-    entries = [entry(number, b"x" * 500) for number in range(3)]
-    for made in entries:
+    exchanges = [exchange(number, b"x" * 500) for number in range(3)]
+    for made in exchanges:
         journal.add(made)
-    assert journal.remove(lambda kept: kept is entries[1]) == [entries[1]]
-    journal.add(entry(7, b"x" * 500))
+    assert journal.remove(lambda kept: kept is exchanges[1]) == [exchanges[1]]
+    journal.add(exchange(7, b"x" * 500))
     assert (len(journal), journal.dropped) == (3, 0)
 
 
 def test_a_journal_of_size_0_is_off() -> None:
     journal = Journal(0, Credentials(b"key"))
-    journal.add(entry(1))
+    journal.add(exchange(1))
     assert journal.is_off
     assert len(journal) == 0
     with MockServer(journal_size=0) as off:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, caller_for
-from mock_atoms.journal.journal import Entry, RequestHead, ResponseHead
+from mock_atoms.journal.exchange import Exchange, RequestHead, ResponseHead
 from mock_atoms.journal.retries import AttemptCounter, Outcome, RetrySettings, attempt_numbers, fold, outcome
 from mock_atoms.journal.retry_report import as_json, as_text, report
 
@@ -17,7 +17,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NUMBERS = count()
 
 
-def entry(start: float, met: int | str | None, took: float = 0.01, **other: Any) -> Entry:  # noqa: ANN401 - any field
+def exchange(start: float, met: int | str | None, took: float = 0.01, **other: Any) -> Exchange:  # noqa: ANN401 - any field
     """Return an exchange that began at `start` seconds and met a status, an ending, or nothing so far."""
     said: dict[str, Any] = {
         "tenant": caller_for("sk_acme").tenant,
@@ -34,51 +34,51 @@ def entry(start: float, met: int | str | None, took: float = 0.01, **other: Any)
     fields: dict[str, Any] = {
         "head": RequestHead(**said),
         "id": str(next(NUMBERS)),
-        "arrived": NOON + timedelta(seconds=start),
+        "arrived_at": NOON + timedelta(seconds=start),
         "started": start,
-        "client": "127.0.0.1",
+        "client_address": "127.0.0.1",
         "client_port": next(NUMBERS),
-        "body_complete": True,
+        "is_body_complete": True,
         "ended": None if met is None else start + took,
         "ending": "answered" if answered else met,
         "status": met if answered else 0,
     }
-    return Entry(**(fields | other))
+    return Exchange(**(fields | other))
 
 
 def asks(seconds: str) -> dict[str, Any]:
-    return {"answer": ResponseHead([(b"content-type", b"application/json"), (b"retry-after", seconds.encode())])}
+    return {"response_head": ResponseHead([(b"content-type", b"application/json"), (b"retry-after", seconds.encode())])}
 
 
-def post(start: float, met: int | str | None, **other: Any) -> Entry:  # noqa: ANN401 - the same
+def post(start: float, met: int | str | None, **other: Any) -> Exchange:  # noqa: ANN401 - the same
     fields: dict[str, Any] = {"method": "POST", "body": b"{}", "body_size": 2}
-    return entry(start, met, **(fields | other))
+    return exchange(start, met, **(fields | other))
 
 
-def on(port: int, start: float, met: int) -> Entry:
-    return entry(start, met, client_port=port)
+def on(port: int, start: float, met: int) -> Exchange:
+    return exchange(start, met, client_port=port)
 
 
-def upload(start: float, came: int, length: str) -> Entry:
+def upload(start: float, came: int, length: str) -> Exchange:
     headers = (("content-length", length),)
-    return post(start, 500, headers=headers, body_size=came, body_tail_digest=bytes([came]), body_complete=False)
+    return post(start, 500, headers=headers, body_size=came, body_tail_digest=bytes([came]), is_body_complete=False)
 
 
-def shape(entries: list[Entry]) -> list[list[float]]:
-    return [[attempt.started for attempt in call.attempts] for call in fold(entries)]
+def shape(exchanges: list[Exchange]) -> list[list[float]]:
+    return [[attempt.started for attempt in call.attempts] for call in fold(exchanges)]
 
 
 @pytest.mark.parametrize(
-    ("entries", "calls"),
+    ("exchanges", "calls"),
     [
         ([], []),
-        ([entry(0, 200), entry(1, 200)], [[0], [1]]),
-        ([entry(0, 500), entry(1, 500), entry(3, 200), entry(4, 200)], [[0, 1, 3], [4]]),
-        ([entry(0, 500), entry(1, 200, method="HEAD")], [[0], [1]]),
-        ([entry(0, 500), entry(1, 200, url="/atoms/v1/audience?x=1")], [[0], [1]]),
-        ([entry(0, 500), entry(1, 200, tenant=caller_for("sk_other").tenant)], [[0], [1]]),
-        ([entry(0, 500), entry(1, 200, tenant=caller_for("sk_acme", "t1").tenant)], [[0], [1]]),
-        ([entry(0, 500), entry(1, 404, url="/x"), entry(2, 200)], [[0, 2], [1]]),
+        ([exchange(0, 200), exchange(1, 200)], [[0], [1]]),
+        ([exchange(0, 500), exchange(1, 500), exchange(3, 200), exchange(4, 200)], [[0, 1, 3], [4]]),
+        ([exchange(0, 500), exchange(1, 200, method="HEAD")], [[0], [1]]),
+        ([exchange(0, 500), exchange(1, 200, url="/atoms/v1/audience?x=1")], [[0], [1]]),
+        ([exchange(0, 500), exchange(1, 200, tenant=caller_for("sk_other").tenant)], [[0], [1]]),
+        ([exchange(0, 500), exchange(1, 200, tenant=caller_for("sk_acme", "t1").tenant)], [[0], [1]]),
+        ([exchange(0, 500), exchange(1, 404, url="/x"), exchange(2, 200)], [[0, 2], [1]]),
         # By body, in which a boundary drawn anew counts for nothing, and by idempotency key.
         ([post(0, 500), post(1, 200, body=b"[]")], [[0], [1]]),
         ([post(0, 500, body_tail_digest=b"1"), post(1, 200, body_tail_digest=b"2")], [[0], [1]]),
@@ -94,22 +94,22 @@ def shape(entries: list[Entry]) -> list[list[float]]:
             [[0], [1]],
         ),
         # What broke, was given up or is wrong on purpose has failed.
-        ([entry(0, "reset"), entry(1, 200)], [[0, 1]]),
-        ([entry(0, 200, ending="truncate"), entry(1, 200)], [[0, 1]]),
-        ([entry(0, 200, malformed_body=True), entry(1, 200)], [[0, 1]]),
-        ([entry(0, "aborted", took=1), entry(0.95, 200)], [[0, 0.95]]),
+        ([exchange(0, "reset"), exchange(1, 200)], [[0, 1]]),
+        ([exchange(0, 200, ending="truncate"), exchange(1, 200)], [[0, 1]]),
+        ([exchange(0, 200, has_malformed_body=True), exchange(1, 200)], [[0, 1]]),
+        ([exchange(0, "aborted", took=1), exchange(0.95, 200)], [[0, 0.95]]),
         # Nobody's requests are told apart by the keys that are not valid.
         (
-            [entry(0, 401, tenant=UNAUTHENTICATED_TENANT, secrets=frozenset({key})) for key in (b"1", b"2")]
-            + [entry(1, 401, tenant=UNAUTHENTICATED_TENANT, secrets=frozenset({b"2"}))],
+            [exchange(0, 401, tenant=UNAUTHENTICATED_TENANT, secrets=frozenset({key})) for key in (b"1", b"2")]
+            + [exchange(1, 401, tenant=UNAUTHENTICATED_TENANT, secrets=frozenset({b"2"}))],
             [[0], [0, 1]],
         ),
         # Who overlaps another is not its successor, and of parallel calls the one goes on that has waited longest.
-        ([entry(0, 500, took=1), entry(0.95, 200)], [[0], [0.95]]),
-        ([entry(0, None), entry(1, 200)], [[0], [1]]),
-        ([entry(0, 500), entry(0, 500, took=0.02), entry(1, 200), entry(1.1, 200)], [[0, 1], [0, 1.1]]),
-        ([entry(0, 500, took=5), entry(1, 500), entry(6, 200)], [[0], [1, 6]]),
-        ([entry(0, "aborted", took=200), entry(1, 500), entry(150, 200)], [[0], [1], [150]]),
+        ([exchange(0, 500, took=1), exchange(0.95, 200)], [[0], [0.95]]),
+        ([exchange(0, None), exchange(1, 200)], [[0], [1]]),
+        ([exchange(0, 500), exchange(0, 500, took=0.02), exchange(1, 200), exchange(1.1, 200)], [[0, 1], [0, 1.1]]),
+        ([exchange(0, 500, took=5), exchange(1, 500), exchange(6, 200)], [[0], [1, 6]]),
+        ([exchange(0, "aborted", took=200), exchange(1, 500), exchange(150, 200)], [[0], [1], [150]]),
         # A connection tells clients apart: by the failure that it goes on from, and by what is still to come on it.
         ([on(1, 0, 500), on(2, 0.02, 500), on(2, 1, 200), on(1, 1.1, 200)], [[0, 1.1], [0.02, 1]]),
         ([on(1, 0, 500), on(2, 0.02, 200), on(1, 1, 200)], [[0, 1], [0.02]]),
@@ -123,52 +123,52 @@ def shape(entries: list[Entry]) -> list[list[float]]:
         ([upload(0, 100, "500"), upload(1, 200, "500")], [[0, 1]]),
         ([upload(0, 100, "500"), upload(1, 100, "501")], [[0], [1]]),
         # After a long pause it is another call, unless the pause was asked for.
-        ([entry(0, 500), entry(119, 200)], [[0, 119]]),
-        ([entry(0, 500), entry(121, 200)], [[0], [121]]),
-        ([entry(0, 429, **asks("300")), entry(301, 200)], [[0, 301]]),
+        ([exchange(0, 500), exchange(119, 200)], [[0, 119]]),
+        ([exchange(0, 500), exchange(121, 200)], [[0], [121]]),
+        ([exchange(0, 429, **asks("300")), exchange(301, 200)], [[0, 301]]),
     ],
 )
-def test_attempts_are_folded_into_calls(entries: list[Entry], calls: list[list[float]]) -> None:
-    assert shape(entries) == calls
+def test_attempts_are_folded_into_calls(exchanges: list[Exchange], calls: list[list[float]]) -> None:
+    assert shape(exchanges) == calls
 
 
 @pytest.mark.parametrize(
-    ("entries", "patience", "ended"),
+    ("exchanges", "patience", "ended"),
     [
-        ([entry(0, 200)], 0, "succeeded"),
-        ([entry(0, 500), entry(1, 200)], 0, "recovered"),
-        ([entry(0, 500), entry(1, 500)], 0, "gave up"),
-        ([entry(0, 401)], 0, "refused"),
-        ([entry(0, 500), entry(1, 404)], 0, "refused"),
-        ([entry(0, 429)], 0, "gave up"),
-        ([entry(0, 500), entry(1, None)], 0, "still failing"),
-        ([entry(0, 500), entry(1, 500)], 10_000, "still failing"),
-        ([entry(0, 500), entry(1, 500)], 8_000, "gave up"),
+        ([exchange(0, 200)], 0, "succeeded"),
+        ([exchange(0, 500), exchange(1, 200)], 0, "recovered"),
+        ([exchange(0, 500), exchange(1, 500)], 0, "gave up"),
+        ([exchange(0, 401)], 0, "refused"),
+        ([exchange(0, 500), exchange(1, 404)], 0, "refused"),
+        ([exchange(0, 429)], 0, "gave up"),
+        ([exchange(0, 500), exchange(1, None)], 0, "still failing"),
+        ([exchange(0, 500), exchange(1, 500)], 10_000, "still failing"),
+        ([exchange(0, 500), exchange(1, 500)], 8_000, "gave up"),
     ],
 )
-def test_a_call_has_an_outcome(entries: list[Entry], patience: float, ended: str) -> None:
-    (call,) = fold(entries)
+def test_a_call_has_an_outcome(exchanges: list[Exchange], patience: float, ended: str) -> None:
+    (call,) = fold(exchanges)
     assert outcome(call, RetrySettings(patience_ms=patience), now=10) == Outcome(ended)
 
 
 @pytest.mark.parametrize(
-    ("entries", "kinds"),
+    ("exchanges", "kinds"),
     [
-        ([entry(0, 500), entry(0.5, 503), entry(1.5, 200)], []),
-        ([entry(0, 500), entry(0.02, 200)], ["no-backoff"]),
-        ([entry(0, "reset"), entry(0.02, 200)], ["no-backoff"]),
-        ([entry(0, "aborted"), entry(0.011, 200)], []),  # it may have waited before it hung up
-        ([entry(0, 404), entry(1, 404)], ["retried-final-status"]),
-        ([entry(0, 401), entry(0.02, 401)], ["retried-final-status", "no-backoff"]),
-        *(([entry(0, status), entry(1, 200)], []) for status in (408, 409, 425, 429)),
-        ([entry(0, 429, **asks("2")), entry(1, 200)], ["ignored-retry-after"]),
-        ([entry(0, 503, **asks("2")), entry(2.01, 200)], []),
-        ([entry(0, 429, **asks("2")), entry(1.98, 200)], []),  # clocks differ
-        ([entry(0, 429, **asks("0")), entry(0.011, 200)], []),
-        ([entry(0, 429, **asks("Thu, 01 Jan 2026 12:00:03 GMT")), entry(1, 200)], ["ignored-retry-after"]),
-        ([entry(0, 429, **asks("Thu, 01 Jan 2026 12:00:03 -0000")), entry(3.01, 200)], []),
-        ([entry(0, 429, **asks("soon")), entry(1, 200)], []),
-        ([entry(0, 429, **asks(f"Jan 1 {'9' * 30} 00:00:00 +{'9' * 19} 2000")), entry(1, 200)], []),
+        ([exchange(0, 500), exchange(0.5, 503), exchange(1.5, 200)], []),
+        ([exchange(0, 500), exchange(0.02, 200)], ["no-backoff"]),
+        ([exchange(0, "reset"), exchange(0.02, 200)], ["no-backoff"]),
+        ([exchange(0, "aborted"), exchange(0.011, 200)], []),  # it may have waited before it hung up
+        ([exchange(0, 404), exchange(1, 404)], ["retried-final-status"]),
+        ([exchange(0, 401), exchange(0.02, 401)], ["retried-final-status", "no-backoff"]),
+        *(([exchange(0, status), exchange(1, 200)], []) for status in (408, 409, 425, 429)),
+        ([exchange(0, 429, **asks("2")), exchange(1, 200)], ["ignored-retry-after"]),
+        ([exchange(0, 503, **asks("2")), exchange(2.01, 200)], []),
+        ([exchange(0, 429, **asks("2")), exchange(1.98, 200)], []),  # clocks differ
+        ([exchange(0, 429, **asks("0")), exchange(0.011, 200)], []),
+        ([exchange(0, 429, **asks("Thu, 01 Jan 2026 12:00:03 GMT")), exchange(1, 200)], ["ignored-retry-after"]),
+        ([exchange(0, 429, **asks("Thu, 01 Jan 2026 12:00:03 -0000")), exchange(3.01, 200)], []),
+        ([exchange(0, 429, **asks("soon")), exchange(1, 200)], []),
+        ([exchange(0, 429, **asks(f"Jan 1 {'9' * 30} 00:00:00 +{'9' * 19} 2000")), exchange(1, 200)], []),
         ([post(0, 500), post(1, 200)], ["retried-unsafe-request"]),
         ([post(0, "reset", method="PATCH"), post(1, 200, method="PATCH")], ["retried-unsafe-request"]),
         ([post(0, "aborted"), post(1, 200)], ["retried-unsafe-request"]),
@@ -176,22 +176,27 @@ def test_a_call_has_an_outcome(entries: list[Entry], patience: float, ended: str
         ([post(0, 429), post(1, 503), post(2, 200)], []),
         ([post(0, 400), post(1, 200)], ["retried-final-status"]),
         (
-            [post(start, "reset", body_complete=False, headers=(("content-length", "2"),)) for start in (0, 1)],
+            [post(start, "reset", is_body_complete=False, headers=(("content-length", "2"),)) for start in (0, 1)],
             [],
         ),
         ([post(start, 500, headers=(("Idempotency-Key", "1"),)) for start in (0, 1)], []),
     ],
 )
-def test_what_a_client_did_wrong_is_found(entries: list[Entry], kinds: list[str]) -> None:
-    (call,) = fold(entries)
+def test_what_a_client_did_wrong_is_found(exchanges: list[Exchange], kinds: list[str]) -> None:
+    (call,) = fold(exchanges)
     assert [finding["kind"] for finding in as_json(call, RetrySettings(), now=10)["findings"]] == kinds
 
 
 def test_of_requests_that_ran_in_parallel_nothing_is_said_for_certain() -> None:
-    before, after = [entry(10, 500), entry(11, 200)], [entry(30, 500), entry(31, 200)]
-    parallel = [entry(20, 500, took=1), entry(20.5, 500, took=1), entry(21.51, 200), entry(21.52, 200)]
+    before, after = [exchange(10, 500), exchange(11, 200)], [exchange(30, 500), exchange(31, 200)]
+    parallel = [exchange(20, 500, took=1), exchange(20.5, 500, took=1), exchange(21.51, 200), exchange(21.52, 200)]
     assert [call.is_ambiguous for call in fold([*before, *parallel, *after])] == [False, True, True, False]
-    waiting = [entry(0, 500, took=1), entry(2, 500, url="/x"), entry(0.999, "aborted", took=0.1), entry(3, 200)]
+    waiting = [
+        exchange(0, 500, took=1),
+        exchange(2, 500, url="/x"),
+        exchange(0.999, "aborted", took=0.1),
+        exchange(3, 200),
+    ]
     assert [call.is_ambiguous for call in fold(waiting)] == [True, False, True]
     told = [as_json(call, RetrySettings(), now=99) for call in fold([*parallel])]
     assert [(call["ambiguous"], call["findings"]) for call in told] == [(True, []), (True, [])]
@@ -200,7 +205,7 @@ def test_of_requests_that_ran_in_parallel_nothing_is_said_for_certain() -> None:
 
 
 def test_a_client_that_does_not_try_again_is_told_of() -> None:
-    calls = fold([entry(0, "aborted", took=0.5), entry(300, 403)])
+    calls = fold([exchange(0, "aborted", took=0.5), exchange(300, 403)])
     told = report(calls, RetrySettings(), now=400, dropped=0)
     assert {key: told["summary"][key] for key in ("gaveUp", "gaveUpAtOnce", "refused")} == {
         "gaveUp": 1,
@@ -213,19 +218,19 @@ def test_a_client_that_does_not_try_again_is_told_of() -> None:
 
 
 def test_after_how_long_a_pause_a_new_call_begins_is_the_readers_choice() -> None:
-    assert len(fold([entry(0, 500), entry(2, 500)], longest_pause=1)) == 2
+    assert len(fold([exchange(0, 500), exchange(2, 500)], longest_pause=1)) == 2
 
 
 def test_how_short_a_pause_may_be_is_the_readers_choice() -> None:
-    (call,) = fold([entry(0, 500), entry(0.5, 200)])
+    (call,) = fold([exchange(0, 500), exchange(0.5, 200)])
     assert [found["kind"] for found in as_json(call, RetrySettings(min_backoff_ms=600), now=10)["findings"]] == [
         "no-backoff"
     ]
 
 
 def test_a_call_is_told_attempt_by_attempt() -> None:
-    limited = entry(0, 429, faults=("rule-1",), **asks("1"))
-    (call,) = fold([limited, entry(0.51, 500), entry(1.72, 200)])
+    limited = exchange(0, 429, faults=("rule-1",), **asks("1"))
+    (call,) = fold([limited, exchange(0.51, 500), exchange(1.72, 200)])
     told = as_json(call, RetrySettings(), now=10)
     assert told["findings"][0] == {
         "kind": "ignored-retry-after",
@@ -260,23 +265,23 @@ def test_a_call_is_told_attempt_by_attempt() -> None:
 
 @pytest.mark.parametrize(("pause", "honoured"), [(1.2, True), (0.3, False), (None, None)])
 def test_whether_a_wait_was_honoured_shows_once_the_client_is_back(pause: float | None, honoured: bool | None) -> None:  # noqa: FBT001 - a table
-    later = [] if pause is None else [entry(pause, 200)]
-    (call,) = fold([entry(0, 429, **asks("1")), *later])
+    later = [] if pause is None else [exchange(pause, 200)]
+    (call,) = fold([exchange(0, 429, **asks("1")), *later])
     assert as_json(call, RetrySettings(), now=10)["attempts"][0]["retryAfterHonoured"] is honoured
 
 
 def test_the_report_for_people_has_a_line_for_each_attempt() -> None:
     tenant = caller_for("sk_acme", "t1").tenant
     label = tenant.label
-    entries = [
-        entry(0, 429, faults=("rule-1",), tenant=tenant, **asks("1")),
-        entry(0.51, 503, tenant=tenant, **asks("1")),
-        entry(1.72, 200, tenant=tenant),
-        entry(5, "reset", url="/x", faults=("fault-1",)),
-        entry(6, 200, url="/x", malformed_body=True),
-        entry(6.02, None, url="/x"),
+    exchanges = [
+        exchange(0, 429, faults=("rule-1",), tenant=tenant, **asks("1")),
+        exchange(0.51, 503, tenant=tenant, **asks("1")),
+        exchange(1.72, 200, tenant=tenant),
+        exchange(5, "reset", url="/x", faults=("fault-1",)),
+        exchange(6, 200, url="/x", has_malformed_body=True),
+        exchange(6.02, None, url="/x"),
     ]
-    told = report(fold(entries), RetrySettings(), now=7, dropped=1)
+    told = report(fold(exchanges), RetrySettings(), now=7, dropped=1)
     assert told["summary"] == {
         "calls": 2,
         "attempts": 6,
@@ -292,7 +297,7 @@ def test_the_report_for_people_has_a_line_for_each_attempt() -> None:
     }
     assert as_text(told) == (
         "2 calls, 6 attempts: 1 recovered, 1 still failing; 2 findings\n"
-        "the journal has dropped 1 entry: some calls may be cut\n"
+        "the journal has dropped 1 exchange: some calls may be cut\n"
         "\n"
         f"GET /atoms/v1/audience tenant={label} test=t1: recovered\n"
         "   1                 429  fault=rule-1  Retry-After 1 s, ignored\n"
@@ -320,26 +325,26 @@ EXCHANGES = st.lists(
 
 @given(EXCHANGES)
 @settings(max_examples=300, deadline=None)
-def test_each_exchange_is_one_attempt_of_one_call(exchanges: list[tuple[str, int | str | None, int]]) -> None:
+def test_each_exchange_is_one_attempt_of_one_call(history: list[tuple[str, int | str | None, int]]) -> None:
     start = 0.0
-    entries = []
-    for token, met, pause in exchanges:
+    exchanges = []
+    for token, met, pause in history:
         start += pause / 1000
-        entries.append(entry(start, met, tenant=caller_for(token).tenant))
-    calls = fold(entries)
+        exchanges.append(exchange(start, met, tenant=caller_for(token).tenant))
+    calls = fold(exchanges)
     attempts = [attempt for call in calls for attempt in call.attempts]
-    assert sorted(attempts, key=entries.index) == entries
-    numbers = attempt_numbers(entries)
+    assert sorted(attempts, key=exchanges.index) == exchanges
+    numbers = attempt_numbers(exchanges)
     for call in calls:
         assert len({attempt.tenant for attempt in call.attempts}) == 1
         assert [numbers[attempt] for attempt in call.attempts] == list(range(1, len(call.attempts) + 1))
         assert all(attempt.status != 200 for attempt in call.attempts[:-1])
 
 
-def kept(entries: list[Entry]) -> list[Entry]:
-    for each in entries:
-        each.kept = True
-    return entries
+def kept(exchanges: list[Exchange]) -> list[Exchange]:
+    for each in exchanges:
+        each.is_in_journal = True
+    return exchanges
 
 
 STEPS = st.lists(
@@ -357,26 +362,26 @@ STEPS = st.lists(
 def test_attempts_are_numbered_as_they_end_as_they_are_afterwards(
     steps: list[tuple[float, int | str, str, str]],
 ) -> None:
-    moment, entries = 0.0, []
+    moment, exchanges = 0.0, []
     for pause, met, url, token in steps:
         moment += pause
-        entries.append(entry(moment, met, url=url, tenant=caller_for(token).tenant))
+        exchanges.append(exchange(moment, met, url=url, tenant=caller_for(token).tenant))
     attempts = AttemptCounter()
-    afterwards = attempt_numbers(entries)
-    assert [attempts.number(each) for each in kept(entries)] == [afterwards[each] for each in entries]
+    afterwards = attempt_numbers(exchanges)
+    assert [attempts.number(each) for each in kept(exchanges)] == [afterwards[each] for each in exchanges]
 
 
 def test_an_attempt_after_what_is_forgotten_is_the_first() -> None:
     attempts = AttemptCounter()
-    first, second, third = kept([entry(0, 500), entry(1, 500), entry(2, 500)])
+    first, second, third = kept([exchange(0, 500), exchange(1, 500), exchange(2, 500)])
     assert [attempts.number(first), attempts.number(second)] == [1, 2]
-    second.kept = False
+    second.is_in_journal = False
     assert attempts.number(third) == 1
 
 
 def test_what_ran_beside_a_failure_is_a_first_attempt() -> None:
     attempts = AttemptCounter()
-    first, beside = kept([entry(0, 500, took=1), entry(0.5, 500, took=1)])
+    first, beside = kept([exchange(0, 500, took=1), exchange(0.5, 500, took=1)])
     assert [attempts.number(first), attempts.number(beside)] == [1, 1]
 
 
@@ -385,10 +390,10 @@ def test_failures_are_remembered_of_a_thousand_tenants_and_calls(monkeypatch: py
     attempts = AttemptCounter()
     urls = ["/a", "/b", "/c"]
     for moment, url in enumerate(urls):
-        assert attempts.number(kept([entry(moment, 500, url=url)])[0]) == 1
-    again = [attempts.number(kept([entry(10 + moment, 200, url=url)])[0]) for moment, url in enumerate(urls)]
+        assert attempts.number(kept([exchange(moment, 500, url=url)])[0]) == 1
+    again = [attempts.number(kept([exchange(10 + moment, 200, url=url)])[0]) for moment, url in enumerate(urls)]
     assert again == [1, 2, 2]
     for token in "abc":
-        assert attempts.number(kept([entry(0, 500, tenant=caller_for(token).tenant)])[0]) == 1
-    again = [attempts.number(kept([entry(1, 200, tenant=caller_for(token).tenant)])[0]) for token in "abc"]
+        assert attempts.number(kept([exchange(0, 500, tenant=caller_for(token).tenant)])[0]) == 1
+    again = [attempts.number(kept([exchange(1, 200, tenant=caller_for(token).tenant)])[0]) for token in "abc"]
     assert again == [1, 2, 2]

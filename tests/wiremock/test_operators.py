@@ -13,7 +13,7 @@ from mock_atoms.core.masking import mask_token
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT
 from mock_atoms.journal.credentials import Credentials
-from mock_atoms.journal.journal import Entry, RequestHead
+from mock_atoms.journal.exchange import Exchange, RequestHead
 from mock_atoms.wiremock.json_matching import JsonEquality
 from mock_atoms.wiremock.operators import Matcher, OperandContext, parse_matcher
 
@@ -27,12 +27,12 @@ JSON = st.recursive(
 )
 
 
-def entry(*headers: str) -> Entry:
+def exchange(*headers: str) -> Exchange:
     pairs = [header.partition(": ") for header in headers]
     shown, secrets = CREDENTIALS.mask_headers([(name.encode(), value.encode()) for name, _, value in pairs], None)
     arrived = datetime(2026, 1, 31, tzinfo=UTC)
     head = RequestHead(UNAUTHENTICATED_TENANT, secrets, "GET", "/", "http", "1.1", "127.0.0.1", shown)
-    return Entry(head, "", arrived, 0.0, "127.0.0.1", 1)
+    return Exchange(head, arrived, 0.0, "127.0.0.1", 1)
 
 
 def matcher(operator: object) -> Matcher:
@@ -40,7 +40,7 @@ def matcher(operator: object) -> Matcher:
 
 
 def meets(operator: object, value: str | None) -> bool:
-    return matcher(operator).test(value, entry())
+    return matcher(operator).test(value, exchange())
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which entries of the journal a request pattern means, how near the others come, and that no credential shows."""
+"""Which exchanges of the journal a request pattern means, how near the others come, and that no credential shows."""
 
 import json
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from mock_atoms.core.masking import mask_text, mask_token, mask_url
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, caller_for
 from mock_atoms.journal.credentials import Credentials
-from mock_atoms.journal.journal import Entry, RequestHead
+from mock_atoms.journal.exchange import Exchange, RequestHead
 from mock_atoms.wiremock.patterns import Difference, RequestPattern, mask_pattern, nearest, parse_pattern
 
 CREDENTIALS = Credentials(b"k" * 32)
@@ -21,25 +21,25 @@ OTHER_KEY = "sk_verysecret_tokem"
 TOKEN = "callers-verysecret-token"
 
 
-def entry(
+def exchange(
     url: str = "/audience", *headers: str, body: str = "", method: str = "GET", token: str | None = None
-) -> Entry:
+) -> Exchange:
     pairs = [header.partition(": ") for header in headers]
     shown, secrets = CREDENTIALS.mask_headers([(name.encode(), value.encode()) for name, _, value in pairs], token)
     tenant = caller_for(token).tenant if token else UNAUTHENTICATED_TENANT
-    return Entry(
+    return Exchange(
         RequestHead(tenant, secrets, method, mask_url(url, token), "http", "1.1", "127.0.0.1", shown),
         id=url,
-        arrived=datetime(2026, 1, 31, tzinfo=UTC),
+        arrived_at=datetime(2026, 1, 31, tzinfo=UTC),
         started=0.0,
-        client="127.0.0.1",
+        client_address="127.0.0.1",
         client_port=1,
         body=mask_text(body, token).encode(),
-        body_complete=True,
+        is_body_complete=True,
     )
 
 
-def means(pattern: object, sent: Entry) -> bool:
+def means(pattern: object, sent: Exchange) -> bool:
     parsed = parse_pattern(pattern, CREDENTIALS)
     met = parsed.matches(sent)
     assert met is (parsed.differences(sent) == []) is (parsed.distance(sent) == 0)
@@ -67,8 +67,8 @@ NULLS: dict[str, None] = dict.fromkeys(
 
 @pytest.mark.parametrize("pattern", [{}, NULLS, {"headers": {}, "pathParameters": {}, "bodyPatterns": []}])
 def test_a_pattern_that_asks_nothing_means_everything(pattern: object) -> None:
-    assert means(pattern, entry())
-    assert means(pattern, entry("/x?y=z", "A: b", body="c", method="BREW"))
+    assert means(pattern, exchange())
+    assert means(pattern, exchange("/x?y=z", "A: b", body="c", method="BREW"))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_pattern_that_asks_nothing_means_everything(pattern: object) -> None:
     ],
 )
 def test_a_method_is_meant_in_any_case(asked: object, method: str, meant: bool) -> None:  # noqa: FBT001 - a table
-    assert means({"method": asked}, entry(method=method)) is meant
+    assert means({"method": asked}, exchange(method=method)) is meant
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_method_is_meant_in_any_case(asked: object, method: str, meant: bool) 
     ],
 )
 def test_each_url_field_looks_at_its_part_of_the_url(pattern: object, url: str, meant: bool) -> None:  # noqa: FBT001 - a table
-    assert means(pattern, entry(url)) is meant
+    assert means(pattern, exchange(url)) is meant
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_each_url_field_looks_at_its_part_of_the_url(pattern: object, url: str, 
 )
 def test_a_path_parameter_is_what_stands_at_its_name(asked: object, url: str, meant: bool) -> None:  # noqa: FBT001 - a table
     pattern = {"urlPathTemplate": "/audience/{id}/members/{who}", "pathParameters": asked}
-    assert means(pattern, entry(url)) is meant
+    assert means(pattern, exchange(url)) is meant
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_query_parameter_is_decoded_and_may_have_several_values(
     query: str,
     meant: bool,  # noqa: FBT001 - a table
 ) -> None:
-    assert means({"queryParameters": asked}, entry(f"/audience?{query}")) is meant
+    assert means({"queryParameters": asked}, exchange(f"/audience?{query}")) is meant
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_query_parameter_is_decoded_and_may_have_several_values(
     ],
 )
 def test_a_header_has_a_name_in_any_case(asked: object, headers: list[str], meant: bool) -> None:  # noqa: FBT001 - a table
-    assert means({"headers": asked}, entry("/audience", *headers)) is meant
+    assert means({"headers": asked}, exchange("/audience", *headers)) is meant
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_header_has_a_name_in_any_case(asked: object, headers: list[str], mean
     ],
 )
 def test_a_cookie_is_asked_by_its_name(asked: object, headers: list[str], meant: bool) -> None:  # noqa: FBT001 - a table
-    assert means({"cookies": asked}, entry("/audience", *headers)) is meant
+    assert means({"cookies": asked}, exchange("/audience", *headers)) is meant
 
 
 @pytest.mark.parametrize(
@@ -235,15 +235,15 @@ def test_a_cookie_is_asked_by_its_name(asked: object, headers: list[str], meant:
     ],
 )
 def test_a_body_is_what_all_of_its_patterns_ask(asked: object, body: str, meant: bool) -> None:  # noqa: FBT001 - a table
-    assert means({"bodyPatterns": asked}, entry(body=body, method="POST")) is meant
+    assert means({"bodyPatterns": asked}, exchange(body=body, method="POST")) is meant
 
 
 def test_a_pattern_means_what_has_all_parts() -> None:
     pattern = {"method": "POST", "urlPath": "/audience", "headers": {"A": {"equalTo": "b"}}}
-    assert means(pattern, entry("/audience", "A: b", method="POST"))
-    assert not means(pattern, entry("/audience", "A: c", method="POST"))
-    assert not means(pattern, entry("/audiences", "A: b", method="POST"))
-    assert not means(pattern, entry("/audience", "A: b", method="PUT"))
+    assert means(pattern, exchange("/audience", "A: b", method="POST"))
+    assert not means(pattern, exchange("/audience", "A: c", method="POST"))
+    assert not means(pattern, exchange("/audiences", "A: b", method="POST"))
+    assert not means(pattern, exchange("/audience", "A: b", method="PUT"))
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_a_header_that_is_a_credential_is_found_by_the_real_one_alone(
     asked: object,
     meant: bool,  # noqa: FBT001 - a table
 ) -> None:
-    assert means({"headers": {header.partition(":")[0].lower(): asked}}, entry("/", header)) is meant
+    assert means({"headers": {header.partition(":")[0].lower(): asked}}, exchange("/", header)) is meant
 
 
 @pytest.mark.parametrize(
@@ -319,14 +319,16 @@ def test_a_header_that_is_a_credential_is_found_by_the_real_one_alone(
     ],
 )
 def test_a_session_cookie_is_found_by_the_real_one_alone(cookie: str, asked: object, meant: bool) -> None:  # noqa: FBT001 - a table
-    sent = entry("/", f"Cookie: a=1; session={cookie}; b=2")
+    sent = exchange("/", f"Cookie: a=1; session={cookie}; b=2")
     assert means({"cookies": {"session": asked}}, sent) is meant
 
 
 def test_a_credential_counts_where_it_stands() -> None:
-    sent = entry("/", f"Authorization: Bearer {KEY}", "X-API-Key: other", "Cookie: session=verysecret")
+    sent = exchange("/", f"Authorization: Bearer {KEY}", "X-API-Key: other", "Cookie: session=verysecret")
     assert not means({"headers": {"X-API-Key": {"contains": KEY}}}, sent)
-    assert not means({"headers": {"Authorization": {"contains": "verysecret"}}}, entry("/", "Cookie: session=verysecr"))
+    assert not means(
+        {"headers": {"Authorization": {"contains": "verysecret"}}}, exchange("/", "Cookie: session=verysecr")
+    )
     assert means({"headers": {"Authorization": {"doesNotContain": "other"}}}, sent)
     assert not means({"headers": {"Cookie": {"contains": KEY}}}, sent)
 
@@ -345,10 +347,10 @@ def test_a_credential_counts_where_it_stands() -> None:
     ],
 )
 def test_an_expression_that_tells_nothing_of_a_credential_may_be_asked(expression: str) -> None:
-    sent = entry("/", "Authorization: Bearer a")
+    sent = exchange("/", "Authorization: Bearer a")
     assert means({"headers": {"Authorization": {"matches": expression}}}, sent)
     assert not means({"headers": {"Authorization": {"doesNotMatch": expression}}}, sent)
-    assert not means({"headers": {"Authorization": {"matches": expression}}}, entry())
+    assert not means({"headers": {"Authorization": {"matches": expression}}}, exchange())
 
 
 TOLD = "credentials are kept masked, and an expression such as 'Bearer .+' is all that can be told of them: "
@@ -430,8 +432,8 @@ SENT_IN: list[tuple[dict[str, Any], str, str]] = [
 def test_a_key_and_the_token_of_the_caller_are_found_wherever_they_were_sent(
     secret: str, pattern: object, url: str, body: str
 ) -> None:
-    def sent(text: str) -> Entry:
-        return entry(
+    def sent(text: str) -> Exchange:
+        return exchange(
             url.replace("{secret}", text),
             f"Authorization: Bearer {TOKEN}",
             body=body.replace("{secret}", text),
@@ -439,7 +441,7 @@ def test_a_key_and_the_token_of_the_caller_are_found_wherever_they_were_sent(
         )
 
     asked = json.loads(json.dumps(pattern).replace("{secret}", secret))
-    assert "verysecret" not in f"{sent(secret).url} {sent(secret).text}"
+    assert "verysecret" not in f"{sent(secret).url} {sent(secret).body_text}"
     assert means(asked, sent(secret))
     if "{secret}" in json.dumps(pattern):
         assert not means(asked, sent(secret[:-1]))
@@ -537,7 +539,7 @@ def test_a_difference_says_what_is_asked_and_what_is_there() -> None:
         },
         CREDENTIALS,
     )
-    sent = entry("/audience?page=1&page=3", "Accept: text/plain", "Host: x", body="text", method="POST")
+    sent = exchange("/audience?page=1&page=3", "Accept: text/plain", "Host: x", body="text", method="POST")
     assert pattern.differences(sent) == [
         Difference("method", "oneOf PUT, PATCH", "POST"),
         Difference("urlPathTemplate", "/audience/{id}", "/audience"),
@@ -566,50 +568,50 @@ def test_a_difference_says_what_is_asked_and_what_is_there() -> None:
     ],
 )
 def test_the_distance_is_the_mean_of_all_parts(pattern: object, distance: float) -> None:
-    assert parse_pattern(pattern, CREDENTIALS).distance(entry("/audience")) == pytest.approx(distance)
+    assert parse_pattern(pattern, CREDENTIALS).distance(exchange("/audience")) == pytest.approx(distance)
 
 
 def test_what_is_alike_behind_a_thousand_characters_is_never_as_near_as_what_fits() -> None:
     pattern = parse_pattern({"bodyPatterns": [{"equalTo": "x" * 2_000}]}, CREDENTIALS)
-    assert pattern.distance(entry(body="x" * 1_999 + "y")) == pytest.approx(0.1)
+    assert pattern.distance(exchange(body="x" * 1_999 + "y")) == pytest.approx(0.1)
 
 
-def near(pattern: object, entries: list[Entry], count: int) -> list[str]:
-    return [found.id for _, found in nearest(parse_pattern(pattern, CREDENTIALS), entries, count)]
+def near(pattern: object, exchanges: list[Exchange], count: int) -> list[str]:
+    return [found.id for _, found in nearest(parse_pattern(pattern, CREDENTIALS), exchanges, count)]
 
 
 def test_the_nearest_come_first_and_what_is_meant_is_left_out() -> None:
-    entries = [entry(url) for url in ("/x", "/audience/12", "/audience/1", "/audienc/1", "/audience/1/members")]
-    assert near({"urlPath": "/audience/1"}, entries, 2) == ["/audience/12", "/audienc/1"]
-    assert near({"urlPath": "/audience/1"}, entries, 9)[2:] == ["/audience/1/members", "/x"]
-    assert near({"urlPath": "/audience/1"}, entries, 0) == []
+    exchanges = [exchange(url) for url in ("/x", "/audience/12", "/audience/1", "/audienc/1", "/audience/1/members")]
+    assert near({"urlPath": "/audience/1"}, exchanges, 2) == ["/audience/12", "/audienc/1"]
+    assert near({"urlPath": "/audience/1"}, exchanges, 9)[2:] == ["/audience/1/members", "/x"]
+    assert near({"urlPath": "/audience/1"}, exchanges, 0) == []
     assert near({"urlPath": "/audience/1"}, [], 3) == []
-    assert near({}, entries, 3) == []
+    assert near({}, exchanges, 3) == []
 
 
 def test_of_the_equally_near_the_newest_come_first() -> None:
-    entries = [entry(f"/audience?page={number}") for number in range(100)]
-    assert near({"method": "PUT"}, entries, 3) == ["/audience?page=99", "/audience?page=98", "/audience?page=97"]
-    assert len(near({"method": "PUT"}, entries, 90)) == 90
+    exchanges = [exchange(f"/audience?page={number}") for number in range(100)]
+    assert near({"method": "PUT"}, exchanges, 3) == ["/audience?page=99", "/audience?page=98", "/audience?page=97"]
+    assert len(near({"method": "PUT"}, exchanges, 90)) == 90
 
 
 def test_who_misses_fewer_parts_is_nearer_however_many_there_are() -> None:
     pattern = {"method": "POST", "urlPath": "/audience", "headers": {"A": {"matches": "b"}}}
-    fewest = entry("/audience", "A: c", method="POST")
-    others = [entry(f"/audience/{number}", "A: c") for number in range(100)]
+    fewest = exchange("/audience", "A: c", method="POST")
+    others = [exchange(f"/audience/{number}", "A: c") for number in range(100)]
     assert near(pattern, [fewest, *others], 1) == ["/audience"]
 
 
 def test_the_distance_of_the_nearest_is_told_with_them() -> None:
     pattern = parse_pattern({"urlPath": "/audience", "method": "PUT"}, CREDENTIALS)
-    [(distance, found)] = nearest(pattern, [entry()], 3)
+    [(distance, found)] = nearest(pattern, [exchange()], 3)
     assert (distance, found.id) == (pattern.distance(found), "/audience")
     assert 0 < distance < 1
 
 
 def test_of_a_body_that_has_not_come_yet_nothing_can_be_told() -> None:
-    sent = entry(body="text")
-    sent.body_complete = False
+    sent = exchange(body="text")
+    sent.is_body_complete = False
     pattern = parse_pattern({"bodyPatterns": [{"doesNotContain": "z"}]}, CREDENTIALS)
     assert not pattern.matches(sent)
     assert parse_pattern({"method": "GET"}, CREDENTIALS).matches(sent)
@@ -619,7 +621,7 @@ def test_of_a_body_that_has_not_come_yet_nothing_can_be_told() -> None:
 
 def test_operators_may_be_nested_far_enough() -> None:
     deep = {"bodyPatterns": [nested(36)]}
-    assert means(deep, entry(body="x"))
+    assert means(deep, exchange(body="x"))
     assert mask_pattern(deep, CREDENTIALS) == deep
 
 
@@ -655,7 +657,7 @@ LEAKS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("pattern", LEAKS)
 def test_no_whole_credential_shows(pattern: dict[str, Any]) -> None:
     parsed = parse_pattern(pattern, CREDENTIALS)
-    sent = entry("/x?r=1", "Authorization: Bearer other", "Cookie: session=other", "X-Other: y", body="{}")
+    sent = exchange("/x?r=1", "Authorization: Bearer other", "Cookie: session=other", "X-Other: y", body="{}")
     assert nearest(parsed, [sent], 1)[0][1] is sent
     assert "verysecret" not in f"{parsed.differences(sent)}"
     assert "verysecret" not in f"{[(part.field, part.said, part.wanted) for part in parsed.parts]}"
@@ -744,12 +746,12 @@ PATTERNS = ANY_JSON | st.fixed_dictionaries(
     },
 )
 SENT = [
-    entry(),
-    entry(
+    exchange(),
+    exchange(
         "/audience/1?q=a&q=%5B", "A: x", f"X-API-Key: {KEY}", "Cookie: session=1; a=b", body='{"a": [1, {"b": "x"}]}'
     ),
-    entry(method="POST", body='["a", {"b": "x", "c": 7}, null, 1.5, true]'),
-    entry(method="PUT", body="no JSON"),
+    exchange(method="POST", body='["a", {"b": "x", "c": 7}, null, 1.5, true]'),
+    exchange(method="PUT", body="no JSON"),
 ]
 
 
