@@ -1,9 +1,9 @@
-# The first stage builds and is thrown away: no compiler, no pip cache and no sources reach the image.
+# The first stage only builds: compiler, pip cache and sources do not reach the image.
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY mock_atoms mock_atoms
-# Byte code is compiled here, since the running container may have a read-only file system.
+# Compiles byte code now, since the container may run with a read-only file system.
 RUN python3 -m venv --without-pip /opt/mock-atoms \
     && python3 -m pip --python /opt/mock-atoms/bin/python3 install --no-cache-dir --compile ".[tls]"
 
@@ -13,7 +13,7 @@ LABEL org.opencontainers.image.title="mock-atoms" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="0.1.0"
 COPY --from=build /opt/mock-atoms /opt/mock-atoms
-# Readable by the user below, whatever the modes were where the image is built.
+# The user below must be able to read them, regardless of their modes in the checkout.
 COPY --chmod=755 fixtures /fixtures
 ENV PATH=/opt/mock-atoms/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -70,14 +70,16 @@ class Rules:
 
 @dataclass(frozen=True)
 class Passage:
-    """Consecutive text of a file; `line` is the number of its first line."""
+    """Consecutive text of a file, with its first line and, for a string with line breaks in one line, the last."""
 
     line: int
     text: str
+    last: int | None = None
 
     def line_at(self, offset: int) -> int:
         """Return the line of the character at `offset`."""
-        return self.line + self.text.count("\n", 0, offset)
+        line = self.line + self.text.count("\n", 0, offset)
+        return line if self.last is None else min(line, self.last)
 
 
 def phrase_pattern(expression: str) -> re.Pattern[str]:
@@ -119,14 +121,12 @@ def comments(source: str) -> Iterator[Passage]:
 
 
 def strings(tree: ast.AST, *, only_docstrings: bool) -> Iterator[Passage]:
-    """Yield the docstrings of Python code, strings below an assignment included, and all other strings on request."""
-    docstrings = {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    }
+    """Yield the docstrings of Python code, those of attributes included, and other strings on request."""
+    docstrings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
-        is_string = isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if is_string and not (only_docstrings and id(node) not in docstrings):
-            yield Passage(node.lineno, node.value)
+        is_wanted = node in docstrings or not only_docstrings
+        if is_wanted and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield Passage(node.lineno, node.value, node.end_lineno)
 
 
 def definitions(tree: ast.AST) -> Iterator[Passage]:

@@ -1,9 +1,9 @@
-"""Compare our OpenAPI document, on standard input, with the vendor's two: prose aside, they must say the same.
+"""Compare our OpenAPI document, on standard input, with the two of the vendor; only prose may differ.
 
 usage: mock-atoms openapi | python .ci/compare_contract.py get-all-audiences.openapi.yaml audience.openapi.yaml
 
-The first is the page of `GET /audience`, with names of schemas, tags and ids of operations; it wins for that operation.
-The second has all operations, with their schemas written out.
+The first is the page of `GET /audience`; it has names of schemas, tags and operation ids, and
+decides about that operation. The second has all operations, with their schemas inlined.
 """
 
 import json
@@ -17,35 +17,35 @@ PROSE = {"description", "title", "summary", "example"}
 NAMES = {"operationId", "tags", "x-fern-sdk-group-name", "x-fern-sdk-method-name"}
 
 
-def facts(node: Any, path: str = "") -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    """Return every leaf of `node` by its path, without prose. Properties that are named like prose stay."""
+def leaves(node: Any, path: str = "") -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """Return the leaves of `node` by path, without prose. Properties that are named like prose stay."""
     if isinstance(node, dict):
-        kept = node if path.endswith("/properties") else {k: v for k, v in node.items() if k not in PROSE}
-        return {k: v for key, value in kept.items() for k, v in facts(value, f"{path}/{key}").items()} or {path: {}}
+        members = node if path.endswith("/properties") else {k: v for k, v in node.items() if k not in PROSE}
+        return {k: v for key, value in members.items() for k, v in leaves(value, f"{path}/{key}").items()} or {path: {}}
     if isinstance(node, list):
-        return {k: v for i, value in enumerate(node) for k, v in facts(value, f"{path}/{i}").items()} or {path: []}
+        return {k: v for i, value in enumerate(node) for k, v in leaves(value, f"{path}/{i}").items()} or {path: []}
     return {path: node}
 
 
-def written_out(node: Any, document: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Return `node` with what it refers to in `document` in the place of each reference."""
+def inline_references(node: Any, document: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return `node` with each reference replaced by its target in `document`."""
     if isinstance(node, list):
-        return [written_out(item, document) for item in node]
+        return [inline_references(item, document) for item in node]
     if not isinstance(node, dict):
         return node
     if "$ref" in node:
         target = document
         for part in node["$ref"].removeprefix("#/").split("/"):
             target = target[part]
-        return written_out(target, document)
-    return {key: written_out(value, document) for key, value in node.items()}
+        return inline_references(target, document)
+    return {key: inline_references(value, document) for key, value in node.items()}
 
 
-def named(vendor: Any, ours: Any) -> tuple[Any, Any]:  # noqa: ANN401 - any JSON
-    """Return what the page of one operation says, and the same part of ours."""
+def page_parts(vendor: Any, ours: Any) -> tuple[Any, Any]:  # noqa: ANN401 - any JSON
+    """Return the vendor's page of one operation, and the same parts of our document."""
     for methods in vendor["paths"].values():
         for operation in methods.values():
-            operation["security"] = [{"BearerAuth": []}]  # the vendor's public document has it on each operation
+            operation["security"] = [{"BearerAuth": []}]  # as the vendor's public document has it
     parts = {
         "info": ours["info"],
         "paths": {path: {m: ours["paths"][path][m] for m in methods} for path, methods in vendor["paths"].items()},
@@ -57,36 +57,36 @@ def named(vendor: Any, ours: Any) -> tuple[Any, Any]:  # noqa: ANN401 - any JSON
     return {key: vendor[key] for key in parts}, parts
 
 
-def operations(document: Any, but: set[str]) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    """Return all operations, written out, without names."""
-    found = {}
+def operations(document: Any, excluded: set[str]) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """Return the operations with references inlined and names removed."""
+    result = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            if f"{method} {path}" not in but:
-                found[f"{method} {path}"] = {
-                    key: value for key, value in written_out(operation, document).items() if key not in NAMES
+            if f"{method} {path}" not in excluded:
+                result[f"{method} {path}"] = {
+                    key: value for key, value in inline_references(operation, document).items() if key not in NAMES
                 }
-    return found
+    return result
 
 
 def main() -> int:
-    """Print each difference; return how the process should exit."""
+    """Print each difference; return the exit code."""
     page, public = (yaml.safe_load(Path(path).read_text(encoding="utf-8")) for path in sys.argv[1:])
     ours = json.load(sys.stdin)
     differences = 0
     if not {server["url"] for server in page["servers"]} <= {server["url"] for server in ours["servers"]}:
-        print("servers: the real one is missing")
+        print("servers: the vendor's server is missing")
         differences += 1
-    of_page = {f"{method} {path}" for path, methods in page["paths"].items() for method in methods}
-    for name, (vendor, own) in {
-        "the page": named(page, ours),
-        "the public document": (operations(public, of_page), operations(ours, of_page)),
+    page_operations = {f"{method} {path}" for path, methods in page["paths"].items() for method in methods}
+    for name, (vendor_part, our_part) in {
+        "the page": page_parts(page, ours),
+        "the public document": (operations(public, page_operations), operations(ours, page_operations)),
     }.items():
-        want, have = facts(vendor), facts(own)
-        different = [path for path in want | have if want.get(path) != have.get(path)]
+        expected, actual = leaves(vendor_part), leaves(our_part)
+        different = [path for path in expected | actual if expected.get(path) != actual.get(path)]
         for path in different:
-            print(f"{path}: vendor {want.get(path)!r}, ours {have.get(path)!r}")
-        print(f"{name}: {len(want)} facts, {len(different)} differ")
+            print(f"{path}: vendor {expected.get(path)!r}, ours {actual.get(path)!r}")
+        print(f"{name}: {len(expected)} values, {len(different)} differ")
         differences += len(different)
     return 1 if differences else 0
 

@@ -56,6 +56,7 @@ def test_other_files_are_checked_as_text() -> None:
         ('"""Begins anew."""\n', 1),
         ('"""One.\n\nBegins\nanew.\n"""\n', 3),
         ("x = 1\n# It begins\n# anew.\n", 2),
+        ('x = "One.\\nTwo.\\nBegins anew."\ny = 2\n', 1),
         ("x = 1  # begins anew\ny = 2  # later\n", 1),
         ("# One.\n\n# It begins anew.\n", 3),
         ('x = f"{x} begins anew"\n', 1),
