@@ -191,7 +191,7 @@ def _set_up_log(settings: Settings, err: TextIO) -> "BufferedAccessLog":
 def _fixtures(settings: Settings, token: str, out: TextIO, err: TextIO) -> int:
     from mock_atoms.contract.errors import error_body  # noqa: PLC0415 - the same
     from mock_atoms.core.tenancy import AuthenticatedCaller, identify  # noqa: PLC0415 - the same
-    from mock_atoms.data.models import shown  # noqa: PLC0415 - the same
+    from mock_atoms.data.models import api_fields  # noqa: PLC0415 - the same
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - other commands are quicker without
 
     mock = MockAtoms(settings)
@@ -199,7 +199,7 @@ def _fixtures(settings: Settings, token: str, out: TextIO, err: TextIO) -> int:
     caller = identify(headers, settings.session_cookie, settings.tokens)
     if isinstance(caller, AuthenticatedCaller):
         body, code = (
-            {"status": True, "data": [shown(held) for held in mock.fixtures.initial_data(caller).audiences]},
+            {"status": True, "data": [api_fields(held) for held in mock.fixtures.initial_data(caller).audiences]},
             EXIT_OK,
         )
     else:

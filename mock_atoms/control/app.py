@@ -31,7 +31,7 @@ from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, caller_for
 from mock_atoms.core.timestamps import format_timestamp
 from mock_atoms.core.version import __version__
 from mock_atoms.data.fixture_files import parse_fixture
-from mock_atoms.data.models import ValidatedCampaign, shown
+from mock_atoms.data.models import ValidatedCampaign, api_fields
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rulebook import ActiveRule, CapacityError
 from mock_atoms.journal.metrics import ServerStatus
@@ -200,7 +200,9 @@ class Control:
             state.set_data(chosen, None)
 
         await self._mock.store.update(caller.tenant, choose)
-        return JSONResponse({**_whose_json(caller.tenant), "audiences": [shown(held) for held in chosen.audiences]})
+        return JSONResponse(
+            {**_whose_json(caller.tenant), "audiences": [api_fields(held) for held in chosen.audiences]}
+        )
 
     async def set_campaigns(self, request: Request) -> Response:
         """Say which active campaigns use one audience."""

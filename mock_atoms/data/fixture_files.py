@@ -28,21 +28,21 @@ def _both_ends(value: object) -> object:
     return {"min": value, "max": value} if isinstance(value, int) else value
 
 
-class Span(StrictModel):
+class CountRange(StrictModel):
     """A number to be drawn: between `min` and `max`, both included."""
 
     min: Annotated[int, Field(ge=0, strict=True)]
     max: Annotated[int, Field(ge=0, strict=True)]
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Span":
+    def _ordered(self) -> "CountRange":
         if self.min > self.max:
             raise ValueError("min is greater than max")
         return self
 
 
 def _at_most(limit: int) -> AfterValidator:
-    def check(span: Span) -> Span:
+    def check(span: CountRange) -> CountRange:
         if span.max > limit:
             raise ValueError(f"at most {limit}")
         return span
@@ -50,11 +50,13 @@ def _at_most(limit: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-class Generate(StrictModel):
+class GeneratorConfig(StrictModel):
     """Settings of the generator for the tokens of a file; what is left out is as for any token."""
 
-    audiences: Annotated[Span, BeforeValidator(_both_ends), _at_most(MAX_AUDIENCES)] = Span(min=3, max=12)
-    members: Annotated[Span, BeforeValidator(_both_ends), _at_most(MAX_MEMBERS)] = Span(min=0, max=MAX_MEMBERS)
+    audiences: Annotated[CountRange, BeforeValidator(_both_ends), _at_most(MAX_AUDIENCES)] = CountRange(min=3, max=12)
+    members: Annotated[CountRange, BeforeValidator(_both_ends), _at_most(MAX_MEMBERS)] = CountRange(
+        min=0, max=MAX_MEMBERS
+    )
     withCampaigns: Annotated[float, Field(ge=0, le=1)] = 0.4  # noqa: N815 - the API's own spelling of keys
     locale: Locale | None = None
 
@@ -65,7 +67,7 @@ class FixtureFile(StrictModel):
     tokens: Annotated[list[Token], Field(min_length=1, repr=False)]
     organization: ObjectId | None = None
     audiences: ValidatedAudiences | None = None
-    generate: Generate | None = None
+    generate: GeneratorConfig | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> "FixtureFile":

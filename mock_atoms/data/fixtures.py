@@ -10,7 +10,7 @@ from mock_atoms.core.tenancy import AuthenticatedCaller, digest_token
 from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
 from mock_atoms.data.generator import Generator, GeneratorOptions
 from mock_atoms.data.models import AudienceRecord, InitialData
-from mock_atoms.data.personas import persona_of
+from mock_atoms.data.personas import find_persona
 
 if TYPE_CHECKING:
     from mock_atoms.data.fixture_files import FixtureFile
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAX_KEPT_AUDIENCES = 20_000
 
 
-class ImportedData(NamedTuple):
+class FixtureData(NamedTuple):
     """What it is written that a token holds.
 
     Attributes:
@@ -49,10 +49,10 @@ class Fixtures:
     ) -> None:
         self.locale = locale
         self._generator = generator
-        self._generator_options = GeneratorOptions(locale)
+        self._options = GeneratorOptions(locale)
         self._files = files or {}
         self._max_kept = max_kept
-        self._imported: dict[bytes, ImportedData] | None = None
+        self._imported: dict[bytes, FixtureData] | None = None
         self._ready: OrderedDict[bytes, InitialData] = OrderedDict()
         self._kept = 0
         self._owners = self._find_owners()
@@ -63,16 +63,16 @@ class Fixtures:
             return caller.tenant.token_digest in self._imported
         return caller.token in self._files
 
-    def written(self) -> dict[bytes, ImportedData]:
+    def export_data(self) -> dict[bytes, FixtureData]:
         """Return what is written down, by what stands for the token."""
         if self._imported is not None:
             return self._imported
         return {
-            digest_token(token): ImportedData(mask_token(token), self.from_fixture_file(file, token))
+            digest_token(token): FixtureData(mask_token(token), self.from_fixture_file(file, token))
             for token, file in self._files.items()
         }
 
-    def import_data(self, written: dict[bytes, "ImportedData"] | None) -> None:
+    def import_data(self, written: dict[bytes, "FixtureData"] | None) -> None:
         """Let `written` stand in the place of the files, until the files count again: `None`."""
         self._imported = written
         self._ready.clear()
@@ -85,8 +85,8 @@ class Fixtures:
         That is so of an id which a fixture file gives to others, and of one that this server made for another token.
         """
         token_digest = caller.tenant.token_digest
-        if self._generator.made(audience_id):
-            return audience_id[8:18] != self._generator.machine(token_digest)
+        if self._generator.is_generated_id(audience_id):
+            return audience_id[8:18] != self._generator.id_marker(token_digest)
         return token_digest not in self._owners.get(audience_id, {token_digest})
 
     def _find_owners(self) -> dict[str, set[bytes]]:
@@ -121,8 +121,8 @@ class Fixtures:
         file = self._files.get(caller.token) if self._imported is None else None
         if file is not None:
             return self.from_fixture_file(file, caller.token)
-        make = persona_of(caller.token) or Generator.audiences
-        return InitialData(make(self._generator, caller.token, self._generator_options))
+        make = find_persona(caller.token) or Generator.audiences
+        return InitialData(make(self._generator, caller.token, self._options))
 
     def from_fixture_file(self, file: "FixtureFile", token: str) -> InitialData:
         """Return what `file` says that `token` begins with."""
@@ -135,36 +135,29 @@ class Fixtures:
         organization = self._organization_of(file)
         if file.generate is not None:
             wanted = file.generate
-            generator_options = GeneratorOptions(
-                locale=wanted.locale or self._generator_options.locale,
+            options = GeneratorOptions(
+                locale=wanted.locale or self._options.locale,
                 audiences=(wanted.audiences.min, wanted.audiences.max),
                 members=(wanted.members.min, wanted.members.max),
                 with_campaigns=wanted.withCampaigns,
                 organization=organization,
             )
-            return [
-                self._of_locale(audience, generator_options)
-                for audience in self._generator.audiences(token, generator_options)
-            ]
-        generator_options = GeneratorOptions(
-            self._generator_options.locale, organization=organization, with_campaigns=0.0
-        )
+            return [self._of_locale(audience, options) for audience in self._generator.audiences(token, options)]
+        options = GeneratorOptions(self._options.locale, organization=organization, with_campaigns=0.0)
         entries = file.audiences or []
-        return [self._complete(token, i, entry, len(entries), generator_options) for i, entry in enumerate(entries)]
+        return [self._complete(token, i, entry, len(entries), options) for i, entry in enumerate(entries)]
 
-    def _of_locale(self, audience: AudienceRecord, generator_options: GeneratorOptions) -> AudienceRecord:
-        return audience if generator_options.locale == self.locale else {**audience, "locale": generator_options.locale}
+    def _of_locale(self, audience: AudienceRecord, options: GeneratorOptions) -> AudienceRecord:
+        return audience if options.locale == self.locale else {**audience, "locale": options.locale}
 
     def _complete(
-        self, token: str, index: int, entry: AudienceRecord, count: int, generator_options: GeneratorOptions
+        self, token: str, index: int, entry: AudienceRecord, count: int, options: GeneratorOptions
     ) -> AudienceRecord:
         """Fill what `entry` leaves out, consistent with what it says."""
-        generator_options = replace(generator_options, locale=entry.get("locale", generator_options.locale))
+        options = replace(options, locale=entry.get("locale", options.locale))
         if entry.get("campaigns"):
-            generator_options = replace(
-                generator_options, members=(1, generator_options.members[1])
-            )  # no active campaign calls nobody
-        made = self._generator.audience(token, index, count, generator_options)
+            options = replace(options, members=(1, options.members[1]))  # no active campaign calls nobody
+        made = self._generator.audience(token, index, count, options)
         known = entry.get("createdAt", entry.get("updatedAt"))
         if known is not None:
             made["_id"] = self._generator.audience_id(token, parse_timestamp(known), index)

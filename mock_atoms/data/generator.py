@@ -29,7 +29,7 @@ _SHARE_OF_LEAST = 0.04
 _FAKER_PROVIDERS = [f"faker.providers.{name}" for name in ("address", "person")]
 _NAMES, _TOWNS = 400, 100
 """How often names and places are drawn for those that people of a locale have."""
-ID_COUNTER = 1 << 24
+_COUNTER_RANGE = 1 << 24
 """How many ids the three bytes of an ObjectId's counter tell apart."""
 _PLACES = {
     # Where faker makes towns up out of surnames, or orders them by Python's hash seed (it_IT), regions serve.
@@ -105,13 +105,13 @@ class SequentialIds:
         self._first = first
 
     def __getitem__(self, index: int) -> str:
-        return f"{self._connection_hash}{(self._first + index) % ID_COUNTER:06x}"
+        return f"{self._connection_hash}{(self._first + index) % _COUNTER_RANGE:06x}"
 
     def index(self, object_id: str) -> int | None:
         """Return the index of `object_id`, `None` where it is not one of these."""
         if len(object_id) != len(self._connection_hash) + 6 or not object_id.startswith(self._connection_hash):
             return None
-        return (int(object_id[len(self._connection_hash) :], 16) - self._first) % ID_COUNTER
+        return (int(object_id[len(self._connection_hash) :], 16) - self._first) % _COUNTER_RANGE
 
 
 class Generator:
@@ -127,11 +127,11 @@ class Generator:
         """Build the `Faker` of `locale` now, so that the first request need not."""
         self._faker(locale)
 
-    def draw(self, token: str, purpose: str, index: int = 0) -> int:
+    def random_bits(self, token: str, purpose: str, index: int = 0) -> int:
         """Return 64 bits that depend on nothing but the seed and the arguments."""
-        return self.draws(token, purpose)(index)
+        return self.random_bits_by_index(token, purpose)(index)
 
-    def draws(self, *purpose: str) -> Callable[[int], int]:
+    def random_bits_by_index(self, *purpose: str) -> Callable[[int], int]:
         """Return a function from an index to 64 bits that depend on it, the seed and `purpose`: quicker than `draw`."""
         stem = blake2b("\0".join([*purpose, ""]).encode(), digest_size=8, key=self._key)
 
@@ -149,12 +149,12 @@ class Generator:
         text = branch.hexdigest()
         return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"  # version 4, of RFC 9562's variant
 
-    def audience_count(self, token: str, generator_options: GeneratorOptions) -> int:
+    def audience_count(self, token: str, options: GeneratorOptions) -> int:
         """Return how many audiences `token` has."""
-        least, most = generator_options.audiences
-        return least + self.draw(token, "count") % (most - least + 1)
+        least, most = options.audiences
+        return least + self.random_bits(token, "count") % (most - least + 1)
 
-    def machine(self, token_digest: bytes) -> str:
+    def id_marker(self, token_digest: bytes) -> str:
         """Return the ten digits in the middle of the ids of all audiences that one token holds.
 
         The last six follow from the first four, by the seed: so it can be told of an id whether this server gave it
@@ -163,25 +163,25 @@ class Generator:
         Args:
             token_digest: what stands for the token.
         """
-        mark = self.draw(token_digest.hex(), "machine") % (1 << 16)
-        return f"{mark:04x}{self._seal(mark):06x}"
+        mark = self.random_bits(token_digest.hex(), "machine") % (1 << 16)
+        return f"{mark:04x}{self._checksum(mark):06x}"
 
-    def made(self, audience_id: str) -> bool:
+    def is_generated_id(self, audience_id: str) -> bool:
         """Tell whether `audience_id` is one that this server gave to somebody, or would."""
-        return int(audience_id[12:18], 16) == self._seal(int(audience_id[8:12], 16))
+        return int(audience_id[12:18], 16) == self._checksum(int(audience_id[8:12], 16))
 
-    def _seal(self, mark: int) -> int:
-        return self.draw("", "seal", mark) % (1 << 24)
+    def _checksum(self, mark: int) -> int:
+        return self.random_bits("", "seal", mark) % (1 << 24)
 
     def audience_id(self, token: str, moment: datetime, index: int) -> str:
         """Return the id of audience `index` of `token`, created at `moment`."""
-        return SequentialIds(moment, self.machine(digest_token(token)), self.draw(token, "id"))[index]
+        return SequentialIds(moment, self.id_marker(digest_token(token)), self.random_bits(token, "id"))[index]
 
     def names(self, locale: str) -> Names:
         """Return the names and places of people of `locale`."""
         if locale not in self._names:
             fake = self._faker(locale)
-            fake.seed_instance(self.draw(locale, "names"))
+            fake.seed_instance(self.random_bits(locale, "names"))
             kind = _PLACES.get(locale, "city")
             place = getattr(fake, kind)
             self._names[locale] = Names(
@@ -194,33 +194,33 @@ class Generator:
 
     def organization(self, token: str) -> str:
         """Return the id of the organisation of `token`."""
-        return object_id(_FIRST_CREATED - timedelta(days=40), self.draw(token, "organization"))
+        return object_id(_FIRST_CREATED - timedelta(days=40), self.random_bits(token, "organization"))
 
     def user(self, token: str) -> str:
         """Return the id of the user whose token it is."""
-        return object_id(_FIRST_CREATED - timedelta(days=39), self.draw(token, "user"))
+        return object_id(_FIRST_CREATED - timedelta(days=39), self.random_bits(token, "user"))
 
-    def audiences(self, token: str, generator_options: GeneratorOptions) -> list[AudienceRecord]:
+    def audiences(self, token: str, options: GeneratorOptions) -> list[AudienceRecord]:
         """Return all audiences of `token`, oldest first."""
-        count = self.audience_count(token, generator_options)
-        return [self.audience(token, index, count, generator_options) for index in range(count)]
+        count = self.audience_count(token, options)
+        return [self.audience(token, index, count, options) for index in range(count)]
 
-    def audience(self, token: str, index: int, count: int, generator_options: GeneratorOptions) -> AudienceRecord:
+    def audience(self, token: str, index: int, count: int, options: GeneratorOptions) -> AudienceRecord:
         """Return audience `index` of the `count` that `token` has, with every documented key."""
-        fake = self._faker(generator_options.locale)
-        fake.seed_instance(self.draw(token, "audience", index))
+        fake = self._faker(options.locale)
+        fake.seed_instance(self.random_bits(token, "audience", index))
         rng: Random = fake.random
         step = _CREATED_WITHIN / count
         created = _whole_ms(_FIRST_CREATED + index * step + rng.random() * step)
         updated = _whole_ms(created + rng.random() * _UPDATED_WITHIN)
-        place = str(getattr(fake, _PLACES.get(generator_options.locale, "city"))())
-        words = VOCABULARIES.get(generator_options.locale.partition("_")[0], VOCABULARIES["en"])
+        place = str(getattr(fake, _PLACES.get(options.locale, "city"))())
+        words = VOCABULARIES.get(options.locale.partition("_")[0], VOCABULARIES["en"])
         segment, pattern = self._combination(token, index, len(words.segments), len(words.names))
         name, description = words.segments[segment]
         slots = {"place": place, "quarter": _quarter(words.quarter, created), "segment": name}
-        members = _skewed(rng, *generator_options.members)
+        members = _skewed(rng, *options.members)
         campaigns: list[Campaign] = []
-        if members and rng.random() < generator_options.with_campaigns:
+        if members and rng.random() < options.with_campaigns:
             for campaign in rng.sample(words.campaigns, rng.choice((1, 1, 1, 2, 3))):
                 start = _whole_ms(created + rng.random() * (updated - created))
                 campaigns.append(
@@ -236,7 +236,7 @@ class Generator:
             "name": words.names[pattern].format_map(slots),
             "description": description.format_map(slots),
             "phoneNumberColumnName": rng.choice(words.phone_columns),
-            "organization": generator_options.organization or self.organization(token),
+            "organization": options.organization or self.organization(token),
             "createdBy": self.user(token),
             "createdAt": format_timestamp(created),
             "updatedAt": format_timestamp(updated),
@@ -251,10 +251,10 @@ class Generator:
         No pair comes twice before all have come, and no segment twice before all segments have.
         """
         pairs = segments * names
-        stride = 1 + self.draw(token, "stride") % (pairs - 1)
+        stride = 1 + self.random_bits(token, "stride") % (pairs - 1)
         while math.gcd(stride, pairs) != 1:
             stride += 1
-        pattern, segment = divmod((self.draw(token, "start") + index * stride) % pairs, segments)
+        pattern, segment = divmod((self.random_bits(token, "start") + index * stride) % pairs, segments)
         return segment, pattern
 
     def _faker(self, locale: str) -> "Faker":

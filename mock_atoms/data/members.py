@@ -8,7 +8,7 @@ from typing import Any
 
 from mock_atoms.contract.schemas import Audience, Member
 from mock_atoms.data.generator import Generator, SequentialIds
-from mock_atoms.data.phone_numbers import PhonePlan, country_of
+from mock_atoms.data.phone_numbers import PhoneNumbers, phone_country
 
 PHONE_COLUMN = "phoneNumber"
 """The phone column of an audience that does not say which it is, as in D's examples."""
@@ -41,9 +41,9 @@ class GeneratedMembers:
         self._column = audience.get("phoneNumberColumnName", PHONE_COLUMN)
         self._order = _LAST_NAME_FIRST.get(locale.partition("_")[0], "{first} {last}")
         self.count = audience.get("memberCount", 0)
-        bits = generator.draw(self._id, "people")
-        self._draw = generator.draws(self._id, "member")
-        self._phones = PhonePlan(country_of(locale), bits)
+        bits = generator.random_bits(self._id, "people")
+        self._draw = generator.random_bits_by_index(self._id, "member")
+        self._phones = PhoneNumbers(phone_country(locale), bits)
         self._layout = _LAYOUTS[bits % len(_LAYOUTS)]
         self._ids = SequentialIds(datetime.fromtimestamp(int(self._id[:8], 16), UTC), f"{bits >> 24:010x}", bits)
 

@@ -83,7 +83,7 @@ ValidatedCampaign = Annotated[Campaign, AfterValidator(_checked_campaign)]
 """A `Campaign` whose values can be used."""
 
 
-def shown(held: AudienceRecord) -> Audience:
+def api_fields(held: AudienceRecord) -> Audience:
     """Return `held` as the list of audiences shows it."""
     if "omit" not in held and "locale" not in held:
         return held
@@ -111,7 +111,7 @@ class InitialData:
     @cached_property
     def by_id(self) -> dict[str, AudienceRecord]:
         """The same by id, but for those whose id nobody is told."""
-        return {held["_id"]: held for held in self.audiences if "_id" in shown(held)}
+        return {held["_id"]: held for held in self.audiences if "_id" in api_fields(held)}
 
 
 def member_size(member: Member) -> int:

@@ -28,36 +28,34 @@ _UNICODE_NAMES = (
 )
 
 
-def persona_of(token: str) -> Persona | None:
+def find_persona(token: str) -> Persona | None:
     """Return the persona that `token` asks for, or `None` when it is an ordinary key."""
     return _PERSONAS.get(magic_word(token) or "")
 
 
-def _test(generator: Generator, token: str, generator_options: GeneratorOptions) -> list[AudienceRecord]:
-    return generator.audiences(token, generator_options)
+def _test(generator: Generator, token: str, options: GeneratorOptions) -> list[AudienceRecord]:
+    return generator.audiences(token, options)
 
 
-def _empty(_generator: Generator, _token: str, _generator_options: GeneratorOptions) -> list[AudienceRecord]:
+def _empty(_generator: Generator, _token: str, _options: GeneratorOptions) -> list[AudienceRecord]:
     return []
 
 
-def _one(generator: Generator, token: str, generator_options: GeneratorOptions) -> list[AudienceRecord]:
-    return generator.audiences(token, replace(generator_options, audiences=(1, 1)))
+def _one(generator: Generator, token: str, options: GeneratorOptions) -> list[AudienceRecord]:
+    return generator.audiences(token, replace(options, audiences=(1, 1)))
 
 
-def _many(generator: Generator, token: str, generator_options: GeneratorOptions) -> list[AudienceRecord]:
-    return generator.audiences(token, replace(generator_options, audiences=(MANY, MANY)))
+def _many(generator: Generator, token: str, options: GeneratorOptions) -> list[AudienceRecord]:
+    return generator.audiences(token, replace(options, audiences=(MANY, MANY)))
 
 
-def _sparse(generator: Generator, token: str, generator_options: GeneratorOptions) -> list[AudienceRecord]:
+def _sparse(generator: Generator, token: str, options: GeneratorOptions) -> list[AudienceRecord]:
     """Leave out each documented key once, then all of them: no property is required (S)."""
     audience_keys, campaign_keys = list(Audience.__annotations__), list(Campaign.__annotations__)
     count = len(audience_keys) + len(campaign_keys) + 2
     audiences = generator.audiences(
         token,
-        replace(
-            generator_options, audiences=(count, count), members=(1, generator_options.members[1]), with_campaigns=1.0
-        ),
+        replace(options, audiences=(count, count), members=(1, options.members[1]), with_campaigns=1.0),
     )
     rest = iter(audiences)
     for key in audience_keys:
@@ -69,9 +67,9 @@ def _sparse(generator: Generator, token: str, generator_options: GeneratorOption
     return audiences
 
 
-def _unicode(generator: Generator, token: str, generator_options: GeneratorOptions) -> list[AudienceRecord]:
+def _unicode(generator: Generator, token: str, options: GeneratorOptions) -> list[AudienceRecord]:
     count = len(_UNICODE_NAMES)
-    audiences = generator.audiences(token, replace(generator_options, audiences=(count, count)))
+    audiences = generator.audiences(token, replace(options, audiences=(count, count)))
     for audience, name in zip(audiences, _UNICODE_NAMES, strict=True):
         audience["name"] = name
         audience["description"] = f"{name} ✓"

@@ -93,7 +93,7 @@ class _Table:
 _TABLES = {country: _Table(ranges) for country, ranges in _RANGES.items()}
 
 
-def country_of(locale: str) -> str:
+def phone_country(locale: str) -> str:
     """Return the country whose numbers people of a faker locale have: that of `en_GB` is `GB`, of `pl_PL` `US`."""
     territory = locale.rpartition("_")[2]
     territory = _TERRITORIES.get(territory, territory)
@@ -120,11 +120,11 @@ class _Shuffled:
         return None if place is None else (place - self._start) * self._back % self.size
 
 
-class PhonePlan:
+class PhoneNumbers:
     """An order of one's own of a country's fictional numbers, each of them once, and then of North American ones.
 
     Args:
-        country: as `country_of` gives it.
+        country: as `phone_country` gives it.
         draw: what the order derives from: at least 32 random bits.
     """
 

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, magic_word
-from mock_atoms.data.personas import persona_of
+from mock_atoms.data.personas import find_persona
 from mock_atoms.faults.expressions import ExpressionError, RequestedFault, parse_expression
 from mock_atoms.faults.rulebook import ActiveRule, RuleBook
 from mock_atoms.faults.rules import ConnectionFault, FaultResponse, RateLimit, ResponsePatch, Rule, RuleSchedule
@@ -111,7 +111,7 @@ class FaultEngine:
     def is_unknown_magic_key(self, token: str) -> bool:
         """Tell whether `token` looks like a magic key, and its word is neither a persona nor an expression."""
         word = magic_word(token)
-        return word is not None and persona_of(token) is None and self._rule_of_word(word) is None
+        return word is not None and find_persona(token) is None and self._rule_of_word(word) is None
 
     def magic_key_rule(self, token: str) -> Rule | None:
         """Return the rule that `token` itself is short for, if it is a magic key with a fault expression."""

@@ -36,7 +36,7 @@ from mock_atoms.core.timestamps import WallClock, format_timestamp, parse_timest
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator, SequentialIds
 from mock_atoms.data.members import PHONE_COLUMN, GeneratedMembers
-from mock_atoms.data.models import REMOVED_INDEX_SIZE, AudienceRecord, is_phone_number, phone_digits, shown
+from mock_atoms.data.models import REMOVED_INDEX_SIZE, AudienceRecord, api_fields, is_phone_number, phone_digits
 from mock_atoms.state.changes import AudienceChanges, TenantChanges
 from mock_atoms.state.store import Store, TenantState
 
@@ -85,7 +85,7 @@ class AudienceRepository:
     def list_audiences(self) -> list[Audience]:
         """Return all audiences, in the order in which they were created."""
         if self._state.changes is None:
-            return [shown(held) for held in self._initial_data.audiences]
+            return [api_fields(held) for held in self._initial_data.audiences]
         begun = [
             self._listed(held, self._changes.audiences.get(held.get("_id", "")))
             for held in self._initial_data.audiences
@@ -99,7 +99,7 @@ class AudienceRepository:
 
     def _listed(self, held: AudienceRecord, changes: AudienceChanges | None) -> Audience:
         if changes is None:
-            return shown(held)
+            return api_fields(held)
         campaigns = _campaigns(held, changes)
         audience: AudienceRecord = {
             **held,
@@ -109,7 +109,7 @@ class AudienceRepository:
         }
         if changes.updated_at is not None:
             audience["updatedAt"] = changes.updated_at
-        return shown(audience)
+        return api_fields(audience)
 
     def get_listed_audience(self, audience_id: str) -> Audience:
         """Return one audience as the list shows it."""
@@ -314,8 +314,8 @@ class AudienceRepository:
     @cached_property
     def _new_ids(self) -> SequentialIds:
         tenant = self._caller.tenant
-        first = self._generator.draw(tenant.key.hex(), "created") + self._changes.ids
-        return SequentialIds(self._now, self._generator.machine(tenant.token_digest), first)
+        first = self._generator.random_bits(tenant.key.hex(), "created") + self._changes.ids
+        return SequentialIds(self._now, self._generator.id_marker(tenant.token_digest), first)
 
     def _members(self, rows: Iterable[dict[str, Any]], ahead: int) -> Iterator[Member]:
         """Yield new members, with ids after `ahead` others."""

@@ -18,7 +18,7 @@ from mock_atoms.core.tenancy import (
 )
 from mock_atoms.core.timestamps import parse_timestamp
 from mock_atoms.core.version import __version__
-from mock_atoms.data.fixtures import Fixtures, ImportedData
+from mock_atoms.data.fixtures import FixtureData, Fixtures
 from mock_atoms.data.models import InitialData, ValidatedAudiences, ValidatedCampaign, is_phone_number, phone_digits
 from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.faults.expressions import parse_fault
@@ -193,7 +193,7 @@ async def export_state(settings: Settings, rules: RuleBook, fixtures: Fixtures, 
         "rules": [{**entry.as_json(), **({"atStart": True} if entry.is_from_start else {})} for entry in rules],
         "fixtures": [
             {"token": written.label, "tokenDigest": token_digest.hex(), **_beginning_json(written.initial_data)}
-            for token_digest, written in fixtures.written().items()
+            for token_digest, written in fixtures.export_data().items()
         ],
         "tenants": [export_tenant(state) for state in await store.tenants()],
     }
@@ -275,7 +275,7 @@ async def import_state(given: object, settings: Settings, rules: RuleBook, fixtu
         raise
     fixtures.import_data(
         {
-            bytes.fromhex(part.tokenDigest): ImportedData(part.token, InitialData(part.audiences, part.organization))
+            bytes.fromhex(part.tokenDigest): FixtureData(part.token, InitialData(part.audiences, part.organization))
             for part in state.fixtures
         }
     )

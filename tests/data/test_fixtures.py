@@ -8,16 +8,16 @@ from mock_atoms.contract.schemas import Audience
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixture_files import read_file, read_folder
-from mock_atoms.data.fixtures import Fixtures, ImportedData
+from mock_atoms.data.fixtures import FixtureData, Fixtures
 from mock_atoms.data.generator import Generator
-from mock_atoms.data.models import InitialData, shown
+from mock_atoms.data.models import InitialData, api_fields
 
 SHIPPED = Path(__file__).parents[2] / "fixtures"
 
 
 def holds(folder: Path, token: str) -> list[Audience]:
     initial_data = Fixtures(Generator("atoms"), "en_US", read_folder(folder)).initial_data(caller_for(token))
-    return [shown(held) for held in initial_data.audiences]
+    return [api_fields(held) for held in initial_data.audiences]
 
 
 def write(folder: Path, text: str, name: str = "team.yaml") -> Path:
@@ -292,7 +292,7 @@ def test_what_was_handed_over_stands_in_the_place_of_files(tmp_path: Path) -> No
     mine, other = caller_for("sk_a"), caller_for("sk_b")
     assert fixtures.belongs_to_another_tenant(other, "65a000000000000000000001")
     assert not fixtures.belongs_to_another_tenant(mine, "65a000000000000000000001")
-    written = ImportedData("sk_…#000000", InitialData([{"_id": "65a000000000000000000002"}]))
+    written = FixtureData("sk_…#000000", InitialData([{"_id": "65a000000000000000000002"}]))
     fixtures.import_data({other.tenant.token_digest: written})
     assert [fixtures.has_fixture(caller) for caller in (mine, other)] == [False, True]
     assert fixtures.initial_data(other) is written.initial_data
@@ -310,7 +310,7 @@ def test_an_audience_may_have_people_of_another_country(tmp_path: Path) -> None:
         Fixtures(Generator("atoms"), "en_US", read_folder(tmp_path)).initial_data(caller_for("sk_a")).audiences
     )
     assert german["locale"] == "de_DE"
-    assert "locale" not in shown(german)
+    assert "locale" not in api_fields(german)
     assert "locale" not in other
 
 

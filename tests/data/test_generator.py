@@ -44,14 +44,12 @@ def test_the_bytes_are_those_of_the_golden_file(seed: str, token: str, locale: s
 
 
 def test_the_bytes_do_not_depend_on_the_order_of_calls(generator: Generator) -> None:
-    generator_options = GeneratorOptions("en_US")
-    forwards = [render_json(generator.audiences(token, generator_options)) for token in TOKENS]
-    backwards = [render_json(generator.audiences(token, generator_options)) for token in reversed(TOKENS)]
+    options = GeneratorOptions("en_US")
+    forwards = [render_json(generator.audiences(token, options)) for token in TOKENS]
+    backwards = [render_json(generator.audiences(token, options)) for token in reversed(TOKENS)]
     assert forwards == backwards[::-1]
-    alone = generator.audience(
-        "sk_team_7", 2, generator.audience_count("sk_team_7", generator_options), generator_options
-    )
-    assert alone == generator.audiences("sk_team_7", generator_options)[2]
+    alone = generator.audience("sk_team_7", 2, generator.audience_count("sk_team_7", options), options)
+    assert alone == generator.audiences("sk_team_7", options)[2]
 
 
 DIGEST_EVERY_LOCALE = """
@@ -84,10 +82,10 @@ def test_every_locale_gives_the_same_bytes_with_every_faker_in_every_process(has
 
 
 def test_another_token_and_another_seed_give_other_bytes(generator: Generator) -> None:
-    generator_options = GeneratorOptions("en_US")
-    bodies = {render_json(generator.audiences(token, generator_options)) for token in TOKENS}
+    options = GeneratorOptions("en_US")
+    bodies = {render_json(generator.audiences(token, options)) for token in TOKENS}
     assert len(bodies) == len(TOKENS)
-    assert render_json(Generator("other").audiences("sk_team_0", generator_options)) not in bodies
+    assert render_json(Generator("other").audiences("sk_team_0", options)) not in bodies
 
 
 def test_a_token_has_3_to_12_audiences(generator: Generator) -> None:
@@ -159,10 +157,8 @@ def test_a_locale_changes_the_language(generator: Generator) -> None:
 
 
 def test_a_recipe_is_followed(generator: Generator) -> None:
-    generator_options = GeneratorOptions(
-        "en_US", audiences=(4, 4), members=(10, 20), with_campaigns=1.0, organization="a" * 24
-    )
-    made = generator.audiences("sk_acme", generator_options)
+    options = GeneratorOptions("en_US", audiences=(4, 4), members=(10, 20), with_campaigns=1.0, organization="a" * 24)
+    made = generator.audiences("sk_acme", options)
     assert len(made) == 4
     assert all(10 <= audience["memberCount"] <= 20 for audience in made)
     assert all(audience["campaigns"] for audience in made)

@@ -9,7 +9,7 @@ from mock_atoms.contract.schemas import MAX_MEMBERS, render_json
 from mock_atoms.data.generator import Generator, GeneratorOptions
 from mock_atoms.data.members import GeneratedMembers
 from mock_atoms.data.models import AudienceRecord
-from mock_atoms.data.phone_numbers import PhonePlan
+from mock_atoms.data.phone_numbers import PhoneNumbers
 
 GOLDEN = Path(__file__).parent / "golden"
 FICTION = {
@@ -133,7 +133,7 @@ def test_another_seed_gives_other_people(people: Callable[..., GeneratedMembers]
 
 
 def test_there_is_an_end_to_all_numbers() -> None:
-    plan = PhonePlan("US", 1)
+    plan = PhoneNumbers("US", 1)
     assert plan.number(16_799)
     with pytest.raises(IndexError):
         plan.number(16_800)

@@ -6,7 +6,7 @@ from mock_atoms.contract.schemas import Audience, Campaign
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
-from mock_atoms.data.models import shown
+from mock_atoms.data.models import api_fields
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def fixtures() -> Fixtures:
 
 
 def held_by(fixtures: Fixtures, token: str) -> list[Audience]:
-    return [shown(held) for held in fixtures.initial_data(caller_for(token)).audiences]
+    return [api_fields(held) for held in fixtures.initial_data(caller_for(token)).audiences]
 
 
 @pytest.mark.parametrize(("word", "count"), [("empty", 0), ("one", 1), ("many", 1000)])
