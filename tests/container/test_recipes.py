@@ -19,12 +19,12 @@ import yaml
 from mock_atoms import MockServer
 from tests.container.engine import IMAGE, ROOT, docker, wait_until_healthy
 from tests.helpers.audiences import bearer
-from tests.helpers.snippets import commands, snippets
+from tests.helpers.snippets import commands, read_snippets
 
-BLOCKS = [snippet for snippet in snippets() if snippet.document == "ci.md"]
-RECIPES = {block.word: block.text for block in BLOCKS if block.language != "console"}
+BLOCKS = [snippet for snippet in read_snippets() if snippet.page == "ci.md"]
+RECIPES = {block.label: block.text for block in BLOCKS if block.language != "console"}
 COMMANDS = {
-    block.word: [command.line for command in commands(block)] for block in BLOCKS if block.language == "console"
+    block.label: [command.line for command in commands(block)] for block in BLOCKS if block.language == "console"
 }
 DOCUMENT = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
 SEED = "my-team"

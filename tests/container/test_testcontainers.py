@@ -5,9 +5,9 @@ import pytest
 
 from mock_atoms import ControlError, MockAtomsContainer
 from tests.helpers.audiences import ACME
-from tests.helpers.snippets import Snippet, snippets
+from tests.helpers.snippets import Snippet, read_snippets
 
-SHOWN = [snippet for snippet in snippets() if (snippet.language, snippet.word) == ("python", "container")]
+SHOWN = [snippet for snippet in read_snippets() if (snippet.language, snippet.label) == ("python", "container")]
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,7 @@
-"""docs/clients.md shows the programs of tests/clients whole, as they are run there."""
+"""docs/clients.md shows each program of tests/clients in full; tests/clients runs them."""
 
-from tests.helpers.snippets import ROOT, snippets
+from tests.helpers.snippets import ROOT, read_snippets
 
-FOLDER = ROOT / "tests" / "clients"
 LANGUAGES = {
     ".py": "python",
     ".mjs": "javascript",
@@ -14,11 +13,11 @@ LANGUAGES = {
 }
 
 
-def test_each_program_stands_in_the_document_whole() -> None:
-    shown = [(s.language, s.word, s.text) for s in snippets() if s.document == "clients.md" and s.word]
+def test_clients_page_shows_each_program_in_full() -> None:
+    shown = [(s.language, s.label, s.text) for s in read_snippets() if s.page == "clients.md" and s.label]
     programs = [
         path
-        for path in FOLDER.iterdir()
+        for path in (ROOT / "tests" / "clients").iterdir()
         if path.is_file() and not path.name.startswith((".", "__", "test_")) and path.suffix != ".json"
     ]
     assert sorted(shown) == sorted(

@@ -1,4 +1,4 @@
-"""The tutorial, followed literally by somebody who has nothing yet but a clone, Python and pip."""
+"""Follows docs/tutorial.md literally, with nothing but a checkout, Python and pip."""
 
 import os
 import re
@@ -8,24 +8,34 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.snippets import ROOT, commands, snippets
+from tests.helpers.snippets import ROOT, commands, read_snippets
+
+INHERITED_PREFIXES = ("PYTEST", "COVERAGE", "MOCK_ATOMS", "PIP_CONSTRAINT", "PYTHONPATH")
 
 
-def test_the_tutorial_goes_as_shown(tmp_path: Path) -> None:
+def new_user_environment() -> dict[str, str]:
+    """Return the environment without the variables that this test run has set."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(INHERITED_PREFIXES)}
+    return environment | {"PATH": f"{sys.base_prefix}/bin{os.pathsep}{environment['PATH']}"}
+
+
+def output_pattern(output: str) -> str:
+    """Return a pattern for the output that the page shows. The page may leave lines out, between and at the end."""
+    return "[^§]*".join(re.escape(part) for part in re.split("…|\n", output.strip())) + "[^§]*"
+
+
+def test_tutorial_works_as_written(tmp_path: Path) -> None:
     (tmp_path / "mock-atoms").symlink_to(ROOT)
     folder = tmp_path / "tutorial"
     folder.mkdir()
-    # What this run of the tests was told is nothing to somebody new.
-    told = ("PYTEST", "COVERAGE", "MOCK_ATOMS", "PIP_CONSTRAINT")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(told)}
-    environment["PATH"] = f"{sys.base_prefix}/bin{os.pathsep}{environment['PATH']}"
-    shown = [snippet for snippet in snippets() if snippet.document == "tutorial.md"]
-    assert {snippet.language for snippet in shown} == {"python", "console"}
-    for snippet in shown:
+    environment = new_user_environment()
+    snippets = [snippet for snippet in read_snippets() if snippet.page == "tutorial.md"]
+    assert {snippet.language for snippet in snippets} == {"python", "console"}
+    for snippet in snippets:
         if snippet.language == "python":
-            (folder / snippet.word).write_text(snippet.text, encoding="utf-8")
+            (folder / snippet.label).write_text(snippet.text, encoding="utf-8")
             continue
-        assert snippet.word == "tutorial"
+        assert snippet.label == "tutorial"
         for command in commands(snippet):
             done = subprocess.run(
                 ["bash", "-c", command.line],
@@ -38,8 +48,6 @@ def test_the_tutorial_goes_as_shown(tmp_path: Path) -> None:
                 timeout=300,
             )
             if done.returncode and "pip install" in command.line and not os.environ.get("CI"):
-                pytest.skip(f"nothing can be installed here: {done.stdout}")
-            # What is shown may leave lines out, before it and between.
-            expected = "[^§]*".join(re.escape(part) for part in re.split("…|\n", command.output.strip()))
+                pytest.skip(f"pip cannot install here: {done.stdout}")
             assert done.returncode == (" failed" in command.output), done.stdout
-            assert re.fullmatch(f"{expected}[^§]*", done.stdout.strip()), done.stdout
+            assert re.fullmatch(output_pattern(command.output), done.stdout.strip()), done.stdout

@@ -1,0 +1,73 @@
+"""Compares docs/limits.md with the constants of the code."""
+
+import re
+
+import pytest
+
+from mock_atoms.api.csv_file import MAX_COLUMNS
+from mock_atoms.api.uploads import MAX_FIELD, MAX_FIELDS
+from mock_atoms.caching.fast_path import MAX_FAST_PATH_ENTRIES, MAX_HEAD
+from mock_atoms.caching.response_cache import MAX_RESPONSE_BYTES, MAX_SIZE
+from mock_atoms.contract.schemas import MAX_FILE_BYTES, MAX_MEMBERS
+from mock_atoms.control.app import MAX_SET_AUDIENCES
+from mock_atoms.control.calls import MAX_BODY
+from mock_atoms.control.verification import LONGEST_WAIT_MS
+from mock_atoms.core.parsing import MAX_JSON_DEPTH
+from mock_atoms.core.settings import Settings
+from mock_atoms.data.fixture_files import MAX_AUDIENCES
+from mock_atoms.data.fixtures import MAX_KEPT_AUDIENCES
+from mock_atoms.faults.rulebook import MAX_RULES
+from mock_atoms.faults.rules import MAX_DELAY_MS
+from mock_atoms.journal import journal
+from mock_atoms.journal.retries import MAX_PAUSE_MS
+from mock_atoms.serving.server import GRACE_SECONDS
+from mock_atoms.state import store
+from mock_atoms.state.audiences import MAX_CREATED, MAX_TENANT_SIZE
+from tests.helpers.snippets import ROOT
+
+PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+ROWS = dict(re.findall(r"^\| (.+?) \| (.+?) \| .+ \|$", PAGE, re.MULTILINE))
+KIB, MIB = 1024, 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("row", "limit"),
+    [
+        ("tenants", f"{store.MAX_TENANTS:,}"),
+        ("changes of all tenants", f"{store.MAX_SIZE // MIB} MB"),
+        ("changes of one tenant", f"{MAX_TENANT_SIZE // MIB} MB"),
+        ("audiences that a tenant created", f"{MAX_CREATED:,}"),
+        ("members of an audience", f"{MAX_MEMBERS:,}"),
+        ("audiences set by one call of the control API", f"{MAX_SET_AUDIENCES:,}"),
+        ("audiences that one [fixture file](fixtures.md) generates for a token", f"{MAX_AUDIENCES:,}"),
+        ("JSON body", f"{MAX_FILE_BYTES // MIB} MB"),
+        ("levels of nested JSON", f"{MAX_JSON_DEPTH}"),
+        ("CSV file", f"{MAX_FILE_BYTES // MIB} MB"),
+        ("rows of a CSV file", f"{MAX_MEMBERS:,}"),
+        ("columns of a CSV file", f"{MAX_COLUMNS}"),
+        ("fields of a form beside its file", f"{MAX_FIELDS}"),
+        ("each of these fields", f"{MAX_FIELD // KIB} KiB"),
+        ("body sent to the control API", f"{MAX_BODY // MIB} MiB"),
+        ("rules made over the control API", f"{MAX_RULES:,}"),
+        ("delay, `hang` or `drip`", f"{MAX_DELAY_MS // 3_600_000} hour"),
+        ("exchanges in the journal", f"{Settings().journal_size:,}, or `--journal-size`"),
+        ("all URLs, headers and bodies in the journal", f"{journal.MAX_BYTES // MIB} MiB"),
+        ("request body in the journal", f"{journal.MAX_BODY_BYTES // KIB} KiB"),
+        ("wait of `POST /__admin/requests/count`", f"{LONGEST_WAIT_MS // 60_000} minutes"),
+        (
+            "pause between the attempts of one call",
+            f"{MAX_PAUSE_MS // 60_000} minutes, unless `Retry-After` asks for more",
+        ),
+        ("rendered responses", f"{MAX_SIZE // MIB} MB"),
+        ("one rendered response", f"{MAX_RESPONSE_BYTES // MIB} MB"),
+        ("fast path entries", f"{MAX_FAST_PATH_ENTRIES:,}"),
+        ("request head on the fast path", f"{MAX_HEAD:,} bytes"),
+        ("audiences kept after generation", f"{MAX_KEPT_AUDIENCES:,}"),
+    ],
+)
+def test_limit_is_that_of_the_code(row: str, limit: str) -> None:
+    assert ROWS[row] == limit
+
+
+def test_shutdown_limit_is_that_of_the_code() -> None:
+    assert f"requests in flight have {GRACE_SECONDS} seconds to finish" in PAGE
