@@ -21,8 +21,8 @@ from mock_atoms.faults.rules import MAX_DELAY_MS
 from mock_atoms.journal import journal
 from mock_atoms.journal.retries import MAX_PAUSE_MS
 from mock_atoms.serving.server import GRACE_SECONDS
-from mock_atoms.state import store
-from mock_atoms.state.audiences import MAX_CREATED, MAX_TENANT_SIZE
+from mock_atoms.state import memory_store
+from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES, MAX_TENANT_BYTES
 from tests.helpers.snippets import ROOT
 
 PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
@@ -33,10 +33,10 @@ KIB, MIB = 1024, 1024 * 1024
 @pytest.mark.parametrize(
     ("row", "limit"),
     [
-        ("tenants", f"{store.MAX_TENANTS:,}"),
-        ("changes of all tenants", f"{store.MAX_SIZE // MIB} MB"),
-        ("changes of one tenant", f"{MAX_TENANT_SIZE // MIB} MB"),
-        ("audiences that a tenant created", f"{MAX_CREATED:,}"),
+        ("tenants", f"{memory_store.MAX_TENANTS:,}"),
+        ("changes of all tenants", f"{memory_store.MAX_SIZE // MIB} MB"),
+        ("changes of one tenant", f"{MAX_TENANT_BYTES // MIB} MB"),
+        ("audiences that a tenant created", f"{MAX_CREATED_AUDIENCES:,}"),
         ("members of an audience", f"{MAX_MEMBERS:,}"),
         ("audiences set by one call of the control API", f"{MAX_SET_AUDIENCES:,}"),
         ("audiences that one [fixture file](fixtures.md) generates for a token", f"{MAX_AUDIENCES:,}"),
