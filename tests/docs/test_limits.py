@@ -18,7 +18,7 @@ from mock_atoms.data.fixture_files import MAX_AUDIENCES
 from mock_atoms.data.fixtures import MAX_KEPT_AUDIENCES
 from mock_atoms.faults.rulebook import MAX_RULES
 from mock_atoms.faults.rules import MAX_DELAY_MS
-from mock_atoms.journal import journal
+from mock_atoms.journal import exchange, journal
 from mock_atoms.journal.retries import MAX_PAUSE_MS
 from mock_atoms.serving.server import GRACE_SECONDS
 from mock_atoms.state import memory_store
@@ -52,7 +52,7 @@ KIB, MIB = 1024, 1024 * 1024
         ("delay, `hang` or `drip`", f"{MAX_DELAY_MS // 3_600_000} hour"),
         ("exchanges in the journal", f"{Settings().journal_size:,}, or `--journal-size`"),
         ("all URLs, headers and bodies in the journal", f"{journal.MAX_BYTES // MIB} MiB"),
-        ("request body in the journal", f"{journal.MAX_BODY_BYTES // KIB} KiB"),
+        ("request body in the journal", f"{exchange.MAX_BODY_BYTES // KIB} KiB"),
         ("wait of `POST /__admin/requests/count`", f"{LONGEST_WAIT_MS // 60_000} minutes"),
         (
             "pause between the attempts of one call",
