@@ -1,4 +1,4 @@
-"""What a bearer token looks like, and how it may be shown: never whole."""
+"""Masking: hide tokens in everything that is logged, recorded, reported or exported."""
 
 import re
 from hashlib import blake2b
@@ -6,56 +6,56 @@ from urllib.parse import quote, unquote
 
 TOKEN_PATTERN = r"[\x21-\x2b\x2d-\x7e]+"  # noqa: S105 - a pattern
 """A bearer token: visible ASCII without the comma, which separates header values."""
-_LOOKS_LIKE_A_KEY = re.compile(
-    # Where a word begins, behind what is percent-encoded or escaped too: not in task_1.
-    r"(?:(?<![A-Za-z0-9_])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))"
-    r"(sk_[^\s'\",/\\?&#;<>{}()\[\]…]++)(…#[0-9a-f]{6})?"
-)
 MAGIC_PREFIX = "sk_mock_"
-"""What a magic key begins with. Such a key is this mock's alone, so that more of it may be shown."""
-_SHOWN_CHARACTERS = 10
-_SHOWN_OF_MAGIC_KEY = 64
-_HIDDEN_OF_MAGIC_KEY = 6
+"""Prefix of magic keys, which exist only in this mock and are no secrets."""
+MAX_MAGIC_KEY_LENGTH = 200
+"""Longer magic keys are masked, so that a client cannot fill the log with one."""
 MIN_SECRET_LENGTH = 6
-"""A shorter token is no secret, and would be found in words that have nothing to do with it."""
+"""Shorter tokens are not searched for in texts: they would be found in ordinary words."""
+_MAX_VISIBLE_CHARACTERS = 10
+
+# A key starts where a word starts, also behind a percent-encoded or escaped character: not in `task_1`.
+_KEY_START = r"(?:(?<![A-Za-z0-9_])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))sk_"
+_KEY = re.compile(rf"({_KEY_START}[^\s'\",/\\?&#;<>{{}}()\[\]…]++)(…#[0-9a-f]{{6}})?")
+_MAGIC_KEY = re.compile(rf"{MAGIC_PREFIX}(?:(?!{_KEY_START}(?!mock_))[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e])*")
+
+
+def is_magic_key(token: str) -> bool:
+    """Return whether `token` is a magic key such as `sk_mock_500x2.me`, with no other key in it."""
+    return len(token) <= MAX_MAGIC_KEY_LENGTH and _MAGIC_KEY.fullmatch(token) is not None
 
 
 def mask_token(token: str) -> str:
-    """Return a form of `token` that is safe to show and still tells tokens apart: `sk_live_ab…#1f3a9c`.
-
-    Of a magic key all but the end is shown, so that a test is known by it: `sk_mock_test.my_te…#1f3a9c`.
-    """
+    """Return `token` masked, with a digest that tells tokens apart: `sk_live_ab…#1f3a9c`. Magic keys stay whole."""
+    if is_magic_key(token):
+        return token
     digest = blake2b(token.encode("utf-8", "surrogatepass"), digest_size=3, person=b"mask").hexdigest()
-    shown = min(_SHOWN_CHARACTERS, len(token) // 2)
-    if token.startswith(MAGIC_PREFIX):
-        shown = max(shown, min(_SHOWN_OF_MAGIC_KEY, len(token) - _HIDDEN_OF_MAGIC_KEY))
-    return f"{token[:shown]}…#{digest}"
-
-
-def _masked(match: re.Match[str]) -> str:
-    longest = _SHOWN_OF_MAGIC_KEY if match[1].startswith(MAGIC_PREFIX) else _SHOWN_CHARACTERS
-    is_masked_already = match[2] is not None and len(match[1]) <= longest
-    return match[0] if is_masked_already else mask_token(match[1])
+    return f"{token[: min(_MAX_VISIBLE_CHARACTERS, len(token) // 2)]}…#{digest}"
 
 
 def mask_text(text: str, token: str | None = None) -> str:
     """Return `text` with `token`, valid or not, and everything that looks like a key (G: `sk_…`) masked."""
-    text = _without(text, token)
-    return _LOOKS_LIKE_A_KEY.sub(_masked, text) if "sk_" in text else text
+    text = _mask_one(text, token)
+    return _KEY.sub(_mask_match, text) if "sk_" in text else text
 
 
 def mask_url(url: str, token: str | None) -> str:
-    """Return `url` with `token` and all that looks like a key masked, even where they are percent-encoded.
+    """Return `url` with `token` and everything that looks like a key masked, percent-encoded or not.
 
-    Path and query parameters are looked at one by one, so that each of them can be told from what is left.
+    The path and each query parameter are masked separately, so that the others stay readable.
     """
-    path, mark, query = _without(url, token).partition("?")
-    pieces = [_mask_url_part(piece, token) for piece in query.split("&")]
-    return _mask_url_part(path, token) + mark + "&".join(pieces)
+    path, question_mark, query = _mask_one(url, token).partition("?")
+    parameters = [_mask_url_part(parameter, token) for parameter in query.split("&")]
+    return _mask_url_part(path, token) + question_mark + "&".join(parameters)
 
 
-def _without(text: str, token: str | None) -> str:
-    if token is None or len(token) < MIN_SECRET_LENGTH:
+def _mask_match(match: re.Match[str]) -> str:
+    is_masked_already = match[2] is not None and len(match[1]) <= _MAX_VISIBLE_CHARACTERS
+    return match[0] if is_masked_already or is_magic_key(match[1]) else mask_token(match[1])
+
+
+def _mask_one(text: str, token: str | None) -> str:
+    if token is None or len(token) < MIN_SECRET_LENGTH or is_magic_key(token):
         return text
     if token in text:
         text = text.replace(token, mask_token(token))
@@ -64,11 +64,11 @@ def _without(text: str, token: str | None) -> str:
     return text
 
 
-def _mask_url_part(piece: str, token: str | None) -> str:
-    shown = mask_text(piece, token)
-    if "%" in shown:
-        decoded = unquote(shown)
-        concealed = mask_text(decoded, token)
-        if concealed != decoded:
-            return re.sub("[^!-~…]", lambda match: quote(match[0]), concealed)
-    return shown
+def _mask_url_part(part: str, token: str | None) -> str:
+    masked = mask_text(part, token)
+    if "%" in masked:
+        decoded = unquote(masked)
+        decoded_masked = mask_text(decoded, token)
+        if decoded_masked != decoded:
+            return re.sub("[^!-~…]", lambda match: quote(match[0]), decoded_masked)
+    return masked

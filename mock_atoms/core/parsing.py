@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from mock_atoms.core.json_pointer import format_pointer
-from mock_atoms.core.masking import TOKEN_PATTERN, mask_text
+from mock_atoms.core.masking import MAGIC_PREFIX, TOKEN_PATTERN, mask_text
 
 Model = TypeVar("Model", bound=BaseModel)
 OBJECT_ID = r"^[0-9a-f]{24}$"
 TOKEN = f"^{TOKEN_PATTERN}$"
-MASKED_TOKEN = r"^[\x21-\x2b\x2d-\x7e]*…#[0-9a-f]{6}$"  # noqa: S105 - a pattern
-"""What `tokens.mask_token` makes of a token."""
+MASKED_TOKEN = rf"^([\x21-\x2b\x2d-\x7e]*…#[0-9a-f]{{6}}|{MAGIC_PREFIX}[\x21-\x2b\x2d-\x7e]*)$"
+"""Results of `masking.mask_token`: a masked token or a magic key."""
 NOT_BLANK = r"\S"
 ORIGIN = r"^(\*|localhost|[a-z][a-z0-9+.-]*://[^/\s]+)$"
 COOKIE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"

@@ -5,12 +5,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from mock_atoms.contract.schemas import MAX_MEMBERS, CreatedAudience, Member, ObjectId
+from mock_atoms.core.masking import MAGIC_PREFIX, is_magic_key
 from mock_atoms.core.parsing import MASKED_TOKEN, NOT_BLANK, ConfigError, StrictModel, parse_model
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.tenancy import (
     UNAUTHENTICATED_TENANT,
     Tenant,
     digest_test_id,
+    digest_token,
     is_digest_of_test_id,
     mask_test_id,
     restore_tenant,
@@ -50,6 +52,15 @@ class _Counters(StrictModel):
 class _Owned(StrictModel):
     token: Annotated[str, Field(pattern=_LABEL)]
     tokenDigest: Annotated[str, Field(pattern=_DIGEST)]  # noqa: N815 - JSON's own spelling
+
+    @model_validator(mode="after")
+    def _check_whole_token(self) -> "_Owned":
+        if self.token.startswith(MAGIC_PREFIX) and "…" not in self.token:
+            if not is_magic_key(self.token):
+                raise ValueError("token is neither masked nor a magic key")
+            if self.tokenDigest != digest_token(self.token).hex():
+                raise ValueError(f"tokenDigest is not the digest of {self.token}")
+        return self
 
 
 class _Change(StrictModel):

@@ -162,14 +162,15 @@ def pytest_runtest_makereport(
 
 def what_was_sent(client: "MockClient") -> str:
     """Return for people what was sent of those whom `client` means, and what was wrong with their retries."""
-    from mock_atoms.testing.client import ControlError  # noqa: PLC0415 - as above
+    from mock_atoms.core.masking import mask_token  # noqa: PLC0415 - as above
+    from mock_atoms.testing.client import ControlError  # noqa: PLC0415 - the same
 
     try:
         requests, retries = client.requests(), client.retries()
     except ControlError as error:
         return str(error)
     if not requests:
-        return f"nothing with the token of this test, {client.token and client.token[:-6]}…"
+        return f"nothing with the token of this test, {mask_token(client.token or '')}"
     left_out = [f"… {len(requests) - _MOST_LINES} before these"] if len(requests) > _MOST_LINES else []
     lines = [*left_out, *map(str, requests[-_MOST_LINES:])]
     lines += [f"! {finding['kind']}: {finding['detail']}" for finding in retries.findings]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from mock_atoms.core.json_pointer import format_pointer
-from mock_atoms.core.masking import mask_text, mask_token
+from mock_atoms.core.masking import MAGIC_PREFIX, mask_text, mask_token
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange
@@ -192,7 +192,7 @@ def regular_expression(text: str, pointer: str) -> re.Pattern[str]:
 
 
 _MASK = re.compile("…#[0-9a-f]{6}")
-_KEY_IN_EXPRESSION = re.compile(r"sk_[\w-]{4,}")
+_KEY_IN_EXPRESSION = re.compile(rf"(?!{MAGIC_PREFIX})sk_[\w-]{{4,}}")
 _HARMLESS = re.compile(r"\^?(\w+( |\\s|\\s\+))?(\.\*|\.\+|\\S\+|\\S\*)\$?")
 
 

@@ -346,6 +346,8 @@ def changed(**part: object) -> dict[str, Any]:
         ({"rules": [{"id": "r"}]}, "/rules/0", "give delay, respond, connection or alter"),
         ({"rules": [{"id": "r", "fault": "500"}, {"id": "r", "fault": "500"}]}, "/rules/1/id", "this id stands twice"),
         ({"tenants": [OWNED | {"token": "sk_whole"}]}, "/tenants/0/token", ""),
+        ({"tenants": [OWNED | {"token": "sk_mock_a.sk_live_b"}]}, "/tenants/0", "neither masked nor a magic key"),
+        ({"tenants": [OWNED | {"token": "sk_mock_a"}]}, "/tenants/0", "tokenDigest is not the digest of sk_mock_a"),
         ({"tenants": [OWNED | {"requests": 10**20}]}, "/tenants/0/requests", ""),
         ({"tenants": [OWNED | {"testIdDigest": DIGEST}]}, "/tenants/0", "testIdDigest is not that of testId"),
         ({"tenants": [OWNED | {"testId": " "}]}, "/tenants/0/testId", "more than spaces"),

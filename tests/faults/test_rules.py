@@ -64,6 +64,10 @@ R500 = FaultResponse(status=500)
         ({"fault": "500", "match": {"token": "two words"}}, "/match/token: a token is one word of visible ASCII"),
         ({"fault": "500", "match": {"token": "sk…#123456"}}, "/match: a masked token needs its tokenDigest"),
         ({"fault": "500", "match": {"token": "sk_a", "tokenDigest": "0" * 32}}, "/match: tokenDigest is not that of"),
+        (
+            {"fault": "500", "match": {"token": "sk_mock_one", "tokenDigest": "0" * 32}},
+            "/match: tokenDigest is not that of",
+        ),
         ({"fault": "500", "match": {"testId": " "}}, "/match/testId: an id has more than spaces"),
         ('{"name": "\\ud800", "fault": "500"}', "not JSON: half of a surrogate pair"),
         ({"delay": {}}, "/delay: give ms, or minMs and maxMs, or medianMs and sigma"),
@@ -216,6 +220,13 @@ def test_an_alteration_puts_values_where_it_says(values: dict[str, object], befo
 
 def test_an_alteration_leaves_what_is_not_json() -> None:
     assert ResponsePatch(values={"/a": 1}).apply(b"<html>") == b"<html>"
+
+
+def test_a_rule_shows_a_magic_key_whole_and_can_be_sent_again() -> None:
+    rule = parse_fault({"fault": "500", "match": {"token": "sk_mock_one.me"}})
+    shown = rule.as_json()
+    assert shown["match"] == {"token": "sk_mock_one.me", "tokenDigest": digest_token("sk_mock_one.me").hex()}
+    assert parse_fault(shown) == rule
 
 
 def test_a_rule_keeps_no_whole_token_and_can_be_sent_again_as_it_is_shown() -> None:

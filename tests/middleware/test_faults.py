@@ -221,7 +221,7 @@ def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) 
         ("INFO", "GET /atoms/v1/audience 401", "tenant=- reason=missing-credentials"),
         ("WARNING", f"GET /atoms/v1/{label}/x 404", f"tenant={label} reason=unmocked-route"),
         ("WARNING", "GET /audience 404", f"tenant={label} reason=outside-base-path"),
-        ("WARNING", "GET /atoms/v1/sk_mock_revoked.very…#fbf213 404", "tenant=- reason=unmocked-route"),
+        ("WARNING", "GET /atoms/v1/sk_mock_revoked.verysecret 404", "tenant=- reason=unmocked-route"),
         (
             "WARNING",
             "GET /atoms/v1/secret%…#403d31/secret%…#403d31 404",
@@ -229,8 +229,8 @@ def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) 
         ),
         ("WARNING", f"GET /atoms/v1/{label}/x 404", "tenant=- reason=unmocked-route"),
         ("WARNING", "GET /atoms/v1/audiences/a 404", "tenant=…#4f65e5 reason=unmocked-route"),
-        ("INFO", "GET /atoms/v1/audience 500", "tenant=sk_mock_50…#cf9f34 fault=key"),
-        ("INFO", "GET /atoms/v1/audience 500", "tenant=sk_mock_50…#cf9f34 attempt=2 fault=key"),
+        ("INFO", "GET /atoms/v1/audience 500", "tenant=sk_mock_500.mine fault=key"),
+        ("INFO", "GET /atoms/v1/audience 500", "tenant=sk_mock_500.mine attempt=2 fault=key"),
     ]
 
 

@@ -118,7 +118,7 @@ def test_the_report_of_a_failure_shows_what_was_sent(run: Run) -> None:
             "??:??:??.??? GET /atoms/v1/audience?page=2 → 429 in * ms fault=rule-*",
             "??:??:??.??? GET /atoms/v1/audience?page=2 → 200 in * ms body=2 bytes",
             "*- mock-atoms: what was sent -*",
-            "nothing with the token of this test, sk_mock_test.test_it_does_nothing.??????…",
+            "nothing with the token of this test, sk_mock_test.test_it_does_nothing.????????????",
             "*- mock-atoms: what was sent -*",
             "… 10 before these",
         ]
@@ -179,5 +179,5 @@ def test_a_server_elsewhere_may_want_a_token_and_speak_tls(run: Run, monkeypatch
 def test_a_token_tells_the_test(nodeid: str, shown: str) -> None:
     token = token_of(nodeid)
     assert token.startswith(shown)
-    assert mask_token(token).startswith(shown)
+    assert mask_token(token) == token
     assert token != token_of(f"other/{nodeid}")

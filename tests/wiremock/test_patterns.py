@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given, settings
@@ -18,6 +19,7 @@ from mock_atoms.wiremock.patterns import Difference, RequestPattern, mask_patter
 CREDENTIALS = Credentials(b"k" * 32)
 KEY = "sk_verysecret_token"
 OTHER_KEY = "sk_verysecret_tokem"
+MAGIC_KEY = "sk_mock_delay1+500.me"
 TOKEN = "callers-verysecret-token"
 
 
@@ -238,6 +240,16 @@ def test_a_body_is_what_all_of_its_patterns_ask(asked: object, body: str, meant:
     assert means({"bodyPatterns": asked}, exchange(body=body, method="POST")) is meant
 
 
+def test_a_pattern_matches_magic_keys_which_are_kept_whole() -> None:
+    sent = exchange(f"/a?key={MAGIC_KEY}", f"Cookie: session={quote(MAGIC_KEY)}", body=f'{{"key": "{MAGIC_KEY}"}}')
+    assert means({"url": f"/a?key={MAGIC_KEY}"}, sent)
+    assert means({"urlPattern": r"/a\?key=sk_mock_delay.+"}, sent)
+    assert means({"cookies": {"session": {"equalTo": MAGIC_KEY}}}, sent)
+    assert means({"cookies": {"session": {"contains": "sk_mock_delay1"}}}, sent)
+    assert means({"bodyPatterns": [{"equalToJson": {"key": MAGIC_KEY}}, {"matches": ".*sk_mock_delay.*"}]}, sent)
+    assert not means({"cookies": {"session": {"equalTo": f"{MAGIC_KEY}2"}}}, sent)
+
+
 def test_a_pattern_means_what_has_all_parts() -> None:
     pattern = {"method": "POST", "urlPath": "/audience", "headers": {"A": {"equalTo": "b"}}}
     assert means(pattern, exchange("/audience", "A: b", method="POST"))
@@ -292,6 +304,13 @@ def test_a_pattern_means_what_has_all_parts() -> None:
         (f"Cookie: a={KEY}; session=verysecret", {"contains": f"a={KEY}"}, True),
         (f"Cookie: a={KEY}", {"equalTo": f"a={KEY}"}, True),
         ("Cookie: a=1", {"equalTo": "a=1"}, True),
+        (f"Authorization: Bearer {MAGIC_KEY}", {"equalTo": f"Bearer {MAGIC_KEY}"}, True),
+        (f"Authorization: Bearer {MAGIC_KEY}", {"equalTo": f"Bearer {MAGIC_KEY}2"}, False),
+        (f"Authorization: Bearer {MAGIC_KEY}", {"contains": "delay1+500"}, True),
+        (f"Authorization: Bearer {MAGIC_KEY}", {"contains": "sk_mock_one"}, False),
+        (f"Cookie: a=1; session={MAGIC_KEY}", {"contains": f"session={MAGIC_KEY}"}, True),
+        (f"Cookie: session={quote(MAGIC_KEY)}", {"equalTo": f"session={quote(MAGIC_KEY)}"}, True),
+        (f"Cookie: session={quote(MAGIC_KEY)}", {"equalTo": f"session={MAGIC_KEY}"}, True),
     ],
 )
 def test_a_header_that_is_a_credential_is_found_by_the_real_one_alone(
