@@ -1,1 +1,1 @@
-"""What the mock costs, measured: `python -m benchmarks.serving`, and `audiences` and `soak` beside it."""
+"""Measures the cost of the mock: `python -m benchmarks.serving`, `benchmarks/audiences.py` and `benchmarks/soak.py`."""

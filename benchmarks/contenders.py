@@ -1,4 +1,4 @@
-"""Servers to measure: how each is started on its core, and what the system knows of it while it runs."""
+"""Starts the servers to measure on their core, and reads their CPU time and memory."""
 
 import contextlib
 import json
@@ -24,62 +24,62 @@ READY_SECONDS = 60.0
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-class Unusable(Exception):  # noqa: N818 - no error of ours: a server is not there, or cannot run here
-    """Why a server cannot be measured."""
+class Unusable(Exception):  # noqa: N818 - no error of ours: a server is missing, or cannot run here
+    """The reason why a server cannot be measured."""
 
 
 class Contender(NamedTuple):
     """A server that can be started.
 
     Attributes:
-        name: what it is called in the tables.
-        command: what starts it on a port.
-        environment: what it needs there.
-        log: the file that gets what it says; none keeps that until it has started.
-        emptied: path that empties its journal with DELETE, where that grows without end.
+        name: name in the tables.
+        command: returns the command that starts it on a port.
+        environment: environment variables that it needs.
+        log: file for its output; `None` for a temporary file.
+        journal_path: path whose DELETE empties an unbounded journal.
     """
 
     name: str
     command: Callable[[int], list[str]]
     environment: Mapping[str, str] = _NOTHING
     log: Path | None = None
-    emptied: str = ""
+    journal_path: str = ""
 
 
 class Server(NamedTuple):
-    """A server that runs: the contender, the id of its process and its port."""
+    """A running server: the contender, the id of its process and its port."""
 
     contender: Contender
     process_id: int
     port: int
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time that its processes have taken, user and system, of all threads that there were."""
-        # The clock is as clock_getcpuclockid(3) makes it: finer than the ticks of /proc/PID/stat.
+        """Return the user and system time of all threads of its processes."""
+        # The clock of clock_getcpuclockid(3) is finer than the ticks of /proc/PID/stat.
         return sum(time.clock_gettime(~process_id << 3 | 2) for process_id in family(self.process_id))
 
     def resident_bytes(self) -> int:
-        """Return the resident memory of its processes, added up: pages that they share count for each."""
+        """Return the sum of the resident memory of its processes. Shared pages count for each process."""
         return sum(_resident_bytes(process_id) for process_id in family(self.process_id))
 
     def empty_journal(self) -> None:
-        """Empty the journal of a server that would keep all for ever."""
-        if self.contender.emptied:
-            url = f"http://{HOST}:{self.port}{self.contender.emptied}"
+        """Empty the journal of a server that does not bound it."""
+        if self.contender.journal_path:
+            url = f"http://{HOST}:{self.port}{self.contender.journal_path}"
             with urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=READY_SECONDS):
                 pass
 
-    def hold(self) -> None:
-        """Stop it where it is: what it still has to do, such as to compile, is not done while another is measured."""
+    def pause(self) -> None:
+        """Stop its processes, so that work such as compiling does not disturb the measurement of another."""
         os.killpg(self.process_id, signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        """Let it run again."""
+    def resume(self) -> None:
+        """Continue its processes."""
         os.killpg(self.process_id, signal.SIGCONT)
 
 
 def family(process_id: int) -> Iterator[int]:
-    """Return a process and all that it has started."""
+    """Yield a process and all its descendants."""
     yield process_id
     for children in Path(f"/proc/{process_id}/task").glob("*/children"):
         for child in children.read_text(encoding="ascii").split():
@@ -93,18 +93,18 @@ def _resident_bytes(process_id: int) -> int:
 
 @cache
 def cores() -> tuple[int, int]:
-    """Return the core of the servers, and the one of what measures them, as they were when first asked for."""
+    """Return the core of the servers and that of the load generator, as of the first call."""
     usable = sorted(os.sched_getaffinity(0))
     return usable[0], usable[-1]
 
 
 def on_core(core: int, *command: str) -> list[str]:
-    """Return the command that keeps another one, all its threads and processes, on one core."""
+    """Return the command that keeps another one, with its threads and processes, on one core."""
     return ["taskset", "--cpu-list", str(core), *command]
 
 
 def ours(*flags: str, name: str = OURS, log: Path | None = None) -> Contender:
-    """Return the mock with everything on; its log of single exchanges is off, unless `flags` want it."""
+    """Return the mock with its defaults; its access log is off unless `flags` turn it on."""
     quiet = ("--log-level", "warning")
     return Contender(
         name,
@@ -114,7 +114,7 @@ def ours(*flags: str, name: str = OURS, log: Path | None = None) -> Contender:
 
 
 def floor(body: Path) -> Contender:
-    """Return the least that there can be, which answers `body`."""
+    """Return the lower bound: a raw ASGI application that sends `body`."""
     flags = ("--no-access-log", "--no-server-header", "--no-proxy-headers", "--lifespan", "off", "--log-level", "error")
     here = str(Path(__file__).parent)
     return Contender(
@@ -131,78 +131,78 @@ def free_port() -> int:
         return port
 
 
-def ask(port: int, key: str | None = KEY) -> bytes:
-    """Return the list that a server answers to a key.
+def fetch_list(port: int, key: str | None = KEY) -> bytes:
+    """Return the list that a server sends for a key.
 
     Raises:
-        OSError: there is no server, or it answers no list.
+        OSError: there is no server, or the response is an error.
     """
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     request = urllib.request.Request(f"http://{HOST}:{port}{LIST}", headers=headers)
-    with urllib.request.urlopen(request, timeout=READY_SECONDS) as answer:
-        content: bytes = answer.read()
+    with urllib.request.urlopen(request, timeout=READY_SECONDS) as response:
+        content: bytes = response.read()
         return content
 
 
 def check(server: Server, content: bytes) -> None:
-    """See that a server answers the list to a bearer token, and nobody else.
+    """Check that a server sends the list to a bearer token only.
 
     Raises:
-        Unusable: it does not.
+        Unusable: the response is another, or needs no bearer token.
     """
-    if json.loads(ask(server.port)) != json.loads(content):
-        raise Unusable("it answers, but not the list")
+    if json.loads(fetch_list(server.port)) != json.loads(content):
+        raise Unusable("the response is not the list")
     with contextlib.suppress(OSError):
-        ask(server.port, None)
-        raise Unusable("it answers without a bearer token")
+        fetch_list(server.port, None)
+        raise Unusable("it responds without a bearer token")
 
 
 @contextlib.contextmanager
 def started(contender: Contender) -> Iterator[Server]:
-    """Start a server on its core, yield it once it answers the list, and stop it.
+    """Start a server on its core, yield it as soon as it sends the list, and stop it.
 
     Raises:
-        Unusable: it did not start.
+        Unusable: the server did not start.
     """
     port = free_port()
     with contextlib.ExitStack() as stack:
-        keeps = contender.log.open("w+b") if contender.log else tempfile.TemporaryFile()  # noqa: SIM115 - the next line
-        says = stack.enter_context(keeps)
+        file = contender.log.open("w+b") if contender.log else tempfile.TemporaryFile()  # noqa: SIM115 - the next line
+        output = stack.enter_context(file)
         process = subprocess.Popen(
             on_core(cores()[0], *contender.command(port)),
             env={**os.environ, **contender.environment},
-            stdout=says,
-            stderr=says,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
         )
         try:
-            until_ready(process, port, says)
+            wait_until_ready(process, port, output)
             yield Server(contender, process.pid, port)
         finally:
-            for number in (signal.SIGTERM, signal.SIGCONT):  # one that is held gets the first with the second
+            for number in (signal.SIGTERM, signal.SIGCONT):  # a paused process receives the first after the second
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, number)
             process.wait()
 
 
-def until_ready(process: subprocess.Popen[bytes], port: int, says: IO[bytes]) -> None:
-    """Wait for the first answer.
+def wait_until_ready(process: subprocess.Popen[bytes], port: int, output: IO[bytes]) -> None:
+    """Wait for the first response.
 
     Raises:
-        Unusable: there is none; with the last words of the process.
+        Unusable: no response in time; the message has the last line of the output.
     """
     deadline = time.monotonic() + READY_SECONDS
     while True:
         try:
-            ask(port)
+            fetch_list(port)
         except OSError as error:
             ended = process.poll()
             if ended is None and time.monotonic() < deadline:
                 time.sleep(0.002)
                 continue
-            says.seek(0)
-            *_, last = ["nothing", *filter(None, says.read().decode(errors="replace").splitlines())]
-            how = f"no list within {READY_SECONDS:g} s ({error})" if ended is None else f"ended with code {ended}"
-            raise Unusable(f"{how}; it said last: {last.strip()}") from None
+            output.seek(0)
+            *_, last = ["nothing", *filter(None, output.read().decode(errors="replace").splitlines())]
+            reason = f"no list within {READY_SECONDS:g} s ({error})" if ended is None else f"ended with code {ended}"
+            raise Unusable(f"{reason}; its last output: {last.strip()}") from None
         else:
             return

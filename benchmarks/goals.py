@@ -1,4 +1,4 @@
-"""What was found, and how it compares with what was aimed at."""
+"""The findings, and how they compare with the goals."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -20,14 +20,14 @@ class Findings:
     Attributes:
         lists: the list, by connections and server.
         starts: from the start of the process to the first list, by server.
-        first: the list of tokens never seen, and once more.
-        resident: bytes resident after many lists, by server.
-        tenants: the list, by how many tenants ask for it in turn.
-        rules: the list, by how many rules there are for others.
-        journal: the list, by how many requests there were since the journal was empty.
-        journal_size: how many exchanges it keeps.
-        log: the list, with a log of exchanges and without.
-        pages: pages of members, by audience and place.
+        first: the first list of new tokens, and a repeated one.
+        resident: resident bytes after many lists, by server.
+        tenants: the list, by the number of tenants that request it in turn.
+        rules: the list, by the number of rules for other tenants.
+        journal: the list, by the number of requests since the journal was empty.
+        journal_size: the number of exchanges that the journal keeps.
+        log: the list, with and without an access log.
+        pages: pages of members, by audience and index.
         absent: the peers that were not measured, and why.
     """
 
@@ -45,7 +45,7 @@ class Findings:
 
 
 class Goal(NamedTuple):
-    """What a figure shall be at most, or at least, and what is aimed at beyond that."""
+    """The maximum or minimum of a figure, and a stricter aim."""
 
     limit: float
     at_least: bool = False
@@ -57,19 +57,19 @@ class Goal(NamedTuple):
         return f"{'≥' if self.at_least else '≤'} {self.limit:g}{self.unit}{aim}"
 
     def met_by(self, figure: float) -> bool:
-        """Return whether a figure is as it shall be."""
+        """Return whether a figure is within the limit."""
         return figure >= self.limit if self.at_least else figure <= self.limit
 
 
 class Row(NamedTuple):
-    """One goal, and what was measured.
+    """One goal with its measured figures.
 
     Attributes:
-        what: what is measured.
-        against: what it is compared with.
-        goal: what it shall be.
-        cpu: how CPU time compares; none where nothing was measured.
-        other: how time, rate or memory compares.
+        what: the subject of the measurement.
+        against: the subject of the comparison.
+        goal: the limit for the figure.
+        cpu: ratio of CPU times; `None` if not measured.
+        other: ratio of times, rates or memory.
         by_cpu: whether the goal is about CPU time.
     """
 
@@ -87,22 +87,22 @@ class Row(NamedTuple):
 
 
 def median(runs: Costs, figure: str) -> float:
-    """Return the median of one of the figures of some runs."""
+    """Return the median of one figure over the runs."""
     return statistics.median(float(getattr(run, figure)) for run in runs)
 
 
 Pair = tuple[float | None, float | None]
 
 
-def ratios(above: Costs | None, below: Costs | None, other: str) -> Pair:
-    """Return how two medians of CPU time compare, and two of another figure; nothing where one was not measured."""
-    if not above or not below:
+def ratios(numerator: Costs | None, denominator: Costs | None, other: str) -> Pair:
+    """Return the ratios of the median CPU times and of another figure; `None` if one was not measured."""
+    if not numerator or not denominator:
         return None, None
-    return median(above, "cpu") / median(below, "cpu"), median(above, other) / median(below, other)
+    return median(numerator, "cpu") / median(denominator, "cpu"), median(numerator, other) / median(denominator, other)
 
 
 def rows(found: Findings) -> list[Row]:
-    """Return every goal, with what was found."""
+    """Return every goal with its figures."""
     return [*_lists(found), *_once(found), *_growth(found)]
 
 
@@ -134,9 +134,9 @@ def _once(found: Findings) -> Iterator[Row]:
     against = f"the fastest peer: {fastest}" if fastest else "the fastest peer"
     yield Row(start, against, Goal(0.5), *ratios(ours, peers.get(fastest), "wall"))
     more: Pair = (None, None)
-    if (new := found.first.get("never seen")) and (again := found.first.get("once more")):
+    if (new := found.first.get("first")) and (again := found.first.get("repeated")):
         more = (1e3 * (median(new, "cpu") - median(again, "cpu")), 1e3 * (median(new, "wall") - median(again, "wall")))
-    yield Row("list of a token never seen: time beyond", "the list once more", Goal(1.5, unit=" ms"), *more)
+    yield Row("first list of a new token: extra time", "a repeated list", Goal(1.5, unit=" ms"), *more)
     both = OURS in found.resident and "Prism" in found.resident
     memory = found.resident[OURS] / found.resident["Prism"] if both else None
     yield Row("resident memory after the load of many tenants", "Prism", Goal(0.8), None, memory)
@@ -146,9 +146,9 @@ def _growth(found: Findings) -> Iterator[Row]:
     def row(what: str, against: str, compared: Pair, limit: float = 1.15) -> Row:
         return Row(what, against, Goal(limit), *compared, by_cpu=True)
 
-    for name, runs in (("tenants", found.tenants), ("rules for others", found.rules)):
-        least, most = min(runs, default=0), max(runs, default=0)
-        yield row(f"list: {most:,} {name}", f"{least:,}", ratios(runs.get(most), runs.get(least), "rate"))
+    for name, runs in (("tenants", found.tenants), ("rules for other tenants", found.rules)):
+        smallest, largest = min(runs, default=0), max(runs, default=0)
+        yield row(f"list: {largest:,} {name}", f"{smallest:,}", ratios(runs.get(largest), runs.get(smallest), "rate"))
     before = [cost for since, costs in found.journal.items() if since < found.journal_size for cost in costs]
     full = [cost for since, costs in found.journal.items() if since >= found.journal_size for cost in costs]
     yield row("list: journal full", "while it fills", ratios(full, before, "wall"))

@@ -1,4 +1,4 @@
-"""Does a request cost more where the server holds more: tenants, rules for others, exchanges, a log, members?"""
+"""Measures whether a request costs more as the server holds more tenants, rules, exchanges or members."""
 
 import contextlib
 import itertools
@@ -15,15 +15,15 @@ from benchmarks.loads import Loads, Run, rotating, run
 
 CONNECTIONS = 16
 SHIFTS = 10
-"""In how many parts the journal is filled, and then filled once more."""
+"""Number of parts in which the journal is filled, and then filled again."""
 WARMING = 4
-"""For how many seconds many tenants ask before it is measured, so that each request came before."""
-AGAIN = Request("GET", LIST)
+"""Seconds of requests by many tenants before the measurement, so that each request is repeated."""
+LIST_REQUEST = Request("GET", LIST)
 
 
 @contextlib.contextmanager
 def target_of(server: Server) -> Iterator[Target]:
-    """Yield one connection to a server, which counts what each request costs."""
+    """Yield a connection to a server that measures the cost of each request."""
     with contextlib.closing(Target(server.process_id, server.port)) as target:
         yield target
 
@@ -36,13 +36,13 @@ def one_each(contenders: Mapping[int, Contender]) -> Iterator[dict[int, Server]]
 
 
 def tenants(loads: Loads, sizes: Sequence[int], rounds: int) -> dict[int, list[Run]]:
-    """Measure the list, asked for by more and more tenants in turn, in the order in which each came first.
+    """Measure the list, requested by more and more tenants in turn, always in the same order.
 
-    Lists are not of the same length. The fewer tenants there are, the closer each is to the mean of all.
+    Lists differ in length. Fewer tenants are those with lists closest to the mean length.
     """
     with started(ours()) as server, target_of(server) as target:
         lengths = {
-            token: len(target.send(AGAIN._replace(token=token)))
+            token: len(target.send(LIST_REQUEST._replace(token=token)))
             for token in (f"sk_tenant_{number:05}" for number in range(max(sizes)))
         }
     mean = statistics.mean(lengths.values())
@@ -55,13 +55,13 @@ def tenants(loads: Loads, sizes: Sequence[int], rounds: int) -> dict[int, list[R
             scripts[size] = rotating(path)
             with target_of(server) as target:
                 for token in tokens[:size]:
-                    target.send(AGAIN._replace(token=token))
-            run(server, CONNECTIONS, WARMING, scripts[size])  # wrk's requests are others than those of the target
+                    target.send(LIST_REQUEST._replace(token=token))
+            run(server, CONNECTIONS, WARMING, scripts[size])  # wrk's requests differ from the target's
         return loads.in_turn(servers, CONNECTIONS, rounds, scripts)
 
 
 def rules(loads: Loads, sizes: Sequence[int], rounds: int) -> dict[int, list[Run]]:
-    """Measure the list where there are more and more rules for tokens of others."""
+    """Measure the list with more and more rules for other tokens."""
     with one_each({size: ours() for size in sizes}) as servers:
         for size, server in servers.items():
             with target_of(server) as target:
@@ -73,9 +73,9 @@ def rules(loads: Loads, sizes: Sequence[int], rounds: int) -> dict[int, list[Run
 
 
 def journal(size: int, rounds: int) -> dict[int, list[Cost]]:
-    """Measure the list while the journal fills, and as much longer: by how many requests there were before.
+    """Measure the list while the journal fills, and as long afterwards, by the number of requests so far.
 
-    It is emptied before each round, on the same server, whose memory has grown in a first one that does not count.
+    The journal is emptied before each round. The first round does not count: it only lets the memory grow.
     """
     part = size // SHIFTS
     costs: dict[int, list[Cost]] = {}
@@ -83,14 +83,14 @@ def journal(size: int, rounds: int) -> dict[int, list[Cost]]:
         for number in range(-1, rounds):
             target.send(Request("DELETE", "/__admin/requests"))
             for before in range(0, 2 * size, part):
-                cost = target.cost([AGAIN] * part)
+                cost = target.cost([LIST_REQUEST] * part)
                 if number >= 0:
                     costs.setdefault(before, []).append(cost)
     return costs
 
 
 def access_log(loads: Loads, rounds: int) -> dict[str, list[Run]]:
-    """Measure one connection, with the log of each exchange in a file and without."""
+    """Measure one connection with and without an access log in a file."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         contenders = {
             "no log": ours(log=Path(folder) / "warnings"),
@@ -99,30 +99,30 @@ def access_log(loads: Loads, rounds: int) -> dict[str, list[Run]]:
         servers = {name: stack.enter_context(started(contender)) for name, contender in contenders.items()}
         runs = loads.in_turn(servers, 1, rounds)
         if not (Path(folder) / "exchanges").read_bytes().count(LIST.encode()) > rounds:
-            raise RuntimeError("the log of exchanges is not in its file")
+            raise RuntimeError("the access log is missing from its file")
         return runs
 
 
 def first_lists(rounds: int) -> Costs:
-    """Measure the list of tokens never seen, beside one that was."""
+    """Measure the first list of new tokens, and a repeated list."""
     numbers = itertools.count()
     cases = [
-        Case("never seen", lambda: [AGAIN._replace(token=f"sk_new_{next(numbers)}") for _ in range(10)]),
-        Case("once more", lambda: [AGAIN] * 10),
+        Case("first", lambda: [LIST_REQUEST._replace(token=f"sk_new_{next(numbers)}") for _ in range(10)]),
+        Case("repeated", lambda: [LIST_REQUEST] * 10),
     ]
     with started(ours()) as server, target_of(server) as target:
         return audiences.measure(target, cases, audiences.Plan(rounds, 60, 0))
 
 
 def pages(rounds: int) -> Costs:
-    """Measure pages of members, at the beginning of an audience and at its end, each rendered anew."""
+    """Measure pages of members at the start and the end of an audience, without the response cache."""
     with started(ours("--no-response-cache")) as server, target_of(server) as target:
         return audiences.measure(target, audiences.page_cases(target), audiences.Plan(rounds, 60, 0))
 
 
 def resident(contender: Contender, requests: int, tokens: int) -> int:
-    """Return how many bytes are resident after so many lists, asked for by so many tokens in turn."""
+    """Return the resident bytes after `requests` lists, requested by `tokens` tokens in turn."""
     with started(contender) as server, target_of(server) as target:
         for number in range(requests):
-            target.send(AGAIN._replace(token=f"sk_tenant_{number % tokens:05}"))
+            target.send(LIST_REQUEST._replace(token=f"sk_tenant_{number % tokens:05}"))
         return server.resident_bytes()

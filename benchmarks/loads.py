@@ -1,4 +1,4 @@
-"""Load by wrk, and what it costs a server: CPU time first, for whatever else runs hardly moves that."""
+"""Runs load with wrk and measures its cost, CPU time first, since other programs hardly change that."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from benchmarks.contenders import HOST, KEY, LIST, Server, cores, on_core
 
 TOO_MUCH = 0.05
-"""Share of the time that others may take in a run that counts."""
+"""Maximum share of the time that others may take in a run that counts."""
 TRIES = 4
 ROTATING = Path(__file__).with_name("rotating.lua")
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
@@ -18,15 +18,15 @@ K = TypeVar("K")
 
 
 class Run(NamedTuple):
-    """What one run of load measured.
+    """The figures of one run of load.
 
     Attributes:
         cpu: seconds of CPU time of the server per request, user and system.
         rate: requests a second.
-        p50: seconds within which half of the requests were answered.
-        p99: seconds within which 99 of 100 were.
-        steal: share of the machine's time that the host took for others.
-        others: share of it that programs took which are no part of the measurement.
+        p50: seconds within which half of the responses arrived.
+        p99: seconds within which 99 % of the responses arrived.
+        steal: share of the machine's time that the host took for other guests.
+        others: share of the machine's time that unrelated programs took.
     """
 
     cpu: float
@@ -38,46 +38,46 @@ class Run(NamedTuple):
 
     @property
     def disturbed(self) -> float:
-        """Share of the time in which neither the server nor the load could run."""
+        """Share of the time in which neither the server nor the load generator could run."""
         return self.steal + self.others
 
 
 class Times(NamedTuple):
-    """Seconds of all cores: those that the host took for others, those that programs took, and all.
+    """Seconds of all cores: stolen by the host, used by programs, and in total.
 
-    Interrupts are counted for no program, where the system counts them at all.
+    Interrupts count for no program.
     """
 
     stolen: float
     programs: float
-    whole: float
+    total: float
 
 
 def rotating(tokens: Path) -> tuple[str, ...]:
-    """Return what makes wrk take the tokens of a file in turn."""
+    """Return the arguments that make wrk use the tokens of a file in turn."""
     return ("--script", str(ROTATING), "--", str(tokens))
 
 
 def times() -> Times:
-    """Return what the machine's time has gone to."""
+    """Return how the machine's time was used since its start."""
     line = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
     user, nice, system, *others, steal = [int(field) / os.sysconf("SC_CLK_TCK") for field in line.split()[1:9]]
     return Times(steal, user + nice + system, sum((user, nice, system, *others, steal)))
 
 
-def run_of(told: str, cpu_seconds: float, steal: float, others: float) -> Run:
-    """Return what wrk told, with what the system did.
+def parse_run(output: str, cpu_seconds: float, steal: float, others: float) -> Run:
+    """Parse the output of wrk, and add the figures of the system.
 
     Raises:
-        RuntimeError: an answer was not the list, or there was none.
+        RuntimeError: a response was not the list, or a figure is missing from the output.
     """
-    if "Non-2xx" in told or "Socket errors" in told:
-        raise RuntimeError(f"not every answer was the list:\n{told}")
+    if "Non-2xx" in output or "Socket errors" in output:
+        raise RuntimeError(f"not every response was the list:\n{output}")
     return Run(
-        cpu=cpu_seconds / int(_found(r"(\d+) requests in", told)),
-        rate=float(_found(r"Requests/sec: +([\d.]+)", told)),
-        p50=_seconds(_found(r" 50% +(\S+)", told)),
-        p99=_seconds(_found(r" 99% +(\S+)", told)),
+        cpu=cpu_seconds / int(_found(r"(\d+) requests in", output)),
+        rate=float(_found(r"Requests/sec: +([\d.]+)", output)),
+        p50=_seconds(_found(r" 50% +(\S+)", output)),
+        p99=_seconds(_found(r" 99% +(\S+)", output)),
         steal=steal,
         others=others,
     )
@@ -86,7 +86,7 @@ def run_of(told: str, cpu_seconds: float, steal: float, others: float) -> Run:
 def _found(pattern: str, text: str) -> str:
     match = re.search(pattern, text)
     if match is None:
-        raise RuntimeError(f"wrk did not tell {pattern!r}:\n{text}")
+        raise RuntimeError(f"the output of wrk lacks {pattern!r}:\n{text}")
     return match[1]
 
 
@@ -96,10 +96,10 @@ def _seconds(text: str) -> float:
 
 
 def run(server: Server, connections: int, seconds: int, script: Sequence[str] = ()) -> Run:
-    """Load a server once; `script` are wrk's options and arguments behind the address."""
+    """Load a server once; `script` has wrk's options and the arguments after the address."""
     server.empty_journal()
     before, own, server_before = times(), os.times(), server.cpu_seconds()
-    told = subprocess.run(
+    output = subprocess.run(
         [
             *on_core(cores()[1], "wrk", "--threads", "1", "--latency", "--timeout", "60s"),
             *("--connections", str(connections), "--duration", f"{seconds}s"),
@@ -110,28 +110,28 @@ def run(server: Server, connections: int, seconds: int, script: Sequence[str] = 
         check=True,
     ).stdout
     taken = server.cpu_seconds() - server_before
-    stolen, programs, whole = (since - until for since, until in zip(times(), before, strict=True))
-    measuring = sum(os.times()[:4]) - sum(own[:4])  # wrk's, for most of it
-    return run_of(told, taken, stolen / whole, max(0.0, programs - taken - measuring) / whole)
+    stolen, programs, total = (after - start for after, start in zip(times(), before, strict=True))
+    measuring = sum(os.times()[:4]) - sum(own[:4])  # mostly of wrk
+    return parse_run(output, taken, stolen / total, max(0.0, programs - taken - measuring) / total)
 
 
 class Loads:
-    """Runs of the same length, each once more where too much else was going on; the quietest of them counts.
+    """Runs of the same length. A run that others disturbed is repeated; the least disturbed one counts.
 
     Attributes:
-        seconds: how long a run is.
-        patience: how many runs may still be repeated: a machine that is never quiet must not make it endless.
+        seconds: duration of a run.
+        max_repeats: number of runs that may still be repeated, so that a busy machine ends too.
     """
 
-    def __init__(self, seconds: int, patience: int) -> None:
+    def __init__(self, seconds: int, max_repeats: int) -> None:
         self.seconds = seconds
-        self.patience = patience
+        self.max_repeats = max_repeats
 
     def quiet(self, server: Server, connections: int, script: Sequence[str] = ()) -> Run:
-        """Load a server until the machine was quiet."""
+        """Load a server, and repeat that while others disturb it."""
         runs = [run(server, connections, self.seconds, script)]
-        while runs[-1].disturbed > TOO_MUCH and len(runs) < TRIES and self.patience > 0:
-            self.patience -= 1
+        while runs[-1].disturbed > TOO_MUCH and len(runs) < TRIES and self.max_repeats > 0:
+            self.max_repeats -= 1
             runs.append(run(server, connections, self.seconds, script))
         return min(runs, key=lambda each: each.disturbed)
 
@@ -142,15 +142,15 @@ class Loads:
         rounds: int,
         scripts: Mapping[K, Sequence[str]] | None = None,
     ) -> dict[K, list[Run]]:
-        """Load all servers in turn, there and back, each in every round; who is not loaded is held."""
+        """Load all servers in turn, forward and then backward; those that are not loaded are paused."""
         runs: dict[K, list[Run]] = {name: [] for name in servers}
         for server in servers.values():
-            server.hold()
+            server.pause()
         for number in range(rounds):
             for name in list(servers)[:: 1 if number % 2 else -1]:
-                servers[name].go_on()
+                servers[name].resume()
                 runs[name].append(self.quiet(servers[name], connections, (scripts or {}).get(name, ())))
-                servers[name].hold()
+                servers[name].pause()
         for server in servers.values():
-            server.go_on()
+            server.resume()
         return runs

@@ -1,4 +1,4 @@
-"""Other mock servers, answering the same list to a bearer token: from npm, as `make bench-peers` installs them."""
+"""Other mock servers that send the same list to a bearer token. `make bench-peers` installs them from npm."""
 
 import json
 import re
@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from benchmarks.contenders import LIST, Contender, Unusable
 
 MODULES = Path(__file__).parent / "npm" / "node_modules"
-LEAST_JAVA = 11
-"""What WireMock 3 asks for."""
+MIN_JAVA = 11
+"""The version that WireMock 3 needs."""
 TYPE = "application/json; charset=utf-8"
 
 
 class Peer(NamedTuple):
-    """A mock server of others'."""
+    """Another mock server."""
 
     name: str
     package: str
@@ -26,26 +26,26 @@ class Peer(NamedTuple):
 
 
 def package(name: str) -> dict[str, Any]:
-    """Return what an installed package says of itself.
+    """Return the `package.json` of an installed package.
 
     Raises:
         Unusable: it is not installed.
     """
     try:
-        said: dict[str, Any] = json.loads((MODULES / name / "package.json").read_text(encoding="utf-8"))
+        metadata: dict[str, Any] = json.loads((MODULES / name / "package.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Unusable("not installed: make bench-peers installs it") from None
-    return said
+    return metadata
 
 
-def version(told: str) -> tuple[int, ...]:
+def version(text: str) -> tuple[int, ...]:
     """Return the first version in a text, as numbers."""
-    match = re.search(r"\d+(\.\d+)*", told)
+    match = re.search(r"\d+(\.\d+)*", text)
     return tuple(int(number) for number in match[0].split(".")) if match else ()
 
 
-def told_by(*command: str) -> str:
-    """Return the first line that a program tells.
+def first_line_of(*command: str) -> str:
+    """Return the first line that a program prints.
 
     Raises:
         Unusable: it is not installed, or does not work.
@@ -59,24 +59,24 @@ def told_by(*command: str) -> str:
 
 
 def node(name: str) -> str:
-    """Return the program of an installed package, once node is there and new enough for it.
+    """Return the program of an installed package.
 
     Raises:
-        Unusable: it is not.
+        Unusable: the package or node is not installed, or node is too old for it.
     """
-    said = package(name)
-    wanted, there = said.get("engines", {}).get("node", ""), told_by("node", "--version")
-    if version(there) < version(wanted):
-        raise Unusable(f"{name} {said['version']} wants node {wanted}, this is {there}")
-    return str(MODULES / name / next(iter(said["bin"].values())))
+    metadata = package(name)
+    required, installed = metadata.get("engines", {}).get("node", ""), first_line_of("node", "--version")
+    if version(installed) < version(required):
+        raise Unusable(f"{name} {metadata['version']} needs node {required}; found {installed}")
+    return str(MODULES / name / next(iter(metadata["bin"].values())))
 
 
 def wiremock(folder: Path, content: bytes) -> Contender:
-    """Return WireMock with a stub that wants a bearer token; its journal is on, as by default."""
+    """Return WireMock with a stub that requires a bearer token; its journal is on, as by default."""
     package("wiremock")
-    java = told_by("java", "-version")
-    if version(java) < (LEAST_JAVA,):
-        raise Unusable(f"it wants Java {LEAST_JAVA}, this is {java}")
+    java = first_line_of("java", "-version")
+    if version(java) < (MIN_JAVA,):
+        raise Unusable(f"needs Java {MIN_JAVA}; found {java}")
     jar = next((MODULES / "wiremock" / "build").glob("*.jar"))
     stub = {
         "request": {"method": "GET", "urlPath": LIST, "headers": {"Authorization": {"matches": "Bearer .+"}}},
@@ -85,23 +85,23 @@ def wiremock(folder: Path, content: bytes) -> Contender:
     (folder / "mappings").mkdir()
     (folder / "mappings" / "list.json").write_text(json.dumps(stub), encoding="utf-8")
     flags = ("--root-dir", str(folder), "--bind-address", "127.0.0.1", "--disable-banner")
-    # Bounded, it would count its journal for every request, which costs far more than to let it grow and empty it.
+    # A bounded journal is counted for every request. Emptying an unbounded one between runs costs far less.
     return Contender(
         "WireMock",
         lambda port: ["java", "-jar", str(jar), "--port", str(port), *flags],
-        emptied="/__admin/requests",
+        journal_path="/__admin/requests",
     )
 
 
 def prism(folder: Path, content: bytes) -> Contender:
-    """Return Prism with the OpenAPI document of this API, to which the list is added as the example."""
+    """Return Prism with our OpenAPI document, which has the list as its example."""
     program = node("@stoplight/prism-cli")
     command = [sys.executable, "-m", "mock_atoms", "openapi"]
     document = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     base = LIST.removesuffix("/audience")
     document["paths"] = {base + path: operations for path, operations in document["paths"].items()}
-    answer = document["paths"][LIST]["get"]["responses"]["200"]["content"]["application/json"]
-    answer["example"] = json.loads(content)
+    media_type = document["paths"][LIST]["get"]["responses"]["200"]["content"]["application/json"]
+    media_type["example"] = json.loads(content)
     path = folder / "openapi.json"
     path.write_text(json.dumps(document), encoding="utf-8")
     flags = ("--host", "127.0.0.1", "--verboseLevel", "silent")
@@ -109,7 +109,7 @@ def prism(folder: Path, content: bytes) -> Contender:
 
 
 def mockoon(folder: Path, content: bytes) -> Contender:
-    """Return Mockoon with a route that answers the list to a bearer token, as it is, no template."""
+    """Return Mockoon with a route that sends the list to a bearer token, without templating."""
     program = node("@mockoon/cli")
 
     def response(number: int, status: int, body: str, *rules: dict[str, Any]) -> dict[str, Any]:
@@ -150,7 +150,7 @@ PEERS = (
 
 
 def find(folder: Path, content: bytes) -> tuple[list[Contender], dict[str, str]]:
-    """Return the peers that can run, answering `content`, and why the others cannot; their files are in `folder`."""
+    """Return the peers that can serve `content` from files in `folder`, and the reasons of those that cannot run."""
     found: list[Contender] = []
     absent: dict[str, str] = {}
     for peer in PEERS:
@@ -162,16 +162,16 @@ def find(folder: Path, content: bytes) -> tuple[list[Contender], dict[str, str]]
 
 
 def versions() -> list[str]:
-    """Return what of the peers and what runs them is installed, each with its version."""
-    told = []
+    """Return the names and versions of the installed peers, and of Node and Java."""
+    installed = []
     for peer in PEERS:
         try:
-            told.append(f"{peer.name} {package(peer.package)['version']}")
+            installed.append(f"{peer.name} {package(peer.package)['version']}")
         except Unusable:
             continue
     for name, *command in (("Node", "node", "--version"), ("Java", "java", "-version")):
         try:
-            told.append(f"{name} {'.'.join(map(str, version(told_by(*command))))}")
+            installed.append(f"{name} {'.'.join(map(str, version(first_line_of(*command))))}")
         except Unusable:
             continue
-    return told
+    return installed

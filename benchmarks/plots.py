@@ -1,4 +1,4 @@
-"""Pictures of what was found, the same bytes for the same findings."""
+"""Draws the findings. The same findings give the same bytes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ INK, OUR_COLOUR, FLOOR_COLOUR, PEER_COLOUR = "#24292f", "#d9480f", "#adb5bd", "#
 
 
 def throughput(lists: Mapping[int, Mapping[str, Sequence[Run]]], path: Path) -> None:
-    """Draw how many lists a second each server answers, as bars."""
+    """Draw the requests a second of each server as bars."""
     busy = {connections: runs for connections, runs in lists.items() if connections > 1}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8, 0.9 + 0.42 * max(len(runs) for runs in busy.values())), layout="constrained")
@@ -45,7 +45,7 @@ def throughput(lists: Mapping[int, Mapping[str, Sequence[Run]]], path: Path) -> 
 
 
 def growth(found: Findings, path: Path) -> None:
-    """Draw what a request costs where the server holds more and more."""
+    """Draw the cost of a request as the server holds more data."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 3.2), layout="constrained")
         tenants, rules, journal = figure.subplots(1, 3, sharey=True)
@@ -65,7 +65,7 @@ def growth(found: Findings, path: Path) -> None:
 
 
 def _by_size(axes: Axes, name: str, runs: Mapping[int, Costs]) -> None:
-    """Draw sizes at even distances: each is about ten times the one before."""
+    """Draw sizes at equal distances: each is about ten times its predecessor."""
     _line(axes, range(len(runs)), runs)
     axes.set_xticks(range(len(runs)), [f"{size:,}" for size in runs])
     axes.set_xlabel(name, color=INK)

@@ -8,27 +8,32 @@ from benchmarks.goals import Findings, Row, rows
 from benchmarks.loads import TOO_MUCH, Run
 
 SHORT = 16
-"""How many connections there are in the short table."""
+"""Number of connections of the short table."""
 HOW = f"""\
-All servers run on one core, what loads them on another; those that are not measured at the moment are held. They are
-measured in turn, there and back. CPU time is that of the server's processes, user and system, per request: whatever
-else runs hardly moves it. Time and rate come second. Steal is what the host took for its other guests, others is what
-other programs took, as shares of the machine's time: a run of load with more than {TOO_MUCH:.0%} of both is repeated,
-and the tables show the most of the runs that count. All other figures of the tables are medians (least to most).
+All servers run on one core, and the load generator runs on another. While one server is measured, the others are
+stopped. They are measured in turn, forward and then backward.
 
-The list that is asked for is of {{length:,}} bytes, with a bearer token. mock-atoms runs with its journal and its
-faults on; what it is asked came before, so that it takes a shortcut (docs/speed.md), but for pages of members. WireMock
-has a stub that wants a bearer token, and its journal on, emptied before each run. Prism has the OpenAPI document of
-`mock-atoms openapi`, to which the list is added as the example. Mockoon has a route with a rule that wants a bearer
-token. None of them logs requests."""
+- **CPU time** is the user and system time of the server's processes per request. Other programs hardly change it.
+- **Steal** is the share of the machine's time that the host took for its other guests.
+- **Others** is the share that other programs took. A run is repeated if both exceed {TOO_MUCH:.0%} together. The tables
+  show the maximum over the runs that count.
+- All other figures are medians (minimum to maximum).
+
+All servers send the same list of {{length:,}} bytes to a bearer token. None of them logs requests.
+
+- **mock-atoms** runs with its journal and its faults on. Requests are repeated, so that they take the
+  [fast path](../docs/speed.md), except for pages of members.
+- **WireMock** has a stub that requires a bearer token. Its journal is on, and emptied before each run.
+- **Prism** has the document of `mock-atoms openapi`, with the list as its example.
+- **Mockoon** has a route with a rule that requires a bearer token."""
 
 
-def shown(values: Sequence[float], scale: float = 1.0, digits: int = 1) -> str:
-    """Return a median, the least and the most."""
-    median, least, most = (
+def spread(values: Sequence[float], scale: float = 1.0, digits: int = 1) -> str:
+    """Return median, minimum and maximum."""
+    median, minimum, maximum = (
         f"{value * scale:,.{digits}f}" for value in (statistics.median(values), min(values), max(values))
     )
-    return f"{median} ({least} to {most})"
+    return f"{median} ({minimum} to {maximum})"
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -41,7 +46,7 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def goal_line(row: Row) -> tuple[str, ...]:
-    """Return a goal, what was measured with the figure in bold that the goal is about, and whether it is met."""
+    """Return a row of the table of goals. The figure that the goal is about is bold."""
     figures = ["" if value is None else f"{value:.2f}{row.goal.unit}" for value in (row.cpu, row.other)]
     if row.figure is None:
         return (row.what, row.against, *figures, str(row.goal), "not measured")
@@ -51,10 +56,10 @@ def goal_line(row: Row) -> tuple[str, ...]:
 
 
 def run_line(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Return what runs of load measured."""
+    """Return the figures of runs of load."""
     cpu, rate, p50, p99, steal, others = zip(*runs, strict=True)
-    most = (f"{100 * max(share):.1f}" for share in (steal, others))
-    return (shown(cpu, 1e6), shown(rate, 1, 0), shown(p50, 1e3, 2), shown(p99, 1e3, 2), *most)
+    maxima = (f"{100 * max(share):.1f}" for share in (steal, others))
+    return (spread(cpu, 1e6), spread(rate, 1, 0), spread(p50, 1e3, 2), spread(p99, 1e3, 2), *maxima)
 
 
 def run_table(first: str, lines: Mapping[str, Sequence[Run]]) -> Iterator[str]:
@@ -64,18 +69,18 @@ def run_table(first: str, lines: Mapping[str, Sequence[Run]]) -> Iterator[str]:
 
 
 def cost_table(first: str, unit: str, scale: float, lines: Mapping[str, Sequence[Cost]]) -> Iterator[str]:
-    """Yield a table of what requests or starts cost."""
+    """Yield a table of the costs of requests or starts."""
     return table(
         (first, f"CPU, {unit}", f"time, {unit}"),
         (
-            (name, *(shown([getattr(cost, figure) for cost in costs], scale) for figure in ("cpu", "wall")))
+            (name, *(spread([getattr(cost, figure) for cost in costs], scale) for figure in ("cpu", "wall")))
             for name, costs in lines.items()
         ),
     )
 
 
 def short(found: Findings) -> Iterator[str]:
-    """Yield what the project's page shows of all this: medians, at `SHORT` connections."""
+    """Yield the short table that README shows: medians at `SHORT` connections."""
     head = (f"{SHORT} connections", "requests a second", "CPU a request, µs", "start to first list, ms")
     lines = []
     for name, runs in found.lists.get(SHORT, {}).items():
@@ -96,7 +101,9 @@ def details(found: Findings) -> Iterator[str]:
     yield from cost_table("list", "µs", 1e6, found.first)
     yield from ("## Growth", "")
     yield from run_table("tenants, 16 connections", {f"{size:,}": runs for size, runs in found.tenants.items()})
-    yield from run_table("rules for others, 16 connections", {f"{size:,}": runs for size, runs in found.rules.items()})
+    yield from run_table(
+        "rules for other tenants, 16 connections", {f"{size:,}": runs for size, runs in found.rules.items()}
+    )
     since = {f"{before:,}": costs for before, costs in found.journal.items()}
     yield from cost_table(f"requests since a journal of {found.journal_size:,} was empty", "µs", 1e6, since)
     yield from run_table("log, 1 connection", found.log)
@@ -105,21 +112,21 @@ def details(found: Findings) -> Iterator[str]:
     yield from table(("after the load of many tenants", "MiB resident, all processes added up"), memory)
 
 
-def report(found: Findings, length: int, facts: Mapping[str, str], pictures: Sequence[str] = ()) -> str:
-    """Return the whole report; `facts` are about the machine and the measurement, `length` is that of the list."""
+def report(found: Findings, length: int, description: Mapping[str, str], pictures: Sequence[str] = ()) -> str:
+    """Return the report. `description` is about the machine and the run; `length` is the size of the list in bytes."""
     head = ("what", "against", "CPU time", "time, rate or memory", "goal", "met")
     lines = [
         "# Results of the benchmarks",
         "",
-        "Written by `make bench-peers`, which repeats it; `make bench` needs no peers, and writes nothing.",
+        "Written by `make bench-peers`. `make bench` measures without peers and writes nothing.",
         "",
-        *table(("", ""), facts.items()),
+        *table(("", ""), description.items()),
         *(f"- **{name} was not measured**: {reason}" for name, reason in found.absent.items()),
         *([""] if found.absent else []),
         *short(found),
         "## Goals",
         "",
-        "A figure is how the first compares with the second. The one in bold is the one that the goal is about.",
+        "Each figure is the ratio of the first column to the second. The goal is about the figure in bold.",
         "",
         *table(head, map(goal_line, rows(found))),
         *(f"![{name.removesuffix('.svg')}]({name})" for name in pictures),

@@ -1,9 +1,9 @@
--- Each request with the next of the tokens in a file, one a line: wrk --script rotating.lua URL -- FILE
+-- Sends each request with the next token of a file that has one a line: wrk --script rotating.lua URL -- FILE
 local requests = {}
-local at = 0
+local index = 0
 
 function init(arguments)
-  -- Not by wrk.format: the order of its headers is another in each process, and with it the request.
+  -- wrk.format would order the headers differently in each process.
   local head = "GET " .. wrk.path .. " HTTP/1.1\r\nHost: " .. wrk.headers["Host"] .. "\r\nAuthorization: Bearer "
   for token in io.lines(arguments[1]) do
     requests[#requests + 1] = head .. token .. "\r\n\r\n"
@@ -11,6 +11,6 @@ function init(arguments)
 end
 
 function request()
-  at = at % #requests + 1
-  return requests[at]
+  index = index % #requests + 1
+  return requests[index]
 end

@@ -1,7 +1,7 @@
-"""What serving costs: the list, beside the least that uvicorn can do with the same bytes, and beside other mocks.
+"""Measures the cost of serving the list, compared with a raw ASGI application and with other mocks.
 
-`python -m benchmarks.serving`, or `make bench`, prints a report in Markdown; `make bench-peers` installs the other
-mocks before, and writes it to a file, with pictures. What is measured is not asserted anywhere: people read it.
+`python -m benchmarks.serving`, or `make bench`, prints a report in Markdown. `make bench-peers` installs the other
+mocks first, and writes the report to a file, with pictures. No test asserts the figures.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import growth, machine, peers, starts
-from benchmarks.contenders import OURS, Contender, Unusable, ask, check, cores, floor, ours, started
+from benchmarks.contenders import OURS, Contender, Unusable, check, cores, fetch_list, floor, ours, started
 from benchmarks.goals import Findings
 from benchmarks.loads import Loads, run, times
 from benchmarks.results import report
@@ -26,25 +26,25 @@ PICTURES = ("throughput.svg", "growth.svg")
 
 
 class Plan(NamedTuple):
-    """How much is measured.
+    """The extent of the measurement.
 
     Attributes:
-        rounds: how often everything is measured.
-        seconds: how long a run of load is.
-        warming: how long a server is loaded before, in seconds; those that compile while they run take long.
-        patience: how many runs may be repeated in all.
-        tenants: how many of them ask in turn.
-        rules: how many there are for others.
-        journal: how many exchanges it keeps where it is filled.
-        blocks: how often blocks of requests are measured.
-        requests: how many there are before memory is measured, of `tokens` tokens.
-        tokens: see there.
+        rounds: number of rounds.
+        seconds: duration of a run of load.
+        warming: seconds of load before the measurement; a server that compiles at run time needs many.
+        max_repeats: number of runs that may be repeated.
+        tenants: numbers of tenants that send requests in turn.
+        rules: numbers of rules for other tenants.
+        journal: size of the journal that is filled.
+        blocks: number of measured blocks of requests.
+        requests: number of requests before memory is measured.
+        tokens: number of tokens of these requests.
     """
 
     rounds: int
     seconds: int
     warming: int
-    patience: int
+    max_repeats: int
     tenants: tuple[int, ...]
     rules: tuple[int, ...]
     journal: int
@@ -58,12 +58,12 @@ QUICK = Plan(1, 1, 1, 0, (1, 10), (0, 10), 100, 1, 100, 10)
 
 
 def progress(what: str) -> None:
-    """Tell whoever waits what is measured now."""
+    """Print the current measurement to stderr."""
     print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
 def lists(contenders: list[Contender], plan: Plan, loads: Loads, found: Findings) -> None:
-    """Measure the list, with more and more connections."""
+    """Measure the list with more and more connections."""
     with contextlib.ExitStack() as stack:
         servers = {contender.name: stack.enter_context(started(contender)) for contender in contenders}
         for name, server in servers.items():
@@ -75,7 +75,7 @@ def lists(contenders: list[Contender], plan: Plan, loads: Loads, found: Findings
 
 
 def present(contenders: list[Contender], content: bytes, found: Findings) -> list[Contender]:
-    """Return the contenders that answer the list; of the others, tell why they do not."""
+    """Return the contenders that send the list; note the reasons of the others in `found.absent`."""
     usable = []
     for contender in contenders:
         try:
@@ -91,20 +91,20 @@ def present(contenders: list[Contender], content: bytes, found: Findings) -> lis
 
 
 def measure(plan: Plan, *, with_peers: bool) -> tuple[Findings, int]:
-    """Measure all; return what was found, and how long the list is."""
+    """Measure everything; return the findings and the size of the list in bytes."""
     found, mock = Findings(journal_size=plan.journal), ours()
-    loads, short = Loads(plan.seconds, plan.patience), Loads(max(1, plan.seconds - 1), plan.patience)
+    loads, short = Loads(plan.seconds, plan.max_repeats), Loads(max(1, plan.seconds - 1), plan.max_repeats)
     with tempfile.TemporaryDirectory() as name, started(mock) as server:
         folder = Path(name)
-        content = ask(server.port)
+        content = fetch_list(server.port)
         (folder / "list").write_bytes(content)
         others: list[Contender] = []
         if with_peers:
             others, found.absent = peers.find(folder, content)
             others = present(others, content, found)
         else:
-            found.absent = {peer.name: "peers were not asked for" for peer in peers.PEERS}
-        server.hold()
+            found.absent = {peer.name: "peers were not requested" for peer in peers.PEERS}
+        server.pause()
         lists([floor(folder / "list"), mock, *others], plan, loads, found)
         progress("starts")
         found.starts = starts.in_turn([mock, *others], plan.rounds)
@@ -124,28 +124,31 @@ def measure(plan: Plan, *, with_peers: bool) -> tuple[Findings, int]:
 
 
 def main() -> None:
-    """Measure, and print or write what was found."""
+    """Measure, and print or write the report."""
     parser = argparse.ArgumentParser(description="Measure what serving costs.")
-    parser.add_argument("--quick", action="store_true", help="only see that it runs, without peers")
+    parser.add_argument("--quick", action="store_true", help="only check that it runs, without peers")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write RESULTS.md and pictures there")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     if shutil.which("wrk") is None:
         parser.exit(2, "wrk is not installed: apt-get install wrk\n")
-    if given.output and importlib.util.find_spec("matplotlib") is None:
+    if arguments.output and importlib.util.find_spec("matplotlib") is None:
         parser.exit(2, "matplotlib is not installed: pip install '.[bench]'\n")
     os.sched_setaffinity(0, {cores()[1]})
     begin, before = time.monotonic(), times()
-    found, length = measure(QUICK if given.quick else FULL, with_peers=not given.quick)
+    found, length = measure(QUICK if arguments.quick else FULL, with_peers=not arguments.quick)
     after, minutes = times(), (time.monotonic() - begin) / 60
-    steal = (after.stolen - before.stolen) / (after.whole - before.whole)
-    facts = {**machine.facts(), "took": f"{minutes:.1f} minutes, {steal:.1%} of which the host took for others"}
-    print(report(found, length, facts))
-    if given.output:
-        from benchmarks import plots  # noqa: PLC0415 - only pictures need what draws them
+    steal = (after.stolen - before.stolen) / (after.total - before.total)
+    description = {
+        **machine.description(),
+        "took": f"{minutes:.1f} minutes, of which the host took {steal:.1%} for other guests",
+    }
+    print(report(found, length, description))
+    if arguments.output:
+        from benchmarks import plots  # noqa: PLC0415 - only pictures need matplotlib
 
-        plots.throughput(found.lists, given.output / PICTURES[0])
-        plots.growth(found, given.output / PICTURES[1])
-        (given.output / "RESULTS.md").write_text(report(found, length, facts, PICTURES), encoding="utf-8")
+        plots.throughput(found.lists, arguments.output / PICTURES[0])
+        plots.growth(found, arguments.output / PICTURES[1])
+        (arguments.output / "RESULTS.md").write_text(report(found, length, description, PICTURES), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Every fault at once, at full load, for a minute: does the server leak tasks, descriptors or memory?
+"""Checks that the server leaks no tasks, descriptors, threads or memory while clients trigger every fault.
 
-`python benchmarks/soak.py --seconds 60` starts a server in a process of its own, lets clients do their worst to it, and
-compares its tasks, file descriptors, threads and resident memory before, during and after. Exit code 1 means a leak.
+`python benchmarks/soak.py --seconds 60` starts a server in a separate process and loads it with clients. It compares
+tasks, file descriptors, threads and resident memory before, during and after the load. Exit code 1 means a leak.
 """
 
 import argparse
@@ -23,13 +23,13 @@ FAULTS = [
     *("500", "429", "503p50", "500x2", "limit10", "delay20", "html", "badjson", "blank", "retyped", "extra"),
     *("reset", "close", "hang", "hang50", "truncate", "garbage", "drip100", "delay5+reset"),
 ]
-PATIENCE_SECONDS = 0.3
-FLAT = 1.10
-"""By what factor memory may grow from the first half of the run to its end."""
+TIMEOUT_SECONDS = 0.3
+MAX_GROWTH = 1.10
+"""Factor by which memory may grow from the first half of the run to its end."""
 
 
 def serve() -> None:
-    """Serve on a free port; tell the port, and after each line of input how the process is doing."""
+    """Serve on a free port; print the port, and the resources of the process after each line of input."""
     from mock_atoms import Settings, create_app  # noqa: PLC0415 - the client half does without
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - the same
     from mock_atoms.serving.server import Server, listen  # noqa: PLC0415 - the same
@@ -50,13 +50,13 @@ def serve() -> None:
     ready.wait()
     print(sockets[0].getsockname()[1], flush=True)
     for _ in sys.stdin:
-        print(json.dumps(condition(loops[0], len(mock.journal))), flush=True)
+        print(json.dumps(resources(loops[0], len(mock.journal))), flush=True)
     server.should_exit = True
     thread.join()
 
 
-def condition(loop: asyncio.AbstractEventLoop, entries: int) -> dict[str, int]:
-    """Return what can leak, of this process."""
+def resources(loop: asyncio.AbstractEventLoop, entries: int) -> dict[str, int]:
+    """Return the amounts of what this process can leak."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return {
         "tasks": len(asyncio.all_tasks(loop)),
@@ -67,8 +67,8 @@ def condition(loop: asyncio.AbstractEventLoop, entries: int) -> dict[str, int]:
     }
 
 
-async def client(port: int, number: int, seconds: float, met: Counter[str]) -> None:
-    """Send requests one after another, each with a fault of its own, some with a body, some given up early."""
+async def client(port: int, number: int, seconds: float, outcomes: Counter[str]) -> None:
+    """Send requests one after another, each with a random fault, some with a body."""
     chance = random.Random(number)
     deadline = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < deadline:
@@ -78,22 +78,22 @@ async def client(port: int, number: int, seconds: float, met: Counter[str]) -> N
         method = "POST" if body else "GET"
         head = f"{method} /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
         request = f"{head}X-Test-Id: {chance.randrange(20)}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-        met[await exchange(port, request.encode() + body)] += 1
+        outcomes[await exchange(port, request.encode() + body)] += 1
 
 
 async def exchange(port: int, request: bytes) -> str:
-    """Return in a word what became of a request."""
+    """Return the outcome of a request: a status code or one word."""
     writer = None
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(request)
-            answer = await reader.read(-1)
-            if answer.startswith(b"HTTP/"):
-                return answer[9:12].decode("latin-1")
-            return "garbage" if answer else "closed"
+            response = await reader.read(-1)
+            if response.startswith(b"HTTP/"):
+                return response[9:12].decode("latin-1")
+            return "garbage" if response else "closed"
     except TimeoutError:
-        return "gave up"
+        return "timeout"
     except OSError as error:
         return type(error).__name__
     finally:
@@ -104,7 +104,7 @@ async def exchange(port: int, request: bytes) -> str:
 
 
 async def control(port: int, seconds: float) -> None:
-    """Make, read and reset things beside the clients, as tests do."""
+    """Create rules, read the journal and reset tests meanwhile, as test suites do."""
     deadline = asyncio.get_running_loop().time() + seconds
     number = 0
     while asyncio.get_running_loop().time() < deadline:
@@ -116,26 +116,28 @@ async def control(port: int, seconds: float) -> None:
             ("POST", "/reset", json.dumps({"testId": str(number % 20)}).encode()),
         ):
             head = f"{method} /__admin{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-            about = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-            await exchange(port, (head + about).encode() + body)
+            headers = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            await exchange(port, (head + headers).encode() + body)
         await asyncio.sleep(0.2)
 
 
 async def load(port: int, clients: int, seconds: float) -> Counter[str]:
-    """Run `clients` clients for `seconds`, and return how often they met what."""
-    met: Counter[str] = Counter()
-    await asyncio.gather(control(port, seconds), *(client(port, number, seconds, met) for number in range(clients)))
-    return met
+    """Run `clients` clients for `seconds`, and return how often each outcome occurred."""
+    outcomes: Counter[str] = Counter()
+    await asyncio.gather(
+        control(port, seconds), *(client(port, number, seconds, outcomes) for number in range(clients))
+    )
+    return outcomes
 
 
 def main() -> int:
-    """Run the soak and print what was seen."""
+    """Run the soak and print the resources."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.serve:
+    arguments = parser.parse_args()
+    if arguments.serve:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         serve()
         return 0
@@ -145,27 +147,32 @@ def main() -> int:
         assert server.stdout is not None
         port = int(server.stdout.readline())
 
-        def ask() -> dict[str, Any]:
+        def read_resources() -> dict[str, Any]:
             print(file=server.stdin, flush=True)
-            answer: dict[str, Any] = json.loads(server.stdout.readline())  # type: ignore[union-attr] # checked above
-            return answer
+            amounts: dict[str, Any] = json.loads(server.stdout.readline())  # type: ignore[union-attr] # checked above
+            return amounts
 
-        asyncio.run(load(port, 4, 2))  # what is made once is made
+        asyncio.run(load(port, 4, 2))  # lazy initialization is done
         asyncio.run(asyncio.sleep(1))
-        before = ask()
+        before = read_resources()
         halves = []
-        met: Counter[str] = Counter()
+        outcomes: Counter[str] = Counter()
         for _ in range(4):
-            met += asyncio.run(load(port, given.clients, given.seconds / 4))
-            halves.append(ask())
+            outcomes += asyncio.run(load(port, arguments.clients, arguments.seconds / 4))
+            halves.append(read_resources())
         asyncio.run(asyncio.sleep(2))
-        after = ask()
+        after = read_resources()
         server.stdin.close()
-    print(f"{sum(met.values())} requests by {given.clients} clients in {given.seconds:g} s: {dict(met.most_common())}")
-    for name, seen in (("before", before), *zip(("1/4", "2/4", "3/4", "4/4"), halves, strict=True), ("after", after)):
-        print(f"{name:>7}: {seen}")
+    total = f"{sum(outcomes.values())} requests by {arguments.clients} clients in {arguments.seconds:g} s"
+    print(f"{total}: {dict(outcomes.most_common())}")
+    for name, amounts in (
+        ("before", before),
+        *zip(("1/4", "2/4", "3/4", "4/4"), halves, strict=True),
+        ("after", after),
+    ):
+        print(f"{name:>7}: {amounts}")
     leaks = [name for name in ("tasks", "descriptors", "threads") if after[name] > before[name]]
-    if after["megabytes"] > halves[1]["megabytes"] * FLAT:
+    if after["megabytes"] > halves[1]["megabytes"] * MAX_GROWTH:
         leaks.append("megabytes")
     print(f"leaks: {', '.join(leaks) or 'none'}")
     return 1 if leaks else 0

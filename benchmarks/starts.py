@@ -1,4 +1,4 @@
-"""How long servers take to start, beside the import that ours cannot do without."""
+"""Measures how long servers take to start, and the import that ours needs."""
 
 import resource
 import subprocess
@@ -13,14 +13,14 @@ IMPORT = "import fastapi, uvicorn"
 
 
 def start(contender: Contender) -> Cost:
-    """Return what it costs from the start of the process to its first list."""
+    """Return the cost from the start of the process to its first list."""
     begin = time.perf_counter()
     with started(contender) as server:
         return Cost(server.cpu_seconds(), time.perf_counter() - begin)
 
 
-def imported() -> Cost:
-    """Return what it costs a process to import what serves, on the same core."""
+def import_cost() -> Cost:
+    """Return the cost of a process on the same core that only imports the server's packages."""
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(on_core(cores()[0], sys.executable, "-c", IMPORT), check=True)
     wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -28,10 +28,10 @@ def imported() -> Cost:
 
 
 def in_turn(contenders: Sequence[Contender], rounds: int) -> dict[str, list[Cost]]:
-    """Start all in turn, after a first time that does not count: what is on disk is then in memory."""
+    """Start all in turn. The first round does not count: it only brings files into memory."""
     costs: dict[str, list[Cost]] = {IMPORT: [], **{contender.name: [] for contender in contenders}}
     for number in range(-1, rounds):
-        for name, cost in [(IMPORT, imported()), *((each.name, start(each)) for each in contenders)]:
+        for name, cost in [(IMPORT, import_cost()), *((each.name, start(each)) for each in contenders)]:
             if number >= 0:
                 costs[name].append(cost)
     return costs

@@ -1,4 +1,4 @@
-"""The benchmarks run; what they measure is read by people, and never asserted."""
+"""The benchmarks run. Their figures are never asserted."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def run(*args: str) -> str:
-    # Nobody measures with a measurement of coverage in the servers.
+    # Servers must not measure their coverage meanwhile.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     done = subprocess.run(
         [sys.executable, *args],
@@ -27,7 +27,7 @@ def run(*args: str) -> str:
 
 def test_the_costs_of_members_and_uploads_can_be_measured() -> None:
     table = run("benchmarks/audiences.py", "--quick")
-    for line in ("generated: late / early", "generated: 10,000 / 10", "as many once more", "refused / 5 MB"):
+    for line in ("generated: late / early", "generated: 10,000 / 10", "as many again", "rejected / 5 MB"):
         assert line in table
 
 
@@ -38,16 +38,16 @@ def test_the_cost_of_serving_can_be_measured(tool: Callable[[str], str]) -> None
         "| 64 connections | CPU a request, µs |",
         "| list, 16 connections: CPU time per request | raw ASGI | **",
         "| start of the process to its first list | `import fastapi, uvicorn` | ",
-        "| list of a token never seen: time beyond | the list once more | ",
+        "| first list of a new token: extra time | a repeated list | ",
         "| list: 10 tenants | 1 | **",
         "| list: journal full | while it fills | **",
         "- **WireMock was not measured**: ",
     ):
         assert line in report
-    assert report.count("not measured |") == 8  # what is compared with peers
+    assert report.count("not measured |") == 8  # the comparisons with peers
 
 
-def test_without_wrk_there_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_wrk_is_reported_in_one_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.serving"],
         cwd=BENCHMARKS.parent,

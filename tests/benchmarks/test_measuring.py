@@ -1,4 +1,4 @@
-"""The parts of the benchmarks that measure nothing: what they read, compare, write and draw."""
+"""The parts of the benchmarks that parse, compare, write and draw."""
 
 import subprocess
 import sys
@@ -8,12 +8,12 @@ import pytest
 
 from benchmarks import contenders, goals, loads, peers, plots, results
 from benchmarks.audiences import Cost
-from benchmarks.contenders import FLOOR, OURS, Contender, Server, Unusable, ask, check, started
+from benchmarks.contenders import FLOOR, OURS, Contender, Server, Unusable, check, fetch_list, started
 from benchmarks.goals import Findings, Goal
 from benchmarks.loads import Loads, Run
 from mock_atoms import MockServer
 
-TOLD = """\
+WRK_OUTPUT = """\
 Running 3s test @ http://127.0.0.1:8000/atoms/v1/audience
   1 threads and 16 connections
   Thread Stats   Avg      Stdev     Max   +/- Stdev
@@ -40,7 +40,7 @@ def a_cost(milliseconds: float) -> Cost:
 
 @pytest.fixture
 def found() -> Findings:
-    """What a mock would leave that costs 1.5 times the floor, where Mockoon was not there."""
+    """Findings of a mock that costs 1.5 times the floor, without Mockoon."""
     servers = {
         FLOOR: [a_run(20, 40_000), a_run(10, 50_000), a_run(30, 45_000)],
         OURS: [a_run(30, 30_000, 0.001, 0.005), a_run(31, 36_000, 0.001, 0.005), a_run(29, 29_000, 0.001, 0.005)],
@@ -55,7 +55,7 @@ def found() -> Findings:
             "Prism": [a_cost(400)],
             "WireMock": [a_cost(900)],
         },
-        first={"never seen": [a_cost(1.5)], "once more": [a_cost(0.5)]},
+        first={"first": [a_cost(1.5)], "repeated": [a_cost(0.5)]},
         resident={OURS: 60 * 2**20, "Prism": 120 * 2**20},
         tenants={1: [a_run(30)], 10: [a_run(30)], 100: [a_run(36)]},
         rules={0: [a_run(30)], 1_000: [a_run(33)]},
@@ -71,33 +71,35 @@ def found() -> Findings:
     )
 
 
-def test_what_wrk_tells_is_read_in_seconds() -> None:
-    assert loads.run_of(TOLD, 0.64, 0.01, 0.02) == Run(0.00002, 10731.22, 0.00122, 0.00085, steal=0.01, others=0.02)
+def test_the_output_of_wrk_is_parsed_in_seconds() -> None:
+    assert loads.parse_run(WRK_OUTPUT, 0.64, 0.01, 0.02) == Run(
+        0.00002, 10731.22, 0.00122, 0.00085, steal=0.01, others=0.02
+    )
 
 
 @pytest.mark.parametrize(
-    ("told", "says"),
+    ("output", "message"),
     [
-        (f"{TOLD}  Non-2xx or 3xx responses: 7\n", "not every answer was the list"),
-        (f"{TOLD}  Socket errors: connect 0, read 3, write 0, timeout 0\n", "not every answer was the list"),
-        (TOLD.replace("50%", "51%"), "wrk did not tell"),
+        (f"{WRK_OUTPUT}  Non-2xx or 3xx responses: 7\n", "not every response was the list"),
+        (f"{WRK_OUTPUT}  Socket errors: connect 0, read 3, write 0, timeout 0\n", "not every response was the list"),
+        (WRK_OUTPUT.replace("50%", "51%"), "the output of wrk lacks"),
     ],
 )
-def test_a_run_in_which_anything_failed_is_none(told: str, says: str) -> None:
-    with pytest.raises(RuntimeError, match=says):
-        loads.run_of(told, 1.0, 0.0, 0.0)
+def test_a_run_with_a_failure_is_an_error(output: str, message: str) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        loads.parse_run(output, 1.0, 0.0, 0.0)
 
 
-def test_a_run_is_repeated_while_others_are_busy_and_the_quietest_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disturbed_run_is_repeated_and_the_least_disturbed_one_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     shares = iter([(0.30, 0.00), (0.00, 0.20), (0.15, 0.10), (0.06, 0.04), (0.01, 0.01), (0.30, 0.00)])
     monkeypatch.setattr(loads, "run", lambda *_: Run(0, 0, 0, 0, *next(shares)))
     server = Server(Contender("any", lambda _: []), 0, 0)
-    patient = Loads(1, patience=3)
-    counted = [patient.quiet(server, 1).disturbed for _ in range(3)]
-    assert counted == pytest.approx([0.10, 0.02, 0.30])  # the first of four tries, which is all the patience
+    loader = Loads(1, max_repeats=3)
+    counted = [loader.quiet(server, 1).disturbed for _ in range(3)]
+    assert counted == pytest.approx([0.10, 0.02, 0.30])  # the first took four tries, which is the maximum
 
 
-def test_every_goal_has_its_figure(found: Findings) -> None:
+def test_every_goal_has_a_figure(found: Findings) -> None:
     figures = {(row.what, row.against): row.figure for row in goals.rows(found)}
     assert figures == {
         ("list, 16 connections: CPU time per request", "raw ASGI"): pytest.approx(1.5),
@@ -114,10 +116,10 @@ def test_every_goal_has_its_figure(found: Findings) -> None:
         ("list, 64 connections: p99", "its own p50"): 5,
         ("start of the process to its first list", "`import fastapi, uvicorn`"): pytest.approx(1.3),
         ("start of the process to its first list", "the fastest peer: Prism"): pytest.approx(0.325),
-        ("list of a token never seen: time beyond", "the list once more"): pytest.approx(2),
+        ("first list of a new token: extra time", "a repeated list"): pytest.approx(2),
         ("resident memory after the load of many tenants", "Prism"): 0.5,
         ("list: 100 tenants", "1"): pytest.approx(1.2),
-        ("list: 1,000 rules for others", "0"): pytest.approx(1.1),
+        ("list: 1,000 rules for other tenants", "0"): pytest.approx(1.1),
         ("list: journal full", "while it fills"): 2,
         ("list, 1 connection: access log to a file", "no log"): pytest.approx(1.1),
         ("page at 9,990 of 10,000 members, generated", "page at 0"): 1,
@@ -125,7 +127,7 @@ def test_every_goal_has_its_figure(found: Findings) -> None:
     }
 
 
-def test_nothing_measured_is_no_figure_at_all() -> None:
+def test_goals_without_a_measurement_have_no_figure() -> None:
     rows = goals.rows(Findings())
     assert rows
     assert [row.figure for row in rows] == [None] * len(rows)
@@ -139,11 +141,11 @@ def test_nothing_measured_is_no_figure_at_all() -> None:
         (Goal(1.5, unit=" ms"), "≤ 1.5 ms", -0.1, 1.6),
     ],
 )
-def test_a_goal_says_what_it_wants(goal: Goal, text: str, met: float, missed: float) -> None:
+def test_a_goal_shows_its_limit_and_judges_a_figure(goal: Goal, text: str, met: float, missed: float) -> None:
     assert (str(goal), goal.met_by(met), goal.met_by(missed)) == (text, True, False)
 
 
-def test_the_report_has_goals_tables_and_what_is_missing(found: Findings) -> None:
+def test_the_report_has_goals_tables_and_missing_peers(found: Findings) -> None:
     report = results.report(found, 5393, {"date": "2026-01-31"}, ["growth.svg"])
     for line in (
         "| date | 2026-01-31 |",
@@ -152,7 +154,7 @@ def test_the_report_has_goals_tables_and_what_is_missing(found: Findings) -> Non
         "| mock-atoms | 30,000 | 30.0 | 260 |",
         "| list, 16 connections: CPU time per request | raw ASGI | **1.50** | 0.67 | ≤ 1.6 (aim: 1.25) | yes |",
         "| list, 16 connections: requests a second | Mockoon |  |  | ≥ 10 | not measured |",
-        "| list of a token never seen: time beyond | the list once more | 1.00 ms | **2.00 ms** | ≤ 1.5 ms | **no** |",
+        "| first list of a new token: extra time | a repeated list | 1.00 ms | **2.00 ms** | ≤ 1.5 ms | **no** |",
         "![growth](growth.svg)",
         "| 64 connections | CPU a request, µs | requests a second | p50, ms | p99, ms | steal, % | others, % |",
         "| 10 | 30.0 (30.0 to 30.0) | 1,000 (1,000 to 1,000) | 1.00 (1.00 to 1.00) | 2.00 (2.00 to 2.00) | 0.0 | 0.0 |",
@@ -162,7 +164,7 @@ def test_the_report_has_goals_tables_and_what_is_missing(found: Findings) -> Non
     assert "make bench-peers" in report
 
 
-def test_pictures_are_the_same_bytes_for_the_same_findings(found: Findings, tmp_path: Path) -> None:
+def test_the_same_findings_draw_the_same_bytes(found: Findings, tmp_path: Path) -> None:
     for name in ("one", "two"):
         plots.throughput(found.lists, tmp_path / f"{name}-throughput.svg")
         plots.growth(found, tmp_path / f"{name}-growth.svg")
@@ -174,13 +176,13 @@ def test_pictures_are_the_same_bytes_for_the_same_findings(found: Findings, tmp_
             assert text.encode() in one
 
 
-def test_only_drawing_imports_what_draws() -> None:
+def test_only_drawing_imports_matplotlib() -> None:
     code = "import sys, benchmarks.serving; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(
-    ("told", "numbers"),
+    ("text", "numbers"),
     [
         ("v20.20.2", (20, 20, 2)),
         (">=18.20.1", (18, 20, 1)),
@@ -188,16 +190,16 @@ def test_only_drawing_imports_what_draws() -> None:
         ("", ()),
     ],
 )
-def test_versions_are_numbers(told: str, numbers: tuple[int, ...]) -> None:
-    assert peers.version(told) == numbers
+def test_a_version_is_parsed_as_numbers(text: str, numbers: tuple[int, ...]) -> None:
+    assert peers.version(text) == numbers
 
 
 def installed(folder: Path, node: str) -> Path:
-    """Make programs that tell versions, and packages that want some node."""
+    """Create programs that print versions, and packages that need a version of node."""
     programs, modules = folder / "programs", folder / "modules"
     programs.mkdir()
-    for name, told in (("node", "v20.1.0"), ("java", 'openjdk version "17.0.1"')):
-        (programs / name).write_text(f"#!/bin/sh\necho '{told}'\n")
+    for name, output in (("node", "v20.1.0"), ("java", 'openjdk version "17.0.1"')):
+        (programs / name).write_text(f"#!/bin/sh\necho '{output}'\n")
         (programs / name).chmod(0o755)
     for peer in peers.PEERS:
         (modules / peer.package / "build").mkdir(parents=True)
@@ -207,7 +209,7 @@ def installed(folder: Path, node: str) -> Path:
     return folder
 
 
-def test_a_peer_that_cannot_run_has_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_peer_that_cannot_run_has_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = b'{"status":true}'
     monkeypatch.setattr(peers, "MODULES", tmp_path / "modules")
     found, absent = peers.find(tmp_path, content)
@@ -224,33 +226,33 @@ def test_a_peer_that_cannot_run_has_its_reason(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PATH", str(tmp_path / "programs"))
     found, absent = peers.find(tmp_path, content)
     assert [contender.name for contender in found] == ["WireMock"]
-    assert absent["Prism"] == "@stoplight/prism-cli 1.2.3 wants node >=24.14.0, this is v20.1.0"
+    assert absent["Prism"] == "@stoplight/prism-cli 1.2.3 needs node >=24.14.0; found v20.1.0"
     assert peers.versions() == ["WireMock 1.2.3", "Prism 1.2.3", "Mockoon 1.2.3", "Node 20.1.0", "Java 17.0.1"]
 
 
 @pytest.fixture(scope="module")
-def asked(server: MockServer) -> Server:
+def running(server: MockServer) -> Server:
     return Server(Contender(OURS, lambda _: []), 0, server.port)
 
 
-def test_whoever_answers_the_list_to_a_token_alone_is_measured(asked: Server) -> None:
-    check(asked, ask(asked.port))
+def test_a_server_with_the_list_for_a_token_only_is_usable(running: Server) -> None:
+    check(running, fetch_list(running.port))
 
 
-def test_another_list_is_not(asked: Server) -> None:
+def test_a_server_with_another_list_is_unusable(running: Server) -> None:
     with pytest.raises(Unusable, match="not the list"):
-        check(asked, ask(asked.port, "sk_another"))
+        check(running, fetch_list(running.port, "sk_another"))
 
 
-def test_nor_is_one_for_everybody(asked: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = ask(asked.port)
-    monkeypatch.setattr(contenders, "ask", lambda *_: content)
+def test_a_server_without_authentication_is_unusable(running: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = fetch_list(running.port)
+    monkeypatch.setattr(contenders, "fetch_list", lambda *_: content)
     with pytest.raises(Unusable, match="without a bearer token"):
-        check(asked, content)
+        check(running, content)
 
 
-def test_a_server_that_does_not_start_says_why() -> None:
+def test_a_server_that_does_not_start_reports_its_last_output() -> None:
     code = "import sys; print('first'); sys.exit('the port is taken')"
     contender = Contender("none", lambda _: [sys.executable, "-c", code])
-    with pytest.raises(Unusable, match="ended with code 1; it said last: the port is taken"), started(contender):
+    with pytest.raises(Unusable, match="ended with code 1; its last output: the port is taken"), started(contender):
         pass
