@@ -1,12 +1,15 @@
-"""What tenants hold before anyone changes it: what is written down for a token, its persona, or generated."""
+"""Initial data of each token: from a fixture file, an import, the documented example, a persona, or generated."""
 
+import json
 from collections import OrderedDict
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mock_atoms.core.masking import mask_token
-from mock_atoms.core.tenancy import AuthenticatedCaller, digest_token
+from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for, digest_token
 from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
 from mock_atoms.data.generator import Generator, GeneratorOptions
 from mock_atoms.data.models import AudienceRecord, InitialData
@@ -15,15 +18,18 @@ from mock_atoms.data.personas import find_persona
 if TYPE_CHECKING:
     from mock_atoms.data.fixture_files import FixtureFile
 
-MAX_KEPT_AUDIENCES = 20_000
+MAX_CACHED_AUDIENCES = 20_000
+DOCUMENTED_TOKEN = "sk_documented"  # noqa: S105 - documented, not secret
+"""The token whose audience is the example of the vendor's documentation (S)."""
+DOCUMENTED_EXAMPLE = Path(__file__).with_name("documented.json")
 
 
 class FixtureData(NamedTuple):
-    """What it is written that a token holds.
+    """Initial data of one token from a fixture file or an import.
 
     Attributes:
-        label: the token, masked.
-        beginning: what it begins with.
+        label: masked token.
+        initial_data: its audiences.
     """
 
     label: str
@@ -31,13 +37,15 @@ class FixtureData(NamedTuple):
 
 
 class Fixtures:
-    """What each token holds at first: from a file where one names it, from its persona, or generated.
+    """Initial data of each token.
+
+    A fixture file comes first, then the documented example, then a persona; all other tokens get generated data.
 
     Args:
-        generator: what makes audiences.
-        locale: faker locale of those that do not say another.
-        files: the fixture files, by token.
-        max_kept: how many audiences, and tokens, are kept ready for the next request.
+        generator: source of all generated values.
+        locale: faker locale of audiences that name no other.
+        files: fixture files by token.
+        max_cached: most tokens and audiences kept for later requests.
     """
 
     def __init__(
@@ -45,26 +53,26 @@ class Fixtures:
         generator: Generator,
         locale: str,
         files: "dict[str, FixtureFile] | None" = None,
-        max_kept: int = MAX_KEPT_AUDIENCES,
+        max_cached: int = MAX_CACHED_AUDIENCES,
     ) -> None:
         self.locale = locale
         self._generator = generator
         self._options = GeneratorOptions(locale)
         self._files = files or {}
-        self._max_kept = max_kept
+        self._max_cached = max_cached
         self._imported: dict[bytes, FixtureData] | None = None
-        self._ready: OrderedDict[bytes, InitialData] = OrderedDict()
-        self._kept = 0
+        self._cache: OrderedDict[bytes, InitialData] = OrderedDict()
+        self._cached = 0
         self._owners = self._find_owners()
 
     def has_fixture(self, caller: AuthenticatedCaller) -> bool:
-        """Tell whether it is written down what `caller` holds."""
+        """Return whether a fixture file or an import names the token of `caller`."""
         if self._imported is not None:
             return caller.tenant.token_digest in self._imported
         return caller.token in self._files
 
     def export_data(self) -> dict[bytes, FixtureData]:
-        """Return what is written down, by what stands for the token."""
+        """Return the data of all fixture files, or of the last import, by token digest."""
         if self._imported is not None:
             return self._imported
         return {
@@ -72,100 +80,108 @@ class Fixtures:
             for token, file in self._files.items()
         }
 
-    def import_data(self, written: dict[bytes, "FixtureData"] | None) -> None:
-        """Let `written` stand in the place of the files, until the files count again: `None`."""
-        self._imported = written
-        self._ready.clear()
-        self._kept = 0
+    def import_data(self, data: dict[bytes, FixtureData] | None) -> None:
+        """Replace the data of all fixture files by `data`; `None` restores the files."""
+        self._imported = data
+        self._cache.clear()
+        self._cached = 0
         self._owners = self._find_owners()
 
     def belongs_to_another_tenant(self, caller: AuthenticatedCaller, audience_id: str) -> bool:
-        """Tell whether `audience_id` is that of an audience which others have and `caller` never had.
+        """Return whether `audience_id` is known as another token's and never was one of `caller`'s.
 
-        That is so of an id which a fixture file gives to others, and of one that this server made for another token.
+        Known are the ids in fixture files, in the documented example, and those that this server generates.
         """
         token_digest = caller.tenant.token_digest
         if self._generator.is_generated_id(audience_id):
             return audience_id[8:18] != self._generator.id_marker(token_digest)
-        return token_digest not in self._owners.get(audience_id, {token_digest})
+        owners = self._owners.get(audience_id)
+        return self._is_documented_for_another(caller, audience_id) if owners is None else token_digest not in owners
+
+    def _is_documented_for_another(self, caller: AuthenticatedCaller, audience_id: str) -> bool:
+        documented = caller_for(DOCUMENTED_TOKEN)
+        return caller.token != documented.token and audience_id in self.initial_data(documented).by_id
 
     def _find_owners(self) -> dict[str, set[bytes]]:
-        """Return whose are the ids that are written down."""
-        token_digests: dict[str, set[bytes]] = {}
+        """Return the digests of the tokens that have each audience id of a fixture file or import."""
+        owners: dict[str, set[bytes]] = {}
         if self._imported is None:
             for token, file in self._files.items():
-                for entry in file.audiences or []:
-                    token_digests.setdefault(entry.get("_id", ""), set()).add(digest_token(token))
+                for audience in file.audiences or []:
+                    owners.setdefault(audience.get("_id", ""), set()).add(digest_token(token))
         else:
-            for token_digest, part in self._imported.items():
-                for held in part.initial_data.audiences:
-                    token_digests.setdefault(held.get("_id", ""), set()).add(token_digest)
-        return token_digests
+            for token_digest, data in self._imported.items():
+                for audience in data.initial_data.audiences:
+                    owners.setdefault(audience.get("_id", ""), set()).add(token_digest)
+        return owners
 
     def initial_data(self, caller: AuthenticatedCaller) -> InitialData:
-        """Return what `caller` begins with, a pure function of the seed, the token and what is written down."""
+        """Return the initial data of `caller`, a pure function of the seed, its token and the fixtures."""
         token_digest = caller.tenant.token_digest
-        known = self._ready.get(token_digest)
-        if known is not None:
-            self._ready.move_to_end(token_digest)
-            return known
-        made = self._ready[token_digest] = self._made(caller)
-        self._kept += 1 + len(made.audiences)
-        while self._kept > self._max_kept and len(self._ready) > 1:
-            self._kept -= 1 + len(self._ready.popitem(last=False)[1].audiences)
-        return made
+        cached = self._cache.get(token_digest)
+        if cached is not None:
+            self._cache.move_to_end(token_digest)
+            return cached
+        initial_data = self._cache[token_digest] = self._find_initial_data(caller)
+        self._cached += 1 + len(initial_data.audiences)
+        while self._cached > self._max_cached and len(self._cache) > 1:
+            self._cached -= 1 + len(self._cache.popitem(last=False)[1].audiences)
+        return initial_data
 
-    def _made(self, caller: AuthenticatedCaller) -> InitialData:
+    def _find_initial_data(self, caller: AuthenticatedCaller) -> InitialData:
+        token = caller.token
         if self._imported is not None and caller.tenant.token_digest in self._imported:
             return self._imported[caller.tenant.token_digest].initial_data
-        file = self._files.get(caller.token) if self._imported is None else None
-        if file is not None:
-            return self.from_fixture_file(file, caller.token)
-        make = find_persona(caller.token) or Generator.audiences
-        return InitialData(make(self._generator, caller.token, self._options))
+        if self._imported is None and token in self._files:
+            return self.from_fixture_file(self._files[token], token)
+        if token == DOCUMENTED_TOKEN:
+            return self._documented
+        make_audiences = find_persona(token) or Generator.audiences
+        return InitialData(make_audiences(self._generator, token, self._options))
+
+    @cached_property
+    def _documented(self) -> InitialData:
+        """The documented example. It is read when it is first needed, so that the server starts sooner."""
+        example = json.loads(DOCUMENTED_EXAMPLE.read_text(encoding="utf-8"))
+        return InitialData(example["audiences"], example["organization"])
 
     def from_fixture_file(self, file: "FixtureFile", token: str) -> InitialData:
-        """Return what `file` says that `token` begins with."""
-        return InitialData(self._audiences_of(file, token), self._organization_of(file))
-
-    def _organization_of(self, file: "FixtureFile") -> str:
-        return file.organization or self._generator.organization(file.tokens[0])
-
-    def _audiences_of(self, file: "FixtureFile", token: str) -> list[AudienceRecord]:
-        organization = self._organization_of(file)
+        """Return the initial data of `token` in `file`."""
+        organization = file.organization or self._generator.organization(file.tokens[0])
         if file.generate is not None:
-            wanted = file.generate
             options = GeneratorOptions(
-                locale=wanted.locale or self._options.locale,
-                audiences=(wanted.audiences.min, wanted.audiences.max),
-                members=(wanted.members.min, wanted.members.max),
-                with_campaigns=wanted.withCampaigns,
+                locale=file.generate.locale or self.locale,
+                audiences=(file.generate.audiences.min, file.generate.audiences.max),
+                members=(file.generate.members.min, file.generate.members.max),
+                with_campaigns=file.generate.withCampaigns,
                 organization=organization,
             )
-            return [self._of_locale(audience, options) for audience in self._generator.audiences(token, options)]
-        options = GeneratorOptions(self._options.locale, organization=organization, with_campaigns=0.0)
-        entries = file.audiences or []
-        return [self._complete(token, i, entry, len(entries), options) for i, entry in enumerate(entries)]
-
-    def _of_locale(self, audience: AudienceRecord, options: GeneratorOptions) -> AudienceRecord:
-        return audience if options.locale == self.locale else {**audience, "locale": options.locale}
+            audiences = self._generator.audiences(token, options)
+            if options.locale != self.locale:
+                audiences = [{**audience, "locale": options.locale} for audience in audiences]
+        else:
+            options = GeneratorOptions(self.locale, organization=organization, with_campaigns=0.0)
+            written = file.audiences or []
+            audiences = [
+                self._complete(audience, token, index, len(written), options) for index, audience in enumerate(written)
+            ]
+        return InitialData(audiences, organization)
 
     def _complete(
-        self, token: str, index: int, entry: AudienceRecord, count: int, options: GeneratorOptions
+        self, written: AudienceRecord, token: str, index: int, count: int, options: GeneratorOptions
     ) -> AudienceRecord:
-        """Fill what `entry` leaves out, consistent with what it says."""
-        options = replace(options, locale=entry.get("locale", options.locale))
-        if entry.get("campaigns"):
-            options = replace(options, members=(1, options.members[1]))  # no active campaign calls nobody
-        made = self._generator.audience(token, index, count, options)
-        known = entry.get("createdAt", entry.get("updatedAt"))
-        if known is not None:
-            made["_id"] = self._generator.audience_id(token, parse_timestamp(known), index)
-            made["createdAt"] = made["updatedAt"] = known
-        elif "_id" in entry:
-            made["createdAt"] = made["updatedAt"] = format_timestamp(
-                datetime.fromtimestamp(int(entry["_id"][:8], 16), UTC)
-            )
-        made["description"] = entry.get("name", made["description"])
-        made["hasCampaigns"] = bool(entry.get("campaigns"))
-        return {**made, **entry}
+        """Return audience `index` of `count` with the keys that a fixture file leaves out, consistent with its own."""
+        options = replace(options, locale=written.get("locale", options.locale))
+        if written.get("campaigns"):
+            options = replace(options, members=(1, options.members[1]))  # an active campaign calls someone
+        generated = self._generator.audience(token, index, count, options)
+        timestamp = written.get("createdAt", written.get("updatedAt"))
+        if timestamp is not None:
+            generated["_id"] = self._generator.audience_id(token, parse_timestamp(timestamp), index)
+            generated["createdAt"] = generated["updatedAt"] = timestamp
+        elif "_id" in written:
+            created = datetime.fromtimestamp(int(written["_id"][:8], 16), UTC)
+            generated["createdAt"] = generated["updatedAt"] = format_timestamp(created)
+        generated["description"] = written.get("name", generated["description"])
+        generated["hasCampaigns"] = bool(written.get("campaigns"))
+        return {**generated, **written}

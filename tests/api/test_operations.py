@@ -201,7 +201,7 @@ def test_another_organisations_audience_is_a_404_but_its_members_are_a_403(
 ) -> None:
     with httpx.Client(base_url=mock.url, headers=bearer("sk_others")) as other:
         others, made = other.get("/audience").json()["data"], create(other)
-    written = "60d0fe4f5311236168a109ca"  # that of sk_documented, whose fixture file names it
+    written = "60d0fe4f5311236168a109ca"  # the documented example, an audience of sk_documented
     hidden = dict.fromkeys(("get", "add", "remove", "search", "delete"), 404) | {"members": 403}
     for foreign in (others[0]["_id"], made["_id"], written):
         assert every_call(http, f"/audience/{foreign}") == hidden

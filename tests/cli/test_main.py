@@ -81,9 +81,9 @@ def test_fixtures_prints_what_the_server_answers() -> None:
 
 
 def test_fixtures_reads_the_folder() -> None:
-    code, out, _ = run("fixtures", "sk_documented", environ={"MOCK_ATOMS_FIXTURES": str(FIXTURES)})
+    code, out, _ = run("fixtures", "sk_acme", environ={"MOCK_ATOMS_FIXTURES": str(FIXTURES)})
     assert code == 0
-    assert json.loads(out)["data"][0]["name"] == "Spring Sale Audience"
+    assert json.loads(out)["data"][0]["name"] == "Spring open house"
 
 
 @pytest.mark.parametrize(

@@ -288,7 +288,7 @@ def test_another_server_goes_on_where_the_first_was(running: MockServer, admin: 
     assert '"sk_acme"' not in json.dumps(state)
 
     def answers(mock: MockServer) -> list[tuple[int, bytes, str]]:
-        tokens = ("sk_acme", "sk_mock_500x4", "sk_chosen", "sk_documented", "sk_new", "two words")
+        tokens = ("sk_acme", "sk_mock_500x4", "sk_chosen", "sk_acme_trainee", "sk_new", "two words")
         with httpx.Client() as http:
             calls = [
                 http.request(method, f"{mock.url}/audience", headers={"Authorization": f"Bearer {token}", **extra})
@@ -306,8 +306,8 @@ def test_another_server_goes_on_where_the_first_was(running: MockServer, admin: 
         # A reset forgets what was handed over, too.
         httpx.post(f"{away}/reset")
         assert list_statuses(other.url, bearer("sk_documented"), 1) == [404]
-        anew = audiences(other, "sk_documented", Prefer="code=200")
-        assert "Spring Sale Audience" not in [audience["name"] for audience in anew]
+        anew = audiences(other, "sk_acme_trainee", Prefer="code=200")
+        assert "Spring open house" not in [audience["name"] for audience in anew]
 
 
 def test_a_state_of_a_server_with_another_seed_is_refused_with_the_fix(admin: httpx.Client) -> None:

@@ -15,7 +15,7 @@ from mock_atoms.control.verification import LONGEST_WAIT_MS
 from mock_atoms.core.parsing import MAX_JSON_DEPTH
 from mock_atoms.core.settings import Settings
 from mock_atoms.data.fixture_files import MAX_AUDIENCES
-from mock_atoms.data.fixtures import MAX_KEPT_AUDIENCES
+from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
 from mock_atoms.faults.rulebook import MAX_RULES
 from mock_atoms.faults.rules import MAX_DELAY_MS
 from mock_atoms.journal import exchange, journal
@@ -62,7 +62,7 @@ KIB, MIB = 1024, 1024 * 1024
         ("one rendered response", f"{MAX_RESPONSE_BYTES // MIB} MB"),
         ("fast path entries", f"{MAX_FAST_PATH_ENTRIES:,}"),
         ("request head on the fast path", f"{MAX_HEAD:,} bytes"),
-        ("audiences kept after generation", f"{MAX_KEPT_AUDIENCES:,}"),
+        ("audiences kept after generation", f"{MAX_CACHED_AUDIENCES:,}"),
     ],
 )
 def test_limit_is_that_of_the_code(row: str, limit: str) -> None:
