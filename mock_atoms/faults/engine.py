@@ -32,8 +32,8 @@ class RuleCounter(NamedTuple):
 
     evaluated: int = 0
     triggered: int = 0
-    since: float = 0.0
-    used: int = 0
+    window_start: float = 0.0
+    window_used: int = 0
 
 
 class FaultRequest(NamedTuple):
@@ -154,7 +154,7 @@ class FaultEngine:
             count = _in_window(rule.when.limit, counters.get(rule_id, RuleCounter()), request.moment)
             hit = self._strikes(rule.when, rule_id, tenant, count)
             counters[rule_id] = RuleCounter(
-                count.evaluated + 1, count.triggered + hit, count.since, count.used + (not hit)
+                count.evaluated + 1, count.triggered + hit, count.window_start, count.window_used + (not hit)
             )
             entry.evaluated += 1
             entry.triggered += hit
@@ -180,7 +180,7 @@ class FaultEngine:
             count.evaluated >= when.after
             and (count.evaluated - when.after + 1) % when.every == 0
             and (when.times is None or count.triggered < when.times)
-            and (when.limit is None or count.used >= when.limit.requests)
+            and (when.limit is None or count.window_used >= when.limit.requests)
             and self._chance("strike", rule_id, tenant, count.evaluated) < when.probability
         )
 
@@ -193,16 +193,16 @@ class FaultEngine:
 
 def _in_window(limit: RateLimit | None, count: RuleCounter, now: float) -> RuleCounter:
     """Return `count` as of `now`: the first request, one after the window's end, or a clock set back opens a window."""
-    if limit is None or (count.evaluated and count.since <= now < count.since + limit.seconds):
+    if limit is None or (count.evaluated and count.window_start <= now < count.window_start + limit.seconds):
         return count
-    return count._replace(since=now, used=0)
+    return count._replace(window_start=now, window_used=0)
 
 
 def _limit_headers(limit: RateLimit | None, count: RuleCounter, now: float) -> dict[str, str]:
     """Return what a refused client is told: when the window ends, as a wait and as a moment, both in whole seconds."""
     if limit is None:
         return {}
-    end = count.since + limit.seconds
+    end = count.window_start + limit.seconds
     return {
         "retry-after": str(max(1, math.ceil(end - now))),
         "x-ratelimit-limit": str(limit.requests),

@@ -67,7 +67,7 @@ class RuleMatch(StrictModel):
         if whole is not None:
             digest = digest_token(whole).hex()
             if given.get("tokenDigest", digest) != digest:
-                raise ValueError("tokenDigest is not that of token: leave it out")
+                raise ValueError("tokenDigest is not the digest of token: leave it out")
             kept |= {"token": mask_token(whole), "tokenDigest": digest}
         if isinstance(test_id, str) and "testIdDigest" not in given:
             shown = mask_test_id(test_id, whole)
@@ -80,7 +80,7 @@ class RuleMatch(StrictModel):
         if self.token is not None and self.tokenDigest is None:
             raise ValueError("a masked token needs its tokenDigest")
         if self.testIdDigest is not None and not is_digest_of_test_id(self.testIdDigest, self.testId):
-            raise ValueError("testIdDigest is not that of testId: leave it out")
+            raise ValueError("testIdDigest is not the digest of testId: leave it out")
         return self
 
     @cached_property

@@ -1,17 +1,10 @@
-"""The audiences of one tenant as the API's operations see and change them: what it begins with, and its changes on top.
+"""The audiences of one tenant, with the API's operations on them."""
 
-Members that nobody changed are made when they are asked for, by index, so that the last page costs what the first one
-does. A search has to look at all of them, and to delete added members is to look through those.
-"""
-
-import json
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property, partial
 from http import HTTPStatus
-from itertools import chain, islice
 from typing import Any, TypeVar
 
 from mock_atoms.contract.errors import INVALID_PHONE_NUMBER, ApiError, documented_message
@@ -35,31 +28,38 @@ from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.core.timestamps import WallClock, format_timestamp, parse_timestamp
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator, SequentialIds
-from mock_atoms.data.members import PHONE_COLUMN, GeneratedMembers
-from mock_atoms.data.models import REMOVED_INDEX_SIZE, AudienceRecord, api_fields, is_phone_number, phone_digits
+from mock_atoms.data.models import (
+    REMOVED_INDEX_SIZE,
+    AudienceRecord,
+    api_fields,
+    is_phone_number,
+    member_size,
+    phone_digits,
+)
+from mock_atoms.state.audience_view import AudienceView, created_record
 from mock_atoms.state.changes import AudienceChanges, TenantChanges
+from mock_atoms.state.member_search import find_in_columns, find_text
 from mock_atoms.state.store import Store, TenantState
 
 T = TypeVar("T")
 MAX_CREATED_AUDIENCES = 1_000
-"""How many audiences one tenant may have created."""
+"""Maximum number of audiences that one tenant can create."""
 MAX_TENANT_BYTES = 128 * 1024 * 1024
-"""How many bytes may be remembered of what one tenant created, about."""
-_DETAIL_KEYS = tuple(AudienceDetail.__annotations__)
+"""Maximum size of one tenant's changes, approximately."""
 
 
 class AudienceRepository:
     """The audiences of one tenant.
 
-    Every method that is given an id raises an `ApiError`: 400 where it is malformed, 404 where the tenant has no such
-    audience. A method that raises has changed nothing.
+    Methods that take an audience id raise an `ApiError`: 400 if the id is malformed, 404 if the tenant has no such
+    audience. A method that raises changes nothing.
 
     Args:
-        caller: whose they are.
-        state: what is known of its tenant.
-        fixtures: what it begins with, unless something was chosen for it.
-        generator: what makes members and ids.
-        clock: tells the time at which something is created.
+        caller: the caller of the operation.
+        state: the state of the caller's tenant.
+        fixtures: the initial data, unless `state` has its own.
+        generator: generates members and ids.
+        clock: wall clock for creation and update times.
     """
 
     def __init__(
@@ -78,63 +78,26 @@ class AudienceRepository:
         self._initial_data = fixtures.initial_data(caller) if state.initial_data is None else state.initial_data
         self._changes = TenantChanges() if state.changes is None else state.changes
 
-    @cached_property
-    def _now(self) -> datetime:
-        return self._clock()
-
     def list_audiences(self) -> list[Audience]:
-        """Return all audiences, in the order in which they were created."""
+        """Return all audiences in the order of creation."""
         if self._state.changes is None:
-            return [api_fields(held) for held in self._initial_data.audiences]
-        begun = [
-            self._listed(held, self._changes.audiences.get(held.get("_id", "")))
-            for held in self._initial_data.audiences
-            if held.get("_id") not in self._changes.deleted
-        ]
-        return begun + [
-            self._listed(_held(changes.created), changes)
-            for changes in self._changes.audiences.values()
-            if changes.created is not None
-        ]
-
-    def _listed(self, held: AudienceRecord, changes: AudienceChanges | None) -> Audience:
-        if changes is None:
-            return api_fields(held)
-        campaigns = _campaigns(held, changes)
-        audience: AudienceRecord = {
-            **held,
-            "memberCount": _count(held, changes),
-            "hasCampaigns": held.get("hasCampaigns", False) if changes.campaigns is None else bool(campaigns),
-            "campaigns": campaigns,
-        }
-        if changes.updated_at is not None:
-            audience["updatedAt"] = changes.updated_at
-        return api_fields(audience)
-
-    def get_listed_audience(self, audience_id: str) -> Audience:
-        """Return one audience as the list shows it."""
-        return self._listed(*self._find(audience_id))
-
-    def get_audience(self, audience_id: str) -> AudienceDetail:
-        """Return one audience without the keys that only the list has (D)."""
-        listed = self.get_listed_audience(audience_id)
-        return {key: listed[key] for key in _DETAIL_KEYS if key in listed}  # type: ignore[literal-required, return-value] # its own keys
+            return [api_fields(record) for record in self._initial_data.audiences]
+        return [view.listed() for view in self._views()]
 
     def create_audience(self, fields: CreatedAudience, rows: Sequence[dict[str, str]]) -> CreatedAudience:
-        """Create an audience whose members are `rows`, and return it.
+        """Create an audience and return it.
 
         Args:
-            fields: its name, phone column, and what else was given.
-            rows: the columns of each member. All have a phone number, and no two the same.
+            fields: its name, its phone column and the optional fields of the request.
+            rows: the columns of each member. Each row has a phone number of its own.
 
         Raises:
-            ApiError: 400, there is no room.
+            ApiError: 400, the tenant has too many created audiences or too much data.
         """
         if sum(changes.created is not None for changes in self._changes.audiences.values()) >= MAX_CREATED_AUDIENCES:
-            raise _full(f"{MAX_CREATED_AUDIENCES} audiences that a token created")
-        moment = format_timestamp(self._now)
+            raise _tenant_full(f"{MAX_CREATED_AUDIENCES} created audiences")
+        now = format_timestamp(self._now)
         first = self._initial_data.audiences[0] if self._initial_data.audiences else {}
-        column = fields["phoneNumberColumnName"]
         created: CreatedAudience = {
             "_id": self._new_ids[0],
             **fields,
@@ -142,215 +105,207 @@ class AudienceRepository:
             or first.get("organization")
             or self._generator.organization(self._caller.token),
             "createdBy": first.get("createdBy") or self._generator.user(self._caller.token),
-            "createdAt": moment,
-            "updatedAt": moment,
+            "createdAt": now,
+            "updatedAt": now,
         }
-        changes = AudienceChanges(column, created, updated_at=moment)
-        changes.keep(self._members(rows, 1))
-        changes.weigh()
-        self._check_room(changes.size)
-        self._put(created["_id"], changes, 1 + len(rows))
+        changes = AudienceChanges(fields["phoneNumberColumnName"], created, updated_at=now)
+        changes.add_members(self._new_members(rows, first_id=1))
+        changes.update_size()
+        self._check_room(changes.size_bytes)
+        self._save(created["_id"], changes, new_ids=1 + len(rows))
         return created
+
+    def get_audience(self, audience_id: str) -> AudienceDetail:
+        """Return one audience."""
+        return self._find(audience_id).detail()
 
     def delete_audience(self, audience_id: str) -> None:
         """Delete an audience and its members.
 
         Raises:
-            ApiError: 400, an active campaign uses it (D).
+            ApiError: 400, an active campaign uses the audience (D).
         """
-        held, changes = self._find(audience_id)
-        audience_id = held["_id"]
-        if _campaigns(held, changes):
+        view = self._find(audience_id)
+        if view.campaigns:
             raise ApiError(
                 HTTPStatus.BAD_REQUEST,
-                documented_message(HTTPStatus.BAD_REQUEST, RequestedOperation(DELETE_AUDIENCE.name, audience_id)),
+                documented_message(HTTPStatus.BAD_REQUEST, RequestedOperation(DELETE_AUDIENCE.name, view.id)),
             )
-        gone = self._changes.audiences.pop(audience_id, None)
-        if gone is None or gone.created is None:
-            self._changes.deleted.add(audience_id)
-        self._store()
+        self._changes.audiences.pop(view.id, None)
+        if view.changes.created is None:
+            self._changes.deleted_ids.add(view.id)
+        self._save_tenant()
 
     def get_members(self, audience_id: str, page: int, size: int, search: str = "") -> MembersPage:
-        """Return page number `page` of the members, of `size` members each; those that `search` finds, if it is given.
+        """Return one page of the members, or of those that contain `search`.
+
+        Args:
+            audience_id: id of the audience.
+            page: page number, from 1.
+            size: members per page.
+            search: text to find in any column, in any case; empty for all members.
 
         Raises:
             ApiError: 403, the audience is another organisation's (D).
         """
-        held, changes = self._find(audience_id, HTTPStatus.FORBIDDEN)
+        view = self._find(audience_id, foreign_status=HTTPStatus.FORBIDDEN)
         start = (page - 1) * size
         if search:
-            found = _with(search, self._all(held, changes))
+            found = find_text(search, view.members())
             total, members = len(found), found[start : start + size]
         else:
-            total = _count(held, changes)
-            members = list(self._slice(held, changes, start, min(start + size, total)))
+            total, members = view.member_count, list(view.members(start, start + size))
         pages = -(-total // size)
         return {"members": members, "totalCount": total, "totalPages": pages, "hasMore": page < pages}
 
     def add_members(self, audience_id: str, members: Sequence[dict[str, Any]]) -> AddedMembers:
-        """Add those of `members` whose phone number is new.
+        """Add the members with new phone numbers, and skip the others.
 
         Raises:
-            ApiError: 400, one has no phone number or a wrong one, or they are too many.
+            ApiError: 400, a phone number is missing or malformed, or there are too many members.
         """
-        held, changes = self._find(audience_id)
-        column = _column(held)
+        view = self._find(audience_id)
+        _check_new_members(view, members)
+        rows: dict[str, dict[str, Any]] = {}
         for member in members:
-            if member.get(column) in (None, ""):
-                raise ApiError(HTTPStatus.BAD_REQUEST, f"Each member must have a {column} field")
-            if not is_phone_number(member[column]):
-                raise ApiError(HTTPStatus.BAD_REQUEST, INVALID_PHONE_NUMBER.format(number=member[column]))
-        count = _count(held, changes)
-        if count + len(members) > MAX_MEMBERS:
-            raise ApiError(
-                HTTPStatus.BAD_REQUEST,
-                f"Cannot add {len(members)} members. You currently have {count} members in this audience. The maximum "
-                f"limit is {MAX_MEMBERS} members. You can add up to {MAX_MEMBERS - count} more members.",
-            )
-        changes = changes or AudienceChanges(column)
-        people = self._people(held)
-        new: dict[str, dict[str, Any]] = {}
-        for member in members:
-            digits = phone_digits(member[column])
-            index = people.index_of_number(digits)
-            is_begun = index is not None and not _holds(changes.removed, index)
-            if not is_begun and digits not in changes.numbers:
-                new.setdefault(digits, member)
-        if new:
-            added = AudienceChanges(column)
-            added.keep(self._members(new.values(), 0))
-            self._check_room(added.size_of_added)
-            changes.updated_at = self._moment_of_change(held, changes)
-            changes.added += added.added
-            changes.numbers |= added.numbers
-            changes.size_of_added += added.size_of_added
-            self._put(held["_id"], changes, len(new))
+            digits = phone_digits(member[view.phone_column])
+            if not view.has_number(digits):
+                rows.setdefault(digits, member)
+        if rows:
+            added = list(self._new_members(rows.values()))
+            self._check_room(sum(map(member_size, added)))
+            view.changes.updated_at = self._update_time(view)
+            view.changes.add_members(added)
+            self._save(view.id, view.changes, new_ids=len(added))
         return {
-            "message": f"{len(new)} members added successfully",
-            "data": {"added": len(new), "skipped": len(members) - len(new)},
+            "message": f"{len(rows)} members added successfully",
+            "data": {"added": len(rows), "skipped": len(members) - len(rows)},
         }
 
     def delete_members(self, audience_id: str, member_ids: Iterable[str]) -> DeletedCount:
-        """Delete the members with these ids; an id that no member has is passed over (A)."""
-        held, changes = self._find(audience_id)
-        changes = changes or AudienceChanges(_column(held))
+        """Delete the members with these ids. Unknown ids are ignored (A)."""
+        view = self._find(audience_id)
         ids = {member_id.lower() for member_id in member_ids if re.fullmatch(OBJECT_ID, member_id.lower())}
-        people = self._people(held)
-        begun = {index for member_id in ids if (index := people.index_of_id(member_id)) is not None}
-        begun.difference_update(changes.removed)
-        self._check_room(REMOVED_INDEX_SIZE * len(begun))
-        moment = self._moment_of_change(held, changes)
-        deleted = len(begun) + changes.drop(ids)
+        indexes = view.generated_indexes(ids)
+        self._check_room(REMOVED_INDEX_SIZE * len(indexes))
+        updated_at = self._update_time(view)
+        deleted = len(indexes) + view.changes.remove_added(ids)
         if deleted:
-            changes.removed = sorted([*changes.removed, *begun])
-            changes.updated_at = moment
-            self._put(held["_id"], changes, 0)
+            view.changes.removed_indexes = sorted([*view.changes.removed_indexes, *indexes])
+            view.changes.updated_at = updated_at
+            self._save(view.id, view.changes)
         return {"deletedCount": deleted}
 
     def search_members(self, audience_id: str, query: str, fields: dict[str, list[str]]) -> SearchResult:
-        """Return all members in which `query` stands anywhere, or each of `fields` has what is looked for in it."""
-        held, changes = self._find(audience_id)
+        """Return all members that contain `query` in any column, or the terms of `fields` in their columns.
+
+        Args:
+            audience_id: id of the audience.
+            query: text to find, in any case; unused if there are `fields`.
+            fields: terms by column. A member needs all of them.
+        """
+        view = self._find(audience_id)
         if fields:
-            terms = [term for wanted in fields.values() for term in wanted]
-            found = _with_columns(fields, self._all(held, changes))
+            terms = [term for terms in fields.values() for term in terms]
+            found = find_in_columns(fields, view.members())
             info: SearchInfo = {"searchType": "multiple", "searchTerm": ", ".join(terms), "searchFields": list(fields)}
         else:
-            found = _with(query, self._all(held, changes))
+            found = find_text(query, view.members())
             info = {"searchType": "general", "searchTerm": query, "searchFields": []}
         info["totalResults"] = len(found)
         return {"members": found, "searchInfo": info}
 
     def set_campaigns(self, audience_id: str, campaigns: Sequence[Campaign]) -> Audience:
-        """Let these campaigns use an audience, and no others; what they leave out is made. Return it as listed."""
-        held, changes = self._find(audience_id)
-        changes = changes or AudienceChanges(_column(held))
-        moment = format_timestamp(self._now)
-        made: list[Campaign] = [
+        """Replace the campaigns of an audience, and return the audience as the list shows it.
+
+        Missing ids, names, statuses and creation times are filled in.
+        """
+        view = self._find(audience_id)
+        now = format_timestamp(self._now)
+        complete: list[Campaign] = [
             {
                 "_id": self._new_ids[number],
                 "name": f"Campaign {number + 1}",
                 "status": "active",
-                "createdAt": moment,
+                "createdAt": now,
                 **campaign,
             }
             for number, campaign in enumerate(campaigns)
         ]
-        self._check_room(2 * len(render_json(made)))
-        changes.campaigns = made
-        self._put(held["_id"], changes, len(campaigns))
-        return self._listed(held, changes)
+        self._check_room(2 * len(render_json(complete)))
+        view.changes.campaigns = complete
+        self._save(view.id, view.changes, new_ids=len(campaigns))
+        return self._find(view.id).listed()
 
-    def _find(
-        self, audience_id: str, foreign: HTTPStatus = HTTPStatus.NOT_FOUND
-    ) -> tuple[AudienceRecord, AudienceChanges | None]:
-        """Return an audience as it began, and its changes; `foreign` is the answer for one that is somebody else's."""
-        wanted = audience_id.lower()
-        if not re.fullmatch(OBJECT_ID, wanted):
+    def _views(self) -> Iterator[AudienceView]:
+        """Yield all audiences in the order of creation."""
+        for record in self._initial_data.audiences:
+            audience_id = record.get("_id", "")
+            if audience_id not in self._changes.deleted_ids:
+                yield self._view(record, self._changes.audiences.get(audience_id))
+        for changes in self._changes.audiences.values():
+            if changes.created is not None:
+                yield self._view(created_record(changes.created), changes)
+
+    def _find(self, audience_id: str, foreign_status: HTTPStatus = HTTPStatus.NOT_FOUND) -> AudienceView:
+        """Return the audience with this id. `foreign_status` is the status for another tenant's audience."""
+        audience_id = audience_id.lower()
+        if not re.fullmatch(OBJECT_ID, audience_id):
             raise ApiError(HTTPStatus.BAD_REQUEST, "Invalid audience ID")
-        changes = self._changes.audiences.get(wanted)
+        changes = self._changes.audiences.get(audience_id)
         if changes is not None and changes.created is not None:
-            return _held(changes.created), changes
-        held = self._initial_data.by_id.get(wanted)
-        if held is None or wanted in self._changes.deleted:
-            is_foreign = held is None and self._fixtures.belongs_to_another_tenant(self._caller, wanted)
-            raise ApiError(foreign if is_foreign else HTTPStatus.NOT_FOUND)
-        return held, changes
+            return self._view(created_record(changes.created), changes)
+        record = self._initial_data.by_id.get(audience_id)
+        if record is None or audience_id in self._changes.deleted_ids:
+            is_foreign = record is None and self._fixtures.belongs_to_another_tenant(self._caller, audience_id)
+            raise ApiError(foreign_status if is_foreign else HTTPStatus.NOT_FOUND)
+        return self._view(record, changes)
 
-    def _people(self, held: AudienceRecord) -> GeneratedMembers:
-        return GeneratedMembers(self._generator, held, held.get("locale") or self._fixtures.locale)
+    def _view(self, record: AudienceRecord, changes: AudienceChanges | None) -> AudienceView:
+        return AudienceView(record, changes, self._generator, self._fixtures.locale)
 
-    def _all(self, held: AudienceRecord, changes: AudienceChanges | None) -> Iterator[Member]:
-        return self._slice(held, changes, 0, _count(held, changes))
-
-    def _slice(self, held: AudienceRecord, changes: AudienceChanges | None, start: int, stop: int) -> Iterator[Member]:
-        """Return the members from place `start` to before place `stop`: first those it began with, then those added."""
-        removed = [] if changes is None else changes.removed
-        begun = max(0, held.get("memberCount", 0) - len(removed))
-        members = map(self._people(held).member, islice(_left(removed, start), max(0, min(stop, begun) - start)))
-        if changes is None:
-            return members
-        return chain(members, changes.added[max(0, start - begun) : max(0, stop - begun)])
+    @cached_property
+    def _now(self) -> datetime:
+        return self._clock()
 
     @cached_property
     def _new_ids(self) -> SequentialIds:
         tenant = self._caller.tenant
-        first = self._generator.random_bits(tenant.key.hex(), "created") + self._changes.ids
+        first = self._generator.random_bits(tenant.key.hex(), "created") + self._changes.issued_ids
         return SequentialIds(self._now, self._generator.id_marker(tenant.token_digest), first)
 
-    def _members(self, rows: Iterable[dict[str, Any]], ahead: int) -> Iterator[Member]:
-        """Yield new members, with ids after `ahead` others."""
-        for number, data in enumerate(rows, ahead):
+    def _new_members(self, rows: Iterable[dict[str, Any]], first_id: int = 0) -> Iterator[Member]:
+        for number, data in enumerate(rows, first_id):
             yield {"_id": self._new_ids[number], "data": data}
 
-    def _check_room(self, size: int) -> None:
-        if self._changes.size + size > MAX_TENANT_BYTES:
-            raise _full(f"{MAX_TENANT_BYTES} bytes of what a token created")
+    def _check_room(self, added_bytes: int) -> None:
+        if self._changes.size_bytes + added_bytes > MAX_TENANT_BYTES:
+            raise _tenant_full(f"{MAX_TENANT_BYTES} bytes of changes")
 
-    def _moment_of_change(self, held: AudienceRecord, changes: AudienceChanges) -> str:
-        """Return when an audience that is changed now was changed last: never before it was the last time."""
-        known = changes.updated_at or held.get("updatedAt")
-        return known if known is not None and parse_timestamp(known) > self._now else format_timestamp(self._now)
+    def _update_time(self, view: AudienceView) -> str:
+        """Return the update time of an audience that changes now: never earlier than its last one."""
+        last = view.updated_at
+        return last if last is not None and parse_timestamp(last) > self._now else format_timestamp(self._now)
 
-    def _put(self, audience_id: str, changes: AudienceChanges, ids: int) -> None:
-        """Let the tenant have what changed in an audience, and count the ids that it took."""
-        changes.weigh()
+    def _save(self, audience_id: str, changes: AudienceChanges, new_ids: int = 0) -> None:
+        changes.update_size()
         self._changes.audiences[audience_id] = changes
-        self._changes.ids += ids
-        self._store()
+        self._changes.issued_ids += new_ids
+        self._save_tenant()
 
-    def _store(self) -> None:
-        self._changes.weigh()
+    def _save_tenant(self) -> None:
+        self._changes.update_size()
         self._state.set_data(self._state.initial_data, self._changes)
 
 
 class AudienceRepositories:
-    """The catalogue of each tenant.
+    """The audience repository of each tenant.
 
     Args:
-        store: where changes are kept.
-        fixtures: what tenants begin with.
-        generator: what makes members and ids.
-        clock: tells the time at which something is created.
+        store: keeps the state of tenants.
+        fixtures: the initial data of tenants.
+        generator: generates members and ids.
+        clock: wall clock for creation and update times.
     """
 
     def __init__(self, store: Store, fixtures: Fixtures, generator: Generator, clock: WallClock) -> None:
@@ -360,86 +315,36 @@ class AudienceRepositories:
         self._clock = clock
 
     async def read(self, caller: AuthenticatedCaller, query: Callable[[AudienceRepository], T]) -> T:
-        """Return what `query` makes of the catalogue of `caller`, which it does not change."""
-        return await self._store.read(caller.tenant, partial(self._with, caller, query))
+        """Return the result of `query` on the repository of `caller`. It must not change anything."""
+        return await self._store.read(caller.tenant, partial(self._apply, caller, query))
 
     async def update(self, caller: AuthenticatedCaller, change: Callable[[AudienceRepository], T]) -> T:
-        """Return what `change` makes of the catalogue of `caller`, and keep its changes. Nobody comes between."""
-        return await self._store.update(caller.tenant, partial(self._with, caller, change))
+        """Return the result of `change` on the repository of `caller`, and save its changes. It runs atomically."""
+        return await self._store.update(caller.tenant, partial(self._apply, caller, change))
 
-    def _with(self, caller: AuthenticatedCaller, use: Callable[[AudienceRepository], T], state: TenantState) -> T:
-        return use(AudienceRepository(caller, state, self._fixtures, self._generator, self._clock))
-
-
-def _held(created: CreatedAudience) -> AudienceRecord:
-    """Return an audience that a client created as the others are held: without members of its own making."""
-    kept = {key: value for key, value in created.items() if key != "identifierColumnName"}
-    return {**kept, "memberCount": 0, "hasCampaigns": False, "campaigns": []}  # type: ignore[typeddict-item] # its keys
+    def _apply(self, caller: AuthenticatedCaller, function: Callable[[AudienceRepository], T], state: TenantState) -> T:
+        return function(AudienceRepository(caller, state, self._fixtures, self._generator, self._clock))
 
 
-def _column(held: AudienceRecord) -> str:
-    return held.get("phoneNumberColumnName", PHONE_COLUMN)
-
-
-def _campaigns(held: AudienceRecord, changes: AudienceChanges | None) -> list[Campaign]:
-    return held.get("campaigns", []) if changes is None or changes.campaigns is None else changes.campaigns
-
-
-def _count(held: AudienceRecord, changes: AudienceChanges | None) -> int:
-    begun = held.get("memberCount", 0)
-    return begun if changes is None else max(0, begun - len(changes.removed)) + len(changes.added)
-
-
-def _left(removed: list[int], start: int) -> Iterator[int]:
-    """Yield the indexes that are not in `removed`, an ascending list, from the one at place `start` among them on."""
-    # Before removed[n] stand removed[n] - n others that are left.
-    passed = bisect_right(range(len(removed)), start, key=lambda n: removed[n] - n)
-    index = start + passed
-    while True:
-        if passed < len(removed) and removed[passed] == index:
-            passed += 1
-        else:
-            yield index
-        index += 1
-
-
-def _holds(ascending: list[int], index: int) -> bool:
-    place = bisect_left(ascending, index)
-    return place < len(ascending) and ascending[place] == index
-
-
-def _with(term: str, members: Iterable[Member]) -> list[Member]:
-    """Return those of `members` in which `term` stands anywhere, in any case."""
-    wanted = term.lower()
-    found = []
+def _check_new_members(view: AudienceView, members: Sequence[dict[str, Any]]) -> None:
+    column = view.phone_column
     for member in members:
-        for value in member["data"].values():
-            if wanted in (value.lower() if isinstance(value, str) else _text(value)):
-                found.append(member)
-                break
-    return found
+        if member.get(column) in (None, ""):
+            raise ApiError(HTTPStatus.BAD_REQUEST, f"Each member must have a {column} field")
+        if not is_phone_number(member[column]):
+            raise ApiError(HTTPStatus.BAD_REQUEST, INVALID_PHONE_NUMBER.format(number=member[column]))
+    count = view.member_count
+    if count + len(members) > MAX_MEMBERS:
+        raise ApiError(
+            HTTPStatus.BAD_REQUEST,
+            f"Cannot add {len(members)} members. You currently have {count} members in this audience. The maximum "
+            f"limit is {MAX_MEMBERS} members. You can add up to {MAX_MEMBERS - count} more members.",
+        )
 
 
-def _with_columns(fields: dict[str, list[str]], members: Iterable[Member]) -> list[Member]:
-    """Return those of `members` that have all that is looked for in each column, in any case."""
-    wanted = [(name, {term.lower() for term in terms}) for name, terms in fields.items()]
-    return [member for member in members if all(_has(member["data"], name, terms) for name, terms in wanted)]
-
-
-def _has(data: dict[str, Any], name: str, terms: set[str]) -> bool:
-    if name not in data:
-        return False
-    text = _text(data[name])
-    return all(term in text for term in terms)
-
-
-def _text(value: object) -> str:
-    return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).lower()
-
-
-def _full(what: str) -> ApiError:
+def _tenant_full(limit: str) -> ApiError:
     return ApiError(
         HTTPStatus.BAD_REQUEST,
-        f"mock-atoms keeps at most {what}: delete some, or reset the token",
+        f"mock-atoms stores at most {limit} per token: delete some, or reset the token",
         reason="tenant-full",
     )

@@ -6,74 +6,77 @@ from dataclasses import dataclass, field
 from mock_atoms.contract.schemas import Campaign, CreatedAudience, Member, render_json
 from mock_atoms.data.models import AUDIENCE_SIZE, REMOVED_INDEX_SIZE, member_size, phone_digits
 
-_SIZE_OF_ID = 100
-"""About how many bytes of memory the id of a deleted audience takes."""
+_DELETED_ID_BYTES = 100
 
 
 @dataclass(slots=True)
 class AudienceChanges:
-    """What was changed in one audience.
+    """The changes to one audience.
 
     Attributes:
-        column: the column that holds the phone numbers.
-        created: the audience, where a client created it.
-        removed: indexes of the generated members that were deleted, ascending.
-        added: the members that were added, in their order.
-        numbers: whose is each of their phone numbers: ids of members by what `phone_digits` makes of the number.
-        campaigns: the campaigns in place of those that it began with.
-        updated_at: when it was changed last, where a client did.
-        size_of_added: about how many bytes of memory the added members take.
-        size: the same of all this, as of when it was weighed.
+        phone_column: name of the column with the phone numbers.
+        created: the audience as a client created it; `None` if it is part of the initial data.
+        removed_indexes: indexes of the deleted generated members, ascending.
+        added: the added members, in order.
+        ids_by_number: their ids by phone number, see `phone_digits`.
+        campaigns: the campaigns that replace the initial ones; `None` if they are unchanged.
+        updated_at: timestamp of the last change by a client, if there was one.
+        added_bytes: approximate memory of the added members.
+        size_bytes: approximate memory of all changes, as of the last `update_size`.
     """
 
-    column: str
+    phone_column: str
     created: CreatedAudience | None = None
-    removed: list[int] = field(default_factory=list)
+    removed_indexes: list[int] = field(default_factory=list)
     added: list[Member] = field(default_factory=list)
-    numbers: dict[str, str] = field(default_factory=dict)
+    ids_by_number: dict[str, str] = field(default_factory=dict)
     campaigns: list[Campaign] | None = None
     updated_at: str | None = None
-    size_of_added: int = 0
-    size: int = 0
+    added_bytes: int = 0
+    size_bytes: int = 0
 
-    def keep(self, members: Iterable[Member]) -> None:
-        """Add `members`, whose phone numbers are all new."""
+    def add_members(self, members: Iterable[Member]) -> None:
+        """Append `members`, whose phone numbers are all new."""
         for member in members:
             self.added.append(member)
-            self.numbers[phone_digits(member["data"][self.column])] = member["_id"]
-            self.size_of_added += member_size(member)
+            self.ids_by_number[phone_digits(member["data"][self.phone_column])] = member["_id"]
+            self.added_bytes += member_size(member)
 
-    def drop(self, ids: set[str]) -> int:
-        """Take out the added members with these `ids`, and return how many that were."""
-        gone = [member for member in self.added if member["_id"] in ids]
-        if gone:
+    def remove_added(self, ids: set[str]) -> int:
+        """Remove the added members with these ids, and return their number."""
+        removed = [member for member in self.added if member["_id"] in ids]
+        if removed:
             self.added = [member for member in self.added if member["_id"] not in ids]
-            self.numbers = {digits: member_id for digits, member_id in self.numbers.items() if member_id not in ids}
-            self.size_of_added -= sum(map(member_size, gone))
-        return len(gone)
+            self.ids_by_number = {
+                digits: member_id for digits, member_id in self.ids_by_number.items() if member_id not in ids
+            }
+            self.added_bytes -= sum(map(member_size, removed))
+        return len(removed)
 
-    def weigh(self) -> None:
-        """Tell `size` what was changed."""
-        texts = 2 * len(render_json([self.created, self.campaigns]))
-        self.size = AUDIENCE_SIZE + texts + REMOVED_INDEX_SIZE * len(self.removed) + self.size_of_added
+    def update_size(self) -> None:
+        """Recompute `size_bytes`."""
+        text_bytes = 2 * len(render_json([self.created, self.campaigns]))
+        removed_bytes = REMOVED_INDEX_SIZE * len(self.removed_indexes)
+        self.size_bytes = AUDIENCE_SIZE + text_bytes + removed_bytes + self.added_bytes
 
 
 @dataclass(slots=True)
 class TenantChanges:
-    """All that a tenant changed.
+    """All changes of one tenant.
 
     Attributes:
-        audiences: by id; those that it created are in their order.
-        deleted: ids of the audiences that it began with and deleted.
-        ids: how many ids were given to what it created.
-        size: about how many bytes of memory it takes, as of when it was weighed.
+        audiences: changes by audience id; created audiences are in the order of creation.
+        deleted_ids: ids of the deleted audiences of the initial data.
+        issued_ids: number of ids given to audiences, members and campaigns that the tenant created.
+        size_bytes: approximate memory of all changes, as of the last `update_size`.
     """
 
     audiences: dict[str, AudienceChanges] = field(default_factory=dict)
-    deleted: set[str] = field(default_factory=set)
-    ids: int = 0
-    size: int = 0
+    deleted_ids: set[str] = field(default_factory=set)
+    issued_ids: int = 0
+    size_bytes: int = 0
 
-    def weigh(self) -> None:
-        """Tell `size` what the sizes of its parts are now."""
-        self.size = sum(changes.size for changes in self.audiences.values()) + _SIZE_OF_ID * len(self.deleted)
+    def update_size(self) -> None:
+        """Recompute `size_bytes` from the sizes of all audiences."""
+        audience_bytes = sum(changes.size_bytes for changes in self.audiences.values())
+        self.size_bytes = audience_bytes + _DELETED_ID_BYTES * len(self.deleted_ids)

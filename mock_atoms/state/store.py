@@ -1,4 +1,4 @@
-"""What the server remembers of each tenant. One protocol, so that it may be kept elsewhere than in memory."""
+"""The state of a tenant, and the protocol of the stores that keep it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from mock_atoms.state.changes import TenantChanges
 
 T = TypeVar("T")
 next_version = count(1).__next__
-"""Return a version that no state of this process has had."""
+"""Return a version that no other state of this process has."""
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -20,16 +20,16 @@ class TenantState:
     """State of one tenant.
 
     Attributes:
-        tenant: whose it is.
-        requests: how many requests it has sent.
-        counters: how often each fault rule was asked and struck.
-        chosen: what was chosen for it to begin with; `None` where that follows from seed, token and fixture files.
-        overlay: what it changed since; `None` where that is nothing.
+        tenant: the tenant.
+        requests: number of requests so far.
+        counters: counters of the fault rules evaluated for it.
+        initial_data: initial data set by a test; `None` if it follows from seed, token and fixture files.
+        changes: changes since; `None` if there are none.
         version: a number that grows with each change of the data. No two states of a process share one, not even
-            those of one tenant before and after a reset, so that a cache key may be built from it.
-        used: when it was used last, see `recent.next_use`.
-        is_live: whether it is what its store knows of the tenant still: all but what it holds may be changed in it
-            then, with nobody having to wait. Never so of a store that is elsewhere.
+            those of one tenant before and after a reset, so a cache key can be built from it.
+        used: when it was last used, see `lru.next_use`.
+        is_live: whether a store in this process still holds this object. Everything but the data of a live state can
+            be changed in place. States of a remote store are never live.
     """
 
     tenant: Tenant
@@ -42,54 +42,54 @@ class TenantState:
     is_live: bool = field(init=False, default=False, compare=False)
 
     def set_data(self, initial_data: InitialData | None, changes: TenantChanges | None) -> None:
-        """Change what it holds."""
+        """Replace the data, with a new version."""
         self.initial_data, self.changes = initial_data, changes
         self.version = next_version()
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether all that it holds follows from seed, token and fixture files."""
+        """Whether the data follows from seed, token and fixture files alone."""
         return self.initial_data is None and self.changes is None
 
     @property
-    def size(self) -> int:
-        """About how many bytes of memory it takes that nothing could be made again from."""
+    def size_bytes(self) -> int:
+        """Approximate memory of the data that cannot be generated again."""
         size = 0 if self.initial_data is None else self.initial_data.size
-        return size if self.changes is None else size + self.changes.size
+        return size if self.changes is None else size + self.changes.size_bytes
 
 
 class Store(Protocol):
-    """State by tenant. A tenant that is not known yet begins with nothing chosen, changed or counted.
+    """Tenant states by tenant. An unknown tenant has an empty `TenantState`.
 
-    What `read` and `update` are given is called once, with nobody coming between, and may be called again from the
-    beginning where a store finds only afterwards that somebody did. A request asks for the number and the counters of
-    its tenant, then for what it holds: a store elsewhere may keep the two under two keys.
+    `read` and `update` call their function atomically. A store that detects a concurrent change afterwards may call it
+    again on a fresh state. A request first counts itself, then reads the data: a remote store can keep counters and
+    data under two keys.
     """
 
     async def read(self, tenant: Tenant, query: Callable[[TenantState], T]) -> T:
-        """Return what `query` makes of the state of `tenant`, which it does not change."""
+        """Return the result of `query` on the state of `tenant`. It must not change the state."""
         ...
 
     async def update(self, tenant: Tenant, change: Callable[[TenantState], T]) -> T:
-        """Return what `change` makes of the state of `tenant`, and keep its changes to it; none where it raises."""
+        """Return the result of `change` on the state of `tenant`, and save the state unless `change` raises."""
         ...
 
     async def update_all(self, change: Callable[[TenantState], None]) -> None:
-        """Let `change` change the state of every tenant that is known."""
+        """Apply `change` to the state of every known tenant."""
         ...
 
     async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
-        """Forget all tenants, or those of one token or of one test: they begin anew."""
+        """Delete the state of all tenants, or of those of one token, one test or both."""
         ...
 
     async def tenants(self) -> list[TenantState]:
-        """Return the state of every tenant that is known, the least recently used first. It is not to be changed."""
+        """Return the states of all known tenants, least recently used first. They must not be changed."""
         ...
 
     async def replace_all(self, states: list[TenantState]) -> None:
-        """Put `states`, the least recently used first, in the place of all that is known.
+        """Replace all states with `states`, least recently used first.
 
         Raises:
-            FullError: they are too large; nothing has changed.
+            CapacityError: they are too large; nothing has changed.
         """
         ...

@@ -528,7 +528,7 @@ def test_a_token_has_room_for_1000_created_audiences(monkeypatch: pytest.MonkeyP
         made = create(http)
     files = {"file": ("x.csv", CSV)}
     full = http.post("/audience", data={"name": "x", "phoneNumberColumnName": "phone"}, files=files)
-    said = "mock-atoms keeps at most 2 audiences that a token created: delete some, or reset the token"
+    said = "mock-atoms stores at most 2 created audiences per token: delete some, or reset the token"
     assert errors(full) == (400, [said])
     assert full.headers["x-mock-atoms-reason"] == "tenant-full"
     http.delete(f"/audience/{made['_id']}")
@@ -543,7 +543,7 @@ def test_a_token_has_room_for_so_many_bytes(monkeypatch: pytest.MonkeyPatch, htt
         full = http.post(path, json={"members": [{"phone": f"+1555010{number:04d}", "text": "x" * 500}]})
         if full.status_code != 200:
             break
-    said = "mock-atoms keeps at most 10000 bytes of what a token created: delete some, or reset the token"
+    said = "mock-atoms stores at most 10000 bytes of changes per token: delete some, or reset the token"
     assert errors(full) == (400, [said])
     members = http.get(f"{path}?offset=100").json()["data"]["members"]
     assert len(members) == 3 + number

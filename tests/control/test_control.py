@@ -90,8 +90,8 @@ def test_all_rules_but_those_of_the_start_can_be_deleted_at_once(admin: httpx.Cl
         ({"fault": "500", "match": {"path": "/nowhere"}}, "/match/path", "/nowhere is no path of the API"),
         ({"fault": "500", "match": {"path": "/atoms/v1/audience"}}, "/match/path", "below the base path: /audience"),
         ({"fault": "500", "match": {"token": "two words"}}, "/match/token", "one word of visible ASCII"),
-        ({"fault": "500", "match": {"testIdDigest": "0" * 32}}, "/match", "testIdDigest is not that of testId"),
-        ({"fault": "500", "match": {"testId": "t", "testIdDigest": "0" * 32}}, "/match", "not that of testId"),
+        ({"fault": "500", "match": {"testIdDigest": "0" * 32}}, "/match", "testIdDigest is not the digest of testId"),
+        ({"fault": "500", "match": {"testId": "t", "testIdDigest": "0" * 32}}, "/match", "not the digest of testId"),
         ({"respond": {"status": 500}, "connection": "reset"}, "", "one of respond, connection and alter"),
         ({"respond": {"status": 500, "headers": {"a": "x" * 8193}}}, "/respond/headers", "longer than 8192"),
         ({"respond": {"status": 999}}, "/respond/status", "less than or equal to 599"),
@@ -314,7 +314,7 @@ def test_a_state_of_a_server_with_another_seed_is_refused_with_the_fix(admin: ht
     state = admin.get("/state").json()
     status, where, detail = problem(admin.put("/state", json=state | {"seed": "other"}))
     assert (status, where) == (409, "/seed")
-    assert detail.endswith("start it with --seed other")
+    assert detail.endswith("start this server with --seed other")
     assert problem(admin.put("/state", json=state | {"locale": "de_DE"}))[:2] == (409, "/locale")
 
 
@@ -344,15 +344,19 @@ def changed(**part: object) -> dict[str, Any]:
         ({"rules": [{"id": "a b", "respond": {"status": 500}}]}, "/rules/0/id", ""),
         ({"rules": [{"id": "r", "respond": {"status": 99}}]}, "/rules/0/respond/status", ""),
         ({"rules": [{"id": "r"}]}, "/rules/0", "give delay, respond, connection or alter"),
-        ({"rules": [{"id": "r", "fault": "500"}, {"id": "r", "fault": "500"}]}, "/rules/1/id", "this id stands twice"),
+        (
+            {"rules": [{"id": "r", "fault": "500"}, {"id": "r", "fault": "500"}]},
+            "/rules/1/id",
+            "id r is duplicated",
+        ),
         ({"tenants": [OWNED | {"token": "sk_whole"}]}, "/tenants/0/token", ""),
         ({"tenants": [OWNED | {"token": "sk_mock_a.sk_live_b"}]}, "/tenants/0", "neither masked nor a magic key"),
         ({"tenants": [OWNED | {"token": "sk_mock_a"}]}, "/tenants/0", "tokenDigest is not the digest of sk_mock_a"),
         ({"tenants": [OWNED | {"requests": 10**20}]}, "/tenants/0/requests", ""),
-        ({"tenants": [OWNED | {"testIdDigest": DIGEST}]}, "/tenants/0", "testIdDigest is not that of testId"),
+        ({"tenants": [OWNED | {"testIdDigest": DIGEST}]}, "/tenants/0", "testIdDigest is not the digest of testId"),
         ({"tenants": [OWNED | {"testId": " "}]}, "/tenants/0/testId", "more than spaces"),
         ({"tenants": [OWNED | {"tokenDigest": "0"}]}, "/tenants/0/tokenDigest", ""),
-        ({"tenants": [OWNED, OWNED]}, "/tenants", "a tenant stands twice"),
+        ({"tenants": [OWNED, OWNED]}, "/tenants", "a tenant is duplicated"),
         (
             {"tenants": [OWNED | {"counters": {"r": {"evaluated": -1, "triggered": 0}}}]},
             "/tenants/0/counters/r/evaluated",
@@ -360,27 +364,39 @@ def changed(**part: object) -> dict[str, Any]:
         ),
         ({"tenants": [OWNED | {"audiences": [{"nam": ""}]}]}, "/tenants/0/audiences/0/nam", "no such key"),
         ({"fixtures": [OWNED]}, "/fixtures/0/audiences", "Field required"),
-        (changed(removed=[2, 1]), CHANGED, "removed: give each index once, in ascending order"),
-        (changed(removed=[1, 1]), CHANGED, "removed: give each index once, in ascending order"),
+        (changed(removed=[2, 1]), CHANGED, "removed: list each index once, in ascending order"),
+        (changed(removed=[1, 1]), CHANGED, "removed: list each index once, in ascending order"),
         (changed(removed=[10_000]), f"{CHANGED}/removed/0", ""),
         (changed(updatedAt="yesterday"), f"{CHANGED}/updatedAt", "not a timestamp"),
         (changed(created={"_id": "1" * 24}), CHANGED, "created: name is missing"),
-        (changed(created=CREATED | {"_id": "2" * 24}), CHANGED, "created: it is another audience"),
-        (changed(created=CREATED | {"phoneNumberColumnName": "q"}), CHANGED, "created: it is another audience"),
+        (
+            changed(created=CREATED | {"_id": "2" * 24}),
+            CHANGED,
+            "created: _id or phoneNumberColumnName",
+        ),
+        (
+            changed(created=CREATED | {"phoneNumberColumnName": "q"}),
+            CHANGED,
+            "created: _id or phoneNumberColumnName",
+        ),
         (changed(created=CREATED | {"createdAt": "x"}), CHANGED, "not a timestamp"),
         (
             changed(added=[ADDED | {"data": {"p": "x"}}]),
             CHANGED,
-            "added: each member has an _id, and data with a phone",
+            "added: each member needs an _id, and data with a phone",
         ),
-        (changed(added=[{"data": {"p": "+15550100000"}}]), CHANGED, "added: each member has an _id"),
-        (changed(added=[ADDED, ADDED]), CHANGED, "added: a phone number stands twice"),
-        (changed(added=[ADDED, ADDED | {"data": {"p": "+15550100001"}}]), CHANGED, "added: an _id stands twice"),
+        (changed(added=[{"data": {"p": "+15550100000"}}]), CHANGED, "added: each member needs an _id"),
+        (changed(added=[ADDED, ADDED]), CHANGED, "added: the phone number 15550100000 is"),
+        (
+            changed(added=[ADDED, ADDED | {"data": {"p": "+15550100001"}}]),
+            CHANGED,
+            "added: the _id 333333333333333333333333 is",
+        ),
         (changed(created=CREATED | {"updatedAt": "x"}), CHANGED, "not a timestamp"),
-        (changed(created=CREATED), "/tenants/0/changes", "ids: fewer than what was created"),
-        (twice_changed(), "/tenants/0/changes", "audiences: one stands twice"),
+        (changed(created=CREATED), "/tenants/0/changes", "ids: 0 is less than the 1 ids of created audiences"),
+        (twice_changed(), "/tenants/0/changes", "audiences: the audience 111111111111111111111111 is duplicated"),
         ({"tenants": [OWNED | {"audiences": [{"_id": "1" * 24}] * 2}]}, "/tenants/0/audiences", "stands twice"),
-        ({"fixtures": [OWNED | {"audiences": []}] * 2}, "/fixtures", "a token stands twice"),
+        ({"fixtures": [OWNED | {"audiences": []}] * 2}, "/fixtures", "a token is duplicated"),
         (changed(campaigns=[{"createdAt": "x"}]), f"{CHANGED}/campaigns/0", "createdAt: not a timestamp"),
     ],
 )
@@ -438,7 +454,7 @@ def test_a_client_that_goes_while_it_sends_leaves_no_trace(
 
 
 def test_a_state_that_is_too_much_changes_nothing() -> None:
-    app = create_app(mock=MockAtoms(Settings(), store=MemoryStore(max_size=11_000)))
+    app = create_app(mock=MockAtoms(Settings(), store=MemoryStore(max_bytes=11_000)))
 
     def put(state: dict[str, Any]) -> AsgiResponse:
         headers = [(b"content-type", b"application/json")]

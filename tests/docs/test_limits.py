@@ -34,7 +34,7 @@ KIB, MIB = 1024, 1024 * 1024
     ("row", "limit"),
     [
         ("tenants", f"{memory_store.MAX_TENANTS:,}"),
-        ("changes of all tenants", f"{memory_store.MAX_SIZE // MIB} MB"),
+        ("changes of all tenants", f"{memory_store.MAX_STORE_BYTES // MIB} MB"),
         ("changes of one tenant", f"{MAX_TENANT_BYTES // MIB} MB"),
         ("audiences that a tenant created", f"{MAX_CREATED_AUDIENCES:,}"),
         ("members of an audience", f"{MAX_MEMBERS:,}"),

@@ -63,10 +63,13 @@ R500 = FaultResponse(status=500)
         ),
         ({"fault": "500", "match": {"token": "two words"}}, "/match/token: a token is one word of visible ASCII"),
         ({"fault": "500", "match": {"token": "sk…#123456"}}, "/match: a masked token needs its tokenDigest"),
-        ({"fault": "500", "match": {"token": "sk_a", "tokenDigest": "0" * 32}}, "/match: tokenDigest is not that of"),
+        (
+            {"fault": "500", "match": {"token": "sk_a", "tokenDigest": "0" * 32}},
+            "/match: tokenDigest is not the digest",
+        ),
         (
             {"fault": "500", "match": {"token": "sk_mock_one", "tokenDigest": "0" * 32}},
-            "/match: tokenDigest is not that of",
+            "/match: tokenDigest is not the digest",
         ),
         ({"fault": "500", "match": {"testId": " "}}, "/match/testId: an id has more than spaces"),
         ('{"name": "\\ud800", "fault": "500"}', "not JSON: half of a surrogate pair"),

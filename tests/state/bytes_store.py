@@ -16,9 +16,9 @@ T = TypeVar("T")
 class BytesStore:
     """Keeps no object: what `read` and `update` are given is read anew for each call, and written after it."""
 
-    def __init__(self, max_tenants: int = 10, max_size: int = 10**9) -> None:
+    def __init__(self, max_tenants: int = 10, max_bytes: int = 10**9) -> None:
         self._max_tenants = max_tenants
-        self._max_size = max_size
+        self._max_bytes = max_bytes
         self._kept: dict[bytes, bytes] = {}
 
     def use(self, state: TenantState) -> None:
@@ -52,7 +52,7 @@ class BytesStore:
         return [import_tenant(json.loads(kept)) for kept in self._kept.values()]
 
     async def replace_all(self, states: list[TenantState]) -> None:
-        if sum(state.size for state in states) > self._max_size:
+        if sum(state.size_bytes for state in states) > self._max_bytes:
             raise CapacityError("too large")
         self._kept = {state.tenant.key: render_json(export_tenant(state)) for state in states[-self._max_tenants :]}
 
@@ -63,8 +63,8 @@ class BytesStore:
     def _write(self, state: TenantState) -> None:
         self._kept.pop(state.tenant.key, None)
         self._kept[state.tenant.key] = render_json(export_tenant(state))
-        while len(self._kept) > self._max_tenants or (len(self._kept) > 1 and self._size() > self._max_size):
+        while len(self._kept) > self._max_tenants or (len(self._kept) > 1 and self._size() > self._max_bytes):
             del self._kept[next(iter(self._kept))]
 
     def _size(self) -> int:
-        return sum(import_tenant(json.loads(kept)).size for kept in self._kept.values())
+        return sum(import_tenant(json.loads(kept)).size_bytes for kept in self._kept.values())

@@ -20,7 +20,7 @@ from tests.state.bytes_store import BytesStore
 
 
 class Make(Protocol):
-    def __call__(self, max_tenants: int = 10, max_size: int = 10**9) -> Store: ...
+    def __call__(self, max_tenants: int = 10, max_bytes: int = 10**9) -> Store: ...
 
 
 @pytest.fixture(params=[MemoryStore, BytesStore])
@@ -137,7 +137,7 @@ def test_to_look_is_to_use(make: Make) -> None:
 
 def test_where_memory_is_short_the_least_recently_used_are_forgotten(make: Make) -> None:
     async def run() -> None:
-        store = make(max_size=11_000)
+        store = make(max_bytes=11_000)
         for name in "abc":
             await store.update(of(name), choose(2))
         assert [await store.read(of(name), initial_data) for name in "abc"] == [None, 2, 2]
@@ -149,7 +149,7 @@ def test_where_memory_is_short_the_least_recently_used_are_forgotten(make: Make)
 
 def test_the_tenant_that_is_in_use_is_never_forgotten(make: Make) -> None:
     async def run() -> None:
-        store = make(max_size=11_000)
+        store = make(max_bytes=11_000)
         await store.update(of("a"), choose(50))
         assert await store.read(of("a"), initial_data) == 50
 
@@ -158,7 +158,7 @@ def test_the_tenant_that_is_in_use_is_never_forgotten(make: Make) -> None:
 
 def test_what_is_forgotten_makes_room(make: Make) -> None:
     async def run() -> None:
-        store = make(max_size=11_000)
+        store = make(max_bytes=11_000)
         for name in "abcdef":
             await store.update(of(name), choose(4))
             await store.reset(of(name).token_digest)
@@ -206,7 +206,7 @@ def test_all_states_can_be_carried_to_another_store(make: Make) -> None:
 
 def test_states_that_are_too_large_change_nothing(make: Make) -> None:
     async def run() -> None:
-        first, second = make(), make(max_size=11_000)
+        first, second = make(), make(max_bytes=11_000)
         await first.update(of("a"), choose(6))
         await second.update(of("b"), choose(1))
         with pytest.raises(CapacityError):

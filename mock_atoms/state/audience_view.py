@@ -1,0 +1,135 @@
+"""One audience of a tenant as it is now."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from itertools import chain, islice
+
+from mock_atoms.contract.schemas import Audience, AudienceDetail, Campaign, CreatedAudience, Member
+from mock_atoms.data.generator import Generator
+from mock_atoms.data.members import PHONE_COLUMN, GeneratedMembers
+from mock_atoms.data.models import AudienceRecord, api_fields
+from mock_atoms.state.changes import AudienceChanges
+
+_DETAIL_KEYS = tuple(AudienceDetail.__annotations__)
+
+
+def created_record(created: CreatedAudience) -> AudienceRecord:
+    """Return the record of an audience that a client created. It has no generated members."""
+    fields = {key: value for key, value in created.items() if key != "identifierColumnName"}
+    return {**fields, "memberCount": 0, "hasCampaigns": False, "campaigns": []}  # type: ignore[typeddict-item] # its keys
+
+
+class AudienceView:
+    """An audience record with its changes applied.
+
+    Members that no client changed are generated on demand by index, so the last page costs what the first one does.
+
+    Args:
+        record: the audience in the tenant's initial data, or as a client created it.
+        changes: what changed since; `None` if nothing did.
+        generator: generates the members.
+        locale: faker locale of the generated members, unless `record` names another.
+    """
+
+    def __init__(
+        self, record: AudienceRecord, changes: AudienceChanges | None, generator: Generator, locale: str
+    ) -> None:
+        self._record = record
+        self._is_unchanged = changes is None
+        self.changes = AudienceChanges(self.phone_column) if changes is None else changes
+        self._generator = generator
+        self._locale = locale
+
+    @property
+    def id(self) -> str:
+        """Id of the audience."""
+        return self._record["_id"]
+
+    @property
+    def phone_column(self) -> str:
+        """Name of the column with the phone numbers."""
+        return self._record.get("phoneNumberColumnName", PHONE_COLUMN)
+
+    @property
+    def campaigns(self) -> list[Campaign]:
+        """The campaigns that use the audience."""
+        return self._record.get("campaigns", []) if self.changes.campaigns is None else self.changes.campaigns
+
+    @property
+    def updated_at(self) -> str | None:
+        """Timestamp of the last change, if the audience has one."""
+        return self.changes.updated_at or self._record.get("updatedAt")
+
+    @property
+    def member_count(self) -> int:
+        """Number of members."""
+        return self._generated_count + len(self.changes.added)
+
+    @property
+    def _generated_count(self) -> int:
+        return max(0, self._record.get("memberCount", 0) - len(self.changes.removed_indexes))
+
+    @cached_property
+    def _generated_members(self) -> GeneratedMembers:
+        return GeneratedMembers(self._generator, self._record, self._record.get("locale") or self._locale)
+
+    def listed(self) -> Audience:
+        """Return the audience as the list of audiences shows it."""
+        if self._is_unchanged:
+            return api_fields(self._record)
+        has_campaigns = self._record.get("hasCampaigns", False)
+        if self.changes.campaigns is not None:
+            has_campaigns = bool(self.changes.campaigns)
+        audience: AudienceRecord = {
+            **self._record,
+            "memberCount": self.member_count,
+            "hasCampaigns": has_campaigns,
+            "campaigns": self.campaigns,
+        }
+        if self.changes.updated_at is not None:
+            audience["updatedAt"] = self.changes.updated_at
+        return api_fields(audience)
+
+    def detail(self) -> AudienceDetail:
+        """Return the audience without the keys that only the list has (D)."""
+        listed = self.listed()
+        return {key: listed[key] for key in _DETAIL_KEYS if key in listed}  # type: ignore[literal-required, return-value] # its own keys
+
+    def members(self, start: int = 0, stop: int | None = None) -> Iterator[Member]:
+        """Return the members from position `start` to before `stop`: first the generated, then the added ones."""
+        stop = self.member_count if stop is None else min(stop, self.member_count)
+        indexes = _remaining_indexes(self.changes.removed_indexes, start)
+        generated_count = self._generated_count
+        generated = islice(indexes, max(0, min(stop, generated_count) - start))
+        added = self.changes.added[max(0, start - generated_count) : max(0, stop - generated_count)]
+        return chain(map(self._generated_members.member, generated), added)
+
+    def has_number(self, digits: str) -> bool:
+        """Return whether a member has this phone number, written as `phone_digits` returns it."""
+        index = self._generated_members.index_of_number(digits)
+        is_generated = index is not None and not _contains(self.changes.removed_indexes, index)
+        return is_generated or digits in self.changes.ids_by_number
+
+    def generated_indexes(self, member_ids: Iterable[str]) -> set[int]:
+        """Return the indexes of the generated members with these ids, without deleted ones."""
+        indexes = (self._generated_members.index_of_id(member_id) for member_id in member_ids)
+        return {index for index in indexes if index is not None}.difference(self.changes.removed_indexes)
+
+
+def _remaining_indexes(removed: list[int], start: int) -> Iterator[int]:
+    """Yield the indexes that are not in `removed`, an ascending list, without the first `start` of them."""
+    # removed[n] - n indexes below removed[n] remain.
+    skipped = bisect_right(range(len(removed)), start, key=lambda n: removed[n] - n)
+    index = start + skipped
+    while True:
+        if skipped < len(removed) and removed[skipped] == index:
+            skipped += 1
+        else:
+            yield index
+        index += 1
+
+
+def _contains(ascending: list[int], index: int) -> bool:
+    position = bisect_left(ascending, index)
+    return position < len(ascending) and ascending[position] == index
