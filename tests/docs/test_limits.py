@@ -12,6 +12,7 @@ from mock_atoms.contract.schemas import MAX_FILE_BYTES, MAX_MEMBERS
 from mock_atoms.control.app import MAX_SET_AUDIENCES
 from mock_atoms.control.calls import MAX_BODY
 from mock_atoms.control.verification import LONGEST_WAIT_MS
+from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH
 from mock_atoms.core.parsing import MAX_JSON_DEPTH
 from mock_atoms.core.settings import Settings
 from mock_atoms.data.fixture_files import MAX_AUDIENCES
@@ -67,6 +68,10 @@ KIB, MIB = 1024, 1024 * 1024
 )
 def test_limit_is_that_of_the_code(row: str, limit: str) -> None:
     assert ROWS[row] == limit
+
+
+def test_length_of_readable_magic_keys_is_that_of_the_code() -> None:
+    assert f"A magic key of up to {MAX_MAGIC_KEY_LENGTH} characters" in PAGE
 
 
 def test_shutdown_limit_is_that_of_the_code() -> None:
