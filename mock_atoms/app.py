@@ -137,7 +137,7 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     routes = vendor_app(mock.repositories)
     vendor: ASGIApp = ExpressMiddleware(routes)
     if mock.settings.response_cache:
-        vendor = ResponseCacheMiddleware(vendor, mock.store, mock.response_cache, mock.fast_path)
+        vendor = ResponseCacheMiddleware(vendor, mock.store, mock.response_cache)
     vendor = FaultMiddleware(vendor, mock.engine, mock.store, CancellableWaiter(mock.shutdown_signal))
     vendor = RecordingMiddleware(CorsMiddleware(vendor, origins), mock)
     vendor = IdentifyMiddleware(vendor, mock)

@@ -77,6 +77,7 @@ class MockAtoms:
         self.rules = RuleBook(_rules(settings))
         self.engine = FaultEngine(settings.seed, self.rules)
         self.fast_path = FastPath(
+            self.response_cache,
             self.engine,
             self.recorder,
             self.generator,
@@ -101,7 +102,7 @@ class MockAtoms:
             self.fixtures.import_data(None)
             self.journal.clear()
             await self.store.reset()
-            self.response_cache.forget()
+            self.response_cache.clear()
             return
         token_digest = None if token is None else digest_token(token)
         test_digest = None if test_id is None else digest_test_id(test_id)

@@ -1,49 +1,54 @@
-"""Answers that were rendered of what tenants hold, to be sent again as they are."""
+"""The response cache: one cache with an index by content and an index by request digest."""
 
 from collections.abc import Sequence
 from functools import lru_cache
+from sys import intern
+from weakref import ReferenceType, ref
 
 from mock_atoms.core.lru import LruCache, next_use
-from mock_atoms.journal.exchange import ResponseHead
+from mock_atoms.journal.exchange import RequestContext, RequestHead, ResponseHead
 from mock_atoms.state.store import TenantState
 
 MAX_SIZE = 96 * 1024 * 1024
+"""Number of bytes of all cached responses."""
 MAX_RESPONSE_BYTES = 1024 * 1024
-_ANSWER_BYTES = 1_000  # roughly what an answer takes besides its body
-_MOST_HEADS = 1_000
+"""Size limit of a cached response body."""
+MAX_REPEATED_REQUESTS = 20_000
+_RESPONSE_OVERHEAD_BYTES = 1_000  # estimated memory of a response besides its body
+_MAX_SHARED_HEADS = 1_000
 
-Key = tuple[object, str, bytes]
+ContentKey = tuple[object, str | None, bytes]
 
 
-def key_of(state: TenantState, api_path: str, query: bytes) -> Key:
-    """Return what an answer follows from: what its tenant holds, the path below the base path, and the query.
+def content_key(state: TenantState, api_path: str | None, query: bytes) -> ContentKey:
+    """Return what the response depends on: the tenant's data, the API path and the query.
 
-    What a tenant holds that changed nothing follows from its token alone, so that all tests of one token share it.
+    Unchanged tenants of one token have the same data, so all their tests share the cached responses.
     """
-    return state.tenant.token_digest if state.is_unchanged else state.version, api_path, query
+    data = state.tenant.token_digest if state.is_unchanged else state.version
+    return data, api_path, query
 
 
-@lru_cache(_MOST_HEADS)
-def _head_of(headers: tuple[tuple[bytes, bytes], ...]) -> ResponseHead:
-    """Return one head for all answers that have the same."""
+@lru_cache(_MAX_SHARED_HEADS)
+def _shared_head(headers: tuple[tuple[bytes, bytes], ...]) -> ResponseHead:
     return ResponseHead(headers)
 
 
 class CachedResponse:
-    """A whole answer with the status 200.
+    """A complete response with status 200.
 
     Attributes:
-        head: what it says before its body, but for its `x-request-id`.
-        tail: all of it, from these headers on, as HTTP/1.1 has it.
-        length: of how many bytes its body is.
-        used: when it was sent last, see `recent.next_use`.
-        is_live: whether it is kept still.
+        head: its headers, without `x-request-id`. Responses with equal headers share one.
+        tail: its bytes in HTTP/1.1, from these headers to the end of the body.
+        length: number of body bytes.
+        used: time of the last use, see `lru.next_use`.
+        is_live: whether the cache still holds it.
     """
 
     __slots__ = ("__weakref__", "head", "is_live", "length", "tail", "used")
 
     def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
-        self.head = _head_of(tuple(headers))
+        self.head = _shared_head(tuple(headers))
         self.tail = b"".join([*(b"%b: %b\r\n" % header for header in headers), b"\r\n", body])
         self.length = len(body)
         self.used = 0.0
@@ -51,39 +56,85 @@ class CachedResponse:
 
     @property
     def body(self) -> bytes:
-        """Its body."""
+        """The response body."""
         return self.tail[len(self.tail) - self.length :]
 
 
-class ResponseCache:
-    """Answers that were rendered, by what they follow from; the least recently used are forgotten first.
+class RepeatedRequest:
+    """A request whose repetitions the fast path may serve. It keeps neither the state nor the response alive.
 
-    Args:
-        max_size: how many bytes are kept, about.
+    Attributes:
+        head: the request without its body.
+        api_path: path below the base path.
+        state: state of its tenant.
+        version: version of the tenant's data that the response shows.
+        response: its cached response.
+        used: time of the last use, see `lru.next_use`.
+        is_live: whether the cache still holds it.
     """
 
-    def __init__(self, max_size: int = MAX_SIZE) -> None:
+    __slots__ = ("api_path", "head", "is_live", "response", "state", "used", "version")
+
+    def __init__(self, head: RequestHead, api_path: str, state: TenantState, response: CachedResponse) -> None:
+        self.head = head
+        self.api_path = intern(api_path)  # many requests share few paths
+        self.state: ReferenceType[TenantState] = ref(state)
+        self.version = state.version
+        self.response: ReferenceType[CachedResponse] = ref(response)
+        self.used = 0.0
+        self.is_live = False
+
+
+class ResponseCache:
+    """Cached responses by content, and repeated requests by digest. Both evict the least recently used.
+
+    Ask `is_cacheable` before a lookup or an insertion.
+
+    Args:
+        max_size: approximate number of bytes of all responses.
+        max_requests: number of repeated requests.
+
+    Attributes:
+        requests: the repeated requests by digest. No token is kept: a digest cannot be computed without the key.
+    """
+
+    def __init__(self, max_size: int = MAX_SIZE, max_requests: int = MAX_REPEATED_REQUESTS) -> None:
         self.max_size = max_size
-        self._answers: LruCache[Key, CachedResponse] = LruCache()
+        self.max_requests = max_requests
+        self.requests: LruCache[bytes, RepeatedRequest] = LruCache()
+        self._responses: LruCache[ContentKey, CachedResponse] = LruCache()
         self._size = 0
 
-    def get(self, key: Key) -> CachedResponse | None:
-        """Return what was rendered, if it is known."""
-        answer = self._answers.get(key)
-        if answer is not None:
-            answer.used = next_use()
-        return answer
+    def get(self, key: ContentKey) -> CachedResponse | None:
+        """Return the response with this content key, or `None` if it is not cached."""
+        response = self._responses.get(key)
+        if response is not None:
+            response.used = next_use()
+        return response
 
-    def keep(self, key: Key, answer: CachedResponse) -> None:
-        """Keep what was rendered, unless it is long."""
-        if answer.length > MAX_RESPONSE_BYTES or self._answers.get(key) is not None:
+    def put(self, key: ContentKey, response: CachedResponse) -> None:
+        """Cache a response, unless its body exceeds `MAX_RESPONSE_BYTES` or the key is present."""
+        if response.length > MAX_RESPONSE_BYTES or self._responses.get(key) is not None:
             return
-        self._answers.put(key, answer)
-        self._size += _ANSWER_BYTES + answer.length
+        self._responses.put(key, response)
+        self._size += _RESPONSE_OVERHEAD_BYTES + response.length
         while self._size > self.max_size:
-            self._size -= _ANSWER_BYTES + self._answers.evict().length
+            self._size -= _RESPONSE_OVERHEAD_BYTES + self._responses.evict().length
 
-    def forget(self) -> None:
-        """Forget all: what tenants begin with may be something else from now on."""
-        self._answers.clear()
+    def put_request(self, digest: bytes, request: RequestContext, state: TenantState) -> None:
+        """Let the fast path serve repetitions of `request`.
+
+        Ignored if its response is not cached, or if the store does not keep `state` in this process.
+        """
+        response = self._responses.get(content_key(state, request.api_path, request.query))
+        if response is None or request.api_path is None or not state.is_live:
+            return
+        self.requests.put(digest, RepeatedRequest(request.exchange.head, request.api_path, state, response))
+        if len(self.requests) > self.max_requests:
+            self.requests.evict()
+
+    def clear(self) -> None:
+        """Remove all responses: the initial data of tenants may have changed."""
+        self.requests.clear()
+        self._responses.clear()
         self._size = 0

@@ -247,7 +247,7 @@ class Control:
         except SettingsMismatchError as error:
             raise RequestError(HTTPStatus.CONFLICT, "another server's", str(error), error.pointer) from None
         mock.journal.clear()
-        mock.response_cache.forget()
+        mock.response_cache.clear()
         return JSONResponse({})
 
     async def reset(self, request: Request) -> Response:

@@ -1,14 +1,17 @@
 """One exchange: a request and its response, from arrival to the journal."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from mock_atoms.core.http_text import decode_text, parse_cookies, parse_query
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, UnauthenticatedCaller
 
 CONTEXT_KEY = "mock_atoms.request"
 """Key of the `RequestContext` in an ASGI scope."""
+RECEIVED_KEY = "mock_atoms.received"
+"""Key of the `ReceivedHead` in the extensions of an ASGI scope."""
 MAX_BODY_BYTES = 65_536
 """Number of request body bytes that an exchange keeps."""
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -68,6 +71,13 @@ class RequestHead:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", weight_of(len(self.url) + _size_of(self.headers)))
+
+    @property
+    def has_body(self) -> bool:
+        """Whether a body follows the head."""
+        return any(
+            name == "transfer-encoding" or (name == "content-length" and value != "0") for name, value in self.headers
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,6 +221,18 @@ class Exchange:
         return next((value for key, value in self.response_headers() if key == name), None)
 
 
+class ReceivedHead(NamedTuple):
+    """What the mock's own server knows about a request head.
+
+    Attributes:
+        digest: keyed digest of the complete head.
+        is_connection_reusable: whether the connection stays open after the response, as HTTP/1.1.
+    """
+
+    digest: bytes
+    is_connection_reusable: bool
+
+
 @dataclass(slots=True, eq=False)
 class RequestContext:
     """A request while it is served: its exchange, and the secrets that the journal must not keep.
@@ -218,15 +240,27 @@ class RequestContext:
     Attributes:
         exchange: the part that the journal keeps.
         caller: who sent the request, with the complete token.
-        path: path as sent, percent-encoded, without the query.
+        path: path as sent, percent-encoded.
+        query: query string as sent.
         api_path: path below the base path; `None` if the request is outside of it.
-        is_plain: whether it was asked for no fault, and none could strike it.
-        remember_fast_path: keeps the way to the answer.
+        received: the head as received; `None` if the response cache is off or another server received it.
+        may_be_faulted: whether a fault rule, a magic key or a `Prefer` header may change the response.
     """
 
     exchange: Exchange
     caller: AuthenticatedCaller | UnauthenticatedCaller
     path: str
+    query: bytes
     api_path: str | None
-    is_plain: bool = False
-    remember_fast_path: Callable[..., None] | None = None
+    received: ReceivedHead | None = None
+    may_be_faulted: bool = True
+
+    @property
+    def url(self) -> str:
+        """Path and query as sent, credentials included."""
+        return f"{self.path}?{self.query.decode('latin-1')}" if self.query else self.path
+
+    @property
+    def has_credential_in_url(self) -> bool:
+        """Whether the journal masks a part of the URL."""
+        return self.exchange.url != self.url

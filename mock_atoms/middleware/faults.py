@@ -88,7 +88,7 @@ class FaultMiddleware:
             and self._engine.magic_key_rule(caller.token) is None
             and self._engine.has_no_matching_rule(caller.tenant, request.exchange.method, api_path)
         ):
-            request.is_plain = True
+            request.may_be_faulted = False
             return None
         exchange = request.exchange
         fault_request = FaultRequest(caller, exchange.method, api_path, exchange.arrived_at.timestamp())

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mock_atoms.contract.operations import find_operation
 from mock_atoms.core.masking import mask_url
 from mock_atoms.core.tenancy import identify
-from mock_atoms.journal.exchange import CONTEXT_KEY, Exchange, RequestContext, RequestHead
+from mock_atoms.journal.exchange import CONTEXT_KEY, RECEIVED_KEY, Exchange, RequestContext, RequestHead
 from mock_atoms.mock import MockAtoms
 
 
@@ -33,13 +33,13 @@ class IdentifyMiddleware:
         base = self._settings.base_path
         is_in_base_path = path == base or path.startswith(f"{base}/")
         api_path = path[len(base) :] or "/" if is_in_base_path else None
-        query = scope.get("query_string", b"").decode("latin-1")
+        query: bytes = scope.get("query_string", b"")
         headers, secrets = self._credentials.mask_headers(scope["headers"], caller.token)
         head = RequestHead(
             tenant=caller.tenant,
             secrets=secrets,
             method=intern(scope["method"]),
-            url=mask_url(f"{path}?{query}" if query else path, caller.token),
+            url=mask_url(f"{path}?{query.decode('latin-1')}" if query else path, caller.token),
             scheme=scope.get("scheme", "http"),
             http_version=scope.get("http_version", "1.1"),
             host=_host(scope, headers),
@@ -48,7 +48,9 @@ class IdentifyMiddleware:
         )
         client_address, client_port = scope.get("client") or ("", 0)
         exchange = Exchange(head, arrived_at, started, client_address, client_port)
-        await self._app({**scope, CONTEXT_KEY: RequestContext(exchange, caller, path, api_path)}, receive, send)
+        received = scope.get("extensions", {}).get(RECEIVED_KEY)
+        context = RequestContext(exchange, caller, path, query, api_path, received)
+        await self._app({**scope, CONTEXT_KEY: context}, receive, send)
 
 
 def _host(scope: Scope, headers: Sequence[tuple[str, str]]) -> str:

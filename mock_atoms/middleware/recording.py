@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mock_atoms.caching.fast_path import FAST_PATH_KEY
+from mock_atoms.caching.eligibility import is_cacheable
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.tenancy import AuthenticatedCaller, UnauthenticatedCaller
 from mock_atoms.journal.exchange import (
@@ -53,16 +53,18 @@ class RecordingMiddleware:
         self._fixtures = mock.fixtures
         self._engine = mock.engine
         self._clock = mock.clock
+        self._response_cache = mock.response_cache
         self._body_timeout = body_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         request: RequestContext = scope[CONTEXT_KEY]
         exchange, tenant = request.exchange, request.caller.tenant
-        exchange.id = self._generator.request_id(tenant.key, await self._store.update(tenant, _count_request))
+        state = await self._store.update(tenant, _count_request)
+        exchange.id = self._generator.request_id(tenant.key, state.requests)
         self._recorder.begin(exchange)
         body_recorder = None
-        if _has_body(scope):
+        if exchange.head.has_body:
             body_recorder = RequestBodyRecorder(exchange, self._journal, receive, request.caller.token)
         else:
             exchange.is_body_complete = True
@@ -86,8 +88,8 @@ class RecordingMiddleware:
                 if not message.get("more_body"):
                     is_gone = body_recorder is not None and body_recorder.is_gone
                     self._finish(exchange, body_recorder, ABORTED if is_gone else ANSWERED)
-                    if body_recorder is None and request.is_plain and exchange.reason is None:
-                        _keep_shortcut(scope, request)
+                    if request.received is not None and is_cacheable(request, by_digest=True):
+                        self._response_cache.put_request(request.received.digest, request, state)
             await send(message)
 
         try:
@@ -112,23 +114,9 @@ class RecordingMiddleware:
         self._recorder.end(exchange, ending)
 
 
-def _keep_shortcut(scope: Scope, request: RequestContext) -> None:
-    digest = scope.get("extensions", {}).get(FAST_PATH_KEY)
-    if digest is not None and request.remember_fast_path is not None:
-        request.remember_fast_path(digest, request.exchange.head)
-
-
-def _count_request(state: TenantState) -> int:
-    """Count a request and return the number of requests so far."""
+def _count_request(state: TenantState) -> TenantState:
     state.requests += 1
-    return state.requests
-
-
-def _has_body(scope: Scope) -> bool:
-    return any(
-        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
-        for name, value in scope["headers"]
-    )
+    return state
 
 
 class RequestBodyRecorder:

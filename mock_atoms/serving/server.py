@@ -164,7 +164,7 @@ class Server(uvicorn.Server):
             listener.close()
         for listening in sockets or ():
             listening.close()
-        for leave in (HttpProtocol.shutdown, HttpProtocol.leave_if_idle):
+        for leave in (HttpProtocol.shutdown, HttpProtocol.abort_if_idle):
             for connection in list(self.server_state.connections):
                 leave(connection)  # type: ignore[arg-type] # all are of the protocol that is given above
             for _ in range(_TURNS_TO_CLOSE):

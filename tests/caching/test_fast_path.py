@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import Settings, create_app
-from mock_atoms.caching.fast_path import MAX_HEAD
-from mock_atoms.caching.response_cache import CachedResponse, key_of
+from mock_atoms.caching.eligibility import MAX_HEAD_BYTES
+from mock_atoms.caching.response_cache import content_key
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.server import build_server
 from mock_atoms.state.memory_store import MemoryStore
@@ -134,7 +134,7 @@ LONG = {
     "a key that means nothing": raw_request("sk_mock_oops"),
     "no such audience": raw_request(target="/atoms/v1/audience/60d0fe4f5311236168a109ca"),
     "HTTP/1.0": raw_request().replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Host", b"Connection: keep-alive\r\nHost"),
-    "a very long head": raw_request(header_lines=f"A: {'a' * MAX_HEAD}\r\n"),
+    "a very long head": raw_request(header_lines=f"A: {'a' * MAX_HEAD_BYTES}\r\n"),
     "another method": raw_request().replace(b"GET", b"OPTIONS"),
 }
 
@@ -294,7 +294,7 @@ def test_a_bug_in_a_shortcut_is_told_and_is_no_bad_request(
         raise ZeroDivisionError
 
     with served() as serving:
-        monkeypatch.setattr(serving.mock.fast_path, "answer", broken)
+        monkeypatch.setattr(serving.mock.fast_path, "respond", broken)
         with connect(serving.port) as connection:
             connection.sendall(raw_request())
             with suppress(ConnectionResetError):
@@ -327,17 +327,20 @@ def test_an_older_version_of_http_takes_no_way_of_a_newer_one() -> None:
         assert len(serving.asked) == asked + 1
 
 
-def test_what_was_forgotten_is_not_found_even_while_somebody_has_it_still() -> None:
+def test_the_fast_path_ignores_evicted_objects_that_are_still_referenced() -> None:
     with served() as serving:
         first, *_ = request_ids(send_in_turn(serving.port, *[raw_request()] * 3))
         held = asyncio.run(serving.mock.store.tenants())
         assert held
         httpx.post(f"http://127.0.0.1:{serving.port}/__admin/reset", json={"token": "sk_acme"})
         assert request_ids(send_in_turn(serving.port, *[raw_request()] * 3))[0] == first
-        answers = [one for one in gc.get_objects() if isinstance(one, CachedResponse)]
-        assert answers
+        (state,) = asyncio.run(serving.mock.store.tenants())
+        response = serving.mock.response_cache.get(content_key(state, "/audience", b""))
+        assert response is not None
+        serving.mock.response_cache.max_size = 0
+        send_in_turn(serving.port, raw_request("another"))
+        assert not response.is_live
         asked = len(serving.asked)
-        serving.mock.response_cache.forget()
         send_in_turn(serving.port, raw_request())
         assert len(serving.asked) == asked + 1
 
@@ -364,8 +367,7 @@ def test_what_is_sent_by_shortcuts_is_not_forgotten_before_other_answers() -> No
 
 def test_the_least_recently_used_is_forgotten_first() -> None:
     with served() as serving:
-        fast_path = serving.mock.fast_path
-        fast_path.most = 2
+        serving.mock.response_cache.max_requests = 2
         for token in ("a", "b"):
             send_in_turn(serving.port, *[raw_request(token)] * 2)
         send_in_turn(serving.port, raw_request("a"), *[raw_request("c")] * 2)
@@ -381,7 +383,7 @@ def test_no_shortcut_holds_what_others_have_forgotten() -> None:
         send_in_turn(serving.port, *[raw_request()] * 3)
         assert len(serving.asked) == 2
         (state,) = asyncio.run(serving.mock.store.tenants())
-        cached_response = serving.mock.response_cache.get(key_of(state, "/audience", b""))
+        cached_response = serving.mock.response_cache.get(content_key(state, "/audience", b""))
         assert cached_response is not None
         forgotten = ref(state), ref(cached_response)
         del state, cached_response

@@ -1,4 +1,4 @@
-"""Replay never changes an answer, and what it keeps is bounded."""
+"""The response cache never changes a response, and its size is bounded."""
 
 import asyncio
 import json
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.caching.response_cache import MAX_RESPONSE_BYTES, CachedResponse, ResponseCache
+from mock_atoms.core.masking import mask_url
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.exchange import CONTEXT_KEY, Exchange, RequestContext, RequestHead
 from mock_atoms.middleware.response_cache import ResponseCacheMiddleware
@@ -69,142 +70,143 @@ def steps() -> st.SearchStrategy[list[Step]]:
     return st.lists(st.one_of(reads, reads, reads, changes, drives), min_size=5, max_size=40)
 
 
-async def answers(app: ASGIApp, wanted: list[Step]) -> list[tuple[int, list[tuple[str, str]], bytes]]:
-    """Return what is answered, byte for byte."""
-    told = []
+async def responses(app: ASGIApp, requests: list[Step]) -> list[tuple[int, list[tuple[str, str]], bytes]]:
+    """Return status, headers and bytes of each response."""
+    received = []
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as http:
         ids: dict[str, str] = {}
         for token, names in (("sk_a", ("0", "1")), ("sk_b", ("other",))):
             listed = await http.get("/atoms/v1/audience", headers=bearer(token))
-            ids |= {name: held["_id"] for name, held in zip(names, listed.json()["data"], strict=False)}
-        for method, path, headers, body in wanted:
+            ids |= {name: audience["_id"] for name, audience in zip(names, listed.json()["data"], strict=False)}
+        for method, path, headers, body in requests:
             for name, known in ids.items():
                 path = path.replace(f"{{{name}}}", known)  # noqa: PLW2901 - the ids are known only now
             url = path if path.startswith("/__admin") else f"/atoms/v1{path}"
-            if method == "SWAP":  # the state is handed over to the server that it is of, with one audience left out
+            if method == "SWAP":  # import the exported state, with the request counts reset
                 state = (await http.get(url)).json()
                 for tenant in state["tenants"]:
                     tenant["requests"] = 0
-                answer = await http.put(url, json=state)
+                response = await http.put(url, json=state)
             else:
-                answer = await http.request(method, url, headers=headers, json=body)
-            told.append((answer.status_code, answer.headers.multi_items(), answer.content))
-    return told
+                response = await http.request(method, url, headers=headers, json=body)
+            received.append((response.status_code, response.headers.multi_items(), response.content))
+    return received
 
 
 @given(steps())
 @settings(max_examples=60, deadline=None)
-def test_no_answer_is_another_one_with_replay(wanted: list[Step]) -> None:
-    with_replay, without = (asyncio.run(answers(fresh_app(response_cache=cached), wanted)) for cached in (True, False))
-    assert with_replay == without
+def test_the_cache_changes_no_response(requests: list[Step]) -> None:
+    with_cache, without = (asyncio.run(responses(fresh_app(response_cache=is_on), requests)) for is_on in (True, False))
+    assert with_cache == without
 
 
-SHORTCUTS = MockAtoms(Settings()).fast_path
-
-
-class Counting:
-    """An application that answers with how often it was asked."""
+class CountingApp:
+    """An application that responds with its number of requests so far."""
 
     def __init__(self, status: int = 200) -> None:
-        self.asked = 0
+        self.requests = 0
         self.status = status
-        self.meanwhile: Any = None
+        self.while_rendering: Any = None
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        self.asked += 1
-        if self.meanwhile is not None:
-            await self.meanwhile()
+        self.requests += 1
+        if self.while_rendering is not None:
+            await self.while_rendering()
         await send({"type": "http.response.start", "status": self.status, "headers": []})
-        await send({"type": "http.response.body", "body": b"%d" % self.asked})
+        await send({"type": "http.response.body", "body": b"%d" % self.requests})
 
 
-def ask(
+def request_context(token: str, api_path: str = "/audience", query: bytes = b"", method: str = "GET") -> RequestContext:
+    caller = caller_for(token)
+    url = mask_url(f"{api_path}?{query.decode()}" if query else api_path, token)
+    head = RequestHead(caller.tenant, frozenset(), method, url, "http", "1.1", "x", ())
+    return RequestContext(Exchange(head, NOON, 0.0, "", 0), caller, api_path, query, api_path)
+
+
+def get(
     middleware: ResponseCacheMiddleware,
     token: str = "sk_a",
     api_path: str = "/audience",
     query: bytes = b"",
     method: str = "GET",
 ) -> bytes:
-    caller = caller_for(token)
-    url = f"{api_path}?{query.decode()}" if query else api_path
-    head = RequestHead(caller.tenant, frozenset(), method, url, "http", "1.1", "x", ())
-    context = RequestContext(Exchange(head, NOON, 0.0, "", 0), caller, api_path, api_path)
+    request = request_context(token, api_path, query, method)
     sent = []
 
-    async def receive() -> Any:  # noqa: ANN401 - never asked
+    async def receive() -> Any:  # noqa: ANN401 - never called
         raise AssertionError
 
     async def send(message: Any) -> None:  # noqa: ANN401 - any message
         sent.append(message)
-        message.setdefault("headers", []).append((b"added", b"later"))
+        message.setdefault("headers", []).append((b"added", b"by-outer-layer"))
 
-    asyncio.run(middleware({CONTEXT_KEY: context, "query_string": query}, receive, send))
+    asyncio.run(middleware({CONTEXT_KEY: request}, receive, send))
     assert len(sent[0]["headers"]) == 1
     body: bytes = sent[1]["body"]
     return body
 
 
-def test_what_was_asked_before_is_sent_again() -> None:
-    middleware = ResponseCacheMiddleware(app := Counting(), MemoryStore(), ResponseCache(), SHORTCUTS)
-    assert [ask(middleware) for _ in range(3)] == [b"1"] * 3
-    assert ask(middleware, "sk_b") == b"2"
-    assert ask(middleware, api_path="/audience/x") == b"3"
-    assert ask(middleware, query=b"page=2") == b"4"
-    assert [ask(middleware, method="DELETE") for _ in range(2)] == [b"5", b"6"]
-    assert (ask(middleware), app.asked) == (b"1", 6)
+def test_a_repeated_request_gets_the_cached_response() -> None:
+    middleware = ResponseCacheMiddleware(app := CountingApp(), MemoryStore(), ResponseCache())
+    assert [get(middleware) for _ in range(3)] == [b"1"] * 3
+    assert get(middleware, "sk_b") == b"2"
+    assert get(middleware, api_path="/audience/x") == b"3"
+    assert get(middleware, query=b"page=2") == b"4"
+    assert [get(middleware, method="DELETE") for _ in range(2)] == [b"5", b"6"]
+    assert (get(middleware), app.requests) == (b"1", 6)
 
 
-def test_what_is_no_success_is_asked_again() -> None:
-    middleware = ResponseCacheMiddleware(Counting(404), MemoryStore(), ResponseCache(), SHORTCUTS)
-    assert [ask(middleware) for _ in range(2)] == [b"1", b"2"]
+def test_an_error_is_not_cached() -> None:
+    middleware = ResponseCacheMiddleware(CountingApp(404), MemoryStore(), ResponseCache())
+    assert [get(middleware) for _ in range(2)] == [b"1", b"2"]
 
 
-def test_what_began_anew_while_it_was_rendered_is_not_kept() -> None:
+def test_a_response_rendered_during_a_reset_is_not_cached() -> None:
     store = MemoryStore()
-    middleware = ResponseCacheMiddleware(app := Counting(), store, ResponseCache(), SHORTCUTS)
-    app.meanwhile = store.reset
-    assert [ask(middleware) for _ in range(2)] == [b"1", b"2"]
-    app.meanwhile = None
-    assert [ask(middleware) for _ in range(2)] == [b"3", b"3"]
+    middleware = ResponseCacheMiddleware(app := CountingApp(), store, ResponseCache())
+    app.while_rendering = store.reset
+    assert [get(middleware) for _ in range(2)] == [b"1", b"2"]
+    app.while_rendering = None
+    assert [get(middleware) for _ in range(2)] == [b"3", b"3"]
 
 
-def test_what_changed_while_it_was_rendered_is_not_kept() -> None:
+def test_a_response_rendered_during_a_change_is_not_cached() -> None:
     store = MemoryStore()
-    middleware = ResponseCacheMiddleware(app := Counting(), store, ResponseCache(), SHORTCUTS)
+    middleware = ResponseCacheMiddleware(app := CountingApp(), store, ResponseCache())
     tenant = caller_for("sk_a").tenant
 
     async def change() -> None:
-        def initial_data(state: Any) -> None:  # noqa: ANN401 - a state
+        def set_data(state: Any) -> None:  # noqa: ANN401 - a state
             state.set_data(MockAtoms(Settings()).fixtures.initial_data(caller_for("sk_a")), None)
 
-        await store.update(tenant, initial_data)
+        await store.update(tenant, set_data)
 
-    app.meanwhile = change
-    assert ask(middleware) == b"1"
+    app.while_rendering = change
+    assert get(middleware) == b"1"
     asyncio.run(store.reset())
-    app.meanwhile = None
-    assert ask(middleware) == b"2"
+    app.while_rendering = None
+    assert get(middleware) == b"2"
 
 
-def test_what_is_kept_is_bounded() -> None:
+def test_the_cache_evicts_the_least_recently_used_response() -> None:
     response_cache = ResponseCache(max_size=2_500)
     keys = [(bytes([number]), "/", b"") for number in range(3)]
     first, second, third = (CachedResponse([], b"x" * 10) for _ in range(3))
-    response_cache.keep(keys[0], first)
-    response_cache.keep(keys[1], second)
+    response_cache.put(keys[0], first)
+    response_cache.put(keys[1], second)
     assert response_cache.get(keys[0]) is first
-    response_cache.keep(keys[0], CachedResponse([], b"another"))
-    response_cache.keep(keys[2], third)
+    response_cache.put(keys[0], CachedResponse([], b"another"))
+    response_cache.put(keys[2], third)
     assert [response_cache.get(key) for key in keys] == [first, None, third]
-    response_cache.keep(keys[1], CachedResponse([], b"x" * (MAX_RESPONSE_BYTES + 1)))
+    response_cache.put(keys[1], CachedResponse([], b"x" * (MAX_RESPONSE_BYTES + 1)))
     assert response_cache.get(keys[1]) is None
-    response_cache.forget()
+    response_cache.clear()
     for key in keys:
-        response_cache.keep(key, CachedResponse([], b"x"))
+        response_cache.put(key, CachedResponse([], b"x"))
     assert [response_cache.get(key) is None for key in keys] == [True, False, False]
 
 
-def test_answers_that_are_alike_before_their_bodies_share_that() -> None:
+def test_responses_with_equal_headers_share_their_head() -> None:
     first, second, longer = (
         CachedResponse([(b"content-length", b"%d" % len(body))], body) for body in (b"1", b"2", b"11")
     )
@@ -212,26 +214,26 @@ def test_answers_that_are_alike_before_their_bodies_share_that() -> None:
     assert longer.head.headers == ((b"content-length", b"2"),)
 
 
-def test_what_a_tenant_changed_is_replayed_until_it_changes_again() -> None:
+def test_a_changed_tenant_gets_cached_responses_until_the_next_change() -> None:
     store = MemoryStore()
-    middleware = ResponseCacheMiddleware(Counting(), store, ResponseCache(), SHORTCUTS)
-    tenant, began = caller_for("sk_a").tenant, MockAtoms(Settings()).fixtures.initial_data(caller_for("sk_a"))
+    middleware = ResponseCacheMiddleware(CountingApp(), store, ResponseCache())
+    tenant, initial_data = caller_for("sk_a").tenant, MockAtoms(Settings()).fixtures.initial_data(caller_for("sk_a"))
 
     def change() -> None:
-        asyncio.run(store.update(tenant, lambda state: state.set_data(began, None)))
+        asyncio.run(store.update(tenant, lambda state: state.set_data(initial_data, None)))
 
-    assert [ask(middleware) for _ in range(2)] == [b"1"] * 2
+    assert [get(middleware) for _ in range(2)] == [b"1"] * 2
     change()
-    assert [ask(middleware) for _ in range(2)] == [b"2"] * 2
+    assert [get(middleware) for _ in range(2)] == [b"2"] * 2
     change()
-    assert [ask(middleware) for _ in range(2)] == [b"3"] * 2
+    assert [get(middleware) for _ in range(2)] == [b"3"] * 2
     asyncio.run(store.reset())
-    assert ask(middleware) == b"1"
+    assert get(middleware) == b"1"
 
 
-def test_it_can_be_turned_off() -> None:
-    for cached in (True, False):
-        with MockServer(response_cache=cached) as mock:
+def test_the_cache_can_be_turned_off() -> None:
+    for is_on in (True, False):
+        with MockServer(response_cache=is_on) as mock:
             headers = bearer("sk_a")
             bodies = {httpx.get(f"{mock.url}/audience", headers=headers).content for _ in range(2)}
             assert len(bodies) == 1

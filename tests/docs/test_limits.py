@@ -6,8 +6,8 @@ import pytest
 
 from mock_atoms.api.csv_file import MAX_COLUMNS
 from mock_atoms.api.uploads import MAX_FIELD, MAX_FIELDS
-from mock_atoms.caching.fast_path import MAX_FAST_PATH_ENTRIES, MAX_HEAD
-from mock_atoms.caching.response_cache import MAX_RESPONSE_BYTES, MAX_SIZE
+from mock_atoms.caching.eligibility import MAX_HEAD_BYTES
+from mock_atoms.caching.response_cache import MAX_REPEATED_REQUESTS, MAX_RESPONSE_BYTES, MAX_SIZE
 from mock_atoms.contract.schemas import MAX_FILE_BYTES, MAX_MEMBERS
 from mock_atoms.control.app import MAX_SET_AUDIENCES
 from mock_atoms.control.calls import MAX_BODY
@@ -61,8 +61,8 @@ KIB, MIB = 1024, 1024 * 1024
         ),
         ("rendered responses", f"{MAX_SIZE // MIB} MB"),
         ("one rendered response", f"{MAX_RESPONSE_BYTES // MIB} MB"),
-        ("fast path entries", f"{MAX_FAST_PATH_ENTRIES:,}"),
-        ("request head on the fast path", f"{MAX_HEAD:,} bytes"),
+        ("fast path entries", f"{MAX_REPEATED_REQUESTS:,}"),
+        ("request head on the fast path", f"{MAX_HEAD_BYTES:,} bytes"),
         ("audiences kept after generation", f"{MAX_CACHED_AUDIENCES:,}"),
     ],
 )

@@ -310,7 +310,7 @@ def test_a_connection_is_not_left_with_something_to_send(waiting: int) -> None:
         config = build_server(mock, create_app(mock=mock), lambda: None).config
         protocol = HttpProtocol(config=config, server_state=ServerState(), app_state={})
         protocol.connection_made(transport := ShutdownSignal(waiting))
-        protocol.leave_if_idle()
+        protocol.abort_if_idle()
         return transport.is_aborted
 
     assert asyncio.run(leave()) is (waiting == 0)

@@ -1,0 +1,64 @@
+"""Which requests the response cache may serve."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from mock_atoms.caching.eligibility import MAX_HEAD_BYTES, is_cacheable
+from mock_atoms.core.tenancy import UnauthenticatedCaller, caller_for
+from mock_atoms.journal.exchange import Exchange, ReceivedHead, RequestContext, RequestHead
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+CALLER = caller_for("sk_acme")
+URL = "/atoms/v1/audience"
+RECEIVED = ReceivedHead(b"digest", is_connection_reusable=True)
+
+
+def request(method: str = "GET", *headers: tuple[str, str]) -> RequestContext:
+    head = RequestHead(CALLER.tenant, frozenset(), method, URL, "http", "1.1", "x", headers)
+    return RequestContext(
+        Exchange(head, NOON, 0.0, "", 0), CALLER, URL, b"", "/audience", RECEIVED, may_be_faulted=False
+    )
+
+
+def with_reason() -> RequestContext:
+    context = request()
+    context.exchange.reason = "unknown-magic-word"
+    return context
+
+
+NOT_CACHEABLE: dict[str, Callable[[], RequestContext]] = {
+    "a HEAD request": lambda: request("HEAD"),
+    "a path outside the base path": lambda: replace(request(), api_path=None),
+    "an unauthenticated caller": lambda: replace(request(), caller=UnauthenticatedCaller("missing-credentials")),
+    "a credential in the URL": lambda: replace(request(), query=b"key=sk_acme"),
+}
+NOT_ON_FAST_PATH: dict[str, Callable[[], RequestContext]] = {
+    "another server": lambda: replace(request(), received=None),
+    "a connection that closes": lambda: replace(request(), received=ReceivedHead(b"", is_connection_reusable=False)),
+    "a body of known length": lambda: request("GET", ("content-length", "2")),
+    "a body in chunks": lambda: request("GET", ("transfer-encoding", "chunked")),
+    "a browser": lambda: request("GET", ("origin", "http://localhost:3000")),
+    "a long head": lambda: request("GET", ("a", "x" * MAX_HEAD_BYTES)),
+    "a source of faults": lambda: replace(request(), may_be_faulted=True),
+    "a marked response": with_reason,
+}
+
+
+@pytest.mark.parametrize("context", NOT_CACHEABLE.values(), ids=NOT_CACHEABLE)
+def test_the_cache_never_serves(context: Callable[[], RequestContext]) -> None:
+    assert not is_cacheable(context())
+    assert not is_cacheable(context(), by_digest=True)
+
+
+@pytest.mark.parametrize("context", NOT_ON_FAST_PATH.values(), ids=NOT_ON_FAST_PATH)
+def test_the_cache_serves_only_by_content(context: Callable[[], RequestContext]) -> None:
+    assert is_cacheable(context())
+    assert not is_cacheable(context(), by_digest=True)
+
+
+@pytest.mark.parametrize("headers", [(), (("content-length", "0"),), (("accept", "*/*"), ("prefer", "wait=1"))])
+def test_the_fast_path_serves_a_plain_get(headers: tuple[tuple[str, str], ...]) -> None:
+    assert is_cacheable(request("GET", *headers), by_digest=True)
