@@ -9,8 +9,11 @@ if TYPE_CHECKING:
     from mock_atoms.core.parsing import ConfigError
     from mock_atoms.core.settings import Settings
     from mock_atoms.serving.server import ListenError
-    from mock_atoms.testing.client import ControlError, MockClient, RecordedRequest, RetryReport
+    from mock_atoms.testing.client import MockClient
     from mock_atoms.testing.container import MockAtomsContainer
+    from mock_atoms.testing.control_api import ControlError
+    from mock_atoms.testing.recorded_request import RecordedRequest
+    from mock_atoms.testing.retry_report import RetryReport
     from mock_atoms.testing.server import MockServer
 
 __all__ = [
@@ -29,13 +32,13 @@ __all__ = [
 
 _HOMES = {
     "ConfigError": "mock_atoms.core.parsing",
-    "ControlError": "mock_atoms.testing.client",
+    "ControlError": "mock_atoms.testing.control_api",
     "ListenError": "mock_atoms.serving.server",
     "MockAtomsContainer": "mock_atoms.testing.container",
     "MockClient": "mock_atoms.testing.client",
     "MockServer": "mock_atoms.testing.server",
-    "RecordedRequest": "mock_atoms.testing.client",
-    "RetryReport": "mock_atoms.testing.client",
+    "RecordedRequest": "mock_atoms.testing.recorded_request",
+    "RetryReport": "mock_atoms.testing.retry_report",
     "Settings": "mock_atoms.core.settings",
     "create_app": "mock_atoms.app",
 }

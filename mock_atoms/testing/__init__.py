@@ -1,1 +1,1 @@
-"""What tests import: `MockClient`, `MockServer`, the container and the pytest plugin."""
+"""What tests import: `MockServer`, `MockClient`, the container and the pytest plugin."""

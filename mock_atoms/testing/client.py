@@ -1,148 +1,44 @@
-"""What a test asks of a mock server that runs, in this process or elsewhere: `MockClient` drives its control API.
+"""`MockClient` drives a running mock server through its control API. Needs only the standard library."""
 
-It needs the standard library alone.
-"""
-
-import http.client
-import json
+import itertools
+import re
 import ssl
 import time
-from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
-from mock_atoms.core.http_text import compile_path_template, parse_query
+from mock_atoms.core.http_text import compile_path_template
+from mock_atoms.testing.control_api import ControlApi, ControlError
+from mock_atoms.testing.recorded_request import RecordedRequest
+from mock_atoms.testing.retry_report import RetryReport
 
 if TYPE_CHECKING:
     from smallestai.environment import SmallestAIEnvironment
 
 DEFAULT_BASE_PATH = "/atoms/v1"
-_TIMEOUT_SECONDS = 30.0
-_LOOK_SECONDS = 0.02  # between two looks at a server that is waited for
-
-
-class ControlError(RuntimeError):
-    """A call of the control API failed. Its text is one line, the server's own words where it answered.
-
-    Attributes:
-        status: HTTP status of the answer, or `None` where there was none.
-    """
-
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedRequest:
-    """A request as the journal keeps it, and what became of it. Credentials in it are masked.
-
-    Attributes:
-        id: the `x-request-id` of the answer.
-        method: HTTP method as sent.
-        path: path as sent, without the query.
-        query: the values of each query parameter, decoded.
-        headers: lower-case names and values; several of one name are joined by a comma.
-        body: the first 64 KiB of what was sent.
-        body_size: how many bytes were sent in all.
-        tenant: the token, masked.
-        test_id: what `X-Test-Id` said.
-        attempt: the how-manieth attempt of its call it was.
-        status: HTTP status of the answer, or `None` where there was none.
-        ended: `answered`, `aborted` or a connection fault; `None` while it is in flight.
-        faults: ids of the rules that struck.
-        reason: why the answer is what it is, where that is the mock's doing and not the API's.
-        duration_ms: how long it took, or `None` while it is in flight.
-        arrived: when it came, in UTC.
-    """
-
-    id: str
-    method: str
-    path: str
-    query: dict[str, list[str]]
-    headers: dict[str, str]
-    body: bytes = field(repr=False)
-    body_size: int
-    tenant: str
-    test_id: str | None
-    attempt: int
-    status: int | None
-    ended: str | None
-    faults: tuple[str, ...]
-    reason: str | None
-    duration_ms: float | None
-    arrived: datetime
-
-    def json(self) -> Any:  # noqa: ANN401 - any JSON
-        """Return the JSON that was sent.
-
-        Raises:
-            ValueError: it was none, or longer than what is kept.
-        """
-        return json.loads(self.body)
-
-    def __str__(self) -> str:
-        """Return a line for people."""
-        query = f"?{urlencode(self.query, doseq=True)}" if self.query else ""
-        met = self.status if self.ended == "answered" else self.ended or "in flight"
-        taken = "" if self.duration_ms is None else f" in {self.duration_ms:.0f} ms"
-        line = f"{self.arrived:%H:%M:%S.%f}"[:-3] + f" {self.method} {self.path}{query} → {met}{taken}"
-        for name, value in (
-            ("attempt", self.attempt if self.attempt > 1 else None),
-            ("fault", ",".join(self.faults)),
-            ("reason", self.reason),
-            ("body", f"{self.body_size} bytes" if self.body_size else ""),
-        ):
-            if value:
-                line += f" {name}={value}"
-        return line
-
-
-@dataclass(frozen=True, slots=True)
-class RetryReport:
-    """What clients did after a failure; docs/retries.md has the keys of its parts.
-
-    Attributes:
-        calls: what was wanted once each, with its attempts, its outcome and its findings.
-        summary: how many there are of what.
-        text: all of it, for people.
-    """
-
-    calls: list[dict[str, Any]]
-    summary: dict[str, Any]
-    text: str = field(repr=False)
-
-    @property
-    def findings(self) -> list[dict[str, Any]]:
-        """What clients did wrong, in all calls."""
-        return [finding for call in self.calls for finding in call["findings"]]
-
-    def __str__(self) -> str:
-        """Return it for people."""
-        return self.text
+_HEALTH_POLL_SECONDS = 0.02
+_MAX_WAIT_SECONDS = 1.0  # a full journal drops as many requests as arrive, so their number may stand still
+_IN_FLIGHT_WAIT_SECONDS = 0.05  # the control API reports arrivals, not the end of a request
 
 
 class MockClient:
-    """Drives a mock server that runs, and asks it what clients sent.
+    """Drives a running mock server, and reports which requests it received.
 
-    Where a method takes `token` and `test_id` and is given none, those of this client count; where it has none either,
-    everybody is meant.
+    Methods that take `token` and `test_id` default to those of this client. If it has none, they apply to all tenants.
 
     Args:
-        url: base URL of the API, as the ready line says it; without a path, `/atoms/v1` is taken for it, and `/` at
-            the end means that the API is at the root.
-        token: the token whose tenant is meant.
-        test_id: the `X-Test-Id` that is meant.
-        admin_token: what the server was given as `--admin-token`.
-        ca_file: certificate to trust, of an authority or the server's own, where it speaks TLS.
+        url: base URL of the API, as the server prints it when ready. Without a path it means `/atoms/v1` below it;
+            a trailing `/` alone means that the API is at the root.
+        token: default token.
+        test_id: default `X-Test-Id`.
+        admin_token: value of the server's `--admin-token`.
+        ca_file: certificate to trust if the server speaks TLS: its CA's or its own.
 
     Raises:
-        ValueError: the URL is none of HTTP.
+        ValueError: the URL is not an HTTP URL.
     """
 
     def __init__(
@@ -156,48 +52,44 @@ class MockClient:
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is no base URL: give one such as http://127.0.0.1:28667{DEFAULT_BASE_PATH}")
+            raise ValueError(f"{url!r} is not a base URL: use one such as http://127.0.0.1:28667{DEFAULT_BASE_PATH}")
         self.token = token
         self.test_id = test_id
-        self._root_url = f"{parts.scheme}://{parts.netloc}"
+        self._control = ControlApi(f"{parts.scheme}://{parts.netloc}", admin_token, ca_file)
         self._base_path = parts.path.rstrip("/") if parts.path else DEFAULT_BASE_PATH
-        self._admin_token = admin_token
-        self._ca_file = ca_file
-        self._made: list[str] = []
+        self._rule_ids: list[str] = []
 
     @property
     def root_url(self) -> str:
         """URL of the server, without a path."""
-        return self._root_url
+        return self._control.root_url
 
     @property
     def url(self) -> str:
-        """Base URL of the API, to give to a client."""
+        """Base URL of the API, to configure a client with."""
         return self.root_url + self._base_path
 
-    def of(self, token: str, test_id: str | None = None) -> "MockClient":
-        """Return a client of the same server that means one tenant, unless it is told otherwise."""
+    def for_tenant(self, token: str, test_id: str | None = None) -> "MockClient":
+        """Return a client of the same server whose methods default to one tenant."""
         return MockClient(
             f"{self.url}/",
             token=token,
             test_id=test_id,
-            admin_token=self._admin_token,
-            ca_file=self._ca_file,
+            admin_token=self._control.admin_token,
+            ca_file=self._control.ca_file,
         )
 
     def ssl_context(self) -> ssl.SSLContext:
-        """Return what a client in Python trusts the server by, where it speaks TLS: `httpx.Client(verify=…)`."""
-        context = ssl.create_default_context(cafile=self._ca_file)
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the file may be of the server's own certificate
-        return context
+        """Return a context that trusts the server's certificate: `httpx.Client(verify=…)`."""
+        return self._control.ssl_context()
 
     def sdk_environment(self) -> "SmallestAIEnvironment":
         """Return the environment that points the official SDK here: `SmallestAI(api_key=…, environment=…)`.
 
         Raises:
-            ImportError: there is no `smallestai`.
+            ImportError: `smallestai` is not installed.
         """
-        from smallestai.environment import SmallestAIEnvironment  # noqa: PLC0415 - not everybody has it
+        from smallestai.environment import SmallestAIEnvironment  # noqa: PLC0415 - an optional package
 
         sockets = "ws" + self.root_url.removeprefix("http")
         return SmallestAIEnvironment(atoms=self.url, waves=self.root_url, waves_ws=sockets, payment=self.root_url)
@@ -211,51 +103,48 @@ class MockClient:
         token: str | None = None,
         test_id: str | None = None,
     ) -> str:
-        """Put a rule in force: behind those made before, ahead of those given at start.
+        """Add a fault rule. It is evaluated after the rules added before it, and before the server's own rules.
 
         Args:
-            fault: an expression such as `500x2` or `GET /audience 500x2`, or a rule as docs/faults.md has it.
-            method: strikes requests of this method alone.
-            path: strikes requests to this path below the base path, such as `/audience/{id}`.
-            token: strikes this token alone.
-            test_id: strikes this test alone.
+            fault: an expression such as `500x2` or `GET /audience 500x2`, or a rule as in docs/faults.md.
+            method: match only this method.
+            path: match only this path below the base path, such as `/audience/{id}`.
+            token: match only this token.
+            test_id: match only this `X-Test-Id`.
 
         Returns:
-            The rule's id, as it stands in `X-Mock-Atoms-Fault`.
+            The rule's id, as in `X-Mock-Atoms-Fault`.
 
         Raises:
-            ControlError: the server does not take it.
-            TypeError: it is neither text nor a mapping.
+            ControlError: the server rejects the rule.
+            TypeError: the fault is neither text nor a mapping.
         """
         if not isinstance(fault, str | Mapping):
-            raise TypeError(
-                f"{fault!r} is no fault: give an expression such as '500x2', or a rule as docs/faults.md has it"
-            )
-        if isinstance(fault, str) and len(parts := fault.split()) == 3 and method is None and path is None:  # noqa: PLR2004 - as is said
+            raise TypeError(f"{fault!r} is not a fault: pass an expression such as '500x2', or a rule (docs/faults.md)")
+        if isinstance(fault, str) and len(parts := fault.split()) == 3 and method is None and path is None:  # noqa: PLR2004 - method, path, expression
             method, path, fault = parts
         rule: dict[str, Any] = {"fault": fault.strip()} if isinstance(fault, str) else {**fault}
-        match = dict(rule.get("match") or {})
-        narrowed = {"method": method, "path": path, **self._whose(token, test_id)}
-        match |= {name: value for name, value in narrowed.items() if value is not None and name not in match}
-        made: str = self._call("POST", "/faults", {**rule, "match": match})["id"]
-        self._made.append(made)
-        return made
+        defaults = {"method": method, "path": path, **self._tenant_fields(token, test_id)}
+        match = {name: value for name, value in defaults.items() if value is not None} | (rule.get("match") or {})
+        rule_id: str = self._control.call("POST", "/faults", {**rule, "match": match})["id"]
+        self._rule_ids.append(rule_id)
+        return rule_id
 
     def clear_faults(self, rule_id: str | None = None) -> None:
-        """Take a rule out of force, or all that were made through this client.
+        """Remove one fault rule, or all rules that this client added.
 
         Args:
-            rule_id: its id. Where none is given, those that are out of force already are passed over.
+            rule_id: the rule to remove. Without it, rules that no longer exist are ignored.
 
         Raises:
-            ControlError: there is none of that id.
+            ControlError: there is no rule with that id.
         """
         if rule_id is not None:
-            self._call("DELETE", f"/faults/{rule_id}")
+            self._control.call("DELETE", f"/faults/{rule_id}")
             return
-        while self._made:
+        while self._rule_ids:
             try:
-                self.clear_faults(self._made.pop())
+                self.clear_faults(self._rule_ids.pop())
             except ControlError as error:
                 if error.status != HTTPStatus.NOT_FOUND:
                     raise
@@ -269,33 +158,32 @@ class MockClient:
         token: str | None = None,
         test_id: str | None = None,
     ) -> list[RecordedRequest]:
-        """Return what clients sent, the oldest first.
+        """Return the requests that the server received, oldest first.
 
         Args:
-            method: requests of this method alone, in any case.
-            path: requests to this path alone, such as `/audience/{id}`, with the base path before it or without.
-            status: requests that were answered with this status alone.
-            token: requests of this token alone, valid or not.
-            test_id: requests of this test alone.
+            method: only this method, in any case.
+            path: only this path, such as `/audience/{id}`, with or without the base path.
+            status: only responses with this status code.
+            token: only this token, valid or not.
+            test_id: only this `X-Test-Id`.
 
         Raises:
-            ControlError: the journal is off, or the control API is not to be had.
-            ValueError: the path is none.
+            ControlError: the journal is off, or the control API is not available.
+            ValueError: the path does not start with a slash.
         """
-        told = self._call("GET", "/requests", query=self._whose(token, test_id))
-        if told.get("requestJournalDisabled"):
-            raise ControlError("the journal is off: start the server without --journal-size 0")
-        found = [_recorded(event["request"]) for event in reversed(told["requests"])]
-        wanted = None if path is None else compile_path_template(self._whole(path), trailing_slash=True)
+        query = self._tenant_fields(token, test_id)
+        events = _journal_content(self._control.call("GET", "/requests", query=query))["requests"]
+        pattern = None if path is None else compile_path_template(self._full_path(path), trailing_slash=True)
+        requests = [RecordedRequest.from_json(event["request"]) for event in reversed(events)]
         return [
             request
-            for request in found
+            for request in requests
             if (method is None or method.upper() == request.method)
             and status in (None, request.status)
-            and (wanted is None or wanted.fullmatch(request.path))
+            and (pattern is None or pattern.fullmatch(request.path))
         ]
 
-    def wait_for_requests(  # noqa: PLR0913 - those of `requests`, and two more
+    def wait_for_requests(  # noqa: PLR0913 - the filters of `requests`, and two more
         self,
         count: int,
         timeout: float = 5.0,
@@ -306,170 +194,130 @@ class MockClient:
         token: str | None = None,
         test_id: str | None = None,
     ) -> list[RecordedRequest]:
-        """Return what clients sent, once there are `count` requests or more that are over.
+        """Return the completed requests, oldest first, as soon as there are at least `count`.
 
         Args:
-            count: how many.
-            timeout: for how many seconds to wait.
-            method: as in `requests`, and so are the others.
-            path: see there.
-            status: see there.
-            token: see there.
-            test_id: see there.
+            count: minimum number of completed requests.
+            timeout: how many seconds to wait.
+            method: as in `requests`, like the other filters.
+            path: see `requests`.
+            status: see `requests`.
+            token: see `requests`.
+            test_id: see `requests`.
 
         Raises:
-            TimeoutError: there are not so many in time; its text tells those that there are.
+            TimeoutError: there were fewer in time; the message lists the requests received.
             ControlError: as in `requests`.
         """
         deadline = time.monotonic() + timeout
+        pattern = self._request_pattern(method, path)
+        at_least, longest_wait = count, _MAX_WAIT_SECONDS
         while True:
-            is_over = time.monotonic() >= deadline
-            found = self.requests(method=method, path=path, status=status, token=token, test_id=test_id)
-            ended = [request for request in found if request.ended is not None]
-            if len(ended) >= count:
-                return ended
-            if is_over:
-                lines = "".join(f"\n{request}" for request in found)
-                raise TimeoutError(f"{len(ended)} of {count} requests after {timeout:g} s{lines}")
-            time.sleep(_LOOK_SECONDS)
+            remaining = max(0.0, deadline - time.monotonic())
+            arrived = self._wait_for_arrivals(pattern, at_least, min(remaining, longest_wait))
+            is_last = time.monotonic() >= deadline
+            received = self.requests(method=method, path=path, token=token, test_id=test_id)
+            completed = [
+                request for request in received if request.ended is not None and status in (None, request.status)
+            ]
+            if len(completed) >= count:
+                return completed
+            if is_last:
+                lines = "".join(f"\n{request}" for request in received)
+                raise TimeoutError(f"{len(completed)} of {count} requests completed within {timeout:g} s{lines}")
+            is_in_flight = any(request.ended is None for request in received)
+            at_least, longest_wait = arrived + 1, _IN_FLIGHT_WAIT_SECONDS if is_in_flight else _MAX_WAIT_SECONDS
+
+    def _request_pattern(self, method: str | None, path: str | None) -> dict[str, str]:
+        """Return the WireMock request pattern of a method and a path."""
+        pattern = {} if method is None else {"method": method.upper()}
+        if path is not None:
+            numbers = itertools.count()  # WireMock allows each parameter name only once
+            template = re.sub(r"\{[^{}/]+\}", lambda _: f"{{p{next(numbers)}}}", self._full_path(path))
+            pattern["urlPathTemplate"] = template
+        return pattern
+
+    def _wait_for_arrivals(self, pattern: Mapping[str, str], at_least: int, seconds: float) -> int:
+        """Wait up to `seconds` for `at_least` requests, and return how many the journal has."""
+        query = {"atLeast": at_least, "timeoutMs": round(seconds * 1000) if at_least else 0}
+        content = self._control.call("POST", "/requests/count", pattern, query, seconds)
+        arrived: int = _journal_content(content)["count"]
+        return arrived
 
     def retries(self, *, token: str | None = None, test_id: str | None = None, **options: int) -> RetryReport:
-        """Return what clients did after a failure.
+        """Return the retry report: what clients did after failures.
 
         Args:
-            token: of this token alone.
-            test_id: of this test alone.
+            token: only this token.
+            test_id: only this `X-Test-Id`.
             options: `minBackoffMs` and the other parameters of docs/retries.md.
 
         Raises:
-            ControlError: the journal is off, or the control API is not to be had.
+            ControlError: the journal is off, or the control API is not available.
         """
-        query = {**options, **self._whose(token, test_id)}
-        told = self._call("GET", "/retries", query=query)
-        if told.get("requestJournalDisabled"):
-            raise ControlError("the journal is off: start the server without --journal-size 0")
-        text = self._call("GET", "/retries", query={**query, "format": "text"})
-        return RetryReport(told["calls"], told["summary"], text)
+        query = {**options, **self._tenant_fields(token, test_id)}
+        content = _journal_content(self._control.call("GET", "/retries", query=query))
+        return RetryReport(content["calls"], content["summary"], content["dropped"])
 
     def set_audiences(
         self, audiences: Sequence[Mapping[str, Any]], *, token: str | None = None, test_id: str | None = None
     ) -> list[dict[str, Any]]:
-        """Say what one tenant holds, as a fixture file would, and return it as the API lists it.
+        """Set the initial audiences of one tenant, and return them as the API lists them.
 
         Args:
-            audiences: keys of each, as docs/fixtures.md has them; what is left out is made.
-            token: whose they are.
-            test_id: of which test of its.
+            audiences: keys of each audience, as in docs/fixtures.md; missing keys are generated.
+            token: token of the tenant.
+            test_id: `X-Test-Id` of the tenant.
 
         Raises:
-            ControlError: the server does not take them, or no token is given.
+            ControlError: the server rejects the audiences, or there is no token.
         """
-        told = self._call("PUT", "/tenants", {**self._whose(token, test_id), "audiences": [*audiences]})
-        listed: list[dict[str, Any]] = told["audiences"]
+        payload = {**self._tenant_fields(token, test_id), "audiences": [*audiences]}
+        listed: list[dict[str, Any]] = self._control.call("PUT", "/tenants", payload)["audiences"]
         return listed
 
     def reset(self, *, token: str | None = None, test_id: str | None = None) -> None:
-        """Begin anew: forget data, rules, counters and journal, of everybody or of one tenant.
+        """Reset data, fault rules, counters and journal of one tenant, or of all.
 
         Raises:
-            ControlError: the control API is not to be had.
+            ControlError: the control API is not available.
         """
-        self._call("POST", "/reset", self._whose(token, test_id))
+        self._control.call("POST", "/reset", self._tenant_fields(token, test_id))
 
     def wait_until_healthy(self, timeout: float = 30.0) -> Self:
-        """Return once the server is up.
+        """Return this client as soon as the server is healthy.
 
         Args:
-            timeout: for how many seconds to wait.
+            timeout: how many seconds to wait.
 
         Raises:
-            ControlError: it is not up in time.
+            ControlError: the server is not healthy in time.
         """
         deadline = time.monotonic() + timeout
         while True:
-            is_over = time.monotonic() >= deadline
+            is_last = time.monotonic() >= deadline
             try:
-                self._call("GET", "/health")
+                self._control.call("GET", "/health")
             except ControlError:
-                if is_over:
+                if is_last:
                     raise
-                time.sleep(_LOOK_SECONDS)
+                time.sleep(_HEALTH_POLL_SECONDS)
             else:
                 return self
 
-    def _whole(self, path: str) -> str:
+    def _full_path(self, path: str) -> str:
         if not path.startswith("/"):
-            raise ValueError(f"{path!r} is no path: give one such as /audience/{{id}}")
+            raise ValueError(f"{path!r} does not start with a slash: use a path such as /audience/{{id}}")
         return path if path.startswith(f"{self._base_path}/") else self._base_path + path
 
-    def _whose(self, token: str | None, test_id: str | None) -> dict[str, str]:
+    def _tenant_fields(self, token: str | None, test_id: str | None) -> dict[str, str]:
         if token is None and test_id is None:
             token, test_id = self.token, self.test_id
-        given = {"token": token, "testId": test_id}
-        return {name: value for name, value in given.items() if value is not None}
-
-    def _call(self, method: str, path: str, content: object = None, query: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401 - any JSON, or text
-        """Return what the control API answers to one call, on a connection of its own."""
-        parts = urlsplit(self.root_url)
-        target = f"/__admin{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {"Content-Type": "application/json"}
-        if self._admin_token is not None:
-            headers["Authorization"] = f"Bearer {self._admin_token}"
-        body = None if content is None else json.dumps(content).encode()
-        try:
-            connection = self._connection(parts.hostname or "", parts.port)
-            try:
-                connection.request(method, target, body, headers)
-                answer = connection.getresponse()
-                text = answer.read().decode()
-            finally:
-                connection.close()
-        except (OSError, http.client.HTTPException) as error:
-            reason = str(error) or type(error).__name__
-            raise ControlError(f"no mock server answers at {self.root_url}: {reason}") from None
-        is_json = answer.headers.get_content_type() == "application/json"
-        if answer.status >= HTTPStatus.BAD_REQUEST or not (is_json or target.endswith("format=text")):
-            raise ControlError(_problem(method, path, answer.status, text), answer.status)
-        return json.loads(text) if is_json else text
-
-    def _connection(self, host: str, port: int | None) -> http.client.HTTPConnection:
-        if self.root_url.startswith("http:"):
-            return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
-        return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_SECONDS, context=self.ssl_context())
+        fields = {"token": token, "testId": test_id}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
-def _problem(method: str, path: str, status: int, text: str) -> str:
-    """Return in a line what the control API says of a call that failed."""
-    try:
-        (error, *_) = json.loads(text)["errors"]
-        where = f"{error['source']['pointer']}: " if error["source"]["pointer"] else ""
-        said = f"{error['title']}: {where}{error['detail']}"
-    except (ValueError, KeyError, TypeError):
-        said = "this is no control API of a mock server"
-    return f"{method} {path}: {status}: {said}"
-
-
-def _recorded(request: Mapping[str, Any]) -> RecordedRequest:
-    path, _, query = request["url"].partition("?")
-    headers: dict[str, str] = {}
-    for name, given in request["headers"].items():
-        headers[name.lower()] = given if isinstance(given, str) else ", ".join(given)
-    ours = request["mockAtoms"]
-    return RecordedRequest(
-        id=ours["id"],
-        method=request["method"],
-        path=path,
-        query=parse_query(query),
-        headers=headers,
-        body=b64decode(request["bodyAsBase64"]),
-        body_size=ours["bodySize"],
-        tenant=ours["tenant"],
-        test_id=ours["testId"],
-        attempt=ours["attempt"],
-        status=ours["status"],
-        ended=ours["ended"],
-        faults=tuple(ours["faults"]),
-        reason=ours["reason"],
-        duration_ms=ours["durationMs"],
-        arrived=datetime.fromtimestamp(request["loggedDate"] / 1000, UTC),
-    )
+def _journal_content(content: dict[str, Any]) -> dict[str, Any]:
+    if content.get("requestJournalDisabled"):
+        raise ControlError("the journal is off: start the server without --journal-size 0")
+    return content

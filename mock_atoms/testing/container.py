@@ -1,4 +1,4 @@
-"""The image in a container of a test's own, through testcontainers: `pip install 'mock-atoms[testcontainers]'`."""
+"""The image in a container, through testcontainers: `pip install 'mock-atoms[testcontainers]'`."""
 
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import HealthcheckWaitStrategy
@@ -7,11 +7,11 @@ from mock_atoms.core.settings import Settings, variable_name
 from mock_atoms.testing.client import MockClient
 
 PORT = Settings.model_fields["port"].default
-"""The port inside of the container."""
+"""The port inside the container."""
 
 
 class MockAtomsContainer(DockerContainer):
-    """A mock server in a container, healthy when it is entered, gone when it is left.
+    """A mock server in a container that is healthy when entered and removed when left.
 
     Use it as a context manager:
 
@@ -20,17 +20,17 @@ class MockAtomsContainer(DockerContainer):
             client = MyClient(base_url=container.url)
 
     Args:
-        image: the image, as `docker build` named it.
-        settings: fields of `Settings` by name, given as environment variables; not the port inside.
+        image: name of the image, as in `docker build --tag`.
+        settings: fields of `Settings` by name, except `host` and `port`. They become environment variables.
 
     Raises:
-        TypeError: there is no such setting.
+        TypeError: a setting is unknown.
     """
 
     def __init__(self, image: str = "mock-atoms", **settings: str | float | bool) -> None:
         unknown = sorted(settings.keys() - (Settings.model_fields.keys() - {"host", "port"}))
         if unknown:
-            raise TypeError(f"{', '.join(unknown)}: no such setting")
+            raise TypeError(f"unknown setting: {', '.join(unknown)}")
         super().__init__(image)
         self._base_path = str(settings.get("base_path", Settings.model_fields["base_path"].default))
         token = settings.get("admin_token")
@@ -42,11 +42,11 @@ class MockAtomsContainer(DockerContainer):
 
     @property
     def mock(self) -> MockClient:
-        """What drives the server. The port is another one after each start."""
+        """Client of the server. The published port changes with each start."""
         address = f"{self.get_container_host_ip()}:{self.get_exposed_port(PORT)}"
         return MockClient(f"http://{address}{self._base_path.rstrip('/')}/", admin_token=self._admin_token)
 
     @property
     def url(self) -> str:
-        """Base URL of the API, to give to a client."""
+        """Base URL of the API, to configure a client with."""
         return self.mock.url

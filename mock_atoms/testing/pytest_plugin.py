@@ -1,6 +1,6 @@
-"""The pytest plugin: a mock server for each session, a token for each test, and the journal in the report of a failure.
+"""The pytest plugin: one mock server per session, one token per test, and its requests in the report of a failure.
 
-Nothing of the server is imported before a test asks for it.
+It imports nothing of the server before a test requests a fixture.
 """
 
 import os
@@ -17,51 +17,52 @@ if TYPE_CHECKING:
     from mock_atoms.core.settings import Settings
     from mock_atoms.testing.client import MockClient
 
-_URL = "--mock-atoms-url"
+_URL_OPTION = "--mock-atoms-url"
 _URL_VARIABLE = "MOCK_ATOMS_URL"
 _MARKER = "atoms_fault"
 _FIXTURE = "mock_atoms"
-_MOST_LINES = 50
-_LONGEST_NAME = 40
+_MAX_REPORTED_REQUESTS = 50
+_MAX_NAME_LENGTH = 40
 _HEALTH_SECONDS = 10.0
-_BOUND = pytest.StashKey["MockClient"]()
+_CLIENT = pytest.StashKey["MockClient"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--mock-atoms-url`."""
     parser.getgroup("mock-atoms").addoption(
-        _URL,
+        _URL_OPTION,
         metavar="URL",
         default=os.environ.get(_URL_VARIABLE) or None,
-        help="use the mock server that runs at URL, such as http://127.0.0.1:28667, and start none "
-        f"[{_URL_VARIABLE}; its control API's token is taken from MOCK_ATOMS_ADMIN_TOKEN]",
+        help="use the running mock server at URL, such as http://127.0.0.1:28667, instead of starting one "
+        f"[{_URL_VARIABLE}; the token of its control API is read from MOCK_ATOMS_ADMIN_TOKEN]",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tell of the marker."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers",
         f"{_MARKER}(fault, *, method=None, path=None, token=None): "
-        "let a fault such as '500x2' strike what this test sends with its own token",
+        "apply a fault such as '500x2' to the requests that this test sends with its own token",
     )
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Refuse to begin where `--mock-atoms-url` leads nowhere."""
-    client = _elsewhere(session.config)
+    """Stop the session if no server responds at `--mock-atoms-url`."""
+    client = _external_server(session.config)
     if client is not None and not hasattr(session.config, "workerinput") and not session.config.option.collectonly:
         try:
             client.wait_until_healthy(_HEALTH_SECONDS)
         except RuntimeError as error:
-            raise pytest.UsageError(f"{_URL}: {error}") from None
+            raise pytest.UsageError(f"{_URL_OPTION}: {error}") from None
 
 
-def _elsewhere(config: pytest.Config) -> "MockClient | None":
-    url = config.getoption(_URL)
+def _external_server(config: pytest.Config) -> "MockClient | None":
+    """Return a client of the server at `--mock-atoms-url`, or `None` if the option is not set."""
+    url = config.getoption(_URL_OPTION)
     if url is None:
         return None
-    from mock_atoms.testing.client import MockClient  # noqa: PLC0415 - who does not use it does not pay
+    from mock_atoms.testing.client import MockClient  # noqa: PLC0415 - sessions without the mock do not import it
 
     try:
         return MockClient(
@@ -70,12 +71,12 @@ def _elsewhere(config: pytest.Config) -> "MockClient | None":
             ca_file=os.environ.get("SSL_CERT_FILE") or None,
         )
     except ValueError as error:
-        raise pytest.UsageError(f"{_URL}: {error}") from None
+        raise pytest.UsageError(f"{_URL_OPTION}: {error}") from None
 
 
 @pytest.fixture(scope="session")
 def mock_atoms_settings() -> "Settings | Mapping[str, Any]":
-    """Settings of the session's server, by field name. Override it to have others; a server elsewhere has its own."""
+    """Settings of the session's server, by field name. Override it to change them."""
     return {}
 
 
@@ -83,16 +84,13 @@ def mock_atoms_settings() -> "Settings | Mapping[str, Any]":
 def mock_atoms_server(
     request: pytest.FixtureRequest, mock_atoms_settings: "Settings | Mapping[str, Any]"
 ) -> Iterator["MockClient"]:
-    """A mock server for all tests of the session: one in a thread of its own, or that of `--mock-atoms-url`.
-
-    What is asked of it means everybody, where a token is not named.
-    """
-    elsewhere = _elsewhere(request.config)
-    if elsewhere is not None:
-        yield elsewhere
+    """The mock server of the session, in a thread or at `--mock-atoms-url`. Queries default to all tokens."""
+    external = _external_server(request.config)
+    if external is not None:
+        yield external
         return
-    from mock_atoms.core.settings import Settings  # noqa: PLC0415 - who does not use it does not pay
-    from mock_atoms.testing.server import MockServer  # noqa: PLC0415 - the same
+    from mock_atoms.core.settings import Settings  # noqa: PLC0415 - as above
+    from mock_atoms.testing.server import MockServer  # noqa: PLC0415 - as above
 
     settings = mock_atoms_settings
     with MockServer(settings) if isinstance(settings, Settings) else MockServer(**settings) as server:
@@ -101,7 +99,7 @@ def mock_atoms_server(
 
 @pytest.fixture
 def mock_atoms_token(request: pytest.FixtureRequest) -> str:
-    """A token that is this test's alone, the same in each run. The log shows the test's name in it."""
+    """A token that only this test uses, the same in each run. It contains the test's name."""
     return token_of(request.node.nodeid)
 
 
@@ -109,25 +107,41 @@ def mock_atoms_token(request: pytest.FixtureRequest) -> str:
 def mock_atoms(
     request: pytest.FixtureRequest, mock_atoms_server: "MockClient", mock_atoms_token: str
 ) -> Iterator["MockClient"]:
-    """The mock server as this test has it: begun anew, and what is asked of it means this test's token."""
-    client = mock_atoms_server.of(mock_atoms_token)
-    if request.config.getoption(_URL) is None:
+    """The mock server, reset before each test. Queries default to this test's token."""
+    client = mock_atoms_server.for_tenant(mock_atoms_token)
+    if request.config.getoption(_URL_OPTION) is None:
         mock_atoms_server.reset()
     else:
-        client.reset()  # others may be using it
+        client.reset()  # other sessions may share the server
     for marker in reversed([*request.node.iter_markers(_MARKER)]):
-        client.fail(*marker.args, **marker.kwargs)
-    request.node.stash[_BOUND] = client
+        problem = _add_fault(client, marker)
+        if problem is not None:
+            pytest.fail(problem, pytrace=False)
+    request.node.stash[_CLIENT] = client
     yield client
     client.clear_faults()
     client.reset()
+
+
+def _add_fault(client: "MockClient", marker: pytest.Mark) -> str | None:
+    """Add the fault rule of a marker. Return what is wrong with the marker, or `None`."""
+    from mock_atoms.core.masking import mask_text  # noqa: PLC0415 - as above
+    from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - as above
+
+    try:
+        client.fail(*marker.args, **marker.kwargs)
+    except (ControlError, TypeError) as error:
+        problem = error.detail.removeprefix("/fault: ") if isinstance(error, ControlError) else str(error)
+        fault = mask_text(", ".join(map(repr, marker.args)))
+        return f"@pytest.mark.{_MARKER}({fault}): {problem}"
+    return None
 
 
 @pytest.fixture
 def mock_atoms_sdk_environment(mock_atoms: "MockClient", monkeypatch: pytest.MonkeyPatch) -> "SmallestAIEnvironment":
     """The environment that points the official SDK at the mock: `SmallestAI(api_key=…, environment=…)`.
 
-    The variables that the SDK's helpers read point there too, and its telemetry is off.
+    It also sets the variables that the SDK's helpers read, and disables the SDK's telemetry.
     """
     monkeypatch.setenv("SMALLEST_API_KEY", str(mock_atoms.token))
     monkeypatch.setenv("SMALLEST_BASE_URL", mock_atoms.url)
@@ -136,42 +150,44 @@ def mock_atoms_sdk_environment(mock_atoms: "MockClient", monkeypatch: pytest.Mon
 
 
 def token_of(nodeid: str) -> str:
-    """Return the token of the test `nodeid`: its name, as far as a token can have it, and what tells it from others."""
+    """Return the token of the test `nodeid`: a readable part of its name, and a digest that makes it unique."""
     name = nodeid.rpartition("::")[2]
-    word = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:_LONGEST_NAME]
+    word = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:_MAX_NAME_LENGTH]
     return f"sk_mock_test.{word}.{blake2b(nodeid.encode(), digest_size=6).hexdigest()}"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse a fault that could not strike."""
+    """Fail a test with the marker but without the fixture, because the fault could not match any request."""
     if item.get_closest_marker(_MARKER) and _FIXTURE not in getattr(item, "fixturenames", ()):
-        pytest.fail(f"@pytest.mark.{_MARKER} needs the fixture {_FIXTURE}, or one that uses it", pytrace=False)
+        message = f"@pytest.mark.{_MARKER} needs the fixture {_FIXTURE}: add it to the arguments of the test"
+        pytest.fail(message, pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to the report of a failure what the test's client sent."""
+    """Add the requests of a failed test to its report."""
     report = yield
-    client = item.stash.get(_BOUND, None)
+    client = item.stash.get(_CLIENT, None)
     if report.failed and client is not None and call.when != "teardown":
-        report.sections.append(("mock-atoms: what was sent", what_was_sent(client)))
+        report.sections.append(("mock-atoms: requests of this test", request_report(client)))
     return report
 
 
-def what_was_sent(client: "MockClient") -> str:
-    """Return for people what was sent of those whom `client` means, and what was wrong with their retries."""
+def request_report(client: "MockClient") -> str:
+    """Return the requests of the client's tenant, one per line, and the findings of the retry report."""
     from mock_atoms.core.masking import mask_token  # noqa: PLC0415 - as above
-    from mock_atoms.testing.client import ControlError  # noqa: PLC0415 - the same
+    from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - as above
 
     try:
         requests, retries = client.requests(), client.retries()
     except ControlError as error:
         return str(error)
     if not requests:
-        return f"nothing with the token of this test, {mask_token(client.token or '')}"
-    left_out = [f"… {len(requests) - _MOST_LINES} before these"] if len(requests) > _MOST_LINES else []
-    lines = [*left_out, *map(str, requests[-_MOST_LINES:])]
+        return f"no requests with this test's token, {mask_token(client.token or '')}"
+    dropped = len(requests) - _MAX_REPORTED_REQUESTS
+    lines = [f"… {dropped} earlier requests"] if dropped > 0 else []
+    lines += map(str, requests[-_MAX_REPORTED_REQUESTS:])
     lines += [f"! {finding['kind']}: {finding['detail']}" for finding in retries.findings]
     return "\n".join(lines)

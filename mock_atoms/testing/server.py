@@ -1,8 +1,9 @@
-"""A mock server in a thread of a test, and what drives it."""
+"""`MockServer` runs a mock server in a thread of the test process."""
 
 import secrets
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,7 +17,7 @@ from mock_atoms.testing.client import MockClient
 
 
 class MockServer(MockClient):
-    """A mock server in a thread of this process, for tests, and what drives it.
+    """A mock server in a thread of this process, with the methods of `MockClient`.
 
     Use it as a context manager:
 
@@ -24,65 +25,65 @@ class MockServer(MockClient):
             mock.fail("500x2")
             client = MyClient(base_url=mock.url)
 
-    Several run in one process without knowing of each other. Where other machines reach it and no `admin_token` is
-    given, its control API has a token that nobody else knows.
+    Servers in one process are independent of each other. If other machines can reach the server and there is no
+    `admin_token`, its control API gets a random token that only this object knows.
 
     Args:
-        settings: all settings at once; a port other than 0 is taken as it is.
-        options: or fields of `Settings` by name. The port is a free one unless given.
+        settings: all settings, including the port.
+        options: fields of `Settings` by name. The default port is a free one.
 
     Attributes:
-        settings: its settings.
-        port: the port that it listens on, once it is started.
+        settings: settings of the server.
+        port: the port it listens on, once it is started.
 
     Raises:
-        ConfigError: a setting, a fault or a fixture file cannot be used.
-        ListenError: the port is taken.
-        TypeError: both settings and options were given.
+        ConfigError: a setting, a fault or a fixture file is invalid.
+        ListenError: the port is in use.
+        TypeError: both settings and options were passed.
     """
 
     def __init__(self, settings: Settings | None = None, **options: object) -> None:
         if settings is not None and options:
-            raise TypeError(f"give settings or {', '.join(options)}, not both: one would be lost")
+            raise TypeError(f"pass either settings or options, not both: {', '.join(options)}")
         settings = settings or validate_settings({"port": 0, **options})
         if settings.admin is None and settings.admin_token is None and not is_loopback(settings.host):
             settings = settings.model_copy(update={"admin_token": secrets.token_urlsafe()})
         self.settings = settings
         self.port = settings.port
-        super().__init__(f"{self._own_root_url()}{settings.base_path}/", admin_token=settings.admin_token)
+        super().__init__(f"{self._reachable_url()}{settings.base_path}/", admin_token=settings.admin_token)
         self._mock = MockAtoms(settings)
         self._app = create_app(mock=self._mock)
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
-        self._kept = ExitStack()
+        self._resources = ExitStack()
 
-    def _own_root_url(self) -> str:
+    def _reachable_url(self) -> str:
         return reachable_url(self.settings.host, self.port, self.settings.scheme)
 
     @property
     def ca_file(self) -> Path | None:
-        """File of the certificate to trust, where it speaks TLS; one that was made goes when the server stops."""
-        return None if self._ca_file is None else Path(self._ca_file)
+        """File of the certificate to trust, or `None` without TLS. A generated one is deleted when the server stops."""
+        return None if self._control.ca_file is None else Path(self._control.ca_file)
 
     def start(self) -> Self:
-        """Start the server, and return once it accepts connections.
+        """Start the server, and return as soon as it accepts connections.
 
-        A server that was stopped before goes on with what it had, on another port unless one was given.
+        A stopped server starts again with its data, on another port unless the settings name one.
 
         Raises:
-            RuntimeError: it runs already.
+            RuntimeError: the server is running already.
         """
         if self._server is not None:
             raise RuntimeError(
-                f"the server runs already, at {self.url}: start it once, or use it in one with statement"
+                f"the server is already running at {self.url}: call start() once, or use one with statement"
             )
         with ExitStack() as stack:
             certificate = stack.enter_context(load_certificate(self.settings))
             sockets = listen(self.settings.host, self.settings.port)
-            self._kept = stack.pop_all()
-        self._ca_file = None if certificate is None else certificate.ca_file or certificate.file
+            self._resources = stack.pop_all()
+        ca_file = None if certificate is None else certificate.ca_file or certificate.file
         self.port = sockets[0].getsockname()[1]
-        self._root_url = self._own_root_url()
+        self._control = replace(self._control, root_url=self._reachable_url(), ca_file=ca_file)
         ready = threading.Event()
         self._server = build_server(self._mock, self._app, ready.set, certificate)
         self._thread = threading.Thread(
@@ -95,12 +96,12 @@ class MockServer(MockClient):
         return self
 
     def stop(self) -> None:
-        """Stop the server; requests in flight may finish. Does nothing when it is not running."""
+        """Stop the server after the requests in flight. Do nothing if it is not running."""
         if self._server is not None and self._thread is not None:
             self._server.stop()
             self._thread.join()
             self._server = self._thread = None
-        self._kept.close()
+        self._resources.close()
 
     def __enter__(self) -> Self:
         return self.start()

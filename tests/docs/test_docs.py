@@ -21,7 +21,7 @@ from mock_atoms.core.settings import Settings, flag_name, setting_infos, variabl
 from mock_atoms.data.fixture_files import read_file
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.journal.access_log import TextFormatter
-from mock_atoms.testing.pytest_plugin import what_was_sent
+from mock_atoms.testing.pytest_plugin import request_report
 from mock_atoms.testing.server import MockServer
 from tests.helpers.audiences import bearer
 from tests.helpers.snippets import ROOT, Snippet, commands, read_snippets, run_in_one_shell
@@ -152,11 +152,11 @@ def test_log_is_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
 def test_failure_report_is_as_shown() -> None:
     (snippet,) = snippets_of("text", "report")
     with MockServer() as server:
-        mock = server.of("sk_mock_test.docs")
+        mock = server.for_tenant("sk_mock_test.docs")
         mock.fail("429x1")
         for _ in range(2):
             httpx.get(f"{mock.url}/audience", headers=bearer("sk_mock_test.docs"))
-        failure_report = what_was_sent(mock)
+        failure_report = request_report(mock)
     assert normalise(failure_report) == normalise(snippet.text.partition("\n")[2].rstrip("\n"))
 
 

@@ -325,7 +325,7 @@ def test_a_server_that_is_stopped_as_soon_as_it_is_ready_leaves_nothing_open() -
 
 def test_a_mock_server_runs_once_at_a_time_and_again_with_what_it_had() -> None:
     with MockServer() as mock:
-        with pytest.raises(RuntimeError, match=rf"^the server runs already, at {mock.url}: "):
+        with pytest.raises(RuntimeError, match=rf"^the server is already running at {mock.url}: "):
             mock.start()
         mock.fail("503x1", token="sk_acme")
         assert httpx.get(f"{mock.url}/audience", headers=ACME).status_code == 503
@@ -339,7 +339,7 @@ def test_a_mock_server_takes_whole_settings() -> None:
 
 
 def test_a_mock_server_takes_settings_one_way_alone() -> None:
-    with pytest.raises(TypeError, match="give settings or seed, not both"):
+    with pytest.raises(TypeError, match="pass either settings or options, not both: seed"):
         MockServer(Settings(), seed="x")
 
 

@@ -1,0 +1,107 @@
+"""HTTP calls to the control API of a running mock server. Needs only the standard library."""
+
+import http.client
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+_TIMEOUT_SECONDS = 30.0
+
+
+class ControlError(RuntimeError):
+    """A call to the control API failed. The message is one line.
+
+    Attributes:
+        status: HTTP status code of the response, or `None` if there was no response.
+        detail: the server's explanation, with the JSON pointer of the field; without one, the complete message.
+    """
+
+    def __init__(self, message: str, status: int | None = None, detail: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.detail = message if detail is None else detail
+
+
+@dataclass(frozen=True, slots=True)
+class ControlApi:
+    """The control API of one server.
+
+    Attributes:
+        root_url: URL of the server, without a path.
+        admin_token: value of the server's `--admin-token`.
+        ca_file: certificate to trust if the server speaks TLS.
+    """
+
+    root_url: str
+    admin_token: str | None = field(default=None, repr=False)
+    ca_file: Path | str | None = None
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        content: object = None,
+        query: Mapping[str, object] | None = None,
+        wait_seconds: float = 0.0,
+    ) -> Any:  # noqa: ANN401 - any JSON
+        """Send one request on a new connection, and return the JSON of the response.
+
+        Args:
+            method: HTTP method.
+            path: path below `/__admin`.
+            content: JSON to send as the body; `None` sends no body.
+            query: query parameters.
+            wait_seconds: how long the server may hold the response back.
+
+        Raises:
+            ControlError: there was no response, an error response, or no JSON.
+        """
+        target = f"/__admin{path}" + (f"?{urlencode(query)}" if query else "")
+        headers = {"Content-Type": "application/json"}
+        if self.admin_token is not None:
+            headers["Authorization"] = f"Bearer {self.admin_token}"
+        body = None if content is None else json.dumps(content).encode()
+        try:
+            connection = self._connection(_TIMEOUT_SECONDS + wait_seconds)
+            try:
+                connection.request(method, target, body, headers)
+                response = connection.getresponse()
+                text = response.read().decode()
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(error) or type(error).__name__
+            raise ControlError(f"no mock server responds at {self.root_url}: {reason}") from None
+        is_json = response.headers.get_content_type() == "application/json"
+        if response.status >= HTTPStatus.BAD_REQUEST or not is_json:
+            raise _error(f"{method} {path}", response.status, text)
+        return json.loads(text)
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return a context that trusts `ca_file`."""
+        context = ssl.create_default_context(cafile=self.ca_file)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the file may hold the server's own certificate
+        return context
+
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+        parts = urlsplit(self.root_url)
+        host = parts.hostname or ""
+        if parts.scheme == "http":
+            return http.client.HTTPConnection(host, parts.port, timeout=timeout)
+        return http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=self.ssl_context())
+
+
+def _error(call: str, status: int, text: str) -> ControlError:
+    try:
+        (error, *_) = json.loads(text)["errors"]
+        title, detail, pointer = error["title"], error["detail"], error["source"]["pointer"]
+    except (ValueError, KeyError, TypeError):
+        return ControlError(f"{call}: {status}: the response is not from a mock-atoms control API", status)
+    if pointer:
+        detail = f"{pointer}: {detail}"
+    return ControlError(f"{call}: {status}: {title}: {detail}", status, detail)

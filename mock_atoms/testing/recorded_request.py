@@ -1,0 +1,103 @@
+"""A request that the mock server received, as tests see it. Needs only the standard library."""
+
+import json
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from mock_atoms.core.http_text import parse_query
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRequest:
+    """A request in the journal, and its outcome. Credentials are masked.
+
+    Attributes:
+        id: `X-Request-Id` of the response.
+        method: HTTP method as sent.
+        path: path as sent, without the query.
+        query: decoded values of each query parameter.
+        headers: values by lower-case name; a comma joins several values of one name.
+        body: first 64 KiB of the body.
+        body_size: size of the complete body in bytes.
+        tenant: the masked token.
+        test_id: value of `X-Test-Id`, or `None`.
+        attempt: attempt number within its call, from 1.
+        status: HTTP status code of the response, or `None` without a response.
+        ended: `answered`, `aborted` or the kind of a connection fault; `None` while in flight.
+        faults: ids of the fault rules that triggered.
+        reason: why the mock responded differently from the real API, or `None`.
+        duration_ms: time until the response was complete, or `None` while in flight.
+        arrived: when the request arrived, in UTC.
+    """
+
+    id: str
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: bytes = field(repr=False)
+    body_size: int
+    tenant: str
+    test_id: str | None
+    attempt: int
+    status: int | None
+    ended: str | None
+    faults: tuple[str, ...]
+    reason: str | None
+    duration_ms: float | None
+    arrived: datetime
+
+    @classmethod
+    def from_json(cls, request: Mapping[str, Any]) -> Self:
+        """Return the request of one event of `GET /__admin/requests`."""
+        path, _, query = request["url"].partition("?")
+        extension = request["mockAtoms"]
+        return cls(
+            id=extension["id"],
+            method=request["method"],
+            path=path,
+            query=parse_query(query),
+            headers={
+                name.lower(): values if isinstance(values, str) else ", ".join(values)
+                for name, values in request["headers"].items()
+            },
+            body=b64decode(request["bodyAsBase64"]),
+            body_size=extension["bodySize"],
+            tenant=extension["tenant"],
+            test_id=extension["testId"],
+            attempt=extension["attempt"],
+            status=extension["status"],
+            ended=extension["ended"],
+            faults=tuple(extension["faults"]),
+            reason=extension["reason"],
+            duration_ms=extension["durationMs"],
+            arrived=datetime.fromtimestamp(request["loggedDate"] / 1000, UTC),
+        )
+
+    def json(self) -> Any:  # noqa: ANN401 - any JSON
+        """Return the body as JSON.
+
+        Raises:
+            ValueError: the body is not JSON, or longer than the journal stores.
+        """
+        return json.loads(self.body)
+
+    def __str__(self) -> str:
+        """Return one line with the request and its outcome."""
+        query = f"?{urlencode(self.query, doseq=True)}" if self.query else ""
+        outcome = self.status if self.ended == "answered" else self.ended or "in flight"
+        duration = "" if self.duration_ms is None else f" in {self.duration_ms:.0f} ms"
+        line = f"{self.arrived:%H:%M:%S.%f}"[:-3] + f" {self.method} {self.path}{query} → {outcome}{duration}"
+        for name, value in (
+            ("attempt", self.attempt if self.attempt > 1 else None),
+            ("fault", ",".join(self.faults)),
+            ("reason", self.reason),
+            ("body", f"{self.body_size} bytes" if self.body_size else ""),
+        ):
+            if value:
+                line += f" {name}={value}"
+        return line

@@ -1,0 +1,34 @@
+"""The retry report as tests see it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class RetryReport:
+    """What clients did after failures. docs/retries.md lists the keys.
+
+    Attributes:
+        calls: each call with its attempts, outcome and findings.
+        summary: counts of calls, attempts, outcomes and findings.
+        dropped: exchanges that the journal dropped; some may be missing from `calls`.
+    """
+
+    calls: list[dict[str, Any]]
+    summary: dict[str, Any]
+    dropped: int = 0
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """What clients did wrong, in all calls."""
+        return [finding for call in self.calls for finding in call["findings"]]
+
+    @property
+    def text(self) -> str:
+        """The complete report as text, like `GET /__admin/retries?format=text`."""
+        from mock_atoms.journal.retry_report import as_text  # noqa: PLC0415 - only text needs more than the client
+
+        return as_text({"calls": self.calls, "summary": self.summary, "dropped": self.dropped})
+
+    def __str__(self) -> str:
+        return self.text
