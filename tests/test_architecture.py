@@ -1,4 +1,4 @@
-"""The import rule of `docs/architecture.md`: a package imports only from packages below it."""
+"""The import rule of `docs/architecture.md`: a package imports only from packages listed before it."""
 
 import ast
 import re
@@ -14,10 +14,9 @@ PACKAGE = Path(mock_atoms.__file__).parent
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem not in ("__init__", "__main__")
 )
-ORDER = re.findall(
-    r"^\| `(\w+)(?:/|\.py)` \|", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"), re.MULTILINE
-)
-"""Packages and top-level modules in the order of the table, those that import nothing of ours first."""
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+ORDER = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", PAGE, re.MULTILINE)
+"""Packages and top-level modules in the order of the table."""
 WITHOUT_FRAMEWORK = ORDER[: ORDER.index("mock")]
 FRAMEWORKS = {"fastapi", "starlette", "uvicorn"}
 
@@ -36,7 +35,7 @@ def imports(source: str) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def packages_used(source: str) -> set[str]:
+def imported_packages(source: str) -> set[str]:
     parts = (name.split(".") for name in imports(source))
     return {part[1] for part in parts if part[0] == "mock_atoms"}
 
@@ -46,14 +45,31 @@ def test_the_table_lists_every_package() -> None:
     assert len(ORDER) == len(set(ORDER))
 
 
+def test_the_diagram_shows_every_package_and_only_real_imports() -> None:
+    diagram = PAGE.partition("```mermaid\n")[2].partition("```")[0]
+    arrows = [
+        (source, target)
+        for source, targets in re.findall(r"^ +(\w+) --> ([\w &]+)$", diagram, re.MULTILINE)
+        for target in targets.split(" & ")
+    ]
+    real = {
+        (package_of(path), package)
+        for path in MODULES
+        for package in imported_packages(path.read_text(encoding="utf-8"))
+    }
+    assert len(arrows) == diagram.count("-->") + diagram.count(" & ")
+    assert {package for arrow in arrows for package in arrow} == set(ORDER)
+    assert set(arrows) <= real
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_only_from_lower_packages(path: Path) -> None:
+def test_a_module_imports_only_from_packages_listed_before(path: Path) -> None:
     own = package_of(path)
-    assert packages_used(path.read_text(encoding="utf-8")) <= {*ORDER[: ORDER.index(own)], own}
+    assert imported_packages(path.read_text(encoding="utf-8")) <= {*ORDER[: ORDER.index(own)], own}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_lower_packages_import_no_web_framework(path: Path) -> None:
+def test_packages_listed_before_the_mock_import_no_web_framework(path: Path) -> None:
     roots = {name.split(".")[0] for name in imports(path.read_text(encoding="utf-8"))}
     assert package_of(path) not in WITHOUT_FRAMEWORK or not roots & FRAMEWORKS
 
@@ -67,4 +83,4 @@ def test_no_module_has_global_state(path: Path) -> None:
 
 def test_an_upward_import_is_found() -> None:
     source = "def f():\n    from mock_atoms.cli import main\n    import mock_atoms.app\n"
-    assert packages_used(source) == {"cli", "app"}
+    assert imported_packages(source) == {"cli", "app"}
