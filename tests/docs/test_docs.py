@@ -17,9 +17,12 @@ import yaml
 
 import mock_atoms
 from mock_atoms.contract.schemas import JSON_TYPE
+from mock_atoms.core.masking import MAGIC_PREFIX
 from mock_atoms.core.settings import Settings, flag_name, setting_infos, variable_name
+from mock_atoms.core.tenancy import REVOKED, magic_word
 from mock_atoms.data.fixture_files import read_file
-from mock_atoms.faults.expressions import parse_fault
+from mock_atoms.data.personas import find_persona
+from mock_atoms.faults.expressions import parse_expression, parse_fault
 from mock_atoms.journal.access_log import TextFormatter
 from mock_atoms.testing.pytest_plugin import request_report
 from mock_atoms.testing.server import MockServer
@@ -207,6 +210,14 @@ def test_settings_table_is_that_of_the_code() -> None:
 def test_readme_names_every_command() -> None:
     for command in ("serve", "fixtures TOKEN", "openapi", "healthcheck"):
         assert f"`{command}`" in README
+
+
+def test_readme_magic_keys_are_known() -> None:
+    words = {magic_word(token) or "" for token in re.findall(r"`(sk_mock_[^`]+)`", README)}
+    personas = {word for word in words if word == REVOKED or find_persona(f"{MAGIC_PREFIX}{word}")}
+    assert personas == {"revoked", "test", "empty", "one", "many", "sparse", "unicode"}
+    for word in words - personas:
+        assert parse_expression(word).is_terminal or word == "delay250"
 
 
 def test_every_fidelity_row_has_a_source_and_a_test() -> None:
