@@ -22,12 +22,12 @@ _AUTHORIZATION_PARAMETER = {
     "name": "Authorization",
     "in": "header",
     "required": True,
-    "description": "`Bearer` and an API key; on this page, give the key to Authorize. A session cookie does as well.",
+    "description": "`Bearer` and an API key. On this page, enter the key under Authorize. A session cookie works too.",
     "example": "Bearer sk_acme",
     "schema": {"type": "string"},
 }
-"""S documents the header as a parameter of the operation, beside the security scheme."""
-_UPLOAD = {
+"""S documents the header as a parameter of the operation, in addition to the security scheme."""
+_UPLOAD_BODY = {
     "required": True,
     "content": {
         "multipart/form-data": {
@@ -39,18 +39,18 @@ _UPLOAD = {
                     "description": {"type": "string", "description": "What it is for", "example": "Asked to be called"},
                     "phoneNumberColumnName": {
                         "type": "string",
-                        "description": "Column of the file that holds the phone numbers",
+                        "description": "Column of the file with the phone numbers",
                         "example": "phoneNumber",
                     },
                     "identifierColumnName": {
                         "type": "string",
-                        "description": "Column of the file that tells members apart, such as their names",
+                        "description": "Column of the file that identifies members, such as their names",
                         "example": "name",
                     },
                     "file": {
                         "type": "string",
                         "format": "binary",
-                        "description": "CSV file in UTF-8, 5 MB and 10,000 rows at most",
+                        "description": "CSV file in UTF-8, at most 5 MB and 10,000 rows",
                         "example": "customers.csv",
                     },
                 },
@@ -67,7 +67,7 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
     @routes.operation(
         LIST_AUDIENCES,
         summary="Get all audiences",
-        description="All audiences that the caller created, in one answer: there is no paging.",
+        description="Get all audiences of the caller in one response, without paging.",
         success="All audiences of the caller",
         data=list[Audience],
         errors={},
@@ -79,16 +79,16 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
     @routes.operation(
         CREATE_AUDIENCE,
         summary="Create audience with CSV upload",
-        description="Create an audience whose members are the rows of a CSV file.",
+        description="Create an audience from a CSV file; each row becomes a member.",
         success="The new audience",
         data=CreatedAudience,
         errors={400: BAD_REQUEST},
-        more={"requestBody": _UPLOAD},
+        more={"requestBody": _UPLOAD_BODY},
     )
     async def create_audience(request: Request, caller: CurrentCaller) -> Response:
         upload = await read_upload(request)
         with upload.file:
-            fields = _described(upload.fields)
+            fields = _parse_fields(upload.fields)
             column = fields["phoneNumberColumnName"]
             rows = parse_csv(upload.file, column, fields.get("identifierColumnName"))
         return success(await repositories.update(caller, lambda repository: repository.create_audience(fields, rows)))
@@ -96,7 +96,7 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
     @routes.operation(
         GET_AUDIENCE,
         summary="Get audience by ID",
-        description="One audience. That of another organisation is a 404, as one that does not exist.",
+        description="Get one audience. An audience of another organisation is a 404, like one that does not exist.",
         success="The audience",
         data=AudienceDetail,
         errors={400: BAD_REQUEST, 404: NOT_FOUND},
@@ -109,8 +109,8 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
     @routes.operation(
         DELETE_AUDIENCE,
         summary="Delete audience",
-        description="Delete one audience and its members. While an active campaign uses it, that is a 400.",
-        success="It is deleted; the list is always empty",
+        description="Delete one audience and its members. An audience in use by an active campaign is a 400.",
+        success="The audience is deleted; the list is always empty",
         data=EmptyList,
         errors={400: BAD_REQUEST, 404: NOT_FOUND},
         more={"parameters": [AUDIENCE_ID]},
@@ -123,19 +123,19 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
     return routes
 
 
-def _described(fields: dict[str, str]) -> CreatedAudience:
-    """Return what the form of an upload says of the audience.
+def _parse_fields(form: dict[str, str]) -> CreatedAudience:
+    """Return the keys of the new audience that the form of an upload sets.
 
     Raises:
-        ApiError: 400, it leaves out what is required (A: the messages).
+        ApiError: 400, a required field is missing or blank (A: the messages).
     """
-    missing = [name for name in ("name", "phoneNumberColumnName") if not fields.get(name, "").strip()]
+    missing = [name for name in ("name", "phoneNumberColumnName") if not form.get(name, "").strip()]
     if missing:
         raise ApiError(400, *(f"{name} is required" for name in missing))
-    described: CreatedAudience = {"name": fields["name"]}
-    if "description" in fields:
-        described["description"] = fields["description"]
-    described["phoneNumberColumnName"] = fields["phoneNumberColumnName"]
-    if fields.get("identifierColumnName"):
-        described["identifierColumnName"] = fields["identifierColumnName"]
-    return described
+    fields: CreatedAudience = {"name": form["name"]}
+    if "description" in form:
+        fields["description"] = form["description"]
+    fields["phoneNumberColumnName"] = form["phoneNumberColumnName"]
+    if form.get("identifierColumnName"):
+        fields["identifierColumnName"] = form["identifierColumnName"]
+    return fields

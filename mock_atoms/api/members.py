@@ -1,4 +1,4 @@
-"""The vendor's operations on the members of an audience: a page of them, add, delete, search."""
+"""The vendor's operations on the members of an audience: get a page, add, delete, search."""
 
 import re
 from typing import Any
@@ -22,11 +22,11 @@ from mock_atoms.core.http_text import parse_query
 from mock_atoms.state.audiences import AudienceRepositories
 
 _DEFAULT_PAGE_SIZE = 5
-_MOST_TERMS = 100
-_WHOLE_NUMBER = re.compile(r"\d{1,1000}", re.ASCII)
+_MAX_SEARCH_TERMS = 100
+_INTEGER = re.compile(r"\d{1,1000}", re.ASCII)
 
 
-def _number_parameter(name: str, description: str, default: int) -> dict[str, Any]:
+def _integer_parameter(name: str, description: str, default: int) -> dict[str, Any]:
     return {
         "name": name,
         "in": "query",
@@ -45,10 +45,10 @@ def _body(name: str, description: str, items: dict[str, Any]) -> dict[str, Any]:
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
-_PAGE = [
+_PAGE_PARAMETERS = [
     AUDIENCE_ID,
-    _number_parameter("page", "Which page, from 1 on", 1),
-    _number_parameter("offset", "How many members a page has; `limit` means nothing", _DEFAULT_PAGE_SIZE),
+    _integer_parameter("page", "Number of the page; the first is 1", 1),
+    _integer_parameter("offset", "Members on each page; `limit` has no effect", _DEFAULT_PAGE_SIZE),
 ]
 _NEW_MEMBERS = _body(
     "members",
@@ -58,20 +58,20 @@ _NEW_MEMBERS = _body(
 _MEMBER_IDS = _body(
     "memberIds", "Ids of the members to delete", {"type": "string", "example": "60d0fe4f5311236168a109cd"}
 )
-_SEARCH = [
+_SEARCH_PARAMETERS = [
     AUDIENCE_ID,
     {
         "name": "query",
         "in": "query",
         "required": False,
-        "description": "What to look for in all columns",
+        "description": "Text to find in any column",
         "schema": {"type": "string", "example": "ada"},
     },
     {
         "name": "*",
         "in": "query",
         "required": False,
-        "description": "In place of `query`: any column by its name, with what to look for in it. All have to match.",
+        "description": "Instead of `query`: the name of a column and the text to find in it. All of them must match.",
         "schema": {"type": "string"},
     },
 ]
@@ -84,19 +84,20 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
     @routes.operation(
         GET_MEMBERS,
         summary="Get audience members",
-        description="One page of an audience's members. For another organisation's audience that is a 403.",
+        description="Get one page of the members of an audience. An audience of another organisation is a 403.",
         success="The page",
         data=MembersPage,
         errors={
             400: {"description": "Bad request", "model": MembersBadRequestError},
-            403: {"description": "The audience is another organisation's"},
+            403: {"description": "The audience belongs to another organisation"},
             404: {"description": "Audience not found"},
         },
-        more={"parameters": _PAGE},
+        more={"parameters": _PAGE_PARAMETERS},
     )
     async def get_members(request: Request, caller: CurrentCaller) -> Response:
-        audience_id, query = audience_id_of(request), _query(request)
-        page, size = _number(query, "page", 1), _number(query, "offset", _DEFAULT_PAGE_SIZE)
+        audience_id, query = audience_id_of(request), _parse_query(request)
+        page = _positive_integer(query, "page", 1)
+        size = _positive_integer(query, "offset", _DEFAULT_PAGE_SIZE)
         search = query.get("search", [""])[-1]
         return success(
             await repositories.read(caller, lambda repository: repository.get_members(audience_id, page, size, search))
@@ -105,15 +106,15 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
     @routes.operation(
         ADD_MEMBERS,
         summary="Add audience members",
-        description="Add members. Those whose phone number is there already are skipped.",
-        success="How many are new",
+        description="Add members. Members whose phone number exists already are skipped.",
+        success="How many members were added and skipped",
         data=list[AddedMembers],
         errors={400: BAD_REQUEST, 404: NOT_FOUND},
         more={"parameters": [AUDIENCE_ID], "requestBody": _NEW_MEMBERS},
     )
     async def add_members(request: Request, caller: CurrentCaller) -> Response:
         audience_id = audience_id_of(request)
-        members = await _list_of(request, "members", dict, "objects")
+        members = await _read_list(request, "members", dict, "objects")
         return success(
             [await repositories.update(caller, lambda repository: repository.add_members(audience_id, members))]
         )
@@ -121,15 +122,15 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
     @routes.operation(
         DELETE_MEMBERS,
         summary="Delete audience members",
-        description="Delete members by their ids. An id that no member has is passed over.",
-        success="How many there are no more",
+        description="Delete members by their ids. Unknown ids are ignored.",
+        success="How many members were deleted",
         data=DeletedCount,
         errors={400: BAD_REQUEST, 404: NOT_FOUND},
         more={"parameters": [AUDIENCE_ID], "requestBody": _MEMBER_IDS},
     )
     async def delete_members(request: Request, caller: CurrentCaller) -> Response:
         audience_id = audience_id_of(request)
-        ids = await _list_of(request, "memberIds", str, "texts")
+        ids = await _read_list(request, "memberIds", str, "strings")
         return success(
             await repositories.update(caller, lambda repository: repository.delete_members(audience_id, ids))
         )
@@ -137,18 +138,18 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
     @routes.operation(
         SEARCH_MEMBERS,
         summary="Search audience members",
-        description="All members in which `query` stands anywhere, or in which the columns named have what is asked.",
+        description="Find the members that contain `query` in any column, or the given text in each named column.",
         success="The members found",
         data=SearchResult,
         errors={400: BAD_REQUEST, 404: {"description": "Audience not found"}},
-        more={"parameters": _SEARCH},
+        more={"parameters": _SEARCH_PARAMETERS},
     )
     async def search_members(request: Request, caller: CurrentCaller) -> Response:
-        audience_id, fields = audience_id_of(request), _query(request)
-        query = "".join(fields.pop("query", [""])[-1:])
-        fields = {name: terms for name, given in fields.items() if (terms := [term for term in given if term])}
-        if sum(map(len, fields.values())) > _MOST_TERMS:
-            raise ApiError(400, f"at most {_MOST_TERMS} search parameters")
+        audience_id, parameters = audience_id_of(request), _parse_query(request)
+        query = parameters.pop("query", [""])[-1]
+        fields = {name: terms for name, values in parameters.items() if (terms := [term for term in values if term])}
+        if sum(map(len, fields.values())) > _MAX_SEARCH_TERMS:
+            raise ApiError(400, f"Too many search parameters: at most {_MAX_SEARCH_TERMS}")
         if not query and not fields:
             raise ApiError(400, MISSING_SEARCH_PARAMETER)
         if query and fields:
@@ -160,34 +161,34 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
     return routes
 
 
-def _query(request: Request) -> dict[str, list[str]]:
-    """Return the parameters of the query string, each with all that was given for it."""
+def _parse_query(request: Request) -> dict[str, list[str]]:
     return parse_query(request.scope["query_string"].decode("latin-1"))
 
 
-def _number(query: dict[str, list[str]], name: str, default: int) -> int:
-    """Return a whole number from 1 on.
+def _positive_integer(query: dict[str, list[str]], name: str, default: int) -> int:
+    """Return the query parameter `name`.
 
     Raises:
-        ApiError: 400, it is none (A: the real server may take it for the default).
+        ApiError: 400, it is not a positive integer (A: the real server may use the default).
     """
-    given = query.get(name)
-    if given is None:
+    values = query.get(name)
+    if values is None:
         return default
-    if len(given) > 1 or not _WHOLE_NUMBER.fullmatch(given[0]) or int(given[0]) < 1:
-        raise ApiError(400, f"{name} must be a whole number from 1 on")
-    return int(given[0])
+    if len(values) > 1 or not _INTEGER.fullmatch(values[0]) or int(values[0]) < 1:
+        raise ApiError(400, f"{name} must be a positive integer")
+    return int(values[0])
 
 
-async def _list_of(request: Request, name: str, kind: type, kinds: str) -> list[Any]:
-    """Return the list that the body has under `name`.
+async def _read_list(request: Request, name: str, item_type: type, items: str) -> list[Any]:
+    """Return the list `name` of the JSON body.
 
     Raises:
-        ApiError: 400, there is none, or its items are something else than `kind`.
+        ApiError: 400, it is missing, or has items that are not of `item_type`; the message calls them `items`.
     """
-    given = (await read_object(request)).get(name)
-    if not isinstance(given, list):
-        raise ApiError(400, f"{name} is required: give a list of {kinds}")
-    if not all(isinstance(item, kind) for item in given):
-        raise ApiError(400, f"{name} must be a list of {kinds}")
-    return given
+    payload = await read_object(request)
+    if name not in payload:
+        raise ApiError(400, f"{name} is required")
+    value = payload[name]
+    if not isinstance(value, list) or not all(isinstance(item, item_type) for item in value):
+        raise ApiError(400, f"{name} must be a list of {items}")
+    return value

@@ -1,4 +1,4 @@
-"""What all of the vendor's operations share: who may call, how answers are written, how they are documented."""
+"""Routes of the vendor's operations: authentication, JSON responses and documentation."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
@@ -27,7 +27,7 @@ TAG = "subpackage_audience"
 UNAUTHORIZED = {"description": "Unauthorized access", "model": UnauthorizedError}
 SERVER_ERROR = {"description": "Internal server error", "model": InternalServerError}
 BAD_REQUEST = {"description": "Bad request", "model": BadRequestError}
-NOT_FOUND = {"description": "Audience not found, or another organisation's"}
+NOT_FOUND = {"description": "Audience not found, or of another organisation"}
 AUDIENCE_ID = {
     "name": "id",
     "in": "path",
@@ -40,22 +40,22 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 class VendorJsonResponse(JSONResponse):
-    """JSON as the vendor sends it (L). `media_type` stays plain, since the OpenAPI document is made of it."""
+    """JSON as the vendor sends it (L). `media_type` has no charset: the OpenAPI document shows it."""
 
     def render(self, content: object) -> bytes:
-        """Return `content` in bytes."""
+        """Return the bytes of `content`."""
         return render_json(content)
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
-        """Set the headers of the answer."""
+        """Set the headers of the response."""
         super().init_headers({"content-type": JSON_TYPE} | dict(headers or {}))
 
 
 class BearerAuth(SecurityBase):
-    """The documented security scheme; as a dependency, the caller it lets through.
+    """The documented security scheme. As a dependency it returns the authenticated caller.
 
     Raises:
-        ApiError: 401, when the request was sent by nobody.
+        ApiError: 401, the caller is unauthenticated.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class BearerAuth(SecurityBase):
         self.model = HTTPBearer(description="API key of the console, or a session cookie for browsers.")
 
     async def __call__(self, request: Request) -> AuthenticatedCaller:
-        """Return who sent `request`."""
+        """Return the caller of `request`."""
         context: RequestContext = request.scope[CONTEXT_KEY]
         if isinstance(context.caller, AuthenticatedCaller):
             return context.caller
@@ -72,32 +72,31 @@ class BearerAuth(SecurityBase):
 
 
 CurrentCaller = Annotated[AuthenticatedCaller, Depends(BearerAuth())]
-"""The caller of a route, who is somebody."""
+"""The authenticated caller of a route."""
 
 
 def audience_id_of(request: Request) -> str:
-    """Return the id in the path, decoded once it is apart, as Express does."""
+    """Return the id in the path. It is decoded after the path is split, as in Express."""
     return unquote(request.path_params["id"])
 
 
 def success(data: object) -> Response:
-    """Return the answer of a success. What the handlers give has been checked, and need not be validated anew."""
+    """Return the response of a success. The data of the handlers is valid, so it is not validated again."""
     return VendorJsonResponse({"status": True, "data": data})
 
 
 class VendorRouter(APIRouter):
-    """Routes whose documents follow the vendor's.
+    """Routes whose documentation follows the vendor's.
 
     Args:
-        documented: whether they are to be described. What is only said of them is left out otherwise: what an answer
-            looks like takes long to get ready, and is not asked while serving.
+        documented: whether to document them. Serving does without: response models take long to build.
     """
 
     def __init__(self, *, documented: bool) -> None:
         super().__init__()
         self._is_documented = documented
 
-    def operation(  # noqa: PLR0913 - all of what a document says
+    def operation(  # noqa: PLR0913 - the parts of an operation in an OpenAPI document
         self,
         operation: Operation,
         *,
@@ -108,16 +107,16 @@ class VendorRouter(APIRouter):
         errors: Mapping[int, Mapping[str, Any]],
         more: Mapping[str, Any] | None = None,
     ) -> Callable[[Handler], Handler]:
-        """Return a decorator that makes a handler the route of an operation.
+        """Return a decorator that registers a handler as the route of an operation.
 
         Args:
             operation: its method, path and id.
-            summary: the operation in a few words, its title in the vendor's documents.
+            summary: its title in the vendor's documents.
             description: what it does.
             success: description of the 200.
             data: shape of `data` in the 200.
-            errors: description and model of each documented error; a 401 and a 500 there always are.
-            more: whatever else the document says of it, such as its parameters.
+            errors: description and model of each documented error besides 401 and 500, which all operations have.
+            more: other parts of the document, such as `parameters`.
         """
         if not self._is_documented:
             return self.api_route(

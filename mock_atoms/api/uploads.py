@@ -1,4 +1,8 @@
-"""Bodies of requests to the vendor's API: the form of an upload, and JSON, read piece by piece and within bounds."""
+"""Request bodies: the multipart form of an upload, and JSON. Both are read in chunks and within limits.
+
+Starlette's form parser does not fit: it accepts a form without its closing boundary, has no limit for a file, and
+writes files above 1 MB to a temporary folder, which a read-only container does not have.
+"""
 
 import io
 from collections.abc import AsyncGenerator
@@ -11,22 +15,24 @@ from starlette.requests import ClientDisconnect, Request
 
 from mock_atoms.contract.errors import MISSING_FILE, ApiError
 from mock_atoms.contract.schemas import MAX_FILE_BYTES
+from mock_atoms.core.http_text import decode_text
 from mock_atoms.core.parsing import ConfigError, parse_json
 
-MAX_FIELDS, MAX_FIELD = 100, 64 * 1024
-"""How many fields a form may have beside its file, and how many bytes each."""
-MAX_FORM = MAX_FILE_BYTES + 1024 * 1024
-"""Most bytes of a form: a file, and what stands around it."""
+MAX_FIELDS = 100
+"""Most fields of a form beside its file."""
+MAX_FIELD_BYTES = 64 * 1024
+MAX_FORM_BYTES = MAX_FILE_BYTES + 1024 * 1024
+"""Largest form: a file, its fields and boundaries."""
 FILE_TOO_LARGE = f"File too large: at most {MAX_FILE_BYTES} bytes (5 MB)"
 BODY_TOO_LARGE = f"Request body too large: at most {MAX_FILE_BYTES} bytes (5 MB)"
 
 
 class Upload(NamedTuple):
-    """What the form of an upload says.
+    """The form of an upload.
 
     Attributes:
-        fields: its texts, by name.
-        file: the file in it, in memory.
+        fields: values of its text fields by name.
+        file: content of its `file` field, in memory.
     """
 
     fields: dict[str, str]
@@ -34,170 +40,165 @@ class Upload(NamedTuple):
 
 
 class _Form:
-    """Collects what a parser of forms finds. It does not know its parser, so that both are gone once they are done."""
+    """Collects the parts of a form from the callbacks of a parser.
+
+    It keeps no reference to the parser: without a cycle, both are freed at once, and with them up to 5 MB.
+    """
 
     def __init__(self) -> None:
         self.fields: dict[str, str] = {}
         self.file: io.BytesIO | None = None
-        self.is_empty = True
-        self.is_whole = False
-        self._files = self._texts = 0
-        self._header = bytearray()
-        self._value = bytearray()
+        self.is_complete = False
+        self._file_count = self._field_count = 0
+        self._header_name = bytearray()
+        self._header_value = bytearray()
         self._disposition = ""
         self._name = ""
-        self._part: io.BytesIO = io.BytesIO()
+        self._content = io.BytesIO()
         self._is_file = False
-        self._most = 0
 
     def parser(self, boundary: bytes) -> MultipartParser:
-        """Return a parser that tells this form what it finds."""
+        """Return a parser that feeds this form."""
         return MultipartParser(
             boundary,
             {
-                "on_part_begin": self._begin,
-                "on_header_field": self._on_header,
-                "on_header_value": self._on_value,
+                "on_part_begin": self._start_part,
+                "on_header_field": self._add_header_name,
+                "on_header_value": self._add_header_value,
                 "on_header_end": self._end_header,
-                "on_headers_finished": self._begin_content,
-                "on_part_data": self._on_content,
-                "on_part_end": self._end,
-                "on_end": self._finish,
+                "on_headers_finished": self._start_content,
+                "on_part_data": self._add_content,
+                "on_part_end": self._end_part,
+                "on_end": self._complete,
             },
         )
 
-    def _begin(self) -> None:
+    def _start_part(self) -> None:
         self._disposition = ""
-        self._part = io.BytesIO()
+        self._content = io.BytesIO()
 
-    def _on_header(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
+    def _add_header_name(self, data: bytes, start: int, end: int) -> None:
+        self._header_name += data[start:end]
 
-    def _on_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
+    def _add_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
 
     def _end_header(self) -> None:
-        if self._header.lower() == b"content-disposition":
-            self._disposition = self._value.decode("latin-1")
-        self._header.clear()
-        self._value.clear()
+        if self._header_name.lower() == b"content-disposition":
+            self._disposition = self._header_value.decode("latin-1")
+        self._header_name.clear()
+        self._header_value.clear()
 
-    def _begin_content(self) -> None:
-        _, options = _header(self._disposition)
-        if b"name" not in options:
-            raise _malformed("a part has no name")
-        self._name = _text(options[b"name"])
-        self._is_file = b"filename" in options
+    def _start_content(self) -> None:
+        _, parameters = _parse_header(self._disposition)
+        if b"name" not in parameters:
+            raise _malformed_form("a part has no name")
+        self._name = decode_text(parameters[b"name"])
+        self._is_file = b"filename" in parameters
         if self._is_file:
-            self._files += 1
-            self._most = MAX_FILE_BYTES
-            if self._files > 1:
-                raise _malformed("it has more than one file")
+            self._file_count += 1
+            if self._file_count > 1:
+                raise _malformed_form("more than one file")
             if self._name == "file":
-                self.file = self._part
+                self.file = self._content
         else:
-            self._texts += 1
-            self._most = MAX_FIELD
-            if self._texts > MAX_FIELDS:
-                raise _malformed(f"it has more than {MAX_FIELDS} fields")
+            self._field_count += 1
+            if self._field_count > MAX_FIELDS:
+                raise _malformed_form(f"more than {MAX_FIELDS} fields")
 
-    def _on_content(self, data: bytes, start: int, end: int) -> None:
-        if self._part.tell() + end - start > self._most:
-            raise _wrong(FILE_TOO_LARGE) if self._is_file else _malformed(f"{self._name} is too long")
-        self._part.write(data[start:end])
+    def _add_content(self, data: bytes, start: int, end: int) -> None:
+        size = self._content.tell() + end - start
+        if self._is_file and size > MAX_FILE_BYTES:
+            raise _bad_request(FILE_TOO_LARGE)
+        if not self._is_file and size > MAX_FIELD_BYTES:
+            raise _malformed_form(f"field {self._name} is longer than {MAX_FIELD_BYTES} bytes")
+        self._content.write(data[start:end])
 
-    def _end(self) -> None:
+    def _end_part(self) -> None:
         if not self._is_file:
-            self.fields[self._name] = _text(self._part.getvalue())
+            self.fields[self._name] = decode_text(self._content.getvalue())
 
-    def _finish(self) -> None:
-        self.is_whole = True
+    def _complete(self) -> None:
+        self.is_complete = True
 
 
 async def read_upload(request: Request) -> Upload:
     """Read a form.
 
     Raises:
-        ApiError: 400, it is malformed, too large, or has no file, which a body of another type has not either.
+        ApiError: 400, the body is no form, malformed, too large, or has no file.
     """
-    kind, options = _header(request.headers.get("content-type", ""))
-    if kind != b"multipart/form-data":
-        raise _wrong(MISSING_FILE)
-    if not options.get(b"boundary"):
-        raise _malformed("its Content-Type has no boundary")
+    media_type, parameters = _parse_header(request.headers.get("content-type", ""))
+    if media_type != b"multipart/form-data":
+        raise _bad_request(MISSING_FILE)
+    if not parameters.get(b"boundary"):
+        raise _malformed_form("Content-Type has no boundary")
     form = _Form()
+    is_empty = True
     try:
-        parser = form.parser(options[b"boundary"])
-        async for piece in _pieces(request, MAX_FORM, FILE_TOO_LARGE):
-            form.is_empty = False
-            parser.write(piece)
+        parser = form.parser(parameters[b"boundary"])
+        async for chunk in _read_chunks(request, MAX_FORM_BYTES, FILE_TOO_LARGE):
+            is_empty = False
+            parser.write(chunk)
     except FormParserError as error:
-        raise _malformed(str(error)) from None
-    if not form.is_whole and not form.is_empty:
-        raise _malformed("it ends before its last boundary")
+        raise _malformed_form(str(error)) from None
+    if not form.is_complete and not is_empty:
+        raise _malformed_form("the closing boundary is missing")
     if form.file is None:
-        raise _wrong(MISSING_FILE)
+        raise _bad_request(MISSING_FILE)
     form.file.seek(0)
     return Upload(form.fields, form.file)
 
 
 async def read_object(request: Request) -> dict[str, Any]:
-    """Return the JSON object that was sent; an empty one where none was, or what was is not said to be JSON (A).
+    """Return the JSON object in the body; an empty one if the body is empty or its type is not JSON (A).
 
     Raises:
-        ApiError: 400, it is not JSON, or too large.
+        ApiError: 400, the body is invalid JSON or too large.
     """
     body = bytearray()
-    async for piece in _pieces(request, MAX_FILE_BYTES, BODY_TOO_LARGE):
-        body += piece
-    kind, _ = _header(request.headers.get("content-type", ""))
-    if not body or kind != b"application/json":
+    async for chunk in _read_chunks(request, MAX_FILE_BYTES, BODY_TOO_LARGE):
+        body += chunk
+    media_type, _ = _parse_header(request.headers.get("content-type", ""))
+    if not body or media_type != b"application/json":
         return {}
     try:
-        given = parse_json(bytes(body))
+        payload = parse_json(bytes(body))
     except ConfigError as error:
-        raise _wrong(f"Invalid JSON: {error.problem.removeprefix('not JSON: ')}") from None
-    return given if isinstance(given, dict) else {}
+        raise _bad_request(f"Invalid JSON: {error.problem.removeprefix('not JSON: ')}") from None
+    return payload if isinstance(payload, dict) else {}
 
 
-async def _pieces(request: Request, most: int, message: str) -> AsyncGenerator[bytes]:
-    """Yield the body; one that says that it is too long is not read at all.
+async def _read_chunks(request: Request, max_bytes: int, too_large: str) -> AsyncGenerator[bytes]:
+    """Yield the body in chunks. A body whose `Content-Length` is too large is refused unread.
 
     Raises:
-        ApiError: 400, it is longer than `most` bytes, with `message`, or not whole.
+        ApiError: 400, the body has more than `max_bytes` bytes (message `too_large`), or is incomplete.
     """
-    said = request.headers.get("content-length", "")
-    if said.isdecimal() and int(said) > most:
-        raise _wrong(message)
-    read = 0
+    content_length = request.headers.get("content-length", "")
+    if content_length.isdecimal() and int(content_length) > max_bytes:
+        raise _bad_request(too_large)
+    size = 0
     try:
-        async for piece in request.stream():
-            read += len(piece)
-            if read > most:
-                raise _wrong(message)
-            if piece:
-                yield piece
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > max_bytes:
+                raise _bad_request(too_large)
+            if chunk:
+                yield chunk
     except ClientDisconnect:
-        raise _wrong("The request ended before its body did") from None
+        raise _bad_request("The request body is incomplete") from None
 
 
-def _header(value: str) -> tuple[bytes, dict[bytes, bytes]]:
-    """Return what a header says, and its parameters. Names are of any case; older parsers leave them as they are."""
-    kind, options = parse_options_header(value)
-    return kind.lower(), {name.lower(): option for name, option in options.items()}
+def _parse_header(header: str) -> tuple[bytes, dict[bytes, bytes]]:
+    """Return the value of a header and its parameters, both with names in lower case: older parsers keep their case."""
+    value, parameters = parse_options_header(header)
+    return value.lower(), {name.lower(): parameter for name, parameter in parameters.items()}
 
 
-def _text(data: bytes) -> str:
-    """Return the text of a field: UTF-8 where it is that, else Latin-1."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
+def _malformed_form(problem: str) -> ApiError:
+    return _bad_request(f"Malformed form: {problem}")
 
 
-def _malformed(problem: str) -> ApiError:
-    return _wrong(f"Malformed form: {problem}")
-
-
-def _wrong(message: str) -> ApiError:
+def _bad_request(message: str) -> ApiError:
     return ApiError(HTTPStatus.BAD_REQUEST, message)

@@ -1,4 +1,4 @@
-"""The errors that the vendor's API answers with, and which operation has which."""
+"""The vendor's errors: documented messages, bodies and headers by status and operation."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -19,12 +19,12 @@ from mock_atoms.contract.schemas import MAX_MEMBERS
 
 
 class ApiError(Exception):
-    """An error that a handler answers with: its status and the vendor's envelope around `errors`.
+    """An error response of a handler, in the vendor's envelope.
 
     Args:
         status: HTTP status.
-        errors: the messages; the documented ones where none are given.
-        reason: why, a slug, where it is the mock's doing and not the API's.
+        errors: messages; the documented ones by default.
+        reason: slug that says why the mock, not the API, caused the error.
     """
 
     def __init__(self, status: int, *errors: str, reason: str | None = None) -> None:
@@ -38,17 +38,17 @@ MISSING_SEARCH_PARAMETER = (
     "At least one search parameter is required. Use 'query' for general search across all fields, or use "
     "field-specific searches like 'firstName=john' or 'phoneNumber=123456'."
 )
-"""What a search for nothing is told (D)."""
+"""Search without parameters (D)."""
 MISSING_FILE = "CSV file is required"
-"""What an upload without a file is told (D)."""
-INVALID_PHONE_NUMBER = "Invalid phone number: {number}. Give text, country code and digits, such as +14155550123"
-"""What the API says of a phone number that is none (A; that it is checked, and how: G)."""
+"""Upload without a file (D)."""
+INVALID_PHONE_NUMBER = "Invalid phone number: {number}. Use a string of 7 to 15 digits, such as +14155550123"
+"""Invalid phone number (A; that numbers are checked, and how: G)."""
 DUPLICATE_NUMBERS = (
     "Some phone numbers in your CSV already exist in this audience. Please remove duplicate entries and try again."
 )
-"""What an upload is told in which a number stands twice (D)."""
+"""Upload with a duplicate phone number (D)."""
 TOO_MANY_MEMBERS = f"Audience cannot exceed {MAX_MEMBERS} members"
-"""What an upload with too many rows is told (D)."""
+"""Upload with too many rows (D)."""
 _MESSAGES = {
     400: "Invalid input",  # D, of campaigns
     401: "Unauthorized: User not found",  # D
@@ -57,7 +57,7 @@ _MESSAGES = {
     500: "Internal server error",  # D
 }
 _OPERATION_MESSAGES = {
-    # D's first example of each 400, and the two operations whose 500 says more.
+    # D's first example of each 400, and the two operations with their own 500.
     (CREATE_AUDIENCE.name, 400): MISSING_FILE,
     (GET_AUDIENCE.name, 400): "Audience ID missing",
     (DELETE_AUDIENCE.name, 400): "can't delete audience, campaign with this audience {audience_id} exists",
@@ -69,13 +69,13 @@ _OPERATION_MESSAGES = {
     (SEARCH_MEMBERS.name, 500): "Failed to search audience members",
 }
 RETRY_AFTER_SECONDS = 60
-"""What the documented 429 asks a client to wait (G)."""
+"""`Retry-After` of the documented 429 (G)."""
 
 
 def error_headers(status: int) -> dict[str, str]:
-    """Return the headers that belong to the documented error `status`, by lower-case name.
+    """Return the headers of the documented error `status`, by lower-case name.
 
-    A 401 names its scheme, as RFC 9110 wants; a 429 carries `Retry-After` in seconds (G: it may).
+    A 401 names its scheme, as RFC 9110 requires; a 429 carries `Retry-After` in seconds (G: it may).
     """
     if status == HTTPStatus.UNAUTHORIZED:
         return {"www-authenticate": "Bearer"}
@@ -87,36 +87,35 @@ def error_headers(status: int) -> dict[str, str]:
 def error_body(
     status: int, errors: list[str] | None, headers: Mapping[str, str], operation: RequestedOperation = NO_OPERATION
 ) -> dict[str, Any]:
-    """Return the JSON of an error: the documented body where there is one, else the envelope (D, A).
+    """Return the JSON body of an error: the documented one if it exists, otherwise the envelope (D, A).
 
     Args:
         status: HTTP status, 400 to 599.
-        errors: messages in place of the documented ones.
-        headers: the answer's headers by lower-case name; a 429's body repeats its `retry-after`.
-        operation: what was asked for: some have messages of their own, and one has an envelope of its own.
+        errors: messages that replace the documented ones.
+        headers: response headers by lower-case name; a 429's body repeats its `retry-after`.
+        operation: the requested operation; some have their own messages, and one its own envelope.
     """
     if errors is None and status == HTTPStatus.TOO_MANY_REQUESTS:
-        asked = headers.get("retry-after", "")
+        retry_after = headers.get("retry-after", "")
+        is_number = retry_after.isascii() and retry_after.isdigit()
         return {
             "status": False,
             "error": "Rate limit exceeded",
             "code": "RATE_LIMIT_EXCEEDED",
-            "retry_after": int(asked) if asked.isascii() and asked.isdigit() else RETRY_AFTER_SECONDS,
+            "retry_after": int(retry_after) if is_number else RETRY_AFTER_SECONDS,
         }
-    of_members = (operation.name, status) == (GET_MEMBERS.name, HTTPStatus.BAD_REQUEST)
+    is_members_error = (operation.name, status) == (GET_MEMBERS.name, HTTPStatus.BAD_REQUEST)
     return {
-        "status": "error" if of_members else False,
+        "status": "error" if is_members_error else False,
         "errors": [documented_message(status, operation)] if errors is None else errors,
     }
 
 
 def documented_message(status: int, operation: RequestedOperation = NO_OPERATION) -> str:
-    """Return the message of `status`: the one that is documented for `operation`, for all, or else its phrase."""
-    own = _OPERATION_MESSAGES.get((operation.name, status))
-    if own is not None:
-        return own.replace("{audience_id}", operation.audience_id)
-    if status in _MESSAGES:
-        return _MESSAGES[status]
+    """Return the message of `status`: that of `operation`, else the common one, else the standard phrase."""
+    message = _OPERATION_MESSAGES.get((operation.name, status), _MESSAGES.get(status))
+    if message is not None:
+        return message.replace("{audience_id}", operation.audience_id)
     try:
         return HTTPStatus(status).phrase
     except ValueError:

@@ -81,21 +81,21 @@ class AudienceDetail(TypedDict, total=False):
     """An audience in the response of `GET /audience/{id}` (D). No key is required (S)."""
 
     _id: Annotated[ObjectId, Field(description="Id of the audience")]
-    name: Annotated[str, Field(description="Name that its creator gave it")]
+    name: Annotated[str, Field(description="Name of the audience")]
     description: Annotated[str, Field(description="What the audience is for")]
-    phoneNumberColumnName: Annotated[str, Field(description="CSV column that holds the phone numbers")]
-    organization: Annotated[ObjectId, Field(description="Id of the organisation it belongs to")]
+    phoneNumberColumnName: Annotated[str, Field(description="CSV column with the phone numbers")]
+    organization: Annotated[ObjectId, Field(description="Id of its organisation")]
     createdBy: Annotated[ObjectId, Field(description="Id of the user who created it")]
     createdAt: Annotated[Timestamp, Field(description="When it was created")]
-    updatedAt: Annotated[Timestamp, Field(description="When it was last changed, not before `createdAt`")]
+    updatedAt: Annotated[Timestamp, Field(description="When it was last changed; never before `createdAt`")]
 
 
 @_documented_as("AudienceGetResponsesContentApplicationJsonSchemaDataItems")
 class Audience(AudienceDetail, total=False):
     """An audience in the response of `GET /audience`, with three keys that only the list has (S, D)."""
 
-    memberCount: Annotated[CountAsDouble, Field(description="How many members it has now")]
-    hasCampaigns: Annotated[bool, Field(strict=True, description="Whether a campaign uses it now")]
+    memberCount: Annotated[CountAsDouble, Field(description="Current number of members")]
+    hasCampaigns: Annotated[bool, Field(strict=True, description="Whether a campaign currently uses it")]
     campaigns: Annotated[list[Campaign], Field(description="The active campaigns that use it")]
 
 
@@ -104,14 +104,16 @@ class CreatedAudience(TypedDict, total=False):
     """An audience in the response of `POST /audience` (D)."""
 
     _id: Annotated[ObjectId, Field(description="Id of the audience")]
-    name: Annotated[str, Field(description="Name that its creator gave it")]
-    description: Annotated[str, Field(description="What the audience is for, where that was given")]
-    phoneNumberColumnName: Annotated[str, Field(description="CSV column that holds the phone numbers")]
-    identifierColumnName: Annotated[str, Field(description="CSV column that tells members apart, where it was given")]
-    organization: Annotated[ObjectId, Field(description="Id of the organisation it belongs to")]
+    name: Annotated[str, Field(description="Name of the audience")]
+    description: Annotated[str, Field(description="What the audience is for, if the upload says so")]
+    phoneNumberColumnName: Annotated[str, Field(description="CSV column with the phone numbers")]
+    identifierColumnName: Annotated[
+        str, Field(description="CSV column that identifies members, if the upload names one")
+    ]
+    organization: Annotated[ObjectId, Field(description="Id of its organisation")]
     createdBy: Annotated[ObjectId, Field(description="Id of the user who created it")]
     createdAt: Annotated[Timestamp, Field(description="When it was created")]
-    updatedAt: Annotated[Timestamp, Field(description="The same")]
+    updatedAt: Annotated[Timestamp, Field(description="Equal to `createdAt`")]
 
 
 @_documented_as("AudienceIdMembersGetResponsesContentApplicationJsonSchemaDataMembersItems")
@@ -121,7 +123,7 @@ class Member(TypedDict, total=False):
     _id: Annotated[ObjectId, Field(description="Id of the member")]
     data: Annotated[
         dict[str, Any],
-        Field(description="The columns of its row, by name; one of them is the audience's `phoneNumberColumnName`"),
+        Field(description="Columns of its row by name, including the audience's `phoneNumberColumnName`"),
         WithJsonSchema({"type": "object"}),
     ]
 
@@ -130,18 +132,18 @@ class Member(TypedDict, total=False):
 class MembersPage(TypedDict, total=False):
     """One page of members (D)."""
 
-    members: Annotated[list[Member], Field(description="The members of the page")]
-    totalCount: Annotated[Count, Field(description="How many members there are on all pages")]
-    totalPages: Annotated[Count, Field(description="How many pages there are")]
-    hasMore: Annotated[bool, Field(description="Whether there is a page after this one")]
+    members: Annotated[list[Member], Field(description="Members on the page")]
+    totalCount: Annotated[Count, Field(description="Number of members on all pages")]
+    totalPages: Annotated[Count, Field(description="Number of pages")]
+    hasMore: Annotated[bool, Field(description="Whether another page follows")]
 
 
 @_documented_as("AudienceIdMembersPostResponsesContentApplicationJsonSchemaDataItemsData")
 class AddedCount(TypedDict, total=False):
-    """How many members were added and skipped (D)."""
+    """Numbers of added and skipped members (D)."""
 
-    added: Annotated[Count, Field(description="How many are new")]
-    skipped: Annotated[Count, Field(description="How many were not added, since their number was there already")]
+    added: Annotated[Count, Field(description="Number of added members")]
+    skipped: Annotated[Count, Field(description="Number of members whose phone number existed already")]
 
 
 @_documented_as("AudienceIdMembersPostResponsesContentApplicationJsonSchemaDataItems")
@@ -154,19 +156,19 @@ class AddedMembers(TypedDict, total=False):
 
 @_documented_as("AudienceIdMembersDeleteResponsesContentApplicationJsonSchemaData")
 class DeletedCount(TypedDict, total=False):
-    """How many members were deleted (D)."""
+    """Number of deleted members (D)."""
 
-    deletedCount: Annotated[Count, Field(description="How many there are no more")]
+    deletedCount: Annotated[Count, Field(description="Number of deleted members")]
 
 
 @_documented_as("AudienceIdMembersSearchGetResponsesContentApplicationJsonSchemaDataSearchInfo")
 class SearchInfo(TypedDict, total=False):
-    """What was searched for (D)."""
+    """Terms and columns of a search (D)."""
 
     searchType: Annotated[Literal["general", "multiple"], Field(description="`general` for `query`")]
-    searchTerm: Annotated[str, Field(description="What was looked for")]
-    searchFields: Annotated[list[str], Field(description="Where, unless everywhere")]
-    totalResults: Annotated[Count, Field(description="How many members were found")]
+    searchTerm: Annotated[str, Field(description="Text that was searched for")]
+    searchFields: Annotated[list[str], Field(description="Columns that were searched; empty for all")]
+    totalResults: Annotated[Count, Field(description="Number of members found")]
 
 
 @_documented_as("AudienceIdMembersSearchGetResponsesContentApplicationJsonSchemaData")

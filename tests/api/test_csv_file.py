@@ -28,7 +28,7 @@ TOO_LARGE = "File too large: at most 5242880 bytes (5 MB)"
 DUPLICATES = (
     "Some phone numbers in your CSV already exist in this audience. Please remove duplicate entries and try again."
 )
-ADVICE = "Give text, country code and digits, such as +14155550123"
+ADVICE = "Use a string of 7 to 15 digits, such as +14155550123"
 ADA, BOB = {"phone": "+14155550100", "name": "Ada"}, {"phone": "14155550101", "name": "Bob"}
 
 Rows = list[dict[str, str]]
@@ -122,18 +122,18 @@ REFUSED = [
     pytest.param(
         b"5550100,Ada\n5550101,Bob\n", 'CSV file has no column named "phone". It has: "5550100", "Ada"', id="none"
     ),
-    pytest.param(b"phone" + b",x" * 100 + b"\n", "CSV file has 101 columns: at most 100", id="101 columns"),
+    pytest.param(b"phone" + b",x" * 100 + b"\n", "CSV file has 101 columns; the maximum is 100", id="101 columns"),
     pytest.param(b"phone,name,phone\n1,2,3\n", 'CSV file has two columns named "phone"', id="duplicate headers"),
     pytest.param(b"phone,,name\n1,2,3\n", "CSV file has a column without a name", id="empty header"),
     pytest.param(b"phone,name,\n5550100,Ada,\n", "CSV file has a column without a name", id="a comma at each end"),
     pytest.param(b"phone, \n5550100,Ada\n", "CSV file has a column without a name", id="blank header"),
     pytest.param(
-        b"phone,name\n5550100,Ada\n5550101\n", "CSV line 3 has 1 cells, but there are 2 columns", id="a short row"
+        b"phone,name\n5550100,Ada\n5550101\n", "CSV line 3 has 1 cells; the header has 2 columns", id="a short row"
     ),
-    pytest.param(b"phone,name\n5550100,Ada,1\n", "CSV line 2 has 3 cells, but there are 2 columns", id="a long row"),
+    pytest.param(b"phone,name\n5550100,Ada,1\n", "CSV line 2 has 3 cells; the header has 2 columns", id="a long row"),
     pytest.param(
         b'phone,name\n\n5550100,"Ada\n"\n5550101,b,c\n',
-        "CSV line 5 has 3 cells, but there are 2 columns",
+        "CSV line 5 has 3 cells; the header has 2 columns",
         id="a long row after blank lines and one of two",
     ),
     pytest.param(b"phone,name\n5550100,Ada\n,Bob\n", "CSV line 3 has no phone", id="a row without number"),
@@ -556,7 +556,7 @@ def test_a_file_may_have_100_columns_and_not_one_more(uploader: Uploader) -> Non
         return ",".join(names).encode() + b"\n+14155550100" + b"," * (count - 1) + b"\n"
 
     assert len(parse_csv(io.BytesIO(columns(100)), "phone")[0]) == 100
-    assert_refused(uploader, uploader.upload(columns(101)), "CSV file has 101 columns: at most 100")
+    assert_refused(uploader, uploader.upload(columns(101)), "CSV file has 101 columns; the maximum is 100")
 
 
 @pytest.mark.parametrize(
@@ -580,7 +580,7 @@ def test_what_ends_before_its_end_is_refused(path: str, kind: str) -> None:
     headers = [(b"authorization", b"Bearer sk_gone"), (b"content-type", kind.encode()), (b"content-length", b"99999")]
     scope = {"type": "http", "method": "POST", "path": f"/atoms/v1{path}", "query_string": b"", "headers": headers}
     asyncio.run(create_app()(scope, receive, send))  # type: ignore[arg-type] # an ASGI callable is a coroutine function
-    assert json.loads(sent[1]["body"])["errors"] == ["The request ended before its body did"]
+    assert json.loads(sent[1]["body"])["errors"] == ["The request body is incomplete"]
 
 
 def test_a_field_that_is_no_utf_8_is_latin_1(uploader: Uploader) -> None:

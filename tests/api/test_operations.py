@@ -242,7 +242,7 @@ def test_a_page_that_is_no_number_is_a_400_whose_status_is_a_text(http: httpx.Cl
     answer = http.get(f"{begun.path}/members?{query}")
     name = query.partition("=")[0]
     assert answer.status_code == 400
-    assert answer.json() == {"status": "error", "errors": [f"{name} must be a whole number from 1 on"]}
+    assert answer.json() == {"status": "error", "errors": [f"{name} must be a positive integer"]}
     malformed = http.get("/audience/x/members")
     assert malformed.json() == {"status": "error", "errors": ["Invalid audience ID"]}
 
@@ -281,9 +281,9 @@ def test_members_are_added_once(http: httpx.Client, begun: Begun) -> None:
         ({"members": [{"phone": ""}]}, "Each member must have a phone field"),
         ({"members": [{"phone": None}]}, "Each member must have a phone field"),
         ({"members": ["+14155550109"]}, "members must be a list of objects"),
-        ({"members": {"phone": "+14155550109"}}, "members is required: give a list of objects"),
-        ({}, "members is required: give a list of objects"),
-        ([], "members is required: give a list of objects"),
+        ({"members": {"phone": "+14155550109"}}, "members must be a list of objects"),
+        ({}, "members is required"),
+        ([], "members is required"),
     ],
 )
 def test_members_that_cannot_be_added_change_nothing(http: httpx.Client, body: object, said: str) -> None:
@@ -316,8 +316,8 @@ def test_a_number_that_is_none_is_a_400(http: httpx.Client, number: object) -> N
             "application/json",
             "Invalid JSON: half of a surrogate pair, which UTF-8 cannot say",
         ),
-        (b'{"members": []}', "text/plain", "members is required: give a list of objects"),
-        (b"", "application/json", "members is required: give a list of objects"),
+        (b'{"members": []}', "text/plain", "members is required"),
+        (b"", "application/json", "members is required"),
         (b" " * (5 * 1024 * 1024 + 1), "application/json", "Request body too large: at most 5242880 bytes (5 MB)"),
     ],
 )
@@ -357,9 +357,9 @@ def test_members_are_deleted_by_their_ids(http: httpx.Client, begun: Begun) -> N
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({}, "memberIds is required: give a list of texts"),
-        ({"memberIds": "x"}, "memberIds is required: give a list of texts"),
-        ({"memberIds": [1]}, "memberIds must be a list of texts"),
+        ({}, "memberIds is required"),
+        ({"memberIds": "x"}, "memberIds must be a list of strings"),
+        ({"memberIds": [1]}, "memberIds must be a list of strings"),
     ],
 )
 def test_ids_that_are_no_list_of_texts_are_a_400(http: httpx.Client, begun: Begun, body: object, said: str) -> None:
@@ -590,7 +590,10 @@ def test_json_may_be_nested_and_have_many_brackets(http: httpx.Client) -> None:
 def test_a_search_has_100_parameters_at_most(http: httpx.Client, begun: Begun) -> None:
     path = f"{begun.path}/members/search"
     assert http.get(f"{path}?{'&'.join(['name=a'] * 100)}").status_code == 200
-    assert errors(http.get(f"{path}?{'&'.join(['name=a'] * 101)}")) == (400, ["at most 100 search parameters"])
+    assert errors(http.get(f"{path}?{'&'.join(['name=a'] * 101)}")) == (
+        400,
+        ["Too many search parameters: at most 100"],
+    )
 
 
 def test_deletions_and_campaigns_count_as_what_a_token_keeps(

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mock_atoms.api.csv_file import MAX_COLUMNS
-from mock_atoms.api.uploads import MAX_FIELD, MAX_FIELDS
+from mock_atoms.api.uploads import MAX_FIELD_BYTES, MAX_FIELDS
 from mock_atoms.caching.eligibility import MAX_HEAD_BYTES
 from mock_atoms.caching.response_cache import MAX_REPEATED_REQUESTS, MAX_RESPONSE_BYTES, MAX_SIZE
 from mock_atoms.contract.schemas import MAX_FILE_BYTES, MAX_MEMBERS
@@ -47,7 +47,7 @@ KIB, MIB = 1024, 1024 * 1024
         ("rows of a CSV file", f"{MAX_MEMBERS:,}"),
         ("columns of a CSV file", f"{MAX_COLUMNS}"),
         ("fields of a form beside its file", f"{MAX_FIELDS}"),
-        ("each of these fields", f"{MAX_FIELD // KIB} KiB"),
+        ("each of these fields", f"{MAX_FIELD_BYTES // KIB} KiB"),
         ("body sent to the control API", f"{MAX_BODY // MIB} MiB"),
         ("rules made over the control API", f"{MAX_RULES:,}"),
         ("delay, `hang` or `drip`", f"{MAX_DELAY_MS // 3_600_000} hour"),
