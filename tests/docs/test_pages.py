@@ -7,6 +7,7 @@ import pytest
 
 from tests.helpers.snippets import PAGES, ROOT
 
+ROOT_PAGES = [ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
 MAX_WORDS_OF_A_SENTENCE = 25
 _LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
 _CODE_BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -28,7 +29,7 @@ def heading_anchors(page: Path) -> set[str]:
     return set(anchors)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *ROOT_PAGES], ids=lambda page: page.name)
 def test_links_lead_to_existing_files_and_headings(page: Path) -> None:
     for link in _LINK.findall(prose(page)):
         file, _, anchor = link.partition("#")
@@ -39,14 +40,14 @@ def test_links_lead_to_existing_files_and_headings(page: Path) -> None:
 
 def test_readme_links_to_every_page() -> None:
     linked = {(ROOT / link.partition("#")[0]).resolve() for link in _LINK.findall(prose(ROOT / "README.md"))}
-    assert {page.name for page in PAGES[1:]} <= {path.name for path in linked}
+    assert {page.name for page in [*PAGES[1:], *ROOT_PAGES]} <= {path.name for path in linked}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *ROOT_PAGES], ids=lambda page: page.name)
 def test_page_starts_with_its_purpose_in_one_short_sentence(page: Path) -> None:
     title, purpose = prose(page).split("\n\n")[:2]
     assert re.fullmatch(r"# .+", title)
-    assert re.match(r"[A-Z`]", purpose), "a paragraph follows the title"
+    assert re.match(r"[A-Za-z`]", purpose), "a paragraph follows the title"
     sentence = re.split(r"(?<=[.:])\s", purpose)[0]
     assert sentence.endswith((".", ":"))
     assert len(sentence.split()) <= MAX_WORDS_OF_A_SENTENCE, sentence
