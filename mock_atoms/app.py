@@ -14,7 +14,7 @@ from mock_atoms.api.members import member_routes
 from mock_atoms.api.router import VendorJsonResponse
 from mock_atoms.contract.errors import ApiError, error_body, error_headers
 from mock_atoms.contract.operations import find_operation
-from mock_atoms.control.calls import PREFIX
+from mock_atoms.control import PREFIX
 from mock_atoms.core.delays import CancellableWaiter
 from mock_atoms.core.settings import Settings, load_settings
 from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
@@ -150,6 +150,6 @@ def _documentation(mock: MockAtoms) -> ASGIApp:
 
 
 def _control(mock: MockAtoms) -> ASGIApp:
-    from mock_atoms.control.app import admin_app  # noqa: PLC0415 - the start is quicker without
+    from mock_atoms.control.app import control_app  # noqa: PLC0415 - the start is quicker without
 
-    return admin_app(mock)
+    return control_app(mock)

@@ -2,3 +2,5 @@
 
 It is never faulted and never journaled.
 """
+
+PREFIX = "/__admin"

@@ -7,9 +7,8 @@ import httpx
 import pytest
 from pydantic import TypeAdapter
 
-from mock_atoms import MockServer, openapi
+from mock_atoms import MockServer, control, openapi
 from mock_atoms.contract.schemas import Audience, render_json, success_envelope
-from mock_atoms.control import calls
 from mock_atoms.core.settings import RESERVED_SEGMENTS
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixtures import Fixtures
@@ -152,7 +151,7 @@ def test_an_upgrade_that_is_not_known_is_passed_over(client: httpx.Client, caplo
 
 
 def test_every_path_of_the_server_itself_is_no_base_path() -> None:
-    own = {calls.PREFIX, openapi.DOCUMENT_PATH, openapi.PAGE_PATH, openapi.ASSETS_PATH}
+    own = {control.PREFIX, openapi.DOCUMENT_PATH, openapi.PAGE_PATH, openapi.ASSETS_PATH}
     assert {f"/{segment}" for segment in RESERVED_SEGMENTS} == own
 
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer, Settings, create_app
-from mock_atoms.control import calls
-from mock_atoms.control.app import admin_app
+from mock_atoms.control import parsing
+from mock_atoms.control.app import control_app
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.faults import rulebook
 from mock_atoms.mock import MockAtoms
@@ -77,7 +77,10 @@ def test_all_rules_but_those_of_the_start_can_be_deleted_at_once(admin: httpx.Cl
     assert admin.delete("/faults").json() == {}
     assert [rule["id"] for rule in admin.get("/faults").json()["faults"]] == ["fault-1"]
     status, _, detail = problem(admin.delete("/faults/fault-1"))
-    assert (status, detail.startswith("fault-1 stays as long as the server runs")) == (409, True)
+    assert (
+        status,
+        detail.startswith("fault-1 comes from the server's settings"),
+    ) == (409, True)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +135,7 @@ def test_a_body_that_is_not_json_is_refused(
 
 
 def test_a_body_that_is_too_long_is_refused(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "MAX_BODY", 100)
+    monkeypatch.setattr(parsing, "MAX_BODY_BYTES", 100)
     assert problem(admin.post("/faults", json="x" * 200))[0] == 413
 
 
@@ -158,7 +161,7 @@ def test_a_body_that_is_too_long_is_refused(admin: httpx.Client, monkeypatch: py
 )
 def test_a_parameter_that_a_call_does_not_have_is_named(admin: httpx.Client, method: str, path: str) -> None:
     status, where, detail = problem(admin.request(method, path, params={"force": "1"}))
-    assert (status, where, detail) == (422, "force", "force: no such parameter; this call has none")
+    assert (status, where, detail) == (422, "force", "there is no parameter 'force': this call has no parameters")
 
 
 def test_there_is_an_end_to_rules(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +214,7 @@ def test_a_reset_is_of_all_that_its_scope_means(
     [
         ({"tokens": "sk_acme"}, "/tokens", "no such key"),
         ({"token": "two words"}, "/token", "one word of visible ASCII"),
-        ({"testId": None}, "/testId", "give text, or leave it out to mean all"),
+        ({"testId": None}, "/testId", "null is not allowed: give text, or leave the field out to match all"),
         ({"testId": "  "}, "/testId", "an id has more than spaces"),
         ([], "", "give keys and values"),
     ],
@@ -255,7 +258,7 @@ def test_a_tenant_holds_what_it_is_told_to(running: MockServer, admin: httpx.Cli
         ({"token": "a b", "audiences": []}, "/token", "one word of visible ASCII"),
         ({"token": "sk_acme"}, "", "give either audiences or generate"),
         ({"token": "sk_acme", "audiences": [{"naem": "x"}]}, "/audiences/0/naem", "no such key"),
-        ({"token": "sk_acme", "audiences": [], "tokens": ["sk_b"]}, "/tokens", "no such key"),
+        ({"token": "sk_acme", "audiences": [], "tokens": ["sk_b"]}, "/tokens", "unknown key"),
         ({"token": "sk_acme", "audiences": [{}] * 10_001}, "/audiences", "at most 10000"),
         ({"token": "sk_acme", "generate": {"audiences": 5000}}, "/generate/audiences", "at most 1000"),
         ([], "/token", "give the token"),
@@ -467,7 +470,7 @@ def test_a_state_that_is_too_much_changes_nothing() -> None:
 
 
 def test_a_token_keeps_all_out_but_from_health() -> None:
-    app = admin_app(MockAtoms(Settings(admin_token="secret-1", host="0.0.0.0")))
+    app = control_app(MockAtoms(Settings(admin_token="secret-1", host="0.0.0.0")))
     for headers in ([], bearer_pairs("secret-2"), bearer_pairs("secret-12"), [(b"authorization", b"Basic secret-1")]):
         refused = call(app, "/__admin/faults", headers)
         assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
@@ -491,7 +494,7 @@ def test_a_token_keeps_all_out_but_from_health() -> None:
     ],
 )
 def test_only_this_machine_may_call_unless_it_is_said_otherwise(settings: dict[str, Any], status: int) -> None:
-    app = admin_app(MockAtoms(Settings(**settings)))
+    app = control_app(MockAtoms(Settings(**settings)))
     assert call(app, "/__admin/faults").status == status
     assert call(app, "/__admin/health").status == 200
 
@@ -518,13 +521,13 @@ def test_only_this_machine_may_call_unless_it_is_said_otherwise(settings: dict[s
     ],
 )
 def test_a_page_of_another_origin_cannot_drive_it(origin: str | None, host: str, status: int) -> None:
-    app = admin_app(MockAtoms(Settings(cors_origin=("*", "localhost", "https://named.test"))))
+    app = control_app(MockAtoms(Settings(cors_origin=("*", "localhost", "https://named.test"))))
     headers = [(b"host", host.encode())] + ([] if origin is None else [(b"origin", origin.encode())])
     assert call(app, "/__admin/reset", headers, "POST").status == status
 
 
 def test_a_page_that_is_named_may_ask_first_and_read_the_answer() -> None:
-    app = admin_app(MockAtoms(Settings(cors_origin=("https://named.test",), admin_token="secret-1")))
+    app = control_app(MockAtoms(Settings(cors_origin=("https://named.test",), admin_token="secret-1")))
     origin = (b"origin", b"https://named.test")
     asked = [origin, (b"access-control-request-method", b"PUT"), (b"access-control-request-headers", b"authorization")]
     assert call(app, "/__admin/state", asked, "OPTIONS").status == 200
@@ -550,7 +553,7 @@ def test_a_bug_of_the_control_api_says_so(monkeypatch: pytest.MonkeyPatch) -> No
     mock = MockAtoms(Settings())
     monkeypatch.setattr(mock, "rules", None)
     with pytest.raises(TypeError):
-        call(admin_app(mock), "/__admin/faults")
+        call(control_app(mock), "/__admin/faults")
 
 
 def campaigns_of(admin: httpx.Client, audience_id: str, **given: object) -> httpx.Response:
@@ -584,7 +587,11 @@ def test_campaigns_of_an_audience_are_set_for_one_tenant(running: MockServer, ad
             {"campaigns": [{}] * 101},
             (422, "/campaigns", "List should have at most 100 items after validation, not 101"),
         ),
-        ("0" * 24, {"campaigns": [], "token": None}, (422, "/token", "give text, or leave it out to mean all")),
+        (
+            "0" * 24,
+            {"campaigns": [], "token": None},
+            (422, "/token", "null is not allowed: give text, or leave the field out to match all"),
+        ),
     ],
 )
 def test_campaigns_that_cannot_be_set_are_refused(

@@ -6,7 +6,7 @@ import pytest
 
 import mock_atoms
 from mock_atoms import MockServer, Settings
-from mock_atoms.control.app import admin_app
+from mock_atoms.control.app import control_app
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import call
 
@@ -14,7 +14,7 @@ from tests.helpers.asgi import call
 def test_health_needs_no_token_and_says_what_runs() -> None:
     seconds = count(100, 42)
     mock = MockAtoms(Settings(), lambda: next(seconds), lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-    app = admin_app(mock)
+    app = control_app(mock)
     answer = call(app, "/__admin/health")
     assert answer.status == 200
     assert httpx.Response(200, content=answer.body).json() == {
@@ -34,7 +34,7 @@ def test_any_other_call_is_refused_in_json(server: MockServer, method: str, path
     answer = httpx.request(method, server.root_url + path)
     assert answer.status_code == status
     (error,) = answer.json()["errors"]
-    assert error["detail"] == f"{method} {path}: the control API has no such call"
+    assert error["detail"] == f"{method} {path}: the control API has no such call; /__admin/openapi.json lists all"
     assert error.keys() == {"code", "title", "detail", "source"}
     assert "x-mock-atoms-reason" not in answer.headers
 

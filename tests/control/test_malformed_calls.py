@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mock_atoms import Settings
-from mock_atoms.control.app import admin_app
+from mock_atoms.control.app import control_app
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.faults.rules import Rule
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import AsgiResponse, call
 
 MOCK = MockAtoms(Settings(fault=("500p10",)))
-APP = admin_app(MOCK)
+APP = control_app(MOCK)
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 WORDS = st.sampled_from(["match", "fault", "token", "testId", "audiences", "rules", "url", "headers", "equalTo", "not"])

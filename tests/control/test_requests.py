@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from mock_atoms import MockServer
-from mock_atoms.control.verification import LONGEST_WAIT_MS
+from mock_atoms.control.waiting import MAX_WAIT_MS
 from tests.helpers.audiences import ACME, bearer
 from tests.helpers.control import listed_requests, problem
 from tests.helpers.sockets import connect
@@ -112,17 +112,21 @@ def test_requests_are_listed_the_newest_first(admin: httpx.Client, query: str, f
 @pytest.mark.parametrize(
     ("call", "pointer", "detail"),
     [
-        ("GET /requests?limit=-1", "limit", "give a whole number from 0 to"),
-        ("GET /requests?limit=1&limit=2", "limit", "it stands twice"),
-        ("GET /requests?unmatched=maybe", "unmatched", "give false or true"),
-        ("GET /requests?since=yesterday", "since", "give a moment such as"),
-        ("GET /requests?matchingStub=1", "matchingStub", "no such parameter; there are limit, since"),
+        ("GET /requests?limit=-1", "limit", "'-1' is not a whole number from 0 to"),
+        ("GET /requests?limit=1&limit=2", "limit", "the parameter is duplicated"),
+        ("GET /requests?unmatched=maybe", "unmatched", "should be 'false' or 'true'"),
+        ("GET /requests?since=yesterday", "since", "'yesterday' is not a timestamp such as"),
+        (
+            "GET /requests?matchingStub=1",
+            "matchingStub",
+            "there is no parameter 'matchingStub': the parameters are token, testId, limit, since",
+        ),
         ("GET /requests?token=two%20words", "token", "one word of visible ASCII"),
         ("GET /requests?testId=%20", "testId", "an id has more than spaces"),
-        ("POST /requests/count?timeoutMs=5", "timeoutMs", "give atLeast too"),
-        (f"POST /requests/count?atLeast=1&timeoutMs={LONGEST_WAIT_MS + 1}", "timeoutMs", "a whole number from 0 to"),
+        ("POST /requests/count?timeoutMs=5", "timeoutMs", "timeoutMs needs atLeast: give both"),
+        (f"POST /requests/count?atLeast=1&timeoutMs={MAX_WAIT_MS + 1}", "timeoutMs", "a whole number from 0 to"),
         ("POST /requests/find?nearMisses=many", "nearMisses", "a whole number from 0 to 100"),
-        ("GET /retries?format=html", "format", "give json or text"),
+        ("GET /retries?format=html", "format", "should be 'json' or 'text'"),
     ],
 )
 def test_a_parameter_that_cannot_be_used_is_named(admin: httpx.Client, call: str, pointer: str, detail: str) -> None:
@@ -140,7 +144,7 @@ def test_one_request_is_read_and_removed_by_its_id(admin: httpx.Client) -> None:
     assert admin.delete(f"/requests/{UNKNOWN}").json() == {}
     assert problem(admin.get(f"/requests/{newest['id']}"))[0] == 404
     refused = admin.get("/requests/first")
-    assert problem(refused) == (400, "id", "first is not a UUID")
+    assert problem(refused) == (400, "id", "'first' is not a UUID")
     assert refused.json()["errors"][0]["code"] == 15
     assert len(listed_requests(admin.get("/requests"))) == 2
 

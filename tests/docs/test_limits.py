@@ -9,9 +9,9 @@ from mock_atoms.api.uploads import MAX_FIELD_BYTES, MAX_FIELDS
 from mock_atoms.caching.eligibility import MAX_HEAD_BYTES
 from mock_atoms.caching.response_cache import MAX_REPEATED_REQUESTS, MAX_RESPONSE_BYTES, MAX_SIZE
 from mock_atoms.contract.schemas import MAX_FILE_BYTES, MAX_MEMBERS
-from mock_atoms.control.app import MAX_SET_AUDIENCES
-from mock_atoms.control.calls import MAX_BODY
-from mock_atoms.control.verification import LONGEST_WAIT_MS
+from mock_atoms.control.parsing import MAX_BODY_BYTES as MAX_CONTROL_BODY_BYTES
+from mock_atoms.control.tenants import MAX_AUDIENCES as MAX_SET_AUDIENCES
+from mock_atoms.control.waiting import MAX_WAIT_MS
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH
 from mock_atoms.core.parsing import MAX_JSON_DEPTH
 from mock_atoms.core.settings import Settings
@@ -48,13 +48,13 @@ KIB, MIB = 1024, 1024 * 1024
         ("columns of a CSV file", f"{MAX_COLUMNS}"),
         ("fields of a form beside its file", f"{MAX_FIELDS}"),
         ("each of these fields", f"{MAX_FIELD_BYTES // KIB} KiB"),
-        ("body sent to the control API", f"{MAX_BODY // MIB} MiB"),
+        ("body sent to the control API", f"{MAX_CONTROL_BODY_BYTES // MIB} MiB"),
         ("rules made over the control API", f"{MAX_RULES:,}"),
         ("delay, `hang` or `drip`", f"{MAX_DELAY_MS // 3_600_000} hour"),
         ("exchanges in the journal", f"{Settings().journal_size:,}, or `--journal-size`"),
         ("all URLs, headers and bodies in the journal", f"{journal.MAX_BYTES // MIB} MiB"),
         ("request body in the journal", f"{exchange.MAX_BODY_BYTES // KIB} KiB"),
-        ("wait of `POST /__admin/requests/count`", f"{LONGEST_WAIT_MS // 60_000} minutes"),
+        ("wait of `POST /__admin/requests/count`", f"{MAX_WAIT_MS // 60_000} minutes"),
         (
             "pause between the attempts of one call",
             f"{MAX_PAUSE_MS // 60_000} minutes, unless `Retry-After` asks for more",

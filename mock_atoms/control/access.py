@@ -1,0 +1,114 @@
+"""Who may call the control API."""
+
+import hmac
+import re
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mock_atoms.control import PREFIX
+from mock_atoms.control.errors import RequestError
+from mock_atoms.core.settings import Settings, is_loopback
+
+HEALTH_PATH = f"{PREFIX}/health"
+DOCUMENT_PATH = f"{PREFIX}/openapi.json"
+_LOCAL_DOMAINS = (".localhost", ".local", ".internal", ".svc")
+_BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
+
+
+class AccessControlMiddleware:
+    """Rejects calls by unauthorized clients and by pages of other origins.
+
+    Health is open to everyone. The OpenAPI document is open unless the control API is disabled.
+
+    Args:
+        app: the control API.
+        settings: the settings that open or close it.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._token = settings.admin_token
+        self._origins = set(settings.cors_origin)
+        self._is_disabled = settings.admin is False
+        self._is_open = settings.admin or settings.admin_token is not None or is_loopback(settings.host)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        try:
+            self._check(Request(scope))
+        except RequestError as error:
+            await error.response()(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _check(self, request: Request) -> None:
+        path = request.url.path
+        if path == HEALTH_PATH:
+            return
+        if self._is_disabled:
+            detail = "the server was started with --no-admin"
+            raise RequestError(HTTPStatus.NOT_FOUND, "the control API is disabled", detail)
+        if path == DOCUMENT_PATH:
+            return
+        self._check_host(request)
+        if not self._is_open:
+            raise RequestError(
+                HTTPStatus.FORBIDDEN,
+                "the control API is closed",
+                "other machines can reach this server: start it with --admin-token, or with --admin to open it to all",
+            )
+        self._check_origin(request)
+        if self._token is not None:
+            self._check_token(request, self._token)
+
+    def _check_host(self, request: Request) -> None:
+        """Reject public host names, which a page could point at this machine to read responses (DNS rebinding)."""
+        name = _host_name(f"//{request.headers.get('host', '')}")
+        is_local = "." not in name or _is_address(name) or name.endswith(_LOCAL_DOMAINS)
+        if self._token is None and not is_local and not any(name == _host_name(origin) for origin in self._origins):
+            raise RequestError(
+                HTTPStatus.FORBIDDEN,
+                "the host name is public",
+                f"{name} could be a web page's name for this machine: "
+                "use the server's address, or start it with --admin-token",
+            )
+
+    def _check_origin(self, request: Request) -> None:
+        origin = request.headers.get("origin")
+        if origin is None or origin in self._origins:
+            return
+        # Only an address or localhost proves that the page is the server's own: any other name can be rebound.
+        host = _host_name(origin)
+        own_origin = f"{request.url.scheme}://{request.headers.get('host', '')}"
+        if origin != own_origin or not (host == "localhost" or _is_address(host)):
+            raise RequestError(
+                HTTPStatus.FORBIDDEN,
+                "the page is of another origin",
+                f"{origin} may not call the control API: allow it with --cors-origin {origin}",
+            )
+
+    @staticmethod
+    def _check_token(request: Request, expected: str) -> None:
+        match = _BEARER.fullmatch(request.headers.get("authorization", "").strip())
+        token = match[1] if match else ""
+        if not hmac.compare_digest(token.encode(), expected.encode()):
+            raise RequestError(
+                HTTPStatus.UNAUTHORIZED,
+                "the admin token is missing or wrong",
+                "send the token of --admin-token in the header Authorization: Bearer …",
+                headers={"www-authenticate": "Bearer"},
+            )
+
+
+def _host_name(origin: str) -> str:
+    try:
+        return (urlsplit(origin).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or re.fullmatch(r"[\d.]+", host) is not None

@@ -1,0 +1,58 @@
+"""Errors of the control API. All have one shape."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from starlette.responses import JSONResponse, Response
+
+from mock_atoms.core.masking import mask_text
+from mock_atoms.core.parsing import ConfigError
+
+INVALID_CODE = 10
+"""WireMock's number of an invalid request. Its Java client expects a number in each error."""
+INVALID_ID_CODE = 15
+"""WireMock's number of an id that is not a UUID."""
+
+
+class RequestError(Exception):
+    """A call of the control API that fails.
+
+    Args:
+        status: status code.
+        title: what is wrong in a few words.
+        detail: what is wrong with which value, and how to fix it. Keys in it are masked.
+        pointer: JSON pointer to the field, or the name of the query parameter.
+        code: WireMock's number of the error.
+        headers: headers of the response.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts of an error response
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        pointer: str = "",
+        *,
+        code: int = INVALID_CODE,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers = headers
+        error = {"code": code, "title": title, "detail": mask_text(detail), "source": {"pointer": mask_text(pointer)}}
+        self.body = {"errors": [error]}
+
+    def response(self) -> Response:
+        """Return the error as a response."""
+        return JSONResponse(self.body, self.status, self.headers)
+
+
+def unprocessable(error: ConfigError) -> RequestError:
+    """Return the 422 for a body that cannot be used."""
+    pointer = "" if error.pointer == "/" else error.pointer
+    return RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, "cannot be used", error.problem, pointer)
+
+
+def invalid_parameter(name: str, problem: str) -> RequestError:
+    """Return the 422 for a query parameter that cannot be used."""
+    return RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid query parameter", problem, name)

@@ -1,0 +1,86 @@
+"""Fault rules."""
+
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from mock_atoms.control import PREFIX
+from mock_atoms.control.calls import Call, CallGroup, RequestBody
+from mock_atoms.control.errors import RequestError
+from mock_atoms.control.models import ActiveFaultRule, Empty, FaultRuleBody, FaultRuleList
+from mock_atoms.control.parsing import read_json_body
+from mock_atoms.faults.expressions import parse_fault
+from mock_atoms.faults.rulebook import ActiveRule
+from mock_atoms.mock import MockAtoms
+
+FAULTS_PATH = f"{PREFIX}/faults"
+_NO_RULE = {404: "no rule has this id"}
+
+
+class FaultCalls:
+    """Calls about fault rules."""
+
+    def __init__(self, mock: MockAtoms) -> None:
+        self._mock = mock
+        self._rules = mock.rules
+
+    def group(self) -> CallGroup:
+        """Return the calls."""
+        body = RequestBody(FaultRuleBody, {"fault": "500x2", "match": {"token": "sk_acme"}})
+        full = {409: "there are too many rules"}
+        from_start = {409: "the rule comes from the server's settings"}
+        return CallGroup(
+            "Faults",
+            "Rules that make requests fail on purpose.",
+            (
+                Call("GET", "/faults", self.list_rules, "List the rules", FaultRuleList),
+                Call("POST", "/faults", self.create, "Create a rule", ActiveFaultRule, 201, body=body, errors=full),
+                Call("DELETE", "/faults", self.delete_all, "Delete all rules", Empty),
+                Call("GET", "/faults/{id}", self.get, "Get a rule", ActiveFaultRule, errors=_NO_RULE),
+                Call("DELETE", "/faults/{id}", self.delete, "Delete a rule", Empty, errors=_NO_RULE | from_start),
+            ),
+        )
+
+    async def list_rules(self, _request: Request) -> Response:
+        """Return all active rules in order of precedence, with how often each was evaluated and triggered."""
+        return JSONResponse({"faults": [rule.as_json() for rule in self._rules]})
+
+    async def create(self, request: Request) -> Response:
+        """Create a rule from a fault expression or from a complete rule. It takes precedence over rules of `--fault`.
+
+        The token is stored masked, with a digest beside it, so that a rule can be sent again as it is returned.
+        """
+        fault = parse_fault(await read_json_body(request), self._mock.settings.base_path)
+        rule = self._rules.add(fault)
+        return JSONResponse(rule.as_json(), HTTPStatus.CREATED, {"location": f"{FAULTS_PATH}/{rule.id}"})
+
+    async def delete_all(self, _request: Request) -> Response:
+        """Delete all rules except those of the server's settings."""
+        await self._mock.remove_rules(self._rules.created_ids())
+        return JSONResponse({})
+
+    async def get(self, request: Request) -> Response:
+        """Return one rule, with how often it was evaluated and triggered."""
+        return JSONResponse(self._rule(request).as_json())
+
+    async def delete(self, request: Request) -> Response:
+        """Delete one rule and its counts. Rules of the server's settings cannot be deleted."""
+        rule = self._rule(request)
+        if rule.is_from_start:
+            raise RequestError(
+                HTTPStatus.CONFLICT,
+                "the rule is permanent",
+                f"{rule.id} comes from the server's settings and is active as long as the server runs: "
+                "create a rule, which takes precedence, or send Prefer: code=200",
+            )
+        await self._mock.remove_rules([rule.id])
+        return JSONResponse({})
+
+    def _rule(self, request: Request) -> ActiveRule:
+        rule_id: str = request.path_params["id"]
+        rule = self._rules.get(rule_id)
+        if rule is None:
+            detail = f"no rule has the id {rule_id}; GET {FAULTS_PATH} lists the rules"
+            raise RequestError(HTTPStatus.NOT_FOUND, "unknown rule", detail)
+        return rule

@@ -1,0 +1,53 @@
+"""Health and metrics."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from mock_atoms.control.calls import Call, CallGroup
+from mock_atoms.control.models import Health
+from mock_atoms.core.timestamps import format_timestamp
+from mock_atoms.core.version import __version__
+from mock_atoms.journal.metrics import ServerStatus
+from mock_atoms.mock import MockAtoms
+
+
+class HealthCalls:
+    """Calls about the server itself."""
+
+    def __init__(self, mock: MockAtoms) -> None:
+        self._mock = mock
+
+    def group(self) -> CallGroup:
+        """Return the calls."""
+        return CallGroup(
+            "Health",
+            "Is the server up, and what has it done?",
+            (
+                Call("GET", "/health", self.health, "Check that the server is up", Health, query=None),
+                Call("GET", "/metrics", self.metrics, "Read metrics for Prometheus", str),
+            ),
+        )
+
+    async def health(self, _request: Request) -> Response:
+        """Return the version and uptime. Every caller may read them, without a token and with `--no-admin` too."""
+        content: Health = {
+            "status": "healthy",
+            "message": "mock-atoms is ready",
+            "version": __version__,
+            "uptimeInSeconds": int(self._mock.uptime),
+            "timestamp": format_timestamp(self._mock.now()),
+        }
+        return JSONResponse(content)
+
+    async def metrics(self, request: Request) -> Response:
+        """Return all metrics in the text format of Prometheus, or in OpenMetrics if `Accept` asks for it."""
+        mock = self._mock
+        status = ServerStatus(
+            tenants=len(await mock.store.tenants()),
+            journal_entries=len(mock.journal),
+            journal_dropped=mock.journal.dropped,
+            triggered={rule.id: rule.triggered for rule in mock.rules},
+            uptime=mock.uptime,
+        )
+        content, content_type = mock.metrics.render(status, request.headers.get("accept", ""))
+        return Response(content, headers={"content-type": content_type})

@@ -1,0 +1,250 @@
+"""JSON of the control API: rules, tenants, state and errors. The OpenAPI document is made of these types."""
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+from mock_atoms.contract.schemas import Audience, Campaign, Member
+from mock_atoms.data.fixture_files import GeneratorConfig
+from mock_atoms.data.models import AudienceRecord
+from mock_atoms.faults.rules import Delay, FaultResponse, ResponsePatch, RuleSchedule
+
+Count = Annotated[int, Field(ge=0)]
+MaskedToken = Annotated[str, Field(description="The masked token; `-` for unauthenticated requests.")]
+TokenDigest = Annotated[str, Field(description="Digest that identifies the token.")]
+TestId = Annotated[str | None, Field(description="`X-Test-Id` of the test, if there is one.")]
+_strict = with_config(ConfigDict(extra="forbid"))
+
+
+@_strict
+class Empty(TypedDict):
+    """An empty object: the call succeeded."""
+
+
+@_strict
+class ErrorSource(TypedDict):
+    """Where the error is."""
+
+    pointer: Annotated[str, Field(description="JSON pointer to the field, or name of the query parameter; or empty.")]
+
+
+@_strict
+class ErrorDetail(TypedDict):
+    """What is wrong."""
+
+    code: Annotated[int, Field(description="WireMock's number of the error, which its clients expect.")]
+    title: Annotated[str, Field(description="What is wrong in a few words.")]
+    detail: Annotated[str, Field(description="What is wrong with which value, and how to fix it.")]
+    source: ErrorSource
+
+
+@_strict
+class ErrorResponse(TypedDict):
+    """The shape of every error."""
+
+    errors: Annotated[list[ErrorDetail], Field(min_length=1, max_length=1)]
+
+
+@_strict
+class Health(TypedDict):
+    """Health of the server."""
+
+    status: Literal["healthy"]
+    message: str
+    version: Annotated[str, Field(description="Version of mock-atoms.")]
+    uptimeInSeconds: Count
+    timestamp: Annotated[str, Field(description="Time of the server's wall clock.")]
+
+
+@_strict
+class FaultMatch(TypedDict):
+    """Which requests a rule matches. An absent field matches all."""
+
+    token: NotRequired[Annotated[str, Field(description="Only this token. It is stored masked.")]]
+    tokenDigest: NotRequired[Annotated[str, Field(description="Digest of the token; needed with a masked token.")]]
+    testId: NotRequired[Annotated[str, Field(description="Only this `X-Test-Id`.")]]
+    testIdDigest: NotRequired[Annotated[str, Field(description="Digest of the test id; needed with a masked one.")]]
+    method: NotRequired[Annotated[str, Field(description="Only this HTTP method.")]]
+    path: NotRequired[Annotated[str, Field(description="Only this path below the base path: `/audience/{id}`.")]]
+
+
+@_strict
+class FaultRule(TypedDict):
+    """A complete fault rule: which requests it matches, when it triggers, and its effect."""
+
+    name: NotRequired[Annotated[str, Field(max_length=200, description="A name for people.")]]
+    match: NotRequired[FaultMatch]
+    when: NotRequired[RuleSchedule]
+    delay: NotRequired[Delay]
+    respond: NotRequired[FaultResponse]
+    alter: NotRequired[ResponsePatch]
+    connection: NotRequired[Annotated[str, Field(description="Such as `reset` or `hang30000`.")]]
+
+
+@_strict
+class FaultExpression(TypedDict):
+    """A fault rule whose effect is an expression."""
+
+    name: NotRequired[Annotated[str, Field(max_length=200, description="A name for people.")]]
+    match: NotRequired[FaultMatch]
+    fault: Annotated[str, Field(description="An expression such as `delay250+500x2`.")]
+
+
+FaultRuleBody = (
+    FaultExpression
+    | FaultRule
+    | Annotated[str, Field(description="A rule as `--fault` takes it, such as `GET /audience 429x1`.")]
+)
+
+
+@_strict
+class ActiveFaultRule(FaultRule):
+    """A rule with its counts."""
+
+    id: Annotated[str, Field(description="Derived from the rule, so that it is the same in each run.")]
+    evaluated: Annotated[Count, Field(description="How many requests the rule was evaluated for.")]
+    triggered: Annotated[Count, Field(description="How many requests it changed.")]
+
+
+@_strict
+class FaultRuleList(TypedDict):
+    """All active rules, in order of precedence."""
+
+    faults: list[ActiveFaultRule]
+
+
+@_strict
+class TenantSummary(TypedDict):
+    """A tenant that has sent requests, or that was given data."""
+
+    token: MaskedToken
+    tokenDigest: TokenDigest
+    testId: TestId
+    requests: Annotated[Count, Field(description="How many requests it has sent.")]
+
+
+@_strict
+class TenantList(TypedDict):
+    """The known tenants."""
+
+    tenants: list[TenantSummary]
+
+
+@_strict
+class TenantBody(TypedDict):
+    """A tenant and its data: either `audiences` or `generate`."""
+
+    token: Annotated[str, Field(description="The token of the tenant.")]
+    testId: NotRequired[Annotated[str, Field(description="Only for this test.")]]
+    organization: NotRequired[Annotated[str, Field(description="Id of the tenant's organization.")]]
+    audiences: NotRequired[Annotated[list[AudienceRecord], Field(max_length=10_000, description="The audiences.")]]
+    generate: NotRequired[Annotated[GeneratorConfig, Field(description="Settings of the generator.")]]
+
+
+@_strict
+class CampaignsBody(TypedDict):
+    """The active campaigns that use an audience of a tenant."""
+
+    token: Annotated[str, Field(description="The token of the tenant.")]
+    testId: NotRequired[Annotated[str, Field(description="Only for this test.")]]
+    campaigns: Annotated[list[Campaign], Field(max_length=100)]
+
+
+@_strict
+class TenantAudiences(TypedDict):
+    """The audiences of a tenant, as the API lists them."""
+
+    token: MaskedToken
+    tokenDigest: TokenDigest
+    testId: TestId
+    audiences: list[Audience]
+
+
+@_strict
+class TenantAudience(TypedDict):
+    """One audience of a tenant, as the API lists it."""
+
+    token: MaskedToken
+    tokenDigest: TokenDigest
+    testId: TestId
+    audience: Audience
+
+
+@_strict
+class RuleCounts(TypedDict):
+    """How often a rule was evaluated and triggered for one tenant."""
+
+    evaluated: Count
+    triggered: Count
+    windowStart: NotRequired[Annotated[float, Field(ge=0, description="When the window of a rate limit began.")]]
+    windowUsed: NotRequired[Annotated[Count, Field(description="How many requests the window had.")]]
+
+
+@_strict
+class AudienceChange(TypedDict):
+    """What a tenant changed in one audience."""
+
+    audience: Annotated[str, Field(description="Id of the audience.")]
+    phoneNumberColumnName: str
+    created: NotRequired[Annotated[dict[str, Any], Field(description="The audience, if the tenant created it.")]]
+    removed: NotRequired[Annotated[list[int], Field(description="Indexes of deleted generated members.")]]
+    added: NotRequired[list[Member]]
+    campaigns: NotRequired[list[Campaign]]
+    updatedAt: NotRequired[str]
+
+
+@_strict
+class TenantChanges(TypedDict):
+    """What a tenant changed."""
+
+    ids: NotRequired[Annotated[Count, Field(description="How many ids it has used.")]]
+    deleted: NotRequired[Annotated[list[str], Field(description="Ids of deleted audiences.")]]
+    audiences: NotRequired[list[AudienceChange]]
+
+
+@_strict
+class FixtureState(TypedDict):
+    """Initial data of a token, from a fixture file."""
+
+    token: MaskedToken
+    tokenDigest: TokenDigest
+    organization: NotRequired[str]
+    audiences: list[AudienceRecord]
+
+
+@_strict
+class TenantState(TypedDict):
+    """Everything that belongs to a tenant."""
+
+    token: MaskedToken
+    tokenDigest: TokenDigest
+    testId: NotRequired[TestId]
+    testIdDigest: NotRequired[str]
+    requests: NotRequired[Count]
+    counters: NotRequired[Annotated[dict[str, RuleCounts], Field(description="Counts by id of the rule.")]]
+    organization: NotRequired[str]
+    audiences: NotRequired[list[AudienceRecord]]
+    changes: NotRequired[TenantChanges]
+
+
+@_strict
+class RuleState(FaultRule):
+    """A rule of a state."""
+
+    id: str
+    atStart: NotRequired[Annotated[bool, Field(description="Whether it comes from the server's settings.")]]
+    evaluated: NotRequired[Count]
+    triggered: NotRequired[Count]
+
+
+@_strict
+class State(TypedDict):
+    """The state of a server, without its request journal."""
+
+    version: Annotated[str, Field(description="Version of the mock-atoms that exported it.")]
+    seed: str
+    locale: str
+    rules: list[RuleState]
+    fixtures: list[FixtureState]
+    tenants: list[TenantState]

@@ -1,0 +1,125 @@
+"""Parsing of request bodies and query parameters.
+
+FastAPI accepts duplicated query parameters, `NaN`, and bodies of any size, depth and content type. It serves the routes
+and writes the document; parsing stays ours.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+from starlette.requests import ClientDisconnect, Request
+
+from mock_atoms.control.errors import RequestError, invalid_parameter
+from mock_atoms.core.http_text import parse_query
+from mock_atoms.core.parsing import NOT_BLANK, TOKEN, ConfigError, StrictModel, parse_json, parse_model
+from mock_atoms.core.settings import Token
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+
+
+async def read_json_body(request: Request, *, optional: bool = False) -> Any:  # noqa: ANN401 - any JSON
+    """Return the JSON body, or `None` if it is empty and optional.
+
+    Raises:
+        ConfigError: the body is not JSON.
+        RequestError: the body is too long, incomplete, or has another content type.
+    """
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                detail = f"the body has more than {MAX_BODY_BYTES} bytes"
+                raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body too long", detail)
+    except ClientDisconnect:
+        detail = "the client disconnected before the end of the body"
+        raise RequestError(HTTPStatus.BAD_REQUEST, "incomplete body", detail) from None
+    if not body and optional:
+        return None
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise RequestError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "the content type is not JSON",
+            "send the header Content-Type: application/json with the body",
+        )
+    return parse_json(bytes(body))
+
+
+def up_to(maximum: int) -> BeforeValidator:
+    """Return a validator of a query parameter: a whole number from 0 to `maximum`."""
+    return BeforeValidator(
+        partial(_whole_number, maximum), json_schema_input_type=Annotated[int, Field(ge=0, le=maximum)]
+    )
+
+
+def _whole_number(maximum: int, text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) > maximum:
+        raise ValueError(f"{text!r} is not a whole number from 0 to {maximum}")
+    return int(text)
+
+
+class Query(StrictModel):
+    """Query parameters of a call. Unknown and duplicated ones are errors."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    @classmethod
+    def parse(cls, request: Request) -> Self:
+        """Return the parameters of `request`.
+
+        Raises:
+            RequestError: a parameter is unknown, duplicated or invalid.
+        """
+        names = [str(field.alias) for field in cls.model_fields.values()]
+        values: dict[str, str] = {}
+        for name, (value, *others) in parse_query(request.scope["query_string"].decode("latin-1")).items():
+            if name not in names:
+                allowed = f"the parameters are {', '.join(names)}" if names else "this call has no parameters"
+                raise invalid_parameter(name, f"there is no parameter {name!r}: {allowed}")
+            if others:
+                raise invalid_parameter(name, "the parameter is duplicated")
+            values[name] = value
+        try:
+            return parse_model(cls, values)
+        except ConfigError as error:
+            raise invalid_parameter(error.pointer.strip("/"), error.problem) from None
+
+
+class TenantFilter(StrictModel):
+    """Selects what belongs to one token, one test, or both. An absent field matches all."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+    token: Annotated[
+        Token | None,
+        WithJsonSchema({"type": "string", "pattern": TOKEN}),
+        Field(repr=False, description="Only what belongs to this token."),
+    ] = None
+    test_id: Annotated[
+        str | None,
+        Field(pattern=NOT_BLANK),
+        WithJsonSchema({"type": "string", "pattern": NOT_BLANK}),
+        Field(description="Only what belongs to this test."),
+    ] = None
+
+
+class TenantQuery(TenantFilter, Query):
+    """Query parameters that select what belongs to one token, one test, or both."""
+
+
+def parse_tenant_filter(value: object) -> TenantFilter:
+    """Parse `{"token": …, "testId": …}`.
+
+    Raises:
+        ConfigError: a field is invalid. `null` is, so that an unset variable does not select all tenants.
+    """
+    if isinstance(value, Mapping):
+        for name, field in value.items():
+            if field is None:
+                raise ConfigError("null is not allowed: give text, or leave the field out to match all", f"/{name}")
+    return parse_model(TenantFilter, value)

@@ -1,0 +1,76 @@
+"""Export, import and reset of the server's state."""
+
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from mock_atoms.control.calls import Call, CallGroup, RequestBody
+from mock_atoms.control.errors import RequestError
+from mock_atoms.control.models import Empty, State
+from mock_atoms.control.parsing import TenantFilter, parse_tenant_filter, read_json_body
+from mock_atoms.mock import MockAtoms
+from mock_atoms.state.snapshot import SettingsMismatchError, export_state, import_state
+
+
+class StateCalls:
+    """Calls about the state of the whole server."""
+
+    def __init__(self, mock: MockAtoms) -> None:
+        self._mock = mock
+
+    def group(self) -> CallGroup:
+        """Return the calls."""
+        empty_state = {
+            "version": "0.1.0",
+            "seed": "atoms",
+            "locale": "en_US",
+            "rules": [],
+            "fixtures": [],
+            "tenants": [],
+        }
+        state = RequestBody(State, empty_state)
+        scope = RequestBody(TenantFilter, {"token": "sk_acme", "testId": "test-1"}, is_required=False)
+        conflict = {409: "the state comes from a server with other settings, or is too large"}
+        return CallGroup(
+            "State",
+            "Reset the server, or move its state to another one.",
+            (
+                Call("POST", "/reset", self.reset, "Reset the server, a token or a test", Empty, body=scope),
+                Call("GET", "/state", self.export_state, "Export the state", State),
+                Call("PUT", "/state", self.import_state, "Import a state", Empty, body=state, errors=conflict),
+            ),
+        )
+
+    async def reset(self, request: Request) -> Response:
+        """Forget created rules, counts, changes, data set by tests, and the request journal.
+
+        Without a body everything is reset. With `token`, `testId` or both, only what belongs to them is reset.
+        """
+        body = await read_json_body(request, optional=True)
+        scope = parse_tenant_filter({} if body is None else body)
+        await self._mock.reset(scope.token, scope.test_id)
+        return JSONResponse({})
+
+    async def export_state(self, _request: Request) -> Response:
+        """Return rules, fixtures and tenants with their counts and changes. The request journal is not included.
+
+        Tokens are masked. What clients wrote into names and members is included as it is.
+        """
+        mock = self._mock
+        return JSONResponse(await export_state(mock.settings, mock.rules, mock.fixtures, mock.store))
+
+    async def import_state(self, request: Request) -> Response:
+        """Replace the state by an exported one, and empty the request journal.
+
+        The server needs the seed and locale of the one that exported it. It then gives the same responses.
+        """
+        mock = self._mock
+        state = await read_json_body(request)
+        try:
+            await import_state(state, mock.settings, mock.rules, mock.fixtures, mock.store)
+        except SettingsMismatchError as error:
+            raise RequestError(HTTPStatus.CONFLICT, "settings differ", str(error), error.pointer) from None
+        mock.journal.clear()
+        mock.response_cache.clear()
+        return JSONResponse({})

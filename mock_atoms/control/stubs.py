@@ -1,0 +1,35 @@
+"""Calls that test suites written for WireMock make between tests. There are no stubs and scenarios yet."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from mock_atoms.control.calls import Call, CallGroup
+from mock_atoms.control.models import Empty
+from mock_atoms.mock import MockAtoms
+
+
+class StubCalls:
+    """Resets of WireMock's stubs and scenarios."""
+
+    def __init__(self, mock: MockAtoms) -> None:
+        self._journal = mock.journal
+
+    def group(self) -> CallGroup:
+        """Return the calls."""
+        return CallGroup(
+            "WireMock",
+            "Calls that test suites written for WireMock make between tests.",
+            (
+                Call("POST", "/mappings/reset", self.reset_mappings, "Empty the request journal", Empty),
+                Call("POST", "/scenarios/reset", self.reset_scenarios, "Do nothing", Empty),
+            ),
+        )
+
+    async def reset_mappings(self, _request: Request) -> Response:
+        """Empty the request journal, as WireMock does. There are no stubs to reset."""
+        self._journal.clear()
+        return JSONResponse({})
+
+    async def reset_scenarios(self, _request: Request) -> Response:
+        """Do nothing: there are no scenarios to reset."""
+        return JSONResponse({})

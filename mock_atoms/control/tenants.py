@@ -1,0 +1,122 @@
+"""Tenants and their data."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from mock_atoms.contract.errors import ApiError, documented_message
+from mock_atoms.control.calls import Call, CallGroup, RequestBody
+from mock_atoms.control.errors import RequestError
+from mock_atoms.control.models import CampaignsBody, TenantAudience, TenantAudiences, TenantBody, TenantList
+from mock_atoms.control.parsing import parse_tenant_filter, read_json_body
+from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
+from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, caller_for
+from mock_atoms.data.fixture_files import parse_fixture
+from mock_atoms.data.models import ValidatedCampaign, api_fields
+from mock_atoms.mock import MockAtoms
+from mock_atoms.state.snapshot import tenant_summary
+from mock_atoms.state.store import TenantState
+
+MAX_AUDIENCES = 10_000
+"""How many audiences a tenant can be given in one call."""
+
+
+class _Campaigns(StrictModel):
+    campaigns: Annotated[list[ValidatedCampaign], Field(max_length=100)]
+
+
+class TenantCalls:
+    """Calls about tenants."""
+
+    def __init__(self, mock: MockAtoms) -> None:
+        self._mock = mock
+
+    def group(self) -> CallGroup:
+        """Return the calls."""
+        data = RequestBody(TenantBody, {"token": "sk_acme", "audiences": [{"name": "Spring Sale Audience"}]})
+        campaigns = RequestBody(CampaignsBody, {"token": "sk_acme", "campaigns": [{"name": "Spring Sale"}]})
+        unknown = {400: "the audience id is malformed", 404: "the tenant has no such audience"}
+        return CallGroup(
+            "Tenants",
+            "The data that each token, or each test of a token, has.",
+            (
+                Call("GET", "/tenants", self.list_tenants, "List the tenants", TenantList),
+                Call(
+                    "PUT",
+                    "/tenants",
+                    self.set_data,
+                    "Set a tenant's data",
+                    TenantAudiences,
+                    body=data,
+                    errors={409: "the data is too large"},
+                ),
+                Call(
+                    "PUT",
+                    "/audiences/{id}/campaigns",
+                    self.set_campaigns,
+                    "Set the campaigns of an audience",
+                    TenantAudience,
+                    body=campaigns,
+                    errors=unknown | {409: "the data is too large"},
+                ),
+            ),
+        )
+
+    async def list_tenants(self, _request: Request) -> Response:
+        """Return the known tenants, the least recently used first. Tokens are masked."""
+        return JSONResponse({"tenants": [tenant_summary(state) for state in await self._mock.store.tenants()]})
+
+    async def set_data(self, request: Request) -> Response:
+        """Replace the data of one tenant by `audiences`, or by what `generate` describes, as in a fixture file.
+
+        Changes that clients have made are lost. With `testId`, only that test gets the data.
+        """
+        caller, fields = await self._read_caller(request)
+        if "tokens" in fields:
+            raise ConfigError("unknown key", "/tokens")
+        if isinstance(fields.get("audiences"), list) and len(fields["audiences"]) > MAX_AUDIENCES:
+            raise ConfigError(f"{len(fields['audiences'])} audiences: at most {MAX_AUDIENCES}", "/audiences")
+        fixtures = self._mock.fixtures
+        organization = fixtures.initial_data(caller).organization
+        default = {} if organization is None else {"organization": organization}
+        file = parse_fixture({**default, **fields, "tokens": [caller.token]})
+        initial_data = fixtures.from_fixture_file(file, caller.token)
+
+        def set_initial_data(state: TenantState) -> None:
+            state.set_data(initial_data, None)
+
+        await self._mock.store.update(caller.tenant, set_initial_data)
+        audiences = [api_fields(record) for record in initial_data.audiences]
+        return JSONResponse({**_tenant_json(caller.tenant), "audiences": audiences})
+
+    async def set_campaigns(self, request: Request) -> Response:
+        """Set the active campaigns that use one audience of one tenant, up to 100."""
+        caller, fields = await self._read_caller(request)
+        campaigns = parse_model(_Campaigns, fields).campaigns
+        audience_id = request.path_params["id"]
+        try:
+            audience = await self._mock.repositories.update(
+                caller, lambda repository: repository.set_campaigns(audience_id, campaigns)
+            )
+        except ApiError as error:
+            detail = " ".join(error.errors or [documented_message(error.status)])
+            raise RequestError(error.status, "unknown audience", f"{audience_id}: {detail}") from None
+        return JSONResponse({**_tenant_json(caller.tenant), "audience": audience})
+
+    async def _read_caller(self, request: Request) -> tuple[AuthenticatedCaller, dict[str, Any]]:
+        """Return the caller that a body names, and the other fields of the body."""
+        body = await read_json_body(request)
+        fields = dict(body) if isinstance(body, dict) else {}
+        named = parse_tenant_filter({name: fields.pop(name) for name in ("token", "testId") if name in fields})
+        if named.token is None:
+            raise ConfigError("the token is missing: give the token of the tenant", "/token")
+        allowed = self._mock.settings.tokens
+        if allowed is not None and named.token not in allowed:
+            raise ConfigError("the token is not in --tokens, so that its requests always get a 401", "/token")
+        return caller_for(named.token, named.test_id), fields
+
+
+def _tenant_json(tenant: Tenant) -> dict[str, Any]:
+    return {"token": tenant.label, "tokenDigest": tenant.token_digest.hex(), "testId": tenant.test_id}

@@ -1,0 +1,204 @@
+"""The OpenAPI document of the control API is valid, complete, and true."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+import schemathesis
+
+from mock_atoms import MockServer, Settings
+from mock_atoms.control import PREFIX
+from mock_atoms.control.access import DOCUMENT_PATH, HEALTH_PATH
+from mock_atoms.control.app import call_groups, control_app
+from mock_atoms.mock import MockAtoms
+from tests.helpers.asgi import call
+from tests.helpers.audiences import ACME
+
+DOCUMENT: dict[str, Any] = json.loads(call(control_app(MockAtoms(Settings())), DOCUMENT_PATH).body)
+OPERATIONS = {
+    (method.upper(), path): operation
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+}
+IDS = [" ".join(key) for key in OPERATIONS]
+UNKNOWN_ID = "12345678-1234-4234-8234-123456789012"
+ACME_TEST = {"token": "sk_acme", "testId": "t"}
+CAMPAIGNS = "/audiences/{audience}/campaigns"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[MockServer]:
+    with MockServer(fault=["DELETE /audience/{id} 503"], fixtures=Path(__file__).parents[2] / "fixtures") as mock:
+        yield mock
+
+
+def operation_of(method: str, path: str) -> tuple[str, str]:
+    """Return the documented operation of a request. A literal path wins over one with an id."""
+    matching = [
+        key for key in OPERATIONS if key[0] == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", key[1]), path)
+    ]
+    return min(matching, key=lambda key: key[1].count("{"))
+
+
+def assert_documented(response: httpx.Response) -> tuple[str, str]:
+    """Check status code, content type and body against the document, and return the operation."""
+    request = response.request
+    key = operation_of(request.method, request.url.path)
+    documented = OPERATIONS[key]["responses"][str(response.status_code)]["content"]
+    content_type = response.headers["content-type"].partition(";")[0]
+    assert content_type in documented, key
+    if content_type == "application/json":
+        schema = {**documented[content_type]["schema"], "components": DOCUMENT["components"]}
+        jsonschema_rs.validator_for(schema).validate(response.json())
+    return key
+
+
+def test_the_document_is_valid_openapi() -> None:
+    schemathesis.openapi.from_dict(DOCUMENT).validate()
+    assert DOCUMENT["openapi"].startswith("3.1.")
+
+
+def test_the_document_lists_every_call() -> None:
+    calls = [call for group in call_groups(MockAtoms(Settings())) for call in group.calls]
+    assert sorted(OPERATIONS) == sorted((call.method, PREFIX + call.path) for call in calls)
+    assert len({operation["operationId"] for operation in OPERATIONS.values()}) == len(calls)
+
+
+@pytest.mark.parametrize("key", OPERATIONS, ids=IDS)
+def test_every_call_is_described(key: tuple[str, str]) -> None:
+    operation = OPERATIONS[key]
+    assert operation["summary"]
+    assert operation["description"]
+    assert operation["tags"][0] in [tag["name"] for tag in DOCUMENT["tags"]]
+    assert all(parameter["description"] for parameter in operation.get("parameters", []))
+    for status, response in operation["responses"].items():
+        schema = response["content"].get("application/json", {}).get("schema")
+        if status.startswith("2"):
+            assert schema is None or schema.keys() == {"$ref"}
+        else:
+            assert schema == {"$ref": "#/components/schemas/ErrorResponse"}
+
+
+@pytest.mark.parametrize("key", [key for key in OPERATIONS if "requestBody" in OPERATIONS[key]], ids=" ".join)
+def test_every_body_has_an_example_that_follows_its_schema(key: tuple[str, str]) -> None:
+    content = OPERATIONS[key]["requestBody"]["content"]["application/json"]
+    schema = {**content["schema"], "components": DOCUMENT["components"]}
+    jsonschema_rs.validator_for(schema).validate(content["examples"]["example"]["value"])
+
+
+def test_only_health_needs_no_admin_token() -> None:
+    assert DOCUMENT["security"] == [{"AdminToken": []}, {}]
+    assert DOCUMENT["components"]["securitySchemes"]["AdminToken"]["scheme"] == "bearer"
+    overridden = {key[1]: operation["security"] for key, operation in OPERATIONS.items() if "security" in operation}
+    assert overridden == {HEALTH_PATH: []}
+
+
+def test_the_document_is_open_unless_the_control_api_is_disabled() -> None:
+    guarded = control_app(MockAtoms(Settings(admin_token="secret-1", host="0.0.0.0")))
+    assert json.loads(call(guarded, DOCUMENT_PATH).body) == DOCUMENT
+    assert call(control_app(MockAtoms(Settings(admin=False))), DOCUMENT_PATH).status == 404
+
+
+def test_every_response_is_as_documented(running: MockServer) -> None:
+    audience_id = httpx.get(f"{running.url}/audience", headers=ACME).json()["data"][0]["_id"]
+    pattern = {"method": "GET", "headers": {"Authorization": {"equalTo": "Bearer sk_acme"}}}
+    no_match = {"method": "PUT", "urlPath": "/nowhere"}
+    with httpx.Client(base_url=f"{running.root_url}{PREFIX}") as admin:
+
+        def send(method: str, path: str, body: object = None, **query: str) -> httpx.Response:
+            response = admin.request(method, path, json=body, params=query)
+            seen.add(assert_documented(response))
+            return response
+
+        seen: set[tuple[str, str]] = set()
+        rule = send("POST", "/faults", {"fault": "delay1+429+retry1", "match": ACME_TEST})
+        send("POST", "/faults", {"connection": "reset", "match": {"testId": "reset"}})
+        send("POST", "/faults", "GET /audience nulledx1")
+        for test_id in ("t", "t", "plain"):
+            httpx.get(f"{running.url}/audience", headers=ACME | {"X-Test-Id": test_id})
+        with pytest.raises(httpx.HTTPError):
+            httpx.get(f"{running.url}/audience", headers=ACME | {"X-Test-Id": "reset"})
+        httpx.patch(f"{running.url}/audience?a=1", headers=ACME, data={"form": "1"})
+        httpx.delete(f"{running.url}/audience/{audience_id}", headers=ACME | {"Prefer": "code=200"})
+        httpx.get(f"{running.url}/audience")
+
+        send("GET", "/health")
+        send("GET", "/metrics")
+        send("GET", "/faults")
+        send("GET", f"/faults/{rule.json()['id']}")
+        send("PUT", "/tenants", {"token": "sk_generated", "generate": {"audiences": 1}})
+        send("PUT", "/tenants", {"token": "sk_set", "testId": "t", "audiences": [{"name": "n", "omit": ["createdBy"]}]})
+        other_id = httpx.get(f"{running.url}/audience", headers={"Authorization": "Bearer sk_generated"}).json()["data"]
+        campaigns = {"token": "sk_generated", "campaigns": [{"name": "Mine"}]}
+        send("PUT", f"/audiences/{other_id[0]['_id']}/campaigns", campaigns)
+        send("GET", "/tenants")
+        send("PUT", "/state", send("GET", "/state").json())
+        for test_id in ("t", "plain"):
+            httpx.get(f"{running.url}/audience", headers=ACME | {"X-Test-Id": test_id})
+        httpx.patch(f"{running.url}/audience?a=1", headers=ACME, data={"form": "1"})
+        events = send("GET", "/requests", limit="2", unmatched="false", since="2020-01-01T00:00:00Z").json()["requests"]
+        send("GET", f"/requests/{events[0]['id']}")
+        send("DELETE", f"/requests/{events[0]['id']}")
+        assert send("POST", "/requests/find", pattern, nearMisses="2").json()["requests"]
+        assert send("POST", "/requests/find", no_match, nearMisses="2").json()["nearMisses"]
+        send("POST", "/requests/count", pattern, atLeast="1", timeoutMs="1")
+        httpx.patch(f"{running.url}/audience", headers=ACME)
+        assert send("GET", "/requests/unmatched").json()["requests"]
+        assert send("GET", "/requests/unmatched/near-misses").json()["nearMisses"]
+        assert send("POST", "/near-misses/request-pattern", no_match).json()["nearMisses"]
+        assert send("GET", "/retries", minBackoffMs="60000").json()["calls"]
+        send("GET", "/retries", format="text")
+        assert send("POST", "/requests/remove", pattern).json()["serveEvents"]
+        send("DELETE", f"/faults/{rule.json()['id']}")
+        for method, path in (
+            ("DELETE", "/faults"),
+            ("DELETE", "/requests"),
+            *[("POST", f"/{name}/reset") for name in ("requests", "mappings", "scenarios")],
+        ):
+            send(method, path)
+        send("POST", "/reset")
+        assert seen == set(OPERATIONS)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/faults/none", None, 404),
+        ("DELETE", "/faults/fault-1", None, 409),
+        ("POST", "/faults", {"fault": "boom"}, 422),
+        ("PUT", CAMPAIGNS.replace("{audience}", "x"), {"token": "sk_a", "campaigns": []}, 400),
+        ("PUT", CAMPAIGNS.replace("{audience}", "0" * 24), {"token": "sk_a", "campaigns": []}, 404),
+        (
+            "PUT",
+            "/state",
+            {"version": "1", "seed": "other", "locale": "en_US", "rules": [], "fixtures": [], "tenants": []},
+            409,
+        ),
+        ("GET", f"/requests/{UNKNOWN_ID}", None, 404),
+        ("GET", "/requests/first", None, 400),
+        ("DELETE", "/requests/first", None, 400),
+    ],
+)
+def test_every_error_is_as_documented(running: MockServer, method: str, path: str, body: object, status: int) -> None:
+    response = httpx.request(method, f"{running.root_url}{PREFIX}{path}", json=body)
+    assert response.status_code == status
+    assert_documented(response)
+
+
+@pytest.mark.parametrize("key", [key for key in OPERATIONS if key[1] != HEALTH_PATH], ids=" ".join)
+def test_a_call_accepts_its_documented_parameters_alone(running: MockServer, key: tuple[str, str]) -> None:
+    method, path = key
+    url = running.root_url + path.replace("{id}", UNKNOWN_ID)
+    documented = [parameter for parameter in OPERATIONS[key].get("parameters", []) if parameter["in"] == "query"]
+    body: object = {} if "requestBody" in OPERATIONS[key] else None
+    response = httpx.request(method, url, params={"unknown": "1"}, json=body)
+    assert (response.status_code, response.json()["errors"][0]["source"]["pointer"]) == (422, "unknown")
+    for parameter in documented:
+        value = parameter["schema"].get("default", "2026-01-01T00:00:00Z")
+        response = httpx.request(method, url, params={parameter["name"]: value}, json=body)
+        assert response.status_code == 200, response.text
