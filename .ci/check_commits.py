@@ -18,7 +18,7 @@ MAX_LENGTH = 72
 AREA = re.compile(r"[a-z0-9][a-z0-9._/-]*: (?=\S)")
 NO_VERB = re.compile(
     "a|all|an|and|any|as|both|but|each|every|for|from|how|if|in|it|its|no|none|not|nothing|of|on|one|only|or|our|that|"
-    "the|there|these|they|this|those|to|what|whatever|when|where|whether|which|who|whose|why|with"
+    "the|there|these|they|this|those|to|what|when|where|whether|which|who|whose|why|with"
 )
 OTHER_FORM = re.compile(r"(?!alias|bias|canvas)\w+[^\Wsu]s|(?!embed|shred)\w{3,}(?<!e)ed|(?!spring|string)\w{3,}ing")
 """Forms such as `adds`, `added` and `adding`; verbs that only look like one are left out."""
