@@ -16,7 +16,8 @@ from mock_atoms.contract.errors import ApiError, error_body, error_headers
 from mock_atoms.contract.operations import find_operation
 from mock_atoms.control import PREFIX
 from mock_atoms.core.delays import CancellableWaiter
-from mock_atoms.core.settings import Settings, load_settings
+from mock_atoms.core.setting_sources import load_settings
+from mock_atoms.core.settings import Settings
 from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
 from mock_atoms.middleware.cors import CorsMiddleware
 from mock_atoms.middleware.express import ExpressMiddleware, not_found
@@ -44,7 +45,7 @@ class PathDispatcher:
         path: str = scope["path"]
         if path == PREFIX or path.startswith(f"{PREFIX}/"):
             await self._control(_head_as_get(scope), receive, send)
-        elif openapi.serves(path):
+        elif openapi.is_documentation_path(path):
             await self._documentation(_head_as_get(scope), receive, send)
         else:
             await self._vendor(scope, receive, send)
@@ -145,7 +146,7 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
 
 
 def _documentation(mock: MockAtoms) -> ASGIApp:
-    document = openapi.describe(vendor_app(mock.repositories, documented=True), mock.settings.base_path)
+    document = openapi.build_document(vendor_app(mock.repositories, documented=True), mock.settings.base_path)
     return CorsMiddleware(openapi.documentation_app(document), mock.settings.cors_origin)
 
 

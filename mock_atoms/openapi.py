@@ -1,4 +1,4 @@
-"""The OpenAPI document of what is mocked, and the page that shows it without a network."""
+"""The OpenAPI document of the mocked API, and its page, which needs no network."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ ASSETS_PATH = "/docs-assets"
 PRODUCTION_SERVER = "https://api.smallest.ai/atoms/v1"
 
 
-def describe(vendor: FastAPI, base_path: str) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of the routes of `vendor`, with this server before the real one."""
+def build_document(vendor: FastAPI, base_path: str) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the routes of `vendor`; this server precedes the real one."""
     document = vendor.openapi()
     document["servers"] = [
         {"url": base_path or "/", "description": f"This mock, mock-atoms {__version__}"},
@@ -23,8 +23,8 @@ def describe(vendor: FastAPI, base_path: str) -> dict[str, Any]:
 
 
 def documentation_app(document: dict[str, Any]) -> FastAPI:
-    """Return an app that serves `document` and its page; scripts and styles come from an installed package."""
-    from fastapi_offline import FastAPIOffline  # noqa: PLC0415 - the start is quicker without
+    """Return an app that serves `document` and its page, with scripts and styles from an installed package."""
+    from fastapi_offline import FastAPIOffline  # noqa: PLC0415 - the server starts faster without it
 
     app = FastAPIOffline(
         title="mock-atoms",
@@ -37,6 +37,6 @@ def documentation_app(document: dict[str, Any]) -> FastAPI:
     return app
 
 
-def serves(path: str) -> bool:
-    """Tell whether `path` is one of the documentation's."""
+def is_documentation_path(path: str) -> bool:
+    """Return whether `path` belongs to the documentation."""
     return path in (DOCUMENT_PATH, PAGE_PATH, f"{PAGE_PATH}/oauth2-redirect") or path.startswith(f"{ASSETS_PATH}/")

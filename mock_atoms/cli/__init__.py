@@ -1,1 +1,1 @@
-"""The `mock-atoms` command: one module per group of commands."""
+"""The `mock-atoms` command: one module for each group of commands, listed in `main.COMMANDS`."""

@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms.control import PREFIX
 from mock_atoms.control.errors import RequestError
-from mock_atoms.core.settings import Settings, is_loopback
+from mock_atoms.core.addresses import is_loopback
+from mock_atoms.core.settings import Settings
 
 HEALTH_PATH = f"{PREFIX}/health"
 DOCUMENT_PATH = f"{PREFIX}/openapi.json"

@@ -17,7 +17,6 @@ from starlette.types import ASGIApp
 from mock_atoms.app import create_app
 from mock_atoms.caching.fast_path import FastPath
 from mock_atoms.core.delays import ShutdownSignal
-from mock_atoms.core.settings import reachable_host
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.protocol import HttpProtocol
 from mock_atoms.serving.tls import Certificate
@@ -71,12 +70,6 @@ def listen(host: str, port: int) -> list[socket.socket]:
     raise ListenError(
         f"cannot listen on {host}:{port}: {reason}; choose with --host and --port, where 0 picks a free port"
     )
-
-
-def reachable_url(host: str, port: int, scheme: Literal["http", "https"] = "http") -> str:
-    """Return the URL, without a path, under which this machine reaches what listens on `host`."""
-    name = reachable_host(host)
-    return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
 
 
 def _worth_logging(record: logging.LogRecord) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from mock_atoms.core.addresses import reachable_host
 from mock_atoms.core.parsing import ConfigError
-from mock_atoms.core.settings import Settings, flag_name, reachable_host
+from mock_atoms.core.settings import Settings, flag_name
 
 _OWN_NAMES = ("localhost", "127.0.0.1", "::1", "mock-atoms", "host.docker.internal")
 """Names under which a mock server is reached: on its machine, beside it in a compose file, from a container."""

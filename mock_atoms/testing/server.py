@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from mock_atoms.app import create_app
-from mock_atoms.core.settings import Settings, is_loopback, validate_settings
+from mock_atoms.core.addresses import is_loopback, reachable_url
+from mock_atoms.core.settings import Settings, validate_settings
 from mock_atoms.mock import MockAtoms
-from mock_atoms.serving.server import Server, build_server, listen, reachable_url
+from mock_atoms.serving.server import Server, build_server, listen
 from mock_atoms.serving.tls import load_certificate
 from mock_atoms.testing.client import MockClient
 

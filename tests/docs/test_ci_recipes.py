@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 import mock_atoms
-from mock_atoms.core.settings import Settings, load_settings, setting_infos, variable_name
+from mock_atoms.core.setting_sources import load_settings
+from mock_atoms.core.settings import Settings, setting_infos, variable_name
 from tests.helpers.snippets import ROOT, commands, read_snippets
 
 GITHUB, GITLAB = ".github/workflows/tests.yml", ".gitlab-ci.yml"

@@ -18,6 +18,7 @@ import yaml
 import mock_atoms
 from mock_atoms.contract.schemas import JSON_TYPE
 from mock_atoms.core.masking import MAGIC_PREFIX
+from mock_atoms.core.setting_sources import load_settings
 from mock_atoms.core.settings import Settings, flag_name, setting_infos, variable_name
 from mock_atoms.core.tenancy import REVOKED, magic_word
 from mock_atoms.data.fixture_files import read_file
@@ -27,6 +28,7 @@ from mock_atoms.journal.access_log import TextFormatter
 from mock_atoms.testing.pytest_plugin import request_report
 from mock_atoms.testing.server import MockServer
 from tests.helpers.audiences import bearer
+from tests.helpers.cli import run_command
 from tests.helpers.snippets import ROOT, Snippet, commands, read_snippets, run_in_one_shell
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,7 +40,8 @@ PAGES_WITH_OWN_TESTS = {
     "ci.md": "test_ci_recipes.py",
 }
 SNIPPETS = [snippet for snippet in read_snippets() if snippet.page not in PAGES_WITH_OWN_TESTS]
-LANGUAGES = {"console", "sh", "python", "yaml", "json"}
+SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+LANGUAGES = {"console", "sh", "python", "yaml", "json", "toml"}
 SHOWN_DEFAULTS = {None: "none", (): "none", "": "`/`"}
 CONSOLE_PAGES = sorted({snippet.page for snippet in SNIPPETS if (snippet.language, snippet.label) == ("console", "")})
 PAGES_WITH_COUNTERS = {"observability.md"}
@@ -58,6 +61,7 @@ def test_every_snippet_is_of_a_tested_kind() -> None:
         ("console", "docker"),  # tests/container runs these and the next ones
         ("python", "container"),
         ("python", "pytest"),
+        ("text", "error"),
         ("text", "log"),
         ("text", "report"),
         ("yaml", "prometheus.yml"),
@@ -194,8 +198,27 @@ def setting_row(name: str) -> str:
 
 
 def test_settings_table_is_that_of_the_code() -> None:
-    rows = re.findall(r"^\| `--.*$", README, re.MULTILINE)
+    rows = re.findall(r"^\| `--.*$", SETTINGS, re.MULTILINE)
     assert rows == [setting_row(name) for name in setting_infos()]
+
+
+@pytest.mark.parametrize("snippet", snippets_of("toml"), ids=str)
+def test_a_settings_file_is_valid(snippet: Snippet, tmp_path: Path) -> None:
+    file = tmp_path / "mock.toml"
+    file.write_text(snippet.text, encoding="utf-8")
+    assert load_settings({}, {}, file).fault
+
+
+def test_the_error_of_a_misspelt_variable_is_as_shown() -> None:
+    (snippet,) = snippets_of("text", "error")
+    result = run_command("serve", environ={"MOCK_ATOMS_HSOT": "127.0.0.1"})
+    assert (result.code, result.err) == (2, snippet.text)
+
+
+def test_the_settings_page_lists_every_repeatable_flag() -> None:
+    (line,) = [line for line in SETTINGS.splitlines() if "can be repeated" in line]
+    flags = [flag_name(name) for name, info in setting_infos().items() if info.repeatable]
+    assert re.findall(r"`(--[a-z-]+)`", line) == flags
 
 
 def test_readme_names_every_command() -> None:

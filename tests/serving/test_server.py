@@ -21,29 +21,35 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.core.addresses import reachable_url
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.protocol import HttpProtocol
-from mock_atoms.serving.server import ListenError, Server, build_server, listen, reachable_url
+from mock_atoms.serving.server import ListenError, Server, build_server, listen
 from tests.helpers.audiences import ACME
 
 
 @contextmanager
 def running(*args: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run `mock-atoms serve` on a free port; yield the process and the base URL of its ready line."""
+    """Run `mock-atoms serve` on a free port; yield the process and the base URL of its ready message."""
     command = [sys.executable, "-m", "mock_atoms", "serve", "--port", "0", *args]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            line = process.stdout.readline()
-            match = re.fullmatch(r"mock-atoms \S+ is ready; base URL: (http://\S+)\n", line)
-            assert match, line
-            yield process, match[1]
+            message = process.stdout.readline()
+            if "json" in args:
+                url = json.loads(message)["baseUrl"]
+            else:
+                message += "".join(process.stdout.readline() for _ in range(3))
+                match = re.match(r"mock-atoms \S+ is ready; base URL: (http://\S+)\n", message)
+                assert match, message
+                url = match[1]
+            yield process, url
         finally:
             process.kill()
 
 
-def test_the_ready_line_comes_once_connections_are_accepted() -> None:
+def test_the_ready_message_comes_once_connections_are_accepted() -> None:
     with running() as (_, url):
         assert httpx.get(f"{url}/audience", headers=ACME).status_code == 200
 
@@ -347,7 +353,7 @@ def test_settings_that_cannot_be_used_are_a_config_error() -> None:
     with pytest.raises(ConfigError, match=r"^tokens: a token is one word of visible ASCII") as caught:
         MockServer(tokens="sk_verysecret token")
     assert "verysecret" not in str(caught.value)
-    with pytest.raises(ConfigError, match=r"^nothing: no such key$"):
+    with pytest.raises(ConfigError, match=r"^`nothing` is not a setting\.$"):
         MockServer(nothing=1)
 
 

@@ -198,9 +198,8 @@ def test_the_command_says_what_to_trust_and_cleans_up() -> None:
     command = [sys.executable, "-m", "mock_atoms", "serve", "--port", "0", "--tls", "self-signed"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        made, ready = process.stdout.readline(), process.stdout.readline()
-        ca_file = Path(made.strip().partition(" made a CA for clients to trust: ")[2])
-        url = ready.strip().partition(" is ready; base URL: ")[2]
+        url, *_, ca = [process.stdout.readline().strip().partition(": ")[2] for _ in range(5)]
+        ca_file = Path(ca)
         assert url.startswith("https://127.0.0.1:")
         answer = httpx.get(f"{url}/audience", headers=ACME, verify=ssl.create_default_context(cafile=ca_file))
         assert answer.status_code == 200

@@ -1,0 +1,119 @@
+"""What every command is made of: its parser, its options and one invocation."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+from mock_atoms.core.masking import mask_text
+from mock_atoms.core.setting_sources import CONFIG_VARIABLE, load_settings
+from mock_atoms.core.settings import SettingInfo, Settings, flag_name, setting_infos, variable_name
+from mock_atoms.core.suggestions import did_you_mean
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Accepts unabbreviated flags only, suggests the right one, and masks keys in its errors."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - options of argparse
+        super().__init__(**options, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and `message`, and exit with code 2."""
+        super().error(mask_text(message))
+
+    def reject(self, argument: str) -> NoReturn:
+        """Exit with an error about `argument`, which this command does not have."""
+        name = mask_text(argument.partition("=")[0])
+        if not name.startswith("-"):
+            self.error(f"unexpected argument `{name}`; quote values that contain spaces")
+        known = [option for option in self._option_string_actions if option.startswith("--")]
+        suggestion = did_you_mean(name, known, "--")
+        self.error(f"`{name}` is not an option.{suggestion}")
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One run of a command.
+
+    Attributes:
+        arguments: the parsed arguments.
+        environ: the environment, for variables that start with `MOCK_ATOMS_`.
+        out: stream of results and the ready message.
+        err: stream of the log and errors.
+    """
+
+    arguments: argparse.Namespace
+    environ: Mapping[str, str]
+    out: TextIO
+    err: TextIO
+
+    def load_settings(self) -> Settings:
+        """Return the settings from flags, environment and file.
+
+        Raises:
+            ConfigError: a setting is unknown or invalid.
+        """
+        config = self.arguments.config
+        return load_settings(vars(self.arguments), self.environ, Path(config) if config else None)
+
+    def fail(self, message: object) -> int:
+        """Print an error, and return the exit code 1."""
+        print(f"mock-atoms: {message}", file=self.err)
+        return EXIT_FAILED
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of `mock-atoms`.
+
+    Attributes:
+        name: its name on the command line.
+        summary: its line in `mock-atoms --help`.
+        description: the first paragraph of its own `--help`.
+        add_arguments: adds its arguments to its parser.
+        run: runs it and returns the exit code.
+    """
+
+    name: str
+    summary: str
+    description: str
+    add_arguments: Callable[[CommandParser], None]
+    run: Callable[[Invocation], int]
+
+
+def add_settings(parser: CommandParser, names: Sequence[str] = (), **help_texts: str) -> None:
+    """Add the flags of settings, in titled groups.
+
+    Args:
+        parser: the command's parser.
+        names: field names of the settings; all by default.
+        help_texts: help by field name, for commands that use a setting in another sense than `serve`.
+    """
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for name, info in setting_infos().items():
+        if names and name not in names:
+            continue
+        if info.group not in groups:
+            groups[info.group] = parser.add_argument_group(info.group)
+        _add_setting(groups[info.group], name, info, help_texts.get(name, info.help))
+    parser.add_argument("--config", metavar="FILE", help=f"TOML file of settings [{CONFIG_VARIABLE}]")
+
+
+def _add_setting(group: "argparse._ArgumentGroup", name: str, info: SettingInfo, help_text: str) -> None:
+    text = f"{help_text.replace('`', '').replace('%', '%%')} [{variable_name(name)}{_default(name, info)}]"
+    if not info.metavar:
+        action = argparse.BooleanOptionalAction
+        group.add_argument(flag_name(name), dest=name, action=action, default=None, help=text)
+        return
+    action_name = "append" if info.repeatable else "store"
+    group.add_argument(flag_name(name), dest=name, metavar=info.metavar, action=action_name, help=text)
+
+
+def _default(name: str, info: SettingInfo) -> str:
+    default = Settings.model_fields[name].default
+    values = default if isinstance(default, tuple) else ["" if default is None else str(default)]
+    words = info.default or ", ".join(values)
+    return f"; default: {words}" if words else ""

@@ -1,0 +1,56 @@
+"""The `healthcheck` command."""
+
+import contextlib
+import http.client
+import json
+import ssl
+
+from mock_atoms.cli.command import EXIT_OK, Command, CommandParser, Invocation, add_settings
+from mock_atoms.core.addresses import reachable_host
+from mock_atoms.core.settings import Settings
+
+_TIMEOUT_SECONDS = 3
+
+
+def _add_arguments(parser: CommandParser) -> None:
+    add_settings(
+        parser,
+        ("host", "port", "tls", "tls_cert"),
+        host="address of the server to ask",
+        port="port of the server to ask",
+        tls="ask over HTTPS, if the server has a certificate made at start",
+        tls_cert="ask over HTTPS, if the server has a certificate of yours; the file is not read",
+    )
+
+
+def _run(invocation: Invocation) -> int:
+    settings = invocation.load_settings()
+    host = reachable_host(settings.host)
+    try:
+        with contextlib.closing(_connection(settings, host)) as connection:
+            connection.request("GET", "/__admin/health")
+            status = json.loads(connection.getresponse().read())["status"]
+        if status == "healthy":
+            return EXIT_OK
+        reason = f"its status is {status!r}"
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+        reason = str(error) or type(error).__name__
+    return invocation.fail(f"{host}:{settings.port} is not healthy: {reason}")
+
+
+def _connection(settings: Settings, host: str) -> http.client.HTTPConnection:
+    if settings.scheme == "http":
+        return http.client.HTTPConnection(host, settings.port, timeout=_TIMEOUT_SECONDS)
+    context = ssl.create_default_context()
+    # Nothing secret is sent, so that the server need not prove its name.
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, settings.port, timeout=_TIMEOUT_SECONDS, context=context)
+
+
+HEALTHCHECK = Command(
+    "healthcheck",
+    "check that a server is healthy",
+    "Ask the server on this machine for its health. The exit code is 0 if it is healthy, otherwise 1.",
+    _add_arguments,
+    _run,
+)

@@ -1,0 +1,65 @@
+"""The message of a server that is ready."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mock_atoms.core.addresses import format_address, is_loopback, reachable_url
+from mock_atoms.core.settings import Settings
+from mock_atoms.core.version import __version__
+
+
+class ControlAccess(NamedTuple):
+    """Who may use the control API: `open`, `token`, `closed` or `disabled`, and why."""
+
+    access: str
+    reason: str
+
+
+def control_access(settings: Settings) -> ControlAccess:
+    """Return who may use the control API of a server with `settings`."""
+    if settings.admin is False:
+        return ControlAccess("disabled", "disabled: --no-admin")
+    if settings.admin_token is not None:
+        return ControlAccess("token", "needs the token of --admin-token")
+    if settings.admin:
+        return ControlAccess("open", "open to all: --admin")
+    if is_loopback(settings.host):
+        return ControlAccess("open", "open: listens on loopback only")
+    return ControlAccess("closed", "closed: other machines reach the server; open it with --admin-token or --admin")
+
+
+def ready_message(settings: Settings, addresses: Sequence[tuple[str, int]], ca_file: Path | None) -> str:
+    """Return the message, as lines of text or one line of JSON.
+
+    Args:
+        settings: the settings of the server.
+        addresses: host and port of each socket that listens.
+        ca_file: certificate of the CA that was made at start, if any.
+    """
+    root_url = reachable_url(settings.host, addresses[0][1], settings.scheme)
+    shown_addresses = [format_address(host, port) for host, port in addresses]
+    access = control_access(settings)
+    if settings.log_format == "json":
+        return json.dumps(
+            {
+                "message": "mock-atoms is ready",
+                "version": __version__,
+                "addresses": shown_addresses,
+                "baseUrl": root_url + settings.base_path,
+                "docsUrl": f"{root_url}/docs",
+                "controlApi": {"url": f"{root_url}/__admin", **access._asdict()},
+                "caFile": ca_file and str(ca_file),
+            },
+            ensure_ascii=False,
+        )
+    lines = [
+        f"mock-atoms {__version__} is ready; base URL: {root_url}{settings.base_path}",
+        f"  listening on: {', '.join(shown_addresses)}",
+        f"  documentation: {root_url}/docs",
+        f"  control API: {root_url}/__admin ({access.reason})",
+    ]
+    if ca_file is not None:
+        lines.append(f"  CA certificate for clients to trust: {ca_file}")
+    return "\n".join(lines)

@@ -1,0 +1,24 @@
+"""Addresses that a server listens on, and the URLs that reach it."""
+
+from typing import Literal
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches a server that listens on `host`."""
+    return host == "localhost" or host.startswith("127.") or host == "::1"
+
+
+def reachable_host(host: str) -> str:
+    """Return the address by which this machine reaches a server that listens on `host`."""
+    every_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised here, not bound
+    return every_address.get(host, host)
+
+
+def format_address(host: str, port: int) -> str:
+    """Return `host` and `port` as in a URL, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def reachable_url(host: str, port: int, scheme: Literal["http", "https"] = "http") -> str:
+    """Return the URL, without a path, by which this machine reaches a server that listens on `host`."""
+    return f"{scheme}://{format_address(reachable_host(host), port)}"

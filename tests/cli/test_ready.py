@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from mock_atoms import Settings, __version__
+from mock_atoms.cli.ready import control_access, ready_message
+
+CA_FILE = Path("/tmp/ca.pem")
+
+
+def test_the_text_lists_addresses_urls_and_who_may_use_the_control_api() -> None:
+    settings = Settings(host="localhost", base_path="/x")
+    assert ready_message(settings, [("127.0.0.1", 80), ("::1", 80)], None).splitlines() == [
+        f"mock-atoms {__version__} is ready; base URL: http://localhost:80/x",
+        "  listening on: 127.0.0.1:80, [::1]:80",
+        "  documentation: http://localhost:80/docs",
+        "  control API: http://localhost:80/__admin (open: listens on loopback only)",
+    ]
+
+
+def test_the_text_ends_with_the_certificate_to_trust() -> None:
+    settings = Settings(tls="self-signed")
+    last_line = ready_message(settings, [("127.0.0.1", 80)], CA_FILE).splitlines()[-1]
+    assert last_line == "  CA certificate for clients to trust: /tmp/ca.pem"
+
+
+@pytest.mark.parametrize("ca_file", [None, CA_FILE])
+def test_the_json_is_one_line_with_the_same_facts(ca_file: Path | None) -> None:
+    settings = Settings(host="0.0.0.0", tls="self-signed", log_format="json")
+    message = ready_message(settings, [("0.0.0.0", 80)], ca_file)
+    assert "\n" not in message
+    assert json.loads(message) == {
+        "message": "mock-atoms is ready",
+        "version": __version__,
+        "addresses": ["0.0.0.0:80"],
+        "baseUrl": "https://127.0.0.1:80/atoms/v1",
+        "docsUrl": "https://127.0.0.1:80/docs",
+        "controlApi": {
+            "url": "https://127.0.0.1:80/__admin",
+            "access": "closed",
+            "reason": "closed: other machines reach the server; open it with --admin-token or --admin",
+        },
+        "caFile": None if ca_file is None else "/tmp/ca.pem",
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "access", "reason"),
+    [
+        (Settings(), "open", "open: listens on loopback only"),
+        (Settings(host="::1"), "open", "open: listens on loopback only"),
+        (Settings(host="0.0.0.0", admin=True), "open", "open to all: --admin"),
+        (Settings(host="0.0.0.0", admin_token="x"), "token", "needs the token of --admin-token"),
+        (Settings(admin=True, admin_token="x"), "token", "needs the token of --admin-token"),
+        (Settings(host="0.0.0.0"), "closed", "closed: other machines reach the server; open it with --admin-token or"),
+        (Settings(admin=False, admin_token="x"), "disabled", "disabled: --no-admin"),
+    ],
+)
+def test_the_access_to_the_control_api_has_a_reason(settings: Settings, access: str, reason: str) -> None:
+    result = control_access(settings)
+    assert result.access == access
+    assert result.reason.startswith(reason)

@@ -1,0 +1,19 @@
+"""Runs `mock-atoms` in the process of the test."""
+
+import io
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from mock_atoms.cli.main import main
+
+
+class CommandResult(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def run_command(*args: str, environ: Mapping[str, str] | None = None) -> CommandResult:
+    out, err = io.StringIO(), io.StringIO()
+    code = main(args, environ or {}, out, err)
+    return CommandResult(code, out.getvalue(), err.getvalue())
