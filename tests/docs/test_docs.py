@@ -99,7 +99,7 @@ def test_readme_starts_with_make_serve_and_make_test() -> None:
 def test_serve_command_is_accepted(snippet: Snippet) -> None:
     program, *args = shlex.split(snippet.text)
     assert program == "mock-atoms"
-    # No machine has this documentation address (RFC 5737): the command parses its setting_infos and fails to listen.
+    # No machine has this documentation address (RFC 5737): the command parses its options and fails to listen.
     command = [sys.executable, "-m", "mock_atoms", *args, "--host", "192.0.2.1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
