@@ -8,7 +8,9 @@ from typing_extensions import TypedDict
 from mock_atoms.contract.schemas import Audience, Campaign, Member
 from mock_atoms.data.fixture_files import GeneratorConfig
 from mock_atoms.data.models import AudienceRecord
-from mock_atoms.faults.rules import Delay, FaultResponse, ResponsePatch, RuleSchedule
+from mock_atoms.faults.effects import Delay, FaultResponse
+from mock_atoms.faults.response_patch import ResponsePatch
+from mock_atoms.faults.rules import RuleSchedule
 
 Count = Annotated[int, Field(ge=0)]
 MaskedToken = Annotated[str, Field(description="The masked token; `-` for unauthenticated requests.")]

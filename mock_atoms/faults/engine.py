@@ -1,6 +1,6 @@
-"""The fault engine: which rules strike a request.
+"""The fault engine: decides which rules trigger for a request.
 
-No clock, no I/O, and no randomness but what follows from (seed, rule, tenant, n).
+Pure: no clock, no I/O, and no randomness except what follows from seed, rule, tenant and request number.
 """
 
 import math
@@ -12,22 +12,28 @@ from typing import NamedTuple
 
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, magic_word
 from mock_atoms.data.personas import find_persona
-from mock_atoms.faults.expressions import ExpressionError, RequestedFault, parse_expression
+from mock_atoms.faults.effects import ConnectionFault, FaultResponse
+from mock_atoms.faults.expressions import ExpressionError, parse_expression
+from mock_atoms.faults.prefer import RequestedFault
+from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.faults.rulebook import ActiveRule, RuleBook
-from mock_atoms.faults.rules import ConnectionFault, FaultResponse, RateLimit, ResponsePatch, Rule, RuleSchedule
+from mock_atoms.faults.rules import RateLimit, Rule, RuleSchedule
 
-_KNOWN_WORDS = 1_000  # of magic keys, which need not be parsed anew for each request
-_CHANCES = 1 << 53  # as many as a float from 0 to 1 can tell apart
+_MAX_PARSED_WORDS = 1_000
+_CHANCES = 1 << 53  # as many as there are floats of equal distance from 0 to 1
+PREFER_RULE = "prefer"
+KEY_RULE = "key"
+ERROR_RATE_RULE = "error-rate"
 
 
 class RuleCounter(NamedTuple):
-    """How far one rule is with one tenant.
+    """Counters of one rule for one tenant.
 
     Attributes:
-        asked: how often it was asked.
-        struck: how often it struck.
-        since: when the window of its rate limit began, in seconds.
-        used: how many requests that window has let through.
+        evaluated: number of requests the rule was evaluated for.
+        triggered: number of requests it triggered for.
+        window_start: start of the current rate limit window, in seconds since 1970.
+        window_used: number of requests that passed in that window.
     """
 
     evaluated: int = 0
@@ -36,37 +42,37 @@ class RuleCounter(NamedTuple):
     window_used: int = 0
 
 
+Counters = dict[str, RuleCounter]
+"""Counters of one tenant by rule id."""
+
+
 class FaultRequest(NamedTuple):
     """A request as the engine sees it.
 
     Attributes:
-        caller: who sent it.
+        caller: the caller.
         method: HTTP method.
-        path: path below the base path.
-        moment: when it came, in seconds since 1970.
+        api_path: path below the base path.
+        timestamp: time of arrival, in seconds since 1970.
     """
 
     caller: AuthenticatedCaller
     method: str
-    path: str
-    moment: float = 0.0
-
-
-Counters = dict[str, RuleCounter]
-"""By rule id, of one tenant."""
+    api_path: str
+    timestamp: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class FaultDecision:
-    """What befalls one request.
+    """The faults of one request. The API responds unless `respond` or `connection` is set.
 
     Attributes:
-        rule_ids: ids of the rules that strike, in order of precedence.
-        delay_ms: how long the answer is held back.
-        respond: what is answered in place of the API.
-        connection: what becomes of the connection.
-        alter: what is changed in the API's own answer. Where all three are `None`, it stays as it is.
-        facts: headers of `respond` that hold for this one answer, by lower-case name.
+        rule_ids: ids of the triggered rules, in order of precedence.
+        delay_ms: delay before the response.
+        respond: response in place of the API's.
+        connection: broken connection in place of a response.
+        alter: changes to the API's own response.
+        extra_headers: headers of this one response besides those of `respond`, by lower-case name.
     """
 
     rule_ids: tuple[str, ...]
@@ -77,18 +83,12 @@ class FaultDecision:
     extra_headers: Mapping[str, str] = field(default_factory=dict)
 
 
-PREFER_RULE = "prefer"
-KEY_RULE = "key"
-ERROR_RATE_RULE = "error-rate"
+def error_rate_rule(rate: float) -> Rule:
+    """Return the rule that responds with 500 to a share `rate` of the requests, from 0 to 1."""
+    return Rule(when=RuleSchedule(probability=rate), respond=FaultResponse(status=500))
 
 
-def error_rate_rule(share: float) -> Rule:
-    """Return the rule by which a share of what had no answer so far is answered 500."""
-    return Rule(when=RuleSchedule(probability=share), respond=FaultResponse(status=500))
-
-
-def _rule_of_word(word: str) -> Rule | None:
-    """Return the rule that the word of a magic key is short for, `None` where it is no expression."""
+def _parse_magic_word(word: str) -> Rule | None:
     try:
         return parse_expression(word)
     except ExpressionError:
@@ -96,113 +96,128 @@ def _rule_of_word(word: str) -> Rule | None:
 
 
 class FaultEngine:
-    """The decision which of the rules in force strike a request.
+    """Decides which of the active rules trigger for a request.
 
     Args:
-        seed: what the seeded choices derive from.
-        book: the rules in force.
+        seed: seed of the random choices.
+        book: the active rules.
     """
 
     def __init__(self, seed: str, book: RuleBook) -> None:
         self._key = blake2b(seed.encode(), digest_size=32).digest()
         self._book = book
-        self._rule_of_word = lru_cache(_KNOWN_WORDS)(_rule_of_word)
+        self._parse_magic_word = lru_cache(_MAX_PARSED_WORDS)(_parse_magic_word)
 
     def is_unknown_magic_key(self, token: str) -> bool:
-        """Tell whether `token` looks like a magic key, and its word is neither a persona nor an expression."""
+        """Return whether `token` looks like a magic key, but has neither a persona nor a fault expression."""
         word = magic_word(token)
-        return word is not None and find_persona(token) is None and self._rule_of_word(word) is None
+        return word is not None and find_persona(token) is None and self._parse_magic_word(word) is None
 
     def magic_key_rule(self, token: str) -> Rule | None:
-        """Return the rule that `token` itself is short for, if it is a magic key with a fault expression."""
+        """Return the rule of the fault expression in a magic key, or `None` if `token` has none."""
         word = magic_word(token)
-        return None if word is None else self._rule_of_word(word)
+        return None if word is None else self._parse_magic_word(word)
 
-    def has_no_matching_rule(self, tenant: Tenant, method: str, path: str) -> bool:
-        """Tell whether no rule in force is asked about such a request, whatever its token is short for."""
+    def has_no_matching_rule(self, tenant: Tenant, method: str, api_path: str) -> bool:
+        """Return whether no active rule matches such a request. Ignores magic keys."""
         candidates = self._book.candidates(tenant)
-        return not (candidates and any(entry.rule.match(tenant, method, path) for entry in candidates))
+        return not (candidates and any(active.rule.match.matches(tenant, method, api_path) for active in candidates))
 
     def decide(
-        self, request: FaultRequest, preference: RequestedFault | None, counters: Counters
+        self, request: FaultRequest, requested: RequestedFault | None, counters: Counters
     ) -> FaultDecision | None:
-        """Tell what befalls a request, and count it in `counters`.
+        """Return the faults of a request, or `None` if there are none, and update `counters`.
 
-        A `Prefer` header decides alone. Else the caller's magic key is asked first, then the rules in their order:
-        the first strike that holds back gives the delay, the first that answers gives the answer and ends the
-        search. A rule that could add nothing is not asked, so its counter stays.
+        A `Prefer` header decides alone. Otherwise the caller's magic key is evaluated first, then the rules in order
+        of precedence. The first triggered delay wins. The first triggered terminal rule ends the search. A rule that
+        cannot add anything is not evaluated, so its counters stay.
 
         Args:
             request: the request.
-            preference: what the request itself asks for.
-            counters: those of the caller's tenant; updated in place.
+            requested: the fault that its `Prefer` header requests, if there is one.
+            counters: the counters of the caller's tenant; updated in place.
         """
-        if preference is not None:
-            if preference == RequestedFault():
-                return None
-            asked_ms = preference.delay.milliseconds(0.0) if preference.delay else 0.0
-            return FaultDecision((PREFER_RULE,), asked_ms, preference.respond, preference.connection, preference.alter)
-        triggered: list[str] = []
+        if requested is not None:
+            return _requested_decision(requested)
+        triggered_ids: list[str] = []
         delay_ms: float | None = None
         tenant = request.caller.tenant
-        for entry in self._candidates(request.caller):
-            rule_id, rule = entry.id, entry.rule
-            if not rule.is_terminal and delay_ms is not None:
+        for active in self._candidates(request.caller):
+            rule = active.rule
+            if delay_ms is not None and not rule.is_terminal:
                 continue
-            if not rule.match(tenant, request.method, request.path):
+            if not rule.match.matches(tenant, request.method, request.api_path):
                 continue
-            count = _in_window(rule.when.limit, counters.get(rule_id, RuleCounter()), request.moment)
-            hit = self._strikes(rule.when, rule_id, tenant, count)
-            counters[rule_id] = RuleCounter(
-                count.evaluated + 1, count.triggered + hit, count.window_start, count.window_used + (not hit)
+            counter = _in_window(rule.when.limit, counters.get(active.id, RuleCounter()), request.timestamp)
+            is_triggered = self._is_triggered(rule.when, active.id, tenant, counter)
+            counters[active.id] = RuleCounter(
+                counter.evaluated + 1,
+                counter.triggered + is_triggered,
+                counter.window_start,
+                counter.window_used + (not is_triggered),
             )
-            entry.evaluated += 1
-            entry.triggered += hit
-            if not hit:
+            active.evaluated += 1
+            active.triggered += is_triggered
+            if not is_triggered:
                 continue
-            triggered.append(rule_id)
+            triggered_ids.append(active.id)
             if rule.delay is not None and delay_ms is None:
-                delay_ms = rule.delay.milliseconds(self._chance("delay", rule_id, tenant, count.evaluated))
+                delay_ms = rule.delay.milliseconds(self._chance("delay", active.id, tenant, counter.evaluated))
             if rule.is_terminal:
-                extra_headers = _limit_headers(rule.when.limit, count, request.moment)
                 return FaultDecision(
-                    tuple(triggered), delay_ms or 0.0, rule.respond, rule.connection, rule.alter, extra_headers
+                    tuple(triggered_ids),
+                    delay_ms or 0.0,
+                    rule.respond,
+                    rule.connection,
+                    rule.alter,
+                    _rate_limit_headers(rule.when.limit, counter, request.timestamp),
                 )
-        return FaultDecision(tuple(triggered), delay_ms or 0.0) if triggered else None
+        return FaultDecision(tuple(triggered_ids), delay_ms or 0.0) if triggered_ids else None
 
     def _candidates(self, caller: AuthenticatedCaller) -> list[ActiveRule]:
-        entries = self._book.candidates(caller.tenant)
+        candidates = self._book.candidates(caller.tenant)
         rule = self.magic_key_rule(caller.token)
-        return entries if rule is None else [ActiveRule(KEY_RULE, rule, (False, 0)), *entries]
+        return candidates if rule is None else [ActiveRule(KEY_RULE, rule, (False, 0)), *candidates]
 
-    def _strikes(self, when: RuleSchedule, rule_id: str, tenant: Tenant, count: RuleCounter) -> bool:
+    def _is_triggered(self, when: RuleSchedule, rule_id: str, tenant: Tenant, counter: RuleCounter) -> bool:
         return (
-            count.evaluated >= when.after
-            and (count.evaluated - when.after + 1) % when.every == 0
-            and (when.times is None or count.triggered < when.times)
-            and (when.limit is None or count.window_used >= when.limit.requests)
-            and self._chance("strike", rule_id, tenant, count.evaluated) < when.probability
+            counter.evaluated >= when.after
+            and (counter.evaluated - when.after + 1) % when.every == 0
+            and (when.times is None or counter.triggered < when.times)
+            and (when.limit is None or counter.window_used >= when.limit.requests)
+            # The purpose is hashed: another text would change which requests fail for a seed.
+            and self._chance("strike", rule_id, tenant, counter.evaluated) < when.probability
         )
 
-    def _chance(self, purpose: str, rule_id: str, tenant: Tenant, n: int) -> float:
-        """Return a number from 0 to below 1 that follows from the seed and the arguments alone."""
-        data = f"{purpose}\0{rule_id}\0{n}\0".encode() + tenant.key
+    def _chance(self, purpose: str, rule_id: str, tenant: Tenant, number: int) -> float:
+        """Return a random number from 0 to below 1 that follows from the seed and the arguments alone."""
+        data = f"{purpose}\0{rule_id}\0{number}\0".encode() + tenant.key
         digest = blake2b(data, digest_size=8, key=self._key).digest()
         return int.from_bytes(digest, "big") % _CHANCES / _CHANCES
 
 
-def _in_window(limit: RateLimit | None, count: RuleCounter, now: float) -> RuleCounter:
-    """Return `count` as of `now`: the first request, one after the window's end, or a clock set back opens a window."""
-    if limit is None or (count.evaluated and count.window_start <= now < count.window_start + limit.seconds):
-        return count
-    return count._replace(window_start=now, window_used=0)
+def _requested_decision(requested: RequestedFault) -> FaultDecision | None:
+    if requested == RequestedFault():
+        return None
+    delay_ms = requested.delay.milliseconds(0.0) if requested.delay else 0.0
+    return FaultDecision((PREFER_RULE,), delay_ms, requested.respond, requested.connection, requested.alter)
 
 
-def _limit_headers(limit: RateLimit | None, count: RuleCounter, now: float) -> dict[str, str]:
-    """Return what a refused client is told: when the window ends, as a wait and as a moment, both in whole seconds."""
+def _in_window(limit: RateLimit | None, counter: RuleCounter, now: float) -> RuleCounter:
+    """Return `counter` in the rate limit window at `now`, which may be a new one.
+
+    The first request, a request after the end of a window and a clock that was set back open a new window.
+    """
+    if limit is None or (counter.evaluated and counter.window_start <= now < counter.window_start + limit.seconds):
+        return counter
+    return counter._replace(window_start=now, window_used=0)
+
+
+def _rate_limit_headers(limit: RateLimit | None, counter: RuleCounter, now: float) -> dict[str, str]:
+    """Return the headers with the end of the window, as a duration and as a timestamp in full seconds."""
     if limit is None:
         return {}
-    end = count.window_start + limit.seconds
+    end = counter.window_start + limit.seconds
     return {
         "retry-after": str(max(1, math.ceil(end - now))),
         "x-ratelimit-limit": str(limit.requests),

@@ -1,4 +1,4 @@
-"""The rules in force: those given at start and those made since, with how often each has struck."""
+"""The active fault rules: those given at start, and those created since."""
 
 import json
 from bisect import insort
@@ -12,23 +12,23 @@ from mock_atoms.core.tenancy import Tenant
 from mock_atoms.faults.rules import Rule
 
 MAX_RULES = 10_000
-"""How many rules may be in force besides those given at start."""
+"""Maximum number of active rules besides those given at start."""
 
 
 class CapacityError(Exception):
-    """There is no room for more. Its text says of what, and how to make room."""
+    """A limit is reached. The message says which, and how to make room."""
 
 
 @dataclass(slots=True, eq=False)
 class ActiveRule:
-    """A rule in force.
+    """A rule that is evaluated for requests.
 
     Attributes:
         id: its id.
-        rule: what it says.
-        position: its place in the order of precedence: whether it was given at start, and its number.
-        matched: how many requests it was asked about.
-        hits: how many of them it struck.
+        rule: the rule.
+        position: its precedence: whether it was given at start, and a number. Lower positions come first.
+        evaluated: number of requests it was evaluated for.
+        triggered: number of requests it triggered for.
     """
 
     id: str
@@ -43,7 +43,7 @@ class ActiveRule:
         return self.position[0]
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as the control API shows it: without defaults, so that it can be sent again."""
+        """Return its JSON in the control API, without defaults. It can be parsed again."""
         return {"id": self.id, **self.rule.as_json(), "evaluated": self.evaluated, "triggered": self.triggered}
 
 
@@ -51,91 +51,91 @@ _Key = tuple[bytes | None, bytes | None]
 
 
 class RuleBook:
-    """Rules by id, in their order of precedence, indexed by whom they may strike.
+    """The active rules in order of precedence, indexed by token and test.
 
-    Those made since the start come first, in order of creation.
+    Rules created since the start come first, in order of creation.
 
     Args:
-        start: the rules given at start, by id. They can be replaced as a whole only.
+        start_rules: the rules given at start, by id. Only `replace_all` can remove them.
     """
 
-    def __init__(self, start: Mapping[str, Rule]) -> None:
-        self._start = dict(start)
-        self._entries: dict[str, ActiveRule] = {}
+    def __init__(self, start_rules: Mapping[str, Rule]) -> None:
+        self._start_rules = dict(start_rules)
+        self._rules: dict[str, ActiveRule] = {}
         self._index: dict[_Key, list[ActiveRule]] = {}
-        self._made = 0
-        self._fixed = 0
+        self._last_number = 0
+        self._start_count = 0
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the rules given at start, with nothing counted."""
-        self._entries.clear()
+        """Go back to the rules given at start, with all counters at 0."""
+        self._rules.clear()
         self._index.clear()
-        self._fixed = len(self._start)
-        for number, (rule_id, rule) in enumerate(self._start.items()):
-            self._put(ActiveRule(rule_id, rule, (True, number)))
+        self._start_count = len(self._start_rules)
+        for number, (rule_id, rule) in enumerate(self._start_rules.items()):
+            self._activate(ActiveRule(rule_id, rule, (True, number)))
 
-    def replace_all(self, entries: Sequence[ActiveRule]) -> None:
-        """Put `entries`, in order of precedence, in the place of all rules, those given at start too.
+    def replace_all(self, rules: Sequence[ActiveRule]) -> None:
+        """Replace all rules, including those given at start, with `rules` in order of precedence.
 
         Raises:
-            FullError: there are too many; nothing has changed.
+            CapacityError: there are too many; nothing has changed.
         """
-        fixed = sum(entry.is_from_start for entry in entries)
-        self._make_room(len(entries) - fixed)
-        self._fixed = fixed
-        self._entries.clear()
+        start_count = sum(rule.is_from_start for rule in rules)
+        _check_capacity(len(rules) - start_count)
+        self._start_count = start_count
+        self._rules.clear()
         self._index.clear()
-        for number, entry in enumerate(entries):
-            entry.position = (True, number) if entry.is_from_start else self._last()
-            self._put(entry)
+        for number, rule in enumerate(rules):
+            rule.position = (True, number) if rule.is_from_start else self._next_position()
+            self._activate(rule)
 
     def add(self, rule: Rule) -> ActiveRule:
-        """Put `rule` in force, behind those that were made before it.
+        """Activate `rule`, after those created before it.
 
-        Its id follows from what it says, so that what is drawn for it does not depend on what other rules there are.
+        Its id follows from its content, so its random choices do not depend on the other rules.
 
         Raises:
-            FullError: there are too many.
+            CapacityError: there are too many.
         """
-        self._make_room(len(self._entries) - self._fixed + 1)
-        said = json.dumps(rule.as_json(), sort_keys=True).encode()
-        first = f"rule-{blake2b(said, digest_size=4).hexdigest()}"
-        rule_id, copies = first, 1
-        while rule_id in self._entries:
+        _check_capacity(len(self._rules) - self._start_count + 1)
+        content = json.dumps(rule.as_json(), sort_keys=True).encode()
+        base_id = f"rule-{blake2b(content, digest_size=4).hexdigest()}"
+        rule_id, copies = base_id, 1
+        while rule_id in self._rules:
             copies += 1
-            rule_id = f"{first}-{copies}"
-        entry = ActiveRule(rule_id, rule, self._last())
-        self._put(entry)
-        return entry
+            rule_id = f"{base_id}-{copies}"
+        active_rule = ActiveRule(rule_id, rule, self._next_position())
+        self._activate(active_rule)
+        return active_rule
 
     def get(self, rule_id: str) -> ActiveRule | None:
-        """Return the rule of that id, if there is one."""
-        return self._entries.get(rule_id)
+        """Return the rule with this id, or `None` if there is none."""
+        return self._rules.get(rule_id)
 
     def remove(self, rule_id: str) -> None:
-        """Take the rule of that id out of force."""
-        entry = self._entries.pop(rule_id)
-        key = _key(entry.rule)
-        self._index[key].remove(entry)
+        """Remove the rule with this id."""
+        active_rule = self._rules.pop(rule_id)
+        key = _key(active_rule.rule)
+        self._index[key].remove(active_rule)
         if not self._index[key]:
             del self._index[key]
 
     def created_ids(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[str]:
-        """Return the ids of the rules made since the start, only those for one token or test where it is given."""
+        """Return the ids of the rules created since the start: all, or those of one token, one test or both."""
         return [
-            entry.id
-            for entry in self._entries.values()
-            if not entry.is_from_start
-            and (token_digest is None or entry.rule.match.token_digest == token_digest)
-            and (test_digest is None or entry.rule.match.test_digest == test_digest)
+            active_rule.id
+            for active_rule in self._rules.values()
+            if not active_rule.is_from_start
+            and (token_digest is None or active_rule.rule.match.token_digest == token_digest)
+            and (test_digest is None or active_rule.rule.match.test_digest == test_digest)
         ]
 
     def __iter__(self) -> Iterator[ActiveRule]:
-        return iter(sorted(self._entries.values(), key=_position))
+        return iter(sorted(self._rules.values(), key=_position))
 
     def candidates(self, tenant: Tenant) -> list[ActiveRule]:
-        """Return the rules that may strike requests of `tenant`, in their order of precedence."""
+        """Return the rules that can match requests of `tenant`, in order of precedence."""
         if not self._index:
             return []
         keys: list[_Key] = [(tenant.token_digest, None), (None, None)]
@@ -144,19 +144,15 @@ class RuleBook:
         buckets = [bucket for key in keys if (bucket := self._index.get(key))]
         if len(buckets) == 1:
             return buckets[0]
-        return sorted((entry for bucket in buckets for entry in bucket), key=_position)
+        return sorted((active_rule for bucket in buckets for active_rule in bucket), key=_position)
 
-    def _make_room(self, wanted: int) -> None:
-        if wanted > MAX_RULES:
-            raise CapacityError(f"there is room for {MAX_RULES} rules: delete those of tests that are over")
+    def _activate(self, active_rule: ActiveRule) -> None:
+        self._rules[active_rule.id] = active_rule
+        insort(self._index.setdefault(_key(active_rule.rule), []), active_rule, key=_position)
 
-    def _put(self, entry: ActiveRule) -> None:
-        self._entries[entry.id] = entry
-        insort(self._index.setdefault(_key(entry.rule), []), entry, key=_position)
-
-    def _last(self) -> tuple[bool, int]:
-        self._made += 1
-        return False, self._made
+    def _next_position(self) -> tuple[bool, int]:
+        self._last_number += 1
+        return False, self._last_number
 
 
 _position = attrgetter("position")
@@ -164,3 +160,8 @@ _position = attrgetter("position")
 
 def _key(rule: Rule) -> _Key:
     return rule.match.token_digest, rule.match.test_digest
+
+
+def _check_capacity(rule_count: int) -> None:
+    if rule_count > MAX_RULES:
+        raise CapacityError(f"there can be at most {MAX_RULES} rules: delete those of finished tests")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.core.delays import CancellableWaiter, WaitResult
-from mock_atoms.faults.rules import ConnectionFault
+from mock_atoms.faults.effects import ConnectionFault
 
 if TYPE_CHECKING:
     import asyncio

@@ -8,8 +8,9 @@ from mock_atoms.contract.operations import find_operation
 from mock_atoms.core.delays import CancellableWaiter, WaitResult
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.faults.engine import FaultDecision, FaultEngine, FaultRequest
-from mock_atoms.faults.expressions import ExpressionError, RequestedFault, parse_prefer
-from mock_atoms.faults.rules import ResponsePatch
+from mock_atoms.faults.expressions import ExpressionError
+from mock_atoms.faults.prefer import RequestedFault, parse_prefer
+from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.journal.exchange import (
     BAD_PREFER,
     CONTEXT_KEY,

@@ -4,7 +4,7 @@ from starlette.types import Send
 
 from mock_atoms.contract.errors import error_body
 from mock_atoms.contract.schemas import JSON_TYPE, render_json
-from mock_atoms.faults.rules import STATUSES_WITHOUT_BODY
+from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY
 
 
 async def send_error(send: Send, status: int, errors: list[str]) -> None:

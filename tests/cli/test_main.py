@@ -58,7 +58,7 @@ def test_an_invalid_argument_is_exit_2_with_usage_and_a_suggestion(
     ("args", "message"),
     [
         (("serve", "--port", "x"), "--port: 'x': Input should be a valid integer"),
-        (("serve", "--fault", "5oo"), "fault-1: '5oo' is no fault"),
+        (("serve", "--fault", "5oo"), "fault-1: `5oo` is not a fault"),
         (("serve", "--fixtures", "/no/such/folder"), "/no/such/folder: the fixtures folder cannot be read"),
         (("serve", "--config", "/no/such/file"), "/no/such/file: cannot be read"),
         (("openapi", "--base-path", "x"), "--base-path: 'x': a base path is"),

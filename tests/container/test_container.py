@@ -89,7 +89,7 @@ def test_a_bad_setting_stops_the_container_with_2() -> None:
         ["docker", "run", "--rm", "--env", "MOCK_ATOMS_FAULT=5oo", IMAGE], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("mock-atoms: fault-1: '5oo' is no fault")
+    assert done.stderr.startswith("mock-atoms: fault-1: `5oo` is not a fault")
 
 
 def test_compose_is_healthy_with_fixtures_and_its_example_runs() -> None:

@@ -143,7 +143,7 @@ def test_make_says_why_the_mock_does_not_start(checkout: Checkout) -> None:
     before = containers()
     done = checkout.run("make", "test", f"IMAGE=--env MOCK_ATOMS_FAULT=5oo {IMAGE}")
     assert done.returncode == 2
-    assert "'5oo' is no fault" in done.stdout
+    assert "`5oo` is not a fault" in done.stdout
     assert containers() == before
 
 

@@ -88,9 +88,9 @@ def test_all_rules_but_those_of_the_start_can_be_deleted_at_once(admin: httpx.Cl
     [
         ({}, "", "give delay, respond, connection or alter"),
         ({"fault": "500", "color": "red"}, "/color", "no such key"),
-        ({"fault": "boom"}, "/fault", "'boom' is no fault"),
+        ({"fault": "boom"}, "/fault", "`boom` is not a fault"),
         ({"fault": "500", "delay": {"ms": 1}}, "/fault", "leave out delay"),
-        ({"fault": "500", "match": {"path": "/nowhere"}}, "/match/path", "/nowhere is no path of the API"),
+        ({"fault": "500", "match": {"path": "/nowhere"}}, "/match/path", "/nowhere is not a path of the API"),
         ({"fault": "500", "match": {"path": "/atoms/v1/audience"}}, "/match/path", "below the base path: /audience"),
         ({"fault": "500", "match": {"token": "two words"}}, "/match/token", "one word of visible ASCII"),
         ({"fault": "500", "match": {"testIdDigest": "0" * 32}}, "/match", "testIdDigest is not the digest of testId"),
@@ -169,7 +169,7 @@ def test_there_is_an_end_to_rules(admin: httpx.Client, monkeypatch: pytest.Monke
     admin.post("/faults", json="500")
     assert problem(admin.post("/faults", json="500"))[::2] == (
         409,
-        "there is room for 1 rules: delete those of tests that are over",
+        "there can be at most 1 rules: delete those of finished tests",
     )
 
 

@@ -17,8 +17,8 @@ from mock_atoms.core.parsing import MAX_JSON_DEPTH
 from mock_atoms.core.settings import Settings
 from mock_atoms.data.fixture_files import MAX_AUDIENCES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
+from mock_atoms.faults.effects import MAX_DELAY_MS
 from mock_atoms.faults.rulebook import MAX_RULES
-from mock_atoms.faults.rules import MAX_DELAY_MS
 from mock_atoms.journal import exchange, journal
 from mock_atoms.journal.retries import MAX_PAUSE_MS
 from mock_atoms.serving.server import GRACE_SECONDS

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mock_atoms.core.tenancy import caller_for
+from mock_atoms.faults.effects import Delay, FaultResponse
 from mock_atoms.faults.engine import (
     ERROR_RATE_RULE,
     Counters,
@@ -13,9 +14,11 @@ from mock_atoms.faults.engine import (
     FaultRequest,
     error_rate_rule,
 )
-from mock_atoms.faults.expressions import RequestedFault, parse_expression
+from mock_atoms.faults.expressions import parse_expression
+from mock_atoms.faults.prefer import RequestedFault
+from mock_atoms.faults.rule_match import RuleMatch
 from mock_atoms.faults.rulebook import RuleBook
-from mock_atoms.faults.rules import Delay, FaultResponse, Rule, RuleMatch, RuleSchedule
+from mock_atoms.faults.rules import Rule, RuleSchedule
 
 R500 = FaultResponse(status=500)
 

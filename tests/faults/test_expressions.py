@@ -5,17 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mock_atoms.core.parsing import ConfigError
-from mock_atoms.faults.expressions import ExpressionError, RequestedFault, parse_expression, parse_fault, parse_prefer
-from mock_atoms.faults.rules import (
-    ConnectionFault,
-    Delay,
-    FaultResponse,
-    RateLimit,
-    ResponsePatch,
-    Rule,
-    RuleMatch,
-    RuleSchedule,
-)
+from mock_atoms.faults.effects import ConnectionFault, Delay, FaultResponse
+from mock_atoms.faults.expressions import ExpressionError, parse_expression, parse_fault
+from mock_atoms.faults.prefer import RequestedFault, parse_prefer
+from mock_atoms.faults.response_patch import ResponsePatch
+from mock_atoms.faults.rule_match import RuleMatch
+from mock_atoms.faults.rules import RateLimit, Rule, RuleSchedule
 
 R500 = FaultResponse(status=500)
 
@@ -76,43 +71,64 @@ def test_an_expression_is_short_for_a_rule(text: str, rule: Rule) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("retry1", "retry1: it goes with a status such as 429, and with no limit"),
-        ("delay5+retry1", "retry1: it goes with a status"),
-        ("429+retry1+limit5", "retry1: it goes with a status"),
-        ("", "'' is no fault: expected terms such as 500, 500x2, 500p25, delay250 or limit10, joined by +; others are"),
-        ("5oo", "'5oo' is no fault"),
-        ("500 ", "'500 ' is no fault"),
-        ("500x", "'500x' is no fault"),
-        ("500x-1", "'500x-1' is no fault"),
-        ("500x2p25", "'500x2p25' is no fault"),
-        ("0500", "'0500' is no fault"),
-        ("\u0665\u0660\u0660", "'\u0665\u0660\u0660' is no fault"),
-        ("500+", "'' is no fault"),
-        ("DELAY5", "'DELAY5' is no fault"),
-        ("drip", "'drip' is no fault"),
-        ("resetting", "'resetting' is no fault"),
-        ("hang3600001", "hang3600001 is too long: at most 3600000 ms"),
-        ("reset+500", "'reset+500': at most one answer such as 500 or reset, one delay and one count, share or limit"),
-        ("limit10x2", "'limit10x2': at most one answer"),
-        ("limit10+500p5", "'limit10+500p5': at most one answer"),
-        ("limit10/0", "limit10/0: give the seconds of a window, from 1 to 86400"),
-        ("limit10/90000", "limit10/90000: give the seconds of a window, from 1 to 86400"),
-        ("limit", "'limit' is no fault"),
-        ("reset+close", "'reset+close': at most one answer"),
-        ("200", "200 is no fault: give a status from 400 to 599"),
-        ("600", "600 is no fault: give a status from 400 to 599"),
-        ("500p101", "p101 is no percentage: give 0 to 100"),
-        ("delay3600001", "delay3600001 is too long: at most 3600000 ms"),
-        ("500+503", "'500+503': at most one answer such as 500 or reset, one delay and one count, share or limit"),
-        ("delay1+delay2", "'delay1+delay2': at most one answer"),
-        ("500x2+delay5x2", "'500x2+delay5x2': at most one answer"),
-        ("500x2+delay5p5", "'500x2+delay5p5': at most one answer"),
+        ("retry1", "`retry1` needs a status such as 429, and excludes limit"),
+        ("delay5+retry1", "`retry1` needs a status"),
+        ("429+retry1+limit5", "`retry1` needs a status"),
+        (
+            "",
+            "an empty text is not a fault. Join terms such as 500, 500x2, 500p25, delay250 or limit10 with +",
+        ),
+        ("5oo", "`5oo` is not a fault"),
+        ("500 ", "`500 ` is not a fault"),
+        ("500x", "`500x` is not a fault"),
+        ("500x-1", "`500x-1` is not a fault"),
+        ("500x2p25", "`500x2p25` is not a fault"),
+        ("0500", "`0500` is not a fault"),
+        ("\u0665\u0660\u0660", "`\u0665\u0660\u0660` is not a fault"),
+        ("500+", "an empty text is not a fault"),
+        ("DELAY5", "`DELAY5` is not a fault"),
+        ("drip", "`drip` is not a fault"),
+        ("resetting", "`resetting` is not a fault"),
+        ("hang3600001", "hang3600001 takes too long: at most 3600000 ms"),
+        ("reset+500", "the terms of `reset+500` exclude each other: give at most one of status"),
+        ("limit10x2", "the terms of `limit10x2` exclude each other: give at most one of status"),
+        ("limit10+500p5", "the terms of `limit10+500p5` exclude each other: give at most one of status"),
+        ("limit10/0", "`limit10/0` is out of range: give a window of 1 to 86400 seconds"),
+        ("limit10/90000", "`limit10/90000` is out of range: give a window of 1 to 86400 seconds"),
+        ("limit", "`limit` is not a fault"),
+        ("reset+close", "the terms of `reset+close` exclude each other: give at most one of status"),
+        ("200", "`200` is not a fault: give a status from 400 to 599"),
+        ("600", "`600` is not a fault: give a status from 400 to 599"),
+        ("500p101", "`p101` is not a percentage: give 0 to 100"),
+        ("delay3600001", "`delay3600001` is too long: at most 3600000 ms"),
+        ("500+503", "the terms of `500+503` exclude each other: give at most one of status"),
+        ("delay1+delay2", "the terms of `delay1+delay2` exclude each other: give at most one of status"),
+        ("500x2+delay5x2", "the terms of `500x2+delay5x2` exclude each other: give at most one of status"),
+        ("500x2+delay5p5", "the terms of `500x2+delay5p5` exclude each other: give at most one of status"),
     ],
 )
 def test_a_bad_expression_says_what_is_wrong(text: str, reason: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         parse_expression(text)
     assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("5oo", "`5oo` is not a fault. Did you mean `500`?"),
+        (" 500", "` 500` is not a fault. Did you mean `500`?"),
+        ("DELAY5", "`DELAY5` is not a fault. Did you mean `delay5`?"),
+        ("delya250x2", "`delya250x2` is not a fault. Did you mean `delay250x2`?"),
+        ("500+rest", "`rest` is not a fault. Did you mean `reset`?"),
+        ("boom", "`boom` is not a fault. Join"),
+        ("\u202a500", "`\\u202a500` is not a fault. Join"),
+    ],
+)
+def test_a_misspelt_expression_has_a_suggestion(text: str, message: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse_expression(text)
+    assert str(caught.value).startswith(message)
 
 
 @given(st.text(max_size=20) | st.from_regex(r"[0-9a-z+]{0,12}", fullmatch=True))
@@ -166,20 +182,20 @@ def test_a_prefer_header_is_read(values: list[str], preference: RequestedFault |
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("code=abc", "code=abc: give 200, or a status from 400 to 599"),
-        ("code=500x2", "code=500x2: give 200, or a status from 400 to 599"),
-        ("code=", "code=: give 200, or a status from 400 to 599"),
-        ("code=301", "301 is no fault: give a status from 400 to 599"),
-        ("code=500, code=503", "code stands twice"),
-        ("code", "code=: give 200, or a status from 400 to 599"),
-        ("delay=abc", "delay=abc: give milliseconds, 3600000 at most"),
-        ("delay=-1", "delay=-1: give milliseconds, 3600000 at most"),
-        ("delay=3600001", "delay3600001 is too long"),
-        ("fault=5oo", "'5oo' is no fault"),
+        ("code=abc", "code=abc is invalid: give 200, or a status from 400 to 599"),
+        ("code=500x2", "code=500x2 is invalid: give 200, or a status from 400 to 599"),
+        ("code=", "code= is invalid: give 200, or a status from 400 to 599"),
+        ("code=301", "`301` is not a fault: give a status from 400 to 599"),
+        ("code=500, code=503", "code is duplicated"),
+        ("code", "code= is invalid: give 200, or a status from 400 to 599"),
+        ("delay=abc", "delay=abc is invalid: give milliseconds, at most 3600000"),
+        ("delay=-1", "delay=-1 is invalid: give milliseconds, at most 3600000"),
+        ("delay=3600001", "`delay3600001` is too long"),
+        ("fault=5oo", "`5oo` is not a fault"),
         ("fault=500x2", "one request has no count, share or limit: leave out x, p and limit"),
         ("fault=limit5", "one request has no count, share or limit"),
         ("fault=500p50", "one request has no count, share or limit: leave out x, p and limit"),
-        ("fault=503, code=500", "'503+500': at most one answer"),
+        ("fault=503, code=500", "the terms of `503+500` exclude each other: give at most one of status"),
     ],
 )
 def test_a_bad_preference_says_what_is_wrong(value: str, reason: str) -> None:
@@ -197,12 +213,15 @@ def test_any_prefer_header_is_read_or_refused(values: list[str]) -> None:
 @pytest.mark.parametrize(
     ("given_fault", "message"),
     [
-        ("", "'': write EXPRESSION, METHOD PATH EXPRESSION, or a rule as JSON"),
-        ("GET 500", "'GET 500': write EXPRESSION, METHOD PATH EXPRESSION, or a rule as JSON"),
-        ("get /audience 500", "'get /audience 500': METHOD is like GET, PATH like /audience/{id}"),
-        ("GET audience 500", "'GET audience 500': METHOD is like GET, PATH like /audience/{id}"),
-        ("GET /audience 5oo", "'5oo' is no fault"),
-        ("sk_verysecret 500", "'sk_ver…#38c9cb 500': write EXPRESSION, METHOD PATH EXPRESSION, or a rule as JSON"),
+        ("", "an empty text is not a fault: write EXPRESSION, METHOD"),
+        ("GET 500", "`GET 500` is not a fault: write EXPRESSION, METHOD"),
+        ("get /audience 500", "`get /audience 500` is not a fault: METHOD is like GET, PATH like /audience/{id}"),
+        ("GET audience 500", "`GET audience 500` is not a fault: METHOD is like GET, PATH like /audience/{id}"),
+        ("GET /audience 5oo", "`5oo` is not a fault"),
+        (
+            "sk_verysecret 500",
+            "`sk_ver…#38c9cb 500` is not a fault: write EXPRESSION, METHOD",
+        ),
     ],
 )
 def test_a_bad_short_fault_says_how_to_write_it(given_fault: str, message: str) -> None:

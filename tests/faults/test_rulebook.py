@@ -77,8 +77,8 @@ def test_there_is_an_end_to_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     book = RuleBook({"fault-1": rule("500")})
     book.add(rule("501"))
     book.add(rule("502"))
-    with pytest.raises(CapacityError, match="there is room for 2 rules"):
+    with pytest.raises(CapacityError, match="there can be at most 2 rules"):
         book.add(rule("503"))
-    with pytest.raises(CapacityError, match="there is room for 2 rules"):
+    with pytest.raises(CapacityError, match="there can be at most 2 rules"):
         book.replace_all([ActiveRule(str(number), rule("503"), (False, 0)) for number in range(3)])
     assert len(list(book)) == 3

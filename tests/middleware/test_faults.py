@@ -59,7 +59,7 @@ def test_a_bad_preference_is_a_400_that_says_why(client: httpx.Client) -> None:
     assert answer.status_code == 400
     assert answer.json() == {
         "status": False,
-        "errors": ["Prefer: code=5oo: give 200, or a status from 400 to 599"],
+        "errors": ["Prefer: code=5oo is invalid: give 200, or a status from 400 to 599"],
     }
     assert answer.headers["x-mock-atoms-reason"] == "bad-prefer"
     assert "x-mock-atoms-fault" not in answer.headers
@@ -123,11 +123,11 @@ def test_a_bodiless_answer_goes_over_the_wire() -> None:
 
 
 def test_a_fault_that_cannot_be_used_stops_the_start() -> None:
-    with pytest.raises(ConfigError, match=r"^fault-1: '5oo' is no fault"):
+    with pytest.raises(ConfigError, match=r"^fault-1: `5oo` is not a fault"):
         create_app(Settings(fault=("5oo",)))
     with pytest.raises(
         ConfigError,
-        match=r"^fault-1: /match/path: .+; write the path below the base path: /audience$",
+        match=r"^fault-1: /match/path: .+: write the path below the base path: /audience$",
     ):
         create_app(Settings(fault=("GET /atoms/v1/audience 500",)))
 

@@ -307,10 +307,10 @@ def test_queries_without_a_journal_are_an_error(query: Any) -> None:  # noqa: AN
 
 
 def test_an_invalid_field_is_named(mock: MockServer) -> None:
-    with pytest.raises(ControlError, match=r"^POST /faults: 422: .*: /fault: '5oo' ") as caught:
+    with pytest.raises(ControlError, match=r"^POST /faults: 422: .*: /fault: `5oo` ") as caught:
         mock.fail("5oo")
     assert caught.value.status == 422
-    assert caught.value.detail.startswith("/fault: '5oo' ")
+    assert caught.value.detail.startswith("/fault: `5oo` ")
     with pytest.raises(ControlError, match=r"^PUT /tenants: 422: .*: /token: "):
         mock.set_audiences([])
 

@@ -149,7 +149,7 @@ def test_a_marker_without_the_fixture_is_an_error(run: Run) -> None:
 
 def test_an_invalid_marker_is_one_line_without_a_traceback(run: Run) -> None:
     expected = {
-        "'50o'": "@pytest.mark.atoms_fault('50o'): '50o' *",
+        "'50o'": "@pytest.mark.atoms_fault('50o'): `50o` is not a fault. Did you mean `500`? *",
         "{'delay': {}}": "@pytest.mark.atoms_fault({'delay': {}}): /delay*: *",
         "{'match': {'token': 'sk_live_verysecret'}}": "@pytest.mark.atoms_fault({'match': {'token': 'sk_live_v…*",
         "500": "@pytest.mark.atoms_fault(500): 500 is not a fault: pass an expression such as '500x2', *",

@@ -1,0 +1,167 @@
+"""What a fault does to a request: delay it, respond in place of the API, or break the connection."""
+
+import math
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from statistics import NormalDist
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from mock_atoms.contract.errors import error_body, error_headers
+from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
+from mock_atoms.contract.schemas import JSON_TYPE, render_json
+from mock_atoms.core.parsing import StrictModel
+
+MAX_DELAY_MS = 3_600_000
+STATUSES_WITHOUT_BODY = {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED}
+_MAX_HEADER_LENGTH = 8_192
+_SERVER_HEADERS = {"connection", "content-length", "date", "server", "transfer-encoding"}
+
+Milliseconds = Annotated[float, Field(ge=0, le=MAX_DELAY_MS)]
+
+
+class Delay(StrictModel):
+    """Duration of a delay: `ms`, uniform between `minMs` and `maxMs`, or log-normal."""
+
+    ms: Milliseconds | None = None
+    minMs: Milliseconds | None = None  # noqa: N815 - JSON's own spelling
+    maxMs: Milliseconds | None = None  # noqa: N815 - the same
+    medianMs: Milliseconds | None = None  # noqa: N815 - the same
+    sigma: Annotated[float, Field(ge=0, le=10)] | None = None
+
+    @model_validator(mode="after")
+    def _check_distribution(self) -> "Delay":
+        if self.model_fields_set not in ({"ms"}, {"minMs", "maxMs"}, {"medianMs", "sigma"}):
+            raise ValueError("give ms, or minMs and maxMs, or medianMs and sigma")
+        if None in (getattr(self, name) for name in self.model_fields_set):
+            raise ValueError("give numbers, not null")
+        if self.minMs is not None and self.maxMs is not None and self.minMs > self.maxMs:
+            raise ValueError("minMs is greater than maxMs")
+        return self
+
+    def milliseconds(self, chance: float) -> float:
+        """Return the delay at quantile `chance`, a number from 0 to below 1."""
+        if self.minMs is not None and self.maxMs is not None:
+            return self.minMs + chance * (self.maxMs - self.minMs)
+        if self.medianMs and self.sigma:
+            # The quantile 0 of a normal distribution is infinite.
+            normal = NormalDist(0, self.sigma).inv_cdf(max(chance, 1e-9))
+            return min(self.medianMs * math.exp(normal), MAX_DELAY_MS)
+        return self.ms or self.medianMs or 0.0
+
+
+def _check_headers(headers: dict[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+            raise ValueError(f"{name!r} is not a header name")
+        if name.lower() in _SERVER_HEADERS or name.lower().startswith("x-mock-atoms-"):
+            raise ValueError(f"{name} is set by the server: leave it out")
+        if not re.fullmatch(r"[\x20-\x7e\t]*", value):
+            raise ValueError(f"the value of {name} is not printable ASCII")
+        if len(value) > _MAX_HEADER_LENGTH:
+            raise ValueError(f"the value of {name} is longer than {_MAX_HEADER_LENGTH} characters")
+    return headers
+
+
+HeaderFields = Annotated[dict[str, str], AfterValidator(_check_headers)]
+"""Response headers that a rule may set."""
+
+
+class FaultResponse(StrictModel):
+    """A response in place of the API's.
+
+    Attributes:
+        status: HTTP status.
+        errors: messages for the error envelope instead of the documented ones.
+        body: any JSON instead of the envelope; a text is sent as a JSON string.
+        text: the exact body, which need not be JSON even if its content type says so.
+        headers: headers to add or replace.
+    """
+
+    status: Annotated[int, Field(ge=200, le=599)]
+    errors: list[str] | None = None
+    body: Any = None
+    text: str | None = None
+    headers: HeaderFields = {}
+
+    @model_validator(mode="after")
+    def _check_body(self) -> "FaultResponse":
+        contents = [content for content in (self.errors, self.body, self.text) if content is not None]
+        if len(contents) > 1:
+            raise ValueError("give one of errors, body and text")
+        if self.status in STATUSES_WITHOUT_BODY:
+            if contents:
+                raise ValueError(f"a {self.status} has no body")
+        elif self.status < HTTPStatus.BAD_REQUEST and (not contents or self.errors is not None):
+            raise ValueError(f"{self.status} is not an error: give body or text")
+        try:
+            self.render()
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"cannot be sent: {error}") from None
+        return self
+
+    @property
+    def has_malformed_body(self) -> bool:
+        """Whether it is a success whose body may differ from the API's schema."""
+        return self.status < HTTPStatus.MULTIPLE_CHOICES and self.text is not None
+
+    def render(
+        self, extra_headers: Mapping[str, str] = MappingProxyType({}), operation: RequestedOperation = NO_OPERATION
+    ) -> tuple[dict[str, str], bytes]:
+        """Return the headers, by lower-case name, and the body.
+
+        Args:
+            extra_headers: headers of this one response, such as `retry-after`. The headers of the rule win.
+            operation: the requested operation; some have documented errors of their own.
+        """
+        rule_headers = {name.lower(): value for name, value in self.headers.items()}
+        headers = error_headers(self.status) | dict(extra_headers) | rule_headers
+        if self.status in STATUSES_WITHOUT_BODY:
+            return headers, b""
+        headers = {"content-type": JSON_TYPE} | headers
+        if self.text is not None:
+            return headers, self.text.encode()
+        body = error_body(self.status, self.errors, headers, operation) if self.body is None else self.body
+        return headers, render_json(body)
+
+
+class ConnectionFault(StrictModel):
+    """A broken connection in place of a proper response. Its JSON is a text such as `hang30000`.
+
+    Attributes:
+        kind: `reset` sends RST; `close` sends FIN before any byte; `hang` sends nothing; `truncate` sends headers that
+            promise more than follows; `garbage` sends bytes that are not HTTP; `drip` sends the body in slow pieces.
+        ms: duration of `hang` (`None`: until the client gives up) or `drip`.
+    """
+
+    kind: Literal["reset", "close", "hang", "truncate", "garbage", "drip"]
+    ms: Milliseconds | None = None
+
+    def __str__(self) -> str:
+        return self.kind + ("" if self.ms is None else f"{self.ms:.0f}")
+
+
+_CONNECTION_FAULT = re.compile(r"(reset|close|truncate|garbage)|(hang)(\d{1,7})?|(drip)(\d{1,7})", re.ASCII)
+
+
+def parse_connection_fault(value: object) -> ConnectionFault:
+    """Parse a connection fault such as `reset` or `hang30000`.
+
+    Raises:
+        ValueError: `value` is not a connection fault, or takes too long.
+    """
+    if not isinstance(value, str):
+        raise ValueError("give text such as reset or hang30000")  # noqa: TRY004 - pydantic wants a ValueError
+    match = _CONNECTION_FAULT.fullmatch(value)
+    if match is None:
+        raise ValueError(
+            f"{value!r} is not a connection fault: give reset, close, hang, hang30000, truncate, garbage or drip2000"
+        )
+    instant, hang, hang_ms, drip, drip_ms = match.groups()
+    ms = hang_ms or drip_ms
+    if int(ms or 0) > MAX_DELAY_MS:
+        raise ValueError(f"{value} takes too long: at most {MAX_DELAY_MS} ms")
+    return ConnectionFault.model_validate({"kind": instant or hang or drip, "ms": ms})

@@ -1,0 +1,65 @@
+"""Faults that a request asks for in its `Prefer` header."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from mock_atoms.faults.effects import MAX_DELAY_MS, ConnectionFault, Delay, FaultResponse
+from mock_atoms.faults.expressions import ExpressionError, build_rule, parse_terms
+from mock_atoms.faults.response_patch import ResponsePatch
+
+_PREFERENCES = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')  # a comma in quotes does not separate
+
+
+class RequestedFault(NamedTuple):
+    """The fault that one request asks for. Without any effect it asks for the API's own response."""
+
+    delay: Delay | None = None
+    respond: FaultResponse | None = None
+    connection: ConnectionFault | None = None
+    alter: ResponsePatch | None = None
+
+
+def parse_prefer(values: Iterable[str]) -> RequestedFault | None:
+    """Parse the preferences `code`, `delay` and `fault` in the `Prefer` headers of a request.
+
+    `code=200` asks for the API's own response, regardless of the rules. Other preferences are ignored, as RFC 7240
+    requires.
+
+    Returns:
+        The requested fault, or `None` if the headers have none of the three preferences.
+
+    Raises:
+        ExpressionError: a value of one of the three is invalid.
+    """
+    preferences = _fault_preferences(values)
+    if not preferences:
+        return None
+    expression = [preferences["fault"]] if "fault" in preferences else []
+    if "delay" in preferences:
+        if not re.fullmatch(r"\d{1,7}", preferences["delay"], re.ASCII):
+            raise ExpressionError(f"delay={preferences['delay']} is invalid: give milliseconds, at most {MAX_DELAY_MS}")
+        expression.append(f"delay{preferences['delay']}")
+    if preferences.get("code", "200") != "200":
+        if not re.fullmatch(r"\d{3}", preferences["code"], re.ASCII):
+            raise ExpressionError(f"code={preferences['code']} is invalid: give 200, or a status from 400 to 599")
+        expression.append(preferences["code"])
+    if not expression:
+        return RequestedFault()
+    terms = parse_terms("+".join(expression))
+    if terms.keys() & {"times", "percent", "limit"}:
+        raise ExpressionError("one request has no count, share or limit: leave out x, p and limit")
+    rule = build_rule(terms)
+    return RequestedFault(rule.delay, rule.respond, rule.connection, rule.alter)
+
+
+def _fault_preferences(values: Iterable[str]) -> dict[str, str]:
+    preferences: dict[str, str] = {}
+    for item in _PREFERENCES.findall(",".join(values)):
+        name, _, value = item.partition(";")[0].partition("=")
+        name = name.strip().lower()
+        if name in ("code", "delay", "fault"):
+            if name in preferences:
+                raise ExpressionError(f"{name} is duplicated")
+            preferences[name] = value.strip().strip('"')
+    return preferences

@@ -1,0 +1,88 @@
+"""Which requests a fault rule matches."""
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from mock_atoms.core.http_text import compile_path_template
+from mock_atoms.core.masking import TOKEN_PATTERN, mask_token
+from mock_atoms.core.parsing import MASKED_TOKEN, NOT_BLANK, StrictModel
+from mock_atoms.core.tenancy import Tenant, digest_test_id, digest_token, is_digest_of_test_id, mask_test_id
+
+_COMPLETE_TOKEN = re.compile(TOKEN_PATTERN)
+_DIGEST = r"^[0-9a-f]{32}$"
+
+
+class RuleMatch(StrictModel):
+    """Conditions on a request. A rule matches if all conditions that are present hold.
+
+    Attributes:
+        token: the request has this bearer token. Accepts the complete token and keeps it masked.
+        tokenDigest: digest of the token. Follows from a complete token; required with a masked one.
+        testId: the request has this `X-Test-Id`. Kept masked if it contains a credential or is very long.
+        testIdDigest: digest of the test id, if that is kept masked.
+        method: the request has this HTTP method. `GET` matches HEAD too.
+        path: the path below the base path matches this path template.
+    """
+
+    token: Annotated[str, Field(pattern=MASKED_TOKEN)] | None = None
+    tokenDigest: Annotated[str, Field(pattern=_DIGEST)] | None = None  # noqa: N815 - JSON's own spelling
+    testId: Annotated[str, Field(pattern=NOT_BLANK)] | None = None  # noqa: N815 - the same
+    testIdDigest: Annotated[str, Field(pattern=_DIGEST)] | None = None  # noqa: N815 - the same
+    method: Annotated[str, Field(pattern=r"^[A-Z]+$")] | None = None
+    path: Annotated[str, Field(pattern=r"^/\S*$")] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mask_credentials(cls, value: object) -> object:
+        """Replace a complete token, and a test id that contains a credential, with their mask and digest."""
+        if not isinstance(value, Mapping):
+            return value
+        masked = dict(value)
+        token, test_id = value.get("token"), value.get("testId")
+        complete_token = token if isinstance(token, str) and _COMPLETE_TOKEN.fullmatch(token) else None
+        if complete_token is not None:
+            digest = digest_token(complete_token).hex()
+            if value.get("tokenDigest", digest) != digest:
+                raise ValueError("tokenDigest is not the digest of token: leave it out")
+            masked |= {"token": mask_token(complete_token), "tokenDigest": digest}
+        if isinstance(test_id, str) and "testIdDigest" not in value:
+            masked_test_id = mask_test_id(test_id, complete_token)
+            if masked_test_id not in (None, test_id.strip()):
+                masked |= {"testId": masked_test_id, "testIdDigest": digest_test_id(test_id).hex()}
+        return masked
+
+    @model_validator(mode="after")
+    def _check_digests(self) -> "RuleMatch":
+        if self.token is not None and self.tokenDigest is None:
+            raise ValueError("a masked token needs its tokenDigest")
+        if self.testIdDigest is not None and not is_digest_of_test_id(self.testIdDigest, self.testId):
+            raise ValueError("testIdDigest is not the digest of testId: leave it out")
+        return self
+
+    @cached_property
+    def token_digest(self) -> bytes | None:
+        """Digest of the token, or `None` for all tokens."""
+        return None if self.tokenDigest is None else bytes.fromhex(self.tokenDigest)
+
+    @cached_property
+    def test_digest(self) -> bytes | None:
+        """Digest of the test id, or `None` for all tests."""
+        if self.testId is None:
+            return None
+        return digest_test_id(self.testId) if self.testIdDigest is None else bytes.fromhex(self.testIdDigest)
+
+    @cached_property
+    def _path_pattern(self) -> re.Pattern[str] | None:
+        return None if self.path is None else compile_path_template(self.path, trailing_slash=True)
+
+    def matches(self, tenant: Tenant, method: str, api_path: str) -> bool:
+        """Return whether all conditions hold for a request of `tenant`."""
+        return (
+            tenant.belongs_to(self.token_digest, self.test_digest)
+            and (self.method in (None, method) or (self.method, method) == ("GET", "HEAD"))
+            and (self._path_pattern is None or self._path_pattern.fullmatch(api_path) is not None)
+        )
