@@ -63,6 +63,7 @@ class Rules:
     """The content of `language.toml`."""
 
     phrases: list[tuple[re.Pattern[str], str]]
+    openings: list[tuple[re.Pattern[str], str]] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     vague_names: dict[str, str] = field(default_factory=dict)
     allowed: list[Allowed] = field(default_factory=list)
@@ -96,6 +97,7 @@ def load_rules(text: str) -> Rules:
     document = tomllib.loads(text)
     return Rules(
         [(phrase_pattern(expression), instead) for expression, instead in document["phrases"].items()],
+        [(re.compile(rf"(?:{word})\b"), instead) for word, instead in document.get("openings", {}).items()],
         document.get("names", {}),
         document.get("vague_names", {}),
         [
@@ -203,6 +205,7 @@ class Check:
         found = [finding for passage in passages(path, text) for finding in self._phrases(path, passage)]
         if path.endswith(".md"):
             found += long_sentences(text)
+            found += self._openings(text)
         if path.startswith("mock_atoms/") and path.endswith(".py"):
             found += self._names(text)
         return sorted(found)
@@ -216,6 +219,13 @@ class Check:
             for match in pattern.finditer(passage.text):
                 if not self._is_allowed(path, passage.text, match):
                     yield passage.line_at(match.start()), f'"{" ".join(match[0].split())}": write {instead}'
+
+    def _openings(self, markdown: str) -> Iterator[tuple[int, str]]:
+        for sentence in sentences(markdown):
+            text = re.sub(r"^([-*+]|\d+\.)\s+", "", sentence.text)
+            for pattern, instead in self._rules.openings:
+                if pattern.match(text) and not text.endswith("?"):
+                    yield sentence.line, f'the sentence starts with "{" ".join(text.split()[:3])} …": {instead}'
 
     def _is_allowed(self, path: str, text: str, match: re.Match[str]) -> bool:
         for allowed in self._rules.allowed:

@@ -10,6 +10,8 @@ language = load_script("check_language")
 RULES = """
 [phrases]
 'begins? anew' = "reset"
+[openings]
+'What' = "start with a noun"
 [names]
 given = "value"
 [vague_names]
@@ -126,6 +128,18 @@ def test_a_long_sentence_of_a_document_is_reported_at_its_line() -> None:
 )
 def test_code_tables_headings_and_items_make_no_sentence_long(text: str) -> None:
     assert not findings("docs/a.md", text)
+
+
+def test_a_fronted_clause_is_reported_at_its_line() -> None:
+    text = "One.\n\nShort. What is wrong\nis shown.\n\n- What is left\n"
+    assert findings("docs/a.md", text) == [
+        (3, 'the sentence starts with "What is wrong …": start with a noun'),
+        (6, 'the sentence starts with "What is left …": start with a noun'),
+    ]
+
+
+def test_questions_and_headings_are_no_fronted_clauses() -> None:
+    assert not findings("docs/a.md", "# What is new\n\nWhat is new?\nWhatsoever.\n\n| What is old |\n")
 
 
 def test_the_output_names_file_line_and_unused_exceptions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
