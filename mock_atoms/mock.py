@@ -19,12 +19,12 @@ from mock_atoms.faults.engine import ERROR_RATE_RULE, FaultEngine, error_rate_ru
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.faults.rules import Rule
-from mock_atoms.journal.access_log import AccessLog, log
+from mock_atoms.journal.access_log import AccessLog, log_exchange
+from mock_atoms.journal.calls import AttemptCounter
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.journal import Journal
 from mock_atoms.journal.metrics import Metrics
 from mock_atoms.journal.recorder import ExchangeRecorder
-from mock_atoms.journal.retries import AttemptCounter
 from mock_atoms.state.audiences import AudienceRepositories
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.store import Store, TenantState
@@ -57,7 +57,7 @@ class MockAtoms:
         clock: MonotonicClock = time.monotonic,
         now: WallClock = _utc_now,
         store: Store | None = None,
-        log: AccessLog = log,
+        log: AccessLog = log_exchange,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -107,7 +107,7 @@ class MockAtoms:
         token_digest = None if token is None else digest_token(token)
         test_digest = None if test_id is None else digest_test_id(test_id)
         await self.remove_rules(self.rules.created_ids(token_digest, test_digest))
-        self.journal.remove(self.journal.selector(token, test_id))
+        self.journal.remove(self.journal.tenant_filter(token, test_id))
         await self.store.reset(token_digest, test_digest)
 
     async def remove_rules(self, rule_ids: Collection[str]) -> None:

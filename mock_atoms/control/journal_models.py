@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from mock_atoms.control.models import Count
-from mock_atoms.journal.retries import Finding, Outcome
+from mock_atoms.journal.retries import CallOutcome, Finding
 
 Milliseconds = Annotated[float, Field(ge=0)]
 Operator = dict[str, Any]
@@ -247,7 +247,7 @@ class RetryCall(TypedDict):
     testId: str | None
     method: str
     url: str
-    outcome: Outcome
+    outcome: CallOutcome
     ambiguous: Annotated[bool, Field(description="Whether similar requests ran in parallel.")]
     statuses: list[int | None]
     gapsMs: list[float]

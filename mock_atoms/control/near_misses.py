@@ -9,8 +9,8 @@ from mock_atoms.contract.operations import OPERATIONS
 from mock_atoms.control.calls import Call, CallGroup, RequestBody
 from mock_atoms.control.journal_models import NearMissList, RequestPatternBody
 from mock_atoms.control.parsing import read_json_body
+from mock_atoms.journal.calls import attempt_numbers
 from mock_atoms.journal.journal import Journal
-from mock_atoms.journal.retries import attempt_numbers
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.patterns import RequestPattern, mask_pattern, nearest, parse_pattern
 from mock_atoms.wiremock.responses import near_miss

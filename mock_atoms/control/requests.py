@@ -26,8 +26,8 @@ from mock_atoms.control.models import Empty
 from mock_atoms.control.near_misses import PATTERN_EXAMPLE, near_misses
 from mock_atoms.control.parsing import Query, TenantQuery, read_json_body, up_to
 from mock_atoms.control.waiting import MAX_WAIT_MS, JournalWaiter
+from mock_atoms.journal.calls import attempt_numbers
 from mock_atoms.journal.exchange import Exchange
-from mock_atoms.journal.retries import attempt_numbers
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.patterns import RequestPattern, parse_pattern
 from mock_atoms.wiremock.responses import logged_request, serve_event
@@ -120,7 +120,7 @@ class RequestCalls:
     async def list_requests(self, request: Request) -> Response:
         """Return requests and their responses, the newest first."""
         query = RequestListQuery.parse(request)
-        is_selected = self._journal.selector(query.token, query.test_id)
+        is_selected = self._journal.tenant_filter(query.token, query.test_id)
         exchanges = [exchange for exchange in reversed([*self._journal]) if is_selected(exchange)]
         if query.unmatched == "true":
             exchanges = [exchange for exchange in exchanges if not exchange.is_matched]

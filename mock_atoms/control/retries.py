@@ -10,7 +10,8 @@ from mock_atoms.control.calls import Call, CallGroup
 from mock_atoms.control.journal_models import RetryReport
 from mock_atoms.control.parsing import TenantQuery, up_to
 from mock_atoms.control.waiting import MAX_WAIT_MS, JournalWaiter
-from mock_atoms.journal.retries import MAX_PAUSE_MS, MIN_BACKOFF_MS, RetrySettings, fold
+from mock_atoms.journal.calls import MAX_PAUSE_MS, MIN_BACKOFF_MS, group_calls
+from mock_atoms.journal.retries import RetrySettings
 from mock_atoms.journal.retry_report import as_text, report
 from mock_atoms.mock import MockAtoms
 
@@ -62,7 +63,7 @@ class RetryCalls:
         """Return each call (a first request and its retries) with its outcome and with what the client did wrong."""
         query = RetryQuery.parse(request)
         journal = self._mock.journal
-        is_selected = journal.selector(query.token, query.test_id)
+        is_selected = journal.tenant_filter(query.token, query.test_id)
         in_flight = [exchange for exchange in journal if exchange.ended is None and is_selected(exchange)]
         if in_flight and query.timeout_ms:
 
@@ -73,9 +74,9 @@ class RetryCalls:
         settings = RetrySettings(
             min_backoff_ms=query.min_backoff_ms,
             patience_ms=query.patience_ms,
-            longest_pause_ms=query.new_call_after_ms,
+            max_pause_ms=query.new_call_after_ms,
         )
-        calls = fold(filter(is_selected, journal), query.new_call_after_ms / 1000)
+        calls = group_calls(filter(is_selected, journal), query.new_call_after_ms / 1000)
         content = report(calls, settings, self._mock.clock(), journal.dropped)
         if query.format == "text":
             return PlainTextResponse(JOURNAL_IS_OFF if journal.is_off else as_text(content))

@@ -1,6 +1,6 @@
-"""The log: one line for each exchange, as text or as JSON.
+"""The access log: one line for each exchange, as text or as JSON.
 
-There is one for every request, so it is made for who wants it alone, and many leave in one write.
+Lines are formatted only if they are written, and many of them leave in one write.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from mock_atoms.journal.exchange import UNKNOWN_MAGIC_WORD, UNROUTED, Exchange
 LOGGER = logging.getLogger("mock_atoms")
 _NAMES = {level: logging.getLevelName(level) for level in (logging.INFO, logging.WARNING)}
 _PADDED = {level: f"{name:<7}" for level, name in _NAMES.items()}
-_WARNED_OF = {*UNROUTED, UNKNOWN_MAGIC_WORD}
+_WARNING_REASONS = {*UNROUTED, UNKNOWN_MAGIC_WORD}
 
 
 class AccessLogLine(NamedTuple):
-    """The message of an exchange that is over.
+    """The log message of an exchange that has ended.
 
     Attributes:
         exchange: the exchange.
-        attempt: the how-manieth attempt of its call it was.
+        attempt: its attempt number.
     """
 
     exchange: Exchange
@@ -34,12 +34,12 @@ class AccessLogLine(NamedTuple):
 
     @property
     def level(self) -> int:
-        """A warning where the exchange asked for what the mock does not have."""
-        return logging.WARNING if self.exchange.reason in _WARNED_OF else logging.INFO
+        """Warning if the client asked for something that the mock does not have, otherwise info."""
+        return logging.WARNING if self.exchange.reason in _WARNING_REASONS else logging.INFO
 
     @property
     def created(self) -> float:
-        """When it was over, in seconds since the epoch."""
+        """End of the exchange, in seconds since the epoch."""
         return self.exchange.arrived_at.timestamp() + (self.exchange.duration_ms or 0) / 1000
 
     def __str__(self) -> str:
@@ -59,109 +59,103 @@ class AccessLogLine(NamedTuple):
 
 
 AccessLog = Callable[[Exchange, int], None]
-"""Is told of an exchange that is over, and the how-manieth attempt of its call that was."""
+"""Logs an exchange that has ended, with its attempt number."""
 
 
-def log(exchange: Exchange, attempt: int) -> None:
-    """Log an exchange that is over: a warning where it asked for what the mock does not have.
-
-    Args:
-        exchange: the exchange.
-        attempt: the how-manieth attempt of its call it was.
-    """
+def log_exchange(exchange: Exchange, attempt: int) -> None:
+    """Log an exchange that has ended, with its attempt number, immediately."""
     line = AccessLogLine(exchange, attempt)
     if LOGGER.isEnabledFor(line.level):
         LOGGER.handle(_record(line, line.level))
 
 
 def _record(message: object, level: int) -> logging.LogRecord:
-    # As `LOGGER.log` does, but without a search for the line of code that called it.
+    # Like `LOGGER.log`, without the slow search for the caller.
     return LOGGER.makeRecord(LOGGER.name, level, __file__, 0, message, (), None)
 
 
 class AccessLogFormatter(logging.Formatter, ABC):
-    """Formats exchanges from their lines alone, many of them without a record of each."""
+    """Formats access log lines directly, without a `LogRecord` for each."""
 
     @abstractmethod
-    def line(self, line: AccessLogLine) -> str:
-        """Return `line` as it is written."""
+    def format_line(self, line: AccessLogLine) -> str:
+        """Return the text of an access log line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return `record` as it is written."""
-        return self.line(record.msg) if isinstance(record.msg, AccessLogLine) else self.other(record)
+        """Return the text of any log record."""
+        return self.format_line(record.msg) if isinstance(record.msg, AccessLogLine) else self.format_other(record)
 
-    def other(self, record: logging.LogRecord) -> str:
-        """Return what is no line of an exchange as it is written."""
+    def format_other(self, record: logging.LogRecord) -> str:
+        """Return the text of a record that is no access log line."""
         return super().format(record)
 
 
 class BufferedAccessLog:
-    """Logs exchanges some milliseconds later, many of them in one write: a server has better things to do before.
+    """Logs exchanges some milliseconds late, many in one write, so that responses do not wait for the log.
 
-    A warning is written at once, and what waited before it; so is what waited before a line of somebody else's. Where
-    lines cannot be written, that is told as logging does, and troubles nobody.
+    A warning and any other log record flush the buffer first. Write errors are handled as in `logging`.
 
     Args:
-        handler: where the lines go, this log's and all others.
-        formatter: what the handler formats them with.
-        seconds: how long a line waits at most.
+        handler: writes all lines of the process.
+        formatter: formatter of the handler.
+        max_delay: longest time that a line is buffered, in seconds.
     """
 
     def __init__(
-        self, handler: logging.StreamHandler[TextIO], formatter: AccessLogFormatter, seconds: float = 0.005
+        self, handler: logging.StreamHandler[TextIO], formatter: AccessLogFormatter, max_delay: float = 0.005
     ) -> None:
         handler.setFormatter(formatter)
         self._handler = handler
-        self._line = formatter.line
-        self._seconds = seconds
-        self._waiting: deque[AccessLogLine] = deque()
-        handler.addFilter(self._goes_first)
+        self._format_line = formatter.format_line
+        self._max_delay = max_delay
+        self._buffer: deque[AccessLogLine] = deque()
+        handler.addFilter(self._flush_before)
 
     def __call__(self, exchange: Exchange, attempt: int) -> None:
-        """Log an exchange that is over. Call it in the event loop of the server."""
+        """Log an exchange that has ended. Call it in the server's event loop."""
         line = AccessLogLine(exchange, attempt)
         level = line.level
         if not LOGGER.isEnabledFor(level):
             return
-        self._waiting.append(line)
+        self._buffer.append(line)
         if level > logging.INFO:
             self.flush()
-        elif len(self._waiting) == 1:
-            asyncio.get_running_loop().call_later(self._seconds, self.flush)
+        elif len(self._buffer) == 1:
+            asyncio.get_running_loop().call_later(self._max_delay, self.flush)
 
     def flush(self) -> None:
-        """Write what waits."""
-        if not self._waiting:
+        """Write the buffered lines."""
+        if not self._buffer:
             return
         handler = self._handler
         handler.acquire()
         try:
             lines = []
-            while self._waiting:
-                lines.append(self._line(self._waiting.popleft()))
+            while self._buffer:
+                lines.append(self._format_line(self._buffer.popleft()))
             handler.stream.write("\n".join([*lines, ""]))
             handler.flush()
         except Exception:  # noqa: BLE001 - as in logging
-            handler.handleError(_record("exchanges could not be logged", logging.INFO))
+            handler.handleError(_record("the access log could not be written", logging.INFO))
         finally:
             handler.release()
 
-    def _goes_first(self, _record: logging.LogRecord) -> bool:
-        """Write what waits before a line of somebody else's; let that pass."""
+    def _flush_before(self, _record: logging.LogRecord) -> bool:
+        """Keep the order of lines: flush before any other record, and let it pass."""
         self.flush()
         return True
 
 
 class TextFormatter(AccessLogFormatter):
-    """A line of text: time, level, message."""
+    """Lines of text: time, level, message."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s")
-        self._moment = -1
-        self._shown = ""
+        self._last_ms = -1
+        self._last_text = ""
 
-    def line(self, line: AccessLogLine) -> str:
-        """Return `line` as text."""
+    def format_line(self, line: AccessLogLine) -> str:
+        """Return the text of an access log line."""
         return f"{self._time(line.created)} {_PADDED[line.level]} {line!s}"
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - as in logging
@@ -169,20 +163,20 @@ class TextFormatter(AccessLogFormatter):
         return self._time(record.created)
 
     def _time(self, created: float) -> str:
-        """Return a local time, which is made once for all lines of one millisecond."""
-        moment = int(created * 1000)
-        if moment != self._moment:
-            second, duration_ms = divmod(moment, 1000)
-            shown = time.strftime(self.default_time_format, time.localtime(second))
-            self._moment, self._shown = moment, f"{shown},{duration_ms:03d}"
-        return self._shown
+        """Return a local time, formatted once per millisecond."""
+        milliseconds = int(created * 1000)
+        if milliseconds != self._last_ms:
+            second, fraction = divmod(milliseconds, 1000)
+            text = time.strftime(self.default_time_format, time.localtime(second))
+            self._last_ms, self._last_text = milliseconds, f"{text},{fraction:03d}"
+        return self._last_text
 
 
 class JsonFormatter(AccessLogFormatter):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
-    def line(self, line: AccessLogLine) -> str:
-        """Return the fields of an exchange as JSON."""
+    def format_line(self, line: AccessLogLine) -> str:
+        """Return an access log line as JSON."""
         exchange, attempt = line
         return _as_json(
             line.created,
@@ -199,12 +193,12 @@ class JsonFormatter(AccessLogFormatter):
             reason=exchange.reason,
         )
 
-    def other(self, record: logging.LogRecord) -> str:
-        """Return `record` as JSON."""
+    def format_other(self, record: logging.LogRecord) -> str:
+        """Return any other record as JSON."""
         traceback = {"traceback": self.formatException(record.exc_info)} if record.exc_info else {}
         return _as_json(record.created, record.levelname, message=record.getMessage(), **traceback)
 
 
 def _as_json(created: float, level: str, **fields: object) -> str:
-    told = {"time": datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds"), "level": level.lower()}
-    return json.dumps(told | fields, ensure_ascii=False)
+    common = {"time": datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds"), "level": level.lower()}
+    return json.dumps(common | fields, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Credentials in headers: how they are kept, masked, and how a real one is told all the same."""
+"""Credentials in request headers: masked text to show, keyed digests to compare."""
 
 import re
 from collections.abc import Sequence
@@ -9,26 +9,26 @@ from mock_atoms.core.http_text import decode_text, parse_cookies
 from mock_atoms.core.masking import mask_text, mask_token
 
 CREDENTIAL_HEADERS = {"authorization", "proxy-authorization", "x-api-key", "api-key"}
-"""Headers whose value is a secret, by lower-case name."""
+"""Lower-case names of headers whose value is a credential."""
 _SCHEME = re.compile(r"(basic|bearer|digest|token|apikey) +(\S.*)", re.IGNORECASE | re.DOTALL)
 
 
 def mask_credentials(value: str) -> str:
-    """Return the value of a header that is a secret as it may be shown: `Bearer sk_acm…#1f3a9c`."""
+    """Return the masked value of a credential header, such as `Bearer sk_acm…#1f3a9c`."""
     match = _SCHEME.fullmatch(value.strip())
     return f"{match[1]} {mask_token(match[2])}" if match else value.strip() and mask_token(value.strip())
 
 
-def _secret_in(value: str) -> str:
+def _secret_of(value: str) -> str:
     match = _SCHEME.fullmatch(value.strip())
     return match[2] if match else value.strip()
 
 
 class Credentials:
-    """Tells what in a header is a credential.
+    """Finds, masks and digests the credentials in request headers.
 
     Args:
-        key: what digests of credentials are made with, at most 64 bytes. It never shows.
+        key: secret key of the digests, at most 64 bytes.
         session_cookie: name of the cookie whose value is a credential.
     """
 
@@ -37,25 +37,25 @@ class Credentials:
         self._session_cookie = session_cookie
 
     def digest(self, secret: str) -> bytes:
-        """Return what stands for `secret` here; without the key nobody can tell of what it was made."""
+        """Return the keyed digest of a credential."""
         return blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=16, key=self._key).digest()
 
     def mask_headers(
         self, headers: Sequence[tuple[bytes, bytes]], token: str | None
     ) -> tuple[tuple[tuple[str, str], ...], frozenset[bytes]]:
-        """Return `headers` as they are kept, and the digests of the credentials in them."""
+        """Return `headers` with credentials masked, and the digests of these credentials."""
         secrets = set() if token is None else {self.digest(token)}
-        shown = []
+        masked = []
         for raw_name, raw_value in headers:
             name, value = raw_name.decode("latin-1"), decode_text(raw_value).strip(" \t")
             secrets |= self.secrets_in(name, value)
-            shown.append((name, self.mask_header(name, value, token)))
-        return tuple(shown), frozenset(secrets)
+            masked.append((name, self.mask_header(name, value, token)))
+        return tuple(masked), frozenset(secrets)
 
     def secrets_in(self, name: str, value: str) -> frozenset[bytes]:
-        """Return the digests of the credentials in a header's value."""
+        """Return the digests of the credentials in a header value."""
         if name.lower() in CREDENTIAL_HEADERS:
-            return frozenset({self.digest(_secret_in(value))})
+            return frozenset({self.digest(_secret_of(value))})
         if name.lower() == "cookie":
             return frozenset(
                 self.digest(unquote(secret))
@@ -65,7 +65,7 @@ class Credentials:
         return frozenset()
 
     def mask_header(self, name: str, value: str, token: str | None = None) -> str:
-        """Return a header's value as it is kept."""
+        """Return a header value with credentials masked."""
         if name.lower() in CREDENTIAL_HEADERS:
             return mask_credentials(value)
         if name.lower() == "cookie":
@@ -73,7 +73,7 @@ class Credentials:
         return mask_text(value, token)
 
     def is_session_cookie(self, name: str) -> bool:
-        """Tell whether the value of the cookie `name` is a credential."""
+        """Return whether the cookie `name` holds a credential."""
         return name == self._session_cookie
 
     def _mask_cookie(self, pair: str, token: str | None) -> str:

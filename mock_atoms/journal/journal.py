@@ -13,14 +13,17 @@ _EXCHANGE_WEIGHT = 1_000 // WEIGHT_UNIT  # estimated weight of an exchange witho
 
 
 class Journal:
-    """The last exchanges, the oldest dropped first.
+    """The most recent exchanges. A full journal drops the oldest.
 
     Not thread-safe: one event loop owns it.
 
     Args:
-        size: how many exchanges are kept; 0 turns it off.
-        credentials: what tells the credentials in them.
-        max_bytes: how many bytes all exchanges may have together.
+        size: maximum number of exchanges; 0 turns the journal off.
+        credentials: masks and compares credentials.
+        max_bytes: approximate maximum size of all exchanges.
+
+    Attributes:
+        dropped: number of exchanges dropped since the last `clear`.
     """
 
     def __init__(self, size: int, credentials: Credentials, max_bytes: int = MAX_BYTES) -> None:
@@ -28,56 +31,56 @@ class Journal:
         self.credentials = credentials
         self.dropped = 0
         self._max_weight = max_bytes // WEIGHT_UNIT
-        self._entries: deque[Exchange] = deque()
+        self._exchanges: deque[Exchange] = deque()
         self._weight = 0
         self._watchers: list[Callable[[], None]] = []
 
     def __iter__(self) -> Iterator[Exchange]:
-        """Yield the exchanges, the oldest first."""
-        return iter(self._entries)
+        """Yield the exchanges, oldest first."""
+        return iter(self._exchanges)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._exchanges)
 
     @property
     def is_off(self) -> bool:
-        """Whether nothing is recorded."""
+        """Whether the journal records nothing."""
         return self.size == 0
 
     def add(self, exchange: Exchange) -> None:
-        """Record the arrival of a request."""
+        """Record an exchange."""
         if self.is_off:
             return
         exchange.is_in_journal = True
-        self._entries.append(exchange)
-        self._weigh(exchange)
+        self._exchanges.append(exchange)
+        self._update_weight(exchange)
 
     def update(self, exchange: Exchange) -> None:
-        """Take note that `exchange` has changed."""
+        """Adapt to a change of `exchange` and notify the watchers, if the journal still holds it."""
         if exchange.is_in_journal:
-            self._weigh(exchange)
+            self._update_weight(exchange)
 
-    def remove(self, condition: Callable[[Exchange], bool]) -> list[Exchange]:
-        """Remove the exchanges that meet `condition`, and return them, the oldest first."""
-        kept: deque[Exchange] = deque()
+    def remove(self, predicate: Callable[[Exchange], bool]) -> list[Exchange]:
+        """Remove the exchanges that match `predicate` and return them, oldest first."""
+        remaining: deque[Exchange] = deque()
         removed: list[Exchange] = []
-        for exchange in self._entries:
-            (removed if condition(exchange) else kept).append(exchange)
-        self._entries = kept
+        for exchange in self._exchanges:
+            (removed if predicate(exchange) else remaining).append(exchange)
+        self._exchanges = remaining
         for exchange in removed:
-            self._forget(exchange)
+            self._release(exchange)
         return removed
 
     def clear(self) -> None:
-        """Remove all exchanges, and forget how many were dropped."""
+        """Remove all exchanges and reset `dropped`."""
         self.remove(lambda _exchange: True)
         self.dropped = 0
 
     def find(self, exchange_id: str) -> Exchange | None:
-        """Return the latest exchange of that id, if there is one."""
-        return next((exchange for exchange in reversed(self._entries) if exchange.id == exchange_id), None)
+        """Return the latest exchange with this id, or `None` if there is none."""
+        return next((exchange for exchange in reversed(self._exchanges) if exchange.id == exchange_id), None)
 
-    def selector(self, token: str | None, test_id: str | None) -> Callable[[Exchange], bool]:
+    def tenant_filter(self, token: str | None, test_id: str | None) -> Callable[[Exchange], bool]:
         """Return a predicate for the exchanges of a token, valid or not, and of a test; `None` matches any."""
         token_digest = None if token is None else digest_token(token)
         secret = None if token is None else self.credentials.digest(token)
@@ -87,21 +90,21 @@ class Journal:
             or (secret in exchange.head.secrets and exchange.tenant.belongs_to(None, test_digest))
         )
 
-    def watch(self, notice: Callable[[], None]) -> Callable[[], None]:
-        """Call `notice` whenever an exchange is new or has changed, until what is returned is called."""
-        self._watchers.append(notice)
-        return lambda: self._watchers.remove(notice)
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` after each change until the returned function is called."""
+        self._watchers.append(callback)
+        return lambda: self._watchers.remove(callback)
 
-    def _weigh(self, exchange: Exchange) -> None:
+    def _update_weight(self, exchange: Exchange) -> None:
         weight = _EXCHANGE_WEIGHT + exchange.head.weight + weight_of(len(exchange.body)) + exchange.response_head.weight
         self._weight += weight - exchange.weight
         exchange.weight = weight
-        while len(self._entries) > self.size or (self._weight > self._max_weight and len(self._entries) > 1):
-            self._forget(self._entries.popleft())
+        while len(self._exchanges) > self.size or (self._weight > self._max_weight and len(self._exchanges) > 1):
+            self._release(self._exchanges.popleft())
             self.dropped += 1
-        for notice in self._watchers:
-            notice()
+        for callback in self._watchers:
+            callback()
 
-    def _forget(self, exchange: Exchange) -> None:
+    def _release(self, exchange: Exchange) -> None:
         self._weight -= exchange.weight
         exchange.is_in_journal = False

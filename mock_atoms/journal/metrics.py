@@ -1,4 +1,4 @@
-"""What is counted of the exchanges since the start, for Prometheus."""
+"""Prometheus metrics of the exchanges since the server started."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 OTHER = "other"
-"""The operation of what is none that is documented."""
+"""The `operation` label of requests that match no documented operation."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper ends of the buckets of durations, in seconds."""
+"""Upper bounds of the duration buckets, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """What there is at the moment, besides what is counted.
+    """Current values of the server, reported beside the counted exchanges.
 
     Attributes:
-        tenants: how many tenants are known.
-        journal_entries: how many exchanges the journal has.
-        journal_dropped: how many it had to drop.
-        hits: ids of the rules in force, and how often each has struck.
-        uptime: for how many seconds the server is up.
+        tenants: number of known tenants.
+        journal_entries: number of exchanges in the journal.
+        journal_dropped: number of exchanges that the journal has dropped.
+        triggered: how often each active fault rule has triggered, by rule id.
+        uptime: seconds since the server started.
     """
 
     tenants: int
@@ -45,14 +45,14 @@ class _Durations:
 
 
 class Metrics:
-    """Counts exchanges. What it counts is bounded by what is documented, not by what is sent."""
+    """Counts exchanges. The number of time series depends on the documented operations, not on what clients send."""
 
     def __init__(self) -> None:
         self._exchanges: Counter[tuple[str, int, str, bool]] = Counter()
         self._durations: dict[str, _Durations] = {}
 
     def count(self, exchange: Exchange) -> None:
-        """Count an exchange that is over."""
+        """Count an exchange that has ended."""
         operation = exchange.head.operation or OTHER
         self._exchanges[operation, exchange.status, exchange.ending or "", bool(exchange.faults)] += 1
         durations = self._durations.get(operation)
@@ -62,62 +62,61 @@ class Metrics:
         durations.counts[bisect_left(BUCKETS, seconds)] += 1
         durations.total += seconds
 
-    def render(self, moment: ServerStatus, accept: str = "") -> tuple[bytes, str]:
-        """Return all that is counted in the format that `accept`, a header, asks for, and its content type."""
-        # Imported when somebody asks: the start is quicker without.
+    def render(self, status: ServerStatus, accept: str = "") -> tuple[bytes, str]:
+        """Return all metrics in the format that the `Accept` header asks for, and their content type."""
+        # A lazy import keeps the start fast.
         from prometheus_client import CollectorRegistry  # noqa: PLC0415 - see above
         from prometheus_client.exposition import choose_encoder  # noqa: PLC0415 - see above
 
         encode, content_type = choose_encoder(accept)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collected([*self._families(moment)]))
+        registry.register(_Collector([*self._families(status)]))
         return encode(registry), content_type
 
-    def _families(self, moment: ServerStatus) -> Iterator["Metric"]:
+    def _families(self, status: ServerStatus) -> Iterator["Metric"]:
         from prometheus_client import core  # noqa: PLC0415 - see above
 
-        info = core.InfoMetricFamily("mock_atoms", "The server")
+        info = core.InfoMetricFamily("mock_atoms", "The server's version")
         info.add_metric([], {"version": __version__})
         yield info
         requests = core.CounterMetricFamily(
             "mock_atoms_requests",
-            "Requests to the vendor's API; status is 0 where none was sent",
+            "Requests to the vendor's API; status is 0 without a response",
             labels=["operation", "status", "ended", "faulted"],
         )
-        for (operation, status, ending, is_faulted), number in sorted(self._exchanges.items()):
-            requests.add_metric([operation, str(status), ending, str(is_faulted).lower()], number)
+        for (operation, status_code, ending, is_faulted), number in sorted(self._exchanges.items()):
+            requests.add_metric([operation, str(status_code), ending, str(is_faulted).lower()], number)
         yield requests
-        durations = core.HistogramMetricFamily(
-            "mock_atoms_request_duration_seconds", "How long requests took, delays included", labels=["operation"]
+        histogram = core.HistogramMetricFamily(
+            "mock_atoms_request_duration_seconds",
+            "Duration of requests to the vendor's API, fault delays included",
+            labels=["operation"],
         )
         bounds = [*map(str, BUCKETS), "+Inf"]
-        for operation, known in sorted(self._durations.items()):
-            buckets = [*zip(bounds, accumulate(known.counts), strict=True)]
-            durations.add_metric([operation], buckets, known.total)
-        yield durations
+        for operation, durations in sorted(self._durations.items()):
+            buckets = [*zip(bounds, accumulate(durations.counts), strict=True)]
+            histogram.add_metric([operation], buckets, durations.total)
+        yield histogram
         triggered = core.CounterMetricFamily(
-            "mock_atoms_fault_hits", "How often each rule in force has struck", labels=["rule"]
+            "mock_atoms_fault_triggered", "How often each active fault rule has triggered", labels=["rule"]
         )
-        for rule, number in moment.triggered.items():
+        for rule, number in status.triggered.items():
             triggered.add_metric([rule], number)
         yield triggered
         yield core.CounterMetricFamily(
-            "mock_atoms_journal_dropped", "Entries that the journal had to drop", value=moment.journal_dropped
+            "mock_atoms_journal_dropped", "Exchanges dropped from the full journal", value=status.journal_dropped
         )
         for name, text, value in (
-            ("tenants", "Tenants that are known", moment.tenants),
-            ("journal_entries", "Entries in the journal", moment.journal_entries),
-            ("uptime_seconds", "For how long the server is up", moment.uptime),
+            ("tenants", "Known tenants", status.tenants),
+            ("journal_entries", "Exchanges in the journal", status.journal_entries),
+            ("uptime_seconds", "Seconds since the server started", status.uptime),
         ):
             yield core.GaugeMetricFamily(f"mock_atoms_{name}", text, value=value)
 
 
-class _Collected:
-    """What a registry of Prometheus's asks for its metrics."""
-
+class _Collector:
     def __init__(self, families: Sequence["Metric"]) -> None:
         self._families = families
 
     def collect(self) -> Iterable["Metric"]:
-        """Return them."""
         return self._families

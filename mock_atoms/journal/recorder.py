@@ -1,22 +1,22 @@
-"""What is told of an exchange once it is over: to the journal, to the metrics, to the log."""
+"""Records exchanges in the journal, the metrics and the access log."""
 
 from mock_atoms.core.timestamps import MonotonicClock
 from mock_atoms.journal.access_log import AccessLog
+from mock_atoms.journal.calls import AttemptCounter
 from mock_atoms.journal.exchange import ABORTED, ANSWERED, Exchange
 from mock_atoms.journal.journal import Journal
 from mock_atoms.journal.metrics import Metrics
-from mock_atoms.journal.retries import AttemptCounter
 
 
 class ExchangeRecorder:
-    """Everything that is told of exchanges, before the client has seen the whole answer.
+    """Records each exchange before the client has received the end of the response.
 
     Args:
-        journal: keeps them.
-        attempts: numbers the attempts of a call.
-        metrics: counts them.
-        clock: seconds of a clock that only goes forward.
-        log: logs them.
+        journal: keeps the exchanges.
+        attempts: counts the attempts of calls.
+        metrics: counts the exchanges.
+        clock: monotonic clock.
+        log: the access log.
     """
 
     def __init__(
@@ -29,25 +29,25 @@ class ExchangeRecorder:
         self._log = log
 
     def begin(self, exchange: Exchange) -> None:
-        """Take note that a request has come."""
+        """Record the arrival of a request."""
         self._journal.add(exchange)
 
     def end(self, exchange: Exchange, ending: str) -> None:
-        """Take note that an exchange is over; `ending` is how it ended."""
+        """Record the end of an exchange; see `Exchange.ending`."""
         if ending == ABORTED:
             exchange.reason = exchange.reason or ABORTED
         exchange.ended = self._clock()
         exchange.ending = ending
         self._journal.update(exchange)
-        self._tell(exchange)
+        self._report(exchange)
 
     def record_complete(self, exchange: Exchange) -> None:
-        """Take note of an exchange that is over as soon as it has begun, with its whole answer."""
+        """Record arrival and end of an exchange at the same time, with a complete response."""
         exchange.ended = self._clock()
         exchange.ending = ANSWERED
         self._journal.add(exchange)
-        self._tell(exchange)
+        self._report(exchange)
 
-    def _tell(self, exchange: Exchange) -> None:
+    def _report(self, exchange: Exchange) -> None:
         self._metrics.count(exchange)
         self._log(exchange, self._attempts.number(exchange))

@@ -20,7 +20,7 @@ from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
 from mock_atoms.faults.effects import MAX_DELAY_MS
 from mock_atoms.faults.rulebook import MAX_RULES
 from mock_atoms.journal import exchange, journal
-from mock_atoms.journal.retries import MAX_PAUSE_MS
+from mock_atoms.journal.calls import MAX_PAUSE_MS
 from mock_atoms.serving.server import GRACE_SECONDS
 from mock_atoms.state import memory_store
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES, MAX_TENANT_BYTES

@@ -48,7 +48,7 @@ def test_exchanges_are_counted_by_what_became_of_them(mock: MockServer) -> None:
         ("GET /audience/{id}/members", "400", "answered", "false"): 1,
         ("other", "404", "answered", "false"): 4,
     }
-    assert told["mock_atoms_fault_hits_total", ("fault-1",)] == 1
+    assert told["mock_atoms_fault_triggered_total", ("fault-1",)] == 1
     assert told["mock_atoms_tenants", ()] == 3
     assert (told["mock_atoms_journal_entries", ()], told["mock_atoms_journal_dropped_total", ()]) == (5, 4)
     assert told["mock_atoms_uptime_seconds", ()] > 0

@@ -1,0 +1,52 @@
+"""Exchanges for tests of calls and retries."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from mock_atoms.core.tenancy import caller_for
+from mock_atoms.journal.exchange import Exchange, RequestHead, ResponseHead
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+NUMBERS = count()
+
+
+def exchange(start: float, result: int | str | None, duration: float = 0.01, **fields: Any) -> Exchange:  # noqa: ANN401 - any field
+    """Return an exchange that started at `start` seconds; its result is a status, an ending, or `None` in flight."""
+    head: dict[str, Any] = {
+        "tenant": caller_for("sk_acme").tenant,
+        "secrets": frozenset(),
+        "method": "GET",
+        "url": "/atoms/v1/audience",
+        "scheme": "http",
+        "http_version": "1.1",
+        "host": "",
+        "headers": (),
+    }
+    head |= {name: fields.pop(name) for name in head.keys() & fields.keys()}
+    has_status = isinstance(result, int)
+    defaults: dict[str, Any] = {
+        "head": RequestHead(**head),
+        "id": str(next(NUMBERS)),
+        "arrived_at": NOON + timedelta(seconds=start),
+        "started": start,
+        "client_address": "127.0.0.1",
+        "client_port": next(NUMBERS),
+        "is_body_complete": True,
+        "ended": None if result is None else start + duration,
+        "ending": "answered" if has_status else result,
+        "status": result if has_status else 0,
+    }
+    return Exchange(**(defaults | fields))
+
+
+def post(start: float, result: int | str | None, **fields: Any) -> Exchange:  # noqa: ANN401 - any field
+    """Return an exchange of a POST with a small body."""
+    defaults: dict[str, Any] = {"method": "POST", "body": b"{}", "body_size": 2}
+    return exchange(start, result, **(defaults | fields))
+
+
+def retry_after(value: str) -> dict[str, Any]:
+    """Return the fields of an exchange whose response has a `Retry-After` header."""
+    headers = [(b"content-type", b"application/json"), (b"retry-after", value.encode())]
+    return {"response_head": ResponseHead(headers)}
