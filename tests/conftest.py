@@ -1,4 +1,4 @@
-"""What several test files share."""
+"""Fixtures that tests of several packages share."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ def client(server: MockServer) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def tool() -> Callable[[str], str]:
-    """Return the path of a program; without it the test is skipped here and fails in CI."""
+    """Return a function from a program's name to its path. A missing program skips the test, and fails it in CI."""
 
     def find(name: str) -> str:
         path = shutil.which(name)

@@ -1,4 +1,4 @@
-// Call the Atoms audience API with Java's own HttpClient, which retries no answer by itself: a small loop does.
+// Call the Atoms audience API with Java's own HttpClient. It does not retry responses: a small loop does.
 // Run it against the mock: ATOMS_BASE_URL=http://127.0.0.1:28667/atoms/v1 java Client.java
 
 import java.io.IOException;
@@ -12,7 +12,7 @@ import java.time.Duration;
 import java.util.regex.Pattern;
 
 class Client {
-    // Without a JSON library: this key stands once in each audience, and the message is the first of the errors.
+    // Without a JSON library: this key occurs once in each audience, and the message is the first of the errors.
     private static final Pattern AUDIENCE = Pattern.compile("\"phoneNumberColumnName\":");
     private static final Pattern ERROR = Pattern.compile("\"errors\":\\[\"([^\"]*)\"");
 
@@ -28,23 +28,23 @@ class Client {
     }
 
     public static void main(String[] args) throws IOException, InterruptedException {
-        var answer = get("sk_clients.java");
-        System.out.printf("list: %d audiences%n", AUDIENCE.matcher(answer.body()).results().count());
+        var response = get("sk_clients.java");
+        System.out.printf("list: %d audiences%n", AUDIENCE.matcher(response.body()).results().count());
 
         for (var key : new String[] {"sk_mock_revoked.java", "sk_mock_500.java"}) {
-            answer = get(key);
-            var error = ERROR.matcher(answer.body()).results().findFirst().orElseThrow();
-            System.out.printf("%d: %s%n", answer.statusCode(), error.group(1));
+            response = get(key);
+            var error = ERROR.matcher(response.body()).results().findFirst().orElseThrow();
+            System.out.printf("%d: %s%n", response.statusCode(), error.group(1));
         }
 
         var attempts = 1;
-        answer = get("sk_mock_500x2.java");
-        while (answer.statusCode() >= 500 && attempts < 4) {
+        response = get("sk_mock_500x2.java");
+        while (response.statusCode() >= 500 && attempts < 4) {
             Thread.sleep(100L << attempts);
-            answer = get("sk_mock_500x2.java");
+            response = get("sk_mock_500x2.java");
             attempts++;
         }
-        System.out.printf("retry: %d after %d attempts%n", answer.statusCode(), attempts);
+        System.out.printf("retry: %d after %d attempts%n", response.statusCode(), attempts);
 
         // What the vendor's Java sample sends: a GET with a body.
         var sample = request("sk_clients.java")

@@ -1,4 +1,4 @@
-// Call the Atoms audience API with Go's net/http, which retries no answer by itself: a small loop does.
+// Call the Atoms audience API with Go's net/http. It does not retry responses: a small loop does.
 // Run it against the mock: ATOMS_BASE_URL=http://127.0.0.1:28667/atoms/v1 go run client.go
 package main
 

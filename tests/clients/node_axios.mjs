@@ -1,4 +1,4 @@
-// Call the Atoms audience API with axios, which throws on a 500 and does not retry: an interceptor does.
+// Call the Atoms audience API with axios. It throws on a 500, and does not retry: an interceptor does.
 // Run it against the mock: ATOMS_BASE_URL=http://127.0.0.1:28667/atoms/v1 node node_axios.mjs
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,16 +19,16 @@ for (const key of ['sk_mock_revoked.node-axios', 'sk_mock_500.node-axios']) {
   }
 }
 
-// A failure is sent again by the instance that it came from, three times at most.
-const patient = axios.create(settings);
-patient.interceptors.response.use(null, async (error) => {
+// The instance sends a failed request again, at most three times.
+const retrying = axios.create(settings);
+retrying.interceptors.response.use(null, async (error) => {
   const { config, response } = error;
   const attempts = config?.attempts ?? 1;
   if (!(response?.status >= 500) || attempts === 4) {
     throw error;
   }
   await sleep(100 * 2 ** attempts);
-  return patient.request({ ...config, attempts: attempts + 1 });
+  return retrying.request({ ...config, attempts: attempts + 1 });
 });
-const answer = await patient.get('/audience', bearer('sk_mock_500x2.node-axios'));
-console.log(`retry: ${answer.status} after ${answer.config.attempts} attempts`);
+const response = await retrying.get('/audience', bearer('sk_mock_500x2.node-axios'));
+console.log(`retry: ${response.status} after ${response.config.attempts} attempts`);

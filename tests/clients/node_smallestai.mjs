@@ -1,15 +1,15 @@
-// The official npm package, smallestai, has no audience calls: they go through the axios and settings of its client.
+// The official npm package, smallestai, has no audience calls: this uses the axios and settings of its client.
 // Run it against the mock: ATOMS_BASE_URL=http://127.0.0.1:28667/atoms/v1 node node_smallestai.mjs
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AtomsClient } from 'smallestai';
 
-// A plain object, since the package's class Configuration prints SMALLEST_API_KEY to standard output.
+// A plain object, because the package's class Configuration prints SMALLEST_API_KEY to standard output.
 function client(key) {
   return new AtomsClient({ basePath: process.env.ATOMS_BASE_URL, accessToken: key, baseOptions: { timeout: 10_000 } });
 }
 
-// What the package's own calls do, for a path that it has no call for.
+// Does what the package's own calls do, for a path without a call.
 function getAudiences({ axios, basePath, configuration }, options = {}) {
   const headers = { Authorization: `Bearer ${configuration.accessToken}` };
   return axios.get(`${basePath}/audience`, { ...configuration.baseOptions, ...options, headers });
@@ -23,7 +23,7 @@ for (const key of ['sk_mock_revoked.node-smallestai', 'sk_mock_500.node-smallest
   console.log(`${status}: ${data.errors[0]}`);
 }
 
-// The axios of all its clients is one and the same, so this makes the package's own GETs patient, too.
+// All clients share one axios, so the package's own GETs are retried too.
 const { axios } = client('sk_clients.node-smallestai');
 axios.interceptors.response.use(null, async (error) => {
   const { config, response } = error;
@@ -34,9 +34,9 @@ axios.interceptors.response.use(null, async (error) => {
   await sleep(100 * 2 ** attempts);
   return axios.request({ ...config, attempts: attempts + 1 });
 });
-const answer = await getAudiences(client('sk_mock_500x2.node-smallestai'));
-console.log(`retry: ${answer.status} after ${answer.config.attempts} attempts`);
+const response = await getAudiences(client('sk_mock_500x2.node-smallestai'));
+console.log(`retry: ${response.status} after ${response.config.attempts} attempts`);
 
-// A call that the package does have reaches the mock as well, which has audiences alone.
-const { response } = await client('sk_clients.node-smallestai-user').getCurrentUser().catch((error) => error);
-console.log(`user: ${response.status}`);
+// The package's own calls reach the mock too, which responds 404 to them.
+const { response: user } = await client('sk_clients.node-smallestai-user').getCurrentUser().catch((error) => error);
+console.log(`user: ${user.status}`);

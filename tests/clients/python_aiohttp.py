@@ -1,4 +1,4 @@
-"""Call the Atoms audience API with aiohttp, which retries no answer by itself: a small loop does.
+"""Call the Atoms audience API with aiohttp. aiohttp does not retry responses: a small loop does.
 
 Run it against the mock: ATOMS_BASE_URL=http://127.0.0.1:28667/atoms/v1 python python_aiohttp.py
 """
@@ -13,12 +13,12 @@ URL = f"{os.environ['ATOMS_BASE_URL']}/audience"
 
 
 async def get(session: aiohttp.ClientSession, key: str) -> tuple[int, dict[str, Any]]:
-    async with session.get(URL, headers={"Authorization": f"Bearer {key}"}) as answer:
-        return answer.status, await answer.json()
+    async with session.get(URL, headers={"Authorization": f"Bearer {key}"}) as response:
+        return response.status, await response.json()
 
 
-async def get_patiently(session: aiohttp.ClientSession, key: str) -> tuple[int, int]:
-    """Return the first status that is no 5xx, or the fourth, and how many attempts it took."""
+async def get_with_retries(session: aiohttp.ClientSession, key: str) -> tuple[int, int]:
+    """Return the first status below 500, or the fourth, and the number of attempts."""
     attempts = 1
     while (status := (await get(session, key))[0]) >= 500 and attempts < 4:
         await asyncio.sleep(0.1 * 2**attempts)
@@ -35,7 +35,7 @@ async def main() -> None:
             status, body = await get(session, key)
             print(f"{status}: {body['errors'][0]}")
 
-        status, attempts = await get_patiently(session, "sk_mock_500x2.python-aiohttp")
+        status, attempts = await get_with_retries(session, "sk_mock_500x2.python-aiohttp")
         print(f"retry: {status} after {attempts} attempts")
 
 

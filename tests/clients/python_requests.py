@@ -1,4 +1,4 @@
-"""Call the Atoms audience API with requests; urllib3's Retry tries again, with pauses that grow.
+"""Call the Atoms audience API with requests. urllib3's Retry retries with growing pauses.
 
 Run it against the mock: ATOMS_BASE_URL=http://127.0.0.1:28667/atoms/v1 python python_requests.py
 """
@@ -12,8 +12,8 @@ from urllib3.util import Retry
 URL = f"{os.environ['ATOMS_BASE_URL']}/audience"
 
 
-class PatientRetry(Retry):
-    """Waits before the first retry as well, which urllib3's own makes at once."""
+class BackoffRetry(Retry):
+    """Waits before the first retry too. urllib3's own class sends it immediately."""
 
     def get_backoff_time(self) -> float:
         return max(self.backoff_factor, super().get_backoff_time())
@@ -24,22 +24,22 @@ def get(session: requests.Session, key: str) -> requests.Response:
 
 
 with requests.Session() as session:
-    answer = get(session, "sk_clients.python-requests")
-    answer.raise_for_status()
-    print(f"list: {len(answer.json()['data'])} audiences")
+    response = get(session, "sk_clients.python-requests")
+    response.raise_for_status()
+    print(f"list: {len(response.json()['data'])} audiences")
 
     for key in ("sk_mock_revoked.python-requests", "sk_mock_500.python-requests"):
-        answer = get(session, key)
-        print(f"{answer.status_code}: {answer.json()['errors'][0]}")
+        response = get(session, key)
+        print(f"{response.status_code}: {response.json()['errors'][0]}")
 
 with requests.Session() as session:
-    # Without status_forcelist a 500 is not retried; pauses of 0.2, 0.4 and 0.8 seconds.
-    retry = PatientRetry(total=3, status_forcelist=(500, 502, 503, 504), backoff_factor=0.2)
+    # A 500 is only retried if it is in status_forcelist. The pauses are 0.2, 0.4 and 0.8 seconds.
+    retry = BackoffRetry(total=3, status_forcelist=(500, 502, 503, 504), backoff_factor=0.2)
     session.mount(URL, HTTPAdapter(max_retries=retry))
-    answer = get(session, "sk_mock_500x2.python-requests")
-    retries = answer.raw.retries.history if answer.raw.retries else ()
-    print(f"retry: {answer.status_code} after {len(retries) + 1} attempts")
+    response = get(session, "sk_mock_500x2.python-requests")
+    retries = response.raw.retries.history if response.raw.retries else ()
+    print(f"retry: {response.status_code} after {len(retries) + 1} attempts")
 
 # What the vendor's Python sample sends.
-answer = requests.get(URL, headers={"Authorization": "Bearer sk_clients.python-requests"}, timeout=10)
-print(f"sample: {answer.status_code}")
+response = requests.get(URL, headers={"Authorization": "Bearer sk_clients.python-requests"}, timeout=10)
+print(f"sample: {response.status_code}")

@@ -1,4 +1,4 @@
-"""Call the Atoms audience API with the official SDK, smallestai; it retries by itself, after a second and more.
+"""Call the Atoms audience API with the official SDK, smallestai. It retries after one second, then after two.
 
 Run it against the mock: ATOMS_BASE_URL=http://127.0.0.1:28667/atoms/v1 python python_sdk.py
 """
@@ -11,13 +11,13 @@ from smallestai.atoms.errors import InternalServerError, UnauthorizedError
 from smallestai.environment import SmallestAIEnvironment
 
 BASE = os.environ["ATOMS_BASE_URL"]
-# All four must be there, though only the first is called here.
+# All four URLs are required, although only the first is used here.
 ENVIRONMENT = SmallestAIEnvironment(atoms=BASE, waves=BASE, waves_ws=BASE, payment=BASE)
 
-# The SDK hides its retries; the hook of its HTTP client sees each answer.
-answers: list[httpx.Response] = []
+# The SDK hides its retries; a hook of its HTTP client receives each response.
+responses: list[httpx.Response] = []
 
-with httpx.Client(timeout=10, event_hooks={"response": [answers.append]}) as http:
+with httpx.Client(timeout=10, event_hooks={"response": [responses.append]}) as http:
 
     def client(key: str) -> SmallestAI:
         return SmallestAI(api_key=key, environment=ENVIRONMENT, httpx_client=http)
@@ -31,10 +31,10 @@ with httpx.Client(timeout=10, event_hooks={"response": [answers.append]}) as htt
         except (UnauthorizedError, InternalServerError) as error:
             print(f"{error.status_code}: {error.body['errors'][0]}")
 
-    answers.clear()
+    responses.clear()
     client("sk_mock_500x2.python-sdk").atoms.audience.list()
-    print(f"retry: {answers[-1].status_code} after {len(answers)} attempts")
+    print(f"retry: {responses[-1].status_code} after {len(responses)} attempts")
 
     # The sample in the SDK's own documentation.
     client("sk_clients.python-sdk").atoms.audience.list()
-    print(f"sample: {answers[-1].status_code}")
+    print(f"sample: {responses[-1].status_code}")

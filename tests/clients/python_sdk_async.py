@@ -1,4 +1,4 @@
-"""Call the Atoms audience API with the official SDK's async client; it retries by itself, after a second and more.
+"""Call the Atoms audience API with the official SDK's async client. It retries after one second, then after two.
 
 Run it against the mock: ATOMS_BASE_URL=http://127.0.0.1:28667/atoms/v1 python python_sdk_async.py
 """
@@ -12,18 +12,18 @@ from smallestai.atoms.errors import InternalServerError, UnauthorizedError
 from smallestai.environment import SmallestAIEnvironment
 
 BASE = os.environ["ATOMS_BASE_URL"]
-# All four must be there, though only the first is called here.
+# All four URLs are required, although only the first is used here.
 ENVIRONMENT = SmallestAIEnvironment(atoms=BASE, waves=BASE, waves_ws=BASE, payment=BASE)
 
 
 async def main() -> None:
-    answers: list[httpx.Response] = []
+    responses: list[httpx.Response] = []
 
-    async def count(answer: httpx.Response) -> None:
-        answers.append(answer)
+    async def record(response: httpx.Response) -> None:
+        responses.append(response)
 
-    # The SDK hides its retries; the hook of its HTTP client sees each answer.
-    async with httpx.AsyncClient(timeout=10, event_hooks={"response": [count]}) as http:
+    # The SDK hides its retries; a hook of its HTTP client receives each response.
+    async with httpx.AsyncClient(timeout=10, event_hooks={"response": [record]}) as http:
 
         def client(key: str) -> AsyncSmallestAI:
             return AsyncSmallestAI(api_key=key, environment=ENVIRONMENT, httpx_client=http)
@@ -37,13 +37,13 @@ async def main() -> None:
             except (UnauthorizedError, InternalServerError) as error:
                 print(f"{error.status_code}: {error.body['errors'][0]}")
 
-        answers.clear()
+        responses.clear()
         await client("sk_mock_500x2.python-sdk-async").atoms.audience.list()
-        print(f"retry: {answers[-1].status_code} after {len(answers)} attempts")
+        print(f"retry: {responses[-1].status_code} after {len(responses)} attempts")
 
         # The sample in the SDK's own documentation.
         await client("sk_clients.python-sdk-async").atoms.audience.list()
-        print(f"sample: {answers[-1].status_code}")
+        print(f"sample: {responses[-1].status_code}")
 
 
 asyncio.run(main())

@@ -1,4 +1,4 @@
-"""Call the Atoms audience API with the official SDK's helper, which is built on requests and retries nothing.
+"""Call the Atoms audience API with the official SDK's helper. It uses requests and does not retry.
 
 Run it against the mock: ATOMS_BASE_URL=http://127.0.0.1:28667/atoms/v1 python python_sdk_helpers.py
 """
@@ -16,8 +16,8 @@ def audience(key: str) -> Audience:
     return Audience(base_url=BASE, api_key=key, request_timeout=10)
 
 
-def list_patiently(key: str) -> int:
-    """Try four times at most, and return how many attempts it took."""
+def list_with_retries(key: str) -> int:
+    """List the audiences in at most four attempts, and return the number of attempts."""
     attempts = 1
     while True:
         try:
@@ -31,8 +31,8 @@ def list_patiently(key: str) -> int:
         attempts += 1
 
 
-answer = audience("sk_clients.python-sdk-helpers").list()
-print(f"list: {len(answer['data'])} audiences")
+response = audience("sk_clients.python-sdk-helpers").list()
+print(f"list: {len(response['data'])} audiences")
 
 for key in ("sk_mock_revoked.python-sdk-helpers", "sk_mock_500.python-sdk-helpers"):
     try:
@@ -40,8 +40,8 @@ for key in ("sk_mock_revoked.python-sdk-helpers", "sk_mock_500.python-sdk-helper
     except requests.HTTPError as error:
         print(f"{error.response.status_code}: {error.response.json()['errors'][0]}")
 
-print(f"retry: 200 after {list_patiently('sk_mock_500x2.python-sdk-helpers')} attempts")
+print(f"retry: 200 after {list_with_retries('sk_mock_500x2.python-sdk-helpers')} attempts")
 
-# The sample of the vendor's guide; it would raise, were it not a 200.
+# The sample of the vendor's guide. It raises an exception for other statuses than 200.
 audience("sk_clients.python-sdk-helpers").list()
 print("sample: 200")

@@ -1,17 +1,16 @@
-"""Runs each program against the mock, and then asks the mock what it really sent."""
+"""Runs each program against the mock, and verifies the requests that the mock received."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import httpx
 import pytest
 
 from mock_atoms import MockServer
-from tests.helpers.audiences import bearer
+from tests.helpers.audiences import list_audiences
 
 HERE = Path(__file__).parent
 
@@ -21,17 +20,17 @@ class Program(NamedTuple):
 
     Attributes:
         file: its name.
-        command: what it is run by.
-        key: what its keys end in.
-        sample: the body that the vendor's own sample sends; `None` where the vendor has no such sample.
-        more: what it prints besides.
+        command: command that runs it.
+        key: end of its tokens.
+        sample: body of the vendor's own sample; `None` if the vendor has none for this client.
+        extra_output: lines that only this program prints.
     """
 
     file: str
     command: tuple[str, ...]
     key: str
     sample: str | None = None
-    more: tuple[str, ...] = ()
+    extra_output: tuple[str, ...] = ()
 
 
 PROGRAMS = [
@@ -44,7 +43,7 @@ PROGRAMS = [
     Program("python_sdk_helpers.py", (sys.executable,), "python-sdk-helpers", sample=""),
     Program("node_fetch.mjs", ("node",), "node-fetch", sample=""),
     Program("node_axios.mjs", ("node",), "node-axios"),
-    Program("node_smallestai.mjs", ("node",), "node-smallestai", more=("user: 404",)),
+    Program("node_smallestai.mjs", ("node",), "node-smallestai", extra_output=("user: 404",)),
     Program("curl.sh", ("bash",), "curl", sample=""),
     Program("client.go", ("go", "run"), "go", sample="{}"),
     Program("client.rb", ("ruby",), "ruby", sample="{}"),
@@ -60,14 +59,14 @@ def mock() -> Iterator[MockServer]:
 
 
 def skip_or_fail(reason: str) -> None:
-    """As the fixture `tool` does for programs."""
+    """Skip the test, or fail it in CI, like the fixture `tool`."""
     if os.environ.get("CI"):
         pytest.fail(f"{reason}, and CI skips nothing")
     pytest.skip(reason)
 
 
-def need(program: Program, tool: Callable[[str], str]) -> None:
-    """Skip the test, or fail it in CI, where what the program needs is missing."""
+def require(program: Program, tool: Callable[[str], str]) -> None:
+    """Skip the test, or fail it in CI, if a requirement of the program is missing."""
     tool(program.command[0])
     if program.file == "curl.sh":
         tool("curl")
@@ -79,32 +78,19 @@ def need(program: Program, tool: Callable[[str], str]) -> None:
             skip_or_fail("Guzzle is not installed")
 
 
-def ask(mock: MockServer, path: str, key: str) -> Any:  # noqa: ANN401 - the control API's JSON
-    answer = httpx.get(f"{mock.root_url}/__admin/{path}", params={"token": key})
-    assert answer.status_code == 200
-    return answer.json()
-
-
-def sent(mock: MockServer, key: str) -> list[dict[str, Any]]:
-    """Return what was sent with a key, the oldest first."""
-    return [entry["request"] for entry in reversed(ask(mock, "requests", key)["requests"])]
-
-
-def statuses(requests: list[dict[str, Any]]) -> list[int]:
-    return [request["mockAtoms"]["status"] for request in requests]
-
-
-def test_every_program_of_the_folder_is_run() -> None:
+def test_every_program_of_the_folder_is_listed() -> None:
     files = {path.name for path in HERE.iterdir() if path.is_file() and not path.name.startswith((".", "__", "test_"))}
     assert files - {"package.json", "package-lock.json"} == {program.file for program in PROGRAMS}
     assert len({program.key for program in PROGRAMS}) == len(PROGRAMS)
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.file)
-def test_a_program_does_what_it_says(program: Program, mock: MockServer, tool: Callable[[str], str]) -> None:
-    need(program, tool)
-    listing = f"sk_clients.{program.key}"
-    expected = len(httpx.get(f"{mock.url}/audience", headers=bearer(listing)).json()["data"])
+def test_a_program_lists_audiences_handles_errors_and_retries(
+    program: Program, mock: MockServer, tool: Callable[[str], str]
+) -> None:
+    require(program, tool)
+    listing_token = f"sk_clients.{program.key}"
+    expected = len(list_audiences(mock.url, listing_token).json()["data"])
     assert expected > 1
     done = subprocess.run(
         [*program.command, program.file],
@@ -122,17 +108,17 @@ def test_a_program_does_what_it_says(program: Program, mock: MockServer, tool: C
         "500: Internal server error",
         "retry: 200 after 3 attempts",
         *(["sample: 200"] if program.sample is not None else []),
-        *program.more,
+        *program.extra_output,
     ]
 
-    _, listed, *samples = sent(mock, listing)  # the first is this test's own
-    assert (listed["method"], listed["body"], listed["mockAtoms"]["status"]) == ("GET", "", 200)
-    assert [(sample["method"], sample["body"], sample["mockAtoms"]["status"]) for sample in samples] == (
+    _, listing, *samples = mock.requests(token=listing_token)  # the first is this test's own
+    assert (listing.method, listing.body, listing.status) == ("GET", b"", 200)
+    assert [(sample.method, sample.body.decode(), sample.status) for sample in samples] == (
         [] if program.sample is None else [("GET", program.sample, 200)]
     )
-    assert all(sample["headers"]["content-type"] == "application/json" for sample in samples if program.sample)
-    assert statuses(sent(mock, f"sk_mock_revoked.{program.key}")) == [401]
-    assert statuses(sent(mock, f"sk_mock_500.{program.key}")) == [500]
+    assert all(sample.headers["content-type"] == "application/json" for sample in samples if program.sample)
+    for status, token in ((401, "sk_mock_revoked"), (500, "sk_mock_500")):
+        assert [request.status for request in mock.requests(token=f"{token}.{program.key}")] == [status]
 
-    (call,) = ask(mock, "retries", f"sk_mock_500x2.{program.key}")["calls"]
+    (call,) = mock.retries(token=f"sk_mock_500x2.{program.key}").calls
     assert (call["statuses"], call["outcome"], call["findings"]) == ([500, 500, 200], "recovered", [])

@@ -1,4 +1,4 @@
-"""The image, for all tests of this folder."""
+"""Builds the image for all tests of this folder."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The Docker engine that the tests of this folder run in."""
+"""Commands of the Docker engine."""
 
 import subprocess
 import time
@@ -9,7 +9,7 @@ IMAGE = "mock-atoms"
 
 
 def docker(*args: str, folder: Path = ROOT) -> str:
-    """Run `docker` in `folder`, and return what it prints."""
+    """Run `docker` in `folder`, and return its output."""
     done = subprocess.run(["docker", *args], cwd=folder, capture_output=True, text=True, check=False, timeout=500)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -12,7 +12,7 @@ from tests.container.engine import IMAGE, docker, wait_until_healthy
 from tests.helpers.audiences import ACME, bearer
 
 CONTAINER = "mock-atoms-under-test"
-LIMIT_OVER_BASE = 80_000_000
+MAX_BYTES_OVER_BASE = 80_000_000
 
 
 def compose(*args: str) -> str:
@@ -21,7 +21,7 @@ def compose(*args: str) -> str:
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """Run the image as tightly as it allows, on a port of its own choosing."""
+    """Run the image with as few privileges as possible. Yield the published port."""
     docker(
         "run", "--detach", "--name", CONTAINER, "--read-only", "--cap-drop", "ALL",
         "--security-opt", "no-new-privileges:true", "--env", "MOCK_ATOMS_PORT=9000", "--publish", "127.0.0.1::9000",
@@ -33,7 +33,7 @@ def port() -> Iterator[int]:
         docker("rm", "--force", CONTAINER)
 
 
-def test_it_serves_without_privileges_and_stops_on_sigterm(port: int) -> None:
+def test_the_image_serves_without_privileges_and_stops_on_sigterm(port: int) -> None:
     wait_until_healthy(CONTAINER)
     base = f"http://127.0.0.1:{port}/atoms/v1"
     with MockServer() as mock:
@@ -52,12 +52,12 @@ def test_it_serves_without_privileges_and_stops_on_sigterm(port: int) -> None:
     assert "is ready; base URL: http://127.0.0.1:9000/atoms/v1" in docker("logs", CONTAINER)
 
 
-def test_a_rule_breaks_the_connection_through_a_published_port_and_the_journal_tells(port: int) -> None:
+def test_a_broken_connection_passes_a_published_port_and_is_in_the_journal(port: int) -> None:
     wait_until_healthy(CONTAINER)
     admin = f"http://127.0.0.1:{port}/__admin"
     base = f"http://127.0.0.1:{port}/atoms/v1"
     assert httpx.post(f"{admin}/faults", json={"match": {"token": "sk_acme"}, "fault": "resetx1"}).status_code == 201
-    # Where a proxy of the engine's stands in between, a RST arrives as the end of the connection.
+    # Behind a proxy of the engine, a RST arrives as the end of the connection.
     with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
         httpx.get(f"{base}/audience", headers=ACME)
     assert httpx.get(f"{base}/audience", headers=ACME).status_code == 200
@@ -65,10 +65,10 @@ def test_a_rule_breaks_the_connection_through_a_published_port_and_the_journal_t
     assert ([attempt["ended"] for attempt in call["attempts"]], call["outcome"]) == (["reset", "answered"], "recovered")
 
 
-def test_the_image_is_small_and_carries_no_tools() -> None:
+def test_the_image_is_small_and_has_no_tools() -> None:
     config = json.loads(docker("image", "inspect", IMAGE))[0]
     base = json.loads(docker("image", "inspect", "python:3.13-slim"))[0]
-    assert config["Size"] - base["Size"] <= LIMIT_OVER_BASE
+    assert config["Size"] - base["Size"] <= MAX_BYTES_OVER_BASE
     assert config["Config"]["User"] == "10001:10001"
     assert config["Config"]["Entrypoint"] == ["mock-atoms"]
     assert config["Config"]["Labels"]["org.opencontainers.image.title"] == IMAGE
@@ -79,12 +79,12 @@ def test_the_image_is_small_and_carries_no_tools() -> None:
         assert (found.returncode, found.stdout) == (1, b""), program
 
 
-def test_the_label_has_the_version_of_the_command() -> None:
+def test_the_version_label_equals_the_version_of_the_command() -> None:
     labels = json.loads(docker("image", "inspect", IMAGE))[0]["Config"]["Labels"]
     assert docker("run", "--rm", IMAGE, "--version") == f"mock-atoms {labels['org.opencontainers.image.version']}"
 
 
-def test_a_bad_setting_stops_the_container_with_2() -> None:
+def test_an_invalid_setting_stops_the_container_with_exit_code_2() -> None:
     done = subprocess.run(
         ["docker", "run", "--rm", "--env", "MOCK_ATOMS_FAULT=5oo", IMAGE], capture_output=True, text=True, check=False
     )
@@ -92,12 +92,12 @@ def test_a_bad_setting_stops_the_container_with_2() -> None:
     assert done.stderr.startswith("mock-atoms: fault-1: `5oo` is not a fault")
 
 
-def test_compose_is_healthy_with_fixtures_and_its_example_runs() -> None:
+def test_the_compose_file_serves_fixtures_and_runs_its_example() -> None:
     try:
         compose("up", "--wait", "--wait-timeout", "60")
         headers = bearer("sk_documented")
-        answer = httpx.get("http://127.0.0.1:28667/atoms/v1/audience", headers=headers)
-        assert answer.json()["data"][0]["name"] == "Spring Sale Audience"
+        response = httpx.get("http://127.0.0.1:28667/atoms/v1/audience", headers=headers)
+        assert response.json()["data"][0]["name"] == "Spring Sale Audience"
         assert compose("run", "--rm", "example").endswith("60d0fe4f5311236168a109ca Spring Sale Audience")
     finally:
         compose("--profile", "example", "down", "--volumes", "--timeout", "8")

@@ -1,4 +1,4 @@
-"""The recipes of docs/ci.md, run for real with a small app under test; of GitHub and GitLab, what their runners do."""
+"""The recipes of docs/ci.md with a small app under test. GitHub and GitLab: what their runners do."""
 
 import json
 import os
@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 import pytest
 import yaml
 
 from mock_atoms import MockServer
 from tests.container.engine import IMAGE, ROOT, docker, wait_until_healthy
-from tests.helpers.audiences import bearer
+from tests.helpers.audiences import list_audiences
 from tests.helpers.snippets import commands, read_snippets
 
 BLOCKS = [snippet for snippet in read_snippets() if snippet.page == "ci.md"]
@@ -26,11 +25,11 @@ RECIPES = {block.label: block.text for block in BLOCKS if block.language != "con
 COMMANDS = {
     block.label: [command.line for command in commands(block)] for block in BLOCKS if block.language == "console"
 }
-DOCUMENT = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
 SEED = "my-team"
 PASSES, FAILS = "sk_ci", "sk_mock_500x1.ci"
 REPORT = r"1 call, 1 attempts?: 1 gave up.*\n\n(?s:.*)500  fault=key"
-# The tests of an app that lists audiences: they pass if the mock has the seed that every recipe gives it.
+# The test of an app that lists audiences. It passes if the mock has the seed of the recipes.
 APP = """
 import json
 import os
@@ -41,14 +40,14 @@ from urllib.request import Request, urlopen
 class AppTest(unittest.TestCase):
     def test_it_lists_audiences(self):
         url = os.environ["ATOMS_BASE_URL"] + "/audience"
-        with urlopen(Request(url, headers={{"Authorization": "Bearer {token}"}}), timeout=20) as answer:
-            self.assertEqual([audience["name"] for audience in json.load(answer)["data"]], {names})
+        with urlopen(Request(url, headers={{"Authorization": "Bearer {token}"}}), timeout=20) as response:
+            self.assertEqual([audience["name"] for audience in json.load(response)["data"]], {names})
 """
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _published() -> Iterator[None]:
-    """Give the image the name by which the recipes call it."""
+    """Tag the image with the name in the recipes."""
     name = yaml.safe_load(RECIPES["compose.yaml"])["services"]["mock-atoms"]["image"]
     docker("tag", IMAGE, name)
     yield
@@ -58,12 +57,11 @@ def _published() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def names() -> list[str]:
     with MockServer(seed=SEED) as mock:
-        answer = httpx.get(f"{mock.url}/audience", headers=bearer(PASSES))
-        return [audience["name"] for audience in answer.json()["data"]]
+        return [audience["name"] for audience in list_audiences(mock.url, PASSES).json()["data"]]
 
 
 class Checkout:
-    """A folder with all recipes and the app under test in it."""
+    """A folder with all recipes and the app under test."""
 
     def __init__(self, folder: Path, names: list[str]) -> None:
         self.folder = folder
@@ -73,16 +71,16 @@ class Checkout:
             (folder / path).write_text(text, encoding="utf-8")
         (folder / "tests").mkdir()
 
-    def is_tested_with(self, token: str) -> None:
+    def write_test(self, token: str) -> None:
         test = APP.format(token=token, names=self.names)
         (self.folder / "tests" / "test_app.py").write_text(test, encoding="utf-8")
 
     def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a command here, and return what it prints, errors too, with its exit code."""
+        """Run a command in this folder, with stderr in its output."""
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=environment() | variables,
+            env=clean_environment() | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -91,15 +89,15 @@ class Checkout:
         )
 
 
-def environment() -> dict[str, str]:
-    """Return ours without what a make that runs these tests put there, and with a `python`."""
-    of_make = ("MAKEFLAGS", "MAKELEVEL", "IMAGE", "TESTS")
-    ours = {name: value for name, value in os.environ.items() if name not in of_make}
-    return ours | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+def clean_environment() -> dict[str, str]:
+    """Return the environment with a `python`, and without the variables of a make that runs these tests."""
+    make_variables = ("MAKEFLAGS", "MAKELEVEL", "IMAGE", "TESTS")
+    variables = {name: value for name, value in os.environ.items() if name not in make_variables}
+    return variables | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def containers(*filters: str) -> set[str]:
-    return set(docker("ps", "--all", "--quiet", *(f"--filter={one}" for one in filters)).split())
+    return set(docker("ps", "--all", "--quiet", *(f"--filter={value}" for value in filters)).split())
 
 
 @pytest.fixture
@@ -112,10 +110,10 @@ def test_compose_runs_the_tests_and_returns_their_exit_code(checkout: Checkout) 
     project = f"recipe-{uuid4().hex[:8]}"
     try:
         for token, code in ((PASSES, 0), (FAILS, 1)):
-            checkout.is_tested_with(token)
+            checkout.write_test(token)
             done = checkout.run("bash", "-c", up, COMPOSE_PROJECT_NAME=project)
             assert done.returncode == code, done.stdout
-        # The other way that the text tells of, with the tests that fail.
+        # The other command of the page, with the failing test.
         done = checkout.run("docker", "compose", "run", "--rm", "tests", COMPOSE_PROJECT_NAME=project)
         assert done.returncode == 1, done.stdout
         left = docker("ps", "--filter", f"label=com.docker.compose.project={project}", "--format", "{{.Names}}")
@@ -125,13 +123,13 @@ def test_compose_runs_the_tests_and_returns_their_exit_code(checkout: Checkout) 
     assert containers(f"label=com.docker.compose.project={project}") == set()
 
 
-def test_make_runs_the_tests_tells_of_retries_and_removes_the_container(checkout: Checkout) -> None:
+def test_make_runs_the_tests_prints_retries_and_removes_the_container(checkout: Checkout) -> None:
     (command,) = COMMANDS["Makefile"]
     before = containers()
-    checkout.is_tested_with(PASSES)
+    checkout.write_test(PASSES)
     done = checkout.run("bash", "-c", command)
     assert done.returncode == 0, done.stdout
-    checkout.is_tested_with(FAILS)
+    checkout.write_test(FAILS)
     done = checkout.run("bash", "-c", command)
     assert done.returncode == 2
     assert re.search(REPORT, done.stdout), done.stdout
@@ -139,7 +137,7 @@ def test_make_runs_the_tests_tells_of_retries_and_removes_the_container(checkout
     assert containers() == before
 
 
-def test_make_says_why_the_mock_does_not_start(checkout: Checkout) -> None:
+def test_make_prints_why_the_mock_does_not_start(checkout: Checkout) -> None:
     before = containers()
     done = checkout.run("make", "test", f"IMAGE=--env MOCK_ATOMS_FAULT=5oo {IMAGE}")
     assert done.returncode == 2
@@ -149,16 +147,16 @@ def test_make_says_why_the_mock_does_not_start(checkout: Checkout) -> None:
 
 def test_make_removes_the_container_when_the_job_is_cancelled(checkout: Checkout) -> None:
     before = containers()
-    command = ["make", "test", "TESTS=touch began; sleep 60"]
-    with subprocess.Popen(command, cwd=checkout.folder, env=environment(), start_new_session=True) as running:
+    command = ["make", "test", "TESTS=touch started; sleep 60"]
+    with subprocess.Popen(command, cwd=checkout.folder, env=clean_environment(), start_new_session=True) as running:
         for _ in range(300):
-            if (checkout.folder / "began").exists():
+            if (checkout.folder / "started").exists():
                 break
             time.sleep(0.1)
         assert len(containers() - before) == 1
         os.killpg(running.pid, signal.SIGTERM)
         assert running.wait(timeout=30) != 0
-    # The shell that removes it may outlive make.
+    # The shell that removes the container may outlive make.
     for _ in range(100):
         if containers() == before:
             break
@@ -168,7 +166,7 @@ def test_make_removes_the_container_when_the_job_is_cancelled(checkout: Checkout
 
 @pytest.fixture
 def network() -> Iterator[str]:
-    """Make a network for one job, as the runners do."""
+    """Create a network for one job, as the runners do."""
     name = docker("network", "create", f"recipe-{uuid4().hex[:8]}")
     try:
         yield name
@@ -178,7 +176,7 @@ def network() -> Iterator[str]:
 
 @pytest.fixture
 def github_service(network: str) -> Iterator[None]:
-    """Start the service as GitHub's runner does, from what the job says of it, and wait for its health."""
+    """Start the service of the job as GitHub's runner does, and wait until it is healthy."""
     ((name, service),) = yaml.safe_load(RECIPES[".github/workflows/tests.yml"])["jobs"]["tests"]["services"].items()
     assert service.keys() == {"image", "ports", "env", "options"}
     container = docker(
@@ -198,15 +196,15 @@ def github_service(network: str) -> Iterator[None]:
 
 @pytest.mark.usefixtures("github_service")
 @pytest.mark.parametrize(("token", "ran"), [(PASSES, {"Test": 0}), (FAILS, {"Test": 1, "report": 0})])
-def test_the_steps_of_github_pass_or_fail_and_then_tell_of_retries(
+def test_the_steps_of_github_pass_or_print_the_retry_report(
     token: str, ran: dict[str, int], checkout: Checkout
 ) -> None:
-    checkout.is_tested_with(token)
+    checkout.write_test(token)
     job = yaml.safe_load(RECIPES[".github/workflows/tests.yml"])["jobs"]["tests"]
     codes: dict[str, int] = {}
     output = ""
     for step in job["steps"]:
-        # Actions are GitHub's own, and to install packages takes an index of them.
+        # Only GitHub runs actions, and an installation needs a package index.
         if "uses" in step or step["name"] == "Install":
             continue
         on_failure = step.get("if") == "failure()"
@@ -221,18 +219,18 @@ def test_the_steps_of_github_pass_or_fail_and_then_tell_of_retries(
 
 @pytest.mark.usefixtures("github_service")
 def test_a_github_job_in_a_container_reaches_the_mock_by_the_name_of_its_service(network: str) -> None:
-    (shown,) = re.findall(r"`(http://\S+)`, without\s+`ports`", DOCUMENT)
-    script = f"from urllib.request import urlopen; print(urlopen('{shown}/__admin/health', timeout=10).status)"
+    (root_url,) = re.findall(r"`(http://\S+)`, without\s+`ports`", PAGE)
+    script = f"from urllib.request import urlopen; print(urlopen('{root_url}/__admin/health', timeout=10).status)"
     assert docker("run", "--rm", "--network", network, "python:3.13-slim", "python", "-c", script) == "200"
 
 
 @pytest.fixture
 def gitlab_service(network: str) -> Iterator[str]:
-    """Start the service as GitLab's runner does: in a network of the job, under its alias."""
+    """Start the service as GitLab's runner does: in the network of the job, with its alias."""
     (service,) = yaml.safe_load(RECIPES[".gitlab-ci.yml"])["tests"]["services"]
     container = docker(
         "run", "--detach",
-        "--network", network, "--network-alias", service["alias"], "--network-alias", alias_without_alias(service),
+        "--network", network, "--network-alias", service["alias"], "--network-alias", default_alias(service),
         *(f"--env={variable}={value}" for variable, value in service["variables"].items()),
         service["name"],
     )  # fmt: skip
@@ -242,8 +240,8 @@ def gitlab_service(network: str) -> Iterator[str]:
         docker("rm", "--force", container)
 
 
-def alias_without_alias(service: dict[str, str]) -> str:
-    """Return the name that GitLab makes of the image's for a service that has none."""
+def default_alias(service: dict[str, str]) -> str:
+    """Return the host name that GitLab derives from the image for a service without an alias."""
     return service["name"].rpartition(":")[0].replace("/", "-")
 
 
@@ -258,25 +256,25 @@ def test_a_gitlab_job_reaches_the_mock_under_its_alias(network: str, gitlab_serv
         )  # fmt: skip
 
     (service,) = job["services"]
-    # As GitLab does it: nothing but the port is waited for, and then the script runs at once.
+    # Like GitLab: wait only for the port, then run the script immediately.
     wait = "import socket; socket.create_connection(('{}', 28667)).close()".format(service["alias"])
     waiting = f'until python -c "{wait}" 2>/dev/null; do :; done\n'
     script = "set -e\n" + "\n".join(job["script"])
     after = "set -e\n" + "\n".join(job["after_script"])
 
-    checkout.is_tested_with(PASSES)
+    checkout.write_test(PASSES)
     done = run(waiting + script)
     assert done.returncode == 0, done.stdout
     assert run(after, CI_JOB_STATUS="success").stdout == ""
-    checkout.is_tested_with(FAILS)
+    checkout.write_test(FAILS)
     assert run(script).returncode == 1
     done = run(after, CI_JOB_STATUS="failed")
     assert done.returncode == 0
     assert "500  fault=key" in done.stdout
-    # Without the alias, the API can be used all the same, but not the control API.
-    dotted = after.replace(f"//{service['alias']}:", f"//{alias_without_alias(service)}:")
-    assert "HTTP Error 403" in run(dotted, CI_JOB_STATUS="failed").stdout
-    # The log is as the recipe asks for it, and as the text says.
+    # Without the alias, only the control API refuses the host name.
+    with_default_alias = after.replace(f"//{service['alias']}:", f"//{default_alias(service)}:")
+    assert "HTTP Error 403" in run(with_default_alias, CI_JOB_STATUS="failed").stdout
+    # The log has the format that the recipe sets.
     lines = checkout.run("docker", "logs", gitlab_service).stdout.splitlines()
     log = [json.loads(line) for line in lines]
     assert any(line["message"] == "mock-atoms is ready" for line in log if "baseUrl" in line)
@@ -292,7 +290,7 @@ def test_the_dev_container_reaches_the_mock_from_its_workspace(checkout: Checkou
     try:
         docker(*compose, "up", "--detach", "--wait", "--wait-timeout", "60", folder=checkout.folder)
         for token, code in ((PASSES, 0), (FAILS, 1)):
-            checkout.is_tested_with(token)
+            checkout.write_test(token)
             done = checkout.run(
                 "docker", *compose, "exec", "-T", f"--workdir={container['workspaceFolder']}", container["service"],
                 "python", "-m", "unittest", "discover", "tests",

@@ -7,17 +7,17 @@ from mock_atoms import ControlError, MockAtomsContainer
 from tests.helpers.audiences import ACME
 from tests.helpers.snippets import Snippet, read_snippets
 
-SHOWN = [snippet for snippet in read_snippets() if (snippet.language, snippet.label) == ("python", "container")]
+SNIPPETS = [snippet for snippet in read_snippets() if (snippet.language, snippet.label) == ("python", "container")]
 
 
 @pytest.fixture(autouse=True)
 def _without_reaper(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The reaper is an image of its own, which would have to be pulled; what is started here is also stopped here.
+    # The reaper is another image to pull; these tests stop their containers themselves.
     monkeypatch.setattr("testcontainers.core.config.testcontainers_config.ryuk_disabled", True)
 
 
-@pytest.mark.parametrize("snippet", SHOWN, ids=str)
-def test_what_is_shown_passes(snippet: Snippet) -> None:
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=str)
+def test_a_snippet_of_the_docs_passes(snippet: Snippet) -> None:
     names: dict[str, object] = {}
     exec(compile(snippet.text, str(snippet), "exec"), names)
     test = names["test_in_a_container"]
@@ -33,11 +33,11 @@ def test_settings_reach_the_container() -> None:
         assert len(container.mock.requests()) == 1
         assert httpx.get(f"{container.url}/__admin/requests").status_code == 401
         mock = container.mock
-    with pytest.raises(ControlError, match="no mock server answers"):
+    with pytest.raises(ControlError, match="no mock server responds"):
         mock.requests()
 
 
 @pytest.mark.parametrize("name", ["nothing", "port", "host"])
-def test_a_setting_that_there_is_not_is_refused(name: str) -> None:
-    with pytest.raises(TypeError, match=f"^{name}: no such setting$"):
+def test_an_unknown_setting_is_refused(name: str) -> None:
+    with pytest.raises(TypeError, match=f"^unknown setting: {name}$"):
         MockAtomsContainer(**{name: "x"})

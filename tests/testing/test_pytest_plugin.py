@@ -1,4 +1,4 @@
-"""The pytest plugin, in pytest processes of its own."""
+"""The pytest plugin, each time in a new pytest process."""
 
 from pathlib import Path
 
