@@ -13,10 +13,11 @@ serve: $(VENV)/.installed ## serve on http://127.0.0.1:28667/atoms/v1 with the e
 test: $(VENV)/.installed-test ## run the tests
 	$(BIN)/python -m pytest $(PARALLEL)
 
-check: $(VENV)/.installed-dev ## lint, types, import order, and the tests with branch coverage
+check: $(VENV)/.installed-dev ## lint, types, commit subjects, and the tests with branch coverage
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python .ci/check_commits.py
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
 check-language: ## report phrases and names that .ci/language.toml refuses, and long sentences

@@ -19,6 +19,7 @@ ORDER = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", PAGE, re.MULTILINE)
 """Packages and top-level modules in the order of the table."""
 WITHOUT_FRAMEWORK = ORDER[: ORDER.index("mock")]
 FRAMEWORKS = {"fastapi", "starlette", "uvicorn"}
+MAX_LINES = 400
 
 
 def package_of(path: Path) -> str:
@@ -79,6 +80,11 @@ def test_no_module_has_global_state(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     assert not [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Global)]
     assert "BaseHTTPMiddleware" not in source
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_is_short_enough_to_hold_one_noun(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
 
 def test_an_upward_import_is_found() -> None:
