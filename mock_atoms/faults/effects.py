@@ -115,7 +115,7 @@ class FaultResponse(StrictModel):
 
         Args:
             extra_headers: headers of this one response, such as `retry-after`. The headers of the rule win.
-            operation: the requested operation; some have documented errors of their own.
+            operation: the requested operation; some have their own documented errors.
         """
         rule_headers = {name.lower(): value for name, value in self.headers.items()}
         headers = error_headers(self.status) | dict(extra_headers) | rule_headers

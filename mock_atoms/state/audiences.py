@@ -89,7 +89,7 @@ class AudienceRepository:
 
         Args:
             fields: its name, its phone column and the optional fields of the request.
-            rows: the columns of each member. Each row has a phone number of its own.
+            rows: the columns of each member. All phone numbers differ.
 
         Raises:
             ApiError: 400, the tenant has too many created audiences or too much data.

@@ -1,4 +1,4 @@
-"""The JSON of a snapshot: its models, and the values that they stand for."""
+"""Models of the JSON of a snapshot, and their conversion into states."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
