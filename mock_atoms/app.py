@@ -1,4 +1,4 @@
-"""The whole application: `create_app` wires it, around the state that `MockAtoms` owns."""
+"""The complete application: `create_app` builds it around the state of a `MockAtoms`."""
 
 import os
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from mock_atoms.state.audiences import AudienceRepositories
 
 
 class PathDispatcher:
-    """Sends a request to the control API, the documentation, or, whatever else it is, the vendor's API."""
+    """Dispatches requests to the control API, the documentation or, for all other paths, the vendor's API."""
 
     def __init__(self, vendor: ASGIApp, documentation: ASGIApp, control: ASGIApp) -> None:
         self._vendor = vendor
@@ -38,9 +38,9 @@ class PathDispatcher:
         self._control = control
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request, as ASGI has it."""
+        """Handle one request."""
         if scope["type"] != "http":
-            await self._documentation(scope, receive, send)  # lifespan; a WebSocket is refused there
+            await self._documentation(scope, receive, send)  # lifespan events, and WebSockets, which it refuses
             return
         path: str = scope["path"]
         if path == PREFIX or path.startswith(f"{PREFIX}/"):
@@ -52,34 +52,34 @@ class PathDispatcher:
 
 
 class LazyApp:
-    """An application that is made when it is asked for the first time: the start is quicker without.
+    """An application that is created at its first request, which keeps the start fast.
 
     Args:
-        make: makes it.
+        create: creates it.
     """
 
-    def __init__(self, make: Callable[[], ASGIApp]) -> None:
-        self._make = make
-        self._made: ASGIApp | None = None
+    def __init__(self, create: Callable[[], ASGIApp]) -> None:
+        self._create = create
+        self._app: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request, as ASGI has it."""
-        if self._made is None:
-            self._made = self._make()
-        await self._made(scope, receive, send)
+        """Handle one request."""
+        if self._app is None:
+            self._app = self._create()
+        await self._app(scope, receive, send)
 
 
 def _head_as_get(scope: Scope) -> Scope:
-    # The server itself leaves out the body, as it does for every HEAD.
+    # The server removes the body of every response to HEAD.
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
 def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) -> FastAPI:
-    """Return the vendor's routes alone: paths below the base path, each request with a `RequestContext` in its scope.
+    """Return the vendor's routes. Paths are API paths, and the scope of each request has a `RequestContext`.
 
     Args:
-        repositories: what they serve.
-        documented: whether they are to be described, too; serving does without.
+        repositories: the audiences to serve.
+        documented: whether the routes describe themselves for the OpenAPI document; serving needs no descriptions.
     """
     app = FastAPI(
         title="atoms",
@@ -101,11 +101,11 @@ def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) 
         return VendorJsonResponse(error_body(error.status, error.errors, headers, operation), error.status, headers)
 
     @app.exception_handler(HTTPException)
-    async def no_route(request: Request, _error: HTTPException) -> Response:
+    async def unknown_route(request: Request, _error: HTTPException) -> Response:
         return _NotFound(request.scope)
 
     @app.exception_handler(Exception)
-    async def bug(request: Request, _error: Exception) -> Response:
+    async def unexpected_error(request: Request, _error: Exception) -> Response:
         context: RequestContext = request.scope[CONTEXT_KEY]
         context.exchange.reason = "bug-in-mock"
         operation = find_operation(context.exchange.method, context.api_path or "")
@@ -127,8 +127,8 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     """Return the ASGI application of one mock server, for uvicorn or for an in-process transport.
 
     Args:
-        settings: its settings; read from the environment if neither `settings` nor `mock` is passed.
-        mock: its state, if the caller needs it; created from `settings` by default.
+        settings: the settings; read from the environment if neither `settings` nor `mock` is passed.
+        mock: the state of the server; created from `settings` by default.
 
     Raises:
         ConfigError: a setting, a fault or a fixture file is invalid.
@@ -151,6 +151,6 @@ def _documentation(mock: MockAtoms) -> ASGIApp:
 
 
 def _control(mock: MockAtoms) -> ASGIApp:
-    from mock_atoms.control.app import control_app  # noqa: PLC0415 - the start is quicker without
+    from mock_atoms.control.app import control_app  # noqa: PLC0415 - a lazy import keeps the start fast
 
     return control_app(mock)

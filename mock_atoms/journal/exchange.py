@@ -243,6 +243,7 @@ class RequestContext:
         path: path as sent, percent-encoded.
         query: query string as sent.
         api_path: path below the base path; `None` if the request is outside of it.
+        has_credential_in_url: whether the journal masks a part of the URL.
         received: the head as received; `None` if the response cache is off or another server received it.
         may_be_faulted: whether a fault rule, a magic key or a `Prefer` header may change the response.
     """
@@ -252,15 +253,6 @@ class RequestContext:
     path: str
     query: bytes
     api_path: str | None
+    has_credential_in_url: bool
     received: ReceivedHead | None = None
     may_be_faulted: bool = True
-
-    @property
-    def url(self) -> str:
-        """Path and query as sent, credentials included."""
-        return f"{self.path}?{self.query.decode('latin-1')}" if self.query else self.path
-
-    @property
-    def has_credential_in_url(self) -> bool:
-        """Whether the journal masks a part of the URL."""
-        return self.exchange.url != self.url

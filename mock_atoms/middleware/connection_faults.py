@@ -1,6 +1,6 @@
-"""Connection faults: what becomes of the socket instead of a proper answer.
+"""Connection faults: broken, hanging and slow connections.
 
-An ASGI application cannot do this by itself: the server puts the connection's transport into the scope.
+They act on the transport of the connection, which the server puts into the ASGI scope.
 """
 
 import socket
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
     import asyncio
 
 TRANSPORT = "mock_atoms.transport"
-"""Under which extension of the scope the server puts the `asyncio.Transport` of the connection."""
+"""Key of the connection's `asyncio.Transport` in the extensions of an ASGI scope."""
 BROKEN = "mock_atoms.broken"
-"""Type of the message that is sent right before a connection is broken; its `kind` is that of the fault."""
+"""Type of the message that announces a broken connection; its `kind` is that of the fault."""
 _GARBAGE = b"\x16\x03\x00 this is not HTTP \xff\xfe\r\n\r\n"
-_PIECES = 20
-"""Into how many pieces a dripping body is cut, if it is long enough."""
-_NO_WAITING_AT_CLOSE = struct.pack("ii", 1, 0)
+_DRIP_CHUNKS = 20
+"""Number of chunks of a dripping body, unless it is shorter."""
+_RST_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class NoConnectionError(RuntimeError):
-    """A connection fault was asked for where there is no connection."""
+    """A connection fault needs a connection, and an in-process transport has none."""
 
     def __init__(self, fault: ConnectionFault) -> None:
         super().__init__(
-            f"the fault {fault.kind!r} needs a real connection, which an in-process ASGI transport does not have: "
-            "use MockServer, or a server of its own"
+            f"the fault {fault.kind!r} needs a real connection, and an in-process ASGI transport has none: "
+            "use MockServer or `mock-atoms serve`"
         )
 
 
 class ConnectionFaultRunner:
-    """Carries connection faults out.
+    """Applies connection faults.
 
     Args:
-        app: what gives the answer that is cut or slowed down.
-        holder: waits while it hangs or drips.
+        app: the application whose response is truncated or slowed down.
+        waiter: waits while a connection hangs or drips.
     """
 
     def __init__(self, app: ASGIApp, waiter: CancellableWaiter) -> None:
@@ -48,10 +48,10 @@ class ConnectionFaultRunner:
         self._waiter = waiter
 
     async def __call__(self, fault: ConnectionFault, scope: Scope, receive: Receive, send: Send) -> None:
-        """Break the connection of one request as `fault` says.
+        """Apply `fault` to the connection of one request.
 
         Raises:
-            NoSocketError: there is no connection.
+            NoConnectionError: the request has no connection.
         """
         transport: asyncio.Transport | None = scope.get("extensions", {}).get(TRANSPORT)
         if transport is None:
@@ -68,17 +68,17 @@ class ConnectionFaultRunner:
         elif fault.kind == "truncate":
             await self._truncate(scope, receive, send)
         else:
-            await _read(receive)  # what lies unread at a close would turn a FIN into a RST
+            await _read_body(receive)  # unread data would turn the FIN into a RST
         await send({"type": BROKEN, "kind": fault.kind})
         if fault.kind == "garbage":
             transport.write(_GARBAGE)
         if fault.kind == "reset":
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_WAITING_AT_CLOSE)
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
             transport.abort()
         else:
             transport.close()
         while (await receive())["type"] != "http.disconnect":
-            pass  # to return before would have the server answer in our place
+            pass  # if this returned earlier, the server would send a response
 
     async def _truncate(self, scope: Scope, receive: Receive, send: Send) -> None:
         start, body = await collect_response(self._app, scope, receive)
@@ -88,27 +88,27 @@ class ConnectionFaultRunner:
     async def _drip(self, fault: ConnectionFault, scope: Scope, receive: Receive, send: Send) -> None:
         start, body = await collect_response(self._app, scope, receive)
         await send(start)
-        pieces = max(1, min(_PIECES, len(body)))
-        for number in range(pieces):
-            outcome, receive = await self._waiter.wait((fault.ms or 0) / 1000 / pieces, receive)
+        chunks = max(1, min(_DRIP_CHUNKS, len(body)))
+        for number in range(chunks):
+            outcome, receive = await self._waiter.wait((fault.ms or 0) / 1000 / chunks, receive)
             if outcome is WaitResult.CLIENT_DISCONNECTED:
                 return
-            piece = body[len(body) * number // pieces : len(body) * (number + 1) // pieces]
-            await send({"type": "http.response.body", "body": piece, "more_body": number < pieces - 1})
+            chunk = body[len(body) * number // chunks : len(body) * (number + 1) // chunks]
+            await send({"type": "http.response.body", "body": chunk, "more_body": number < chunks - 1})
 
 
-async def _read(receive: Receive) -> None:
+async def _read_body(receive: Receive) -> None:
     while (await receive()).get("more_body", False):
         pass
 
 
 async def collect_response(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
-    """Return the start of the answer of `app`, and its whole body."""
+    """Return the start message and the complete body of the response of `app`."""
     sent: list[Message] = []
 
-    async def keep(message: Message) -> None:
+    async def collect(message: Message) -> None:
         sent.append(message)
 
-    await app(scope, receive, keep)
+    await app(scope, receive, collect)
     start, *bodies = sent
     return start, b"".join(message.get("body", b"") for message in bodies)

@@ -1,4 +1,4 @@
-"""CORS for browsers, whose origins the settings allow."""
+"""CORS for the browser origins that the settings allow."""
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -9,11 +9,11 @@ _LOCALHOST = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
 
 class CorsMiddleware:
-    """Answers browsers as their origins are allowed. Others, which send no origin, are not told of it.
+    """Adds CORS headers to responses to browsers. Requests without `Origin` pass unchanged.
 
     Args:
-        app: what answers.
-        origins: those that are allowed, see `Settings.cors_origin`.
+        app: the application that responds.
+        origins: allowed origins, see `Settings.cors_origin`.
     """
 
     def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
@@ -21,9 +21,9 @@ class CorsMiddleware:
         self._with_cors = _with_cors(app, origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request, as ASGI has it."""
-        is_of_browser = any(name == b"origin" for name, _ in scope.get("headers", ()))
-        await (self._with_cors if is_of_browser else self._app)(scope, receive, send)
+        """Handle one request."""
+        is_from_browser = any(name == b"origin" for name, _ in scope.get("headers", ()))
+        await (self._with_cors if is_from_browser else self._app)(scope, receive, send)
 
 
 def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:

@@ -1,4 +1,4 @@
-"""How the vendor's server, Express, treats paths, HEAD and unknown routes."""
+"""Paths, HEAD requests and unknown routes as the vendor's server, Express, treats them."""
 
 from html import escape
 from http import HTTPStatus
@@ -10,16 +10,13 @@ from mock_atoms.middleware.responses import send_response
 
 
 class ExpressMiddleware:
-    """How the vendor's server, Express, reads a request line (L, D): a trailing slash is nothing, HEAD is a GET.
-
-    Inside of it, paths are those below the base path.
-    """
+    """Ignores a trailing slash and treats HEAD as GET (L, D). Passes on the API path as the path."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request, as ASGI has it."""
+        """Handle one request."""
         request: RequestContext = scope[CONTEXT_KEY]
         if request.api_path is None:
             request.exchange.reason = OUTSIDE_BASE_PATH
@@ -32,12 +29,12 @@ class ExpressMiddleware:
 
 
 async def not_found(request: RequestContext, send: Send) -> None:
-    """Answer as Express does where there is no route: HTML, not JSON (L)."""
+    """Send Express's response to an unknown route: HTML, not JSON (L)."""
     if request.exchange.reason is None:
         request.exchange.reason = UNMOCKED_ROUTE
-    line = escape(f"Cannot {request.exchange.method} {request.path}")
+    text = escape(f"Cannot {request.exchange.method} {request.path}")
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
-        f"<body>\n<pre>{line}</pre>\n</body>\n</html>\n"
+        f"<body>\n<pre>{text}</pre>\n</body>\n</html>\n"
     )
     await send_response(send, HTTPStatus.NOT_FOUND, {"content-type": "text/html; charset=utf-8"}, page.encode())

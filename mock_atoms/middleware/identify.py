@@ -34,12 +34,13 @@ class IdentifyMiddleware:
         is_in_base_path = path == base or path.startswith(f"{base}/")
         api_path = path[len(base) :] or "/" if is_in_base_path else None
         query: bytes = scope.get("query_string", b"")
+        url = f"{path}?{query.decode('latin-1')}" if query else path
         headers, secrets = self._credentials.mask_headers(scope["headers"], caller.token)
         head = RequestHead(
             tenant=caller.tenant,
             secrets=secrets,
             method=intern(scope["method"]),
-            url=mask_url(f"{path}?{query.decode('latin-1')}" if query else path, caller.token),
+            url=mask_url(url, caller.token),
             scheme=scope.get("scheme", "http"),
             http_version=scope.get("http_version", "1.1"),
             host=_host(scope, headers),
@@ -49,7 +50,7 @@ class IdentifyMiddleware:
         client_address, client_port = scope.get("client") or ("", 0)
         exchange = Exchange(head, arrived_at, started, client_address, client_port)
         received = scope.get("extensions", {}).get(RECEIVED_KEY)
-        context = RequestContext(exchange, caller, path, query, api_path, received)
+        context = RequestContext(exchange, caller, path, query, api_path, head.url != url, received)
         await self._app({**scope, CONTEXT_KEY: context}, receive, send)
 
 

@@ -14,8 +14,8 @@ async def send_error(send: Send, status: int, errors: list[str]) -> None:
 
 async def send_response(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
     """Send a complete response."""
-    lines = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+    raw_headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
     if status not in STATUSES_WITHOUT_BODY:
-        lines.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": status, "headers": lines})
+        raw_headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": raw_headers})
     await send({"type": "http.response.body", "body": body})

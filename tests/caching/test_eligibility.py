@@ -18,8 +18,9 @@ RECEIVED = ReceivedHead(b"digest", is_connection_reusable=True)
 
 def request(method: str = "GET", *headers: tuple[str, str]) -> RequestContext:
     head = RequestHead(CALLER.tenant, frozenset(), method, URL, "http", "1.1", "x", headers)
+    exchange = Exchange(head, NOON, 0.0, "", 0)
     return RequestContext(
-        Exchange(head, NOON, 0.0, "", 0), CALLER, URL, b"", "/audience", RECEIVED, may_be_faulted=False
+        exchange, CALLER, URL, b"", "/audience", has_credential_in_url=False, received=RECEIVED, may_be_faulted=False
     )
 
 
@@ -33,7 +34,7 @@ NOT_CACHEABLE: dict[str, Callable[[], RequestContext]] = {
     "a HEAD request": lambda: request("HEAD"),
     "a path outside the base path": lambda: replace(request(), api_path=None),
     "an unauthenticated caller": lambda: replace(request(), caller=UnauthenticatedCaller("missing-credentials")),
-    "a credential in the URL": lambda: replace(request(), query=b"key=sk_acme"),
+    "a credential in the URL": lambda: replace(request(), has_credential_in_url=True),
 }
 NOT_ON_FAST_PATH: dict[str, Callable[[], RequestContext]] = {
     "another server": lambda: replace(request(), received=None),

@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.caching.response_cache import MAX_RESPONSE_BYTES, CachedResponse, ResponseCache
-from mock_atoms.core.masking import mask_url
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.exchange import CONTEXT_KEY, Exchange, RequestContext, RequestHead
 from mock_atoms.middleware.response_cache import ResponseCacheMiddleware
@@ -118,9 +117,9 @@ class CountingApp:
 
 def request_context(token: str, api_path: str = "/audience", query: bytes = b"", method: str = "GET") -> RequestContext:
     caller = caller_for(token)
-    url = mask_url(f"{api_path}?{query.decode()}" if query else api_path, token)
-    head = RequestHead(caller.tenant, frozenset(), method, url, "http", "1.1", "x", ())
-    return RequestContext(Exchange(head, NOON, 0.0, "", 0), caller, api_path, query, api_path)
+    head = RequestHead(caller.tenant, frozenset(), method, api_path, "http", "1.1", "x", ())
+    exchange = Exchange(head, NOON, 0.0, "", 0)
+    return RequestContext(exchange, caller, api_path, query, api_path, has_credential_in_url=False)
 
 
 def get(
