@@ -30,7 +30,7 @@ __all__ = [
     "create_app",
 ]
 
-_HOMES = {
+_MODULES = {
     "ConfigError": "mock_atoms.core.parsing",
     "ControlError": "mock_atoms.testing.control_api",
     "ListenError": "mock_atoms.serving.server",
@@ -45,9 +45,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
-    """Import a public name when it is first asked for: `import mock_atoms` alone costs nothing."""
-    if name in _HOMES:
+    """Import a public name on first use, so that `import mock_atoms` alone is fast."""
+    if name in _MODULES:
         from importlib import import_module  # noqa: PLC0415 - only needed here
 
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,17 +7,17 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Run the command. SIGINT and SIGTERM end it quietly from the first moment on, even during imports."""
-    gc.disable()  # nothing of what is imported is garbage; a server that is ready turns it on again
+    """Run the command. SIGINT and SIGTERM stop it without a traceback, even during imports."""
+    gc.disable()  # imports create no garbage; `serve` enables collection once it is ready
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop_quietly)
-    from mock_atoms.cli.main import entry_point  # noqa: PLC0415 - takes a while; signals must be in place before
+    from mock_atoms.cli.main import entry_point  # noqa: PLC0415 - slow; the signal handlers must be set before
 
     entry_point()
 
 
 def _stop_quietly(_signal: int, _frame: object) -> NoReturn:
-    # While it serves, uvicorn takes the signals over, and raises them once more when it is done.
+    # While serving, uvicorn handles the signals itself, and raises them again afterwards.
     sys.exit(0)
 
 

@@ -38,17 +38,17 @@ def _utc_now() -> datetime:
 
 
 class MockAtoms:
-    """The state of one mock server. Several live in one process without knowing of each other.
+    """The state of one mock server. Several servers in one process do not affect each other.
 
     Args:
-        settings: its settings.
-        clock: seconds of a clock that only goes forward, for durations.
-        now: the time of day.
-        store: where state is kept; in memory where none is given.
-        log: is told of each exchange.
+        settings: the settings of the server.
+        clock: the monotonic clock.
+        now: the wall clock.
+        store: the store of tenants; in memory by default.
+        log: receives each finished exchange.
 
     Raises:
-        ConfigError: a fault or a fixture file cannot be used.
+        ConfigError: a fault or a fixture file is invalid.
     """
 
     def __init__(
@@ -65,20 +65,20 @@ class MockAtoms:
         self._started = clock()
         self.generator = Generator(settings.seed)
         self.generator.prepare(settings.locale)
-        self.fixtures = Fixtures(self.generator, settings.locale, _files(settings))
+        self.fixtures = Fixtures(self.generator, settings.locale, _read_fixtures(settings))
         self.store: Store = store or MemoryStore()
         self.repositories = AudienceRepositories(self.store, self.fixtures, self.generator, self._creation_time)
         self.journal = Journal(settings.journal_size, Credentials(secrets.token_bytes(32), settings.session_cookie))
-        self.attempts = AttemptCounter()
+        self.attempt_counter = AttemptCounter()
         self.response_cache = ResponseCache()
         self.metrics = Metrics()
-        self.recorder = ExchangeRecorder(self.journal, self.attempts, self.metrics, clock, log)
+        self.recorder = ExchangeRecorder(self.journal, self.attempt_counter, self.metrics, clock, log)
         self.shutdown_signal = ShutdownSignal()
-        self.rules = RuleBook(_rules(settings))
-        self.engine = FaultEngine(settings.seed, self.rules)
+        self.rules = RuleBook(_initial_rules(settings))
+        self.fault_engine = FaultEngine(settings.seed, self.rules)
         self.fast_path = FastPath(
             self.response_cache,
-            self.engine,
+            self.fault_engine,
             self.recorder,
             self.generator,
             clock=clock,
@@ -88,15 +88,15 @@ class MockAtoms:
 
     @property
     def uptime(self) -> float:
-        """For how many seconds it has been there."""
+        """Seconds since the start."""
         return self.clock() - self._started
 
     def _creation_time(self) -> datetime:
-        """Return when what a client creates now is said to be created."""
+        """Return the creation time of what a client creates now."""
         return self.settings.now or self.now()
 
     async def reset(self, token: str | None = None, test_id: str | None = None) -> None:
-        """Begin anew: forget everything, or what belongs to one token, one test, or one test of one token."""
+        """Reset everything, or only one token, one test id, or one test id of one token."""
         if token is None and test_id is None:
             self.rules.reset()
             self.fixtures.import_data(None)
@@ -111,32 +111,32 @@ class MockAtoms:
         await self.store.reset(token_digest, test_digest)
 
     async def remove_rules(self, rule_ids: Collection[str]) -> None:
-        """Take rules out of force, and forget how often each tenant met them."""
+        """Remove rules and the counters that tenants have for them."""
         for rule_id in rule_ids:
             self.rules.remove(rule_id)
-        gone = set(rule_ids)
+        removed_ids = set(rule_ids)
 
-        def forget(state: TenantState) -> None:
-            for rule_id in state.counters.keys() & gone:
+        def remove_counters(state: TenantState) -> None:
+            for rule_id in state.counters.keys() & removed_ids:
                 del state.counters[rule_id]
 
-        await self.store.update_all(forget)
+        await self.store.update_all(remove_counters)
 
 
-def _files(settings: Settings) -> "dict[str, FixtureFile]":
+def _read_fixtures(settings: Settings) -> "dict[str, FixtureFile]":
     if settings.fixtures is None:
         return {}
-    from mock_atoms.data.fixture_files import read_folder  # noqa: PLC0415 - the start is quicker without
+    from mock_atoms.data.fixture_files import read_folder  # noqa: PLC0415 - the server starts faster without it
 
     return read_folder(settings.fixtures)
 
 
-def _rules(settings: Settings) -> dict[str, Rule]:
+def _initial_rules(settings: Settings) -> dict[str, Rule]:
     rules = {}
-    for number, given in enumerate(settings.fault, 1):
+    for number, fault in enumerate(settings.fault, 1):
         rule_id = f"fault-{number}"
         try:
-            rules[rule_id] = parse_fault(given, settings.base_path)
+            rules[rule_id] = parse_fault(fault, settings.base_path)
         except ConfigError as error:
             raise ConfigError(f"{rule_id}: {error}") from None
     if settings.error_rate:

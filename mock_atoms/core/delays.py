@@ -1,4 +1,4 @@
-"""Holding an answer back: until its time has come, the client has gone, or the server closes."""
+"""Delays that end early if the client disconnects or the server shuts down."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -11,7 +11,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class WaitResult(Enum):
-    """Why holding ended."""
+    """Why a wait ended."""
 
     ELAPSED = auto()
     CLIENT_DISCONNECTED = auto()
@@ -19,19 +19,19 @@ class WaitResult(Enum):
 
 
 class ShutdownSignal:
-    """Tells requests that are held back that the server wants to end. Belongs to no event loop until one waits."""
+    """Tells waiting requests that the server shuts down. It is bound to an event loop by its first waiter."""
 
     def __init__(self) -> None:
         self._waiters: set[asyncio.Future[None]] = set()
 
     def notify(self) -> None:
-        """End all waiting. Call it in the event loop of those who wait."""
+        """End all waits. Call it in the event loop of the waiters."""
         for waiter in self._waiters:
             waiter.set_result(None)
         self._waiters.clear()
 
     async def wait(self) -> None:
-        """Return once the end is announced."""
+        """Return after `notify` is called."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:
@@ -41,11 +41,11 @@ class ShutdownSignal:
 
 
 class CancellableWaiter:
-    """Holds answers back.
+    """Waits for a duration, a disconnect or the shutdown, whichever comes first.
 
     Args:
-        closing: ends all holding when it is announced.
-        sleep: waits.
+        shutdown_signal: ends all waits.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(self, shutdown_signal: ShutdownSignal, sleep: Sleep = asyncio.sleep) -> None:
@@ -55,34 +55,38 @@ class CancellableWaiter:
     async def wait(
         self, seconds: float | None, receive: Receive, *, keep_messages: bool = True
     ) -> tuple[WaitResult, Receive]:
-        """Hold back for `seconds`, or for ever.
+        """Wait for `seconds`, without a limit if `None`.
 
-        Meanwhile the request is read, since only then does a server tell of a client that has gone; what is read is
-        forgotten unless it is to be kept.
+        A server reports a disconnect only while the request is read, so that the request is read meanwhile.
+
+        Args:
+            seconds: the duration.
+            receive: the ASGI callable of the request.
+            keep_messages: whether the messages that were read are replayed; otherwise they are lost.
 
         Returns:
-            Why holding ended, and the `receive` to go on with, which gives once more what was read.
+            Why the wait ended, and the `receive` to use from now on.
         """
-        early: list[Message] = []
+        messages: list[Message] = []
 
-        async def until_gone() -> None:
+        async def wait_for_disconnect() -> None:
             more = True
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     return
                 if keep_messages:
-                    early.append(message)
+                    messages.append(message)
                 more = message.get("more_body", False)
             if (await receive())["type"] != "http.disconnect":
-                await _for_ever()  # a transport that cannot tell: never
+                await _wait_forever()  # this transport does not report disconnects
 
-        async def again() -> Message:
-            return early.pop(0) if early else await receive()
+        async def replay() -> Message:
+            return messages.pop(0) if messages else await receive()
 
         tasks = {
-            asyncio.ensure_future(_for_ever() if seconds is None else self._sleep(seconds)): WaitResult.ELAPSED,
-            asyncio.ensure_future(until_gone()): WaitResult.CLIENT_DISCONNECTED,
+            asyncio.ensure_future(_wait_forever() if seconds is None else self._sleep(seconds)): WaitResult.ELAPSED,
+            asyncio.ensure_future(wait_for_disconnect()): WaitResult.CLIENT_DISCONNECTED,
             asyncio.ensure_future(self._shutdown_signal.wait()): WaitResult.SHUTDOWN,
         }
         try:
@@ -91,8 +95,8 @@ class CancellableWaiter:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        return next(outcome for task, outcome in tasks.items() if task in done), again
+        return next(result for task, result in tasks.items() if task in done), replay
 
 
-async def _for_ever() -> None:
+async def _wait_forever() -> None:
     await asyncio.Future()

@@ -1,4 +1,4 @@
-"""What is given from outside, at start or in a request: reading it, and saying in plain words what is wrong with it."""
+"""Parsing of settings, files and request bodies, with errors in plain words."""
 
 import json
 import re
@@ -21,32 +21,28 @@ COOKIE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 _PATTERNS = {
     TOKEN: "a token is one word of visible ASCII, without commas",
     MASKED_TOKEN: "a token is one word of visible ASCII, without commas",
-    ORIGIN: "an origin is like https://app.test, without a path or a slash at the end; or give * or localhost",
+    ORIGIN: "an origin looks like https://app.test, without a path or trailing slash; * and localhost are allowed too",
     COOKIE: "a cookie's name has no spaces and none of ( ) < > @ , ; : \\ / [ ] ? = { }",
-    NOT_BLANK: "an id has more than spaces",
+    NOT_BLANK: "an id must not be blank",
     OBJECT_ID: "an id is 24 lower-case hexadecimal digits",
 }
-
-
 MAX_JSON_DEPTH = 100
-"""How many levels JSON may have: far fewer than what Python's own limit leaves, wherever it is written again."""
+"""Maximum nesting of JSON, far below Python's recursion limit."""
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 class StrictModel(BaseModel):
-    """Base of what is given as JSON: what it does not know it refuses. A validator is built when it is first needed."""
+    """Base of models that reject unknown keys. Their validators are built on first use."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ConfigError(ValueError):
-    """Something given, at start or to the control API, that cannot be used.
-
-    Its text is one line that names the place and the fix; what looks like a key in it is masked.
+    """An invalid setting, file or request body. Its text is one line with the place and the fix; keys are masked.
 
     Args:
-        problem: what is wrong, and the fix.
-        pointer: the place in what was given, as a JSON pointer; `/` for the whole, empty where there is none.
+        problem: what is wrong, and how to fix it.
+        pointer: JSON pointer to the invalid value; `/` for the root, empty if there is no place to name.
     """
 
     def __init__(self, problem: str, pointer: str = "") -> None:
@@ -55,13 +51,8 @@ class ConfigError(ValueError):
         super().__init__(f"{self.pointer}: {self.problem}" if pointer else self.problem)
 
 
-def json_pointer(error: ErrorDetails) -> str:
-    """Return where the value stands that pydantic complains of, as a JSON pointer; `/` for the whole."""
-    return format_pointer(error["loc"]) or "/"
-
-
 def describe_error(error: ErrorDetails) -> str:
-    """Say in plain words what pydantic holds against a value."""
+    """Return an error of pydantic in plain words."""
     match error["type"]:
         case "string_type":
             return "give text; in YAML, quote what would be read as something else"
@@ -78,38 +69,38 @@ def describe_error(error: ErrorDetails) -> str:
             return error["msg"].removeprefix("Value error, ")
 
 
-def parse_model(model: type[Model], given: object) -> Model:
-    """Parse `given`.
+def parse_model(model: type[Model], value: object) -> Model:
+    """Return `value` as an instance of `model`.
 
     Raises:
-        ConfigError: names the field by JSON pointer.
+        ConfigError: a field is invalid; the error names it by JSON pointer.
     """
     try:
-        return model.model_validate(given)
+        return model.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise ConfigError(describe_error(first), json_pointer(first)) from None
+        raise ConfigError(describe_error(first), format_pointer(first["loc"]) or "/") from None
 
 
 def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
-    """Parse `text`.
+    """Return the value of a JSON text.
 
     Raises:
-        ConfigError: it is not JSON, or nested too deep.
+        ConfigError: the text is not JSON, or nested too deep.
     """
     try:
         _check_depth(text if isinstance(text, str) else text.decode())
-        given = json.loads(text)
-        json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except json.JSONDecodeError as error:
         raise ConfigError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except UnicodeDecodeError:
         raise ConfigError("not JSON: not UTF-8") from None
     except UnicodeEncodeError:
-        raise ConfigError("not JSON: half of a surrogate pair, which UTF-8 cannot say") from None
+        raise ConfigError("not JSON: half of a surrogate pair, which UTF-8 cannot encode") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"not JSON: {error}") from None
-    return given
+    return value
 
 
 def _check_depth(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Who is calling: from headers to a token, from a token to a tenant."""
+"""Callers and tenants: from headers to a token, from a token to a tenant."""
 
 import re
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ _BEARER = re.compile(rf"bearer +({TOKEN_PATTERN})".encode(), re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Whom something belongs to: a token, or a token and a test.
+    """Owner of data, counters and journal entries: a token, or a token and a test id.
 
     Attributes:
-        key: 16 bytes that stand for both wherever something is kept.
-        owner: 16 bytes that stand for the token alone.
-        label: the token as people may see it, see `tokens.mask_token`.
-        test_id: what the request says in `X-Test-Id`, as people may see it; `None` where it says nothing.
-        test: 16 bytes that stand for it.
+        key: 16 bytes that identify the tenant.
+        token_digest: 16 bytes that identify the token.
+        label: the masked token, see `masking.mask_token`.
+        test_id: the masked `X-Test-Id`, or `None`.
+        test_digest: 16 bytes that identify the test id, or `None`.
     """
 
     key: bytes
@@ -36,12 +36,12 @@ class Tenant:
     test_digest: bytes | None = None
 
     def belongs_to(self, token_digest: bytes | None, test_digest: bytes | None) -> bool:
-        """Tell whether it belongs to a token and a test, each by what stands for it, or `None` for any."""
+        """Return whether the tenant has this token and test id, by digest; `None` means any."""
         return token_digest in (None, self.token_digest) and test_digest in (None, self.test_digest)
 
 
 UNAUTHENTICATED_TENANT = Tenant(b"", b"", "-")
-"""To whom belongs what nobody sent."""
+"""The tenant of unauthenticated requests without a test id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class AuthenticatedCaller:
     """An authenticated caller.
 
     Attributes:
-        token: the bearer token, whole; left out of `repr`, never to be logged or stored.
-        tenant: whom it acts for.
+        token: the whole bearer token, absent from `repr`; never log or store it.
+        tenant: the tenant of the request.
     """
 
     token: str = field(repr=False)
@@ -63,8 +63,8 @@ class UnauthenticatedCaller:
 
     Attributes:
         reason: a slug such as `missing-credentials`.
-        token: the token that is not valid, where there is one; as secret as a valid one.
-        tenant: whose counters and journal entries its requests are: all of nobody's are one.
+        token: the invalid token, as secret as a valid one, or `None`.
+        tenant: the tenant of the request; all unauthenticated requests with the same test id share one.
     """
 
     reason: str
@@ -73,53 +73,56 @@ class UnauthenticatedCaller:
 
 
 def digest_token(token: str) -> bytes:
-    """Return the 16 bytes that stand for `token`."""
+    """Return the 16 bytes that identify `token`."""
     return blake2b(token.encode(), digest_size=16, person=b"tenant").digest()
 
 
 def digest_test_id(test_id: str) -> bytes:
-    """Return the 16 bytes that stand for the id of a test, spaces around it aside."""
+    """Return the 16 bytes that identify a test id; surrounding spaces do not count."""
     return blake2b(test_id.strip().encode("utf-8", "surrogatepass"), digest_size=16, person=b"test id").digest()
 
 
 def caller_for(token: str, test_id: str | None = None) -> AuthenticatedCaller:
-    """Return the caller who holds `token`, in the test `test_id` where it is there and not empty."""
+    """Return the caller with a token and, unless it is blank, a test id."""
     return AuthenticatedCaller(token, tenant_for(digest_token(token), mask_token(token), test_id, token))
 
 
 def tenant_for(token_digest: bytes, label: str, test_id: str | None, token: str | None = None) -> Tenant:
-    """Return the tenant of a token, in the test `test_id` if that is given and not blank."""
-    shown = None if test_id is None else mask_test_id(test_id, token)
-    if test_id is None or shown is None:
+    """Return the tenant of a token and, unless it is blank, a test id.
+
+    Args:
+        token_digest: the digest of the token.
+        label: the masked token.
+        test_id: the test id, or `None`.
+        token: the whole token, to be masked in the test id.
+    """
+    masked_test_id = None if test_id is None else mask_test_id(test_id, token)
+    if test_id is None or masked_test_id is None:
         return Tenant(token_digest, token_digest, label)
-    return restore_tenant(token_digest, label, shown, digest_test_id(test_id))
+    return restore_tenant(token_digest, label, masked_test_id, digest_test_id(test_id))
 
 
-def restore_tenant(token_digest: bytes, label: str, shown: str, test_digest: bytes) -> Tenant:
-    """Return the tenant of a token and a test, each known by what stands for it and by how it is shown."""
+def restore_tenant(token_digest: bytes, label: str, masked_test_id: str, test_digest: bytes) -> Tenant:
+    """Return the tenant of a token and a test id, each known by its digest and its masked form."""
     key = blake2b(token_digest + test_digest, digest_size=16, person=b"test").digest()
-    return Tenant(key, token_digest, label, shown, test_digest)
+    return Tenant(key, token_digest, label, masked_test_id, test_digest)
 
 
 def mask_test_id(test_id: str, token: str | None = None) -> str | None:
-    """Return the id of a test as it may be shown: without keys, and where it is very long, cut, a digest at the end.
-
-    Returns:
-        `None` where it has nothing but spaces.
-    """
-    shown = mask_text(test_id.strip(), token)
-    if len(shown) > _MAX_TEST_ID_LENGTH:
-        shown = f"{shown[:_MAX_TEST_ID_LENGTH]}…#{digest_test_id(shown).hex()[:16]}"
-    return shown or None
+    """Return a test id with keys masked, cut to 200 characters and a digest; `None` if it is blank."""
+    masked = mask_text(test_id.strip(), token)
+    if len(masked) > _MAX_TEST_ID_LENGTH:
+        masked = f"{masked[:_MAX_TEST_ID_LENGTH]}…#{digest_test_id(masked).hex()[:16]}"
+    return masked or None
 
 
-def is_digest_of_test_id(digest: str, test_id: str | None) -> bool:
-    """Tell whether hexadecimal `digest` may stand for the test that is kept as `test_id`: any may where that is cut."""
-    return test_id is not None and ("…#" in test_id or digest == digest_test_id(test_id).hex())
+def is_digest_of_test_id(digest: str, masked_test_id: str | None) -> bool:
+    """Return whether a hexadecimal digest fits a masked test id. Any digest fits one that is cut or has a mask."""
+    return masked_test_id is not None and ("…#" in masked_test_id or digest == digest_test_id(masked_test_id).hex())
 
 
 def magic_word(token: str) -> str | None:
-    """Return what a magic key asks for: `500x2` of `sk_mock_500x2.test-42`; `None` for an ordinary key."""
+    """Return the word of a magic key, `500x2` of `sk_mock_500x2.test-42`, or `None` for other tokens."""
     if not token.startswith(MAGIC_PREFIX):
         return None
     return token[len(MAGIC_PREFIX) :].partition(".")[0]
@@ -128,16 +131,15 @@ def magic_word(token: str) -> str | None:
 def identify(
     headers: Sequence[tuple[bytes, bytes]], session_cookie: str, allowed: frozenset[str] | None
 ) -> AuthenticatedCaller | UnauthenticatedCaller:
-    """Tell who sends `headers`.
+    """Return the caller who sent `headers`.
 
-    The Authorization header decides where there is one; else the session cookie counts (S). The scheme is
-    case-insensitive. A token is one word of visible ASCII; the comma, which separates values, is not part of it.
-    `X-Test-Id` makes the caller a tenant apart.
+    The `Authorization` header takes precedence over the session cookie (S). Its scheme is case-insensitive. A token
+    is one word of visible ASCII without commas, which separate values. `X-Test-Id` makes a separate tenant.
 
     Args:
-        headers: pairs of lower-case name and value, as ASGI has them.
+        headers: pairs of lower-case name and value, as in ASGI.
         session_cookie: name of the cookie whose value is a token.
-        allowed: the only valid tokens, or `None` for any.
+        allowed: the only valid tokens, or `None` if all are valid.
     """
     token, reason = _credentials(headers, session_cookie)
     if reason is None and token is not None:
@@ -152,7 +154,7 @@ def identify(
 
 
 def _credentials(headers: Sequence[tuple[bytes, bytes]], session_cookie: str) -> tuple[str | None, str | None]:
-    """Return the token that is sent, and what is wrong where it cannot be told."""
+    """Return the token, and the reason if there is no valid one."""
     authorizations = [value for name, value in headers if name == b"authorization"]
     if not authorizations:
         return _cookie(headers, session_cookie), None
@@ -166,12 +168,12 @@ def _test_id(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
     return next((decode_text(value) for name, value in headers if name == TEST_ID_HEADER), None)
 
 
-def _cookie(headers: Sequence[tuple[bytes, bytes]], wanted: str) -> str | None:
-    """Return the first valid token in a cookie named `wanted`, percent-decoded as Express does."""
+def _cookie(headers: Sequence[tuple[bytes, bytes]], session_cookie: str) -> str | None:
+    """Return the first valid token in the session cookie, percent-decoded as Express does."""
     for header_name, header in headers:
         if header_name == b"cookie":
             for name, value in parse_cookies(header.decode("latin-1")):
                 token = unquote(value)
-                if name == wanted and _TOKEN.fullmatch(token):
+                if name == session_cookie and _TOKEN.fullmatch(token):
                     return token
     return None

@@ -5,30 +5,30 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 MonotonicClock = Callable[[], float]
-"""Seconds of a clock that only goes forward."""
+"""Returns seconds, for durations."""
 WallClock = Callable[[], datetime]
-"""The time of day."""
+"""Returns the current time, for timestamps."""
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _OBJECT_ID_SECONDS = 1 << 32
-"""How many seconds since 1970 the four bytes tell apart that an ObjectId has for them."""
+"""The four bytes of an ObjectId's timestamp count the seconds since 1970."""
 
 
 def parse_timestamp(text: str) -> datetime:
     """Parse a timestamp such as `2025-01-15T10:30:00.000Z`.
 
     Raises:
-        ValueError: it is none, or not of the years that an ObjectId can have.
+        ValueError: `text` is not a timestamp, or outside the years of an ObjectId.
     """
     try:
-        moment = datetime.fromisoformat(text) if _TIMESTAMP.fullmatch(text) else None
-        if moment is not None and 0 <= moment.timestamp() < _OBJECT_ID_SECONDS:
-            return moment
+        timestamp = datetime.fromisoformat(text) if _TIMESTAMP.fullmatch(text) else None
+        if timestamp is not None and 0 <= timestamp.timestamp() < _OBJECT_ID_SECONDS:
+            return timestamp
     except (ValueError, OverflowError):
         pass
     raise ValueError("not a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2106")
 
 
-def format_timestamp(moment: datetime) -> str:
-    """Return `moment` as the API writes it: `2025-01-15T10:30:00.000Z` (S)."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def format_timestamp(timestamp: datetime) -> str:
+    """Return `timestamp` in the format of the API: `2025-01-15T10:30:00.000Z` (S)."""
+    return timestamp.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

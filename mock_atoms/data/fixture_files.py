@@ -1,6 +1,7 @@
 """Fixture files: their format, and reading a folder of them. The format for people: docs/fixtures.md."""
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from mock_atoms.core.parsing import ConfigError, StrictModel, describe_error, pa
 from mock_atoms.core.settings import Locale, Token
 from mock_atoms.data.models import ValidatedAudiences
 
+LOGGER = logging.getLogger("mock_atoms")
 SUFFIXES = {".json", ".yaml", ".yml"}
 MAX_AUDIENCES = 1_000
 
@@ -94,6 +96,8 @@ def read_folder(folder: Path) -> dict[str, FixtureFile]:
         raise ConfigError(f"{folder}: the fixtures folder cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise ConfigError(f"the fixtures folder cannot be read: {error}") from None
+    if not paths:
+        LOGGER.warning("%s has no fixture file: their names end in %s", folder, ", ".join(sorted(SUFFIXES)))
     files: dict[str, FixtureFile] = {}
     homes: dict[str, Path] = {}
     for path in paths:

@@ -51,7 +51,7 @@ class RecordingMiddleware:
         self._journal = mock.journal
         self._recorder = mock.recorder
         self._fixtures = mock.fixtures
-        self._engine = mock.engine
+        self._engine = mock.fault_engine
         self._clock = mock.clock
         self._response_cache = mock.response_cache
         self._body_timeout = body_timeout

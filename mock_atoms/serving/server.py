@@ -22,22 +22,22 @@ from mock_atoms.serving.protocol import HttpProtocol
 from mock_atoms.serving.tls import Certificate
 
 GRACE_SECONDS = 5
-"""How long requests in flight may take to finish once the server is told to stop."""
+"""Time for requests in flight to finish after a signal to stop."""
 _BACKLOG = 2048
-_SECONDS_OF_TICK = 0.1
+_TICK_SECONDS = 0.1
 _TURNS_TO_CLOSE = 3
-"""After so many turns of an event loop a connection is gone that was idle and is closed."""
+"""Turns of the event loop after which a closed idle connection is gone."""
 
 
 class ListenError(OSError):
-    """The address cannot be listened on. Its text is one line that names the address and the fix."""
+    """The server cannot listen on an address. Its text is one line with the address and the fix."""
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Bind every address that `host` stands for, all on one port; `0` picks a free one.
+    """Listen on one port of every address of `host`; port `0` picks a free one.
 
     Raises:
-        ListenError: the port is taken, or the address is not this machine's.
+        ListenError: the port is in use, or no address belongs to this machine.
     """
     sockets: list[socket.socket] = []
     failure: OSError | UnicodeError | None = None
@@ -48,7 +48,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
     for family, kind, proto, _, address in addresses:
         listener = socket.socket(family, kind, proto)
         try:
-            if sys.platform != "win32":  # pragma: no branch - there the option means something else
+            if sys.platform != "win32":  # pragma: no branch - the option has another meaning there
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -58,7 +58,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
             listener.close()
             failure = error
             if error.errno == errno.EADDRNOTAVAIL:
-                continue  # a name may stand for an address that this machine does not have
+                continue  # a name may have addresses of other machines
             break
         sockets.append(listener)
         port = listener.getsockname()[1]
@@ -73,24 +73,24 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 
 def _worth_logging(record: logging.LogRecord) -> bool:
-    """Tell whether a line of uvicorn's is news: not that a stop ended requests, nor that it knows no WebSockets."""
+    """Return whether a line of uvicorn is news: not requests cancelled by a stop, nor missing WebSocket support."""
     cancelled = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
     return not cancelled and not record.getMessage().startswith(("Unsupported upgrade", "No supported WebSocket"))
 
 
 class Server(uvicorn.Server):
-    """uvicorn that says when it really accepts connections, and ends what is held back when it is told to stop.
+    """uvicorn's server, with a callback when it accepts connections and an end of delays when it stops.
 
     Args:
         app: the application.
-        closing: told shortly before the grace period is over.
-        on_ready: called once, in the server's own thread.
-        loop: uvicorn's name of an event loop: `auto` is uvloop where there is one.
-        certificate: what to serve HTTPS with, if it is to.
-        shortcuts: the application's, where they may be taken.
+        shutdown_signal: notified shortly before the grace period is over.
+        on_ready: called once, in the thread of the server.
+        loop: uvicorn's name of an event loop; `auto` is uvloop if it is installed.
+        certificate: the certificate for HTTPS; plain HTTP by default.
+        fast_path: the fast path of the application; unused by default.
     """
 
-    def __init__(  # noqa: PLR0913 - all that a server is made of
+    def __init__(  # noqa: PLR0913 - the parts of a server
         self,
         app: ASGIApp,
         shutdown_signal: ShutdownSignal,
@@ -102,7 +102,7 @@ class Server(uvicorn.Server):
     ) -> None:
         config = uvicorn.Config(
             app,
-            http=partial(HttpProtocol, fast_path=fast_path),  # type: ignore[arg-type] # it is called, and no more
+            http=partial(HttpProtocol, fast_path=fast_path),  # type: ignore[arg-type] # uvicorn only calls it
             loop=loop,
             lifespan="off",
             ws="none",
@@ -119,40 +119,36 @@ class Server(uvicorn.Server):
         self._shutdown_signal = shutdown_signal
         self._on_ready = on_ready
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._told = asyncio.Event()
+        self._stop_requested = asyncio.Event()
         logging.getLogger("uvicorn.error").addFilter(_worth_logging)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept connections. Who is told to stop until then stops: older releases of uvicorn just return."""
+        """Accept connections, unless `stop` came first: older releases of uvicorn ignore that."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if self.should_exit:
             await self.shutdown(sockets)
 
     def stop(self) -> None:
-        """Stop soon. Call it from any thread, at any time."""
+        """Request a stop, from any thread and at any time."""
         self.should_exit = True
         if self._loop is not None:
-            # The loop may have come to its end by itself.
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._told.set)
+            with suppress(RuntimeError):  # the loop is closed already
+                self._loop.call_soon_threadsafe(self._stop_requested.set)
 
     async def main_loop(self) -> None:
-        """Say that it is ready; then do what there is to do ten times a second, until the server is to stop.
+        """Call `on_ready`, then tick ten times a second until a stop is requested.
 
-        uvicorn would sleep through that.
+        The main loop of uvicorn would sleep until the next tick before it stops.
         """
         self._on_ready()
         ticks = count()
         while not await self.on_tick(next(ticks)):
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._told.wait(), _SECONDS_OF_TICK)
+                await asyncio.wait_for(self._stop_requested.wait(), _TICK_SECONDS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let requests in flight finish; those still held back near the end of the grace period are answered 503.
-
-        Where nothing is in flight there is nothing to wait for.
-        """
+        """Wait for requests in flight. Requests that are still delayed near the end of the grace period get a 503."""
         for listener in self.servers:
             listener.close()
         for listening in sockets or ():
@@ -185,5 +181,5 @@ def serve(
     on_ready: Callable[[], None],
     certificate: Certificate | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then let requests in flight finish for `GRACE_SECONDS` at most."""
+    """Serve until SIGINT or SIGTERM, then wait at most `GRACE_SECONDS` for requests in flight."""
     build_server(mock, create_app(mock=mock), on_ready, certificate).run(sockets)

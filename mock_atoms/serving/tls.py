@@ -1,4 +1,4 @@
-"""TLS: the certificate that the server shows, given or made at its start."""
+"""TLS: the certificate of the server, from files or made at start."""
 
 import ssl
 from collections.abc import Iterator
@@ -12,18 +12,18 @@ from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings, flag_name
 
 _OWN_NAMES = ("localhost", "127.0.0.1", "::1", "mock-atoms", "host.docker.internal")
-"""Names under which a mock server is reached: on its machine, beside it in a compose file, from a container."""
-_WANTED = "give a certificate and its key, in PEM, the key without a password"
+"""Names of a mock server on its machine, in a compose file and from a container."""
+_EXPECTED = "give a certificate and its key, in PEM, the key without a password"
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate, in PEM files.
+    """A certificate in PEM files.
 
     Attributes:
-        file: the certificate, and its chain behind it.
-        key: its key, where that is not in the same file.
-        ca_file: the authority that clients have to trust, where it was made for this certificate.
+        file: the certificate, followed by its chain.
+        key: its key, or `None` if `file` has it.
+        ca_file: the CA for clients to trust, if it was made at start.
     """
 
     file: Path
@@ -33,40 +33,40 @@ class Certificate:
 
 @contextmanager
 def load_certificate(settings: Settings) -> Iterator[Certificate | None]:
-    """Yield the certificate that `settings` ask for, or `None` where the server speaks plain HTTP.
+    """Yield the certificate of `settings`, or `None` for plain HTTP.
 
-    One that is made here is in a folder of its own, which goes in the end.
+    A certificate made here lives in a temporary folder, deleted at the end.
 
     Raises:
-        ConfigError: the files cannot be used, or do not go together, or what makes certificates is not installed.
+        ConfigError: the files are invalid or do not match, or trustme is not installed.
     """
     if settings.tls is None:
-        yield _given(settings.tls_cert, settings.tls_key)
+        yield _read_certificate(settings.tls_cert, settings.tls_key)
         return
     if settings.tls_cert is not None or settings.tls_key is not None:
-        raise ConfigError(f"{flag_name('tls')}: leave it out, or {flag_name('tls_cert')}: there is one certificate")
+        raise ConfigError(f"{flag_name('tls')}: use either this or {flag_name('tls_cert')}")
     with TemporaryDirectory(prefix="mock-atoms-") as folder:
-        yield _made(settings.host, Path(folder))
+        yield _make_certificate(settings.host, Path(folder))
 
 
-def _given(file: Path | None, key: Path | None) -> Certificate | None:
+def _read_certificate(file: Path | None, key: Path | None) -> Certificate | None:
     if file is None:
         if key is not None:
             raise ConfigError(f"{flag_name('tls_key')}: give the certificate too, with {flag_name('tls_cert')}")
         return None
     try:
-        # It reads both files, and asks nobody for the password of a key that has one.
+        # Reads both files; the empty password prevents a prompt for an encrypted key.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(file, key, password="")
     except OSError as error:
         files = file if key is None else f"{file}, {key}"
-        problem = f"{_WANTED}: {error}" if isinstance(error, ssl.SSLError) else f"cannot be read: {error.strerror}"
+        problem = f"{_EXPECTED}: {error}" if isinstance(error, ssl.SSLError) else f"cannot be read: {error.strerror}"
         raise ConfigError(f"{flag_name('tls_cert')}: {files}: {problem}") from None
     return Certificate(file, key)
 
 
-def _made(host: str, folder: Path) -> Certificate:
+def _make_certificate(host: str, folder: Path) -> Certificate:
     try:
-        import trustme  # noqa: PLC0415 - an extra, and slow to import
+        import trustme  # noqa: PLC0415 - an optional dependency, and slow
     except ImportError:
         raise ConfigError(f"{flag_name('tls')}: self-signed needs trustme: pip install 'mock-atoms[tls]'") from None
     authority = trustme.CA(organization_name="mock-atoms")

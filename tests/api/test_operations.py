@@ -314,7 +314,7 @@ def test_a_number_that_is_none_is_a_400(http: httpx.Client, number: object) -> N
         (
             b'{"members": [{"phone": "\\ud800"}]}',
             "application/json",
-            "Invalid JSON: half of a surrogate pair, which UTF-8 cannot say",
+            "Invalid JSON: half of a surrogate pair, which UTF-8 cannot encode",
         ),
         (b'{"members": []}', "text/plain", "members is required"),
         (b"", "application/json", "members is required"),

@@ -215,7 +215,7 @@ def test_a_reset_is_of_all_that_its_scope_means(
         ({"tokens": "sk_acme"}, "/tokens", "no such key"),
         ({"token": "two words"}, "/token", "one word of visible ASCII"),
         ({"testId": None}, "/testId", "null is not allowed: give text, or leave the field out to match all"),
-        ({"testId": "  "}, "/testId", "an id has more than spaces"),
+        ({"testId": "  "}, "/testId", "an id must not be blank"),
         ([], "", "give keys and values"),
     ],
 )
@@ -357,7 +357,7 @@ def changed(**part: object) -> dict[str, Any]:
         ({"tenants": [OWNED | {"token": "sk_mock_a"}]}, "/tenants/0", "tokenDigest is not the digest of sk_mock_a"),
         ({"tenants": [OWNED | {"requests": 10**20}]}, "/tenants/0/requests", ""),
         ({"tenants": [OWNED | {"testIdDigest": DIGEST}]}, "/tenants/0", "testIdDigest is not the digest of testId"),
-        ({"tenants": [OWNED | {"testId": " "}]}, "/tenants/0/testId", "more than spaces"),
+        ({"tenants": [OWNED | {"testId": " "}]}, "/tenants/0/testId", "must not be blank"),
         ({"tenants": [OWNED | {"tokenDigest": "0"}]}, "/tenants/0/tokenDigest", ""),
         ({"tenants": [OWNED, OWNED]}, "/tenants", "a tenant is duplicated"),
         (

@@ -122,7 +122,7 @@ def test_requests_are_listed_the_newest_first(admin: httpx.Client, query: str, f
             "there is no parameter 'matchingStub': the parameters are token, testId, limit, since",
         ),
         ("GET /requests?token=two%20words", "token", "one word of visible ASCII"),
-        ("GET /requests?testId=%20", "testId", "an id has more than spaces"),
+        ("GET /requests?testId=%20", "testId", "an id must not be blank"),
         ("POST /requests/count?timeoutMs=5", "timeoutMs", "timeoutMs needs atLeast: give both"),
         (f"POST /requests/count?atLeast=1&timeoutMs={MAX_WAIT_MS + 1}", "timeoutMs", "a whole number from 0 to"),
         ("POST /requests/find?nearMisses=many", "nearMisses", "a whole number from 0 to 100"),

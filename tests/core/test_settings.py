@@ -86,11 +86,11 @@ def test_a_value_is_parsed(field: str, raw_value: object, value: object) -> None
         ("now", "2106-02-07T06:28:16Z", "--now: '2106-02-07T06:28:16Z': not a timestamp such as"),
         ("now", "0001-01-01T00:00:00+01:00", "--now: '0001-01-01T00:00:00+01:00': not a timestamp such as"),
         ("log_level", "loud", "--log-level: 'loud': Input should be 'debug', 'info', 'warning' or 'error'"),
-        ("cors_origin", ["app.test"], "--cors-origin: 'app.test': an origin is like https://app.test"),
+        ("cors_origin", ["app.test"], "--cors-origin: 'app.test': an origin looks like https://app.test"),
         (
             "cors_origin",
             ["https://app.test/"],
-            "--cors-origin: 'https://app.test/': an origin is like https://app.test",
+            "--cors-origin: 'https://app.test/': an origin looks like https://app.test",
         ),
         ("session_cookie", "a b", "--session-cookie: 'a b': a cookie's name has no spaces"),
         ("seed", "\udcff", "--seed: '\\udcff': not valid text"),

@@ -230,6 +230,12 @@ def test_a_bad_token_is_not_repeated(tmp_path: Path) -> None:
     assert "verysecret" not in str(caught.value)
 
 
+def test_a_folder_without_a_fixture_file_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path, "tokens: [sk_a]\naudiences: []\n", "team.txt")
+    assert read_folder(tmp_path) == {}
+    assert caplog.messages == [f"{tmp_path} has no fixture file: their names end in .json, .yaml, .yml"]
+
+
 def test_two_files_may_not_name_the_same_token(tmp_path: Path) -> None:
     first = write(tmp_path, "tokens: [sk_verysecret]\naudiences: []\n", "a.yaml")
     write(tmp_path, "tokens: [sk_verysecret]\naudiences: []\n", "b.yaml")

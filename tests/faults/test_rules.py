@@ -79,7 +79,7 @@ R500 = FaultResponse(status=500)
             {"fault": "500", "match": {"token": "sk_mock_one", "tokenDigest": "0" * 32}},
             "/match: tokenDigest is not the digest",
         ),
-        ({"fault": "500", "match": {"testId": " "}}, "/match/testId: an id has more than spaces"),
+        ({"fault": "500", "match": {"testId": " "}}, "/match/testId: an id must not be blank"),
         ('{"name": "\\ud800", "fault": "500"}', "not JSON: half of a surrogate pair"),
         ({"delay": {}}, "/delay: give ms, or minMs and maxMs, or medianMs and sigma"),
         ({"delay": {"ms": 1, "sigma": 1}}, "/delay: give ms, or minMs and maxMs, or medianMs and sigma"),

@@ -157,8 +157,8 @@ def test_nothing_is_left_where_the_port_is_taken(tmp_path: Path, monkeypatch: py
     ("options", "problem"),
     [
         ({"tls_key": "key"}, r"^--tls-key: give the certificate too, with --tls-cert$"),
-        ({"tls": "self-signed", "tls_cert": "cert"}, r"^--tls: leave it out, or --tls-cert: there is one certificate$"),
-        ({"tls": "self-signed", "tls_key": "key"}, r"^--tls: leave it out, or --tls-cert: there is one certificate$"),
+        ({"tls": "self-signed", "tls_cert": "cert"}, r"^--tls: use either this or --tls-cert$"),
+        ({"tls": "self-signed", "tls_key": "key"}, r"^--tls: use either this or --tls-cert$"),
         ({"tls_cert": "missing"}, r"^--tls-cert: \S+missing.pem: cannot be read: No such file or directory$"),
         ({"tls_cert": "cert", "tls_key": "missing"}, r"^--tls-cert: \S+, \S+: cannot be read: No such file"),
         ({"tls_cert": "cert"}, r"^--tls-cert: \S+cert.pem: give a certificate and its key, in PEM, the key without "),
