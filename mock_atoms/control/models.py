@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from mock_atoms.contract.schemas import Audience, Campaign, Member
-from mock_atoms.data.fixture_files import GeneratorConfig
+from mock_atoms.data.fixture_files import GenerateOptions
 from mock_atoms.data.models import AudienceRecord
 from mock_atoms.faults.effects import Delay, FaultResponse
 from mock_atoms.faults.response_patch import ResponsePatch
@@ -141,7 +141,7 @@ class TenantBody(TypedDict):
     testId: NotRequired[Annotated[str, Field(description="Only for this test.")]]
     organization: NotRequired[Annotated[str, Field(description="Id of the tenant's organization.")]]
     audiences: NotRequired[Annotated[list[AudienceRecord], Field(max_length=10_000, description="The audiences.")]]
-    generate: NotRequired[Annotated[GeneratorConfig, Field(description="Settings of the generator.")]]
+    generate: NotRequired[Annotated[GenerateOptions, Field(description="Settings of the generator.")]]
 
 
 @_strict

@@ -1,4 +1,4 @@
-"""Fixture files: their format, and reading a folder of them. The format for people: docs/fixtures.md."""
+"""Fixture files: format and reading. docs/fixtures.md describes the format."""
 
 import json
 import logging
@@ -14,6 +14,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from mock_atoms.contract.schemas import MAX_MEMBERS, ObjectId
 from mock_atoms.core.masking import mask_token
@@ -24,65 +25,70 @@ from mock_atoms.data.models import ValidatedAudiences
 LOGGER = logging.getLogger("mock_atoms")
 SUFFIXES = {".json", ".yaml", ".yml"}
 MAX_AUDIENCES = 1_000
+"""Most generated audiences of a token."""
+_MAX_SHOWN_LENGTH = 40
+"""Most characters of a value in an error message."""
 
 
-def _both_ends(value: object) -> object:
+def _expand_number(value: object) -> object:
     return {"min": value, "max": value} if isinstance(value, int) else value
 
 
 class CountRange(StrictModel):
-    """A number to be drawn: between `min` and `max`, both included."""
+    """A random number from `min` to `max`, both included."""
 
     min: Annotated[int, Field(ge=0, strict=True)]
     max: Annotated[int, Field(ge=0, strict=True)]
 
     @model_validator(mode="after")
-    def _ordered(self) -> "CountRange":
+    def _check_order(self) -> "CountRange":
         if self.min > self.max:
-            raise ValueError("min is greater than max")
+            raise ValueError(f"min {self.min} is greater than max {self.max}")
         return self
 
 
 def _at_most(limit: int) -> AfterValidator:
-    def check(span: CountRange) -> CountRange:
-        if span.max > limit:
+    def check(value: CountRange) -> CountRange:
+        if value.max > limit:
             raise ValueError(f"at most {limit}")
-        return span
+        return value
 
     return AfterValidator(check)
 
 
-class GeneratorConfig(StrictModel):
-    """Settings of the generator for the tokens of a file; what is left out is as for any token."""
+class GenerateOptions(StrictModel):
+    """Options of the generator for the tokens of a file. The defaults are those of any token."""
 
-    audiences: Annotated[CountRange, BeforeValidator(_both_ends), _at_most(MAX_AUDIENCES)] = CountRange(min=3, max=12)
-    members: Annotated[CountRange, BeforeValidator(_both_ends), _at_most(MAX_MEMBERS)] = CountRange(
+    audiences: Annotated[CountRange, BeforeValidator(_expand_number), _at_most(MAX_AUDIENCES)] = CountRange(
+        min=3, max=12
+    )
+    members: Annotated[CountRange, BeforeValidator(_expand_number), _at_most(MAX_MEMBERS)] = CountRange(
         min=0, max=MAX_MEMBERS
     )
-    withCampaigns: Annotated[float, Field(ge=0, le=1)] = 0.4  # noqa: N815 - the API's own spelling of keys
+    withCampaigns: Annotated[float, Field(ge=0, le=1)] = 0.4  # noqa: N815 - spelled like the API's keys
     locale: Locale | None = None
 
 
 class FixtureFile(StrictModel):
-    """One file: the tokens of one organisation, and what each of them holds."""
+    """One file: the tokens of one organisation and their audiences."""
 
     tokens: Annotated[list[Token], Field(min_length=1, repr=False)]
     organization: ObjectId | None = None
     audiences: ValidatedAudiences | None = None
-    generate: GeneratorConfig | None = None
+    generate: GenerateOptions | None = None
 
     @model_validator(mode="after")
-    def _one_kind(self) -> "FixtureFile":
+    def _check_source(self) -> "FixtureFile":
         if (self.audiences is None) == (self.generate is None):
             raise ValueError("give either audiences or generate")
         return self
 
 
 def read_folder(folder: Path) -> dict[str, FixtureFile]:
-    """Read every fixture file of `folder`, by token. Other files, hidden ones and subfolders are passed over.
+    """Return the fixture files of `folder` by token. Other files, hidden files and subfolders are ignored.
 
     Raises:
-        ConfigError: the folder or a file cannot be read, a file is not valid, or two files name the same token.
+        ConfigError: the folder or a file cannot be read, a file is invalid, or a token is duplicated.
     """
     try:
         paths = sorted(
@@ -90,7 +96,7 @@ def read_folder(folder: Path) -> dict[str, FixtureFile]:
             for path in folder.iterdir()
             if path.suffix.lower() in SUFFIXES
             and not path.name.startswith(".")
-            and (path.is_file() or not path.exists())  # a link that leads nowhere is a mistake, a folder or pipe is not
+            and (path.is_file() or not path.exists())  # a broken link is reported, a folder or pipe ignored
         )
     except OSError as error:
         raise ConfigError(f"{folder}: the fixtures folder cannot be read: {error.strerror}") from None
@@ -99,31 +105,32 @@ def read_folder(folder: Path) -> dict[str, FixtureFile]:
     if not paths:
         LOGGER.warning("%s has no fixture file: their names end in %s", folder, ", ".join(sorted(SUFFIXES)))
     files: dict[str, FixtureFile] = {}
-    homes: dict[str, Path] = {}
+    paths_by_token: dict[str, Path] = {}
     for path in paths:
         file = read_file(path)
         for token in file.tokens:
-            if token in homes:
-                elsewhere = "stands twice" if homes[token] == path else f"is already named in {homes[token]}"
-                raise ConfigError(f"{path}: tokens: {mask_token(token)} {elsewhere}")
-            files[token], homes[token] = file, path
+            if token in files:
+                other = paths_by_token[token]
+                problem = "is duplicated" if other == path else f"is already named in {other}"
+                raise ConfigError(f"{path}: tokens: {mask_token(token)} {problem}")
+            files[token], paths_by_token[token] = file, path
     return files
 
 
-def parse_fixture(given: object) -> FixtureFile:
-    """Parse what a fixture file would say.
+def parse_fixture(content: object) -> FixtureFile:
+    """Parse the content of a fixture file.
 
     Raises:
         ConfigError: names the field by JSON pointer.
     """
-    return parse_model(FixtureFile, given)
+    return parse_model(FixtureFile, content)
 
 
 def read_file(path: Path) -> FixtureFile:
     """Read one fixture file.
 
     Raises:
-        ConfigError: names the file, the line, the field and the reason.
+        ConfigError: names the file, line, field, value and reason.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -136,20 +143,28 @@ def read_file(path: Path) -> FixtureFile:
         return FixtureFile.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        loc = first["loc"]
-        field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-        raise ConfigError(f"{path}:{_line(text, loc)}: {field or 'the file'}: {describe_error(first)}") from None
+        raise ConfigError(f"{path}:{_line(text, first['loc'])}: {_describe(first)}") from None
+
+
+def _describe(error: ErrorDetails) -> str:
+    """Return the field, its value if that is short and no token, and what is wrong with it."""
+    loc, value = error["loc"], error["input"]
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".") or "the file"
+    if isinstance(value, str | int | float) and loc[:1] != ("tokens",) and error["type"] != "extra_forbidden":
+        text = repr(value) if isinstance(value, str) else json.dumps(value)
+        field += f" is {text}" if len(text) <= _MAX_SHOWN_LENGTH else f" is {text[:_MAX_SHOWN_LENGTH]}…"
+    return f"{field}: {describe_error(error)}"
 
 
 class _YamlLoader(yaml.SafeLoader):
-    """YAML as JSON reads it: timestamps stay text, and a key that stands twice is an error."""
+    """YAML with the types of JSON: timestamps stay text, and duplicate keys are an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
         seen = set()
         for key, _ in node.value:
             name = str(key.value)
             if name in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {name} stands twice", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"the key {name} is duplicated", problem_mark=key.start_mark)
             seen.add(name)
         return super().construct_mapping(node, deep)
 
@@ -160,11 +175,11 @@ _YamlLoader.yaml_implicit_resolvers = {
 }
 
 
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping: dict[str, Any] = {}
     for key, value in pairs:
         if key in mapping:
-            raise ValueError(f"the key {key} stands twice")
+            raise ValueError(f"the key {key} is duplicated")
         mapping[key] = value
     return mapping
 
@@ -173,7 +188,7 @@ def _parse(path: Path, text: str) -> object:
     kind = "JSON" if path.suffix.lower() == ".json" else "YAML"
     try:
         if kind == "JSON":
-            return json.loads(text, object_pairs_hook=_no_key_twice)
+            return json.loads(text, object_pairs_hook=_unique_keys)
         return yaml.load(text, Loader=_YamlLoader)  # noqa: S506 - a SafeLoader
     except json.JSONDecodeError as error:
         raise ConfigError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
@@ -185,10 +200,10 @@ def _parse(path: Path, text: str) -> object:
 
 
 def _line(text: str, loc: tuple[int | str, ...]) -> int:
-    """Return the line on which the value at `loc` begins, or its nearest parent. JSON is read as YAML here."""
+    """Return the line of the value at `loc`, or of its nearest parent. JSON is read as YAML."""
     line = 1
-    for found in _descend(yaml.compose(text.replace("\t", " "), Loader=yaml.SafeLoader), loc):
-        line = found.start_mark.line + 1
+    for node in _descend(yaml.compose(text.replace("\t", " "), Loader=yaml.SafeLoader), loc):
+        line = node.start_mark.line + 1
     return line
 
 

@@ -1,7 +1,7 @@
 """Generated data: pure functions of (seed, token, index), with random access.
 
-Every draw comes from blake2b over the seed, the token and what the draw is for, never from the order of calls,
-the clock or Python's `hash()`, so that any machine gives the same bytes in any order of requests.
+All randomness is blake2b over the seed, the token and a purpose. It never depends on the order of calls, the clock or
+Python's `hash()`, so that any machine generates the same bytes in any order of requests.
 """
 
 import math
@@ -25,14 +25,15 @@ if TYPE_CHECKING:
 _FIRST_CREATED = datetime(2024, 1, 8, 7, 0, tzinfo=UTC)
 _CREATED_WITHIN = timedelta(days=660)
 _UPDATED_WITHIN = timedelta(days=90)
-_SHARE_OF_LEAST = 0.04
+_MINIMUM_SHARE = 0.04
+"""Share of the audiences with the minimum number of members."""
 _FAKER_PROVIDERS = [f"faker.providers.{name}" for name in ("address", "person")]
-_NAMES, _TOWNS = 400, 100
-"""How often names and places are drawn for those that people of a locale have."""
+_NAME_SAMPLES, _PLACE_SAMPLES = 400, 100
+"""How many names and places are sampled for a locale."""
 _COUNTER_RANGE = 1 << 24
-"""How many ids the three bytes of an ObjectId's counter tell apart."""
+"""Number of values of the three counter bytes of an ObjectId."""
 _PLACES = {
-    # Where faker makes towns up out of surnames, or orders them by Python's hash seed (it_IT), regions serve.
+    # Regions, for locales whose towns faker builds from surnames or orders by Python's hash seed (it_IT).
     "en_US": "state",
     "en_CA": "province",
     "en_AU": "state",
@@ -46,14 +47,14 @@ _PLACES = {
 
 @dataclass(frozen=True, slots=True)
 class GeneratorOptions:
-    """What a tenant's generated audiences are like.
+    """Options for the generated audiences of a token.
 
     Attributes:
-        locale: faker locale; its language is the language of names and descriptions.
-        audiences: fewest and most audiences of a token.
-        members: fewest and most members of an audience.
-        with_campaigns: share of the audiences that have members which an active campaign uses.
-        organization: id of the organisation, or `None` for one derived from the token.
+        locale: faker locale, also of names and descriptions.
+        audiences: minimum and maximum number of audiences.
+        members: minimum and maximum number of members of an audience.
+        with_campaigns: share of the audiences with members that an active campaign uses.
+        organization: id of the organisation; `None` derives one from the token.
     """
 
     locale: str
@@ -64,20 +65,20 @@ class GeneratorOptions:
 
 
 class Name(NamedTuple):
-    """A name, and how it is written in an address: in ASCII, empty where that cannot be."""
+    """A name, and its ASCII letters for an email address; empty if it has none."""
 
     text: str
     ascii: str
 
 
 class Names(NamedTuple):
-    """What people of a locale are called, and where they live.
+    """Names and places of the people of a locale.
 
     Attributes:
         first: first names.
         last: last names.
-        places: where they live.
-        kind: what sort of places these are, such as `city` or `state`.
+        places: cities or regions.
+        kind: kind of these places, such as `city` or `state`.
     """
 
     first: tuple[Name, ...]
@@ -86,108 +87,104 @@ class Names(NamedTuple):
     kind: str
 
 
-def object_id(moment: datetime, low: int) -> str:
-    """Return the ObjectId made at `moment`: its seconds, then the 64 bits of `low`."""
-    return f"{int(moment.timestamp()):08x}{low:016x}"
+def object_id(created: datetime, bits: int) -> str:
+    """Return an ObjectId: the creation time in seconds, then 64 bits."""
+    return f"{int(created.timestamp()):08x}{bits:016x}"
 
 
 class SequentialIds:
-    """ObjectIds as MongoDB makes them: the seconds of a moment, 5 bytes of who makes them, 3 of a counter.
+    """ObjectIds as MongoDB makes them: 4 bytes of creation time, 5 that mark their maker, 3 of a counter.
 
     Args:
-        moment: when they are made.
-        machine: ten hexadecimal digits that stand for who makes them.
-        first: where the counter begins, which goes round.
+        created: creation time of all of them.
+        marker: ten hexadecimal digits that mark their maker.
+        first: first value of the counter, which wraps around.
     """
 
-    def __init__(self, moment: datetime, machine: str, first: int) -> None:
-        self._connection_hash = f"{int(moment.timestamp()):08x}{machine}"
+    def __init__(self, created: datetime, marker: str, first: int) -> None:
+        self._prefix = f"{int(created.timestamp()):08x}{marker}"
         self._first = first
 
     def __getitem__(self, index: int) -> str:
-        return f"{self._connection_hash}{(self._first + index) % _COUNTER_RANGE:06x}"
+        return f"{self._prefix}{(self._first + index) % _COUNTER_RANGE:06x}"
 
     def index(self, object_id: str) -> int | None:
-        """Return the index of `object_id`, `None` where it is not one of these."""
-        if len(object_id) != len(self._connection_hash) + 6 or not object_id.startswith(self._connection_hash):
+        """Return the index of `object_id`, `None` if it is not one of these."""
+        if len(object_id) != len(self._prefix) + 6 or not object_id.startswith(self._prefix):
             return None
-        return (int(object_id[len(self._connection_hash) :], 16) - self._first) % _COUNTER_RANGE
+        return (int(object_id[len(self._prefix) :], 16) - self._first) % _COUNTER_RANGE
 
 
 class Generator:
-    """Makes audiences from a seed. One `Faker` a locale is built when first needed, and shared."""
+    """Generates audiences from a seed. It builds one `Faker` per locale when it is first needed."""
 
     def __init__(self, seed: str) -> None:
         self._key = blake2b(seed.encode(), digest_size=32).digest()
-        self._requests = blake2b(b"request\0", digest_size=16, key=self._key)
+        self._request_hash = blake2b(b"request\0", digest_size=16, key=self._key)
         self._fakers: dict[str, Faker] = {}
         self._names: dict[str, Names] = {}
 
     def prepare(self, locale: str) -> None:
-        """Build the `Faker` of `locale` now, so that the first request need not."""
+        """Build the `Faker` of `locale` now, to speed up the first request."""
         self._faker(locale)
 
     def random_bits(self, token: str, purpose: str, index: int = 0) -> int:
-        """Return 64 bits that depend on nothing but the seed and the arguments."""
+        """Return 64 pseudo-random bits that depend only on the seed and the arguments."""
         return self.random_bits_by_index(token, purpose)(index)
 
     def random_bits_by_index(self, *purpose: str) -> Callable[[int], int]:
-        """Return a function from an index to 64 bits that depend on it, the seed and `purpose`: quicker than `draw`."""
-        stem = blake2b("\0".join([*purpose, ""]).encode(), digest_size=8, key=self._key)
+        """Return a function from an index to pseudo-random bits, faster than `random_bits` for many indexes."""
+        prefix = blake2b("\0".join([*purpose, ""]).encode(), digest_size=8, key=self._key)
 
-        def draw(index: int) -> int:
-            branch = stem.copy()
-            branch.update(b"%d" % index)
-            return int.from_bytes(branch.digest(), "big")
+        def bits(index: int) -> int:
+            copy = prefix.copy()
+            copy.update(b"%d" % index)
+            return int.from_bytes(copy.digest(), "big")
 
-        return draw
+        return bits
 
     def request_id(self, tenant: bytes, number: int) -> str:
-        """Return the id of a tenant's request number `number`: a UUID that depends on nothing but that and the seed."""
-        branch = self._requests.copy()
-        branch.update(b"%d\0%b" % (number, tenant))
-        text = branch.hexdigest()
+        """Return the id of request `number` of a tenant, a UUID that depends only on both and the seed."""
+        digest = self._request_hash.copy()
+        digest.update(b"%d\0%b" % (number, tenant))
+        text = digest.hexdigest()
         return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"  # version 4, of RFC 9562's variant
 
     def audience_count(self, token: str, options: GeneratorOptions) -> int:
-        """Return how many audiences `token` has."""
-        least, most = options.audiences
-        return least + self.random_bits(token, "count") % (most - least + 1)
+        """Return the number of audiences of `token`."""
+        minimum, maximum = options.audiences
+        return minimum + self.random_bits(token, "count") % (maximum - minimum + 1)
 
     def id_marker(self, token_digest: bytes) -> str:
-        """Return the ten digits in the middle of the ids of all audiences that one token holds.
+        """Return the ten hexadecimal digits in the middle of all audience ids of one token.
 
-        The last six follow from the first four, by the seed: so it can be told of an id whether this server gave it
-        to anybody, without asking what they hold.
-
-        Args:
-            token_digest: what stands for the token.
+        The last six are a checksum of the first four: they show that this server generated an id, for any token.
         """
-        mark = self.random_bits(token_digest.hex(), "machine") % (1 << 16)
-        return f"{mark:04x}{self._checksum(mark):06x}"
+        marker = self.random_bits(token_digest.hex(), "machine") % (1 << 16)
+        return f"{marker:04x}{self._checksum(marker):06x}"
 
     def is_generated_id(self, audience_id: str) -> bool:
-        """Tell whether `audience_id` is one that this server gave to somebody, or would."""
+        """Return whether this server generates `audience_id` for any token."""
         return int(audience_id[12:18], 16) == self._checksum(int(audience_id[8:12], 16))
 
-    def _checksum(self, mark: int) -> int:
-        return self.random_bits("", "seal", mark) % (1 << 24)
+    def _checksum(self, marker: int) -> int:
+        return self.random_bits("", "seal", marker) % (1 << 24)
 
-    def audience_id(self, token: str, moment: datetime, index: int) -> str:
-        """Return the id of audience `index` of `token`, created at `moment`."""
-        return SequentialIds(moment, self.id_marker(digest_token(token)), self.random_bits(token, "id"))[index]
+    def audience_id(self, token: str, created: datetime, index: int) -> str:
+        """Return the id of audience `index` of `token`."""
+        return SequentialIds(created, self.id_marker(digest_token(token)), self.random_bits(token, "id"))[index]
 
     def names(self, locale: str) -> Names:
-        """Return the names and places of people of `locale`."""
+        """Return the names and places of `locale`."""
         if locale not in self._names:
             fake = self._faker(locale)
             fake.seed_instance(self.random_bits(locale, "names"))
             kind = _PLACES.get(locale, "city")
             place = getattr(fake, kind)
             self._names[locale] = Names(
-                tuple(_name(text) for text in dict.fromkeys(fake.first_name() for _ in range(_NAMES))),
-                tuple(_name(text) for text in dict.fromkeys(fake.last_name() for _ in range(_NAMES))),
-                tuple(dict.fromkeys(str(place()) for _ in range(_TOWNS))),
+                tuple(_name(text) for text in dict.fromkeys(fake.first_name() for _ in range(_NAME_SAMPLES))),
+                tuple(_name(text) for text in dict.fromkeys(fake.last_name() for _ in range(_NAME_SAMPLES))),
+                tuple(dict.fromkeys(str(place()) for _ in range(_PLACE_SAMPLES))),
                 "state" if kind == "estado_nome" else kind,
             )
         return self._names[locale]
@@ -197,7 +194,7 @@ class Generator:
         return object_id(_FIRST_CREATED - timedelta(days=40), self.random_bits(token, "organization"))
 
     def user(self, token: str) -> str:
-        """Return the id of the user whose token it is."""
+        """Return the id of the user of `token`."""
         return object_id(_FIRST_CREATED - timedelta(days=39), self.random_bits(token, "user"))
 
     def audiences(self, token: str, options: GeneratorOptions) -> list[AudienceRecord]:
@@ -206,36 +203,36 @@ class Generator:
         return [self.audience(token, index, count, options) for index in range(count)]
 
     def audience(self, token: str, index: int, count: int, options: GeneratorOptions) -> AudienceRecord:
-        """Return audience `index` of the `count` that `token` has, with every documented key."""
+        """Return audience `index` of the `count` audiences of `token`, with every documented key."""
         fake = self._faker(options.locale)
         fake.seed_instance(self.random_bits(token, "audience", index))
         rng: Random = fake.random
         step = _CREATED_WITHIN / count
-        created = _whole_ms(_FIRST_CREATED + index * step + rng.random() * step)
-        updated = _whole_ms(created + rng.random() * _UPDATED_WITHIN)
+        created = _truncate_to_ms(_FIRST_CREATED + index * step + rng.random() * step)
+        updated = _truncate_to_ms(created + rng.random() * _UPDATED_WITHIN)
         place = str(getattr(fake, _PLACES.get(options.locale, "city"))())
-        words = VOCABULARIES.get(options.locale.partition("_")[0], VOCABULARIES["en"])
-        segment, pattern = self._combination(token, index, len(words.segments), len(words.names))
-        name, description = words.segments[segment]
-        slots = {"place": place, "quarter": _quarter(words.quarter, created), "segment": name}
-        members = _skewed(rng, *options.members)
+        vocabulary = VOCABULARIES.get(options.locale.partition("_")[0], VOCABULARIES["en"])
+        segment, pattern = self._combination(token, index, len(vocabulary.segments), len(vocabulary.names))
+        name, description = vocabulary.segments[segment]
+        values = {"place": place, "quarter": _quarter(vocabulary.quarter, created), "segment": name}
+        members = _skewed_integer(rng, *options.members)
         campaigns: list[Campaign] = []
         if members and rng.random() < options.with_campaigns:
-            for campaign in rng.sample(words.campaigns, rng.choice((1, 1, 1, 2, 3))):
-                start = _whole_ms(created + rng.random() * (updated - created))
+            for name_format in rng.sample(vocabulary.campaigns, rng.choice((1, 1, 1, 2, 3))):
+                start = _truncate_to_ms(created + rng.random() * (updated - created))
                 campaigns.append(
                     {
                         "_id": object_id(start, rng.getrandbits(64)),
-                        "name": campaign.format_map(slots),
+                        "name": name_format.format_map(values),
                         "status": "active",
                         "createdAt": format_timestamp(start),
                     }
                 )
         return {
             "_id": self.audience_id(token, created, index),
-            "name": words.names[pattern].format_map(slots),
-            "description": description.format_map(slots),
-            "phoneNumberColumnName": rng.choice(words.phone_columns),
+            "name": vocabulary.names[pattern].format_map(values),
+            "description": description.format_map(values),
+            "phoneNumberColumnName": rng.choice(vocabulary.phone_columns),
             "organization": options.organization or self.organization(token),
             "createdBy": self.user(token),
             "createdAt": format_timestamp(created),
@@ -246,9 +243,9 @@ class Generator:
         }
 
     def _combination(self, token: str, index: int, segments: int, names: int) -> tuple[int, int]:
-        """Walk all pairs of segment and name pattern in an order of the token's own.
+        """Return the indexes of the segment and name format of audience `index`.
 
-        No pair comes twice before all have come, and no segment twice before all segments have.
+        Each token has its own order of all pairs. A segment repeats only after all other segments.
         """
         pairs = segments * names
         stride = 1 + self.random_bits(token, "stride") % (pairs - 1)
@@ -259,9 +256,9 @@ class Generator:
 
     def _faker(self, locale: str) -> "Faker":
         if locale not in self._fakers:
-            from faker import Faker  # noqa: PLC0415 - a third of start-up time, spared where nothing is generated
+            from faker import Faker  # noqa: PLC0415 - a third of start-up time, spared if nothing is generated
 
-            # Weighted names cost ten times as much and serve nothing here.
+            # Weighted names cost ten times as much.
             self._fakers[locale] = Faker(locale, _FAKER_PROVIDERS, use_weighting=False)
         return self._fakers[locale]
 
@@ -271,18 +268,18 @@ def _name(text: str) -> Name:
     return Name(text, "".join(character for character in plain if character.isalnum()))
 
 
-def _whole_ms(moment: datetime) -> datetime:
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+def _truncate_to_ms(timestamp: datetime) -> datetime:
+    return timestamp.replace(microsecond=timestamp.microsecond // 1000 * 1000)
 
 
-def _quarter(pattern: str, moment: datetime) -> str:
-    return pattern.format(q=(moment.month + 2) // 3, year=moment.year)
+def _quarter(pattern: str, timestamp: datetime) -> str:
+    return pattern.format(q=(timestamp.month + 2) // 3, year=timestamp.year)
 
 
-def _skewed(rng: Random, least: int, most: int) -> int:
-    """Draw between `least` and `most`, both included: seldom nothing, mostly some hundreds, at times thousands."""
-    width = most - least
-    if rng.random() < _SHARE_OF_LEAST:
-        return least
+def _skewed_integer(rng: Random, minimum: int, maximum: int) -> int:
+    """Return a random integer, both bounds included: rarely the minimum, mostly hundreds, sometimes thousands."""
+    width = maximum - minimum
+    if rng.random() < _MINIMUM_SHARE:
+        return minimum
     bits = rng.randint(width.bit_length() // 2, width.bit_length())
-    return least + rng.getrandbits(bits) % (width + 1)
+    return minimum + rng.getrandbits(bits) % (width + 1)

@@ -1,6 +1,6 @@
-"""The members that a generated audience has: pure functions of the seed, the audience and an index, with random access.
+"""Generated members: pure functions of the seed, the audience and an index, with random access.
 
-Nothing is kept of them. A member's id and number lead back to its index, so that nothing need be searched either.
+They are never stored. The index of a member follows from its id or phone number, without a search.
 """
 
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from mock_atoms.data.generator import Generator, SequentialIds
 from mock_atoms.data.phone_numbers import PhoneNumbers, phone_country
 
 PHONE_COLUMN = "phoneNumber"
-"""The phone column of an audience that does not say which it is, as in D's examples."""
+"""Default phone column of an audience, as in D's examples."""
 _LAYOUTS = (
     ("name", "email"),
     ("firstName", "lastName", "email"),
@@ -22,15 +22,15 @@ _LAYOUTS = (
 )
 _LAST_NAME_FIRST = {"zh": "{last}{first}", "ja": "{last} {first}", "ko": "{last}{first}", "hu": "{last} {first}"}
 _DOMAINS = ("example.com", "example.org", "example.net")
-"""Domains that nobody can have (RFC 2606)."""
+"""Reserved domains (RFC 2606)."""
 
 
 class GeneratedMembers:
-    """The members that `audience` begins with.
+    """The generated members of `audience`.
 
     Args:
-        generator: whose seed they derive from.
-        audience: the audience, whole; its `_id`, `createdAt`, `phoneNumberColumnName` and `memberCount` count.
+        generator: source of all values.
+        audience: a complete audience; the members depend on its `_id`, `phoneNumberColumnName` and `memberCount`.
         locale: faker locale of names and phone numbers.
     """
 
@@ -39,10 +39,10 @@ class GeneratedMembers:
         self._id = audience["_id"]
         self._locale = locale
         self._column = audience.get("phoneNumberColumnName", PHONE_COLUMN)
-        self._order = _LAST_NAME_FIRST.get(locale.partition("_")[0], "{first} {last}")
+        self._full_name = _LAST_NAME_FIRST.get(locale.partition("_")[0], "{first} {last}")
         self.count = audience.get("memberCount", 0)
         bits = generator.random_bits(self._id, "people")
-        self._draw = generator.random_bits_by_index(self._id, "member")
+        self._member_bits = generator.random_bits_by_index(self._id, "member")
         self._phones = PhoneNumbers(phone_country(locale), bits)
         self._layout = _LAYOUTS[bits % len(_LAYOUTS)]
         self._ids = SequentialIds(datetime.fromtimestamp(int(self._id[:8], 16), UTC), f"{bits >> 24:010x}", bits)
@@ -50,11 +50,11 @@ class GeneratedMembers:
     def member(self, index: int) -> Member:
         """Return member `index`."""
         names = self._generator.names(self._locale)
-        bits, nth = divmod(self._draw(index), len(names.first))
-        first = names.first[nth]
-        bits, nth = divmod(bits, len(names.last))
-        last = names.last[nth]
-        bits, nth = divmod(bits, len(names.places))
+        bits, first_index = divmod(self._member_bits(index), len(names.first))
+        first = names.first[first_index]
+        bits, last_index = divmod(bits, len(names.last))
+        last = names.last[last_index]
+        bits, place_index = divmod(bits, len(names.places))
         data: dict[str, Any] = {}
         for column in self._layout:
             match column:
@@ -63,22 +63,22 @@ class GeneratedMembers:
                 case "lastName":
                     data[column] = last.text
                 case "name":
-                    data[column] = self._order.format(first=first.text, last=last.text)
+                    data[column] = self._full_name.format(first=first.text, last=last.text)
                 case "email":
                     mailbox = f"{first.ascii}.{last.ascii}" if first.ascii and last.ascii else "contact"
                     data[column] = f"{mailbox}{index + 1}@{_DOMAINS[bits % len(_DOMAINS)]}"
                 case _:
-                    data[names.kind] = names.places[nth]
+                    data[names.kind] = names.places[place_index]
         data.pop(self._column, None)
         data[self._column] = self._phones.number(index)
         return {"_id": self._ids[index], "data": data}
 
     def index_of_id(self, member_id: str) -> int | None:
-        """Return the index of the member with that id, `None` where there is none."""
+        """Return the index of the member with this id, `None` if there is none."""
         index = self._ids.index(member_id)
         return index if index is not None and index < self.count else None
 
     def index_of_number(self, number: str) -> int | None:
-        """Return the index of the member with that phone number, `None` where there is none."""
+        """Return the index of the member with this phone number, `None` if there is none."""
         index = self._phones.index_of(number)
         return index if index is not None and index < self.count else None

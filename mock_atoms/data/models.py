@@ -1,4 +1,4 @@
-"""What a tenant holds: the audiences that it begins with, and what it changed since."""
+"""Audiences as a tenant has them at first, and checks of audiences, campaigns and phone numbers."""
 
 import re
 from collections.abc import Mapping
@@ -11,92 +11,94 @@ from mock_atoms.contract.schemas import MAX_MEMBERS, Audience, Campaign, Member,
 from mock_atoms.core.settings import Locale
 from mock_atoms.core.timestamps import parse_timestamp
 
-AUDIENCE_SIZE, REMOVED_INDEX_SIZE = 2_000, 40
-_SIZE_OF_MEMBER, _SIZE_OF_CELL, _SIZE_OF_EMPTY_CELL = 480, 100, 50
-"""About how many bytes of memory they take, texts aside."""
-_SHORT_NAME = 40
+AUDIENCE_BYTES, REMOVED_INDEX_BYTES = 2_000, 40
+_MEMBER_BYTES, _CELL_BYTES, _EMPTY_CELL_BYTES = 480, 100, 50
+"""Estimated memory of each, without texts."""
+_MAX_SHARED_NAME_LENGTH = 40
 _PHONE_NUMBER = re.compile(r"\+?[1-9]\d{6,14}", re.ASCII)
 
 
 class AudienceRecord(Audience, total=False):
-    """An audience that a tenant begins with: what the API would send of it, and what it does not send.
+    """An audience as it is stored.
 
-    `omit` names the keys that are left out of answers, `locale` is the faker locale of its generated members.
+    Two keys are not part of the API: `omit` names the keys that responses leave out, `locale` is the faker locale of
+    its generated members.
     """
 
     omit: list[str]
     locale: Locale
 
 
-def _check_moments(shape: Mapping[str, object]) -> None:
+def _check_timestamps(shape: Mapping[str, object]) -> None:
     for key in ("createdAt", "updatedAt"):
         try:
             if key in shape:
                 parse_timestamp(str(shape[key]))
         except ValueError as error:
-            raise ValueError(f"{key}: {error}") from None
+            raise ValueError(f"{key} is {shape[key]!r}: {error}") from None
 
 
 def _check_text(shape: Mapping[str, object]) -> None:
     try:
         render_json(shape)
     except UnicodeEncodeError:
-        raise ValueError("a text has half of a surrogate pair, which UTF-8 cannot say") from None
+        raise ValueError("a text has half of a surrogate pair, which UTF-8 cannot encode") from None
 
 
-def _checked(entry: AudienceRecord) -> AudienceRecord:
-    for key in entry.get("omit", []):
+def _check_audience(audience: AudienceRecord) -> AudienceRecord:
+    for key in audience.get("omit", []):
         if key not in Audience.__annotations__:
             raise ValueError(f"omit: an audience has no key {key!r}")
-    if entry.get("memberCount", 0) > MAX_MEMBERS:
-        raise ValueError(f"memberCount: at most {MAX_MEMBERS}")
-    _check_moments(entry)
-    for position, campaign in enumerate(entry.get("campaigns", [])):
+    count = audience.get("memberCount", 0)
+    if count > MAX_MEMBERS:
+        raise ValueError(f"memberCount is {count}: at most {MAX_MEMBERS}")
+    _check_timestamps(audience)
+    for index, campaign in enumerate(audience.get("campaigns", [])):
         try:
-            _check_moments(campaign)
+            _check_timestamps(campaign)
         except ValueError as error:
-            raise ValueError(f"campaigns[{position}].{error}") from None
-    _check_text(entry)
-    return entry
+            raise ValueError(f"campaigns[{index}].{error}") from None
+    _check_text(audience)
+    return audience
 
 
-def _different_ids(entries: list[AudienceRecord]) -> list[AudienceRecord]:
+def _check_ids(audiences: list[AudienceRecord]) -> list[AudienceRecord]:
     seen = set()
-    for audience_id in (entry["_id"] for entry in entries if "_id" in entry):
+    for audience_id in (audience["_id"] for audience in audiences if "_id" in audience):
         if audience_id in seen:
-            raise ValueError(f"the _id {audience_id} stands twice")
+            raise ValueError(f"the _id {audience_id} is duplicated")
         seen.add(audience_id)
-    return entries
+    return audiences
 
 
-def _checked_campaign(campaign: Campaign) -> Campaign:
-    _check_moments(campaign)
+def _check_campaign(campaign: Campaign) -> Campaign:
+    _check_timestamps(campaign)
     _check_text(campaign)
     return campaign
 
 
-ValidatedAudience = Annotated[AudienceRecord, AfterValidator(_checked)]
-"""A `AudienceRecord` whose values can be used."""
-ValidatedAudiences = Annotated[list[ValidatedAudience], AfterValidator(_different_ids)]
-"""Such audiences, no two with the same id."""
-ValidatedCampaign = Annotated[Campaign, AfterValidator(_checked_campaign)]
-"""A `Campaign` whose values can be used."""
+ValidatedAudience = Annotated[AudienceRecord, AfterValidator(_check_audience)]
+"""An `AudienceRecord` with valid values."""
+ValidatedAudiences = Annotated[list[ValidatedAudience], AfterValidator(_check_ids)]
+"""Valid audiences with distinct ids."""
+ValidatedCampaign = Annotated[Campaign, AfterValidator(_check_campaign)]
+"""A `Campaign` with valid values."""
 
 
-def api_fields(held: AudienceRecord) -> Audience:
-    """Return `held` as the list of audiences shows it."""
-    if "omit" not in held and "locale" not in held:
-        return held
-    hidden = {"omit", "locale", *held.get("omit", ())}
-    return {key: value for key, value in held.items() if key not in hidden}  # type: ignore[return-value] # its own keys
+def api_fields(record: AudienceRecord) -> Audience:
+    """Return the fields of `record` that the list of audiences has."""
+    if "omit" not in record and "locale" not in record:
+        return record
+    hidden = {"omit", "locale", *record.get("omit", ())}
+    return {key: value for key, value in record.items() if key not in hidden}  # type: ignore[return-value] # its own keys
 
 
 class InitialData:
-    """The audiences that a tenant begins with, in the order in which they were created. They are not to be changed.
+    """The audiences that a tenant has before any change, oldest first. They are never modified.
 
     Args:
         audiences: the audiences.
-        organization: id of the organisation that the tenant is of, where it is written down.
+        organization: id of the tenant's organisation, if a fixture names it.
     """
 
     def __init__(self, audiences: list[AudienceRecord], organization: str | None = None) -> None:
@@ -104,36 +106,36 @@ class InitialData:
         self.organization = organization
 
     @cached_property
-    def size(self) -> int:
-        """About how many bytes of memory it takes."""
-        return AUDIENCE_SIZE * len(self.audiences) + 2 * len(render_json(self.audiences))
+    def size_bytes(self) -> int:
+        """Estimated memory."""
+        return AUDIENCE_BYTES * len(self.audiences) + 2 * len(render_json(self.audiences))
 
     @cached_property
     def by_id(self) -> dict[str, AudienceRecord]:
-        """The same by id, but for those whose id nobody is told."""
-        return {held["_id"]: held for held in self.audiences if "_id" in api_fields(held)}
+        """The audiences by id, without those whose `_id` responses leave out."""
+        return {record["_id"]: record for record in self.audiences if "_id" in api_fields(record)}
 
 
-def member_size(member: Member) -> int:
-    """Return about how many bytes of memory `member` takes. Rows of one file share the names of their columns."""
-    size = _SIZE_OF_MEMBER
+def member_bytes(member: Member) -> int:
+    """Return the estimated memory of `member`. Rows of one file share short column names."""
+    size = _MEMBER_BYTES
     for column, value in member["data"].items():
         if value == "":
-            size += _SIZE_OF_EMPTY_CELL
+            size += _EMPTY_CELL_BYTES
         elif isinstance(value, str):
-            size += _SIZE_OF_CELL + (len(value) if value.isascii() else 4 * len(value))
+            size += _CELL_BYTES + (len(value) if value.isascii() else 4 * len(value))
         else:
-            size += _SIZE_OF_CELL + 10 * len(render_json(value))
-        if len(column) > _SHORT_NAME:
+            size += _CELL_BYTES + 10 * len(render_json(value))
+        if len(column) > _MAX_SHARED_NAME_LENGTH:
             size += 4 * len(column)
     return size
 
 
-def is_phone_number(number: object) -> bool:
-    """Tell whether `number` is text that the API takes for a phone number: 7 to 15 digits, with or without a plus."""
-    return isinstance(number, str) and _PHONE_NUMBER.fullmatch(number) is not None
+def is_phone_number(value: object) -> bool:
+    """Return whether `value` is a string that the API accepts as a phone number: 7 to 15 digits, optionally a plus."""
+    return isinstance(value, str) and _PHONE_NUMBER.fullmatch(value) is not None
 
 
 def phone_digits(number: str) -> str:
-    """Return what tells `number` from others: its digits, without a plus."""
+    """Return the digits of `number`, which identify it with and without a plus."""
     return number.removeprefix("+")

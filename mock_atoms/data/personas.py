@@ -1,4 +1,4 @@
-"""Personas: what a magic key such as `sk_mock_many` holds instead of ordinary generated audiences."""
+"""Personas: initial data of magic keys such as `sk_mock_many`."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,12 +29,8 @@ _UNICODE_NAMES = (
 
 
 def find_persona(token: str) -> Persona | None:
-    """Return the persona that `token` asks for, or `None` when it is an ordinary key."""
+    """Return the persona of a magic key, or `None` for other tokens."""
     return _PERSONAS.get(magic_word(token) or "")
-
-
-def _test(generator: Generator, token: str, options: GeneratorOptions) -> list[AudienceRecord]:
-    return generator.audiences(token, options)
 
 
 def _empty(_generator: Generator, _token: str, _options: GeneratorOptions) -> list[AudienceRecord]:
@@ -50,19 +46,19 @@ def _many(generator: Generator, token: str, options: GeneratorOptions) -> list[A
 
 
 def _sparse(generator: Generator, token: str, options: GeneratorOptions) -> list[AudienceRecord]:
-    """Leave out each documented key once, then all of them: no property is required (S)."""
+    """Omit each documented key once, then all of them: no key is required (S)."""
     audience_keys, campaign_keys = list(Audience.__annotations__), list(Campaign.__annotations__)
     count = len(audience_keys) + len(campaign_keys) + 2
     audiences = generator.audiences(
         token,
         replace(options, audiences=(count, count), members=(1, options.members[1]), with_campaigns=1.0),
     )
-    rest = iter(audiences)
+    remaining = iter(audiences)
     for key in audience_keys:
-        next(rest)["omit"] = [key]
+        next(remaining)["omit"] = [key]
     for key in campaign_keys:
-        del next(rest)["campaigns"][0][key]  # type: ignore[misc] # the key comes from the shape's own annotations
-    next(rest)["campaigns"][0] = {}
+        del next(remaining)["campaigns"][0][key]  # type: ignore[misc] # the key comes from the shape's own annotations
+    next(remaining)["campaigns"][0] = {}
     audiences[-1]["omit"] = audience_keys
     return audiences
 
@@ -77,7 +73,7 @@ def _unicode(generator: Generator, token: str, options: GeneratorOptions) -> lis
 
 
 _PERSONAS: dict[str, Persona] = {
-    "test": _test,
+    "test": Generator.audiences,
     "empty": _empty,
     "one": _one,
     "many": _many,

@@ -1,9 +1,9 @@
-"""Phone numbers that cannot ring: the ranges that regulators keep free for fiction, numbered through, by country.
+"""Fictional phone numbers: the ranges that regulators reserve for fiction, by country.
 
 Sources: North American Numbering Plan 555-0100 to 555-0199 of every area code (NANPA); United Kingdom, Ofcom's numbers
 for drama; Australia, ACMA's fictitious numbers; France, ARCEP's numbers for audiovisual works; Germany,
 Bundesnetzagentur's Drama Numbers; Ireland, ComReg's 020 91X; Sweden, PTS's numbers for books and films.
-A country that keeps none free, or too few, has North American ones.
+A country without enough reserved numbers gets North American ones.
 """
 
 from bisect import bisect_right
@@ -27,20 +27,20 @@ _CANADA = (
 )
 
 
-class Range(NamedTuple):
-    """All numbers that are `prefix`, in E.164, and so many `digits` after it."""
+class NumberRange(NamedTuple):
+    """All numbers of `prefix`, in E.164, followed by `digits` digits."""
 
     prefix: str
     digits: int
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """How many numbers it has."""
         return int(10**self.digits)
 
 
-def _north_american(area_codes: str) -> tuple[Range, ...]:
-    return tuple(Range(f"+1{area}55501", 2) for area in area_codes.split())
+def _north_american(area_codes: str) -> tuple[NumberRange, ...]:
+    return tuple(NumberRange(f"+1{area}55501", 2) for area in area_codes.split())
 
 
 _BRITISH = (
@@ -52,37 +52,37 @@ _BRITISH = (
     "+441632960",
     "+447700900",
 )
-_RANGES: dict[str, tuple[Range, ...]] = {
+_RANGES: dict[str, tuple[NumberRange, ...]] = {
     "US": _north_american(_US),
     "CA": _north_american(_CANADA),
-    "GB": tuple(Range(prefix, 3) for prefix in _BRITISH),
-    "AU": tuple(Range(f"+61{area}{block}", 4) for area in "2378" for block in ("5550", "7010")),
-    "FR": tuple(Range(f"+33{prefix}", 4) for prefix in ("19900", "26191", "35301", "46571", "53649", "63998")),
+    "GB": tuple(NumberRange(prefix, 3) for prefix in _BRITISH),
+    "AU": tuple(NumberRange(f"+61{area}{block}", 4) for area in "2378" for block in ("5550", "7010")),
+    "FR": tuple(NumberRange(f"+33{prefix}", 4) for prefix in ("19900", "26191", "35301", "46571", "53649", "63998")),
     "DE": (
-        *(Range(f"+49{prefix}", 3) for prefix in ("3023125", "6990009", "4066969", "2214710", "8999998")),
-        Range("+4917139200", 2),
+        *(NumberRange(f"+49{prefix}", 3) for prefix in ("3023125", "6990009", "4066969", "2214710", "8999998")),
+        NumberRange("+4917139200", 2),
     ),
-    "IE": (Range("+3532091", 5),),
-    "SE": tuple(Range(f"+46{prefix}", 2) for prefix in ("8465004", "3139006", "4062804", "9803192")),
+    "IE": (NumberRange("+3532091", 5),),
+    "SE": tuple(NumberRange(f"+46{prefix}", 2) for prefix in ("8465004", "3139006", "4062804", "9803192")),
 }
 _TERRITORIES = {"QC": "CA"}
 
 
-class _Table:
-    """The numbers of some ranges, one after the other."""
+class _NumberTable:
+    """The numbers of several ranges, by position."""
 
-    def __init__(self, ranges: tuple[Range, ...]) -> None:
+    def __init__(self, ranges: tuple[NumberRange, ...]) -> None:
         self._ends = list(accumulate(part.size for part in ranges))
         self._starts = {part.prefix: end - part.size for part, end in zip(ranges, self._ends, strict=True)}
         self._parts = [(part.prefix, self._starts[part.prefix], part.digits) for part in ranges]
         self._digits = {part.digits for part in ranges}
         self.size = self._ends[-1]
 
-    def number(self, place: int) -> str:
-        prefix, start, digits = self._parts[bisect_right(self._ends, place)]
-        return prefix + str(place - start).zfill(digits)
+    def number(self, position: int) -> str:
+        prefix, start, digits = self._parts[bisect_right(self._ends, position)]
+        return prefix + str(position - start).zfill(digits)
 
-    def place_of(self, number: str) -> int | None:
+    def find(self, number: str) -> int | None:
         for digits in self._digits:
             start = self._starts.get(number[:-digits])
             if start is not None:
@@ -90,67 +90,67 @@ class _Table:
         return None
 
 
-_TABLES = {country: _Table(ranges) for country, ranges in _RANGES.items()}
+_TABLES = {country: _NumberTable(ranges) for country, ranges in _RANGES.items()}
 
 
 def phone_country(locale: str) -> str:
-    """Return the country whose numbers people of a faker locale have: that of `en_GB` is `GB`, of `pl_PL` `US`."""
+    """Return the country of the phone numbers of a faker locale: `GB` for `en_GB`, `US` for `pl_PL`."""
     territory = locale.rpartition("_")[2]
     territory = _TERRITORIES.get(territory, territory)
     return territory if territory in _RANGES else NORTH_AMERICA
 
 
-class _Shuffled:
-    """A table in another order: `number` and `index_of` are each other's inverse, and neither needs a list."""
+class _ShuffledNumbers:
+    """A table in a permuted order. `number` and `find` are inverse, and neither needs a list."""
 
-    def __init__(self, table: _Table, draw: int) -> None:
+    def __init__(self, table: _NumberTable, bits: int) -> None:
         self._table = table
         self.size = table.size
-        self._start = draw % self.size
-        self._stride = 1 + draw // self.size % (self.size - 1)
+        self._start = bits % self.size
+        self._stride = 1 + bits // self.size % (self.size - 1)
         while gcd(self._stride, self.size) != 1:
             self._stride += 1
-        self._back = pow(self._stride, -1, self.size)
+        self._inverse_stride = pow(self._stride, -1, self.size)
 
     def number(self, index: int) -> str:
         return self._table.number((self._start + index * self._stride) % self.size)
 
-    def index_of(self, number: str) -> int | None:
-        place = self._table.place_of(number)
-        return None if place is None else (place - self._start) * self._back % self.size
+    def find(self, number: str) -> int | None:
+        position = self._table.find(number)
+        return None if position is None else (position - self._start) * self._inverse_stride % self.size
 
 
 class PhoneNumbers:
-    """An order of one's own of a country's fictional numbers, each of them once, and then of North American ones.
+    """The fictional numbers of a country in a shuffled order, followed by North American ones. Each comes once.
 
     Args:
-        country: as `phone_country` gives it.
-        draw: what the order derives from: at least 32 random bits.
+        country: a country of `phone_country`.
+        bits: seed of the order, at least 32 random bits.
     """
 
-    def __init__(self, country: str, draw: int) -> None:
+    def __init__(self, country: str, bits: int) -> None:
         countries = [country] if country == NORTH_AMERICA else [country, NORTH_AMERICA]
-        self._orders = [_Shuffled(_TABLES[each], draw) for each in countries]
+        self._sequences = [_ShuffledNumbers(_TABLES[name], bits) for name in countries]
 
     def number(self, index: int) -> str:
         """Return number `index`, in E.164 with its plus.
 
         Raises:
-            IndexError: there are not so many: 16,800 at least.
+            IndexError: the index is too large; there are at least 16,800 numbers.
         """
-        for order in self._orders:
-            if index < order.size:
-                return order.number(index)
-            index -= order.size
+        for sequence in self._sequences:
+            if index < sequence.size:
+                return sequence.number(index)
+            index -= sequence.size
         raise IndexError(index)
 
     def index_of(self, number: str) -> int | None:
-        """Return the index of `number`, digits with or without a plus; `None` where it is not of this plan."""
-        digits = "+" + number.removeprefix("+")
-        before = 0
-        for order in self._orders:
-            index = order.index_of(digits)
+        """Return the index of `number`, with or without a plus; `None` if it is not one of these."""
+        e164 = "+" + number.removeprefix("+")
+        offset = 0
+        for sequence in self._sequences:
+            index = sequence.find(e164)
             if index is not None:
-                return before + index
-            before += order.size
+                return offset + index
+            offset += sequence.size
         return None

@@ -1,8 +1,8 @@
-"""What a marketing team writes, by language: the words that the generator puts together.
+"""Texts of generated audiences and campaigns by language.
 
-A language that is not here gets the English words with places of its own.
+Other languages get English texts with places of their own.
 
-Slots: `{place}` a city, `{quarter}` a quarter with its year, `{segment}` a segment's name.
+Placeholders: `{place}` a city or region, `{quarter}` a quarter with its year, `{segment}` the name of a segment.
 """
 
 from typing import NamedTuple
@@ -12,11 +12,11 @@ class Vocabulary(NamedTuple):
     """Words of one language.
 
     Attributes:
-        quarter: how a quarter is written, with slots `{q}` and `{year}`.
-        segments: pairs of a segment's name and a description that fits it.
-        names: patterns of an audience's name.
-        campaigns: patterns of a campaign's name.
-        phone_columns: headings under which a CSV file has phone numbers.
+        quarter: format of a quarter, with placeholders `{q}` and `{year}`.
+        segments: names of customer segments with their descriptions.
+        names: formats of audience names.
+        campaigns: formats of campaign names.
+        phone_columns: CSV headers of the phone column.
     """
 
     quarter: str

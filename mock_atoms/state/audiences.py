@@ -29,11 +29,11 @@ from mock_atoms.core.timestamps import WallClock, format_timestamp, parse_timest
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator, SequentialIds
 from mock_atoms.data.models import (
-    REMOVED_INDEX_SIZE,
+    REMOVED_INDEX_BYTES,
     AudienceRecord,
     api_fields,
     is_phone_number,
-    member_size,
+    member_bytes,
     phone_digits,
 )
 from mock_atoms.state.audience_view import AudienceView, created_record
@@ -173,7 +173,7 @@ class AudienceRepository:
                 rows.setdefault(digits, member)
         if rows:
             added = list(self._new_members(rows.values()))
-            self._check_room(sum(map(member_size, added)))
+            self._check_room(sum(map(member_bytes, added)))
             view.changes.updated_at = self._update_time(view)
             view.changes.add_members(added)
             self._save(view.id, view.changes, new_ids=len(added))
@@ -187,7 +187,7 @@ class AudienceRepository:
         view = self._find(audience_id)
         ids = {member_id.lower() for member_id in member_ids if re.fullmatch(OBJECT_ID, member_id.lower())}
         indexes = view.generated_indexes(ids)
-        self._check_room(REMOVED_INDEX_SIZE * len(indexes))
+        self._check_room(REMOVED_INDEX_BYTES * len(indexes))
         updated_at = self._update_time(view)
         deleted = len(indexes) + view.changes.remove_added(ids)
         if deleted:

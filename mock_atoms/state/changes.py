@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mock_atoms.contract.schemas import Campaign, CreatedAudience, Member, render_json
-from mock_atoms.data.models import AUDIENCE_SIZE, REMOVED_INDEX_SIZE, member_size, phone_digits
+from mock_atoms.data.models import AUDIENCE_BYTES, REMOVED_INDEX_BYTES, member_bytes, phone_digits
 
 _DELETED_ID_BYTES = 100
 
@@ -40,7 +40,7 @@ class AudienceChanges:
         for member in members:
             self.added.append(member)
             self.ids_by_number[phone_digits(member["data"][self.phone_column])] = member["_id"]
-            self.added_bytes += member_size(member)
+            self.added_bytes += member_bytes(member)
 
     def remove_added(self, ids: set[str]) -> int:
         """Remove the added members with these ids, and return their number."""
@@ -50,14 +50,14 @@ class AudienceChanges:
             self.ids_by_number = {
                 digits: member_id for digits, member_id in self.ids_by_number.items() if member_id not in ids
             }
-            self.added_bytes -= sum(map(member_size, removed))
+            self.added_bytes -= sum(map(member_bytes, removed))
         return len(removed)
 
     def update_size(self) -> None:
         """Recompute `size_bytes`."""
         text_bytes = 2 * len(render_json([self.created, self.campaigns]))
-        removed_bytes = REMOVED_INDEX_SIZE * len(self.removed_indexes)
-        self.size_bytes = AUDIENCE_SIZE + text_bytes + removed_bytes + self.added_bytes
+        removed_bytes = REMOVED_INDEX_BYTES * len(self.removed_indexes)
+        self.size_bytes = AUDIENCE_BYTES + text_bytes + removed_bytes + self.added_bytes
 
 
 @dataclass(slots=True)

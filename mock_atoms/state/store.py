@@ -54,7 +54,7 @@ class TenantState:
     @property
     def size_bytes(self) -> int:
         """Approximate memory of the data that cannot be generated again."""
-        size = 0 if self.initial_data is None else self.initial_data.size
+        size = 0 if self.initial_data is None else self.initial_data.size_bytes
         return size if self.changes is None else size + self.changes.size_bytes
 
 

@@ -398,9 +398,9 @@ def changed(**part: object) -> dict[str, Any]:
         (changed(created=CREATED | {"updatedAt": "x"}), CHANGED, "not a timestamp"),
         (changed(created=CREATED), "/tenants/0/changes", "ids: 0 is less than the 1 ids of created audiences"),
         (twice_changed(), "/tenants/0/changes", "audiences: the audience 111111111111111111111111 is duplicated"),
-        ({"tenants": [OWNED | {"audiences": [{"_id": "1" * 24}] * 2}]}, "/tenants/0/audiences", "stands twice"),
+        ({"tenants": [OWNED | {"audiences": [{"_id": "1" * 24}] * 2}]}, "/tenants/0/audiences", "is duplicated"),
         ({"fixtures": [OWNED | {"audiences": []}] * 2}, "/fixtures", "a token is duplicated"),
-        (changed(campaigns=[{"createdAt": "x"}]), f"{CHANGED}/campaigns/0", "createdAt: not a timestamp"),
+        (changed(campaigns=[{"createdAt": "x"}]), f"{CHANGED}/campaigns/0", "createdAt is 'x': not a timestamp"),
     ],
 )
 def test_a_state_that_cannot_be_changes_nothing(

@@ -14,9 +14,9 @@ from mock_atoms.data.models import InitialData, api_fields
 SHIPPED = Path(__file__).parents[2] / "fixtures"
 
 
-def holds(folder: Path, token: str) -> list[Audience]:
+def audiences_of(folder: Path, token: str) -> list[Audience]:
     initial_data = Fixtures(Generator("atoms"), "en_US", read_folder(folder)).initial_data(caller_for(token))
-    return [api_fields(held) for held in initial_data.audiences]
+    return [api_fields(record) for record in initial_data.audiences]
 
 
 def write(folder: Path, text: str, name: str = "team.yaml") -> Path:
@@ -25,8 +25,8 @@ def write(folder: Path, text: str, name: str = "team.yaml") -> Path:
     return path
 
 
-def test_the_annotated_example_does_what_its_comments_say() -> None:
-    first, second, third = holds(SHIPPED, "sk_acme")
+def test_the_annotated_example_works_as_its_comments_say() -> None:
+    first, second, third = audiences_of(SHIPPED, "sk_acme")
     assert first["name"] == "Spring open house"
     assert first["_id"][:8] == "67c2cc90"
     assert first["updatedAt"] == first["createdAt"] == "2025-03-01T09:00:00.000Z"
@@ -34,17 +34,17 @@ def test_the_annotated_example_does_what_its_comments_say() -> None:
     assert second.keys() == Audience.__annotations__.keys()
     assert second["hasCampaigns"] is False
     assert Audience.__annotations__.keys() - third.keys() == {"description", "memberCount"}
-    trainee = holds(SHIPPED, "sk_acme_trainee")
+    trainee = audiences_of(SHIPPED, "sk_acme_trainee")
     assert {audience["organization"] for audience in [*trainee, first, second, third]} == {"65a000000000000000000001"}
     assert trainee[0]["createdBy"] != first["createdBy"]
 
 
-def test_generator_settings_are_followed(tmp_path: Path) -> None:
+def test_generate_options_apply(tmp_path: Path) -> None:
     write(
         tmp_path,
         "tokens: [sk_a, sk_b]\ngenerate: {audiences: 5, members: {min: 7, max: 9}, withCampaigns: 1, locale: de_DE}\n",
     )
-    a, b = holds(tmp_path, "sk_a"), holds(tmp_path, "sk_b")
+    a, b = audiences_of(tmp_path, "sk_a"), audiences_of(tmp_path, "sk_b")
     assert len(a) == len(b) == 5
     assert all(7 <= audience["memberCount"] <= 9 and audience["campaigns"] for audience in a + b)
     assert len({audience["organization"] for audience in a + b}) == 1
@@ -52,38 +52,41 @@ def test_generator_settings_are_followed(tmp_path: Path) -> None:
     assert all("Q" in audience["description"] or " " in audience["description"] for audience in a)
 
 
-def test_generate_without_settings_is_as_for_any_token(tmp_path: Path) -> None:
+def test_empty_generate_options_are_the_defaults(tmp_path: Path) -> None:
     write(tmp_path, "tokens: [sk_a]\ngenerate: {}\n")
-    assert holds(tmp_path, "sk_a") == Fixtures(Generator("atoms"), "en_US").initial_data(caller_for("sk_a")).audiences
+    assert (
+        audiences_of(tmp_path, "sk_a")
+        == Fixtures(Generator("atoms"), "en_US").initial_data(caller_for("sk_a")).audiences
+    )
 
 
 def test_an_empty_list_of_audiences_is_empty(tmp_path: Path) -> None:
     write(tmp_path, "tokens: [sk_a]\naudiences: []\n")
-    assert holds(tmp_path, "sk_a") == []
+    assert audiences_of(tmp_path, "sk_a") == []
 
 
-def test_a_file_wins_over_a_persona(tmp_path: Path) -> None:
+def test_a_fixture_file_overrides_a_persona(tmp_path: Path) -> None:
     write(tmp_path, "tokens: [sk_mock_empty]\ngenerate: {audiences: 2}\n")
-    assert len(holds(tmp_path, "sk_mock_empty")) == 2
+    assert len(audiences_of(tmp_path, "sk_mock_empty")) == 2
 
 
-def test_what_is_written_stays_and_the_rest_follows_from_it(tmp_path: Path) -> None:
+def test_missing_keys_follow_from_the_written_ones(tmp_path: Path) -> None:
     write(
         tmp_path,
         "tokens: [sk_a]\naudiences:\n"
         "  - {updatedAt: '2020-01-01T00:00:00Z', hasCampaigns: true}\n"
         "  - {omit: [campaigns, name, name]}\n",
     )
-    first, second = holds(tmp_path, "sk_a")
+    first, second = audiences_of(tmp_path, "sk_a")
     assert first["createdAt"] == first["updatedAt"] == "2020-01-01T00:00:00Z"
     assert first["_id"].startswith("5e0be100")
     assert (first["hasCampaigns"], first["campaigns"]) == (True, [])
     assert Audience.__annotations__.keys() - second.keys() == {"campaigns", "name"}
 
 
-def test_an_id_says_when_it_was_made(tmp_path: Path) -> None:
+def test_timestamps_follow_from_the_id(tmp_path: Path) -> None:
     write(tmp_path, "tokens: [sk_a]\naudiences:\n  - _id: 65a000000000000000000001\n")
-    (audience,) = holds(tmp_path, "sk_a")
+    (audience,) = audiences_of(tmp_path, "sk_a")
     assert audience["createdAt"] == audience["updatedAt"] == "2024-01-11T14:49:36.000Z"
 
 
@@ -91,12 +94,12 @@ def test_an_audience_with_campaigns_has_members_and_its_name_describes_it(tmp_pa
     campaign = "{_id: 67c400000000000000000001, name: c, status: active, createdAt: 2025-03-02T08:00:00Z}"
     entries = "".join(f"  - {{name: Team {number}, campaigns: [{campaign}]}}\n" for number in range(200))
     write(tmp_path, f"tokens: [sk_a]\naudiences:\n{entries}")
-    made = holds(tmp_path, "sk_a")
-    assert all(audience["memberCount"] > 0 for audience in made)
-    assert all(audience["description"] == audience["name"] for audience in made)
+    audiences = audiences_of(tmp_path, "sk_a")
+    assert all(audience["memberCount"] > 0 for audience in audiences)
+    assert all(audience["description"] == audience["name"] for audience in audiences)
 
 
-def test_other_files_hidden_files_and_subfolders_are_passed_over(tmp_path: Path) -> None:
+def test_other_files_hidden_files_and_subfolders_are_ignored(tmp_path: Path) -> None:
     write(tmp_path, "not a fixture", "README.md")
     write(tmp_path, "{", ".hidden.json")
     (tmp_path / "sub.yaml").mkdir()
@@ -105,17 +108,17 @@ def test_other_files_hidden_files_and_subfolders_are_passed_over(tmp_path: Path)
     assert read_folder(tmp_path) == {}
 
 
-def test_the_ending_of_a_name_may_be_in_capitals(tmp_path: Path) -> None:
+def test_the_file_suffix_is_case_insensitive(tmp_path: Path) -> None:
     write(tmp_path, '{"tokens": ["sk_a"], "audiences": []}', "TEAM.JSON")
     assert list(read_folder(tmp_path)) == ["sk_a"]
 
 
-def test_a_folder_that_cannot_be_one_is_refused() -> None:
+def test_an_impossible_folder_name_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"the fixtures folder cannot be read: .*embedded null"):
         read_folder(Path("a\0b"))
 
 
-def test_the_first_bytes_may_be_a_byte_order_mark(tmp_path: Path) -> None:
+def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
     path = write(tmp_path, '\ufeff{"tokens": ["sk_a"], "audiences": []}', "team.json")
     assert read_file(path).audiences == []
 
@@ -125,10 +128,12 @@ def test_the_first_bytes_may_be_a_byte_order_mark(tmp_path: Path) -> None:
     [
         ("team.json", '{"tokens": ["sk_a"],\n "audiences": [}', ":2: not JSON: Expecting value"),
         ("team.yaml", "tokens: [sk_a]\naudiences: [\n", ":3: not YAML: expected the node content, but found"),
-        ("team.yaml", "tokens: [sk_a]\ntokens: [sk_b]\n", ":2: not YAML: the key tokens stands twice"),
+        ("team.yaml", "tokens: [sk_a]\ntokens: [sk_b]\n", ":2: not YAML: the key tokens is duplicated"),
         ("team.yaml", "{? [a]: 1}", ":1: not YAML: found unhashable key"),
         ("team.yaml", "tokens: \x00", ": not YAML: unacceptable character"),
         ("team.yaml", "", ":1: the file: give keys and values"),
+        ("team.yaml", "tokens", ":1: the file is 'tokens': give keys and values"),
+        ("team.yaml", f"tokens: [sk_a]\norganization: {'x' * 99}\n", f":2: organization is '{'x' * 39}…: an id is 24"),
         ("team.yaml", "tokens: []\naudiences: []\n", ":1: tokens: List should have at least 1 item"),
         ("team.yaml", "tokens: [sk_a]\n", ":1: the file: give either audiences or generate"),
         ("team.yaml", "tokens: [sk_a]\naudiences: []\ngenerate: {}\n", ":1: the file: give either audiences or gen"),
@@ -136,12 +141,12 @@ def test_the_first_bytes_may_be_a_byte_order_mark(tmp_path: Path) -> None:
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n  - name: x\n  - name: y\n    memberCount: many\n",
-            ":5: audiences[1].memberCount: Input should be a valid integer",
+            ":5: audiences[1].memberCount is 'many': Input should be a valid integer",
         ),
         (
             "team.json",
             '{"tokens": ["sk_a"],\n "audiences": [\n  {"_id": "ABC"}]}',
-            ":3: audiences[0]._id: an id is 24 lower-case",
+            ":3: audiences[0]._id is 'ABC': an id is 24 lower-case",
         ),
         ("team.json", '{\t"tokens": 1}', ":1: tokens: give a list"),
         (
@@ -157,65 +162,89 @@ def test_the_first_bytes_may_be_a_byte_order_mark(tmp_path: Path) -> None:
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- createdAt: yesterday\n",
-            ":3: audiences[0]: createdAt: not a timestamp such as 2025-01-15T10:30:00.000Z",
+            ":3: audiences[0]: createdAt is 'yesterday': not a timestamp such as 2025-01-15T10:30:00.000Z",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- campaigns: [{createdAt: 2025-01-15T10:30:00}]\n",
-            ":3: audiences[0]: campaigns[0].createdAt: not a timestamp",
+            ":3: audiences[0]: campaigns[0].createdAt is '2025-01-15T10:30:00': not a timestamp",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- createdAt: 1969-12-31T23:59:59Z\n",
-            ":3: audiences[0]: createdAt: not a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2106",
+            ":3: audiences[0]: createdAt is '1969-12-31T23:59:59Z': not a timestamp",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- updatedAt: 0001-01-01T00:00:00+23:00\n",
-            ":3: audiences[0]: updatedAt: not a timestamp",
+            ":3: audiences[0]: updatedAt is '0001-01-01T00:00:00+23:00': not a timestamp",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- memberCount: 10001\n",
-            ":3: audiences[0]: memberCount: at most 10000",
+            ":3: audiences[0]: memberCount is 10001: at most 10000",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- _id: 650000000000000000000001\n",
-            ":3: audiences[0]._id: give text;",
+            ":3: audiences[0]._id is 650000000000000000000001: give text;",
         ),
         (
             "team.json",
             '{"tokens": ["sk_a"], "audiences": [\n{"name": "\\ud800"}]}',
             ":2: audiences[0]: a text has half of a surrogate pair",
         ),
-        ("team.json", '{"tokens": ["sk_a"], "tokens": ["sk_b"]}', ": not JSON: the key tokens stands twice"),
+        ("team.json", '{"tokens": ["sk_a"], "tokens": ["sk_b"]}', ": not JSON: the key tokens is duplicated"),
         ("team.json", '{"tokens": ' + "9" * 5000 + "}", ": not JSON: Exceeds the limit"),
         ("team.json", "[" * 100_000, ": not JSON: "),
         ("team.yaml", "[" * 5_000, ": not YAML: "),
         ("team.yaml", "tokens: [sk_a]\ngenerate: {members: !!int abc}\n", ": not YAML: invalid literal for int()"),
         ("team.yaml", "tokens: [*sk_verysecret]\n", ":1: not YAML: found undefined alias 'sk_ver…#38c9cb'"),
-        ("team.json", '{\n\t"tokens": ["sk_a"],\n\t"audiences": 7}', ":3: audiences: give a list"),
+        ("team.json", '{\n\t"tokens": ["sk_a"],\n\t"audiences": 7}', ":3: audiences is 7: give a list"),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- omit: [nmae]\n",
             ":3: audiences[0]: omit: an audience has no key 'nmae'",
         ),
-        ("team.yaml", "tokens: [sk_a]\ngenerate: {audiences: -1}\n", ":2: generate.audiences.min: Input should be gr"),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\ngenerate: {audiences: -1}\n",
+            ":2: generate.audiences.min is -1: Input should be gr",
+        ),
         (
             "team.yaml",
             "tokens: [sk_a]\ngenerate:\n  audiences: {min: 3, max: 2}\n",
-            ":3: generate.audiences: min is greater than max",
+            ":3: generate.audiences: min 3 is greater than max 2",
         ),
-        ("team.yaml", "tokens: [sk_a]\ngenerate: {audiences: 1001}\n", ":2: generate.audiences: at most 1000"),
-        ("team.yaml", "tokens: [sk_a]\ngenerate: {members: 10001}\n", ":2: generate.members: at most 10000"),
-        ("team.yaml", "tokens: [sk_a]\ngenerate: {audiences: true}\n", ":2: generate.audiences.min: Input should be"),
-        ("team.yaml", "tokens: [sk_a]\ngenerate: {withCampaigns: 2}\n", ":2: generate.withCampaigns: Input should be"),
-        ("team.yaml", "tokens: [sk_a]\ngenerate: {locale: xx}\n", ":2: generate.locale: faker has no such locale"),
-        ("team.yaml", "tokens: [sk_a]\norganization: 65a\naudiences: []\n", ":2: organization: an id is 24"),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\ngenerate: {audiences: 1001}\n",
+            ":2: generate.audiences is 1001: at most 1000",
+        ),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\ngenerate: {members: 10001}\n",
+            ":2: generate.members is 10001: at most 10000",
+        ),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\ngenerate: {audiences: true}\n",
+            ":2: generate.audiences.min is true: Input should be",
+        ),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\ngenerate: {withCampaigns: 2}\n",
+            ":2: generate.withCampaigns is 2: Input should be",
+        ),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\ngenerate: {locale: xx}\n",
+            ":2: generate.locale is 'xx': faker has no such locale",
+        ),
+        ("team.yaml", "tokens: [sk_a]\norganization: 65a\naudiences: []\n", ":2: organization is '65a': an id is 24"),
     ],
 )
-def test_a_bad_file_is_named_with_line_field_and_reason(tmp_path: Path, name: str, text: str, message: str) -> None:
+def test_an_error_names_file_line_field_value_and_reason(tmp_path: Path, name: str, text: str, message: str) -> None:
     path = write(tmp_path, text, name)
     with pytest.raises(ConfigError) as caught:
         read_folder(tmp_path)
@@ -223,7 +252,7 @@ def test_a_bad_file_is_named_with_line_field_and_reason(tmp_path: Path, name: st
     assert "\n" not in str(caught.value)
 
 
-def test_a_bad_token_is_not_repeated(tmp_path: Path) -> None:
+def test_an_error_does_not_repeat_a_token(tmp_path: Path) -> None:
     write(tmp_path, "tokens: [sk_verysecret token]\naudiences: []\n")
     with pytest.raises(ConfigError, match=r":1: tokens\[0\]: a token is one word") as caught:
         read_folder(tmp_path)
@@ -244,36 +273,36 @@ def test_two_files_may_not_name_the_same_token(tmp_path: Path) -> None:
     assert "verysecret" not in str(caught.value)
 
 
-def test_an_id_may_not_stand_twice(tmp_path: Path) -> None:
+def test_ids_must_be_unique(tmp_path: Path) -> None:
     write(tmp_path, "tokens: [sk_a]\naudiences:\n" + "  - _id: '650000000000000000000001'\n" * 2)
-    with pytest.raises(ConfigError, match=r"team\.yaml:3: audiences: the _id 650000000000000000000001 stands twice$"):
+    with pytest.raises(ConfigError, match=r"team\.yaml:3: audiences: the _id 650000000000000000000001 is duplicated$"):
         read_folder(tmp_path)
 
 
-def test_a_token_may_not_stand_twice_in_one_file(tmp_path: Path) -> None:
+def test_tokens_of_one_file_must_be_unique(tmp_path: Path) -> None:
     write(tmp_path, "tokens: [sk_verysecret, sk_verysecret]\naudiences: []\n")
-    with pytest.raises(ConfigError, match=r"team\.yaml: tokens: sk_ver…#38c9cb stands twice$"):
+    with pytest.raises(ConfigError, match=r"team\.yaml: tokens: sk_ver…#38c9cb is duplicated$"):
         read_folder(tmp_path)
 
 
-def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf_8_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "team.yaml").write_bytes(b"tokens: [\xff]")
     with pytest.raises(ConfigError, match=r"team.yaml: not UTF-8: invalid start byte at byte 9$"):
         read_folder(tmp_path)
 
 
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere: the fixtures folder cannot be read: No such file or directory"):
         read_folder(tmp_path / "nowhere")
 
 
-def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "team.yaml").symlink_to(tmp_path / "gone.yaml")
     with pytest.raises(ConfigError, match=r"team\.yaml: cannot be read: No such file or directory"):
         read_folder(tmp_path)
 
 
-def test_what_is_made_is_kept_ready_within_bounds() -> None:
+def test_initial_data_is_cached_within_limits() -> None:
     fixtures = Fixtures(Generator("atoms"), "en_US", max_cached=4)
     one = fixtures.initial_data(caller_for("sk_mock_one"))
     assert fixtures.initial_data(caller_for("sk_mock_one")) is one
@@ -284,25 +313,25 @@ def test_what_is_made_is_kept_ready_within_bounds() -> None:
     assert again.audiences == one.audiences
 
 
-def test_what_was_handed_over_stands_in_the_place_of_files(tmp_path: Path) -> None:
+def test_imported_data_replaces_fixture_files(tmp_path: Path) -> None:
     write(tmp_path, "tokens: [sk_a]\naudiences: [{_id: '65a000000000000000000001'}]")
     fixtures = Fixtures(Generator("atoms"), "en_US", read_folder(tmp_path))
-    mine, other = caller_for("sk_a"), caller_for("sk_b")
-    assert fixtures.belongs_to_another_tenant(other, "65a000000000000000000001")
-    assert not fixtures.belongs_to_another_tenant(mine, "65a000000000000000000001")
-    written = FixtureData("sk_…#000000", InitialData([{"_id": "65a000000000000000000002"}]))
-    fixtures.import_data({other.tenant.token_digest: written})
-    assert [fixtures.has_fixture(caller) for caller in (mine, other)] == [False, True]
-    assert fixtures.initial_data(other) is written.initial_data
-    assert len(fixtures.initial_data(mine).audiences) >= 3
-    assert fixtures.belongs_to_another_tenant(mine, "65a000000000000000000002")
-    assert not fixtures.belongs_to_another_tenant(other, "65a000000000000000000001")
+    file_caller, import_caller = caller_for("sk_a"), caller_for("sk_b")
+    assert fixtures.belongs_to_another_tenant(import_caller, "65a000000000000000000001")
+    assert not fixtures.belongs_to_another_tenant(file_caller, "65a000000000000000000001")
+    imported = FixtureData("sk_…#000000", InitialData([{"_id": "65a000000000000000000002"}]))
+    fixtures.import_data({import_caller.tenant.token_digest: imported})
+    assert [fixtures.has_fixture(caller) for caller in (file_caller, import_caller)] == [False, True]
+    assert fixtures.initial_data(import_caller) is imported.initial_data
+    assert len(fixtures.initial_data(file_caller).audiences) >= 3
+    assert fixtures.belongs_to_another_tenant(file_caller, "65a000000000000000000002")
+    assert not fixtures.belongs_to_another_tenant(import_caller, "65a000000000000000000001")
     fixtures.import_data(None)
-    assert [fixtures.has_fixture(caller) for caller in (mine, other)] == [True, False]
-    assert fixtures.initial_data(mine).audiences[0]["_id"] == "65a000000000000000000001"
+    assert [fixtures.has_fixture(caller) for caller in (file_caller, import_caller)] == [True, False]
+    assert fixtures.initial_data(file_caller).audiences[0]["_id"] == "65a000000000000000000001"
 
 
-def test_an_audience_may_have_people_of_another_country(tmp_path: Path) -> None:
+def test_an_audience_may_have_its_own_locale(tmp_path: Path) -> None:
     write(tmp_path, "tokens: [sk_a]\naudiences: [{name: Kunden, locale: de_DE}, {name: Customers}]")
     german, other = (
         Fixtures(Generator("atoms"), "en_US", read_folder(tmp_path)).initial_data(caller_for("sk_a")).audiences
@@ -312,13 +341,13 @@ def test_an_audience_may_have_people_of_another_country(tmp_path: Path) -> None:
     assert "locale" not in other
 
 
-def test_a_locale_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_locale_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, "tokens: [sk_a]\naudiences: [{locale: de_XX}]")
-    with pytest.raises(ConfigError, match=r"audiences\[0\]\.locale: faker has no such locale"):
+    with pytest.raises(ConfigError, match=r"audiences\[0\]\.locale is 'de_XX': faker has no such locale"):
         read_folder(tmp_path)
 
 
-def test_tokens_that_hold_nothing_are_not_kept_for_ever() -> None:
+def test_tokens_without_audiences_count_in_the_cache() -> None:
     fixtures = Fixtures(Generator("atoms"), "en_US", max_cached=10)
     first = fixtures.initial_data(caller_for("sk_mock_empty.0"))
     for number in range(1, 10):

@@ -38,12 +38,12 @@ def audiences(generator: Generator, locale: str = "en_US") -> list[Audience]:
         ("atoms", "sk_globex", "sv_SE"),
     ],
 )
-def test_the_bytes_are_those_of_the_golden_file(seed: str, token: str, locale: str) -> None:
+def test_generated_bytes_match_the_golden_file(seed: str, token: str, locale: str) -> None:
     golden = (GOLDEN / f"{seed}-{token}-{locale}.json").read_bytes()
     assert render_json(Generator(seed).audiences(token, GeneratorOptions(locale))) == golden
 
 
-def test_the_bytes_do_not_depend_on_the_order_of_calls(generator: Generator) -> None:
+def test_generated_bytes_do_not_depend_on_the_order_of_calls(generator: Generator) -> None:
     options = GeneratorOptions("en_US")
     forwards = [render_json(generator.audiences(token, options)) for token in TOKENS]
     backwards = [render_json(generator.audiences(token, options)) for token in reversed(TOKENS)]
@@ -62,14 +62,14 @@ from mock_atoms.data.members import GeneratedMembers
 for locale in sorted(AVAILABLE_LOCALES):
     generator = Generator("atoms")
     audiences = generator.audiences("sk_acme", GeneratorOptions(locale, audiences=(60, 60)))
-    kept = (GeneratedMembers(generator, audience, locale) for audience in audiences)
-    members = [made.member(index) for made in kept for index in range(5)]
+    generated = (GeneratedMembers(generator, audience, locale) for audience in audiences)
+    members = [audience_members.member(index) for audience_members in generated for index in range(5)]
     print(locale, hashlib.sha256(render_json([audiences, members])).hexdigest())
 """
 
 
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
-def test_every_locale_gives_the_same_bytes_with_every_faker_in_every_process(hash_seed: str) -> None:
+def test_every_locale_has_the_same_bytes_with_any_faker_in_any_process(hash_seed: str) -> None:
     """Faker's lists grow from release to release, and some are sets, whose order follows Python's hash seed."""
     digests = subprocess.run(
         [sys.executable, "-c", DIGEST_EVERY_LOCALE],
@@ -81,7 +81,7 @@ def test_every_locale_gives_the_same_bytes_with_every_faker_in_every_process(has
     assert digests == (GOLDEN / "every-locale.txt").read_text(encoding="utf-8")
 
 
-def test_another_token_and_another_seed_give_other_bytes(generator: Generator) -> None:
+def test_each_token_and_seed_has_its_own_bytes(generator: Generator) -> None:
     options = GeneratorOptions("en_US")
     bodies = {render_json(generator.audiences(token, options)) for token in TOKENS}
     assert len(bodies) == len(TOKENS)
@@ -93,7 +93,7 @@ def test_a_token_has_3_to_12_audiences(generator: Generator) -> None:
     assert counts == set(range(3, 13))
 
 
-def test_every_documented_key_is_there(generator: Generator) -> None:
+def test_an_audience_has_every_documented_key(generator: Generator) -> None:
     for audience in audiences(generator):
         assert list(audience) == list(Audience.__annotations__)
         for campaign in audience["campaigns"]:
@@ -114,26 +114,26 @@ def test_an_audience_is_consistent(generator: Generator) -> None:
         assert len({campaign["name"] for campaign in audience["campaigns"]}) == len(audience["campaigns"])
 
 
-def test_believable_variety_occurs(generator: Generator) -> None:
-    made = audiences(generator)
-    assert 0.02 < sum(not audience["memberCount"] for audience in made) / len(made) < 0.1
-    assert 200 < median(audience["memberCount"] for audience in made) < 1000
-    assert 0.2 < sum(audience["hasCampaigns"] for audience in made) / len(made) < 0.5
-    assert {len(audience["campaigns"]) for audience in made} == {0, 1, 2, 3}
-    assert len({audience["phoneNumberColumnName"] for audience in made}) >= 5
-    assert max(audience["memberCount"] for audience in made) > 5_000
+def test_audiences_vary(generator: Generator) -> None:
+    generated = audiences(generator)
+    assert 0.02 < sum(not audience["memberCount"] for audience in generated) / len(generated) < 0.1
+    assert 200 < median(audience["memberCount"] for audience in generated) < 1000
+    assert 0.2 < sum(audience["hasCampaigns"] for audience in generated) / len(generated) < 0.5
+    assert {len(audience["campaigns"]) for audience in generated} == {0, 1, 2, 3}
+    assert len({audience["phoneNumberColumnName"] for audience in generated}) >= 5
+    assert max(audience["memberCount"] for audience in generated) > 5_000
 
 
 @pytest.mark.parametrize("token", TOKENS)
-def test_a_token_is_one_user_of_one_organisation_with_names_of_its_own(generator: Generator, token: str) -> None:
-    made = generator.audiences(token, GeneratorOptions("en_US"))
-    assert len({(audience["organization"], audience["createdBy"]) for audience in made}) == 1
-    assert len({audience["_id"] for audience in made}) == len(made)
-    assert len({audience["name"] for audience in made}) == len(made)
-    assert all(older["createdAt"] < newer["createdAt"] for older, newer in pairwise(made))
+def test_the_audiences_of_a_token_share_a_user_and_have_distinct_names(generator: Generator, token: str) -> None:
+    generated = generator.audiences(token, GeneratorOptions("en_US"))
+    assert len({(audience["organization"], audience["createdBy"]) for audience in generated}) == 1
+    assert len({audience["_id"] for audience in generated}) == len(generated)
+    assert len({audience["name"] for audience in generated}) == len(generated)
+    assert all(older["createdAt"] < newer["createdAt"] for older, newer in pairwise(generated))
 
 
-def test_a_quarter_in_a_name_is_that_of_creation(generator: Generator) -> None:
+def test_a_quarter_in_a_name_is_the_quarter_of_creation(generator: Generator) -> None:
     dated = [
         audience for audience in audiences(generator) if " Q" in f" {audience['name']}" and "20" in audience["name"]
     ]
@@ -143,35 +143,35 @@ def test_a_quarter_in_a_name_is_that_of_creation(generator: Generator) -> None:
         assert f"Q{(created.month + 2) // 3} {created.year}" in audience["name"]
 
 
-def test_no_slot_is_left_unfilled(generator: Generator) -> None:
+def test_no_placeholder_is_left(generator: Generator) -> None:
     for locale in ("en_GB", "de_AT", "fr_CA", "es_MX", "pt_PT", "hi_IN", "ja_JP", "ko_KR"):
         assert b"{place}" not in (body := render_json(audiences(generator, locale)))
         assert b"{quarter}" not in body
         assert b"{segment}" not in body
 
 
-def test_a_locale_changes_the_language(generator: Generator) -> None:
+def test_the_locale_decides_the_language(generator: Generator) -> None:
     german = {segment for segment, _ in VOCABULARIES["de"].segments}
     for audience in generator.audiences("sk_acme", GeneratorOptions("de_DE")):
         assert any(segment in audience["name"] for segment in german)
 
 
-def test_a_recipe_is_followed(generator: Generator) -> None:
+def test_generator_options_apply(generator: Generator) -> None:
     options = GeneratorOptions("en_US", audiences=(4, 4), members=(10, 20), with_campaigns=1.0, organization="a" * 24)
-    made = generator.audiences("sk_acme", options)
-    assert len(made) == 4
-    assert all(10 <= audience["memberCount"] <= 20 for audience in made)
-    assert all(audience["campaigns"] for audience in made)
-    assert {audience["organization"] for audience in made} == {"a" * 24}
+    generated = generator.audiences("sk_acme", options)
+    assert len(generated) == 4
+    assert all(10 <= audience["memberCount"] <= 20 for audience in generated)
+    assert all(audience["campaigns"] for audience in generated)
+    assert {audience["organization"] for audience in generated} == {"a" * 24}
 
 
 def test_object_ids_and_timestamps_have_the_documented_form() -> None:
-    moment = datetime(2025, 1, 15, 10, 30, 0, 5999, tzinfo=UTC)
-    assert format_timestamp(moment) == "2025-01-15T10:30:00.005Z"
-    assert object_id(moment, 0xCA) == "67878e2800000000000000ca"
-    assert object_id(moment, 2**64 - 1) == "67878e28" + "f" * 16
+    timestamp = datetime(2025, 1, 15, 10, 30, 0, 5999, tzinfo=UTC)
+    assert format_timestamp(timestamp) == "2025-01-15T10:30:00.005Z"
+    assert object_id(timestamp, 0xCA) == "67878e2800000000000000ca"
+    assert object_id(timestamp, 2**64 - 1) == "67878e28" + "f" * 16
 
 
-def test_the_shape_survives_json(generator: Generator) -> None:
-    made = generator.audiences("sk_acme", GeneratorOptions("ar_SA"))
-    assert json.loads(render_json(made)) == made
+def test_audiences_survive_json(generator: Generator) -> None:
+    generated = generator.audiences("sk_acme", GeneratorOptions("ar_SA"))
+    assert json.loads(render_json(generated)) == generated

@@ -28,7 +28,7 @@ AUDIENCE: AudienceRecord = {"_id": "67878e28" + "0" * 16, "phoneNumberColumnName
 
 
 @pytest.fixture(scope="module")
-def people() -> Callable[..., GeneratedMembers]:
+def make_members() -> Callable[..., GeneratedMembers]:
     generator = Generator("atoms")
 
     def make(locale: str = "en_US", **changes: Any) -> GeneratedMembers:  # noqa: ANN401 - values of an audience's keys
@@ -38,7 +38,7 @@ def people() -> Callable[..., GeneratedMembers]:
 
 
 @pytest.mark.parametrize("locale", ["en_US", "en_GB", "de_DE", "ja_JP"])
-def test_the_bytes_are_those_of_the_golden_file(locale: str) -> None:
+def test_members_match_the_golden_file(locale: str) -> None:
     generator = Generator("atoms")
     audience = generator.audiences("sk_acme", GeneratorOptions(locale))[1]
     members = [GeneratedMembers(generator, audience, locale).member(index) for index in range(20)]
@@ -46,10 +46,10 @@ def test_the_bytes_are_those_of_the_golden_file(locale: str) -> None:
 
 
 @pytest.mark.parametrize("locale", FICTION)
-def test_numbers_are_unique_and_of_the_countrys_ranges_for_fiction(
-    people: Callable[..., GeneratedMembers], locale: str
+def test_phone_numbers_are_unique_and_in_the_fictional_ranges_of_the_country(
+    make_members: Callable[..., GeneratedMembers], locale: str
 ) -> None:
-    members = people(locale)
+    members = make_members(locale)
     numbers = [members.member(index)["data"]["mobile"] for index in range(MAX_MEMBERS)]
     assert len(set(numbers)) == MAX_MEMBERS
     assert not [number for number in numbers if not re.fullmatch(FICTION[locale], number)]
@@ -57,15 +57,17 @@ def test_numbers_are_unique_and_of_the_countrys_ranges_for_fiction(
 
 
 @pytest.mark.parametrize("locale", ["de_DE", "sv_SE"])
-def test_the_countrys_own_numbers_come_first(people: Callable[..., GeneratedMembers], locale: str) -> None:
-    members = people(locale)
+def test_numbers_of_the_country_come_before_north_american_ones(
+    make_members: Callable[..., GeneratedMembers], locale: str
+) -> None:
+    members = make_members(locale)
     assert not [index for index in range(400) if members.member(index)["data"]["mobile"].startswith("+1")]
     assert members.member(MAX_MEMBERS - 1)["data"]["mobile"].startswith("+1")
 
 
 @pytest.mark.parametrize("locale", ["en_US", "de_DE"])
-def test_id_and_number_lead_back_to_the_index(people: Callable[..., GeneratedMembers], locale: str) -> None:
-    members = people(locale)
+def test_the_index_follows_from_id_and_number(make_members: Callable[..., GeneratedMembers], locale: str) -> None:
+    members = make_members(locale)
     for index in (0, 1, 4_999, 5_100, 9_999):
         member = members.member(index)
         assert members.index_of_id(member["_id"]) == index
@@ -73,67 +75,73 @@ def test_id_and_number_lead_back_to_the_index(people: Callable[..., GeneratedMem
         assert members.index_of_number(member["data"]["mobile"].removeprefix("+")) == index
 
 
-def test_what_is_nobodys_leads_nowhere(people: Callable[..., GeneratedMembers]) -> None:
-    few = people(memberCount=3)
-    assert few.index_of_id(people().member(3)["_id"]) is None
-    assert few.index_of_number(people().member(3)["data"]["mobile"]) is None
+def test_unknown_ids_and_numbers_have_no_index(make_members: Callable[..., GeneratedMembers]) -> None:
+    few = make_members(memberCount=3)
+    assert few.index_of_id(make_members().member(3)["_id"]) is None
+    assert few.index_of_number(make_members().member(3)["data"]["mobile"]) is None
     assert few.index_of_id("0" * 24) is None
     assert few.index_of_number("+14155559999") is None
     assert few.index_of_number("1") is None
 
 
-def test_ids_are_unique_and_as_old_as_the_audience(people: Callable[..., GeneratedMembers]) -> None:
-    members = people()
+def test_ids_are_unique_and_have_the_creation_time_of_the_audience(
+    make_members: Callable[..., GeneratedMembers],
+) -> None:
+    members = make_members()
     ids = {members.member(index)["_id"] for index in range(1_000)}
     assert len(ids) == 1_000
     assert {member_id[:8] for member_id in ids} == {"67878e28"}
 
 
 @pytest.mark.parametrize("column", ["mobile", "name", "email", "firstName", "電話", "a,b"])
-def test_the_phone_column_is_the_audiences_and_comes_last(people: Callable[..., GeneratedMembers], column: str) -> None:
+def test_the_phone_column_of_the_audience_comes_last(
+    make_members: Callable[..., GeneratedMembers], column: str
+) -> None:
     for last in "0123456789":
-        members = people(_id=AUDIENCE["_id"][:-1] + last, phoneNumberColumnName=column)
+        members = make_members(_id=AUDIENCE["_id"][:-1] + last, phoneNumberColumnName=column)
         data = members.member(7)["data"]
         assert list(data)[-1] == column
         assert data[column].startswith("+1")
         assert all(isinstance(value, str) and value for value in data.values())
 
 
-def test_columns_are_the_same_for_all_members_and_differ_between_audiences(
-    people: Callable[..., GeneratedMembers],
+def test_members_of_an_audience_share_columns(
+    make_members: Callable[..., GeneratedMembers],
 ) -> None:
     layouts = set()
     for last in range(100):
-        members = people(_id=f"67878e28{last:016x}")
+        members = make_members(_id=f"67878e28{last:016x}")
         (layout,) = {tuple(members.member(index)["data"]) for index in range(5)}
         layouts.add(layout)
     assert len(layouts) == 6
 
 
-def test_a_member_is_believable(people: Callable[..., GeneratedMembers]) -> None:
-    data = [people(_id=f"67878e28{last:016x}").member(4)["data"] for last in range(60)]
+def test_names_and_emails_are_realistic(make_members: Callable[..., GeneratedMembers]) -> None:
+    data = [make_members(_id=f"67878e28{last:016x}").member(4)["data"] for last in range(60)]
     for member in data:
         assert re.fullmatch(r"[a-z0-9]+\.[a-z0-9]+5@example\.(com|org|net)", member.get("email", "a.b5@example.com"))
     assert len({str(member.get("name", member.get("firstName"))) for member in data}) > 40
 
 
-def test_a_name_that_ascii_cannot_write_has_another_address(people: Callable[..., GeneratedMembers]) -> None:
-    emails = [people("ja_JP", _id=f"67878e28{last:016x}").member(0)["data"].get("email", "") for last in range(20)]
+def test_a_name_without_ascii_letters_has_a_neutral_email(make_members: Callable[..., GeneratedMembers]) -> None:
+    emails = [
+        make_members("ja_JP", _id=f"67878e28{last:016x}").member(0)["data"].get("email", "") for last in range(20)
+    ]
     assert {email.partition("@")[0] for email in emails} == {"", "contact1"}
 
 
-def test_an_audience_that_says_little_has_members_all_the_same() -> None:
+def test_an_audience_needs_only_an_id_to_have_members() -> None:
     members = GeneratedMembers(Generator("atoms"), {"_id": AUDIENCE["_id"]}, "en_US")
     assert members.count == 0
     assert members.member(0)["data"]["phoneNumber"].startswith("+1")
 
 
-def test_another_seed_gives_other_people(people: Callable[..., GeneratedMembers]) -> None:
-    assert GeneratedMembers(Generator("other"), AUDIENCE, "en_US").member(0) != people().member(0)
+def test_each_seed_has_its_own_members(make_members: Callable[..., GeneratedMembers]) -> None:
+    assert GeneratedMembers(Generator("other"), AUDIENCE, "en_US").member(0) != make_members().member(0)
 
 
-def test_there_is_an_end_to_all_numbers() -> None:
-    plan = PhoneNumbers("US", 1)
-    assert plan.number(16_799)
+def test_phone_numbers_are_limited() -> None:
+    numbers = PhoneNumbers("US", 1)
+    assert numbers.number(16_799)
     with pytest.raises(IndexError):
-        plan.number(16_800)
+        numbers.number(16_800)
