@@ -30,10 +30,10 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed ## measure what serving costs, beside other mocks where bench-peers has been; needs wrk
+bench: $(VENV)/.installed ## measure the cost of serving, also of other mocks if bench-peers has installed them; needs wrk
 	$(BIN)/python -m benchmarks.serving
 
-bench-peers: $(VENV)/.installed-bench ## the same beside other mocks, and write benchmarks/RESULTS.md; needs wrk, Java and npm
+bench-peers: $(VENV)/.installed-bench ## measure this and other mocks, and write benchmarks/RESULTS.md; needs wrk, Java and npm
 	npm ci --prefix benchmarks/npm --no-audit --no-fund --silent
 	$(BIN)/python -m benchmarks.serving --output benchmarks
 
@@ -44,11 +44,11 @@ dist: $(VENV)/.installed-dev ## build wheel and sdist
 image: ## build the container image
 	docker build -t $(IMAGE) .
 
-test-clients: $(VENV)/.installed-test ## run clients in many languages against one server; needs their runtimes and npm
+test-clients: $(VENV)/.installed-test ## run clients in seven languages against one server; needs their runtimes and npm
 	npm install --prefix tests/clients --no-package-lock --no-audit --no-fund --silent
 	$(BIN)/python -m pytest tests/clients
 
-test-container: $(VENV)/.installed-test ## build and run image and compose file for real; needs a Docker engine
+test-container: $(VENV)/.installed-test ## build and run image and compose file; needs a Docker engine
 	$(BIN)/python -m pytest tests/container
 
 clean:
