@@ -193,6 +193,14 @@ def long_sentences(markdown: str) -> Iterator[tuple[int, str]]:
             )
 
 
+def long_docstring_sentences(source: str) -> Iterator[tuple[int, str]]:
+    """Yield line and problem of each long sentence in docstrings. Entries of their sections are separate."""
+    for docstring in strings(ast.parse(source), only_docstrings=True):
+        text = re.sub(r"^(\s*)(\w+(?:, \w+)*:)", r"\1- \2", docstring.text, flags=re.MULTILINE)
+        for line, problem in long_sentences(text):
+            yield docstring.line + line - 1, problem
+
+
 class Check:
     """Searches files by `rules`; notes which exceptions were used."""
 
@@ -206,6 +214,8 @@ class Check:
         if path.endswith(".md"):
             found += long_sentences(text)
             found += self._openings(text)
+        if path.endswith(".py") and not path.startswith("tests/"):
+            found += long_docstring_sentences(text)
         if path.startswith("mock_atoms/") and path.endswith(".py"):
             found += self._names(text)
         return sorted(found)

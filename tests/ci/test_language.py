@@ -130,6 +130,19 @@ def test_code_tables_headings_and_items_make_no_sentence_long(text: str) -> None
     assert not findings("docs/a.md", text)
 
 
+def test_a_long_sentence_of_a_docstring_is_reported_at_its_line() -> None:
+    source = f'x = 1\n\n\ndef f():\n    """Short.\n\n    {"word " * 26}.\n    """\n'
+    assert findings("mock_atoms/a.py", source) == [
+        (7, "26 words in one sentence (word word word word word …): write at most 25")
+    ]
+    assert not findings("tests/a.py", source)
+
+
+def test_entries_of_docstring_sections_are_separate_sentences() -> None:
+    entries = "".join(f"        {name}: {'word ' * 20}\n" for name in ("one", "two, three", "Raises"))
+    assert not findings("mock_atoms/a.py", f'def f():\n    """Short.\n\n    Args:\n{entries}    """\n')
+
+
 def test_a_fronted_clause_is_reported_at_its_line() -> None:
     text = "One.\n\nShort. What is wrong\nis shown.\n\n- What is left\n"
     assert findings("docs/a.md", text) == [
