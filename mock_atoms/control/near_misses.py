@@ -12,7 +12,8 @@ from mock_atoms.control.parsing import read_json_body
 from mock_atoms.journal.calls import attempt_numbers
 from mock_atoms.journal.journal import Journal
 from mock_atoms.mock import MockAtoms
-from mock_atoms.wiremock.patterns import RequestPattern, mask_pattern, nearest, parse_pattern
+from mock_atoms.wiremock.masking import mask_pattern
+from mock_atoms.wiremock.patterns import RequestPattern, nearest, parse_pattern
 from mock_atoms.wiremock.responses import near_miss
 
 DEFAULT_COUNT = 3

@@ -1,4 +1,4 @@
-"""The shapes in which WireMock 3 shows its journal, so that its clients read ours."""
+"""Exchanges as the JSON of WireMock 3, so that its clients can read our journal."""
 
 from base64 import b64encode
 from collections.abc import Iterable
@@ -13,13 +13,13 @@ _FAULTS = {
     "close": "EMPTY_RESPONSE",
     "garbage": "RANDOM_DATA_THEN_CLOSE",
 }
-"""Connection faults of ours that WireMock has a name for."""
+"""WireMock's names of our connection faults."""
 
 
 def logged_request(exchange: Exchange, attempt: int) -> dict[str, Any]:
-    """Return a request as WireMock's LoggedRequest; what only we know is under `mockAtoms`.
+    """Return a request as WireMock's LoggedRequest, with fields of our own under `mockAtoms`.
 
-    That is the one place where WireMock's own client for Java takes keys that it does not know.
+    WireMock's Java client accepts unknown keys there, and only there.
     """
     host, port = _host_and_port(exchange.head.host, exchange.head.scheme)
     return {
@@ -30,8 +30,8 @@ def logged_request(exchange: Exchange, attempt: int) -> dict[str, Any]:
         "host": host,
         "port": port,
         "clientIp": exchange.client_address,
-        "headers": _one_or_several(exchange.head.headers),
-        "cookies": {name: _alone(values) for name, values in exchange.cookies().items()},
+        "headers": _header_values(exchange.head.headers),
+        "cookies": {name: _unwrap_single(values) for name, values in exchange.cookies().items()},
         "browserProxyRequest": False,
         "protocol": f"HTTP/{exchange.head.http_version}",
         "body": exchange.body_text,
@@ -40,15 +40,15 @@ def logged_request(exchange: Exchange, attempt: int) -> dict[str, Any]:
         "loggedDateString": format_timestamp(exchange.arrived_at),
         "queryParams": _parameters(exchange.query_parameters()),
         "formParams": _parameters(exchange.form_parameters()),
-        "mockAtoms": _ours(exchange, attempt),
+        "mockAtoms": _own_fields(exchange, attempt),
     }
 
 
-def _parameters(given: dict[str, list[str]]) -> dict[str, Any]:
-    return {name: {"key": name, "values": values} for name, values in given.items()}
+def _parameters(parameters: dict[str, list[str]]) -> dict[str, Any]:
+    return {name: {"key": name, "values": values} for name, values in parameters.items()}
 
 
-def _ours(exchange: Exchange, attempt: int) -> dict[str, Any]:
+def _own_fields(exchange: Exchange, attempt: int) -> dict[str, Any]:
     return {
         "id": exchange.id,
         "tenant": exchange.tenant.label,
@@ -67,22 +67,22 @@ def _ours(exchange: Exchange, attempt: int) -> dict[str, Any]:
 
 
 def serve_event(exchange: Exchange, attempt: int) -> dict[str, Any]:
-    """Return an exchange as WireMock's ServeEvent. The answer's body is not kept."""
+    """Return an exchange as WireMock's ServeEvent. The response body is not kept."""
     event: dict[str, Any] = {"id": exchange.id, "request": logged_request(exchange, attempt)}
     if exchange.ended is not None:
         fault = _FAULTS.get(exchange.ending or "")
-        answer: dict[str, Any] = {"status": exchange.status} if exchange.status else {}
+        response: dict[str, Any] = {"status": exchange.status} if exchange.status else {}
         if fault:
-            answer["fault"] = fault
-        event["responseDefinition"] = answer if exchange.is_matched else {**answer, "fromConfiguredStub": False}
-        headers = _one_or_several(exchange.response_headers())
-        event["response"] = {**answer, "headers": headers, "body": "", "bodyAsBase64": ""}
+            response["fault"] = fault
+        event["responseDefinition"] = response if exchange.is_matched else {**response, "fromConfiguredStub": False}
+        headers = _header_values(exchange.response_headers())
+        event["response"] = {**response, "headers": headers, "body": "", "bodyAsBase64": ""}
         event["timing"] = _timing(exchange)
     return {**event, "wasMatched": exchange.is_matched, "subEvents": []}
 
 
 def _timing(exchange: Exchange) -> dict[str, int]:
-    """Return how long it took, in whole milliseconds."""
+    """Return durations in whole milliseconds."""
     total = round(exchange.duration_ms or 0)
     added = min(round(exchange.delay_ms), total)
     serve = (
@@ -102,7 +102,7 @@ def _timing(exchange: Exchange) -> dict[str, int]:
 def near_miss(
     exchange: Exchange, attempt: int, pattern: object, distance: float, differences: Iterable[Difference]
 ) -> dict[str, Any]:
-    """Return a request that `pattern`, as it may be shown, did not mean, and in what it differs."""
+    """Return a request that does not match `pattern`, whose credentials are masked, with the differences."""
     request = logged_request(exchange, attempt)
     request["mockAtoms"]["differences"] = [difference._asdict() for difference in differences]
     return {"request": request, "requestPattern": pattern, "matchResult": {"distance": round(distance, 4)}}
@@ -115,12 +115,12 @@ def _host_and_port(header: str, scheme: str) -> tuple[str, int]:
     return header, 443 if scheme == "https" else 80
 
 
-def _one_or_several(headers: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:
-    gathered: dict[str, list[str]] = {}
+def _header_values(headers: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:
+    values_by_name: dict[str, list[str]] = {}
     for name, value in headers:
-        gathered.setdefault(name, []).append(value)
-    return {name: _alone(values) for name, values in gathered.items()}
+        values_by_name.setdefault(name, []).append(value)
+    return {name: _unwrap_single(values) for name, values in values_by_name.items()}
 
 
-def _alone(values: list[str]) -> str | list[str]:
+def _unwrap_single(values: list[str]) -> str | list[str]:
     return values[0] if len(values) == 1 else values

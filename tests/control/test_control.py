@@ -34,7 +34,7 @@ def admin(running: MockServer) -> Iterator[httpx.Client]:
         yield http
 
 
-def test_a_rule_is_made_read_counted_and_deleted(running: MockServer, admin: httpx.Client) -> None:
+def test_a_rule_is_created_read_counted_and_deleted(running: MockServer, admin: httpx.Client) -> None:
     made = admin.post("/faults", json={"fault": "500x2", "match": {"token": "sk_acme"}})
     rule = made.json()
     assert (made.status_code, made.headers["location"]) == (201, f"/__admin/faults/{rule['id']}")
@@ -52,7 +52,7 @@ def test_a_rule_is_made_read_counted_and_deleted(running: MockServer, admin: htt
     assert list_statuses(running.url, ACME, 3) == [500, 500, 200]
 
 
-def test_a_rule_as_it_is_shown_can_be_sent_again(admin: httpx.Client) -> None:
+def test_a_returned_rule_can_be_sent_again(admin: httpx.Client) -> None:
     whole = {
         "name": "flaky",
         "match": {"token": "sk_acme", "testId": "t1", "method": "GET", "path": "/audience"},
@@ -66,13 +66,13 @@ def test_a_rule_as_it_is_shown_can_be_sent_again(admin: httpx.Client) -> None:
     assert {key: again[key] for key in whole} == {key: shown[key] for key in whole}
 
 
-def test_a_rule_may_be_written_as_on_the_command_line(running: MockServer, admin: httpx.Client) -> None:
+def test_a_rule_can_be_written_as_on_the_command_line(running: MockServer, admin: httpx.Client) -> None:
     rule = admin.post("/faults", json="GET /audience 404").json()
     assert rule["match"] == {"method": "GET", "path": "/audience"}
     assert list_statuses(running.url, ACME, 1) == [404]
 
 
-def test_all_rules_but_those_of_the_start_can_be_deleted_at_once(admin: httpx.Client) -> None:
+def test_deleting_all_rules_keeps_those_of_the_settings(admin: httpx.Client) -> None:
     admin.post("/faults", json="500")
     assert admin.delete("/faults").json() == {}
     assert [rule["id"] for rule in admin.get("/faults").json()["faults"]] == ["fault-1"]
@@ -106,7 +106,7 @@ def test_all_rules_but_those_of_the_start_can_be_deleted_at_once(admin: httpx.Cl
         ("GET 500", "", "write EXPRESSION"),
     ],
 )
-def test_a_rule_that_cannot_be_is_refused_by_its_field_and_nothing_changes(
+def test_an_invalid_rule_is_an_error_and_changes_nothing(
     admin: httpx.Client, given: object, pointer: str, detail: str
 ) -> None:
     status, where, why = problem(admin.post("/faults", json=given))
@@ -126,7 +126,7 @@ def test_a_rule_that_cannot_be_is_refused_by_its_field_and_nothing_changes(
         (b"", "application/json", 422, "not JSON: "),
     ],
 )
-def test_a_body_that_is_not_json_is_refused(
+def test_a_body_that_is_not_json_is_an_error(
     admin: httpx.Client, body: bytes, content_type: str, status: int, detail: str
 ) -> None:
     answer = admin.post("/faults", content=body, headers={"Content-Type": content_type} if content_type else {})
@@ -134,7 +134,7 @@ def test_a_body_that_is_not_json_is_refused(
     assert detail in problem(answer)[2]
 
 
-def test_a_body_that_is_too_long_is_refused(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_is_too_long_is_an_error(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parsing, "MAX_BODY_BYTES", 100)
     assert problem(admin.post("/faults", json="x" * 200))[0] == 413
 
@@ -159,12 +159,12 @@ def test_a_body_that_is_too_long_is_refused(admin: httpx.Client, monkeypatch: py
         ("POST", "/near-misses/request-pattern"),
     ],
 )
-def test_a_parameter_that_a_call_does_not_have_is_named(admin: httpx.Client, method: str, path: str) -> None:
+def test_an_unknown_query_parameter_is_an_error(admin: httpx.Client, method: str, path: str) -> None:
     status, where, detail = problem(admin.request(method, path, params={"force": "1"}))
     assert (status, where, detail) == (422, "force", "there is no parameter 'force': this call has no parameters")
 
 
-def test_there_is_an_end_to_rules(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_rules_is_limited(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rulebook, "MAX_RULES", 1)
     admin.post("/faults", json="500")
     assert problem(admin.post("/faults", json="500"))[::2] == (
@@ -173,7 +173,7 @@ def test_there_is_an_end_to_rules(admin: httpx.Client, monkeypatch: pytest.Monke
     )
 
 
-def test_one_test_is_reset_and_no_other(running: MockServer, admin: httpx.Client) -> None:
+def test_resetting_a_test_keeps_other_tests(running: MockServer, admin: httpx.Client) -> None:
     for test_id in ("t1", "t2"):
         admin.post("/faults", json={"fault": "500x1", "match": {"token": "sk_acme", "testId": test_id}})
         assert list_statuses(running.url, bearer("sk_acme", test_id), 2) == [500, 200]
@@ -194,9 +194,7 @@ def test_one_test_is_reset_and_no_other(running: MockServer, admin: httpx.Client
         ({"token": "sk_acme", "testId": " t1 "}, ["sk_acme", "sk_other", "sk_other t1"]),
     ],
 )
-def test_a_reset_is_of_all_that_its_scope_means(
-    running: MockServer, admin: httpx.Client, scope: object, left: list[str]
-) -> None:
+def test_a_reset_covers_its_scope(running: MockServer, admin: httpx.Client, scope: object, left: list[str]) -> None:
     tenants = {}
     for name in ("sk_acme", "sk_acme t1", "sk_other", "sk_other t1"):
         token, _, test_id = name.partition(" ")
@@ -219,7 +217,7 @@ def test_a_reset_is_of_all_that_its_scope_means(
         ([], "", "give keys and values"),
     ],
 )
-def test_a_reset_of_what_cannot_be_changes_nothing(
+def test_an_invalid_reset_changes_nothing(
     running: MockServer, admin: httpx.Client, scope: object, pointer: str, detail: str
 ) -> None:
     list_statuses(running.url, ACME, 1)
@@ -235,7 +233,7 @@ def audiences(mock: MockServer, token: str, **headers: str) -> list[dict[str, An
     return listed
 
 
-def test_a_tenant_holds_what_it_is_told_to(running: MockServer, admin: httpx.Client) -> None:
+def test_a_test_sets_the_data_of_a_tenant(running: MockServer, admin: httpx.Client) -> None:
     others = audiences(running, "sk_other")
     told = admin.put("/tenants", json={"token": "sk_acme", "testId": "t1", "audiences": [{"name": "Mine"}]}).json()
     assert [audience["name"] for audience in told["audiences"]] == ["Mine"]
@@ -264,20 +262,20 @@ def test_a_tenant_holds_what_it_is_told_to(running: MockServer, admin: httpx.Cli
         ([], "/token", "give the token"),
     ],
 )
-def test_what_a_tenant_cannot_hold_is_refused(admin: httpx.Client, given: object, pointer: str, detail: str) -> None:
+def test_invalid_data_of_a_tenant_is_an_error(admin: httpx.Client, given: object, pointer: str, detail: str) -> None:
     status, where, why = problem(admin.put("/tenants", json=given))
     assert (status, where) == (422, pointer)
     assert detail in why
     assert admin.get("/tenants").json()["tenants"] == []
 
 
-def test_a_tenant_that_could_only_get_a_401_is_refused() -> None:
+def test_data_for_a_token_outside_tokens_is_an_error() -> None:
     with MockServer(tokens="sk_a") as mock:
         answer = httpx.put(f"{mock.root_url}/__admin/tenants", json={"token": "sk_b", "audiences": []})
     assert problem(answer)[:2] == (422, "/token")
 
 
-def test_another_server_goes_on_where_the_first_was(running: MockServer, admin: httpx.Client) -> None:
+def test_an_imported_state_gives_the_same_responses(running: MockServer, admin: httpx.Client) -> None:
     admin.post("/faults", json={"fault": "500x2", "match": {"token": "sk_acme"}})
     admin.post("/faults", json={"fault": "503p50"})
     admin.put("/tenants", json={"token": "sk_chosen", "audiences": [{"name": "Mine"}]})
@@ -313,7 +311,7 @@ def test_another_server_goes_on_where_the_first_was(running: MockServer, admin: 
         assert "Spring open house" not in [audience["name"] for audience in anew]
 
 
-def test_a_state_of_a_server_with_another_seed_is_refused_with_the_fix(admin: httpx.Client) -> None:
+def test_a_state_with_another_seed_is_an_error_with_the_fix(admin: httpx.Client) -> None:
     state = admin.get("/state").json()
     status, where, detail = problem(admin.put("/state", json=state | {"seed": "other"}))
     assert (status, where) == (409, "/seed")
@@ -403,7 +401,7 @@ def changed(**part: object) -> dict[str, Any]:
         (changed(campaigns=[{"createdAt": "x"}]), f"{CHANGED}/campaigns/0", "createdAt is 'x': not a timestamp"),
     ],
 )
-def test_a_state_that_cannot_be_changes_nothing(
+def test_an_invalid_state_changes_nothing(
     running: MockServer, admin: httpx.Client, change: dict[str, Any], pointer: str, detail: str
 ) -> None:
     admin.post("/faults", json="500")
@@ -415,7 +413,7 @@ def test_a_state_that_cannot_be_changes_nothing(
     assert admin.get("/state").json() == state
 
 
-def test_what_may_not_be_shown_is_carried_over_all_the_same(running: MockServer, admin: httpx.Client) -> None:
+def test_masked_tokens_and_test_ids_survive_a_state(running: MockServer, admin: httpx.Client) -> None:
     both = "my-own-test-0123456789"  # as token and as id of the test
     rule = admin.post("/faults", json={"name": "for sk_verysecret", "fault": "500x3", "match": {"testId": both}}).json()
     known = admin.post("/faults", json={"fault": "503x1", "match": {"testId": both, "token": both}}).json()
@@ -438,7 +436,7 @@ def test_what_may_not_be_shown_is_carried_over_all_the_same(running: MockServer,
     assert admin.get("/requests").json()["meta"]["total"] == 0
 
 
-def test_a_state_begins_a_journal_of_its_own(running: MockServer, admin: httpx.Client) -> None:
+def test_importing_a_state_empties_the_journal(running: MockServer, admin: httpx.Client) -> None:
     state = admin.get("/state").json()
     list_statuses(running.url, ACME, 1)
     admin.put("/state", json=state)
@@ -446,7 +444,7 @@ def test_a_state_begins_a_journal_of_its_own(running: MockServer, admin: httpx.C
     assert admin.get("/requests").json()["meta"]["total"] == 1
 
 
-def test_a_client_that_goes_while_it_sends_leaves_no_trace(
+def test_a_disconnect_during_the_body_is_no_server_error(
     running: MockServer, admin: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     with connect(running.port) as client:
@@ -456,7 +454,7 @@ def test_a_client_that_goes_while_it_sends_leaves_no_trace(
     assert not [record for record in caplog.records if record.name == "uvicorn.error"]
 
 
-def test_a_state_that_is_too_much_changes_nothing() -> None:
+def test_a_state_that_is_too_large_changes_nothing() -> None:
     app = create_app(mock=MockAtoms(Settings(), store=MemoryStore(max_bytes=11_000)))
 
     def put(state: dict[str, Any]) -> AsgiResponse:
@@ -469,7 +467,7 @@ def test_a_state_that_is_too_much_changes_nothing() -> None:
     assert put(state | {"tenants": [OWNED | {"audiences": [{}] * 5}]}).status == 200
 
 
-def test_a_token_keeps_all_out_but_from_health() -> None:
+def test_an_admin_token_guards_all_but_health() -> None:
     app = control_app(MockAtoms(Settings(admin_token="secret-1", host="0.0.0.0")))
     for headers in ([], bearer_pairs("secret-2"), bearer_pairs("secret-12"), [(b"authorization", b"Basic secret-1")]):
         refused = call(app, "/__admin/faults", headers)
@@ -493,7 +491,7 @@ def test_a_token_keeps_all_out_but_from_health() -> None:
         ({"admin": False, "admin_token": "secret-1"}, 404),
     ],
 )
-def test_only_this_machine_may_call_unless_it_is_said_otherwise(settings: dict[str, Any], status: int) -> None:
+def test_the_control_api_is_closed_to_other_machines_by_default(settings: dict[str, Any], status: int) -> None:
     app = control_app(MockAtoms(Settings(**settings)))
     assert call(app, "/__admin/faults").status == status
     assert call(app, "/__admin/health").status == 200
@@ -520,13 +518,13 @@ def test_only_this_machine_may_call_unless_it_is_said_otherwise(settings: dict[s
         ("http://[", "127.0.0.1:28667", 403),
     ],
 )
-def test_a_page_of_another_origin_cannot_drive_it(origin: str | None, host: str, status: int) -> None:
+def test_pages_of_other_origins_are_rejected(origin: str | None, host: str, status: int) -> None:
     app = control_app(MockAtoms(Settings(cors_origin=("*", "localhost", "https://named.test"))))
     headers = [(b"host", host.encode())] + ([] if origin is None else [(b"origin", origin.encode())])
     assert call(app, "/__admin/reset", headers, "POST").status == status
 
 
-def test_a_page_that_is_named_may_ask_first_and_read_the_answer() -> None:
+def test_an_allowed_page_gets_cors_headers() -> None:
     app = control_app(MockAtoms(Settings(cors_origin=("https://named.test",), admin_token="secret-1")))
     origin = (b"origin", b"https://named.test")
     asked = [origin, (b"access-control-request-method", b"PUT"), (b"access-control-request-headers", b"authorization")]
@@ -537,19 +535,19 @@ def test_a_page_that_is_named_may_ask_first_and_read_the_answer() -> None:
     assert call(app, "/__admin/state", foreign, "OPTIONS").status == 400
 
 
-def test_the_control_api_is_neither_faulted_nor_in_the_journal() -> None:
+def test_the_control_api_is_neither_faulted_nor_journaled() -> None:
     with MockServer(error_rate=1.0, fault=["500"]) as mock:
         answer = httpx.get(f"{mock.root_url}/__admin/faults", headers={**ACME, "Prefer": "code=503"})
         assert answer.status_code == 200
         assert httpx.get(f"{mock.root_url}/__admin/requests").json()["meta"]["total"] == 0
 
 
-def test_a_method_that_a_call_does_not_have_is_told_which_it_has(admin: httpx.Client) -> None:
+def test_a_405_lists_the_allowed_methods(admin: httpx.Client) -> None:
     answer = admin.post("/tenants")
     assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (405, {"GET", "HEAD", "PUT"})
 
 
-def test_a_bug_of_the_control_api_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_in_the_control_api_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     mock = MockAtoms(Settings())
     monkeypatch.setattr(mock, "rules", None)
     with pytest.raises(TypeError):
@@ -594,13 +592,13 @@ def test_campaigns_of_an_audience_are_set_for_one_tenant(running: MockServer, ad
         ),
     ],
 )
-def test_campaigns_that_cannot_be_set_are_refused(
+def test_invalid_campaigns_are_an_error(
     admin: httpx.Client, audience_id: str, given: dict[str, Any], refusal: tuple[int, str, str]
 ) -> None:
     assert problem(campaigns_of(admin, audience_id, **given)) == refusal
 
 
-def test_a_state_hands_over_what_clients_changed(running: MockServer, admin: httpx.Client) -> None:
+def test_a_state_contains_the_changes_of_clients(running: MockServer, admin: httpx.Client) -> None:
     with httpx.Client(base_url=running.url, headers=bearer("sk_hands.over")) as http:
         kept, gone, changed_one, *_ = http.get("/audience").json()["data"]
         admin.put(f"/audiences/{gone['_id']}/campaigns", json={"token": "sk_hands.over", "campaigns": []})

@@ -11,7 +11,7 @@ from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import call
 
 
-def test_health_needs_no_token_and_says_what_runs() -> None:
+def test_health_shows_version_and_uptime() -> None:
     seconds = count(100, 42)
     mock = MockAtoms(Settings(), lambda: next(seconds), lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     app = control_app(mock)
@@ -30,7 +30,7 @@ def test_health_needs_no_token_and_says_what_runs() -> None:
     ("method", "path", "status"),
     [("GET", "/__admin", 404), ("GET", "/__admin/nothing", 404), ("POST", "/__admin/health", 405)],
 )
-def test_any_other_call_is_refused_in_json(server: MockServer, method: str, path: str, status: int) -> None:
+def test_an_unknown_call_is_a_json_error(server: MockServer, method: str, path: str, status: int) -> None:
     answer = httpx.request(method, server.root_url + path)
     assert answer.status_code == status
     (error,) = answer.json()["errors"]
@@ -40,11 +40,11 @@ def test_any_other_call_is_refused_in_json(server: MockServer, method: str, path
 
 
 @pytest.mark.parametrize("path", ["/__admin/health", "/docs", "/openapi.json"])
-def test_head_answers_where_get_does(server: MockServer, path: str) -> None:
+def test_head_responds_like_get(server: MockServer, path: str) -> None:
     answer = httpx.head(server.root_url + path)
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-def test_a_path_that_only_begins_alike_is_the_vendors(server: MockServer) -> None:
+def test_a_longer_first_segment_is_the_vendors(server: MockServer) -> None:
     answer = httpx.get(f"{server.root_url}/__administrator")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"

@@ -143,7 +143,7 @@ BEFORE = state()
 
 @given(malformed_body() | arbitrary(), TYPES)
 @settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
-def test_10000_malformed_requests_are_refused_in_one_shape_and_change_nothing(
+def test_10000_malformed_calls_get_one_error_shape_and_change_nothing(
     parts: tuple[str, str, bytes], content_type: bytes
 ) -> None:
     status, _, answer = send(*parts, content_type)
@@ -155,7 +155,7 @@ def test_10000_malformed_requests_are_refused_in_one_shape_and_change_nothing(
     assert state() == BEFORE
 
 
-def test_afterwards_each_call_works_with_what_is_right() -> None:
+def test_valid_calls_work_afterwards() -> None:
     for method, path, content in WELL_FORMED:
         status, _, answer = send(method, path, json.dumps(content).encode(), b"application/json")
         assert status < 300, answer

@@ -39,7 +39,7 @@ def urls(answer: httpx.Response) -> list[str]:
     return [f"{request['method']} {request['url']}" for request in requests]
 
 
-def test_a_request_has_the_shape_of_wiremocks(server: MockServer, admin: httpx.Client) -> None:
+def test_a_request_has_wiremocks_shape(server: MockServer, admin: httpx.Client) -> None:
     newest, middle, oldest = listed_requests(admin.get("/requests"))
     request = oldest["request"]
     del request["mockAtoms"], request["loggedDate"], request["loggedDateString"]
@@ -71,14 +71,14 @@ def test_a_request_has_the_shape_of_wiremocks(server: MockServer, admin: httpx.C
     assert set(oldest["timing"]) == {"addedDelay", "processTime", "responseSendTime", "serveTime", "totalTime"}
 
 
-def test_a_broken_connection_goes_by_wiremocks_name(server: MockServer, admin: httpx.Client) -> None:
+def test_a_connection_fault_has_wiremocks_name(server: MockServer, admin: httpx.Client) -> None:
     with pytest.raises(httpx.ReadError):
         httpx.get(f"{server.url}/audience", headers=ACME | {"Prefer": "fault=reset"})
     response = listed_requests(admin.get("/requests"))[0]["response"]
     assert response == {"fault": "CONNECTION_RESET_BY_PEER", "headers": {}, "body": "", "bodyAsBase64": ""}
 
 
-def test_a_host_without_a_port_has_that_of_its_scheme(server: MockServer, admin: httpx.Client) -> None:
+def test_a_host_without_a_port_has_the_default_port(server: MockServer, admin: httpx.Client) -> None:
     httpx.get(f"{server.url}/audience", headers=ACME | {"Host": "api.smallest.ai"})
     request = listed_requests(admin.get("/requests"))[0]["request"]
     assert (request["host"], request["port"]) == ("api.smallest.ai", 80)
@@ -129,14 +129,14 @@ def test_requests_are_listed_the_newest_first(admin: httpx.Client, query: str, f
         ("GET /retries?format=html", "format", "should be 'json' or 'text'"),
     ],
 )
-def test_a_parameter_that_cannot_be_used_is_named(admin: httpx.Client, call: str, pointer: str, detail: str) -> None:
+def test_an_invalid_query_parameter_is_an_error(admin: httpx.Client, call: str, pointer: str, detail: str) -> None:
     method, path = call.split()
     status, where, why = problem(admin.request(method, path, json={} if method == "POST" else None))
     assert (status, where) == (422, pointer)
     assert detail in why
 
 
-def test_one_request_is_read_and_removed_by_its_id(admin: httpx.Client) -> None:
+def test_a_request_is_read_and_removed_by_id(admin: httpx.Client) -> None:
     newest = listed_requests(admin.get("/requests"))[0]
     assert admin.get(f"/requests/{newest['id']}").json() == newest
     assert admin.get(f"/requests/{newest['id'].upper()}").json() == newest
@@ -149,7 +149,7 @@ def test_one_request_is_read_and_removed_by_its_id(admin: httpx.Client) -> None:
     assert len(listed_requests(admin.get("/requests"))) == 2
 
 
-def test_what_a_pattern_means_is_found_the_oldest_first_counted_and_removed(admin: httpx.Client) -> None:
+def test_matching_requests_are_found_counted_and_removed(admin: httpx.Client) -> None:
     pattern = {"headers": {"authorization": {"equalTo": "Bearer sk_acme"}}}
     found = admin.post("/requests/find", json=pattern)
     assert urls(found) == [f"GET {PATH}?a=1&a=2", f"PATCH {PATH}"]
@@ -162,14 +162,14 @@ def test_what_a_pattern_means_is_found_the_oldest_first_counted_and_removed(admi
     assert listed_requests(admin.get("/requests")) == []
 
 
-def test_what_went_where_nothing_is_comes_with_the_operation_that_is_nearest(admin: httpx.Client) -> None:
+def test_unmatched_requests_have_the_nearest_operation(admin: httpx.Client) -> None:
     assert urls(admin.get("/requests/unmatched")) == [f"PATCH {PATH}"]
     (miss,) = admin.get("/requests/unmatched/near-misses").json()["nearMisses"]
     assert miss["requestPattern"] == {"method": "POST", "urlPathTemplate": PATH}
     assert miss["request"]["mockAtoms"]["differences"] == [{"field": "method", "expected": "POST", "actual": "PATCH"}]
 
 
-def test_where_nothing_is_found_the_nearest_are_shown_with_what_differs(admin: httpx.Client) -> None:
+def test_near_misses_show_the_differences(admin: httpx.Client) -> None:
     pattern = {"method": "GET", "headers": {"Authorization": {"equalTo": "Bearer sk_wrong_one"}}}
     answer = admin.post("/requests/find?nearMisses=2", json=pattern)
     first, second = answer.json()["nearMisses"]
@@ -192,14 +192,14 @@ def test_where_nothing_is_found_the_nearest_are_shown_with_what_differs(admin: h
     ],
 )
 @pytest.mark.parametrize("path", ["find", "count", "remove"])
-def test_what_we_lack_is_named_and_never_matches(admin: httpx.Client, path: str, pattern: object, pointer: str) -> None:
+def test_an_unsupported_pattern_is_an_error(admin: httpx.Client, path: str, pattern: object, pointer: str) -> None:
     refused = admin.post(f"/requests/{path}", json=pattern)
     assert problem(refused)[:2] == (422, pointer)
     assert refused.json()["errors"][0]["code"] == 10
     assert len(listed_requests(admin.get("/requests"))) == 3
 
 
-def test_a_count_waits_for_clients_that_are_not_done(server: MockServer, admin: httpx.Client) -> None:
+def test_a_count_waits_for_enough_requests(server: MockServer, admin: httpx.Client) -> None:
     def send() -> None:
         for token in ("sk_later", "sk_else", "sk_later", "sk_later"):
             httpx.get(f"{server.url}/audience", headers=bearer(token))
@@ -216,7 +216,7 @@ def test_a_count_waits_for_clients_that_are_not_done(server: MockServer, admin: 
     assert admin.post("/requests/count?atLeast=4", json=pattern).json()["count"] == 3
 
 
-def test_a_count_is_of_what_is_there_when_it_is_told(server: MockServer, admin: httpx.Client) -> None:
+def test_a_count_is_taken_when_the_wait_ends(server: MockServer, admin: httpx.Client) -> None:
     pattern = {"bodyPatterns": [{"doesNotContain": "x"}], "method": "PUT"}
     with ThreadPoolExecutor() as threads:
         patient = httpx.Client(base_url=admin.base_url, timeout=60)
@@ -242,14 +242,14 @@ def test_retries_of_a_long_upload_are_one_call(server: MockServer, admin: httpx.
     assert event["request"]["mockAtoms"]["bodySize"] == 1_000_000
 
 
-def test_a_mask_in_the_place_of_a_number_breaks_nothing(server: MockServer, admin: httpx.Client) -> None:
+def test_a_masked_number_in_a_json_body_does_not_match(server: MockServer, admin: httpx.Client) -> None:
     httpx.post(f"{server.url}/audience", headers={"Authorization": "Bearer 123456"}, json={"n": 1})
     for operator in ({"equalToJson": {"n": 123456}}, {"matchesJsonPath": "$[?@.n == 123456]"}):
         assert admin.post("/requests/count", json={"bodyPatterns": [operator]}).json()["count"] == 0
     assert admin.post("/requests/count", json={"bodyPatterns": [{"equalToJson": {"n": 1}}]}).json()["count"] == 1
 
 
-def test_a_stop_ends_the_wait() -> None:
+def test_stopping_the_server_ends_a_wait() -> None:
     mock = MockServer().start()
     head = "POST /__admin/requests/count?atLeast=1&timeoutMs=600000 HTTP/1.1\r\nHost: x\r\n"
     with connect(mock.port, 60) as waiting:
@@ -259,7 +259,7 @@ def test_a_stop_ends_the_wait() -> None:
         assert waiting.recv(65536).endswith(b'{"count":0,"requestJournalDisabled":false}')
 
 
-def test_the_retry_report_is_of_those_who_are_asked_for(server: MockServer, admin: httpx.Client) -> None:
+def test_the_retry_report_is_filtered_by_tenant(server: MockServer, admin: httpx.Client) -> None:
     for _ in range(3):
         httpx.get(f"{server.url}/audience", headers=bearer("sk_mock_500x2.report"))
     # However slow this machine is, it does not wait for a minute.
@@ -284,7 +284,7 @@ def test_the_retry_report_is_of_those_who_are_asked_for(server: MockServer, admi
     assert text.text.startswith("1 call, 3 attempts: 1 recovered; 2 findings")
 
 
-def test_the_journal_numbers_attempts_as_the_report_does(server: MockServer, admin: httpx.Client) -> None:
+def test_the_journal_has_the_attempt_numbers_of_the_report(server: MockServer, admin: httpx.Client) -> None:
     for _ in range(3):
         httpx.get(f"{server.url}/audience", headers=bearer("sk_mock_500x2.numbers"))
     pattern = {"headers": {"Authorization": {"contains": "sk_mock_500x2.numbers"}}}
@@ -292,7 +292,7 @@ def test_the_journal_numbers_attempts_as_the_report_does(server: MockServer, adm
     assert [request["mockAtoms"]["attempt"] for request in found] == [1, 2, 3]
 
 
-def test_the_report_waits_a_little_for_who_has_just_given_up(server: MockServer, admin: httpx.Client) -> None:
+def test_the_report_waits_for_requests_that_were_just_aborted(server: MockServer, admin: httpx.Client) -> None:
     headers = bearer("sk_mock_hangx1.settling")
     for _ in range(3):
         admin.post("/reset")
@@ -302,7 +302,7 @@ def test_the_report_waits_a_little_for_who_has_just_given_up(server: MockServer,
         assert (call["outcome"], call["attempts"][0]["ended"]) == ("gave up", "aborted")
 
 
-def test_the_report_does_not_wait_for_those_who_still_wait(server: MockServer, admin: httpx.Client) -> None:
+def test_the_report_does_not_wait_for_hanging_requests(server: MockServer, admin: httpx.Client) -> None:
     with connect(server.port) as waiting:
         waiting.sendall(
             b"GET /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_mock_hang.still\r\n\r\n"
@@ -313,7 +313,7 @@ def test_the_report_does_not_wait_for_those_who_still_wait(server: MockServer, a
             assert call["outcome"] == "still failing"
 
 
-def test_who_has_no_valid_key_is_found_by_it(server: MockServer, admin: httpx.Client) -> None:
+def test_unauthenticated_requests_are_found_by_token(server: MockServer, admin: httpx.Client) -> None:
     for number in (1, 2):
         httpx.get(f"{server.url}/audience", headers=bearer(f"sk_mock_revoked.{number}"))
     (call,) = admin.get("/retries?token=sk_mock_revoked.1").json()["calls"]
@@ -324,14 +324,14 @@ def test_who_has_no_valid_key_is_found_by_it(server: MockServer, admin: httpx.Cl
     assert admin.get("/requests?token=sk_mock_revoked.2").json()["meta"]["total"] == 1
 
 
-def test_a_journal_that_is_off_says_so_to_people() -> None:
+def test_the_text_report_says_that_the_journal_is_off() -> None:
     with MockServer(journal_size=0) as off:
         answer = httpx.get(f"{off.root_url}/__admin/retries?format=text")
         assert answer.text == "the journal is off: start the server without --journal-size 0\n"
         assert httpx.get(f"{off.root_url}/__admin/retries").json()["requestJournalDisabled"] is True
 
 
-def test_a_form_and_a_request_without_a_host_have_wiremocks_shape(server: MockServer, admin: httpx.Client) -> None:
+def test_forms_and_requests_without_host_have_wiremocks_shape(server: MockServer, admin: httpx.Client) -> None:
     httpx.post(f"{server.url}/audience", data={"a": ["1", "2"], "b": ""})
     assert listed_requests(admin.get("/requests"))[0]["request"]["formParams"] == {
         "a": {"key": "a", "values": ["1", "2"]},
@@ -346,7 +346,7 @@ def test_a_form_and_a_request_without_a_host_have_wiremocks_shape(server: MockSe
     assert request["absoluteUrl"] == f"{server.root_url}{PATH}"
 
 
-def test_suites_written_for_wiremock_may_reset_what_is_not_there(admin: httpx.Client) -> None:
+def test_resets_of_wiremock_suites_succeed(admin: httpx.Client) -> None:
     assert admin.post("/scenarios/reset").json() == {}
     assert len(listed_requests(admin.get("/requests"))) == 3
     assert admin.post("/mappings/reset").json() == {}

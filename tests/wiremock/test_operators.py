@@ -15,7 +15,8 @@ from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange, RequestHead
 from mock_atoms.wiremock.json_matching import JsonEquality
-from mock_atoms.wiremock.operators import Matcher, OperandContext, parse_matcher
+from mock_atoms.wiremock.operands import OperandContext
+from mock_atoms.wiremock.operators import Matcher, parse_matcher
 
 CREDENTIALS = Credentials(b"k" * 32)
 KEY = "sk_verysecret_token"
@@ -29,9 +30,11 @@ JSON = st.recursive(
 
 def exchange(*headers: str) -> Exchange:
     pairs = [header.partition(": ") for header in headers]
-    shown, secrets = CREDENTIALS.mask_headers([(name.encode(), value.encode()) for name, _, value in pairs], None)
+    masked_headers, secrets = CREDENTIALS.mask_headers(
+        [(name.encode(), value.encode()) for name, _, value in pairs], None
+    )
     arrived = datetime(2026, 1, 31, tzinfo=UTC)
-    head = RequestHead(UNAUTHENTICATED_TENANT, secrets, "GET", "/", "http", "1.1", "127.0.0.1", shown)
+    head = RequestHead(UNAUTHENTICATED_TENANT, secrets, "GET", "/", "http", "1.1", "127.0.0.1", masked_headers)
     return Exchange(head, arrived, 0.0, "127.0.0.1", 1)
 
 
@@ -39,12 +42,12 @@ def matcher(operator: object) -> Matcher:
     return parse_matcher(operator, OperandContext("/here", CREDENTIALS))
 
 
-def meets(operator: object, value: str | None) -> bool:
-    return matcher(operator).test(value, exchange())
+def matches(operator: object, value: str | None) -> bool:
+    return matcher(operator).matches(value, exchange())
 
 
 @pytest.mark.parametrize(
-    ("operator", "value", "met"),
+    ("operator", "value", "expected"),
     [
         ({"equalTo": "Emma"}, "Emma", True),
         ({"equalTo": "Emma"}, "emma", False),
@@ -80,12 +83,12 @@ def meets(operator: object, value: str | None) -> bool:
         ({"and": [{"or": [{"equalTo": "x"}, {"equalTo": "Emma"}]}, {"not": {"absent": True}}]}, "Emma", True),
     ],
 )
-def test_an_operator_tells_which_text_is_meant(operator: object, value: str, met: bool) -> None:  # noqa: FBT001 - a table
-    assert meets(operator, value) is met
+def test_an_operator_matches_texts(operator: object, value: str, expected: bool) -> None:  # noqa: FBT001 - a table
+    assert matches(operator, value) is expected
 
 
 @pytest.mark.parametrize(
-    ("operator", "met"),
+    ("operator", "expected"),
     [
         ({"equalTo": ""}, False),
         ({"equalTo": "", "caseInsensitive": True}, False),
@@ -107,12 +110,12 @@ def test_an_operator_tells_which_text_is_meant(operator: object, value: str, met
         ({"or": [{"absent": True}, {"equalTo": "x"}]}, True),
     ],
 )
-def test_an_absent_value_meets_negatives_alone(operator: object, met: bool) -> None:  # noqa: FBT001 - a table
-    assert meets(operator, None) is met
+def test_an_absent_value_matches_negative_operators_alone(operator: object, expected: bool) -> None:  # noqa: FBT001 - a table
+    assert matches(operator, None) is expected
 
 
 @pytest.mark.parametrize(
-    ("wanted", "value", "options", "met"),
+    ("expected", "value", "options", "is_equal"),
     [
         ({"a": 1, "b": [True, None]}, '{"b":[true,null],"a":1}', {}, True),
         ('{"a": 1}', '{"a":1}', {}, True),
@@ -150,17 +153,17 @@ def test_an_absent_value_meets_negatives_alone(operator: object, met: bool) -> N
         ({"a": [[1, 2], [3]]}, '{"a": [[3], [2, 1]]}', {"ignoreArrayOrder": True}, True),
     ],
 )
-def test_json_is_compared_by_what_it_says(
-    wanted: object,
+def test_json_is_compared_by_value(
+    expected: object,
     value: str,
     options: dict[str, bool],
-    met: bool,  # noqa: FBT001 - a table
+    is_equal: bool,  # noqa: FBT001 - a table
 ) -> None:
-    assert meets({"equalToJson": wanted, **options}, value) is met
+    assert matches({"equalToJson": expected, **options}, value) is is_equal
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found", "equal"),
+    ("expected", "actual", "is_equal"),
     [
         ([{"a": 1}, {"b": 2}], [{"a": 1, "b": 2}, {"a": 1}], True),
         ([{"a": 1}, {"a": 1}, {"b": 2}], [{"a": 1, "b": 2}, {"a": 1}, {"a": 1, "c": 3}], True),
@@ -173,10 +176,10 @@ def test_json_is_compared_by_what_it_says(
             True,
         ),
     ],
-    ids=["one way", "one must give way", "one for two", "least first", "many alike", "all give way"],
+    ids=["one pairing", "one item moves", "one item for two", "smallest first", "many identical", "all items move"],
 )
-def test_each_item_of_an_unordered_list_finds_its_own(wanted: object, found: object, equal: bool) -> None:  # noqa: FBT001 - a table
-    assert JsonEquality(ignore_array_order=True, ignore_extra_elements=True)(wanted, found) is equal
+def test_items_of_unordered_lists_are_paired(expected: object, actual: object, is_equal: bool) -> None:  # noqa: FBT001 - a table
+    assert JsonEquality(ignore_array_order=True, ignore_extra_elements=True)(expected, actual) is is_equal
 
 
 @given(JSON, st.booleans(), st.booleans())
@@ -185,7 +188,7 @@ def test_any_json_is_equal_to_itself(value: object, unordered: bool, extra: bool
 
 
 @given(JSON, st.randoms(use_true_random=False))
-def test_lists_in_any_order_are_equal_where_order_does_not_matter(value: object, chance: random.Random) -> None:
+def test_shuffled_lists_are_equal_if_order_is_ignored(value: object, chance: random.Random) -> None:
     def shuffled(part: Any) -> Any:  # noqa: ANN401 - any JSON
         if isinstance(part, list):
             return chance.sample([shuffled(item) for item in part], len(part))
@@ -195,14 +198,14 @@ def test_lists_in_any_order_are_equal_where_order_does_not_matter(value: object,
 
 
 @given(st.lists(JSON, max_size=4), st.lists(JSON, max_size=4))
-def test_order_aside_lists_are_equal_as_often_one_way_as_the_other(one: list[object], other: list[object]) -> None:
+def test_unordered_equality_is_symmetric(one: list[object], other: list[object]) -> None:
     equal = JsonEquality(ignore_array_order=True)
     assert equal(one, other) is equal(other, one)
     assert equal([one, other], [other, one])
 
 
 @pytest.mark.parametrize(
-    ("path", "found"),
+    ("path", "expected"),
     [
         ("$", True),
         ("$.name", True),
@@ -230,12 +233,12 @@ def test_order_aside_lists_are_equal_as_often_one_way_as_the_other(one: list[obj
         ("$[ ?@.missing]", False),
     ],
 )
-def test_a_json_path_is_met_where_it_finds_something(path: str, found: bool) -> None:  # noqa: FBT001 - a table
-    assert meets({"matchesJsonPath": path}, BOOK) is found
+def test_a_json_path_matches_if_it_finds_something(path: str, expected: bool) -> None:  # noqa: FBT001 - a table
+    assert matches({"matchesJsonPath": path}, BOOK) is expected
 
 
 @pytest.mark.parametrize(
-    ("path", "inner", "met"),
+    ("path", "inner", "expected"),
     [
         ("$.name", {"equalTo": "Emma"}, True),
         ("$.name", {"equalTo": "emma", "caseInsensitive": True}, True),
@@ -271,12 +274,12 @@ def test_a_json_path_is_met_where_it_finds_something(path: str, found: bool) -> 
         ("$.name", {"absent": True}, False),
     ],
 )
-def test_what_a_json_path_finds_is_asked_in_turn(path: str, inner: dict[str, object], met: bool) -> None:  # noqa: FBT001 - a table
-    assert meets({"matchesJsonPath": {"expression": path, **inner}}, BOOK) is met
+def test_an_inner_operator_tests_what_a_json_path_finds(path: str, inner: dict[str, object], expected: bool) -> None:  # noqa: FBT001 - a table
+    assert matches({"matchesJsonPath": {"expression": path, **inner}}, BOOK) is expected
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "found"),
+    ("path", "value", "expected"),
     [
         ("$", "", False),
         ("$.a", "<a/>", False),
@@ -293,42 +296,42 @@ def test_what_a_json_path_finds_is_asked_in_turn(path: str, inner: dict[str, obj
         ("$[?length(@.b) > 3]", '[{"b": 5}]', False),
     ],
 )
-def test_a_json_path_finds_nothing_where_it_cannot_be_applied(path: str, value: str, found: bool) -> None:  # noqa: FBT001 - a table
-    assert meets({"matchesJsonPath": path}, value) is found
-    assert not meets({"matchesJsonPath": {"expression": path, "equalTo": "no"}}, value)
+def test_a_json_path_that_cannot_be_applied_finds_nothing(path: str, value: str, expected: bool) -> None:  # noqa: FBT001 - a table
+    assert matches({"matchesJsonPath": path}, value) is expected
+    assert not matches({"matchesJsonPath": {"expression": path, "equalTo": "no"}}, value)
 
 
 KNOWN = "equalTo, contains, doesNotContain, matches, doesNotMatch, absent, equalToJson, matchesJsonPath, not, and, or"
-NO_SUCH = f"no such operator or option here; there are {KNOWN}"
-AN_OPERATOR = 'give an operator such as {"equalTo": "…"}'
+UNKNOWN_OPERATOR = f"unknown operator or option; the operators are {KNOWN}"
+NO_OPERATOR = 'not an operator: write one such as {"equalTo": "…"}'
 
 
 @pytest.mark.parametrize(
     ("operator", "pointer", "problem"),
     [
-        (None, "", AN_OPERATOR),
-        ({"matches": f".*{KEY}.*"}, "/matches", "keys are kept masked: use equalTo or contains with the whole key"),
-        ({"doesNotMatch": KEY}, "/doesNotMatch", "keys are kept masked: use equalTo or contains"),
-        ("x", "", AN_OPERATOR),
-        ([], "", AN_OPERATOR),
-        ({}, "", "give one operator; join several with and"),
-        ({"equalTo": "x", "contains": "y"}, "", "give one operator; join several with and"),
-        ({"equals": "x"}, "/equals", NO_SUCH),
-        ({"matchesJsonSchema": {}}, "/matchesJsonSchema", NO_SUCH),
-        ({"equalTo": "x", "a/b~c": 1}, "/a~1b~0c", NO_SUCH),
-        ({"contains": "x", "caseInsensitive": True}, "/caseInsensitive", NO_SUCH),
-        ({"caseInsensitive": True}, "/caseInsensitive", NO_SUCH),
-        ({"equalTo": "x", "ignoreArrayOrder": True}, "/ignoreArrayOrder", NO_SUCH),
-        ({"equalToJson": {}, "ignoreExtra": True}, "/ignoreExtra", NO_SUCH),
-        ({"equalTo": 1}, "/equalTo", "give text"),
-        ({"equalTo": None}, "/equalTo", "give text"),
-        ({"contains": ["x"]}, "/contains", "give text"),
-        ({"doesNotContain": 1}, "/doesNotContain", "give text"),
-        ({"matches": {}}, "/matches", "give text"),
-        ({"doesNotMatch": True}, "/doesNotMatch", "give text"),
-        ({"equalTo": "x", "caseInsensitive": "yes"}, "/caseInsensitive", "give true or false"),
-        ({"equalToJson": {}, "ignoreArrayOrder": 1}, "/ignoreArrayOrder", "give true or false"),
-        ({"equalToJson": {}, "ignoreExtraElements": "no"}, "/ignoreExtraElements", "give true or false"),
+        (None, "", NO_OPERATOR),
+        ({"matches": f".*{KEY}.*"}, "/matches", "keys are masked: use equalTo or contains with the complete key"),
+        ({"doesNotMatch": KEY}, "/doesNotMatch", "keys are masked: use equalTo or contains"),
+        ("x", "", NO_OPERATOR),
+        ([], "", NO_OPERATOR),
+        ({}, "", "expected one operator; join several with and"),
+        ({"equalTo": "x", "contains": "y"}, "", "expected one operator; join several with and"),
+        ({"equals": "x"}, "/equals", UNKNOWN_OPERATOR),
+        ({"matchesJsonSchema": {}}, "/matchesJsonSchema", UNKNOWN_OPERATOR),
+        ({"equalTo": "x", "a/b~c": 1}, "/a~1b~0c", UNKNOWN_OPERATOR),
+        ({"contains": "x", "caseInsensitive": True}, "/caseInsensitive", UNKNOWN_OPERATOR),
+        ({"caseInsensitive": True}, "/caseInsensitive", UNKNOWN_OPERATOR),
+        ({"equalTo": "x", "ignoreArrayOrder": True}, "/ignoreArrayOrder", UNKNOWN_OPERATOR),
+        ({"equalToJson": {}, "ignoreExtra": True}, "/ignoreExtra", UNKNOWN_OPERATOR),
+        ({"equalTo": 1}, "/equalTo", "expected a string"),
+        ({"equalTo": None}, "/equalTo", "expected a string"),
+        ({"contains": ["x"]}, "/contains", "expected a string"),
+        ({"doesNotContain": 1}, "/doesNotContain", "expected a string"),
+        ({"matches": {}}, "/matches", "expected a string"),
+        ({"doesNotMatch": True}, "/doesNotMatch", "expected a string"),
+        ({"equalTo": "x", "caseInsensitive": "yes"}, "/caseInsensitive", "expected true or false"),
+        ({"equalToJson": {}, "ignoreArrayOrder": 1}, "/ignoreArrayOrder", "expected true or false"),
+        ({"equalToJson": {}, "ignoreExtraElements": "no"}, "/ignoreExtraElements", "expected true or false"),
         ({"matches": "("}, "/matches", "not a regular expression: missing ), unterminated subpattern at position 0"),
         ({"doesNotMatch": "*"}, "/doesNotMatch", "not a regular expression: nothing to repeat at position 0"),
         ({"matches": "a{99999999999}"}, "/matches", "not a regular expression: the repetition number is too large"),
@@ -343,18 +346,22 @@ AN_OPERATOR = 'give an operator such as {"equalTo": "…"}'
         (
             {"equalToJson": {"id": "${json-unit.any-string}"}},
             "/equalToJson",
-            "there are no ${json-unit.…} placeholders here: use matchesJsonPath",
+            "${json-unit.…} placeholders are not supported: use matchesJsonPath",
         ),
         (
             {"equalToJson": '["${json-unit.ignore}"]'},
             "/equalToJson",
-            "there are no ${json-unit.…} placeholders here: use matchesJsonPath",
+            "${json-unit.…} placeholders are not supported: use matchesJsonPath",
         ),
-        ({"matchesJsonPath": 1}, "/matchesJsonPath", "give a JSONPath such as $.name"),
-        ({"matchesJsonPath": {"equalTo": "x"}}, "/matchesJsonPath/expression", "give a JSONPath such as $.name"),
-        ({"matchesJsonPath": {"expression": 1, "equalTo": "x"}}, "/matchesJsonPath/expression", "give a JSONPath such"),
-        ({"matchesJsonPath": {"expression": "$"}}, "/matchesJsonPath", "give one operator; join several with and"),
-        ({"matchesJsonPath": {"expression": "$", "equals": "x"}}, "/matchesJsonPath/equals", NO_SUCH),
+        ({"matchesJsonPath": 1}, "/matchesJsonPath", "expected a JSONPath such as $.name"),
+        ({"matchesJsonPath": {"equalTo": "x"}}, "/matchesJsonPath/expression", "expected a JSONPath such as $.name"),
+        (
+            {"matchesJsonPath": {"expression": 1, "equalTo": "x"}},
+            "/matchesJsonPath/expression",
+            "expected a JSONPath such",
+        ),
+        ({"matchesJsonPath": {"expression": "$"}}, "/matchesJsonPath", "expected one operator; join several with and"),
+        ({"matchesJsonPath": {"expression": "$", "equals": "x"}}, "/matchesJsonPath/equals", UNKNOWN_OPERATOR),
         ({"matchesJsonPath": {"expression": "$", "matches": "("}}, "/matchesJsonPath/matches", "not a regular expre"),
         ({"matchesJsonPath": "$["}, "/matchesJsonPath", "not a JSONPath: unexpected end of query"),
         ({"matchesJsonPath": {"expression": "$[", "equalTo": ""}}, "/matchesJsonPath/expression", "not a JSONPath: "),
@@ -363,16 +370,16 @@ AN_OPERATOR = 'give an operator such as {"equalTo": "…"}'
         ({"matchesJsonPath": f"$[?{'(' * 5_000}@.a{')' * 5_000}]"}, "/matchesJsonPath", "not a JSONPath: "),
         ({"matchesJsonPath": "$[?@.a =~ /(/]"}, "/matchesJsonPath", "not a JSONPath: "),
         ({"matchesJsonPath": "$[?@.a == 1e999]"}, "/matchesJsonPath", "not a JSONPath: "),
-        ({"not": "x"}, "/not", AN_OPERATOR),
-        ({"not": {"equalTo": 1}}, "/not/equalTo", "give text"),
-        ({"and": {"equalTo": "x"}}, "/and", "give a list of operators"),
-        ({"and": []}, "/and", "give a list of operators"),
-        ({"or": None}, "/or", "give a list of operators"),
-        ({"and": [{"equalTo": "x"}, {"or": [{"equals": "x"}]}]}, "/and/1/or/0/equals", NO_SUCH),
-        ({"or": ["x"]}, "/or/0", AN_OPERATOR),
+        ({"not": "x"}, "/not", NO_OPERATOR),
+        ({"not": {"equalTo": 1}}, "/not/equalTo", "expected a string"),
+        ({"and": {"equalTo": "x"}}, "/and", "expected a list of operators"),
+        ({"and": []}, "/and", "expected a list of operators"),
+        ({"or": None}, "/or", "expected a list of operators"),
+        ({"and": [{"equalTo": "x"}, {"or": [{"equals": "x"}]}]}, "/and/1/or/0/equals", UNKNOWN_OPERATOR),
+        ({"or": ["x"]}, "/or/0", NO_OPERATOR),
     ],
 )
-def test_what_is_no_operator_is_refused_with_its_place(operator: object, pointer: str, problem: str) -> None:
+def test_an_invalid_operator_is_an_error_with_a_pointer(operator: object, pointer: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         matcher(operator)
     assert caught.value.pointer == f"/here{pointer}"
@@ -380,7 +387,7 @@ def test_what_is_no_operator_is_refused_with_its_place(operator: object, pointer
 
 
 @pytest.mark.parametrize(
-    ("operator", "said", "wanted"),
+    ("operator", "description", "expected"),
     [
         ({"equalTo": "x"}, "equalTo 'x'", "x"),
         ({"equalTo": "x", "caseInsensitive": True}, "equalTo (caseInsensitive) 'x'", "x"),
@@ -397,8 +404,8 @@ def test_what_is_no_operator_is_refused_with_its_place(operator: object, pointer
         ({"or": [{"contains": "x"}, {"absent": True}]}, "(contains 'x' or absent)", None),
     ],
 )
-def test_an_operator_says_what_it_asks(operator: object, said: str, wanted: str | None) -> None:
-    assert matcher(operator)[::2] == (said, wanted)
+def test_an_operator_describes_itself(operator: object, description: str, expected: str | None) -> None:
+    assert matcher(operator)[::2] == (description, expected)
 
 
 @pytest.mark.parametrize(
@@ -416,10 +423,10 @@ def test_an_operator_says_what_it_asks(operator: object, said: str, wanted: str 
         {"and": [{"equalTo": KEY}, {"or": [{"contains": KEY}]}]},
     ],
 )
-def test_an_operator_says_no_whole_key(operator: object) -> None:
+def test_descriptions_contain_no_whole_key(operator: object) -> None:
     parsed = matcher(operator)
-    assert "verysecret" not in parsed.said
-    assert "verysecret" not in (parsed.wanted or "")
+    assert "verysecret" not in parsed.description
+    assert "verysecret" not in (parsed.expected or "")
 
 
 @pytest.mark.parametrize(
@@ -437,20 +444,20 @@ def test_an_operator_says_no_whole_key(operator: object) -> None:
         ({"matchesJsonPath": f"$[?@.a == '{KEY}']"}, f'[{{"a": "{mask_token(KEY)}"}}]'),
     ],
 )
-def test_a_credential_is_found_where_it_is_kept_masked(operator: object, value: str) -> None:
-    assert meets(operator, value)
-    assert not meets(operator, value.replace("…#", "…#0"))
+def test_an_operator_finds_masked_credentials(operator: object, value: str) -> None:
+    assert matches(operator, value)
+    assert not matches(operator, value.replace("…#", "…#0"))
 
 
 @pytest.mark.parametrize("text", [f'{KEY[:-1]}"quoted', "sk_ab\u0001bbbbbbbbbbbb", f"{KEY}\\", f"{KEY}\n{KEY}"])
-def test_json_with_a_key_and_what_must_be_escaped_is_json(text: str) -> None:
-    assert "verysecret" not in matcher({"equalToJson": {"a": text}}).said
+def test_json_with_a_key_and_escapes_stays_json(text: str) -> None:
+    assert "verysecret" not in matcher({"equalToJson": {"a": text}}).description
 
 
 @given(st.dictionaries(st.text(max_size=3), JSON, max_size=3), JSON)
 @settings(max_examples=50)
-def test_json_that_is_wanted_is_found_as_it_is_sent(wanted: dict[str, object], other: object) -> None:
-    for sent in (json.dumps(wanted), json.dumps(wanted, ensure_ascii=False, indent=1)):
-        assert meets({"equalToJson": wanted}, sent)
-        assert meets({"equalToJson": json.dumps(wanted)}, sent)
-    assert not meets({"equalToJson": [wanted, other]}, json.dumps(wanted))
+def test_equal_json_matches_however_it_is_written(expected: dict[str, object], other: object) -> None:
+    for sent in (json.dumps(expected), json.dumps(expected, ensure_ascii=False, indent=1)):
+        assert matches({"equalToJson": expected}, sent)
+        assert matches({"equalToJson": json.dumps(expected)}, sent)
+    assert not matches({"equalToJson": [expected, other]}, json.dumps(expected))

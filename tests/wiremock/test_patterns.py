@@ -1,4 +1,4 @@
-"""Which exchanges of the journal a request pattern means, how near the others come, and that no credential shows."""
+"""Which exchanges of the journal a request pattern matches, how near the others come, and that no credential shows."""
 
 import json
 from datetime import UTC, datetime
@@ -14,7 +14,8 @@ from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, caller_for
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange, RequestHead
-from mock_atoms.wiremock.patterns import Difference, RequestPattern, mask_pattern, nearest, parse_pattern
+from mock_atoms.wiremock.masking import mask_pattern
+from mock_atoms.wiremock.patterns import Difference, RequestPattern, nearest, parse_pattern
 
 CREDENTIALS = Credentials(b"k" * 32)
 KEY = "sk_verysecret_token"
@@ -27,10 +28,12 @@ def exchange(
     url: str = "/audience", *headers: str, body: str = "", method: str = "GET", token: str | None = None
 ) -> Exchange:
     pairs = [header.partition(": ") for header in headers]
-    shown, secrets = CREDENTIALS.mask_headers([(name.encode(), value.encode()) for name, _, value in pairs], token)
+    masked_headers, secrets = CREDENTIALS.mask_headers(
+        [(name.encode(), value.encode()) for name, _, value in pairs], token
+    )
     tenant = caller_for(token).tenant if token else UNAUTHENTICATED_TENANT
     return Exchange(
-        RequestHead(tenant, secrets, method, mask_url(url, token), "http", "1.1", "127.0.0.1", shown),
+        RequestHead(tenant, secrets, method, mask_url(url, token), "http", "1.1", "127.0.0.1", masked_headers),
         id=url,
         arrived_at=datetime(2026, 1, 31, tzinfo=UTC),
         started=0.0,
@@ -41,11 +44,11 @@ def exchange(
     )
 
 
-def means(pattern: object, sent: Exchange) -> bool:
+def matches(pattern: object, sent: Exchange) -> bool:
     parsed = parse_pattern(pattern, CREDENTIALS)
-    met = parsed.matches(sent)
-    assert met is (parsed.differences(sent) == []) is (parsed.distance(sent) == 0)
-    return met
+    is_match = parsed.matches(sent)
+    assert is_match is (parsed.differences(sent) == []) is (parsed.distance(sent) == 0)
+    return is_match
 
 
 NULLS: dict[str, None] = dict.fromkeys(
@@ -68,13 +71,13 @@ NULLS: dict[str, None] = dict.fromkeys(
 
 
 @pytest.mark.parametrize("pattern", [{}, NULLS, {"headers": {}, "pathParameters": {}, "bodyPatterns": []}])
-def test_a_pattern_that_asks_nothing_means_everything(pattern: object) -> None:
-    assert means(pattern, exchange())
-    assert means(pattern, exchange("/x?y=z", "A: b", body="c", method="BREW"))
+def test_an_empty_pattern_matches_everything(pattern: object) -> None:
+    assert matches(pattern, exchange())
+    assert matches(pattern, exchange("/x?y=z", "A: b", body="c", method="BREW"))
 
 
 @pytest.mark.parametrize(
-    ("asked", "method", "meant"),
+    ("value", "method", "expected"),
     [
         ("GET", "GET", True),
         ("get", "GET", True),
@@ -91,12 +94,12 @@ def test_a_pattern_that_asks_nothing_means_everything(pattern: object) -> None:
         ({"noneOf": []}, "GET", True),
     ],
 )
-def test_a_method_is_meant_in_any_case(asked: object, method: str, meant: bool) -> None:  # noqa: FBT001 - a table
-    assert means({"method": asked}, exchange(method=method)) is meant
+def test_methods_match_in_any_case(value: object, method: str, expected: bool) -> None:  # noqa: FBT001 - a table
+    assert matches({"method": value}, exchange(method=method)) is expected
 
 
 @pytest.mark.parametrize(
-    ("pattern", "url", "meant"),
+    ("pattern", "url", "expected"),
     [
         ({"url": "/audience?page=1"}, "/audience?page=1", True),
         ({"url": "/audience"}, "/audience?page=1", False),
@@ -118,12 +121,12 @@ def test_a_method_is_meant_in_any_case(asked: object, method: str, meant: bool) 
         ({"urlPathTemplate": "/a.b"}, "/a.b", True),
     ],
 )
-def test_each_url_field_looks_at_its_part_of_the_url(pattern: object, url: str, meant: bool) -> None:  # noqa: FBT001 - a table
-    assert means(pattern, exchange(url)) is meant
+def test_url_fields_match_their_part_of_the_url(pattern: object, url: str, expected: bool) -> None:  # noqa: FBT001 - a table
+    assert matches(pattern, exchange(url)) is expected
 
 
 @pytest.mark.parametrize(
-    ("asked", "url", "meant"),
+    ("operators", "url", "expected"),
     [
         ({"id": {"equalTo": "12"}}, "/audience/12/members/x", True),
         ({"id": {"equalTo": "12"}, "who": {"matches": "x+"}}, "/audience/12/members/xx", True),
@@ -136,13 +139,13 @@ def test_each_url_field_looks_at_its_part_of_the_url(pattern: object, url: str, 
         ({"id": {"absent": True}}, "/audience", False),
     ],
 )
-def test_a_path_parameter_is_what_stands_at_its_name(asked: object, url: str, meant: bool) -> None:  # noqa: FBT001 - a table
-    pattern = {"urlPathTemplate": "/audience/{id}/members/{who}", "pathParameters": asked}
-    assert means(pattern, exchange(url)) is meant
+def test_path_parameters_match_their_segment(operators: object, url: str, expected: bool) -> None:  # noqa: FBT001 - a table
+    pattern = {"urlPathTemplate": "/audience/{id}/members/{who}", "pathParameters": operators}
+    assert matches(pattern, exchange(url)) is expected
 
 
 @pytest.mark.parametrize(
-    ("asked", "query", "meant"),
+    ("operators", "query", "expected"),
     [
         ({"q": {"equalTo": "a b&c"}}, "q=a+b%26c", True),
         ({"q": {"equalTo": "a b&c"}}, "q=a%20b%26c", True),
@@ -168,16 +171,16 @@ def test_a_path_parameter_is_what_stands_at_its_name(asked: object, url: str, me
         ({"q": {"includes": [{"doesNotContain": "1"}]}}, "p=1", False),
     ],
 )
-def test_a_query_parameter_is_decoded_and_may_have_several_values(
-    asked: object,
+def test_query_parameters_are_decoded_and_may_have_several_values(
+    operators: object,
     query: str,
-    meant: bool,  # noqa: FBT001 - a table
+    expected: bool,  # noqa: FBT001 - a table
 ) -> None:
-    assert means({"queryParameters": asked}, exchange(f"/audience?{query}")) is meant
+    assert matches({"queryParameters": operators}, exchange(f"/audience?{query}")) is expected
 
 
 @pytest.mark.parametrize(
-    ("asked", "headers", "meant"),
+    ("operators", "headers", "expected"),
     [
         ({"accept": {"equalTo": "text/html"}}, ["Accept: text/html"], True),
         ({"ACCEPT": {"equalTo": "text/html"}}, ["accept: text/html"], True),
@@ -197,12 +200,12 @@ def test_a_query_parameter_is_decoded_and_may_have_several_values(
         ({"Authorization": {"absent": True}}, ["Authorization: Bearer sk_a"], False),
     ],
 )
-def test_a_header_has_a_name_in_any_case(asked: object, headers: list[str], meant: bool) -> None:  # noqa: FBT001 - a table
-    assert means({"headers": asked}, exchange("/audience", *headers)) is meant
+def test_header_names_match_in_any_case(operators: object, headers: list[str], expected: bool) -> None:  # noqa: FBT001 - a table
+    assert matches({"headers": operators}, exchange("/audience", *headers)) is expected
 
 
 @pytest.mark.parametrize(
-    ("asked", "headers", "meant"),
+    ("operators", "headers", "expected"),
     [
         ({"theme": {"equalTo": "dark"}}, ["Cookie: a=1; theme=dark"], True),
         ({"theme": {"equalTo": "dark"}}, ["Cookie: a=1", 'cookie: theme="dark"'], True),
@@ -216,12 +219,12 @@ def test_a_header_has_a_name_in_any_case(asked: object, headers: list[str], mean
         ({"session": {"absent": True}}, ["Cookie: session=verysecret"], False),
     ],
 )
-def test_a_cookie_is_asked_by_its_name(asked: object, headers: list[str], meant: bool) -> None:  # noqa: FBT001 - a table
-    assert means({"cookies": asked}, exchange("/audience", *headers)) is meant
+def test_cookies_match_by_name(operators: object, headers: list[str], expected: bool) -> None:  # noqa: FBT001 - a table
+    assert matches({"cookies": operators}, exchange("/audience", *headers)) is expected
 
 
 @pytest.mark.parametrize(
-    ("asked", "body", "meant"),
+    ("operators", "body", "expected"),
     [
         ([{"equalTo": "text"}], "text", True),
         ([{"contains": "t"}, {"contains": "x"}], "text", True),
@@ -236,30 +239,30 @@ def test_a_cookie_is_asked_by_its_name(asked: object, headers: list[str], meant:
         ([{"doesNotContain": ""}], "", True),
     ],
 )
-def test_a_body_is_what_all_of_its_patterns_ask(asked: object, body: str, meant: bool) -> None:  # noqa: FBT001 - a table
-    assert means({"bodyPatterns": asked}, exchange(body=body, method="POST")) is meant
+def test_a_body_matches_all_body_patterns(operators: object, body: str, expected: bool) -> None:  # noqa: FBT001 - a table
+    assert matches({"bodyPatterns": operators}, exchange(body=body, method="POST")) is expected
 
 
 def test_a_pattern_matches_magic_keys_which_are_kept_whole() -> None:
     sent = exchange(f"/a?key={MAGIC_KEY}", f"Cookie: session={quote(MAGIC_KEY)}", body=f'{{"key": "{MAGIC_KEY}"}}')
-    assert means({"url": f"/a?key={MAGIC_KEY}"}, sent)
-    assert means({"urlPattern": r"/a\?key=sk_mock_delay.+"}, sent)
-    assert means({"cookies": {"session": {"equalTo": MAGIC_KEY}}}, sent)
-    assert means({"cookies": {"session": {"contains": "sk_mock_delay1"}}}, sent)
-    assert means({"bodyPatterns": [{"equalToJson": {"key": MAGIC_KEY}}, {"matches": ".*sk_mock_delay.*"}]}, sent)
-    assert not means({"cookies": {"session": {"equalTo": f"{MAGIC_KEY}2"}}}, sent)
+    assert matches({"url": f"/a?key={MAGIC_KEY}"}, sent)
+    assert matches({"urlPattern": r"/a\?key=sk_mock_delay.+"}, sent)
+    assert matches({"cookies": {"session": {"equalTo": MAGIC_KEY}}}, sent)
+    assert matches({"cookies": {"session": {"contains": "sk_mock_delay1"}}}, sent)
+    assert matches({"bodyPatterns": [{"equalToJson": {"key": MAGIC_KEY}}, {"matches": ".*sk_mock_delay.*"}]}, sent)
+    assert not matches({"cookies": {"session": {"equalTo": f"{MAGIC_KEY}2"}}}, sent)
 
 
-def test_a_pattern_means_what_has_all_parts() -> None:
+def test_a_pattern_matches_if_all_conditions_are_met() -> None:
     pattern = {"method": "POST", "urlPath": "/audience", "headers": {"A": {"equalTo": "b"}}}
-    assert means(pattern, exchange("/audience", "A: b", method="POST"))
-    assert not means(pattern, exchange("/audience", "A: c", method="POST"))
-    assert not means(pattern, exchange("/audiences", "A: b", method="POST"))
-    assert not means(pattern, exchange("/audience", "A: b", method="PUT"))
+    assert matches(pattern, exchange("/audience", "A: b", method="POST"))
+    assert not matches(pattern, exchange("/audience", "A: c", method="POST"))
+    assert not matches(pattern, exchange("/audiences", "A: b", method="POST"))
+    assert not matches(pattern, exchange("/audience", "A: b", method="PUT"))
 
 
 @pytest.mark.parametrize(
-    ("header", "asked", "meant"),
+    ("header", "operators", "expected"),
     [
         (f"Authorization: Bearer {KEY}", {"equalTo": f"Bearer {KEY}"}, True),
         (f"Authorization: Bearer {KEY}", {"equalTo": f"bearer {KEY}"}, False),
@@ -313,16 +316,16 @@ def test_a_pattern_means_what_has_all_parts() -> None:
         (f"Cookie: session={quote(MAGIC_KEY)}", {"equalTo": f"session={MAGIC_KEY}"}, True),
     ],
 )
-def test_a_header_that_is_a_credential_is_found_by_the_real_one_alone(
+def test_a_credential_header_matches_the_real_credential_alone(
     header: str,
-    asked: object,
-    meant: bool,  # noqa: FBT001 - a table
+    operators: object,
+    expected: bool,  # noqa: FBT001 - a table
 ) -> None:
-    assert means({"headers": {header.partition(":")[0].lower(): asked}}, exchange("/", header)) is meant
+    assert matches({"headers": {header.partition(":")[0].lower(): operators}}, exchange("/", header)) is expected
 
 
 @pytest.mark.parametrize(
-    ("cookie", "asked", "meant"),
+    ("cookie", "operators", "expected"),
     [
         ("verysecret", {"equalTo": "verysecret"}, True),
         ("verysecret", {"equalTo": "verysecreT"}, False),
@@ -337,19 +340,19 @@ def test_a_header_that_is_a_credential_is_found_by_the_real_one_alone(
         (KEY, {"matches": ".+"}, True),
     ],
 )
-def test_a_session_cookie_is_found_by_the_real_one_alone(cookie: str, asked: object, meant: bool) -> None:  # noqa: FBT001 - a table
+def test_a_session_cookie_matches_the_real_session_alone(cookie: str, operators: object, expected: bool) -> None:  # noqa: FBT001 - a table
     sent = exchange("/", f"Cookie: a=1; session={cookie}; b=2")
-    assert means({"cookies": {"session": asked}}, sent) is meant
+    assert matches({"cookies": {"session": operators}}, sent) is expected
 
 
-def test_a_credential_counts_where_it_stands() -> None:
+def test_a_credential_matches_only_in_its_own_field() -> None:
     sent = exchange("/", f"Authorization: Bearer {KEY}", "X-API-Key: other", "Cookie: session=verysecret")
-    assert not means({"headers": {"X-API-Key": {"contains": KEY}}}, sent)
-    assert not means(
+    assert not matches({"headers": {"X-API-Key": {"contains": KEY}}}, sent)
+    assert not matches(
         {"headers": {"Authorization": {"contains": "verysecret"}}}, exchange("/", "Cookie: session=verysecr")
     )
-    assert means({"headers": {"Authorization": {"doesNotContain": "other"}}}, sent)
-    assert not means({"headers": {"Cookie": {"contains": KEY}}}, sent)
+    assert matches({"headers": {"Authorization": {"doesNotContain": "other"}}}, sent)
+    assert not matches({"headers": {"Cookie": {"contains": KEY}}}, sent)
 
 
 @pytest.mark.parametrize(
@@ -365,14 +368,14 @@ def test_a_credential_counts_where_it_stands() -> None:
         r"^Bearer \S*$",
     ],
 )
-def test_an_expression_that_tells_nothing_of_a_credential_may_be_asked(expression: str) -> None:
+def test_expressions_that_reveal_no_credential_are_supported(expression: str) -> None:
     sent = exchange("/", "Authorization: Bearer a")
-    assert means({"headers": {"Authorization": {"matches": expression}}}, sent)
-    assert not means({"headers": {"Authorization": {"doesNotMatch": expression}}}, sent)
-    assert not means({"headers": {"Authorization": {"matches": expression}}}, exchange())
+    assert matches({"headers": {"Authorization": {"matches": expression}}}, sent)
+    assert not matches({"headers": {"Authorization": {"doesNotMatch": expression}}}, sent)
+    assert not matches({"headers": {"Authorization": {"matches": expression}}}, exchange())
 
 
-TOLD = "credentials are kept masked, and an expression such as 'Bearer .+' is all that can be told of them: "
+TOLD = "credentials are masked, so that only expressions such as 'Bearer .+' are supported: "
 
 
 def nested(depth: int, key: str = "not") -> object:
@@ -396,16 +399,16 @@ def nested(depth: int, key: str = "not") -> object:
         (
             {"headers": {"Authorization": {"equalToJson": {}}}},
             "/headers/Authorization/equalToJson",
-            "credentials are kept masked: use equalTo or contains",
+            "credentials are masked: use equalTo or contains",
         ),
         (
             {"cookies": {"session": {"matchesJsonPath": "$"}}},
             "/cookies/session/matchesJsonPath",
-            "credentials are kept masked: use equalTo or contains",
+            "credentials are masked: use equalTo or contains",
         ),
     ],
 )
-def test_what_cannot_be_told_of_a_credential_is_refused(pattern: object, pointer: str, problem: str) -> None:
+def test_operators_that_would_reveal_a_credential_are_errors(pattern: object, pointer: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_pattern(pattern, CREDENTIALS)
     assert caught.value.pointer == pointer
@@ -448,7 +451,7 @@ SENT_IN: list[tuple[dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize(("pattern", "url", "body"), SENT_IN)
 @pytest.mark.parametrize("secret", [KEY, TOKEN], ids=["key", "token"])
-def test_a_key_and_the_token_of_the_caller_are_found_wherever_they_were_sent(
+def test_keys_and_the_callers_token_match_wherever_they_were_sent(
     secret: str, pattern: object, url: str, body: str
 ) -> None:
     def sent(text: str) -> Exchange:
@@ -459,31 +462,31 @@ def test_a_key_and_the_token_of_the_caller_are_found_wherever_they_were_sent(
             token=TOKEN,
         )
 
-    asked = json.loads(json.dumps(pattern).replace("{secret}", secret))
+    operators = json.loads(json.dumps(pattern).replace("{secret}", secret))
     assert "verysecret" not in f"{sent(secret).url} {sent(secret).body_text}"
-    assert means(asked, sent(secret))
+    assert matches(operators, sent(secret))
     if "{secret}" in json.dumps(pattern):
-        assert not means(asked, sent(secret[:-1]))
+        assert not matches(operators, sent(secret[:-1]))
 
 
 FIELDS = ", ".join(list(NULLS)[:11])
-A_METHOD = 'give a method, ANY, {"oneOf": […]} or {"noneOf": […]}'
-AN_OPERATOR = 'give an operator such as {"equalTo": "…"}'
+A_METHOD = 'expected a method, ANY, {"oneOf": […]} or {"noneOf": […]}'
+NO_OPERATOR = 'not an operator: write one such as {"equalTo": "…"}'
 
 
 @pytest.mark.parametrize(
     ("pattern", "pointer", "problem"),
     [
-        (None, "/", "give a request pattern, such as {}"),
-        ([], "/", "give a request pattern, such as {}"),
-        ("/audience", "/", "give a request pattern, such as {}"),
-        ({"urlPattern": f"/audience/{KEY}"}, "/urlPattern", "keys are kept masked: use equalTo or contains"),
+        (None, "/", "not a request pattern: write one such as {}"),
+        ([], "/", "not a request pattern: write one such as {}"),
+        ("/audience", "/", "not a request pattern: write one such as {}"),
+        ({"urlPattern": f"/audience/{KEY}"}, "/urlPattern", "keys are masked: use equalTo or contains"),
         ({"bodyPatterns": [nested(37)]}, "/", "nested too deeply"),
         ({"headers": {"A": {"absent": json.loads("[" * 500 + "]" * 500)}}}, "/", "nested too deeply"),
-        ({"path": "/x"}, "/path", f"not supported here; a pattern has {FIELDS}"),
-        ({"basicAuth": {}}, "/basicAuth", "not supported here; a pattern has method, "),
-        ({"formParameters": {}}, "/formParameters", "not supported here; a pattern has method, "),
-        ({"a/b~": 1}, "/a~1b~0", "not supported here; a pattern has method, "),
+        ({"path": "/x"}, "/path", f"unsupported field; the fields are {FIELDS}"),
+        ({"basicAuth": {}}, "/basicAuth", "unsupported field; the fields are method, "),
+        ({"formParameters": {}}, "/formParameters", "unsupported field; the fields are method, "),
+        ({"a/b~": 1}, "/a~1b~0", "unsupported field; the fields are method, "),
         ({"method": 1}, "/method", A_METHOD),
         ({"method": ["GET"]}, "/method", A_METHOD),
         ({"method": {}}, "/method", A_METHOD),
@@ -491,61 +494,77 @@ AN_OPERATOR = 'give an operator such as {"equalTo": "…"}'
         ({"method": {"oneOf": [1]}}, "/method", A_METHOD),
         ({"method": {"anyOf": ["GET"]}}, "/method", A_METHOD),
         ({"method": {"oneOf": ["GET"], "noneOf": ["PUT"]}}, "/method", A_METHOD),
-        ({"url": 1}, "/url", "give text"),
-        ({"urlPattern": ["/x"]}, "/urlPattern", "give text"),
-        ({"urlPathTemplate": 1, "pathParameters": {"id": {"equalTo": "1"}}}, "/urlPathTemplate", "give text"),
-        ({"url": "/x", "urlPath": "/x"}, "/urlPath", "give one of url, urlPath"),
-        ({"urlPathTemplate": "/x", "urlPattern": "/x"}, "/urlPattern", "give one of urlPathTemplate, urlPattern"),
+        ({"url": 1}, "/url", "expected a string"),
+        ({"urlPattern": ["/x"]}, "/urlPattern", "expected a string"),
+        ({"urlPathTemplate": 1, "pathParameters": {"id": {"equalTo": "1"}}}, "/urlPathTemplate", "expected a string"),
+        ({"url": "/x", "urlPath": "/x"}, "/urlPath", "conflicting fields: give only one of url, urlPath"),
+        (
+            {"urlPathTemplate": "/x", "urlPattern": "/x"},
+            "/urlPattern",
+            "conflicting fields: give only one of urlPath",
+        ),
         ({"urlPattern": "("}, "/urlPattern", "not a regular expression: missing )"),
         ({"urlPathPattern": "*"}, "/urlPathPattern", "not a regular expression: nothing to repeat"),
         ({"urlPathPattern": "a{99999999999}"}, "/urlPathPattern", "not a regular expression: the repetition number"),
         ({"urlPattern": "(" * 5_000 + ")" * 5_000}, "/urlPattern", "not a regular expression: "),
-        ({"urlPathTemplate": "/{id}/{id}"}, "/urlPathTemplate", "a name stands twice"),
-        ({"pathParameters": {"id": {"equalTo": "1"}}}, "/pathParameters", "give urlPathTemplate too"),
-        ({"urlPath": "/x", "pathParameters": {"id": {"absent": True}}}, "/pathParameters", "give urlPathTemplate too"),
+        ({"urlPathTemplate": "/{id}/{id}"}, "/urlPathTemplate", "a parameter name is duplicated"),
+        (
+            {"pathParameters": {"id": {"equalTo": "1"}}},
+            "/pathParameters",
+            "pathParameters needs urlPathTemplate",
+        ),
+        (
+            {"urlPath": "/x", "pathParameters": {"id": {"absent": True}}},
+            "/pathParameters",
+            "pathParameters needs urlPathTemplate",
+        ),
         (
             {"urlPathTemplate": "/{id}", "pathParameters": {"ID": {"equalTo": "1"}}},
             "/pathParameters/ID",
-            "urlPathTemplate has no such name",
+            "urlPathTemplate has no parameter of this name",
         ),
         (
             {"urlPathTemplate": "/{id}", "pathParameters": {"a/b~": {"equalTo": "1"}}},
             "/pathParameters/a~1b~0",
-            "urlPathTemplate has no such name",
+            "urlPathTemplate has no parameter of this name",
         ),
         (
             {"urlPathTemplate": "/{id}", "pathParameters": {"id": {"equalTo": 1}}},
             "/pathParameters/id/equalTo",
-            "give text",
+            "expected a string",
         ),
-        ({"pathParameters": []}, "/pathParameters", "give names and operators"),
-        ({"queryParameters": "q"}, "/queryParameters", "give names and operators"),
-        ({"headers": [{"Accept": "x"}]}, "/headers", "give names and operators"),
-        ({"cookies": 1}, "/cookies", "give names and operators"),
-        ({"headers": {"Accept": "text/html"}}, "/headers/Accept", AN_OPERATOR),
-        ({"headers": {"Accept": None}}, "/headers/Accept", AN_OPERATOR),
-        ({"headers": {"a/b~": {"equals": "x"}}}, "/headers/a~1b~0/equals", "no such operator or option here; there"),
-        ({"queryParameters": {"q": {"equalTo": 1}}}, "/queryParameters/q/equalTo", "give text"),
-        ({"queryParameters": {"q": {"hasExactly": "1"}}}, "/queryParameters/q/hasExactly", "give a list of operators"),
-        ({"headers": {"A": {"includes": {}}}}, "/headers/A/includes", "give a list of operators"),
-        ({"headers": {"A": {"includes": ["x"]}}}, "/headers/A/includes/0", AN_OPERATOR),
+        ({"pathParameters": []}, "/pathParameters", "expected names with operators"),
+        ({"queryParameters": "q"}, "/queryParameters", "expected names with operators"),
+        ({"headers": [{"Accept": "x"}]}, "/headers", "expected names with operators"),
+        ({"cookies": 1}, "/cookies", "expected names with operators"),
+        ({"headers": {"Accept": "text/html"}}, "/headers/Accept", NO_OPERATOR),
+        ({"headers": {"Accept": None}}, "/headers/Accept", NO_OPERATOR),
+        ({"headers": {"a/b~": {"equals": "x"}}}, "/headers/a~1b~0/equals", "unknown operator or option; the"),
+        ({"queryParameters": {"q": {"equalTo": 1}}}, "/queryParameters/q/equalTo", "expected a string"),
+        (
+            {"queryParameters": {"q": {"hasExactly": "1"}}},
+            "/queryParameters/q/hasExactly",
+            "expected a list of operators",
+        ),
+        ({"headers": {"A": {"includes": {}}}}, "/headers/A/includes", "expected a list of operators"),
+        ({"headers": {"A": {"includes": ["x"]}}}, "/headers/A/includes/0", NO_OPERATOR),
         ({"cookies": {"c": {"hasExactly": [{"matches": "("}]}}}, "/cookies/c/hasExactly/0/matches", "not a regular"),
-        ({"headers": {"A": {"includes": [], "hasExactly": []}}}, "/headers/A/includes", "no such operator or option"),
-        ({"headers": {"A": {"not": {"includes": []}}}}, "/headers/A/not/includes", "no such operator or option here"),
-        ({"bodyPatterns": {"equalTo": "x"}}, "/bodyPatterns", "give a list of operators"),
-        ({"bodyPatterns": ["x"]}, "/bodyPatterns/0", AN_OPERATOR),
-        ({"bodyPatterns": [{"absent": True}, {"includes": []}]}, "/bodyPatterns/1/includes", "no such operator or op"),
+        ({"headers": {"A": {"includes": [], "hasExactly": []}}}, "/headers/A/includes", "unknown operator or option"),
+        ({"headers": {"A": {"not": {"includes": []}}}}, "/headers/A/not/includes", "unknown operator or option"),
+        ({"bodyPatterns": {"equalTo": "x"}}, "/bodyPatterns", "expected a list of operators"),
+        ({"bodyPatterns": ["x"]}, "/bodyPatterns/0", NO_OPERATOR),
+        ({"bodyPatterns": [{"absent": True}, {"includes": []}]}, "/bodyPatterns/1/includes", "unknown operator or op"),
         ({"bodyPatterns": [{"equalToJson": "{"}]}, "/bodyPatterns/0/equalToJson", "not JSON: "),
     ],
 )
-def test_what_is_no_pattern_is_refused_with_its_place(pattern: object, pointer: str, problem: str) -> None:
+def test_an_invalid_pattern_is_an_error_with_a_pointer(pattern: object, pointer: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_pattern(pattern, CREDENTIALS)
     assert caught.value.pointer == pointer
     assert caught.value.problem.startswith(problem)
 
 
-def test_a_difference_says_what_is_asked_and_what_is_there() -> None:
+def test_a_difference_shows_expected_and_actual_value() -> None:
     pattern = parse_pattern(
         {
             "method": {"oneOf": ["PUT", "PATCH"]},
@@ -586,11 +605,11 @@ def test_a_difference_says_what_is_asked_and_what_is_there() -> None:
         ({"bodyPatterns": [{"equalTo": "x" * 2_000}]}, 1),
     ],
 )
-def test_the_distance_is_the_mean_of_all_parts(pattern: object, distance: float) -> None:
+def test_the_distance_is_the_mean_of_all_conditions(pattern: object, distance: float) -> None:
     assert parse_pattern(pattern, CREDENTIALS).distance(exchange("/audience")) == pytest.approx(distance)
 
 
-def test_what_is_alike_behind_a_thousand_characters_is_never_as_near_as_what_fits() -> None:
+def test_long_similar_texts_are_never_as_near_as_a_match() -> None:
     pattern = parse_pattern({"bodyPatterns": [{"equalTo": "x" * 2_000}]}, CREDENTIALS)
     assert pattern.distance(exchange(body="x" * 1_999 + "y")) == pytest.approx(0.1)
 
@@ -599,7 +618,7 @@ def near(pattern: object, exchanges: list[Exchange], count: int) -> list[str]:
     return [found.id for _, found in nearest(parse_pattern(pattern, CREDENTIALS), exchanges, count)]
 
 
-def test_the_nearest_come_first_and_what_is_meant_is_left_out() -> None:
+def test_near_misses_are_sorted_by_distance_without_matches() -> None:
     exchanges = [exchange(url) for url in ("/x", "/audience/12", "/audience/1", "/audienc/1", "/audience/1/members")]
     assert near({"urlPath": "/audience/1"}, exchanges, 2) == ["/audience/12", "/audienc/1"]
     assert near({"urlPath": "/audience/1"}, exchanges, 9)[2:] == ["/audience/1/members", "/x"]
@@ -608,27 +627,27 @@ def test_the_nearest_come_first_and_what_is_meant_is_left_out() -> None:
     assert near({}, exchanges, 3) == []
 
 
-def test_of_the_equally_near_the_newest_come_first() -> None:
+def test_equally_near_misses_are_sorted_by_age() -> None:
     exchanges = [exchange(f"/audience?page={number}") for number in range(100)]
     assert near({"method": "PUT"}, exchanges, 3) == ["/audience?page=99", "/audience?page=98", "/audience?page=97"]
     assert len(near({"method": "PUT"}, exchanges, 90)) == 90
 
 
-def test_who_misses_fewer_parts_is_nearer_however_many_there_are() -> None:
+def test_fewer_failed_conditions_win_among_many_exchanges() -> None:
     pattern = {"method": "POST", "urlPath": "/audience", "headers": {"A": {"matches": "b"}}}
     fewest = exchange("/audience", "A: c", method="POST")
     others = [exchange(f"/audience/{number}", "A: c") for number in range(100)]
     assert near(pattern, [fewest, *others], 1) == ["/audience"]
 
 
-def test_the_distance_of_the_nearest_is_told_with_them() -> None:
+def test_near_misses_come_with_their_distance() -> None:
     pattern = parse_pattern({"urlPath": "/audience", "method": "PUT"}, CREDENTIALS)
     [(distance, found)] = nearest(pattern, [exchange()], 3)
     assert (distance, found.id) == (pattern.distance(found), "/audience")
     assert 0 < distance < 1
 
 
-def test_of_a_body_that_has_not_come_yet_nothing_can_be_told() -> None:
+def test_a_body_that_is_still_arriving_never_matches() -> None:
     sent = exchange(body="text")
     sent.is_body_complete = False
     pattern = parse_pattern({"bodyPatterns": [{"doesNotContain": "z"}]}, CREDENTIALS)
@@ -638,9 +657,9 @@ def test_of_a_body_that_has_not_come_yet_nothing_can_be_told() -> None:
     assert pattern.matches(sent)
 
 
-def test_operators_may_be_nested_far_enough() -> None:
+def test_operators_may_be_nested_40_levels() -> None:
     deep = {"bodyPatterns": [nested(36)]}
-    assert means(deep, exchange(body="x"))
+    assert matches(deep, exchange(body="x"))
     assert mask_pattern(deep, CREDENTIALS) == deep
 
 
@@ -674,12 +693,12 @@ LEAKS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("pattern", LEAKS)
-def test_no_whole_credential_shows(pattern: dict[str, Any]) -> None:
+def test_masked_patterns_contain_no_whole_credential(pattern: dict[str, Any]) -> None:
     parsed = parse_pattern(pattern, CREDENTIALS)
     sent = exchange("/x?r=1", "Authorization: Bearer other", "Cookie: session=other", "X-Other: y", body="{}")
     assert nearest(parsed, [sent], 1)[0][1] is sent
     assert "verysecret" not in f"{parsed.differences(sent)}"
-    assert "verysecret" not in f"{[(part.field, part.said, part.wanted) for part in parsed.parts]}"
+    assert "verysecret" not in f"{[(part.field, part.description, part.expected) for part in parsed.conditions]}"
     assert "verysecret" not in json.dumps(mask_pattern(pattern, CREDENTIALS))
 
 
@@ -708,7 +727,7 @@ def test_no_whole_credential_shows(pattern: dict[str, Any]) -> None:
         ({"url": f"/audience?q={KEY}"}, {"url": f"/audience?q={mask_token(KEY)}"}),
     ],
 )
-def test_a_pattern_is_shown_as_it_was_given_but_for_credentials(pattern: Any, shown: Any) -> None:  # noqa: ANN401 - JSON
+def test_masking_changes_credentials_alone(pattern: Any, shown: Any) -> None:  # noqa: ANN401 - JSON
     given_text = json.dumps(pattern)
     assert mask_pattern(pattern, CREDENTIALS) == (pattern if shown is None else shown)
     assert json.dumps(pattern) == given_text
@@ -789,15 +808,15 @@ def outcome(pattern: object) -> RequestPattern | ConfigError:
 @example({"bodyPatterns": [{"matchesJsonPath": "$[?@.b =~ /[[a]/]"}]})
 @example({"bodyPatterns": [{"matchesJsonPath": "$[?@.b == 1e999]"}]})
 @example({"bodyPatterns": [{"matchesJsonPath": "$[?@.b contains @.c]"}]})
-def test_any_json_is_a_pattern_that_can_be_applied_or_is_refused(pattern: object) -> None:
+def test_any_json_is_a_usable_pattern_or_an_error(pattern: object) -> None:
     parsed = outcome(pattern)
     if isinstance(parsed, ConfigError):
         assert parsed.pointer
         assert parsed.problem
         return
     for sent in SENT:
-        met = parsed.matches(sent)
-        assert met is (not parsed.differences(sent))
+        is_match = parsed.matches(sent)
+        assert is_match is (not parsed.differences(sent))
         assert 0 <= parsed.distance(sent) <= 1
     assert all(0 < distance <= 1 for distance, _ in nearest(parsed, SENT, 3))
     json.dumps(mask_pattern(pattern, CREDENTIALS), allow_nan=False)

@@ -47,11 +47,11 @@ def pattern(**fields: object) -> NearMissMatchPatternRequest:
         ({"body_patterns": [{"matchesJsonPath": "$.tags[?(@ == 'c')]"}]}, 0),
     ],
 )
-def test_it_counts_what_a_pattern_means(fields: dict[str, object], count: int) -> None:
+def test_the_client_counts_matching_requests(fields: dict[str, object], count: int) -> None:
     assert Requests.get_matching_request_count(pattern(**fields)).count == count
 
 
-def test_it_finds_requests_the_oldest_first_and_lists_them_the_newest_first() -> None:
+def test_the_client_finds_the_oldest_and_lists_the_newest_first() -> None:
     found = Requests.get_matching_requests(pattern(url_path=PATH)).requests
     assert [(request.method, request.url) for request in found] == [
         ("GET", f"{PATH}?page=1"),
@@ -67,14 +67,14 @@ def test_it_finds_requests_the_oldest_first_and_lists_them_the_newest_first() ->
     assert everything.request_journal_disabled is False
 
 
-def test_it_gets_one_request_by_its_id() -> None:
+def test_the_client_gets_a_request_by_id() -> None:
     newest = Requests.get_all_received_requests(parameters={}).requests[0]
     assert Requests.get_request(newest.id).request.url == newest.request.url
     with pytest.raises(NotFoundException):
         Requests.get_request("12345678-1234-4234-8234-123456789012")
 
 
-def test_it_sees_what_went_where_nothing_is_and_what_is_near() -> None:
+def test_the_client_reads_unmatched_requests_and_near_misses() -> None:
     assert [request.method for request in Requests.get_unmatched_requests().requests] == ["PATCH"]
     (miss,) = Requests.get_unmatched_requests_near_misses().near_misses
     assert (miss.request.method, miss.request_pattern.method) == ("PATCH", "POST")
@@ -83,11 +83,11 @@ def test_it_sees_what_went_where_nothing_is_and_what_is_near() -> None:
     assert [miss.request.method for miss in near] == ["PATCH", "GET", "GET"]
 
 
-def test_it_is_told_of_a_pattern_that_cannot_be_used() -> None:
+def test_the_client_raises_for_an_invalid_pattern() -> None:
     with pytest.raises(InvalidInputException, match="equalToXml"):
         Requests.get_matching_request_count(pattern(body_patterns=[{"equalToXml": "<a/>"}]))
 
 
-def test_it_empties_the_journal() -> None:
+def test_the_client_empties_the_journal() -> None:
     Requests.reset_request_journal()
     assert Requests.get_matching_request_count(pattern()).count == 0

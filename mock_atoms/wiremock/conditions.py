@@ -1,0 +1,191 @@
+"""Conditions of request patterns: each tests one field of an exchange."""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+from mock_atoms.core.http_text import compile_path_template
+from mock_atoms.core.masking import mask_text, mask_token, mask_url
+from mock_atoms.journal.credentials import CREDENTIAL_HEADERS
+from mock_atoms.journal.exchange import Exchange
+from mock_atoms.wiremock.operands import Operand, OperandContext
+from mock_atoms.wiremock.operators import Matcher, parse_matcher, regular_expression
+
+URL_FIELDS = ("url", "urlPattern", "urlPath", "urlPathPattern", "urlPathTemplate")
+
+Values = Callable[[Exchange], list[str]]
+
+
+class Condition(NamedTuple):
+    """One condition of a pattern.
+
+    Attributes:
+        field: the field that it tests, such as `headers.Accept`.
+        description: the condition in words, credentials masked.
+        values: returns the values that an exchange has in the field.
+        is_met: returns whether an exchange meets the condition.
+        expected: the text that the values are compared with, if it is one; near misses are measured by it.
+        needs_body: whether it tests the body.
+    """
+
+    field: str
+    description: str
+    values: Values
+    is_met: Callable[[Exchange], bool]
+    expected: str | None = None
+    needs_body: bool = False
+
+
+def method_condition(value: object, context: OperandContext) -> Condition:
+    """Return the condition of the field `method`."""
+    if isinstance(value, str):
+        description = mask_text(value)
+        if value.upper() == "ANY":
+            return Condition("method", "ANY", _method, lambda _exchange: True)
+        allowed = {"GET", "HEAD"} if value.upper() == "GET_OR_HEAD" else {value.upper()}
+        return Condition(
+            "method", description, _method, lambda exchange: exchange.method.upper() in allowed, description
+        )
+    if isinstance(value, Mapping) and len(value) == 1:
+        [(operator, names)] = value.items()
+        if operator in ("oneOf", "noneOf") and isinstance(names, list) and all(isinstance(name, str) for name in names):
+            methods = {name.upper() for name in names}
+            is_one_of = operator == "oneOf"
+            return Condition(
+                "method",
+                mask_text(f"{operator} {', '.join(names)}"),
+                _method,
+                lambda exchange: (exchange.method.upper() in methods) is is_one_of,
+            )
+    raise context.at("method").error('expected a method, ANY, {"oneOf": […]} or {"noneOf": […]}')
+
+
+def _method(exchange: Exchange) -> list[str]:
+    return [exchange.method]
+
+
+def url_condition(field: str, value: object, context: OperandContext) -> Condition:
+    """Return the condition of one of `URL_FIELDS`."""
+    if not isinstance(value, str):
+        raise context.at(field).error("expected a string")
+
+    def url(exchange: Exchange) -> str:
+        return exchange.url if field in ("url", "urlPattern") else exchange.path
+
+    def urls(exchange: Exchange) -> list[str]:
+        return [url(exchange)]
+
+    if field in ("urlPattern", "urlPathPattern"):
+        expression = regular_expression(value, context.at(field).pointer)
+        return Condition(field, value, urls, lambda exchange: bool(expression.fullmatch(url(exchange))), value)
+    operand = Operand(value, context._replace(mask_text=mask_url))
+    if field == "urlPathTemplate":
+        names = _parameter_names(value)
+        if len(set(names)) < len(names):
+            raise context.at(field).error("a parameter name is duplicated")
+        return Condition(
+            field,
+            operand.masked,
+            urls,
+            lambda exchange: _match_template(operand, exchange) is not None,
+            operand.masked,
+        )
+    return Condition(
+        field, operand.masked, urls, lambda exchange: url(exchange) in operand.forms(exchange), operand.masked
+    )
+
+
+def _parameter_names(template: str) -> list[str]:
+    return re.findall(r"\{([^{}/]+)\}", template)
+
+
+def _match_template(template: Operand, exchange: Exchange) -> re.Match[str] | None:
+    matches = (compile_path_template(form).fullmatch(exchange.path) for form in template.forms(exchange))
+    return next(filter(None, matches), None)
+
+
+def named_condition(
+    field: str, name: str, operator: object, context: OperandContext, template: str | None
+) -> Condition:
+    """Return the condition on one header, cookie, query parameter or path parameter of `template`."""
+    here = context.at(field, name)
+    values: Values
+    if field == "headers":
+        values = partial(Exchange.header_values, name=name)
+        if name.lower() in CREDENTIAL_HEADERS or name.lower() == "cookie":
+            mask_header = partial(context.credentials.mask_header, name)
+            here = here._replace(header=name, is_secret=True, mask_text=mask_header)
+    elif field == "cookies":
+        values = partial(_values_of, Exchange.cookies, name)
+        if context.credentials.is_session_cookie(name):
+            here = here._replace(is_secret=True, mask_text=lambda text, _token: mask_token(text))
+    elif field == "queryParameters":
+        values = partial(_values_of, Exchange.query_parameters, name)
+    else:
+        values = _path_values(template or "", name, here)
+    return _values_condition(mask_text(f"{field}.{name}"), operator, here, values)
+
+
+def _values_of(read: Callable[[Exchange], dict[str, list[str]]], name: str, exchange: Exchange) -> list[str]:
+    return read(exchange).get(name, [])
+
+
+def _path_values(template: str, name: str, context: OperandContext) -> Values:
+    names = _parameter_names(template)
+    if name not in names:
+        raise context.error("urlPathTemplate has no parameter of this name")
+    group = names.index(name) + 1
+    operand = Operand(template, context._replace(mask_text=mask_url))
+
+    def values(exchange: Exchange) -> list[str]:
+        match = _match_template(operand, exchange)
+        return [match[group]] if match else []
+
+    return values
+
+
+def _values_condition(field: str, operator: object, context: OperandContext, values: Values) -> Condition:
+    """Return a condition on a field that may have several values. WireMock has two operators just for these."""
+    if isinstance(operator, Mapping) and len(operator) == 1:
+        [(name, operands)] = operator.items()
+        if name in ("hasExactly", "includes"):
+            if not isinstance(operands, list):
+                raise context.at(name).error("expected a list of operators")
+            matchers = [parse_matcher(operand, context.at(name, number)) for number, operand in enumerate(operands)]
+            return _all_matchers_condition(field, name, matchers, values)
+    return _matcher_condition(field, parse_matcher(operator, context), values)
+
+
+def _all_matchers_condition(field: str, operator: str, matchers: list[Matcher], values: Values) -> Condition:
+    def is_met(exchange: Exchange) -> bool:
+        actual = values(exchange)
+        if not actual or (operator == "hasExactly" and len(actual) != len(matchers)):
+            return False
+        return all(any(matcher.matches(value, exchange) for value in actual) for matcher in matchers)
+
+    description = f"{operator} {', '.join(matcher.description for matcher in matchers)}"
+    return Condition(field, description, values, is_met)
+
+
+def _matcher_condition(field: str, matcher: Matcher, values: Values) -> Condition:
+    def is_met(exchange: Exchange) -> bool:
+        actual: list[str | None] = [*values(exchange)]
+        return any(matcher.matches(value, exchange) for value in actual or [None])
+
+    return Condition(field, matcher.description, values, is_met, matcher.expected)
+
+
+def body_conditions(value: object, context: OperandContext) -> list[Condition]:
+    """Return the conditions of the field `bodyPatterns`."""
+    if not isinstance(value, list):
+        raise context.at("bodyPatterns").error("expected a list of operators")
+    conditions = []
+    for number, operator in enumerate(value):
+        matcher = parse_matcher(operator, context.at("bodyPatterns", number))
+        conditions.append(_matcher_condition(f"bodyPatterns[{number}]", matcher, _body)._replace(needs_body=True))
+    return conditions
+
+
+def _body(exchange: Exchange) -> list[str]:
+    return [exchange.body_text] if exchange.body else []
