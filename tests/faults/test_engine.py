@@ -42,7 +42,7 @@ def engine_of(seed: str, rules: dict[str, Rule], error_rate: float = 0.0) -> Fau
         (RuleSchedule(probability=1), "XXXXXXXX"),
     ],
 )
-def test_when_says_how_often(when: RuleSchedule, triggered: str) -> None:
+def test_schedule_selects_the_requests(when: RuleSchedule, triggered: str) -> None:
     engine = engine_of("atoms", {"r": Rule(when=when, respond=R500)})
     counters: Counters = {}
     pattern = "".join("X" if decision(engine, "sk_a", counters) else "." for _ in range(8))
@@ -60,37 +60,37 @@ def pattern(engine: FaultEngine, token: str, n: int) -> str:
     return "".join("X" if decision(engine, token, counters) else "." for _ in range(n))
 
 
-def test_a_share_is_seeded_and_about_right() -> None:
+def test_share_is_seeded_and_approximate() -> None:
     engine = engine_of("atoms", {"r": parse_expression("500p25")})
-    shown = pattern(engine, "sk_a", 1000)
-    assert shown == pattern(engine_of("atoms", {"r": parse_expression("500p25")}), "sk_a", 1000)
-    assert 200 < shown.count("X") < 300
+    triggered = pattern(engine, "sk_a", 1000)
+    assert triggered == pattern(engine_of("atoms", {"r": parse_expression("500p25")}), "sk_a", 1000)
+    assert 200 < triggered.count("X") < 300
     others = {
         pattern(engine_of("other", {"r": parse_expression("500p25")}), "sk_a", 1000),
         pattern(engine_of("atoms", {"s": parse_expression("500p25")}), "sk_a", 1000),
         pattern(engine, "sk_b", 1000),
     }
-    assert len(others - {shown}) == 3
+    assert len(others - {triggered}) == 3
 
 
-def test_the_first_choices_of_a_share_are_known() -> None:
-    """A change here breaks what users' tests have come to expect of a seed."""
+def test_first_choices_of_a_seed_never_change() -> None:
+    """Tests of users rely on them."""
     assert pattern(engine_of("atoms", {"r": parse_expression("500p25")}), "sk_a", 20) == "......X.XXX..X..X..."
 
 
-@pytest.mark.parametrize(("rate", "shown"), [(0.0, "." * 50), (1.0, "X" * 50)])
-def test_the_error_rate_is_exact_at_its_ends(rate: float, shown: str) -> None:
-    assert pattern(engine_of("atoms", {}, rate), "sk_a", 50) == shown
+@pytest.mark.parametrize(("rate", "triggered"), [(0.0, "." * 50), (1.0, "X" * 50)])
+def test_error_rate_is_exact_at_0_and_1(rate: float, triggered: str) -> None:
+    assert pattern(engine_of("atoms", {}, rate), "sk_a", 50) == triggered
 
 
-def test_the_error_rate_comes_last_and_answers_500() -> None:
+def test_error_rate_has_the_lowest_precedence() -> None:
     engine = engine_of("atoms", {"fault-1": parse_expression("503x1")}, 1.0)
     counters: Counters = {}
     assert decision(engine, "sk_a", counters) == FaultDecision(("fault-1",), 0.0, FaultResponse(status=503))
     assert decision(engine, "sk_a", counters) == FaultDecision(("error-rate",), 0.0, R500)
 
 
-def test_a_magic_key_comes_before_rules_and_leaves_their_counters() -> None:
+def test_magic_key_precedes_rules_and_leaves_their_counters() -> None:
     engine = engine_of("atoms", {"fault-1": parse_expression("503x1")})
     counters: Counters = {}
     statuses = [(decision(engine, "sk_mock_500x2.mine", counters) or FaultDecision(())).respond for _ in range(4)]
@@ -98,11 +98,11 @@ def test_a_magic_key_comes_before_rules_and_leaves_their_counters() -> None:
 
 
 @pytest.mark.parametrize("token", ["sk_mock_5oo", "sk_mock_500x", "sk_mock_", "sk_mock_one", "sk_500", "sk_mock_200"])
-def test_a_bad_expression_in_a_key_is_just_a_key(token: str) -> None:
+def test_key_without_a_valid_expression_has_no_fault(token: str) -> None:
     assert decision(engine_of("atoms", {}), token, {}) is None
 
 
-def test_prefer_decides_alone_and_touches_no_counter() -> None:
+def test_prefer_decides_alone_and_changes_no_counter() -> None:
     engine = engine_of("atoms", {"fault-1": parse_expression("503")}, 1.0)
     counters: Counters = {}
     prefer = RequestedFault(Delay(ms=7), FaultResponse(status=502))
@@ -114,7 +114,7 @@ def test_prefer_decides_alone_and_touches_no_counter() -> None:
     assert counters == {}
 
 
-def test_a_delay_and_an_answer_of_two_rules_come_together() -> None:
+def test_delay_and_response_of_two_rules_combine() -> None:
     rules = {
         "slow": parse_expression("delay100"),
         "slower": parse_expression("delay200"),
@@ -125,19 +125,19 @@ def test_a_delay_and_an_answer_of_two_rules_come_together() -> None:
     assert "slower" not in counters
 
 
-def test_the_first_delay_wins() -> None:
+def test_first_delay_wins() -> None:
     rules = {"slow": parse_expression("delay100"), "bad": parse_expression("delay200+500")}
     assert decision(engine_of("atoms", rules), "sk_a", {}) == FaultDecision(("slow", "bad"), 100.0, R500)
 
 
-def test_a_rule_for_another_token_is_not_asked() -> None:
+def test_rule_for_another_token_is_not_evaluated() -> None:
     engine = engine_of("atoms", {"r": Rule(match=RuleMatch(token="sk_a"), respond=R500)})
     counters: Counters = {}
     assert decision(engine, "sk_b", counters) is None
     assert counters == {}
 
 
-def test_a_drawn_delay_is_seeded() -> None:
+def test_random_delay_is_seeded() -> None:
     engine = engine_of("atoms", {"r": Rule(delay=Delay(minMs=0, maxMs=1000))})
     first: Counters = {}
     second: Counters = {}
@@ -153,12 +153,12 @@ RULES = st.sampled_from(["500x2", "500p40", "delay5p30", "delay5+503x3"])
 
 
 @given(st.lists(RULES, max_size=3), st.lists(TOKENS, max_size=40), st.floats(0, 1))
-def test_what_befalls_a_tenant_does_not_depend_on_the_others(rules: list[str], order: list[str], rate: float) -> None:
+def test_faults_of_a_tenant_do_not_depend_on_others(rules: list[str], order: list[str], rate: float) -> None:
     def run(tokens: list[str]) -> Callable[[str], list[FaultDecision | None]]:
         engine = engine_of("atoms", {f"r{i}": parse_expression(text) for i, text in enumerate(rules)}, rate)
         counters: dict[str, Counters] = {token: {} for token in tokens}
-        seen = [(token, decision(engine, token, counters[token])) for token in tokens]
-        return lambda wanted: [befallen for token, befallen in seen if token == wanted]
+        decisions = [(token, decision(engine, token, counters[token])) for token in tokens]
+        return lambda selected: [faults for token, faults in decisions if token == selected]
 
     together = run(order)
     for token in set(order):
@@ -166,7 +166,7 @@ def test_what_befalls_a_tenant_does_not_depend_on_the_others(rules: list[str], o
 
 
 @pytest.mark.parametrize(
-    ("expression", "moments", "triggered"),
+    ("expression", "timestamps", "triggered"),
     [
         ("limit2", [0.0, 0.1, 0.2, 0.9, 1.0, 1.1, 1.2], "..XX..X"),
         ("limit2/60", [5, 6, 7, 64.9, 65, 66, 67], "..XX..X"),
@@ -175,20 +175,20 @@ def test_what_befalls_a_tenant_does_not_depend_on_the_others(rules: list[str], o
         ("limit1+503", [0, 0.5], ".X"),
     ],
 )
-def test_a_limit_strikes_what_is_over_it(expression: str, moments: list[float], triggered: str) -> None:
+def test_rate_limit_triggers_beyond_it(expression: str, timestamps: list[float], triggered: str) -> None:
     engine = engine_of("atoms", {"r": parse_expression(expression)})
     counters: Counters = {}
-    shown = "".join("X" if decision(engine, "sk_a", counters, now=moment) else "." for moment in moments)
-    assert shown == triggered
+    actual = "".join("X" if decision(engine, "sk_a", counters, now=timestamp) else "." for timestamp in timestamps)
+    assert actual == triggered
 
 
-def test_a_limit_tells_truly_when_to_come_back() -> None:
+def test_rate_limit_response_has_the_time_until_the_window_ends() -> None:
     engine = engine_of("atoms", {"r": parse_expression("limit1/60")})
     counters: Counters = {}
     assert decision(engine, "sk_a", counters, now=1000.5) is None
-    refused = decision(engine, "sk_a", counters, now=1012.0)
-    assert refused is not None
-    assert refused.extra_headers == {
+    limited = decision(engine, "sk_a", counters, now=1012.0)
+    assert limited is not None
+    assert limited.extra_headers == {
         "retry-after": "49",
         "x-ratelimit-limit": "1",
         "x-ratelimit-remaining": "0",
@@ -197,7 +197,7 @@ def test_a_limit_tells_truly_when_to_come_back() -> None:
     assert decision(engine, "sk_a", counters, now=1012.0 + 49) is None
 
 
-def test_each_tenant_has_a_limit_of_its_own() -> None:
+def test_each_tenant_has_its_own_rate_limit() -> None:
     engine = engine_of("atoms", {"r": parse_expression("limit1")})
     one: Counters = {}
     other: Counters = {}

@@ -1,5 +1,3 @@
-from contextlib import suppress
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +5,6 @@ from hypothesis import strategies as st
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.faults.effects import ConnectionFault, Delay, FaultResponse
 from mock_atoms.faults.expressions import ExpressionError, parse_expression, parse_fault
-from mock_atoms.faults.prefer import RequestedFault, parse_prefer
 from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.faults.rule_match import RuleMatch
 from mock_atoms.faults.rules import RateLimit, Rule, RuleSchedule
@@ -64,7 +61,7 @@ R500 = FaultResponse(status=500)
         ("delay250p50", Rule(when=RuleSchedule(probability=0.5), delay=Delay(ms=250))),
     ],
 )
-def test_an_expression_is_short_for_a_rule(text: str, rule: Rule) -> None:
+def test_expression_is_parsed_into_a_rule(text: str, rule: Rule) -> None:
     assert parse_expression(text) == rule
 
 
@@ -107,7 +104,7 @@ def test_an_expression_is_short_for_a_rule(text: str, rule: Rule) -> None:
         ("500x2+delay5p5", "the terms of `500x2+delay5p5` exclude each other: give at most one of status"),
     ],
 )
-def test_a_bad_expression_says_what_is_wrong(text: str, reason: str) -> None:
+def test_invalid_expression_has_a_reason(text: str, reason: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         parse_expression(text)
     assert str(caught.value).startswith(reason)
@@ -125,7 +122,7 @@ def test_a_bad_expression_says_what_is_wrong(text: str, reason: str) -> None:
         ("\u202a500", "`\\u202a500` is not a fault. Join"),
     ],
 )
-def test_a_misspelt_expression_has_a_suggestion(text: str, message: str) -> None:
+def test_misspelt_expression_has_a_suggestion(text: str, message: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         parse_expression(text)
     assert str(caught.value).startswith(message)
@@ -141,7 +138,7 @@ def test_any_text_is_a_rule_or_an_expression_error(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_fault", "rule"),
+    ("value", "rule"),
     [
         ("500x2", Rule(when=RuleSchedule(times=2), respond=R500)),
         (" GET  /audience  500 ", Rule(match=RuleMatch(method="GET", path="/audience"), respond=R500)),
@@ -152,66 +149,12 @@ def test_any_text_is_a_rule_or_an_expression_error(text: str) -> None:
         ),
     ],
 )
-def test_a_fault_is_given_short_or_as_json(given_fault: str | dict[str, object], rule: Rule) -> None:
-    assert parse_fault(given_fault) == rule
+def test_fault_is_an_expression_or_json(value: str | dict[str, object], rule: Rule) -> None:
+    assert parse_fault(value) == rule
 
 
 @pytest.mark.parametrize(
-    ("values", "preference"),
-    [
-        (["code=500"], RequestedFault(respond=R500)),
-        (["code=500, delay=250"], RequestedFault(Delay(ms=250), R500)),
-        (["delay=250", "code=500"], RequestedFault(Delay(ms=250), R500)),
-        (['CODE = "500"'], RequestedFault(respond=R500)),
-        (["fault=delay5+503"], RequestedFault(Delay(ms=5), FaultResponse(status=503))),
-        (["fault=503, delay=5"], RequestedFault(Delay(ms=5), FaultResponse(status=503))),
-        (["fault=reset"], RequestedFault(connection=ConnectionFault(kind="reset"))),
-        (["code=200"], RequestedFault()),
-        (["code=200, delay=5"], RequestedFault(Delay(ms=5))),
-        (["respond-async, wait=100; code=500"], None),
-        (["return=minimal", "example=x"], None),
-        (['foo="a,code=500,b"'], None),
-        (['foo="a\\",code=503", code=500'], RequestedFault(respond=R500)),
-        ([""], None),
-    ],
-)
-def test_a_prefer_header_is_read(values: list[str], preference: RequestedFault | None) -> None:
-    assert parse_prefer(values) == preference
-
-
-@pytest.mark.parametrize(
-    ("value", "reason"),
-    [
-        ("code=abc", "code=abc is invalid: give 200, or a status from 400 to 599"),
-        ("code=500x2", "code=500x2 is invalid: give 200, or a status from 400 to 599"),
-        ("code=", "code= is invalid: give 200, or a status from 400 to 599"),
-        ("code=301", "`301` is not a fault: give a status from 400 to 599"),
-        ("code=500, code=503", "code is duplicated"),
-        ("code", "code= is invalid: give 200, or a status from 400 to 599"),
-        ("delay=abc", "delay=abc is invalid: give milliseconds, at most 3600000"),
-        ("delay=-1", "delay=-1 is invalid: give milliseconds, at most 3600000"),
-        ("delay=3600001", "`delay3600001` is too long"),
-        ("fault=5oo", "`5oo` is not a fault"),
-        ("fault=500x2", "one request has no count, share or limit: leave out x, p and limit"),
-        ("fault=limit5", "one request has no count, share or limit"),
-        ("fault=500p50", "one request has no count, share or limit: leave out x, p and limit"),
-        ("fault=503, code=500", "the terms of `503+500` exclude each other: give at most one of status"),
-    ],
-)
-def test_a_bad_preference_says_what_is_wrong(value: str, reason: str) -> None:
-    with pytest.raises(ExpressionError) as caught:
-        parse_prefer([value])
-    assert str(caught.value).startswith(reason)
-
-
-@given(st.lists(st.text(max_size=30), max_size=3))
-def test_any_prefer_header_is_read_or_refused(values: list[str]) -> None:
-    with suppress(ExpressionError):
-        assert isinstance(parse_prefer(values), RequestedFault | None)
-
-
-@pytest.mark.parametrize(
-    ("given_fault", "message"),
+    ("value", "message"),
     [
         ("", "an empty text is not a fault: write EXPRESSION, METHOD"),
         ("GET 500", "`GET 500` is not a fault: write EXPRESSION, METHOD"),
@@ -224,7 +167,7 @@ def test_any_prefer_header_is_read_or_refused(values: list[str]) -> None:
         ),
     ],
 )
-def test_a_bad_short_fault_says_how_to_write_it(given_fault: str, message: str) -> None:
+def test_invalid_words_have_a_reason(value: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        parse_fault(given_fault)
+        parse_fault(value)
     assert str(caught.value).startswith(message)

@@ -13,16 +13,16 @@ def rule(expression: str, token: str | None = None, test_id: str | None = None) 
 
 
 def order(book: RuleBook, token: str, test_id: str | None = None) -> list[str]:
-    return [entry.id for entry in book.candidates(caller_for(token, test_id).tenant)]
+    return [active.id for active in book.candidates(caller_for(token, test_id).tenant)]
 
 
-def test_rules_made_later_come_before_those_of_the_start_in_order_of_creation() -> None:
+def test_created_rules_precede_start_rules_in_order_of_creation() -> None:
     book = RuleBook({"fault-1": parse_expression("500")})
     second = book.add(rule("503", "sk_a")).id
     third = book.add(rule("502")).id
     fourth = book.add(rule("501", "sk_a", "t")).id
     fifth = book.add(rule("504", None, "t")).id
-    assert [entry.id for entry in book] == [second, third, fourth, fifth, "fault-1"]
+    assert [active.id for active in book] == [second, third, fourth, fifth, "fault-1"]
     assert order(book, "sk_a") == [second, third, "fault-1"]
     assert order(book, "sk_a", "t") == [second, third, fourth, fifth, "fault-1"]
     assert order(book, "sk_b", "t") == [third, fifth, "fault-1"]
@@ -31,7 +31,7 @@ def test_rules_made_later_come_before_those_of_the_start_in_order_of_creation() 
     assert order(book, "sk_b") == ["fault-1"]
 
 
-def test_an_id_follows_from_what_the_rule_says() -> None:
+def test_id_follows_from_the_content_of_the_rule() -> None:
     one, other = RuleBook({}), RuleBook({})
     a, b = rule("500p25", "sk_a"), rule("500p25", "sk_b")
     ids = [one.add(a).id, one.add(b).id]
@@ -42,9 +42,9 @@ def test_an_id_follows_from_what_the_rule_says() -> None:
     assert one.add(a).id == ids[0]
 
 
-def test_what_was_made_for_one_token_or_test_can_be_told() -> None:
+def test_created_ids_can_be_filtered_by_token_and_test() -> None:
     book = RuleBook({"fault-1": rule("500", "sk_a")})
-    ids = [book.add(made).id for made in (rule("500"), rule("501", "sk_a"), rule("502", "sk_a", "t"))]
+    ids = [book.add(created).id for created in (rule("500"), rule("501", "sk_a"), rule("502", "sk_a", "t"))]
     tenant = caller_for("sk_a", "t").tenant
     assert book.created_ids() == ids
     assert book.created_ids(tenant.token_digest) == ids[1:]
@@ -53,26 +53,26 @@ def test_what_was_made_for_one_token_or_test_can_be_told() -> None:
         == book.created_ids(test_digest=tenant.test_digest)
         == ids[2:]
     )
-    assert {entry.id for entry in book if not entry.is_from_start} == set(ids)
+    assert {active.id for active in book if not active.is_from_start} == set(ids)
 
 
-def test_a_restart_leaves_the_rules_of_the_start_with_nothing_counted() -> None:
+def test_reset_restores_the_start_rules_without_counts() -> None:
     book = RuleBook({"fault-1": rule("500")})
-    entry = book.get("fault-1")
-    assert entry is not None
-    entry.triggered = 5
+    active_rule = book.get("fault-1")
+    assert active_rule is not None
+    active_rule.triggered = 5
     book.add(rule("503"))
     book.reset()
-    assert [(left.id, left.triggered) for left in book] == [("fault-1", 0)]
+    assert [(active.id, active.triggered) for active in book] == [("fault-1", 0)]
     book.replace_all(
         [ActiveRule("x", rule("501"), (False, 7)), ActiveRule("fault-1", rule("502"), (True, 0), triggered=3)]
     )
     later = book.add(rule("503")).id
     assert order(book, "sk_a") == ["x", later, "fault-1"]
-    assert [left.triggered for left in book] == [0, 0, 3]
+    assert [active.triggered for active in book] == [0, 0, 3]
 
 
-def test_there_is_an_end_to_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_created_rules_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rulebook, "MAX_RULES", 2)
     book = RuleBook({"fault-1": rule("500")})
     book.add(rule("501"))

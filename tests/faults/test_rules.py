@@ -13,7 +13,7 @@ R500 = FaultResponse(status=500)
 
 
 @pytest.mark.parametrize(
-    ("given_fault", "message"),
+    ("value", "message"),
     [
         ("{", "not JSON: Expecting property name enclosed in double quotes at line 1, column 2"),
         ("{}", "/: give delay, respond, connection or alter"),
@@ -90,14 +90,14 @@ R500 = FaultResponse(status=500)
         ({"delay": {"ms": 1}, "when": {"probability": 2}}, "/when/probability: Input should be less than"),
     ],
 )
-def test_a_bad_fault_is_refused_with_its_place(given_fault: str | dict[str, object], message: str) -> None:
+def test_invalid_fault_is_rejected_with_its_pointer(value: str | dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        parse_fault(given_fault)
+        parse_fault(value)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 
-def test_a_bad_token_in_a_rule_is_not_repeated() -> None:
+def test_error_does_not_repeat_an_invalid_token() -> None:
     with pytest.raises(ConfigError, match=r"^/match/token: a token is one word of visible ASCII") as caught:
         parse_fault({"match": {"token": "sk_verysecret token"}, "delay": {"ms": 1}})
     assert "verysecret" not in str(caught.value)
@@ -122,14 +122,14 @@ def test_a_bad_token_in_a_rule_is_not_repeated() -> None:
         (RuleMatch(path="/"), ("sk_a", "GET", "/"), ("sk_a", "GET", "/a")),
     ],
 )
-def test_a_match_strikes_whom_it_names(
+def test_match_checks_token_method_and_path(
     match: RuleMatch, hit: tuple[str, str, str], miss: tuple[str, str, str] | None
 ) -> None:
-    def asked(token: str, method: str, path: str) -> bool:
+    def matches(token: str, method: str, path: str) -> bool:
         return match.matches(caller_for(token).tenant, method, path)
 
-    assert asked(*hit)
-    assert miss is None or not asked(*miss)
+    assert matches(*hit)
+    assert miss is None or not matches(*miss)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_match_strikes_whom_it_names(
         (Delay(medianMs=3_000_000, sigma=10), 0, 3_000_000, 3_600_000),
     ],
 )
-def test_a_delay_has_its_distribution(delay: Delay, lowest: float, middle: float, highest: float) -> None:
+def test_delay_has_its_distribution(delay: Delay, lowest: float, middle: float, highest: float) -> None:
     assert delay.milliseconds(0.5) == pytest.approx(middle)
     assert lowest <= delay.milliseconds(0.0) <= middle <= delay.milliseconds(1 - 2**-53) <= highest
 
@@ -163,7 +163,7 @@ def test_a_delay_has_its_distribution(delay: Delay, lowest: float, middle: float
         (599, {}, {"status": False, "errors": ["Error 599"]}),
     ],
 )
-def test_a_status_has_its_documented_answer(status: int, headers: dict[str, str], body: object) -> None:
+def test_status_has_its_documented_response(status: int, headers: dict[str, str], body: object) -> None:
     sent, content = FaultResponse(status=status).render()
     assert sent == {"content-type": "application/json; charset=utf-8"} | headers
     assert json.loads(content) == body
@@ -200,13 +200,13 @@ def test_a_status_has_its_documented_answer(status: int, headers: dict[str, str]
         (FaultResponse(status=500, body=1, headers={"Content-Type": "text/html"}), {"content-type": "text/html"}, "1"),
     ],
 )
-def test_an_answer_can_be_written_out(respond: FaultResponse, headers: dict[str, str], body: str) -> None:
+def test_rule_can_define_the_response(respond: FaultResponse, headers: dict[str, str], body: str) -> None:
     sent, content = respond.render()
     assert sent == {"content-type": "application/json; charset=utf-8"} | headers
     assert content.decode() == body
 
 
-def test_a_204_has_neither_body_nor_type() -> None:
+def test_204_has_neither_body_nor_content_type() -> None:
     assert FaultResponse(status=204).render() == ({}, b"")
 
 
@@ -224,40 +224,40 @@ def test_a_204_has_neither_body_nor_type() -> None:
         ({"/a/b/c": 1, "/a/b/c/d": 1}, {"a": {"b": "text"}}, None),
     ],
 )
-def test_an_alteration_puts_values_where_it_says(values: dict[str, object], before: object, after: object) -> None:
-    altered = ResponsePatch(values=values).apply(json.dumps(before).encode())
-    assert json.loads(altered) == (before if after is None else after)
+def test_patch_sets_values_by_pointer(values: dict[str, object], before: object, after: object) -> None:
+    patched = ResponsePatch(values=values).apply(json.dumps(before).encode())
+    assert json.loads(patched) == (before if after is None else after)
 
 
-def test_an_alteration_leaves_what_is_not_json() -> None:
+def test_patch_ignores_bodies_that_are_not_json() -> None:
     assert ResponsePatch(values={"/a": 1}).apply(b"<html>") == b"<html>"
 
 
-def test_a_rule_shows_a_magic_key_whole_and_can_be_sent_again() -> None:
+def test_rule_has_magic_keys_unmasked_and_can_be_parsed_again() -> None:
     rule = parse_fault({"fault": "500", "match": {"token": "sk_mock_one.me"}})
-    shown = rule.as_json()
-    assert shown["match"] == {"token": "sk_mock_one.me", "tokenDigest": digest_token("sk_mock_one.me").hex()}
-    assert parse_fault(shown) == rule
+    exported = rule.as_json()
+    assert exported["match"] == {"token": "sk_mock_one.me", "tokenDigest": digest_token("sk_mock_one.me").hex()}
+    assert parse_fault(exported) == rule
 
 
-def test_a_rule_keeps_no_whole_token_and_can_be_sent_again_as_it_is_shown() -> None:
+def test_rule_has_tokens_masked_and_can_be_parsed_again() -> None:
     rule = parse_fault({"fault": "delay250+hang30000x2", "match": {"token": "sk_verysecret", "testId": "t-1"}})
-    shown = rule.as_json()
-    assert shown == {
+    exported = rule.as_json()
+    assert exported == {
         "match": {"token": "sk_ver…#38c9cb", "tokenDigest": digest_token("sk_verysecret").hex(), "testId": "t-1"},
         "when": {"times": 2},
         "delay": {"ms": 250},
         "connection": "hang30000",
     }
     assert "verysecret" not in repr(rule)
-    assert parse_fault(shown) == rule
+    assert parse_fault(exported) == rule
 
 
-def test_a_match_tells_tenants_apart_by_token_and_test() -> None:
-    plain, one, other = (caller_for("sk_a", test_digest).tenant for test_digest in (None, "one", "other"))
-    strange = caller_for("sk_b", "one").tenant
-    asked = [
-        [match.matches(tenant, "GET", "/audience") for tenant in (plain, one, other, strange)]
+def test_match_selects_tenants_by_token_and_test() -> None:
+    no_test, one, other = (caller_for("sk_a", test_id).tenant for test_id in (None, "one", "other"))
+    other_token = caller_for("sk_b", "one").tenant
+    matched = [
+        [match.matches(tenant, "GET", "/audience") for tenant in (no_test, one, other, other_token)]
         for match in (
             RuleMatch(),
             RuleMatch(token="sk_a"),
@@ -265,7 +265,7 @@ def test_a_match_tells_tenants_apart_by_token_and_test() -> None:
             RuleMatch(token="sk_a", testId="one"),
         )
     ]
-    assert asked == [
+    assert matched == [
         [True, True, True, True],
         [True, True, True, False],
         [False, True, False, True],

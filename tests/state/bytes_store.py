@@ -1,4 +1,4 @@
-"""A second store: each tenant's state is bytes, as it would be in a database that several servers share."""
+"""A second store, which keeps the state of each tenant as bytes, like a database that several servers share."""
 
 import json
 from collections.abc import Callable
@@ -14,15 +14,12 @@ T = TypeVar("T")
 
 
 class BytesStore:
-    """Keeps no object: what `read` and `update` are given is read anew for each call, and written after it."""
+    """Keeps no objects: each call reads a new state, and writes it afterwards."""
 
     def __init__(self, max_tenants: int = 10, max_bytes: int = 10**9) -> None:
         self._max_tenants = max_tenants
         self._max_bytes = max_bytes
-        self._kept: dict[bytes, bytes] = {}
-
-    def use(self, state: TenantState) -> None:
-        raise AssertionError(state)
+        self._states: dict[bytes, bytes] = {}
 
     async def read(self, tenant: Tenant, query: Callable[[TenantState], T]) -> T:
         state = self._read(tenant)
@@ -31,7 +28,7 @@ class BytesStore:
         return result
 
     async def update(self, tenant: Tenant, change: Callable[[TenantState], T]) -> T:
-        # As a store does that finds that somebody came between, and begins again.
+        # As if a concurrent change was detected: the first result is dropped.
         change(self._read(tenant))
         state = self._read(tenant)
         result = change(state)
@@ -41,30 +38,38 @@ class BytesStore:
     async def update_all(self, change: Callable[[TenantState], None]) -> None:
         for state in await self.tenants():
             change(state)
-            self._kept[state.tenant.key] = render_json(export_tenant(state))
+            self._states[state.tenant.key] = _to_bytes(state)
 
     async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
         for state in await self.tenants():
             if state.tenant.belongs_to(token_digest, test_digest):
-                del self._kept[state.tenant.key]
+                del self._states[state.tenant.key]
 
     async def tenants(self) -> list[TenantState]:
-        return [import_tenant(json.loads(kept)) for kept in self._kept.values()]
+        return [_from_bytes(data) for data in self._states.values()]
 
     async def replace_all(self, states: list[TenantState]) -> None:
         if sum(state.size_bytes for state in states) > self._max_bytes:
             raise CapacityError("too large")
-        self._kept = {state.tenant.key: render_json(export_tenant(state)) for state in states[-self._max_tenants :]}
+        self._states = {state.tenant.key: _to_bytes(state) for state in states[-self._max_tenants :]}
 
     def _read(self, tenant: Tenant) -> TenantState:
-        kept = self._kept.get(tenant.key)
-        return TenantState(tenant) if kept is None else import_tenant(json.loads(kept))
+        data = self._states.get(tenant.key)
+        return TenantState(tenant) if data is None else _from_bytes(data)
 
     def _write(self, state: TenantState) -> None:
-        self._kept.pop(state.tenant.key, None)
-        self._kept[state.tenant.key] = render_json(export_tenant(state))
-        while len(self._kept) > self._max_tenants or (len(self._kept) > 1 and self._size() > self._max_bytes):
-            del self._kept[next(iter(self._kept))]
+        self._states.pop(state.tenant.key, None)
+        self._states[state.tenant.key] = _to_bytes(state)
+        while len(self._states) > self._max_tenants or (len(self._states) > 1 and self._size_bytes() > self._max_bytes):
+            del self._states[next(iter(self._states))]
 
-    def _size(self) -> int:
-        return sum(import_tenant(json.loads(kept)).size_bytes for kept in self._kept.values())
+    def _size_bytes(self) -> int:
+        return sum(_from_bytes(data).size_bytes for data in self._states.values())
+
+
+def _to_bytes(state: TenantState) -> bytes:
+    return render_json(export_tenant(state))
+
+
+def _from_bytes(data: bytes) -> TenantState:
+    return import_tenant(json.loads(data))
