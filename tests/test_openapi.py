@@ -12,7 +12,7 @@ from tests.contract.documented import OPERATIONS, SCHEMAS
 
 
 def without_prose(document: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Drop descriptions and titles, which every document words for itself; properties of those names stay."""
+    """Drop descriptions and titles, whose wording may differ; properties of those names stay."""
     if isinstance(document, list):
         return [without_prose(item) for item in document]
     if isinstance(document, dict):
@@ -28,9 +28,9 @@ def without_prose(document: Any) -> Any:  # noqa: ANN401 - any JSON
 
 @pytest.fixture
 def document(server: MockServer) -> dict[str, Any]:
-    answer = httpx.get(f"{server.root_url}/openapi.json")
-    assert answer.headers["content-type"] == "application/json"
-    served: dict[str, Any] = answer.json()
+    response = httpx.get(f"{server.root_url}/openapi.json")
+    assert response.headers["content-type"] == "application/json"
+    served: dict[str, Any] = response.json()
     return served
 
 
@@ -49,7 +49,7 @@ def test_the_document_names_the_security_scheme(document: dict[str, Any]) -> Non
     }
 
 
-def test_the_document_names_this_server_and_the_real_one(document: dict[str, Any]) -> None:
+def test_the_document_lists_this_server_and_the_real_one(document: dict[str, Any]) -> None:
     assert [server["url"] for server in document["servers"]] == ["/atoms/v1", "https://api.smallest.ai/atoms/v1"]
 
 
@@ -58,20 +58,20 @@ def test_at_the_root_the_server_is_a_slash() -> None:
         assert httpx.get(f"{mock.root_url}/openapi.json").json()["servers"][0]["url"] == "/"
 
 
-def test_only_what_is_mocked_is_documented(document: dict[str, Any]) -> None:
+def test_the_document_has_the_mocked_operations_only(document: dict[str, Any]) -> None:
     served = {path: sorted(operations) for path, operations in document["paths"].items()}
     assert served == {path: sorted(operations) for path, operations in OPERATIONS.items()}
 
 
-def test_every_operation_says_what_it_is_and_what_its_answers_are(document: dict[str, Any]) -> None:
+def test_every_operation_and_response_has_a_description(document: dict[str, Any]) -> None:
     for operations in document["paths"].values():
         for operation in operations.values():
             assert operation["description"]
-            assert all(answer["description"] for answer in operation["responses"].values())
+            assert all(response["description"] for response in operation["responses"].values())
             assert all(parameter["description"] for parameter in operation.get("parameters", []))
 
 
-def test_the_page_names_no_other_host(server: MockServer) -> None:
+def test_the_page_loads_nothing_from_other_hosts(server: MockServer) -> None:
     page = httpx.get(f"{server.root_url}/docs").text
     links = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert len(links) == 3
@@ -80,7 +80,7 @@ def test_the_page_names_no_other_host(server: MockServer) -> None:
         assert httpx.get(server.root_url + link).status_code == 200
 
 
-def test_a_browser_without_a_network_shows_the_operation(
+def test_a_browser_without_network_shows_the_operations(
     server: MockServer, tool: Callable[[str], str], tmp_path: Path
 ) -> None:
     done = subprocess.run(

@@ -14,11 +14,11 @@ from tests.helpers.cli import run_command
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
-def test_fixtures_prints_what_the_server_answers() -> None:
+def test_fixtures_prints_the_response_of_the_server() -> None:
     code, out, _ = run_command("fixtures", "sk_acme", "--seed", "x", "--locale", "de_DE")
     with MockServer(seed="x", locale="de_DE") as mock:
-        served = httpx.get(f"{mock.url}/audience", headers=ACME)
-    assert (code, json.loads(out)) == (0, served.json())
+        response = httpx.get(f"{mock.url}/audience", headers=ACME)
+    assert (code, json.loads(out)) == (0, response.json())
 
 
 def test_fixtures_reads_the_folder() -> None:
@@ -38,13 +38,13 @@ def test_fixtures_reads_the_folder() -> None:
         (("",), "malformed-authorization"),
     ],
 )
-def test_fixtures_of_a_token_that_is_not_valid_are_the_401(args: tuple[str, ...], reason: str) -> None:
+def test_fixtures_of_an_invalid_token_are_the_401(args: tuple[str, ...], reason: str) -> None:
     code, out, err = run_command("fixtures", *args)
     assert (code, json.loads(out)) == (1, {"status": False, "errors": ["Unauthorized: User not found"]})
     assert err == f"mock-atoms: {reason}\n"
 
 
-def test_json_leaves_the_process_as_utf_8() -> None:
+def test_json_is_printed_as_utf_8() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mock_atoms", "fixtures", "sk_mock_unicode"],
         env={**os.environ, "PYTHONIOENCODING": "latin-1"},
@@ -54,7 +54,7 @@ def test_json_leaves_the_process_as_utf_8() -> None:
     assert "東京" in done.stdout.decode("utf-8")
 
 
-def test_openapi_prints_what_the_server_serves() -> None:
+def test_openapi_prints_the_document_of_the_server() -> None:
     code, out, _ = run_command("openapi", "--base-path", "/x")
     with MockServer(base_path="/x") as mock:
         assert (code, json.loads(out)) == (0, httpx.get(f"{mock.root_url}/openapi.json").json())

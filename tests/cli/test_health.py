@@ -15,7 +15,7 @@ def test_healthcheck_follows_the_port_of_the_environment(server: MockServer, hos
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "a b", "a..b", "no.such.host.invalid"])
-def test_healthcheck_fails_where_nothing_listens(host: str) -> None:
+def test_healthcheck_fails_without_a_server(host: str) -> None:
     code, out, err = run_command("healthcheck", "--host", host, "--port", "1")
     assert (code, out) == (1, "")
     assert err.startswith(f"mock-atoms: {host}:1 is not healthy: ")
@@ -24,13 +24,13 @@ def test_healthcheck_fails_where_nothing_listens(host: str) -> None:
 
 @pytest.fixture
 def impostor() -> Iterator[HTTPServer]:
-    """Serve, as the health of something else, what the test puts into `server.answer`."""
+    """Serve `server.body`, set by the test, as the health of another program."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(self.server.answer)  # type: ignore[attr-defined] # put there by the test
+            self.wfile.write(self.server.body)  # type: ignore[attr-defined] # set by the test
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
             """Say nothing."""
@@ -43,9 +43,9 @@ def impostor() -> Iterator[HTTPServer]:
         thread.join()
 
 
-@pytest.mark.parametrize("answer", [b'{"status": "starting"}', b"{}", b"[]", b"<html>", b""])
-def test_healthcheck_is_not_fooled_by_another_server(impostor: HTTPServer, answer: bytes) -> None:
-    impostor.answer = answer  # type: ignore[attr-defined] # read by the handler
+@pytest.mark.parametrize("body", [b'{"status": "starting"}', b"{}", b"[]", b"<html>", b""])
+def test_healthcheck_rejects_another_server(impostor: HTTPServer, body: bytes) -> None:
+    impostor.body = body  # type: ignore[attr-defined] # read by the handler
     code, _, err = run_command("healthcheck", "--port", str(impostor.server_port))
     assert code == 1
     assert "is not healthy" in err

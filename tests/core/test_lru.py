@@ -1,5 +1,3 @@
-"""The least recently used goes first, to the letter, whatever the order of uses."""
-
 from dataclasses import dataclass
 
 from hypothesis import given
@@ -9,39 +7,51 @@ from mock_atoms.core.lru import LruCache, next_use
 
 
 @dataclass(eq=False)
-class Value:
+class Item:
     key: int
     used: float = 0.0
     is_live: bool = False
 
 
 @given(st.lists(st.tuples(st.sampled_from(["put", "use", "remove", "evict", "clear"]), st.integers(0, 5))))
-def test_it_forgets_what_a_list_in_order_of_use_has_first(steps: list[tuple[str, int]]) -> None:
-    recent: LruCache[int, Value] = LruCache()
-    order: list[Value] = []
-    gone: list[Value] = []
-    for what, key in steps:
-        known = recent.get(key)
-        assert known is next((value for value in order if value.key == key), None)
-        if what == "put":
-            gone += [known] if known else []
-            order = [value for value in order if value is not known] + [Value(key)]
-            recent.put(key, order[-1])
-        elif what == "use" and known is not None:
-            order = [value for value in order if value is not known] + [known]
-            known.used = next_use()
-        elif what == "remove":
-            assert recent.remove(key) is known
-            gone += [known] if known else []
-            order = [value for value in order if value is not known]
-        elif what == "evict" and order:
-            gone.append(order.pop(0))
-            assert recent.evict() is gone[-1]
-        elif what == "clear":
-            gone += order
-            order = []
-            recent.clear()
-        assert [*recent] == order
-        assert len(recent) == len(order)
-        assert all(value.is_live for value in order)
-        assert not any(value.is_live for value in gone)
+def test_the_cache_behaves_like_a_list_in_order_of_use(steps: list[tuple[str, int]]) -> None:
+    cache: LruCache[int, Item] = LruCache()
+    expected: list[Item] = []
+    removed: list[Item] = []
+    for action, key in steps:
+        item = cache.get(key)
+        assert item is next((item for item in expected if item.key == key), None)
+        others = [other for other in expected if other is not item]
+        if action == "put":
+            removed += [item] if item else []
+            expected = [*others, Item(key)]
+            cache.put(key, expected[-1])
+        elif action == "use" and item is not None:
+            expected = [*others, item]
+            item.used = next_use()
+        elif action == "remove":
+            assert cache.remove(key) is item
+            removed += [item] if item else []
+            expected = others
+        elif action == "evict" and expected:
+            removed.append(expected.pop(0))
+            assert cache.evict() is removed[-1]
+        elif action == "clear":
+            removed += expected
+            expected = []
+            cache.clear()
+        assert [*cache] == expected
+        assert len(cache) == len(expected)
+        assert all(item.is_live for item in expected)
+        assert not any(item.is_live for item in removed)
+
+
+def test_eviction_skips_items_used_since_the_last_eviction() -> None:
+    cache: LruCache[int, Item] = LruCache()
+    items = [Item(key) for key in range(4)]
+    for item in items:
+        cache.put(item.key, item)
+    assert cache.evict() is items[0]
+    items[1].used = next_use()
+    cache.remove(2)
+    assert [cache.evict(), cache.evict()] == [items[3], items[1]]

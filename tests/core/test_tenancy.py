@@ -6,14 +6,16 @@ from mock_atoms.core.tenancy import (
     Tenant,
     UnauthenticatedCaller,
     caller_for,
+    digest_test_id,
     identify,
+    is_digest_of_test_id,
     magic_word,
 )
 
 Headers = list[tuple[bytes, bytes]]
 
 
-def who(headers: Headers, allowed: frozenset[str] | None = None) -> AuthenticatedCaller | UnauthenticatedCaller:
+def caller_of(headers: Headers, allowed: frozenset[str] | None = None) -> AuthenticatedCaller | UnauthenticatedCaller:
     return identify(headers, "session", allowed)
 
 
@@ -28,8 +30,8 @@ def who(headers: Headers, allowed: frozenset[str] | None = None) -> Authenticate
         (b"Bearer " + b"k" * 4000, "k" * 4000),
     ],
 )
-def test_a_bearer_header_names_the_caller(value: bytes, token: str) -> None:
-    assert who([(b"authorization", value)]) == caller_for(token)
+def test_a_bearer_header_identifies_the_caller(value: bytes, token: str) -> None:
+    assert caller_of([(b"authorization", value)]) == caller_for(token)
 
 
 @pytest.mark.parametrize(
@@ -53,18 +55,18 @@ def test_a_bearer_header_names_the_caller(value: bytes, token: str) -> None:
         b"Bearer: sk_acme",
     ],
 )
-def test_any_other_authorization_is_nobody_whatever_the_cookie(value: bytes) -> None:
+def test_a_malformed_authorization_is_unauthenticated_despite_a_cookie(value: bytes) -> None:
     headers = [(b"authorization", value), (b"cookie", b"session=sk_acme")]
-    assert who(headers) == UnauthenticatedCaller("malformed-authorization")
+    assert caller_of(headers) == UnauthenticatedCaller("malformed-authorization")
 
 
-def test_two_authorization_headers_are_nobody() -> None:
+def test_two_authorization_headers_are_unauthenticated() -> None:
     headers = [(b"authorization", b"Bearer sk_a"), (b"authorization", b"Bearer sk_a")]
-    assert who(headers) == UnauthenticatedCaller("malformed-authorization")
+    assert caller_of(headers) == UnauthenticatedCaller("malformed-authorization")
 
 
-def test_no_credentials_are_nobody() -> None:
-    assert who([(b"accept", b"*/*")]) == UnauthenticatedCaller("missing-credentials")
+def test_a_request_without_credentials_is_unauthenticated() -> None:
+    assert caller_of([(b"accept", b"*/*")]) == UnauthenticatedCaller("missing-credentials")
 
 
 @pytest.mark.parametrize(
@@ -78,28 +80,28 @@ def test_no_credentials_are_nobody() -> None:
         ([b"session=a%20b; session=sk_second"], "sk_second"),
     ],
 )
-def test_the_session_cookie_counts_without_a_header(cookies: list[bytes], token: str) -> None:
-    assert who([(b"cookie", cookie) for cookie in cookies]) == caller_for(token)
+def test_the_session_cookie_identifies_the_caller_if_there_is_no_header(cookies: list[bytes], token: str) -> None:
+    assert caller_of([(b"cookie", cookie) for cookie in cookies]) == caller_for(token)
 
 
 @pytest.mark.parametrize("cookie", [b"", b"session", b"session=", b"sessions=sk_acme", b"session=a b"])
-def test_another_or_an_unusable_cookie_is_nobody(cookie: bytes) -> None:
-    assert who([(b"cookie", cookie)]) == UnauthenticatedCaller("missing-credentials")
+def test_a_request_without_a_valid_session_cookie_is_unauthenticated(cookie: bytes) -> None:
+    assert caller_of([(b"cookie", cookie)]) == UnauthenticatedCaller("missing-credentials")
 
 
-def test_the_cookie_has_the_name_of_the_settings() -> None:
+def test_the_settings_name_the_session_cookie() -> None:
     assert identify([(b"cookie", b"sid=sk_acme; session=sk_x")], "sid", None) == caller_for("sk_acme")
 
 
-def test_only_allowed_tokens_are_valid_when_there_is_a_list() -> None:
+def test_only_allowed_tokens_are_valid() -> None:
     allowed = frozenset({"sk_acme"})
-    assert who([(b"authorization", b"Bearer sk_acme")], allowed) == caller_for("sk_acme")
-    assert who([(b"authorization", b"Bearer sk_mock_one")], allowed) == UnauthenticatedCaller("unknown-token")
+    assert caller_of([(b"authorization", b"Bearer sk_acme")], allowed) == caller_for("sk_acme")
+    assert caller_of([(b"authorization", b"Bearer sk_mock_one")], allowed) == UnauthenticatedCaller("unknown-token")
 
 
 @pytest.mark.parametrize("token", [b"sk_mock_revoked", b"sk_mock_revoked.test-1"])
-def test_a_revoked_key_is_nobody(token: bytes) -> None:
-    assert who([(b"authorization", b"Bearer " + token)]) == UnauthenticatedCaller("revoked-token")
+def test_a_revoked_key_is_unauthenticated(token: bytes) -> None:
+    assert caller_of([(b"authorization", b"Bearer " + token)]) == UnauthenticatedCaller("revoked-token")
 
 
 @pytest.mark.parametrize(
@@ -117,15 +119,15 @@ def test_a_magic_key_has_a_word(token: str, word: str | None) -> None:
     assert magic_word(token) == word
 
 
-def test_a_caller_never_shows_its_token() -> None:
+def test_the_repr_of_a_caller_has_no_token() -> None:
     caller = caller_for("sk_verysecret_token")
     assert "verysecret" not in repr(caller)
     assert caller.tenant != caller_for("sk_verysecret_tokem").tenant
 
 
-def test_a_test_id_makes_a_tenant_apart() -> None:
+def test_a_test_id_makes_a_separate_tenant() -> None:
     def tenant(*headers: tuple[bytes, bytes]) -> Tenant:
-        return who([(b"authorization", b"Bearer sk_verysecret"), *headers]).tenant
+        return caller_of([(b"authorization", b"Bearer sk_verysecret"), *headers]).tenant
 
     plain, one, other = tenant(), tenant((b"x-test-id", b" one ")), tenant((b"x-test-id", b"other"))
     assert len({plain.key, one.key, other.key}) == 3
@@ -137,11 +139,25 @@ def test_a_test_id_makes_a_tenant_apart() -> None:
     assert tenant((b"x-test-id", b"of sk_verysecret")).test_id == "of sk_ver…#38c9cb"
     longest, longer = tenant((b"x-test-id", b"x" * 200)), tenant((b"x-test-id", b"x" * 201))
     assert (longest.test_id, len(longer.test_id or "")) == ("x" * 200, 218)
+    assert tenant((b"x-test-id", b"of sk_mock_one.me")).test_id == "of sk_mock_one.me"
 
 
-def test_nobody_too_has_tests() -> None:
-    nobody = who([(b"x-test-id", b"one")])
-    assert isinstance(nobody, UnauthenticatedCaller)
-    assert nobody.tenant.test_id == "one"
-    assert nobody.tenant.token_digest == UNAUTHENTICATED_TENANT.token_digest
-    assert nobody.tenant.key != UNAUTHENTICATED_TENANT.key
+@pytest.mark.parametrize(
+    ("digest", "masked_test_id", "fits"),
+    [
+        (digest_test_id("one").hex(), "one", True),
+        (digest_test_id("one").hex(), "other", False),
+        (digest_test_id("one").hex(), "of sk_ver…#38c9cb", True),
+        (digest_test_id("one").hex(), None, False),
+    ],
+)
+def test_a_digest_fits_its_test_id_and_every_masked_one(digest: str, masked_test_id: str | None, fits: bool) -> None:  # noqa: FBT001 - a table
+    assert is_digest_of_test_id(digest, masked_test_id) is fits
+
+
+def test_an_unauthenticated_request_has_a_tenant_per_test_id() -> None:
+    caller = caller_of([(b"x-test-id", b"one")])
+    assert isinstance(caller, UnauthenticatedCaller)
+    assert caller.tenant.test_id == "one"
+    assert caller.tenant.token_digest == UNAUTHENTICATED_TENANT.token_digest
+    assert caller.tenant.key != UNAUTHENTICATED_TENANT.key

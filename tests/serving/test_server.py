@@ -75,7 +75,7 @@ def test_the_uvicorn_factory_reads_the_environment(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_with_0_and_nothing_but_the_log(number: signal.Signals) -> None:
+def test_a_signal_stops_the_server_with_exit_0_and_nothing_but_the_log(number: signal.Signals) -> None:
     with running() as (process, url):
         httpx.get(f"{url}/audience", headers=ACME)
         process.send_signal(number)
@@ -87,7 +87,7 @@ def test_a_signal_ends_it_with_0_and_nothing_but_the_log(number: signal.Signals)
 
 @contextmanager
 def delayed_request(url: str, milliseconds: int) -> Iterator[socket.socket]:
-    """Send a request that is held back, and wait until it is, by an answer to a later one."""
+    """Send a delayed request, and wait until the server has responded to later ones."""
     host, _, port = url.removeprefix("http://").partition("/")[0].partition(":")
     with socket.create_connection((host, int(port))) as client:
         request = (
@@ -99,19 +99,19 @@ def delayed_request(url: str, milliseconds: int) -> Iterator[socket.socket]:
         yield client
 
 
-def test_a_request_in_flight_finishes() -> None:
+def test_a_stop_waits_for_a_request_in_flight() -> None:
     with running() as (process, url), delayed_request(url, 1000) as client:
         process.terminate()
         assert client.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
         assert process.wait(20) == 0
 
 
-def test_a_request_held_back_too_long_is_answered_and_not_waited_for() -> None:
+def test_a_stop_ends_a_long_delay_with_503() -> None:
     with running() as (process, url), delayed_request(url, 600_000) as client:
         process.terminate()
-        answer = client.recv(4096)
-        assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
-        assert b"\r\nx-mock-atoms-reason: shutting-down\r\n" in answer
+        response = client.recv(4096)
+        assert response.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert b"\r\nx-mock-atoms-reason: shutting-down\r\n" in response
         _, err = process.communicate(timeout=20)
         assert process.returncode == 0
         lines = err.splitlines()
@@ -119,7 +119,7 @@ def test_a_request_held_back_too_long_is_answered_and_not_waited_for() -> None:
         assert lines[-1].endswith("fault=prefer reason=shutting-down")
 
 
-def test_a_client_that_has_gone_is_not_waited_for() -> None:
+def test_a_stop_does_not_wait_for_a_disconnected_client() -> None:
     with running() as (process, url):
         with delayed_request(url, 600_000):
             pass
@@ -130,13 +130,13 @@ def test_a_client_that_has_gone_is_not_waited_for() -> None:
         assert "shutting-down" not in err
 
 
-def test_a_signal_during_start_up_ends_it_quietly() -> None:
+def test_a_signal_during_start_up_stops_without_a_traceback() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         command = [sys.executable, "-X", "importtime", "-m", "mock_atoms", "serve", "--port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
             while "mock_atoms.core.masking" not in process.stderr.readline():
-                pass  # until an import of ours is through that comes after the signal handlers
+                pass  # until one of our imports after the signal handlers is done
             process.send_signal(number)
             out, err = process.communicate(timeout=20)
         assert (process.returncode, out) == (0, "")
@@ -153,7 +153,7 @@ def test_the_log_follows_its_settings() -> None:
     assert json.loads(line)["reason"] == "unmocked-route"
 
 
-def test_it_is_ready_only_when_it_accepts_connections() -> None:
+def test_on_ready_is_called_once_the_server_accepts_connections() -> None:
     mock = MockAtoms(Settings())
     sockets = listen("127.0.0.1", 0)
     accepting: Queue[bool] = Queue()
@@ -166,7 +166,7 @@ def test_it_is_ready_only_when_it_accepts_connections() -> None:
     assert [listener.fileno() for listener in sockets] == [-1]
 
 
-def test_a_busy_port_is_one_line_and_exit_1() -> None:
+def test_a_port_in_use_is_one_line_and_exit_1() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run(
@@ -183,24 +183,24 @@ def test_a_busy_port_is_one_line_and_exit_1() -> None:
     )
 
 
-def test_a_name_that_is_no_host_is_a_listen_error() -> None:
+def test_an_unknown_host_is_a_listen_error() -> None:
     with pytest.raises(ListenError, match=r"cannot listen on no\.such\.host\.invalid:0: .+; choose with --host"):
         listen("no.such.host.invalid", 0)
 
 
 @pytest.mark.parametrize("host", ["a..b", ".", "a" * 300])
-def test_a_host_that_cannot_be_written_is_a_listen_error(host: str) -> None:
+def test_a_host_that_cannot_be_encoded_is_a_listen_error(host: str) -> None:
     with pytest.raises(ListenError, match=r"^cannot listen on "):
         listen(host, 0)
 
 
-def test_a_port_is_taken_once() -> None:
+def test_two_servers_cannot_listen_on_one_port() -> None:
     (first,) = listen("127.0.0.1", 0)
     with first, pytest.raises(ListenError, match="address already in use"):
         listen("127.0.0.1", first.getsockname()[1])
 
 
-def test_an_address_that_this_machine_lacks_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_of_another_machine_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     real = socket.getaddrinfo("127.0.0.1", 0, type=socket.SOCK_STREAM)
     foreign = socket.getaddrinfo("192.0.2.1", 0, type=socket.SOCK_STREAM)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: [*real, *foreign])
@@ -211,7 +211,7 @@ def test_an_address_that_this_machine_lacks_is_passed_over(monkeypatch: pytest.M
         listen("localhost", 0)
 
 
-def test_a_port_that_is_taken_on_one_address_frees_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_in_use_on_one_address_closes_the_other_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     real = socket.getaddrinfo("127.0.0.1", 0, type=socket.SOCK_STREAM)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: real * 2)
     with pytest.raises(ListenError, match="address already in use"):
@@ -227,7 +227,7 @@ def test_every_address_of_a_name_shares_the_port() -> None:
             listener.close()
 
 
-def test_it_listens_on_ipv6() -> None:
+def test_a_server_listens_on_ipv6() -> None:
     with MockServer(host="::1") as mock:
         assert mock.url.startswith("http://[::1]:")
         assert httpx.get(f"{mock.url}/audience", headers=ACME).status_code == 200
@@ -246,14 +246,14 @@ def test_the_url_is_one_that_a_client_can_use(host: str, url: str) -> None:
     assert reachable_url(host, 1) == url
 
 
-def test_several_servers_live_in_one_process() -> None:
+def test_several_servers_run_in_one_process() -> None:
     with MockServer(seed="a") as one, MockServer(seed="b") as other:
         assert one.port != other.port
         bodies = {httpx.get(f"{mock.url}/audience", headers=ACME).content for mock in (one, other)}
     assert len(bodies) == 2
 
 
-def test_a_mock_server_leaves_nothing_behind() -> None:
+def test_a_stopped_mock_server_leaves_no_thread_and_no_socket() -> None:
     before = threading.active_count()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -267,7 +267,7 @@ def test_a_mock_server_leaves_nothing_behind() -> None:
 
 
 @pytest.mark.parametrize("tls", [None, "self-signed"])
-def test_a_stop_waits_for_nothing_where_nothing_is_in_flight(monkeypatch: pytest.MonkeyPatch, tls: str | None) -> None:
+def test_a_stop_without_requests_in_flight_is_immediate(monkeypatch: pytest.MonkeyPatch, tls: str | None) -> None:
     waits = []
 
     async def waiting(*_arguments: object) -> None:
@@ -282,7 +282,7 @@ def test_a_stop_waits_for_nothing_where_nothing_is_in_flight(monkeypatch: pytest
             http.get(f"{mock.url}/audience")
 
 
-def test_a_server_that_is_stopped_before_it_runs_ends_at_once() -> None:
+def test_a_server_stopped_before_it_runs_ends_immediately() -> None:
     mock = MockAtoms(Settings())
     server = build_server(mock, create_app(mock=mock), lambda: None)
     server.stop()
@@ -291,45 +291,45 @@ def test_a_server_that_is_stopped_before_it_runs_ends_at_once() -> None:
     server.stop()
 
 
-class ShutdownSignal(asyncio.Transport):
-    """A connection that is closed, with so many bytes still to send."""
+class ClosingTransport(asyncio.Transport):
+    """A transport that is closing, with some bytes still to send."""
 
-    def __init__(self, waiting: int) -> None:
+    def __init__(self, unsent_bytes: int) -> None:
         super().__init__()
-        self.waiting = waiting
+        self.unsent_bytes = unsent_bytes
         self.is_aborted = False
 
     def is_closing(self) -> bool:
         return True
 
     def get_write_buffer_size(self) -> int:
-        return self.waiting
+        return self.unsent_bytes
 
     def abort(self) -> None:
         self.is_aborted = True
 
 
-@pytest.mark.parametrize("waiting", [0, 1])
-def test_a_connection_is_not_left_with_something_to_send(waiting: int) -> None:
+@pytest.mark.parametrize("unsent_bytes", [0, 1])
+def test_a_connection_is_aborted_only_without_unsent_bytes(unsent_bytes: int) -> None:
     async def leave() -> bool:
         mock = MockAtoms(Settings())
         config = build_server(mock, create_app(mock=mock), lambda: None).config
         protocol = HttpProtocol(config=config, server_state=ServerState(), app_state={})
-        protocol.connection_made(transport := ShutdownSignal(waiting))
+        protocol.connection_made(transport := ClosingTransport(unsent_bytes))
         protocol.abort_if_idle()
         return transport.is_aborted
 
-    assert asyncio.run(leave()) is (waiting == 0)
+    assert asyncio.run(leave()) is (unsent_bytes == 0)
 
 
-def test_a_server_that_is_stopped_as_soon_as_it_is_ready_leaves_nothing_open() -> None:
+def test_a_server_stopped_when_ready_closes_its_sockets() -> None:
     mock = MockAtoms(Settings())
-    server = build_server(mock, create_app(mock=mock), lambda: server.stop())  # noqa: PLW0108 - it is not there yet
+    server = build_server(mock, create_app(mock=mock), lambda: server.stop())  # noqa: PLW0108 - not defined yet
     server.run(sockets := listen("127.0.0.1", 0))
     assert [listener.fileno() for listener in sockets] == [-1]
 
 
-def test_a_mock_server_runs_once_at_a_time_and_again_with_what_it_had() -> None:
+def test_a_mock_server_restarts_with_its_state() -> None:
     with MockServer() as mock:
         with pytest.raises(RuntimeError, match=rf"^the server is already running at {mock.url}: "):
             mock.start()
@@ -339,17 +339,17 @@ def test_a_mock_server_runs_once_at_a_time_and_again_with_what_it_had() -> None:
         assert [request.status for request in mock.requests()] == [503]
 
 
-def test_a_mock_server_takes_whole_settings() -> None:
+def test_a_mock_server_accepts_a_settings_object() -> None:
     with MockServer(Settings(port=0, base_path="/x")) as mock:
         assert mock.url.endswith("/x")
 
 
-def test_a_mock_server_takes_settings_one_way_alone() -> None:
+def test_a_mock_server_rejects_settings_beside_options() -> None:
     with pytest.raises(TypeError, match="pass either settings or options, not both: seed"):
         MockServer(Settings(), seed="x")
 
 
-def test_settings_that_cannot_be_used_are_a_config_error() -> None:
+def test_invalid_settings_are_a_config_error() -> None:
     with pytest.raises(ConfigError, match=r"^tokens: a token is one word of visible ASCII") as caught:
         MockServer(tokens="sk_verysecret token")
     assert "verysecret" not in str(caught.value)
@@ -357,7 +357,7 @@ def test_settings_that_cannot_be_used_are_a_config_error() -> None:
         MockServer(nothing=1)
 
 
-def test_a_closed_pipe_is_no_traceback() -> None:
+def test_a_closed_pipe_prints_no_traceback() -> None:
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as out:

@@ -31,11 +31,11 @@ def server() -> Iterator[MockServer]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return files of a certificate, as a team has them: each by itself, and all in one."""
+    """Return the files of a certificate: each alone, and all in one."""
     folder = tmp_path_factory.mktemp("certificates")
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
-    made = {
+    contents = {
         "ca": authority.cert_pem.bytes(),
         "cert": b"".join(blob.bytes() for blob in issued.cert_chain_pems),
         "key": issued.private_key_pem.bytes(),
@@ -43,12 +43,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "other": trustme.CA().issue_cert("127.0.0.1").private_key_pem.bytes(),
         "text": b"no certificate",
     }
-    for name, content in made.items():
+    for name, content in contents.items():
         (folder / f"{name}.pem").write_bytes(content)
-    return {name: folder / f"{name}.pem" for name in [*made, "missing"]}
+    return {name: folder / f"{name}.pem" for name in [*contents, "missing"]}
 
 
-def test_curl_trusts_the_authority_that_was_made(server: MockServer, tool: Callable[[str], str]) -> None:
+def test_curl_trusts_the_ca_made_at_start(server: MockServer, tool: Callable[[str], str]) -> None:
     command = [tool("curl"), "--silent", "--show-error", "--header", "Authorization: Bearer sk_acme"]
     trusting = [*command, "--cacert", str(server.ca_file), f"{server.url}/audience"]
     done = subprocess.run(trusting, capture_output=True, text=True, check=False, timeout=60)
@@ -58,7 +58,7 @@ def test_curl_trusts_the_authority_that_was_made(server: MockServer, tool: Calla
     assert doubtful.returncode == 60
 
 
-def test_the_sdk_trusts_it(server: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sdk_trusts_the_ca(server: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMALLESTAI_TELEMETRY", "0")
     with httpx.Client(verify=server.ssl_context()) as pool:
         client = SmallestAI(api_key="sk_acme", environment=server.sdk_environment(), httpx_client=pool)
@@ -70,12 +70,12 @@ def test_the_sdk_trusts_it(server: MockServer, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
-def test_it_goes_by_the_names_of_this_machine(server: MockServer, name: str) -> None:
+def test_the_certificate_is_valid_for_names_of_this_machine(server: MockServer, name: str) -> None:
     url = f"https://{name}:{server.port}/atoms/v1/audience"
     assert httpx.get(url, headers=ACME, verify=server.ssl_context()).status_code == 200
 
 
-def test_the_journal_says_https(server: MockServer) -> None:
+def test_the_journal_records_https_urls(server: MockServer) -> None:
     with httpx.Client(verify=server.ssl_context()) as client:
         client.get(f"{server.url}/audience", headers=ACME)
         (event, *_) = client.get(f"{server.root_url}/__admin/requests").json()["requests"]
@@ -94,7 +94,7 @@ def test_the_journal_says_https(server: MockServer) -> None:
         ("hang50", httpx.RemoteProtocolError),
     ],
 )
-def test_connections_break_as_they_do_without(
+def test_connection_faults_work_over_tls(
     server: MockServer, fault: str, error: type[Exception] | tuple[type[Exception], ...]
 ) -> None:
     token = f"sk_mock_{fault}x1.tls"
@@ -105,7 +105,7 @@ def test_connections_break_as_they_do_without(
     assert [request.ended for request in server.requests(token=token)] == [fault.rstrip("05"), "answered"]
 
 
-def test_a_reset_is_one_on_the_wire(server: MockServer) -> None:
+def test_a_reset_is_an_rst_packet(server: MockServer) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as plain:
         below = socket.socket(fileno=os.dup(plain.fileno()))
         with below, server.ssl_context().wrap_socket(plain, server_hostname="127.0.0.1") as secure:
@@ -115,7 +115,7 @@ def test_a_reset_is_one_on_the_wire(server: MockServer) -> None:
                 deque(iter(lambda: below.recv(65536), b""))
 
 
-def test_who_speaks_no_tls_is_let_go_quietly(server: MockServer, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_client_without_tls_causes_no_output(server: MockServer, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         plain.settimeout(20)
@@ -127,7 +127,7 @@ def test_who_speaks_no_tls_is_let_go_quietly(server: MockServer, capfd: pytest.C
 
 
 @pytest.mark.parametrize("names", [("both",), ("cert", "key")])
-def test_a_certificate_of_ones_own_is_shown(files: dict[str, Path], names: tuple[str, ...]) -> None:
+def test_a_server_uses_the_certificate_of_its_settings(files: dict[str, Path], names: tuple[str, ...]) -> None:
     options: dict[str, Any] = dict(zip(("tls_cert", "tls_key"), (files[name] for name in names), strict=False))
     with MockServer(**options) as mock:
         assert mock.url.startswith("https://127.0.0.1:")
@@ -137,7 +137,7 @@ def test_a_certificate_of_ones_own_is_shown(files: dict[str, Path], names: tuple
         assert len(mock.requests()) == 1
 
 
-def test_what_was_made_goes_with_the_server() -> None:
+def test_the_made_certificate_is_deleted_with_the_server() -> None:
     with MockServer(tls="self-signed") as mock:
         assert mock.ca_file is not None
         assert (mock.ca_file.parent.stat().st_mode & 0o777) == 0o700
@@ -146,7 +146,7 @@ def test_what_was_made_goes_with_the_server() -> None:
     assert MockServer().ca_file is None
 
 
-def test_nothing_is_left_where_the_port_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_certificate_remains_if_the_port_is_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with MockServer() as taken, pytest.raises(ListenError):
         MockServer(port=taken.port, tls="self-signed").start()
@@ -166,13 +166,13 @@ def test_nothing_is_left_where_the_port_is_taken(tmp_path: Path, monkeypatch: py
         ({"tls_cert": "cert", "tls_key": "other"}, r"give a certificate and its key, .+KEY_VALUES_MISMATCH"),
     ],
 )
-def test_what_cannot_be_used_is_named(files: dict[str, Path], options: dict[str, str], problem: str) -> None:
-    given: dict[str, Any] = {name: files.get(value, value) for name, value in options.items()}
+def test_invalid_files_are_reported_by_flag(files: dict[str, Path], options: dict[str, str], problem: str) -> None:
+    settings: dict[str, Any] = {name: files.get(value, value) for name, value in options.items()}
     with pytest.raises(ConfigError, match=problem):
-        MockServer(**given).start()
+        MockServer(**settings).start()
 
 
-def test_a_key_with_a_password_is_not_asked_for(files: dict[str, Path], tmp_path: Path) -> None:
+def test_a_key_with_a_password_is_rejected_without_a_prompt(files: dict[str, Path], tmp_path: Path) -> None:
     from cryptography.hazmat.primitives import serialization as pem  # noqa: PLC0415 - this test alone needs it
 
     key = pem.load_pem_private_key(files["key"].read_bytes(), None)
@@ -183,26 +183,26 @@ def test_a_key_with_a_password_is_not_asked_for(files: dict[str, Path], tmp_path
         MockServer(tls_cert=files["cert"], tls_key=locked).start()
 
 
-def test_without_its_library_no_certificate_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_self_signed_certificate_needs_trustme(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trustme", None)
     with pytest.raises(ConfigError, match=r"^--tls: self-signed needs trustme: pip install 'mock-atoms\[tls\]'$"):
         MockServer(tls="self-signed").start()
 
 
-def test_without_tls_there_is_no_certificate() -> None:
+def test_plain_http_needs_no_certificate() -> None:
     with load_certificate(Settings()) as certificate:
         assert certificate is None
 
 
-def test_the_command_says_what_to_trust_and_cleans_up() -> None:
+def test_the_command_prints_the_ca_and_deletes_it() -> None:
     command = [sys.executable, "-m", "mock_atoms", "serve", "--port", "0", "--tls", "self-signed"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url, *_, ca = [process.stdout.readline().strip().partition(": ")[2] for _ in range(5)]
         ca_file = Path(ca)
         assert url.startswith("https://127.0.0.1:")
-        answer = httpx.get(f"{url}/audience", headers=ACME, verify=ssl.create_default_context(cafile=ca_file))
-        assert answer.status_code == 200
+        response = httpx.get(f"{url}/audience", headers=ACME, verify=ssl.create_default_context(cafile=ca_file))
+        assert response.status_code == 200
         port = url.split(":")[2].partition("/")[0]
         check = [sys.executable, "-m", "mock_atoms", "healthcheck", "--port", port]
         assert subprocess.run([*check, "--tls", "self-signed"], check=False, timeout=60).returncode == 0
@@ -216,7 +216,7 @@ def test_the_command_says_what_to_trust_and_cleans_up() -> None:
     assert not ca_file.parent.exists()
 
 
-def test_a_bad_certificate_stops_the_command(files: dict[str, Path]) -> None:
+def test_an_invalid_certificate_stops_the_command(files: dict[str, Path]) -> None:
     command = [sys.executable, "-m", "mock_atoms", "serve", "--port", "0", "--tls-cert", str(files["text"])]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
