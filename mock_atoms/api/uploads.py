@@ -1,7 +1,7 @@
 """Request bodies: the multipart form of an upload, and JSON. Both are read in chunks and within limits.
 
-Starlette's form parser does not fit: it accepts a form without its closing boundary, has no limit for a file, and
-writes files above 1 MB to a temporary folder, which a read-only container does not have.
+Starlette's form parser does not fit: it accepts a form without its closing boundary and has no limit for a file.
+It writes files above 1 MB to a temporary folder, which a read-only container does not have.
 """
 
 import io
@@ -42,7 +42,7 @@ class Upload(NamedTuple):
 class _Form:
     """Collects the parts of a form from the callbacks of a parser.
 
-    It keeps no reference to the parser: without a cycle, both are freed at once, and with them up to 5 MB.
+    It keeps no reference to the parser: without a cycle, both are freed immediately, with up to 5 MB.
     """
 
     def __init__(self) -> None:

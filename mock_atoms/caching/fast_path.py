@@ -1,7 +1,7 @@
 """The fast path: serves a repeated request from the response cache, without the application.
 
-The middleware stays the only source of truth: the fast path serves only what the middleware has just sent from
-`ResponseCache` without additions, and only while the middleware would send the same again.
+The middleware stays the only source of truth. The fast path serves only responses that the middleware sent
+from `ResponseCache` without additions, and only while the middleware would send the same again.
 """
 
 from collections.abc import Sequence

@@ -72,7 +72,7 @@ class Command:
     Attributes:
         name: its name on the command line.
         summary: its line in `mock-atoms --help`.
-        description: the first paragraph of its own `--help`.
+        description: the first paragraph of the command's `--help`.
         add_arguments: adds its arguments to its parser.
         run: runs it and returns the exit code.
     """

@@ -24,7 +24,7 @@ Controls a running mock: inject faults, set data, and check what clients sent.
 Calls are never faulted and never appear in the request journal. Bodies are JSON with `Content-Type: application/json`.
 Unknown fields and query parameters are errors. Every error has the same shape, with a JSON pointer to the wrong field.
 
-The mocked API has a [document of its own](/docs).
+The mocked API has a [separate document](/docs).
 """
 _TOKEN = "AdminToken"  # noqa: S105 - the name of the security scheme
 _COMMON_ERRORS = {
@@ -92,7 +92,7 @@ def _add(app: FastAPI, group: CallGroup, call: Call) -> None:
 
 
 def _endpoint(call: Call) -> Callable[[], None]:
-    """Return a function whose signature tells FastAPI the parameters and the body of `call`."""
+    """Return a function whose signature gives FastAPI the parameters and the body of `call`."""
     names = re.findall(r"\{(\w+)\}", call.path)
     parameters = [_parameter(name, Annotated[str, Path(description="The id, as the list has it.")]) for name in names]
     if call.query is not None and call.query.model_fields:

@@ -47,7 +47,7 @@ class Parameter(TypedDict):
 
 @_strict
 class Difference(TypedDict):
-    """Where a request differs from a pattern."""
+    """One difference between a request and a pattern."""
 
     field: Annotated[str, Field(description="Such as `headers.Accept`.")]
     expected: str

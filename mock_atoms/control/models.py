@@ -75,7 +75,7 @@ class FaultMatch(TypedDict):
 class FaultRule(TypedDict):
     """A complete fault rule: which requests it matches, when it triggers, and its effect."""
 
-    name: NotRequired[Annotated[str, Field(max_length=200, description="A name for people.")]]
+    name: NotRequired[Annotated[str, Field(max_length=200, description="A readable name.")]]
     match: NotRequired[FaultMatch]
     when: NotRequired[RuleSchedule]
     delay: NotRequired[Delay]
@@ -88,7 +88,7 @@ class FaultRule(TypedDict):
 class FaultExpression(TypedDict):
     """A fault rule whose effect is an expression."""
 
-    name: NotRequired[Annotated[str, Field(max_length=200, description="A name for people.")]]
+    name: NotRequired[Annotated[str, Field(max_length=200, description="A readable name.")]]
     match: NotRequired[FaultMatch]
     fault: Annotated[str, Field(description="An expression such as `delay250+500x2`.")]
 

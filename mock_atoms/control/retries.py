@@ -36,7 +36,7 @@ class RetryQuery(TenantQuery):
     new_call_after_ms: Annotated[
         int, up_to(MAX_WAIT_MS), Field(description="A request after a longer pause starts a new call.")
     ] = MAX_PAUSE_MS
-    format: Annotated[Literal["json", "text"], Field(description="JSON, or text for people.")] = "json"
+    format: Annotated[Literal["json", "text"], Field(description="JSON, or readable text.")] = "json"
 
 
 class RetryCalls:

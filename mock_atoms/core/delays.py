@@ -19,7 +19,7 @@ class WaitResult(Enum):
 
 
 class ShutdownSignal:
-    """Tells waiting requests that the server shuts down. It is bound to an event loop by its first waiter."""
+    """Notifies waiting requests that the server shuts down. It is bound to an event loop by its first waiter."""
 
     def __init__(self) -> None:
         self._waiters: set[asyncio.Future[None]] = set()

@@ -26,7 +26,7 @@ def is_magic_key(token: str) -> bool:
 
 
 def mask_token(token: str) -> str:
-    """Return `token` masked, with a digest that tells tokens apart: `sk_live_ab…#1f3a9c`. Magic keys stay whole."""
+    """Return `token` masked, with a digest that distinguishes tokens: `sk_live_ab…#1f3a9c`. Magic keys stay whole."""
     if is_magic_key(token):
         return token
     digest = blake2b(token.encode("utf-8", "surrogatepass"), digest_size=3, person=b"mask").hexdigest()

@@ -1,7 +1,7 @@
 """Generated data: pure functions of (seed, token, index), with random access.
 
 All randomness is blake2b over the seed, the token and a purpose. It never depends on the order of calls, the clock or
-Python's `hash()`, so that any machine generates the same bytes in any order of requests.
+Python's `hash()`. Any machine generates the same bytes in any order of requests.
 """
 
 import math
@@ -72,7 +72,7 @@ class Name(NamedTuple):
 
 
 class Names(NamedTuple):
-    """Names and places of the people of a locale.
+    """Names and places of a locale.
 
     Attributes:
         first: first names.

@@ -1,8 +1,15 @@
 """Fictional phone numbers: the ranges that regulators reserve for fiction, by country.
 
-Sources: North American Numbering Plan 555-0100 to 555-0199 of every area code (NANPA); United Kingdom, Ofcom's numbers
-for drama; Australia, ACMA's fictitious numbers; France, ARCEP's numbers for audiovisual works; Germany,
-Bundesnetzagentur's Drama Numbers; Ireland, ComReg's 020 91X; Sweden, PTS's numbers for books and films.
+Sources:
+
+- North American Numbering Plan: 555-0100 to 555-0199 of every area code (NANPA)
+- United Kingdom: Ofcom's numbers for drama
+- Australia: ACMA's fictitious numbers
+- France: ARCEP's numbers for audiovisual works
+- Germany: Bundesnetzagentur's Drama Numbers
+- Ireland: ComReg's 020 91X
+- Sweden: PTS's numbers for books and films
+
 A country without enough reserved numbers gets North American ones.
 """
 

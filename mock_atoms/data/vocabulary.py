@@ -1,6 +1,6 @@
 """Texts of generated audiences and campaigns by language.
 
-Other languages get English texts with places of their own.
+Other languages get English texts with local places.
 
 Placeholders: `{place}` a city or region, `{quarter}` a quarter with its year, `{segment}` the name of a segment.
 """

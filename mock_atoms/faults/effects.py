@@ -132,8 +132,8 @@ class ConnectionFault(StrictModel):
     """A broken connection in place of a proper response. Its JSON is a text such as `hang30000`.
 
     Attributes:
-        kind: `reset` sends RST; `close` sends FIN before any byte; `hang` sends nothing; `truncate` sends headers that
-            promise more than follows; `garbage` sends bytes that are not HTTP; `drip` sends the body in slow pieces.
+        kind: `reset` sends RST. `close` sends FIN before any byte. `hang` sends nothing. `truncate` sends headers that
+            promise more than follows. `garbage` sends bytes that are not HTTP. `drip` sends the body in slow pieces.
         ms: duration of `hang` (`None`: until the client gives up) or `drip`.
     """
 

@@ -104,11 +104,11 @@ async def _read_body(receive: Receive) -> None:
 
 async def collect_response(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
     """Return the start message and the complete body of the response of `app`."""
-    sent: list[Message] = []
+    messages: list[Message] = []
 
     async def collect(message: Message) -> None:
-        sent.append(message)
+        messages.append(message)
 
     await app(scope, receive, collect)
-    start, *bodies = sent
+    start, *bodies = messages
     return start, b"".join(message.get("body", b"") for message in bodies)

@@ -40,13 +40,13 @@ class ResponseCacheMiddleware:
             await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*cached.head.headers]})
             await send({"type": "http.response.body", "body": cached.body})
             return
-        sent: list[Message] = []
+        messages: list[Message] = []
 
         async def copy_and_send(message: Message) -> None:
-            sent.append({**message, "headers": [*message["headers"]]} if "headers" in message else {**message})
+            messages.append({**message, "headers": [*message["headers"]]} if "headers" in message else {**message})
             await send(message)
 
         await self._app(scope, receive, copy_and_send)
-        is_complete_success = len(sent) == 2 and sent[0]["status"] == HTTPStatus.OK  # noqa: PLR2004 - start and body
+        is_complete_success = len(messages) == 2 and messages[0]["status"] == HTTPStatus.OK  # noqa: PLR2004 - start and body
         if is_complete_success and await self._store.read(tenant, lambda state: state.version == version):
-            self._response_cache.put(key, CachedResponse(sent[0]["headers"], sent[1]["body"]))
+            self._response_cache.put(key, CachedResponse(messages[0]["headers"], messages[1]["body"]))

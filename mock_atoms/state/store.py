@@ -26,7 +26,7 @@ class TenantState:
         initial_data: initial data set by a test; `None` if it follows from seed, token and fixture files.
         changes: changes since; `None` if there are none.
         version: a number that grows with each change of the data. No two states of a process share one, not even
-            those of one tenant before and after a reset, so a cache key can be built from it.
+            those of one tenant before and after a reset. A cache key can be built from it.
         used: when it was last used, see `lru.next_use`.
         is_live: whether a store in this process still holds this object. Everything but the data of a live state can
             be changed in place. States of a remote store are never live.
