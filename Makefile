@@ -5,13 +5,16 @@ BIN = $(VENV)/bin
 IMAGE ?= mock-atoms
 PARALLEL ?= --numprocesses=auto --dist=loadfile
 
-.PHONY: serve test check check-language check-commits format bench bench-peers dist image test-clients test-container clean
+.PHONY: serve test test-fast check check-language check-commits format bench bench-peers dist image test-clients test-container clean
 
 serve: $(VENV)/.installed ## serve on http://127.0.0.1:28667/atoms/v1 with the example fixtures
 	$(BIN)/mock-atoms serve --fixtures fixtures
 
 test: $(VENV)/.installed-test ## run the tests
 	$(BIN)/python -m pytest $(PARALLEL)
+
+test-fast: $(VENV)/.installed-test ## run the tests without the slow ones
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 check: $(VENV)/.installed-dev ## lint, types, commit subjects, and the tests with branch coverage
 	$(BIN)/ruff check .

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -25,12 +27,14 @@ def run(*args: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_costs_of_members_and_uploads_can_be_measured() -> None:
     table = run("benchmarks/audiences.py", "--quick")
     for line in ("generated: late / early", "generated: 10,000 / 10", "as many again", "rejected / 5 MB"):
         assert line in table
 
 
+@pytest.mark.slow
 def test_the_cost_of_serving_can_be_measured(tool: Callable[[str], str]) -> None:
     tool("wrk")
     report = run("-m", "benchmarks.serving", "--quick")

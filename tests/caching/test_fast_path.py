@@ -243,6 +243,7 @@ def test_a_connection_without_a_request_is_closed() -> None:
         assert len(serving.asked) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replay", [True, False])
 def test_a_connection_is_closed_once_nothing_came_for_long_and_not_before(*, replay: bool) -> None:
     with served(response_cache=replay) as serving:
@@ -424,6 +425,7 @@ def pair() -> Iterator[list[httpx.Client]]:
         ]
 
 
+@pytest.mark.slow
 @given(wanted=steps())
 @settings(max_examples=60, deadline=None)
 def test_no_answer_and_no_entry_is_another_one_with_shortcuts(pair: list[httpx.Client], wanted: list[Step]) -> None:

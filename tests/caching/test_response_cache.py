@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -92,6 +93,7 @@ async def responses(app: ASGIApp, requests: list[Step]) -> list[tuple[int, list[
     return received
 
 
+@pytest.mark.slow
 @given(steps())
 @settings(max_examples=60, deadline=None)
 def test_the_cache_changes_no_response(requests: list[Step]) -> None:

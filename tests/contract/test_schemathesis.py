@@ -32,6 +32,8 @@ from mock_atoms import MockServer, create_app
 from tests.helpers.asgi import call
 from tests.helpers.audiences import bearer
 
+pytestmark = pytest.mark.slow
+
 Case = schemathesis.Case[Any]
 TOKEN = "sk_acme.schemathesis"
 LIST, CREATE, GET, DELETE = "GET /audience", "POST /audience", "GET /audience/{id}", "DELETE /audience/{id}"

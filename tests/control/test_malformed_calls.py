@@ -5,6 +5,7 @@ import copy
 import json
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -141,6 +142,7 @@ def state() -> tuple[list[tuple[str, Rule]], int, int]:
 BEFORE = state()
 
 
+@pytest.mark.slow
 @given(malformed_body() | arbitrary(), TYPES)
 @settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 def test_10000_malformed_calls_get_one_error_shape_and_change_nothing(

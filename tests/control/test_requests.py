@@ -249,6 +249,7 @@ def test_a_masked_number_in_a_json_body_does_not_match(server: MockServer, admin
     assert admin.post("/requests/count", json={"bodyPatterns": [{"equalToJson": {"n": 1}}]}).json()["count"] == 1
 
 
+@pytest.mark.slow
 def test_stopping_the_server_ends_a_wait() -> None:
     mock = MockServer().start()
     head = "POST /__admin/requests/count?atLeast=1&timeoutMs=600000 HTTP/1.1\r\nHost: x\r\n"

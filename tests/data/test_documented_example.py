@@ -95,6 +95,7 @@ def test_an_app_has_the_documented_example() -> None:
     assert json.loads(response.body)["data"] == [DOCUMENTED]
 
 
+@pytest.mark.slow
 def test_the_plugin_has_the_documented_example(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(f"""
         import httpx

@@ -68,6 +68,7 @@ for locale in sorted(AVAILABLE_LOCALES):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
 def test_every_locale_has_the_same_bytes_with_any_faker_in_any_process(hash_seed: str) -> None:
     """Faker's lists grow from release to release, and some are sets, whose order follows Python's hash seed."""

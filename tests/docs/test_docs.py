@@ -117,6 +117,7 @@ def test_python_block_passes(snippet: Snippet, monkeypatch: pytest.MonkeyPatch) 
         test()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("snippet", snippets_of("python", "pytest"), ids=str)
 def test_pytest_block_passes(snippet: Snippet, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(snippet.text)

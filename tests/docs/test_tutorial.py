@@ -24,6 +24,7 @@ def output_pattern(output: str) -> str:
     return "[^§]*".join(re.escape(part) for part in re.split("…|\n", output.strip())) + "[^§]*"
 
 
+@pytest.mark.slow
 def test_tutorial_works_as_written(tmp_path: Path) -> None:
     (tmp_path / "mock-atoms").symlink_to(ROOT)
     folder = tmp_path / "tutorial"

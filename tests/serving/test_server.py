@@ -106,6 +106,7 @@ def test_a_stop_waits_for_a_request_in_flight() -> None:
         assert process.wait(20) == 0
 
 
+@pytest.mark.slow
 def test_a_stop_ends_a_long_delay_with_503() -> None:
     with running() as (process, url), delayed_request(url, 600_000) as client:
         process.terminate()

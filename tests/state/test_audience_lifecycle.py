@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import httpx
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -352,6 +353,7 @@ class AudienceMachine(RuleBasedStateMachine):
         self.driver.now += TICK
 
 
+@pytest.mark.slow
 def test_mock_matches_a_model_after_any_operations(tmp_path: Path) -> None:
     for name, content in FIXTURES.items():
         (tmp_path / name).write_text(json.dumps(content))

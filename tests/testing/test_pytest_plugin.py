@@ -37,6 +37,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     return Run(pytester)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["0", "4"])
 @pytest.mark.parametrize("is_external", [False, True])
 def test_tests_of_users_pass(run: Run, workers: str, *, is_external: bool) -> None:
@@ -49,6 +50,7 @@ def test_tests_of_users_pass(run: Run, workers: str, *, is_external: bool) -> No
         assert httpx.get(f"{server.root_url}/__admin/faults").json() == {"faults": []}
 
 
+@pytest.mark.slow
 def test_pytest_finds_the_plugin(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(mock_atoms): assert mock_atoms.url.endswith('/atoms/v1')")
     pytester.runpytest_subprocess("-p", "no:schemathesis").assert_outcomes(passed=1)
@@ -67,6 +69,7 @@ def test_a_session_without_the_mock_imports_only_the_plugin(run: Run) -> None:
     run(tests).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_a_fixture_overrides_the_settings(run: Run) -> None:
     conftest = """
         import pytest
@@ -83,6 +86,7 @@ def test_a_fixture_overrides_the_settings(run: Run) -> None:
     run(tests, conftest=complete).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_the_report_of_a_failure_lists_the_requests(run: Run) -> None:
     tests = """
         import httpx

@@ -60,6 +60,7 @@ def test_the_sdk_raises_unauthorized(sdk: Callable[[str], SmallestAI]) -> None:
     assert caught.value.body == {"status": False, "errors": ["Unauthorized: User not found"]}
 
 
+@pytest.mark.slow
 def test_the_sdk_raises_internal_server_error_after_two_retries(sdk: Callable[[str], SmallestAI]) -> None:
     with pytest.raises(InternalServerError) as caught:
         sdk("sk_mock_500x3.sdk-gives-up").atoms.audience.list()
@@ -68,10 +69,12 @@ def test_the_sdk_raises_internal_server_error_after_two_retries(sdk: Callable[[s
     assert sdk("sk_mock_500x3.sdk-gives-up").atoms.audience.list().status is True
 
 
+@pytest.mark.slow
 def test_the_sdk_recovers_from_two_failures(sdk: Callable[[str], SmallestAI]) -> None:
     assert sdk("sk_mock_500x2.sdk-recovers").atoms.audience.list().data
 
 
+@pytest.mark.slow
 def test_the_async_sdk_raises_and_recovers(server: MockServer) -> None:
     async def run() -> None:
         async with httpx.AsyncClient() as pool:
