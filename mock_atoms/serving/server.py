@@ -153,9 +153,9 @@ class Server(uvicorn.Server):
             listener.close()
         for listening in sockets or ():
             listening.close()
-        for leave in (HttpProtocol.shutdown, HttpProtocol.abort_if_idle):
+        for close in (HttpProtocol.shutdown, HttpProtocol.abort_if_idle):
             for connection in list(self.server_state.connections):
-                leave(connection)  # type: ignore[arg-type] # all are of the protocol that is given above
+                close(connection)  # type: ignore[arg-type] # all are instances of HttpProtocol
             for _ in range(_TURNS_TO_CLOSE):
                 await asyncio.sleep(0)
         if not self.server_state.connections and not self.server_state.tasks:
