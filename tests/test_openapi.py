@@ -71,8 +71,14 @@ def test_every_operation_and_response_has_a_description(document: dict[str, Any]
             assert all(parameter["description"] for parameter in operation.get("parameters", []))
 
 
-def test_the_page_loads_nothing_from_other_hosts(server: MockServer) -> None:
-    page = httpx.get(f"{server.root_url}/docs").text
+@pytest.mark.parametrize(
+    ("path", "document_path"), [("/docs", "/openapi.json"), ("/docs/control", "/__admin/openapi.json")]
+)
+def test_a_page_shows_its_document_and_loads_nothing_from_other_hosts(
+    server: MockServer, path: str, document_path: str
+) -> None:
+    page = httpx.get(server.root_url + path).text
+    assert f"url: '{document_path}'" in page
     links = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert len(links) == 3
     for link in links:
