@@ -1,4 +1,4 @@
-"""`GET /audience` over TCP: the documented answers, and how requests may look."""
+"""`GET /audience` over TCP: the documented responses, and how requests may look."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -20,19 +20,19 @@ UNAUTHORIZED = b'{"status":false,"errors":["Unauthorized: User not found"]}'
 
 
 def test_a_caller_gets_the_audiences_of_its_token(client: httpx.Client) -> None:
-    answer = client.get("/audience", headers=ACME)
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == JSON
-    held = Fixtures(Generator("atoms"), "en_US").initial_data(caller_for("sk_acme")).audiences
-    assert answer.content == render_json({"status": True, "data": held})
+    response = client.get("/audience", headers=ACME)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == JSON
+    audiences = Fixtures(Generator("atoms"), "en_US").initial_data(caller_for("sk_acme")).audiences
+    assert response.content == render_json({"status": True, "data": audiences})
 
 
 @pytest.mark.parametrize("word", ["", "mock_empty", "mock_one", "mock_many", "mock_sparse", "mock_unicode"])
-def test_what_is_served_has_the_documented_shape(client: httpx.Client, word: str) -> None:
-    answer = client.get("/audience", headers=bearer(f"sk_{word}"))
+def test_a_response_has_the_documented_shape(client: httpx.Client, word: str) -> None:
+    response = client.get("/audience", headers=bearer(f"sk_{word}"))
     shape = success_envelope("get-all-audiences", list[Audience])
-    served = TypeAdapter(shape).validate_json(answer.content, strict=True)
-    assert served == answer.json()
+    served = TypeAdapter(shape).validate_json(response.content, strict=True)
+    assert served == response.json()
 
 
 def test_member_counts_are_json_integers(client: httpx.Client) -> None:
@@ -41,9 +41,9 @@ def test_member_counts_are_json_integers(client: httpx.Client) -> None:
     assert '.0,"hasCampaigns"' not in body
 
 
-def test_every_answer_has_a_request_id_of_its_own(client: httpx.Client) -> None:
+def test_each_response_has_its_own_request_id(client: httpx.Client) -> None:
     requests = [client.get("/audience", headers=ACME), client.get("/audience"), client.get("/nowhere")]
-    ids = [uuid.UUID(answer.headers["x-request-id"]) for answer in requests]
+    ids = [uuid.UUID(response.headers["x-request-id"]) for response in requests]
     assert len(set(ids)) == 3
 
 
@@ -66,39 +66,41 @@ def test_the_same_requests_get_the_same_request_ids() -> None:
         (bearer("sk_mock_revoked.mine"), "revoked-token"),
     ],
 )
-def test_nobody_gets_the_documented_401(client: httpx.Client, headers: dict[str, str], reason: str) -> None:
-    answer = client.get("/audience", headers=headers)
-    assert answer.status_code == 401
-    assert answer.content == UNAUTHORIZED
-    assert answer.headers["content-type"] == JSON
-    assert answer.headers["www-authenticate"] == "Bearer"
-    assert answer.headers["x-mock-atoms-reason"] == reason
+def test_an_unauthenticated_request_gets_the_documented_401(
+    client: httpx.Client, headers: dict[str, str], reason: str
+) -> None:
+    response = client.get("/audience", headers=headers)
+    assert response.status_code == 401
+    assert response.content == UNAUTHORIZED
+    assert response.headers["content-type"] == JSON
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert response.headers["x-mock-atoms-reason"] == reason
 
 
-def test_only_listed_tokens_are_valid_where_there_is_a_list() -> None:
+def test_only_listed_tokens_are_valid() -> None:
     with MockServer(tokens="sk_acme,sk_b") as mock:
         assert httpx.get(f"{mock.url}/audience", headers=ACME).status_code == 200
         other = httpx.get(f"{mock.url}/audience", headers=bearer("sk_c"))
         assert (other.status_code, other.headers["x-mock-atoms-reason"]) == (401, "unknown-token")
 
 
-def test_the_session_cookie_is_as_good_as_the_header(client: httpx.Client) -> None:
+def test_the_session_cookie_authenticates_like_the_header(client: httpx.Client) -> None:
     by_cookie = client.get("/audience", headers={"Cookie": "session=sk_acme"})
     assert by_cookie.content == client.get("/audience", headers=ACME).content
 
 
-def test_a_get_with_a_json_body_works(client: httpx.Client) -> None:
-    answer = client.request("GET", "/audience", headers=ACME, json={})
-    assert answer.status_code == 200
+def test_a_get_may_have_a_json_body(client: httpx.Client) -> None:
+    response = client.request("GET", "/audience", headers=ACME, json={})
+    assert response.status_code == 200
 
 
 def test_a_trailing_slash_works_without_a_redirect(client: httpx.Client) -> None:
-    answer = client.get("/audience/", headers=ACME, follow_redirects=False)
-    assert answer.content == client.get("/audience", headers=ACME).content
+    response = client.get("/audience/", headers=ACME, follow_redirects=False)
+    assert response.content == client.get("/audience", headers=ACME).content
 
 
 @pytest.mark.parametrize(("headers", "status"), [(ACME, 200), ({}, 401), (ACME | {"Prefer": "code=500"}, 500)])
-def test_head_answers_as_get_without_the_body(client: httpx.Client, headers: dict[str, str], status: int) -> None:
+def test_head_responds_like_get_without_the_body(client: httpx.Client, headers: dict[str, str], status: int) -> None:
     head, get = client.head("/audience", headers=headers), client.get("/audience", headers=headers)
     assert head.status_code == get.status_code == status
     assert head.content == b""
@@ -123,24 +125,22 @@ def test_head_answers_as_get_without_the_body(client: httpx.Client, headers: dic
         ("GET", "/openapi.json", "Cannot GET /atoms/v1/openapi.json"),
     ],
 )
-def test_where_there_is_no_route_there_is_an_express_page(
-    client: httpx.Client, method: str, path: str, shown: str
-) -> None:
-    answer = client.request(method, path, headers=ACME)
-    assert answer.status_code == 404
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert answer.headers["x-mock-atoms-reason"] == "unmocked-route"
-    assert f"<pre>{shown}</pre>" in answer.text
+def test_an_unknown_route_gets_the_express_page(client: httpx.Client, method: str, path: str, shown: str) -> None:
+    response = client.request(method, path, headers=ACME)
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["x-mock-atoms-reason"] == "unmocked-route"
+    assert f"<pre>{shown}</pre>" in response.text
 
 
-def test_outside_the_base_path_the_page_says_why(server: MockServer) -> None:
-    answer = httpx.get(f"{server.root_url}/audience", headers=ACME)
-    assert (answer.status_code, answer.headers["x-mock-atoms-reason"]) == (404, "outside-base-path")
-    assert "<pre>Cannot GET /audience</pre>" in answer.text
+def test_a_path_outside_the_base_path_has_its_own_reason(server: MockServer) -> None:
+    response = httpx.get(f"{server.root_url}/audience", headers=ACME)
+    assert (response.status_code, response.headers["x-mock-atoms-reason"]) == (404, "outside-base-path")
+    assert "<pre>Cannot GET /audience</pre>" in response.text
     assert httpx.get(f"{server.url}x/audience").headers["x-mock-atoms-reason"] == "outside-base-path"
 
 
-def test_an_upgrade_that_is_not_known_is_passed_over(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unknown_upgrade_is_ignored(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     headers = ACME | {
         "Connection": "Upgrade, HTTP2-Settings",
         "Upgrade": "h2c",
@@ -150,14 +150,14 @@ def test_an_upgrade_that_is_not_known_is_passed_over(client: httpx.Client, caplo
     assert not [record for record in caplog.records if record.name == "uvicorn.error"]
 
 
-def test_every_path_of_the_server_itself_is_no_base_path() -> None:
+def test_no_own_path_of_the_server_may_be_the_base_path() -> None:
     own = {control.PREFIX, openapi.DOCUMENT_PATH, openapi.PAGE_PATH, openapi.ASSETS_PATH}
     assert {f"/{segment}" for segment in RESERVED_SEGMENTS} == own
 
 
-@pytest.mark.parametrize(("given", "path"), [("/", ""), ("/api/v1", "/api/v1"), ("/api/v1/", "/api/v1")])
-def test_the_base_path_can_be_another(given: str, path: str) -> None:
-    with MockServer(base_path=given) as mock:
+@pytest.mark.parametrize(("base_path", "path"), [("/", ""), ("/api/v1", "/api/v1"), ("/api/v1/", "/api/v1")])
+def test_the_base_path_can_be_changed(base_path: str, path: str) -> None:
+    with MockServer(base_path=base_path) as mock:
         assert mock.url == mock.root_url + path
         assert httpx.get(f"{mock.url}/audience", headers=ACME).status_code == 200
         assert httpx.get(f"{mock.root_url}/__admin/health").status_code == 200
@@ -165,24 +165,24 @@ def test_the_base_path_can_be_another(given: str, path: str) -> None:
 
 
 def test_a_preflight_from_localhost_is_allowed(client: httpx.Client) -> None:
-    asked = {
+    preflight = {
         "Origin": "http://localhost:5173",
         "Access-Control-Request-Method": "GET",
         "Access-Control-Request-Headers": "authorization,content-type",
     }
-    answer = client.options("/audience", headers=asked)
-    assert answer.status_code == 200
-    assert answer.headers["access-control-allow-origin"] == "http://localhost:5173"
-    assert answer.headers["access-control-allow-headers"] == "authorization,content-type"
-    assert answer.headers["access-control-allow-credentials"] == "true"
-    assert uuid.UUID(answer.headers["x-request-id"]).version == 4
+    response = client.options("/audience", headers=preflight)
+    assert response.status_code == 200
+    assert response.headers["access-control-allow-origin"] == "http://localhost:5173"
+    assert response.headers["access-control-allow-headers"] == "authorization,content-type"
+    assert response.headers["access-control-allow-credentials"] == "true"
+    assert uuid.UUID(response.headers["x-request-id"]).version == 4
 
 
 @pytest.mark.parametrize("headers", [ACME, {}, ACME | {"Prefer": "code=500"}])
-def test_a_browser_may_read_every_answer(client: httpx.Client, headers: dict[str, str]) -> None:
-    answer = client.get("/audience", headers={**headers, "Origin": "https://127.0.0.1:8443"})
-    assert answer.headers["access-control-allow-origin"] == "https://127.0.0.1:8443"
-    exposed = answer.headers["access-control-expose-headers"].split(", ")
+def test_a_browser_may_read_every_response(client: httpx.Client, headers: dict[str, str]) -> None:
+    response = client.get("/audience", headers={**headers, "Origin": "https://127.0.0.1:8443"})
+    assert response.headers["access-control-allow-origin"] == "https://127.0.0.1:8443"
+    exposed = response.headers["access-control-expose-headers"].split(", ")
     assert exposed == ["x-request-id", "x-mock-atoms-fault", "x-mock-atoms-reason", "retry-after"]
 
 
@@ -197,13 +197,13 @@ def test_a_browser_may_read_every_answer(client: httpx.Client, headers: dict[str
         ("*", "https://app.test", "*"),
     ],
 )
-def test_an_origin_is_allowed_by_the_settings(setting: str, origin: str, allowed: str | None) -> None:
+def test_the_settings_decide_which_origin_is_allowed(setting: str, origin: str, allowed: str | None) -> None:
     with MockServer(cors_origin=setting) as mock:
-        answer = httpx.get(f"{mock.url}/audience", headers=ACME | {"Origin": origin})
-        assert answer.headers.get("access-control-allow-origin") == allowed
+        response = httpx.get(f"{mock.url}/audience", headers=ACME | {"Origin": origin})
+        assert response.headers.get("access-control-allow-origin") == allowed
 
 
-def test_two_servers_of_one_seed_give_equal_bytes_for_100_tokens() -> None:
+def test_two_servers_with_one_seed_send_equal_bytes() -> None:
     tokens = [f"sk_team_{number}" for number in range(100)]
 
     def bodies(order: list[str]) -> dict[str, bytes]:
@@ -215,7 +215,7 @@ def test_two_servers_of_one_seed_give_equal_bytes_for_100_tokens() -> None:
     assert len(set(first.values())) == 100
 
 
-def test_200_parallel_requests_change_nothing(client: httpx.Client) -> None:
+def test_parallel_requests_get_the_same_responses(client: httpx.Client) -> None:
     def body(number: int) -> bytes:
         return client.get("/audience", headers={"Authorization": f"Bearer sk_team_{number % 20}"}).content
 

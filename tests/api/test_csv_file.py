@@ -1,4 +1,4 @@
-"""What becomes of an uploaded file: its rows, or a refusal that stores nothing."""
+"""Uploaded files: their rows, or a refusal that stores nothing."""
 
 import asyncio
 import csv
@@ -199,26 +199,26 @@ def numbered(rows: int, first: int = 5_550_100) -> bytes:
     return b"phone\n" + b"".join(b"%d\n" % number for number in range(first, first + rows))
 
 
-def of_size(size: int) -> bytes:
-    """Return a file of so many bytes, in cells that are each small enough."""
+def file_of_size(size: int) -> bytes:
+    """Return a file of `size` bytes whose cells are all small enough."""
     lines = [b"phone,note\n", *(b"%d,%s\n" % (5_550_100 + row, b"x" * 100_000) for row in range(52))]
-    whole = b"".join(lines)
-    return whole + b"5550099," + b"y" * (size - len(whole) - len(b"5550099,\n")) + b"\n"
+    content = b"".join(lines)
+    return content + b"5550099," + b"y" * (size - len(content) - len(b"5550099,\n")) + b"\n"
 
 
 @pytest.mark.parametrize(("file", "rows"), ACCEPTED)
-def test_a_file_has_these_rows(file: bytes, rows: Rows) -> None:
+def test_a_valid_file_has_these_rows(file: bytes, rows: Rows) -> None:
     assert parse_csv(io.BytesIO(file), "phone") == rows
 
 
 @pytest.mark.parametrize(("file", "message"), REFUSED)
-def test_a_file_is_refused_for_a_reason(file: bytes, message: str) -> None:
+def test_an_invalid_file_is_refused_with_a_reason(file: bytes, message: str) -> None:
     with pytest.raises(ApiError) as caught:
         parse_csv(io.BytesIO(file), "phone")
     assert (caught.value.status, caught.value.errors) == (400, [message])
 
 
-def test_the_column_of_identifiers_has_to_be_there_too() -> None:
+def test_the_identifier_column_is_required_if_named() -> None:
     file = b"phone,name\n5550100,Ada\n"
     assert parse_csv(io.BytesIO(file), "phone", "name") == [{"phone": "5550100", "name": "Ada"}]
     with pytest.raises(ApiError) as caught:
@@ -226,7 +226,7 @@ def test_the_column_of_identifiers_has_to_be_there_too() -> None:
     assert caught.value.errors == ['CSV file has no column named "id". It has: "phone", "name"']
 
 
-def test_10000_rows_are_accepted_and_one_more_is_not() -> None:
+def test_a_file_has_at_most_10000_rows() -> None:
     assert len(parse_csv(io.BytesIO(numbered(10_000)), "phone")) == 10_000
     with pytest.raises(ApiError) as caught:
         parse_csv(io.BytesIO(numbered(10_001)), "phone")
@@ -239,7 +239,7 @@ NAMES = TEXTS.filter(str.strip)
 
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[list[str], str, list[list[str]]]:
-    """Return columns, which of them is of phone numbers, and rows."""
+    """Return columns, the phone column among them, and rows."""
     columns = draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))
     place = draw(st.integers(0, len(columns) - 1))
     numbers = draw(st.lists(st.integers(10**6, 10**15 - 1), min_size=1, max_size=5, unique=True))
@@ -251,7 +251,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], str, list[list[str]]]:
 
 @given(tables(), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.sampled_from(["\r\n", "\n", "\r"]))
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
-def test_what_pythons_writer_writes_comes_back_equal(
+def test_a_file_written_by_python_is_read_back_equal(
     table: tuple[list[str], str, list[list[str]]],
     quoting: Literal[0, 1],
     end: str,
@@ -262,7 +262,7 @@ def test_what_pythons_writer_writes_comes_back_equal(
     writer = csv.writer(text, quoting=quoting, lineterminator="\r\n" if quoting == csv.QUOTE_MINIMAL else end)
     writer.writerow(columns)
     writer.writerows(rows)
-    # With a mark of its own, since the first column may begin with the character that is one.
+    # With a byte order mark, since the first column may start with that character.
     assert parse_csv(io.BytesIO(BOM + text.getvalue().encode()), phone_column) == [
         dict(zip(columns, row, strict=True)) for row in rows
     ]
@@ -277,7 +277,7 @@ def outcome(file: bytes) -> Rows | ApiError:
 
 @given(st.binary(max_size=40) | st.text('phone,"\n\r+5\0', max_size=40).map(str.encode), st.booleans())
 @settings(max_examples=500, deadline=None, derandomize=True, database=None)
-def test_whatever_a_file_holds_it_has_rows_or_is_refused(rest: bytes, has_header: bool) -> None:  # noqa: FBT001 - drawn by name
+def test_any_file_has_rows_or_is_refused(rest: bytes, has_header: bool) -> None:  # noqa: FBT001 - drawn by name
     result = outcome(b"phone,name\n" * has_header + rest)
     if isinstance(result, ApiError):
         assert result.status == 400
@@ -291,7 +291,7 @@ TOKENS = (f"sk_mock_empty.upload_{number}" for number in itertools.count())
 
 
 class Uploader:
-    """A client of a token of its own, which begins with nothing."""
+    """A client with its own token, which has no audiences."""
 
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
@@ -314,19 +314,19 @@ class Uploader:
 
 @pytest.fixture
 def uploader(client: httpx.Client) -> Iterator[Uploader]:
-    """Yield an uploader who has one audience, so that it shows where a list is changed."""
-    one = Uploader(client)
-    assert one.upload(b"phone\n5550100\n", name="There before").status_code == 200
-    yield one
-    # What is stored counts against all tenants of the server.
-    client.post(client.base_url.join("/__admin/reset"), json={"token": one.headers["Authorization"].split()[1]})
+    """Yield an uploader with one audience, to see any change of the list."""
+    uploader = Uploader(client)
+    assert uploader.upload(b"phone\n5550100\n", name="There before").status_code == 200
+    yield uploader
+    # Stored data counts against the limit of the server.
+    client.post(client.base_url.join("/__admin/reset"), json={"token": uploader.headers["Authorization"].split()[1]})
 
 
-def assert_refused(uploader: Uploader, answer: httpx.Response, *messages: str) -> None:
-    """Assert a 400 in the vendor's envelope, with these messages if any are given, after which nothing is stored."""
-    assert answer.status_code == 400
-    assert answer.headers["content-type"] == "application/json; charset=utf-8"
-    body = answer.json()
+def assert_refused(uploader: Uploader, response: httpx.Response, *messages: str) -> None:
+    """Assert a 400 in the vendor's envelope, with `messages` if there are any, and that nothing is stored."""
+    assert response.status_code == 400
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
+    body = response.json()
     assert body == {"status": False, "errors": list(messages) or body["errors"]}
     assert body["errors"]
     assert all(isinstance(error, str) and error for error in body["errors"])
@@ -336,42 +336,42 @@ def assert_refused(uploader: Uploader, answer: httpx.Response, *messages: str) -
 
 @pytest.mark.parametrize(("file", "rows"), ACCEPTED)
 def test_the_rows_of_a_file_become_members(uploader: Uploader, file: bytes, rows: Rows) -> None:
-    answer = uploader.upload(file)
-    assert answer.status_code == 200
-    assert uploader.rows(answer.json()["data"]["_id"]) == rows
+    response = uploader.upload(file)
+    assert response.status_code == 200
+    assert uploader.rows(response.json()["data"]["_id"]) == rows
     assert [audience["memberCount"] for audience in uploader.audiences()] == [1, len(rows)]
 
 
 @pytest.mark.parametrize(("file", "message"), REFUSED)
-def test_a_file_that_cannot_be_used_stores_nothing(uploader: Uploader, file: bytes, message: str) -> None:
+def test_an_invalid_file_stores_nothing(uploader: Uploader, file: bytes, message: str) -> None:
     assert_refused(uploader, uploader.upload(file), message)
 
 
-def test_an_upload_may_have_10000_rows_and_not_one_more(uploader: Uploader) -> None:
+def test_an_upload_has_at_most_10000_rows(uploader: Uploader) -> None:
     assert_refused(uploader, uploader.upload(numbered(10_001)), "Audience cannot exceed 10000 members")
-    answer = uploader.upload(numbered(10_000))
-    assert answer.status_code == 200
-    assert [row["phone"] for row in uploader.rows(answer.json()["data"]["_id"])] == [
+    response = uploader.upload(numbered(10_000))
+    assert response.status_code == 200
+    assert [row["phone"] for row in uploader.rows(response.json()["data"]["_id"])] == [
         str(number) for number in range(5_550_100, 5_560_100)
     ]
 
 
-def test_a_file_may_have_5_mib_and_not_one_byte_more(uploader: Uploader) -> None:
-    assert len(of_size(FIVE_MIB)) == FIVE_MIB
-    assert_refused(uploader, uploader.upload(of_size(FIVE_MIB + 1)), TOO_LARGE)
-    answer = uploader.upload(of_size(FIVE_MIB))
-    assert answer.status_code == 200
-    assert len(uploader.rows(answer.json()["data"]["_id"])) == 53
+def test_a_file_has_at_most_5_mib(uploader: Uploader) -> None:
+    assert len(file_of_size(FIVE_MIB)) == FIVE_MIB
+    assert_refused(uploader, uploader.upload(file_of_size(FIVE_MIB + 1)), TOO_LARGE)
+    response = uploader.upload(file_of_size(FIVE_MIB))
+    assert response.status_code == 200
+    assert len(uploader.rows(response.json()["data"]["_id"])) == 53
 
 
-def test_an_upload_says_what_the_audience_is(uploader: Uploader) -> None:
+def test_the_fields_of_an_upload_describe_the_audience(uploader: Uploader) -> None:
     described = {"description": "", "identifierColumnName": "name"}
-    answer = uploader.upload(b"phone,name\n5550100,Ada\n", name=" <b>Zoë</b> ", **described)
-    made = answer.json()["data"]
-    assert (made["name"], made["phoneNumberColumnName"]) == (" <b>Zoë</b> ", "phone")
-    assert {key: made[key] for key in described} == described
-    assert made["createdAt"] == made["updatedAt"]
-    assert "memberCount" not in made
+    response = uploader.upload(b"phone,name\n5550100,Ada\n", name=" <b>Zoë</b> ", **described)
+    created = response.json()["data"]
+    assert (created["name"], created["phoneNumberColumnName"]) == (" <b>Zoë</b> ", "phone")
+    assert {key: created[key] for key in described} == described
+    assert created["createdAt"] == created["updatedAt"]
+    assert "memberCount" not in created
 
 
 @pytest.mark.parametrize(
@@ -388,7 +388,7 @@ def test_an_upload_says_what_the_audience_is(uploader: Uploader) -> None:
         ({"identifierColumnName": "id"}, ['CSV file has no column named "id". It has: "phone", "name"']),
     ],
 )
-def test_an_upload_that_leaves_out_what_is_required_stores_nothing(
+def test_an_upload_without_required_fields_stores_nothing(
     uploader: Uploader, fields: dict[str, str], messages: list[str]
 ) -> None:
     assert_refused(uploader, uploader.upload(b"phone,name\n5550100,Ada\n", **fields), *messages)
@@ -418,7 +418,7 @@ def test_an_upload_without_a_file_stores_nothing(uploader: Uploader, request_: d
 
 
 def form(*parts: tuple[str, bytes]) -> bytes:
-    """Return a form: pairs of what stands after `form-data`, and content."""
+    """Return a form. Each part is the end of its `Content-Disposition` and its content."""
     heads = ((f"--limit\r\nContent-Disposition: form-data{head}\r\n\r\n".encode(), content) for head, content in parts)
     return b"".join(head + content + b"\r\n" for head, content in heads) + b"--limit--\r\n"
 
@@ -453,104 +453,104 @@ MULTIPART = {"content-type": "multipart/form-data; boundary=limit"}
     ],
 )
 def test_a_malformed_form_stores_nothing(uploader: Uploader, content_type: str, content: bytes) -> None:
-    answer = uploader.send({"content-type": content_type}, content=content)
-    assert_refused(uploader, answer)
-    assert answer.json()["errors"][0].startswith("Malformed form: ")
+    response = uploader.send({"content-type": content_type}, content=content)
+    assert_refused(uploader, response)
+    assert response.json()["errors"][0].startswith("Malformed form: ")
 
 
 def test_an_empty_form_stores_nothing(uploader: Uploader) -> None:
     assert_refused(uploader, uploader.send(MULTIPART, content=b""), "CSV file is required")
 
 
-def test_the_order_of_a_form_and_what_else_is_in_it_do_not_matter(uploader: Uploader) -> None:
+def test_the_order_of_parts_and_extra_fields_do_not_matter(uploader: Uploader) -> None:
     extra = [('; name="x"', b"x")] * 98
-    answer = uploader.send(
+    response = uploader.send(
         {"content-type": 'Multipart/Form-Data; Boundary="limit"'}, content=form(CSV, *extra, COLUMN, NAME)
     )
-    assert answer.status_code == 200
-    assert uploader.rows(answer.json()["data"]["_id"]) == [{"phone": "5550101"}]
+    assert response.status_code == 200
+    assert uploader.rows(response.json()["data"]["_id"]) == [{"phone": "5550101"}]
 
 
-def test_a_form_that_is_cut_off_anywhere_stores_nothing(uploader: Uploader) -> None:
-    whole = form(NAME, COLUMN, CSV)
-    # The line's end after the last boundary is no loss.
-    for length in range(len(whole.rstrip())):
-        answer = uploader.send(MULTIPART, content=whole[:length])
-        assert (answer.status_code, answer.json()["status"]) == (400, False)
-    assert_refused(uploader, uploader.send(MULTIPART, content=whole[:-10]))
-    assert uploader.send(MULTIPART, content=whole).status_code == 200
+def test_a_truncated_form_stores_nothing(uploader: Uploader) -> None:
+    form_bytes = form(NAME, COLUMN, CSV)
+    # The line end after the last boundary is optional.
+    for length in range(len(form_bytes.rstrip())):
+        response = uploader.send(MULTIPART, content=form_bytes[:length])
+        assert (response.status_code, response.json()["status"]) == (400, False)
+    assert_refused(uploader, uploader.send(MULTIPART, content=form_bytes[:-10]))
+    assert uploader.send(MULTIPART, content=form_bytes).status_code == 200
 
 
-def connected(server: MockServer) -> socket.socket:
+def connect(server: MockServer) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), timeout=30)
 
 
-def head_of(uploader: Uploader, *lines: str) -> bytes:
-    tenant_filter, kind = uploader.headers["Authorization"], MULTIPART["content-type"]
+def request_head(uploader: Uploader, *lines: str) -> bytes:
+    authorization, kind = uploader.headers["Authorization"], MULTIPART["content-type"]
     fixed = (
         "POST /atoms/v1/audience HTTP/1.1",
         "Host: 127.0.0.1",
-        f"Authorization: {tenant_filter}",
+        f"Authorization: {authorization}",
         f"Content-Type: {kind}",
     )
     return "\r\n".join([*fixed, *lines, "", ""]).encode()
 
 
-def answer_on(line: socket.socket) -> httpx.Response:
-    answer = HTTPResponse(line, method="POST")
-    answer.begin()
-    with answer:
-        return httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
+def read_response(line: socket.socket) -> httpx.Response:
+    response = HTTPResponse(line, method="POST")
+    response.begin()
+    with response:
+        return httpx.Response(response.status, headers=response.getheaders(), content=response.read())
 
 
 @pytest.mark.parametrize("sent", [b"", form(NAME, COLUMN, CSV)[:100]], ids=["nothing", "a bit"])
 @pytest.mark.parametrize("length", [6 * 1024 * 1024 + 1, 10**12])
-def test_a_body_said_to_be_too_long_is_refused_before_it_is_sent(
+def test_a_too_large_content_length_is_refused_before_the_body(
     server: MockServer, uploader: Uploader, length: int, sent: bytes
 ) -> None:
-    with connected(server) as line:
-        line.sendall(head_of(uploader, f"Content-Length: {length}") + sent)
-        assert_refused(uploader, answer_on(line), TOO_LARGE)
+    with connect(server) as line:
+        line.sendall(request_head(uploader, f"Content-Length: {length}") + sent)
+        assert_refused(uploader, read_response(line), TOO_LARGE)
 
 
 @pytest.mark.parametrize(
     "start", [form(NAME, COLUMN, CSV).partition(FILE)[0], form(NAME, COLUMN, CSV)], ids=["file", "rest"]
 )
-def test_a_body_in_chunks_is_refused_once_it_gets_too_long(
-    server: MockServer, uploader: Uploader, start: bytes
-) -> None:
+def test_a_chunked_body_is_refused_when_it_gets_too_large(server: MockServer, uploader: Uploader, start: bytes) -> None:
     mebibyte = b"x" * 1024 * 1024
-    with connected(server) as line:
-        line.sendall(head_of(uploader, "Transfer-Encoding: chunked"))
+    with connect(server) as line:
+        line.sendall(request_head(uploader, "Transfer-Encoding: chunked"))
         for piece in (start, *[mebibyte] * 6):
             line.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
-        # The end never comes.
-        assert_refused(uploader, answer_on(line), TOO_LARGE)
+        # The last chunk never comes.
+        assert_refused(uploader, read_response(line), TOO_LARGE)
 
 
-def test_a_body_in_chunks_is_as_good_as_any(uploader: Uploader) -> None:
-    whole = form(NAME, COLUMN, CSV)
-    answer = uploader.send(MULTIPART, content=(whole[place : place + 7] for place in range(0, len(whole), 7)))
-    assert answer.status_code == 200
-    assert uploader.rows(answer.json()["data"]["_id"]) == [{"phone": "5550101"}]
+def test_a_chunked_body_is_accepted(uploader: Uploader) -> None:
+    form_bytes = form(NAME, COLUMN, CSV)
+    response = uploader.send(
+        MULTIPART, content=(form_bytes[place : place + 7] for place in range(0, len(form_bytes), 7))
+    )
+    assert response.status_code == 200
+    assert uploader.rows(response.json()["data"]["_id"]) == [{"phone": "5550101"}]
 
 
 @pytest.mark.parametrize("lines", [["Content-Length: 5000"], ["Transfer-Encoding: chunked"]], ids=["length", "chunks"])
-def test_a_client_that_goes_before_all_is_sent_stores_nothing(
+def test_a_client_that_disconnects_early_stores_nothing(
     server: MockServer, uploader: Uploader, lines: list[str]
 ) -> None:
-    with connected(server) as line:
-        whole = form(NAME, COLUMN, CSV)
-        body = whole if "5000" in lines[0] else b"%x\r\n%s\r\n" % (len(whole), whole)
-        line.sendall(head_of(uploader, *lines) + body)
+    with connect(server) as line:
+        form_bytes = form(NAME, COLUMN, CSV)
+        body = form_bytes if "5000" in lines[0] else b"%x\r\n%s\r\n" % (len(form_bytes), form_bytes)
+        line.sendall(request_head(uploader, *lines) + body)
         line.shutdown(socket.SHUT_WR)
-        # The server hangs up once it has noticed; what it may say before is for nobody.
+        # The server closes the connection when it notices.
         while line.recv(65_536):
             pass
     assert [audience["name"] for audience in uploader.audiences()] == ["There before"]
 
 
-def test_a_file_may_have_100_columns_and_not_one_more(uploader: Uploader) -> None:
+def test_a_file_has_at_most_100_columns(uploader: Uploader) -> None:
     def columns(count: int) -> bytes:
         names = ["phone", *(f"c{number}" for number in range(count - 1))]
         return ",".join(names).encode() + b"\n+14155550100" + b"," * (count - 1) + b"\n"
@@ -563,8 +563,8 @@ def test_a_file_may_have_100_columns_and_not_one_more(uploader: Uploader) -> Non
     ("path", "kind"),
     [("/audience", "multipart/form-data; boundary=limit"), ("/audience/x/members", "application/json")],
 )
-def test_what_ends_before_its_end_is_refused(path: str, kind: str) -> None:
-    """A client that goes sees no answer; what it sent is not used all the same."""
+def test_an_incomplete_body_is_refused(path: str, kind: str) -> None:
+    """The response reaches no client; it shows that the body is not used."""
     pieces: list[Message] = [
         {"type": "http.request", "body": form(NAME, COLUMN, CSV), "more_body": True},
         {"type": "http.disconnect"},
@@ -583,6 +583,6 @@ def test_what_ends_before_its_end_is_refused(path: str, kind: str) -> None:
     assert json.loads(sent[1]["body"])["errors"] == ["The request body is incomplete"]
 
 
-def test_a_field_that_is_no_utf_8_is_latin_1(uploader: Uploader) -> None:
-    answer = uploader.send(MULTIPART, content=form(('; name="name"', b"Fr\xfchling"), COLUMN, CSV))
-    assert answer.json()["data"]["name"] == "Frühling"
+def test_a_field_is_utf_8_or_else_latin_1(uploader: Uploader) -> None:
+    response = uploader.send(MULTIPART, content=form(('; name="name"', b"Fr\xfchling"), COLUMN, CSV))
+    assert response.json()["data"]["name"] == "Frühling"

@@ -1,4 +1,4 @@
-"""What each operation of the API answers, one documented behaviour after the other."""
+"""Documented behaviour of each operation."""
 
 import gc
 from collections.abc import Iterator
@@ -28,16 +28,16 @@ def mock() -> Iterator[MockServer]:
 
 @pytest.fixture
 def http(mock: MockServer) -> Iterator[httpx.Client]:
-    """Return a client whose tenant has one generated audience, of 12 members."""
+    """Return a client whose tenant has one generated audience with 12 members."""
     httpx.post(f"{mock.root_url}/__admin/reset")
-    begin = {"token": TOKEN, "generate": {"audiences": 1, "members": 12, "withCampaigns": 0}}
-    httpx.put(f"{mock.root_url}/__admin/tenants", json=begin).raise_for_status()
+    initial_data = {"token": TOKEN, "generate": {"audiences": 1, "members": 12, "withCampaigns": 0}}
+    httpx.put(f"{mock.root_url}/__admin/tenants", json=initial_data).raise_for_status()
     with httpx.Client(base_url=mock.url, headers=bearer(TOKEN)) as client:
         yield client
 
 
-class Begun(NamedTuple):
-    """The generated audience: what lists show of it, its path, and its members."""
+class GeneratedAudience(NamedTuple):
+    """The generated audience as it is listed, its path and its members."""
 
     listed: dict[str, Any]
     path: str
@@ -45,35 +45,42 @@ class Begun(NamedTuple):
 
 
 @pytest.fixture
-def begun(http: httpx.Client) -> Begun:
+def generated(http: httpx.Client) -> GeneratedAudience:
     (listed,) = http.get("/audience").json()["data"]
     path = f"/audience/{listed['_id']}"
-    return Begun(listed, path, http.get(f"{path}/members?offset=100").json()["data"]["members"])
+    return GeneratedAudience(listed, path, http.get(f"{path}/members?offset=100").json()["data"]["members"])
 
 
 def create(http: httpx.Client, csv: str = CSV, **fields: str) -> dict[str, Any]:
     form = {"name": "Pioneers", "phoneNumberColumnName": "phone"} | fields
-    answer = http.post("/audience", data=form, files={"file": ("people.csv", csv, "text/csv")})
-    assert answer.status_code == 200, answer.text
-    made: dict[str, Any] = answer.json()["data"]
-    return made
+    response = http.post("/audience", data=form, files={"file": ("people.csv", csv, "text/csv")})
+    assert response.status_code == 200, response.text
+    created: dict[str, Any] = response.json()["data"]
+    return created
 
 
-def errors(answer: httpx.Response) -> tuple[int, list[str]]:
-    body = answer.json()
+def errors(response: httpx.Response) -> tuple[int, list[str]]:
+    body = response.json()
     assert body.keys() == {"status", "errors"}
     assert body["status"] is False
-    return answer.status_code, body["errors"]
+    return response.status_code, body["errors"]
 
 
-def test_an_audience_is_created_from_a_csv_file(http: httpx.Client, begun: Begun) -> None:
-    made = create(http, description="First of all", identifierColumnName="name")
-    assert list(made) == [*DETAIL[:4], "identifierColumnName", *DETAIL[4:]]
-    assert made["_id"].startswith("697dc490")
-    assert (made["name"], made["description"], made["identifierColumnName"]) == ("Pioneers", "First of all", "name")
-    assert (made["organization"], made["createdBy"]) == (begun.listed["organization"], begun.listed["createdBy"])
-    assert made["createdAt"] == made["updatedAt"] == "2026-01-31T09:00:00.000Z"
-    page = http.get(f"/audience/{made['_id']}/members").json()["data"]
+def test_an_audience_is_created_from_a_csv_file(http: httpx.Client, generated: GeneratedAudience) -> None:
+    created = create(http, description="First of all", identifierColumnName="name")
+    assert list(created) == [*DETAIL[:4], "identifierColumnName", *DETAIL[4:]]
+    assert created["_id"].startswith("697dc490")
+    assert (created["name"], created["description"], created["identifierColumnName"]) == (
+        "Pioneers",
+        "First of all",
+        "name",
+    )
+    assert (created["organization"], created["createdBy"]) == (
+        generated.listed["organization"],
+        generated.listed["createdBy"],
+    )
+    assert created["createdAt"] == created["updatedAt"] == "2026-01-31T09:00:00.000Z"
+    page = http.get(f"/audience/{created['_id']}/members").json()["data"]
     assert [member["data"] for member in page["members"]] == [
         {"phone": "+14155550100", "name": "Ada"},
         {"phone": "+14155550101", "name": "Grace"},
@@ -81,20 +88,20 @@ def test_an_audience_is_created_from_a_csv_file(http: httpx.Client, begun: Begun
     ]
 
 
-def test_what_was_left_out_of_an_upload_is_left_out_of_the_audience(http: httpx.Client) -> None:
+def test_optional_fields_of_an_upload_stay_absent(http: httpx.Client) -> None:
     assert list(create(http)) == ["_id", "name", *DETAIL[3:]]
     assert create(http, description="")["description"] == ""
 
 
-def test_a_created_audience_is_listed_last_with_its_count(http: httpx.Client, begun: Begun) -> None:
-    made = create(http)
+def test_a_created_audience_is_listed_last_with_its_count(http: httpx.Client, generated: GeneratedAudience) -> None:
+    created = create(http)
     first, second = http.get("/audience").json()["data"]
-    assert first == begun.listed
-    assert second == made | {"memberCount": 3, "hasCampaigns": False, "campaigns": []}
+    assert first == generated.listed
+    assert second == created | {"memberCount": 3, "hasCampaigns": False, "campaigns": []}
 
 
 @pytest.mark.parametrize(
-    ("form", "file", "said"),
+    ("form", "file", "messages"),
     [
         ({"name": "x", "phoneNumberColumnName": "phone"}, None, ["CSV file is required"]),
         ({"phoneNumberColumnName": "phone"}, CSV, ["name is required"]),
@@ -111,48 +118,48 @@ def test_a_created_audience_is_listed_last_with_its_count(http: httpx.Client, be
         ),
     ],
 )
-def test_an_upload_that_cannot_be_used_stores_nothing(
-    http: httpx.Client, form: dict[str, str], file: str | None, said: list[str]
+def test_an_invalid_upload_stores_nothing(
+    http: httpx.Client, form: dict[str, str], file: str | None, messages: list[str]
 ) -> None:
     files = {"file": ("x.csv", file)} if file else {"other": ("", "")}
     before = http.get("/audience").content
-    assert errors(http.post("/audience", data=form, files=files)) == (400, said)
+    assert errors(http.post("/audience", data=form, files=files)) == (400, messages)
     assert http.get("/audience").content == before
 
 
-def test_an_audience_is_shown_without_the_keys_of_the_list(http: httpx.Client, begun: Begun) -> None:
-    shown = http.get(begun.path).json()["data"]
-    assert list(shown) == DETAIL
-    assert shown == {key: begun.listed[key] for key in DETAIL}
+def test_an_audience_has_the_documented_keys_only(http: httpx.Client, generated: GeneratedAudience) -> None:
+    detail = http.get(generated.path).json()["data"]
+    assert list(detail) == DETAIL
+    assert detail == {key: generated.listed[key] for key in DETAIL}
 
 
-def test_what_the_list_leaves_out_is_left_out_everywhere(mock: MockServer) -> None:
+def test_omitted_keys_are_absent_everywhere(mock: MockServer) -> None:
     headers = bearer("sk_mock_sparse.operations")
     listed = httpx.get(f"{mock.url}/audience", headers=headers).json()["data"]
     for audience in listed:
         if "_id" in audience:
-            shown = httpx.get(f"{mock.url}/audience/{audience['_id']}", headers=headers).json()["data"]
-            assert shown == {key: value for key, value in audience.items() if key in DETAIL}
+            detail = httpx.get(f"{mock.url}/audience/{audience['_id']}", headers=headers).json()["data"]
+            assert detail == {key: value for key, value in audience.items() if key in DETAIL}
             members = httpx.get(f"{mock.url}/audience/{audience['_id']}/members", headers=headers).json()["data"]
             assert members["totalCount"] == audience.get("memberCount", members["totalCount"]) > 0
 
 
-@pytest.mark.parametrize("of_whom", ["generated", "created"])
-def test_a_deleted_audience_is_gone_everywhere(http: httpx.Client, begun: Begun, of_whom: str) -> None:
-    path = begun.path if of_whom == "generated" else f"/audience/{create(http)['_id']}"
-    answer = http.delete(path)
-    assert (answer.status_code, answer.json()) == (200, {"status": True, "data": []})
+@pytest.mark.parametrize("kind", ["generated", "created"])
+def test_a_deleted_audience_is_gone_everywhere(http: httpx.Client, generated: GeneratedAudience, kind: str) -> None:
+    path = generated.path if kind == "generated" else f"/audience/{create(http)['_id']}"
+    response = http.delete(path)
+    assert (response.status_code, response.json()) == (200, {"status": True, "data": []})
     for method, api_path in (("GET", ""), ("DELETE", ""), ("GET", "/members"), ("GET", "/members/search?query=a")):
         assert errors(http.request(method, path + api_path)) == (404, ["Audience not found"])
     assert path.rpartition("/")[2] not in http.get("/audience").text
 
 
-def test_an_audience_in_use_is_kept_until_its_campaign_is_gone(
-    mock: MockServer, http: httpx.Client, begun: Begun
+def test_an_audience_in_use_cannot_be_deleted(
+    mock: MockServer, http: httpx.Client, generated: GeneratedAudience
 ) -> None:
-    campaigns = f"{mock.root_url}/__admin/audiences/{begun.listed['_id']}/campaigns"
+    campaigns = f"{mock.root_url}/__admin/audiences/{generated.listed['_id']}/campaigns"
     used = httpx.put(campaigns, json={"token": TOKEN, "campaigns": [{"status": "completed"}]}).json()["audience"]
-    assert http.delete(begun.path).status_code == 400
+    assert http.delete(generated.path).status_code == 400
     used = httpx.put(campaigns, json={"token": TOKEN, "campaigns": [{"name": "Call them"}]}).json()["audience"]
     assert (used["hasCampaigns"], used["campaigns"][0]["name"], used["campaigns"][0]["status"]) == (
         True,
@@ -160,12 +167,12 @@ def test_an_audience_in_use_is_kept_until_its_campaign_is_gone(
         "active",
     )
     assert http.get("/audience").json()["data"] == [used]
-    audience_id = begun.listed["_id"]
-    said = f"can't delete audience, campaign with this audience {audience_id} exists"
-    assert errors(http.delete(begun.path)) == (400, [said])
+    audience_id = generated.listed["_id"]
+    message = f"can't delete audience, campaign with this audience {audience_id} exists"
+    assert errors(http.delete(generated.path)) == (400, [message])
     freed = httpx.put(campaigns, json={"token": TOKEN, "campaigns": []}).json()["audience"]
     assert (freed["hasCampaigns"], freed["campaigns"]) == (False, [])
-    assert http.delete(begun.path).json() == {"status": True, "data": []}
+    assert http.delete(generated.path).json() == {"status": True, "data": []}
 
 
 @pytest.mark.parametrize(
@@ -176,11 +183,11 @@ def test_a_malformed_id_is_a_400(http: httpx.Client, audience_id: str, method: s
     assert errors(http.request(method, f"/audience/{audience_id}{api_path}")) == (400, ["Invalid audience ID"])
 
 
-def test_an_id_may_be_written_in_capitals(http: httpx.Client, begun: Begun) -> None:
-    capitals = f"/audience/{begun.listed['_id'].upper()}"
-    assert http.get(capitals).json() == http.get(begun.path).json()
+def test_an_id_may_be_in_upper_case(http: httpx.Client, generated: GeneratedAudience) -> None:
+    capitals = f"/audience/{generated.listed['_id'].upper()}"
+    assert http.get(capitals).json() == http.get(generated.path).json()
     assert http.delete(capitals).status_code == 200
-    assert http.get(begun.path).status_code == 404
+    assert http.get(generated.path).status_code == 404
 
 
 def every_call(http: httpx.Client, path: str) -> dict[str, int]:
@@ -193,34 +200,36 @@ def every_call(http: httpx.Client, path: str) -> dict[str, int]:
         "search": http.get(f"{path}/members/search?query=a"),
         "delete": http.delete(path),
     }
-    return {name: answer.status_code for name, answer in calls.items()}
+    return {name: response.status_code for name, response in calls.items()}
 
 
-def test_another_organisations_audience_is_a_404_but_its_members_are_a_403(
+def test_an_audience_of_another_organisation_is_a_404_and_its_members_a_403(
     mock: MockServer, http: httpx.Client
 ) -> None:
     with httpx.Client(base_url=mock.url, headers=bearer("sk_others")) as other:
-        others, made = other.get("/audience").json()["data"], create(other)
-    written = "60d0fe4f5311236168a109ca"  # the documented example, an audience of sk_documented
+        others, created = other.get("/audience").json()["data"], create(other)
+    documented = "60d0fe4f5311236168a109ca"  # the documented example, an audience of sk_documented
     hidden = dict.fromkeys(("get", "add", "remove", "search", "delete"), 404) | {"members": 403}
-    for foreign in (others[0]["_id"], made["_id"], written):
+    for foreign in (others[0]["_id"], created["_id"], documented):
         assert every_call(http, f"/audience/{foreign}") == hidden
-    assert errors(http.get(f"/audience/{written}/members")) == (403, ["Forbidden"])
+    assert errors(http.get(f"/audience/{documented}/members")) == (403, ["Forbidden"])
     assert every_call(http, f"/audience/{NONE}") == dict.fromkeys(hidden, 404)
 
 
-def test_members_come_in_pages_of_offset(http: httpx.Client, begun: Begun) -> None:
-    page = http.get(f"{begun.path}/members").json()["data"]
-    assert page == {"members": begun.members[:5], "totalCount": 12, "totalPages": 3, "hasMore": True}
-    third = http.get(f"{begun.path}/members?page=3&offset=5&limit=1").json()["data"]
-    assert third == {"members": begun.members[10:], "totalCount": 12, "totalPages": 3, "hasMore": False}
-    past = http.get(f"{begun.path}/members?page={'9' * 1_000}&offset=7").json()["data"]
+def test_offset_is_the_page_size_of_members(http: httpx.Client, generated: GeneratedAudience) -> None:
+    page = http.get(f"{generated.path}/members").json()["data"]
+    assert page == {"members": generated.members[:5], "totalCount": 12, "totalPages": 3, "hasMore": True}
+    third = http.get(f"{generated.path}/members?page=3&offset=5&limit=1").json()["data"]
+    assert third == {"members": generated.members[10:], "totalCount": 12, "totalPages": 3, "hasMore": False}
+    past = http.get(f"{generated.path}/members?page={'9' * 1_000}&offset=7").json()["data"]
     assert past == {"members": [], "totalCount": 12, "totalPages": 2, "hasMore": False}
 
 
-def test_an_audience_without_members_has_no_pages(http: httpx.Client, begun: Begun) -> None:
-    http.request("DELETE", f"{begun.path}/members", json={"memberIds": [member["_id"] for member in begun.members]})
-    page = http.get(f"{begun.path}/members").json()["data"]
+def test_an_audience_without_members_has_no_pages(http: httpx.Client, generated: GeneratedAudience) -> None:
+    http.request(
+        "DELETE", f"{generated.path}/members", json={"memberIds": [member["_id"] for member in generated.members]}
+    )
+    page = http.get(f"{generated.path}/members").json()["data"]
     assert page == {"members": [], "totalCount": 0, "totalPages": 0, "hasMore": False}
 
 
@@ -238,44 +247,46 @@ def test_an_audience_without_members_has_no_pages(http: httpx.Client, begun: Beg
         f"page={'9' * 1_001}",
     ],
 )
-def test_a_page_that_is_no_number_is_a_400_whose_status_is_a_text(http: httpx.Client, begun: Begun, query: str) -> None:
-    answer = http.get(f"{begun.path}/members?{query}")
+def test_an_invalid_page_is_a_400_with_status_error(
+    http: httpx.Client, generated: GeneratedAudience, query: str
+) -> None:
+    response = http.get(f"{generated.path}/members?{query}")
     name = query.partition("=")[0]
-    assert answer.status_code == 400
-    assert answer.json() == {"status": "error", "errors": [f"{name} must be a positive integer"]}
+    assert response.status_code == 400
+    assert response.json() == {"status": "error", "errors": [f"{name} must be a positive integer"]}
     malformed = http.get("/audience/x/members")
     assert malformed.json() == {"status": "error", "errors": ["Invalid audience ID"]}
 
 
-def test_the_helpers_search_filters_the_pages(http: httpx.Client, begun: Begun) -> None:
-    number = begun.members[7]["data"][begun.listed["phoneNumberColumnName"]]
-    page = http.get(f"{begun.path}/members", params={"search": number}).json()["data"]
-    assert page == {"members": [begun.members[7]], "totalCount": 1, "totalPages": 1, "hasMore": False}
+def test_the_helpers_search_filters_the_pages(http: httpx.Client, generated: GeneratedAudience) -> None:
+    number = generated.members[7]["data"][generated.listed["phoneNumberColumnName"]]
+    page = http.get(f"{generated.path}/members", params={"search": number}).json()["data"]
+    assert page == {"members": [generated.members[7]], "totalCount": 1, "totalPages": 1, "hasMore": False}
 
 
-def test_members_are_added_once(http: httpx.Client, begun: Begun) -> None:
-    column = begun.listed["phoneNumberColumnName"]
-    there = begun.members[3]["data"][column]
+def test_existing_members_are_skipped(http: httpx.Client, generated: GeneratedAudience) -> None:
+    column = generated.listed["phoneNumberColumnName"]
+    existing = generated.members[3]["data"][column]
     first, again, second = {column: "+15550100001"}, {column: "15550100001", "x": 1}, {column: "15550100002", "y": [2]}
-    given = [first, again, {column: there}, second]
-    answer = http.post(f"{begun.path}/members", json={"members": given})
-    assert answer.json() == {
+    members = [first, again, {column: existing}, second]
+    response = http.post(f"{generated.path}/members", json={"members": members})
+    assert response.json() == {
         "status": True,
         "data": [{"message": "2 members added successfully", "data": {"added": 2, "skipped": 2}}],
     }
-    page = http.get(f"{begun.path}/members?page=2&offset=12").json()["data"]
+    page = http.get(f"{generated.path}/members?page=2&offset=12").json()["data"]
     assert [member["data"] for member in page["members"]] == [first, second]
     assert all(member["_id"].startswith("697dc490") for member in page["members"])
     (listed,) = http.get("/audience").json()["data"]
-    assert listed == begun.listed | {"memberCount": 14, "updatedAt": "2026-01-31T09:00:00.000Z"}
-    assert http.post(f"{begun.path}/members", json={"members": []}).json()["data"][0]["data"] == {
+    assert listed == generated.listed | {"memberCount": 14, "updatedAt": "2026-01-31T09:00:00.000Z"}
+    assert http.post(f"{generated.path}/members", json={"members": []}).json()["data"][0]["data"] == {
         "added": 0,
         "skipped": 0,
     }
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ({"members": [{"phone": "+14155550109"}, {"name": "Ada"}]}, "Each member must have a phone field"),
         ({"members": [{"phone": ""}]}, "Each member must have a phone field"),
@@ -286,25 +297,25 @@ def test_members_are_added_once(http: httpx.Client, begun: Begun) -> None:
         ([], "members is required"),
     ],
 )
-def test_members_that_cannot_be_added_change_nothing(http: httpx.Client, body: object, said: str) -> None:
+def test_invalid_members_change_nothing(http: httpx.Client, body: object, message: str) -> None:
     path = f"/audience/{create(http)['_id']}/members"
     before = http.get(path).content
-    assert errors(http.post(path, json=body)) == (400, [said])
+    assert errors(http.post(path, json=body)) == (400, [message])
     assert http.get(path).content == before
 
 
 @pytest.mark.parametrize(
     "number", ["555-1234", "+1 415 555 0100", "0", "+0123456789", "1" * 16, "123456", 14155550100, [], "+", "٣" * 9]
 )
-def test_a_number_that_is_none_is_a_400(http: httpx.Client, number: object) -> None:
+def test_an_invalid_phone_number_is_a_400(http: httpx.Client, number: object) -> None:
     path = f"/audience/{create(http)['_id']}/members"
-    status, (said,) = errors(http.post(path, json={"members": [{"phone": number}]}))
+    status, (message,) = errors(http.post(path, json={"members": [{"phone": number}]}))
     assert status == 400
-    assert said.startswith(f"Invalid phone number: {number}. ")
+    assert message.startswith(f"Invalid phone number: {number}. ")
 
 
 @pytest.mark.parametrize(
-    ("content", "kind", "said"),
+    ("content", "kind", "message"),
     [
         (
             b"{",
@@ -321,88 +332,90 @@ def test_a_number_that_is_none_is_a_400(http: httpx.Client, number: object) -> N
         (b" " * (5 * 1024 * 1024 + 1), "application/json", "Request body too large: at most 5242880 bytes (5 MB)"),
     ],
 )
-def test_a_body_that_cannot_be_read_is_a_400(
-    http: httpx.Client, begun: Begun, content: bytes, kind: str, said: str
+def test_an_unreadable_body_is_a_400(
+    http: httpx.Client, generated: GeneratedAudience, content: bytes, kind: str, message: str
 ) -> None:
-    answer = http.post(f"{begun.path}/members", content=content, headers={"Content-Type": kind})
-    assert errors(answer) == (400, [said])
+    response = http.post(f"{generated.path}/members", content=content, headers={"Content-Type": kind})
+    assert errors(response) == (400, [message])
 
 
-def test_an_audience_holds_10000_members_and_no_more(mock: MockServer, http: httpx.Client) -> None:
-    begin = {"token": TOKEN, "generate": {"audiences": 1, "members": 9_990}}
-    (listed,) = httpx.put(f"{mock.root_url}/__admin/tenants", json=begin).json()["audiences"]
+def test_an_audience_has_at_most_10000_members(mock: MockServer, http: httpx.Client) -> None:
+    initial_data = {"token": TOKEN, "generate": {"audiences": 1, "members": 9_990}}
+    (listed,) = httpx.put(f"{mock.root_url}/__admin/tenants", json=initial_data).json()["audiences"]
     path, column = f"/audience/{listed['_id']}/members", listed["phoneNumberColumnName"]
     new = [{column: f"+1555010{number:04d}"} for number in range(15)]
-    said = (
+    message = (
         "Cannot add 15 members. You currently have 9990 members in this audience. "
         "The maximum limit is 10000 members. You can add up to 10 more members."
     )
-    assert errors(http.post(path, json={"members": new})) == (400, [said])
+    assert errors(http.post(path, json={"members": new})) == (400, [message])
     assert http.post(path, json={"members": new[:10]}).json()["data"][0]["data"] == {"added": 10, "skipped": 0}
     assert http.get(path).json()["data"]["totalCount"] == 10_000
     status, (full,) = errors(http.post(path, json={"members": new[10:11]}))
     assert (status, full.endswith("You can add up to 0 more members.")) == (400, True)
 
 
-def test_members_are_deleted_by_their_ids(http: httpx.Client, begun: Begun) -> None:
-    ids = [begun.members[0]["_id"], begun.members[5]["_id"].upper(), begun.members[0]["_id"], NONE, "x"]
-    answer = http.request("DELETE", f"{begun.path}/members", json={"memberIds": ids})
-    assert answer.json() == {"status": True, "data": {"deletedCount": 2}}
-    again = http.request("DELETE", f"{begun.path}/members", json={"memberIds": ids})
+def test_members_are_deleted_by_their_ids(http: httpx.Client, generated: GeneratedAudience) -> None:
+    ids = [generated.members[0]["_id"], generated.members[5]["_id"].upper(), generated.members[0]["_id"], NONE, "x"]
+    response = http.request("DELETE", f"{generated.path}/members", json={"memberIds": ids})
+    assert response.json() == {"status": True, "data": {"deletedCount": 2}}
+    again = http.request("DELETE", f"{generated.path}/members", json={"memberIds": ids})
     assert again.json()["data"] == {"deletedCount": 0}
-    left = http.get(f"{begun.path}/members?offset=100").json()["data"]
-    assert (left["members"], left["totalCount"]) == (begun.members[1:5] + begun.members[6:], 10)
+    left = http.get(f"{generated.path}/members?offset=100").json()["data"]
+    assert (left["members"], left["totalCount"]) == (generated.members[1:5] + generated.members[6:], 10)
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ({}, "memberIds is required"),
         ({"memberIds": "x"}, "memberIds must be a list of strings"),
         ({"memberIds": [1]}, "memberIds must be a list of strings"),
     ],
 )
-def test_ids_that_are_no_list_of_texts_are_a_400(http: httpx.Client, begun: Begun, body: object, said: str) -> None:
-    assert errors(http.request("DELETE", f"{begun.path}/members", json=body)) == (400, [said])
+def test_member_ids_must_be_a_list_of_strings(
+    http: httpx.Client, generated: GeneratedAudience, body: object, message: str
+) -> None:
+    assert errors(http.request("DELETE", f"{generated.path}/members", json=body)) == (400, [message])
 
 
-def test_a_number_that_was_deleted_may_come_back(http: httpx.Client, begun: Begun) -> None:
-    column = begun.listed["phoneNumberColumnName"]
-    number = begun.members[4]["data"][column]
-    http.request("DELETE", f"{begun.path}/members", json={"memberIds": [begun.members[4]["_id"]]})
+def test_a_deleted_number_can_be_added_again(http: httpx.Client, generated: GeneratedAudience) -> None:
+    column = generated.listed["phoneNumberColumnName"]
+    number = generated.members[4]["data"][column]
+    http.request("DELETE", f"{generated.path}/members", json={"memberIds": [generated.members[4]["_id"]]})
     for expected in (1, 0):
-        added = http.post(f"{begun.path}/members", json={"members": [{column: number}]}).json()["data"][0]["data"]
+        added = http.post(f"{generated.path}/members", json={"members": [{column: number}]}).json()["data"][0]["data"]
         assert added == {"added": expected, "skipped": 1 - expected}
-    assert http.get(f"{begun.path}/members?offset=20").json()["data"]["members"][-1]["data"] == {column: number}
+    assert http.get(f"{generated.path}/members?offset=20").json()["data"]["members"][-1]["data"] == {column: number}
 
 
-def found(answer: httpx.Response) -> list[str]:
-    result = answer.json()["data"]
+def found(response: httpx.Response) -> list[str]:
+    result = response.json()["data"]
     assert result["searchInfo"]["totalResults"] == len(result["members"])
     return [member["data"]["name"] for member in result["members"]]
 
 
-def test_a_search_looks_in_all_columns_for_a_piece_of_text_in_any_case(http: httpx.Client) -> None:
+def test_a_general_search_finds_text_in_any_column(http: httpx.Client) -> None:
     path = f"/audience/{create(http)['_id']}/members/search"
     assert found(http.get(f"{path}?query=AD")) == ["Ada"]
     assert found(http.get(f"{path}?query=5550101")) == ["Grace"]
-    answer = http.get(f"{path}?query=a")
-    assert found(answer) == ["Ada", "Grace"]
-    assert answer.json()["data"]["searchInfo"] == {
+    response = http.get(f"{path}?query=a")
+    assert found(response) == ["Ada", "Grace"]
+    assert response.json()["data"]["searchInfo"] == {
         "searchType": "general",
         "searchTerm": "a",
         "searchFields": [],
         "totalResults": 2,
     }
-    assert found(http.get(f"{path}?query=nobody")) == []
+    assert found(http.get(f"{path}?query=unknown")) == []
     assert found(http.get(f"{path}?query=.")) == []
 
 
-def test_a_search_by_columns_wants_all_of_them(http: httpx.Client) -> None:
+def test_a_search_by_columns_must_match_all_of_them(http: httpx.Client) -> None:
     path = f"/audience/{create(http)['_id']}/members/search"
-    answer = http.get(f"{path}?name=a&phone=0101")
-    assert found(answer) == ["Grace"]
-    assert answer.json()["data"]["searchInfo"] == {
+    response = http.get(f"{path}?name=a&phone=0101")
+    assert found(response) == ["Grace"]
+    assert response.json()["data"]["searchInfo"] == {
         "searchType": "multiple",
         "searchTerm": "a, 0101",
         "searchFields": ["name", "phone"],
@@ -413,48 +426,48 @@ def test_a_search_by_columns_wants_all_of_them(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "?query=", "?name=", "?"])
-def test_a_search_for_nothing_is_a_400(http: httpx.Client, begun: Begun, query: str) -> None:
-    said = (
+def test_an_empty_search_is_a_400(http: httpx.Client, generated: GeneratedAudience, query: str) -> None:
+    message = (
         "At least one search parameter is required. Use 'query' for general search across all fields, or use "
         "field-specific searches like 'firstName=john' or 'phoneNumber=123456'."
     )
-    assert errors(http.get(f"{begun.path}/members/search{query}")) == (400, [said])
+    assert errors(http.get(f"{generated.path}/members/search{query}")) == (400, [message])
 
 
-def test_a_search_is_either_general_or_by_columns(http: httpx.Client, begun: Begun) -> None:
+def test_a_search_is_either_general_or_by_columns(http: httpx.Client, generated: GeneratedAudience) -> None:
     for column in ("name", "limit", "page", "offset"):
-        answer = http.get(f"{begun.path}/members/search?query=a&{column}=5")
-        assert errors(answer) == (400, ["Use either 'query' or field-specific searches, not both"])
+        response = http.get(f"{generated.path}/members/search?query=a&{column}=5")
+        assert errors(response) == (400, ["Use either 'query' or field-specific searches, not both"])
 
 
-def test_what_is_sent_is_checked_before_the_audience_is_looked_for(http: httpx.Client) -> None:
+def test_body_and_query_are_checked_before_the_audience(http: httpx.Client) -> None:
     assert http.get(f"/audience/{NONE}/members?page=0").status_code == 400
     assert http.get(f"/audience/{NONE}/members/search").status_code == 400
     assert http.post(f"/audience/{NONE}/members", json={}).status_code == 400
     assert http.request("DELETE", f"/audience/{NONE}/members", json={}).status_code == 400
 
 
-def test_values_that_are_no_texts_are_searched_as_they_are_written(http: httpx.Client) -> None:
+def test_other_values_are_searched_as_json(http: httpx.Client) -> None:
     path = f"/audience/{create(http)['_id']}/members"
     http.post(path, json={"members": [{"phone": "+14155550109", "name": "x", "age": 361, "tags": ["ÄPFEL"]}]})
     assert found(http.get(f"{path}/search?age=61")) == ["x"]
     assert found(http.get(f"{path}/search?query=äpf")) == ["x"]
 
 
-def test_head_and_a_trailing_slash_work_everywhere(http: httpx.Client, begun: Begun) -> None:
-    for path in (begun.path, f"{begun.path}/members", f"{begun.path}/members/search/?query=a"):
+def test_head_and_a_trailing_slash_work_everywhere(http: httpx.Client, generated: GeneratedAudience) -> None:
+    for path in (generated.path, f"{generated.path}/members", f"{generated.path}/members/search/?query=a"):
         get, head = http.get(path), http.head(path)
         assert (head.status_code, head.headers["content-length"], head.content) == (
             200,
             get.headers["content-length"],
             b"",
         )
-    assert http.get(f"{begun.path}/").content == http.get(begun.path).content
-    assert http.delete(f"{begun.path}/").status_code == 200
+    assert http.get(f"{generated.path}/").content == http.get(generated.path).content
+    assert http.delete(f"{generated.path}/").status_code == 200
 
 
 @pytest.mark.parametrize(
-    ("request_line", "status", "word", "said"),
+    ("request_line", "status", "word", "message"),
     [
         ("POST /audience", 400, False, "CSV file is required"),
         (f"GET /audience/{NONE}", 400, False, "Audience ID missing"),
@@ -470,115 +483,115 @@ def test_head_and_a_trailing_slash_work_everywhere(http: httpx.Client, begun: Be
         ("GET /elsewhere", 500, False, "Internal server error"),
     ],
 )
-def test_an_injected_error_says_what_the_operation_is_documented_to_say(
-    http: httpx.Client, request_line: str, status: int, word: object, said: str
+def test_an_injected_error_has_the_documented_message(
+    http: httpx.Client, request_line: str, status: int, word: object, message: str
 ) -> None:
     method, path = request_line.split()
-    answer = http.request(method, path, headers={"Prefer": f"code={status}"})
-    assert (answer.status_code, answer.json()) == (status, {"status": word, "errors": [said]})
+    response = http.request(method, path, headers={"Prefer": f"code={status}"})
+    assert (response.status_code, response.json()) == (status, {"status": word, "errors": [message]})
     if method == "GET":
         head = http.head(path, headers={"Prefer": f"code={status}"})
-        assert head.headers["content-length"] == answer.headers["content-length"]
+        assert head.headers["content-length"] == response.headers["content-length"]
 
 
-def test_a_bug_of_the_mock_has_the_operations_500(mock: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_in_the_mock_is_the_500_of_the_operation(mock: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(_caller: object, _look: object) -> None:
         raise RuntimeError("bug")
 
-    monkeypatch.setattr(mock._mock.repositories, "read", broken)  # noqa: SLF001 - there is no way in for bugs
-    answer = httpx.get(f"{mock.url}/audience/{NONE}/members", headers=bearer(TOKEN))
-    assert answer.json() == {"status": False, "errors": ["Failed to fetch audience members"]}
-    assert answer.headers["x-mock-atoms-reason"] == "bug-in-mock"
+    monkeypatch.setattr(mock._mock.repositories, "read", broken)  # noqa: SLF001 - a bug has no public entry
+    response = httpx.get(f"{mock.url}/audience/{NONE}/members", headers=bearer(TOKEN))
+    assert response.json() == {"status": False, "errors": ["Failed to fetch audience members"]}
+    assert response.headers["x-mock-atoms-reason"] == "bug-in-mock"
 
 
-def test_nobody_gets_a_401_from_every_operation(mock: MockServer) -> None:
-    with httpx.Client(base_url=mock.url) as nobody:
-        assert set(every_call(nobody, f"/audience/{NONE}").values()) == {401}
-        assert nobody.post("/audience", files={"file": ("x", CSV)}).status_code == 401
+def test_every_operation_requires_authentication(mock: MockServer) -> None:
+    with httpx.Client(base_url=mock.url) as unauthenticated:
+        assert set(every_call(unauthenticated, f"/audience/{NONE}").values()) == {401}
+        assert unauthenticated.post("/audience", files={"file": ("x", CSV)}).status_code == 401
 
 
-def test_a_reset_undoes_all_that_was_changed(mock: MockServer) -> None:
+def test_a_reset_undoes_all_changes(mock: MockServer) -> None:
     with httpx.Client(base_url=mock.url, headers=bearer("sk_reset.me")) as http:
-        begun = http.get("/audience").content
+        generated = http.get("/audience").content
         for audience in http.get("/audience").json()["data"]:
             http.delete(f"/audience/{audience['_id']}")
         create(http)
-        assert http.get("/audience").content != begun
+        assert http.get("/audience").content != generated
         httpx.post(f"{mock.root_url}/__admin/reset", json={"token": "sk_reset.me"})
-        assert http.get("/audience").content == begun
+        assert http.get("/audience").content == generated
 
 
-def test_a_test_id_changes_nothing_for_others(mock: MockServer) -> None:
+def test_changes_with_a_test_id_are_isolated(mock: MockServer) -> None:
     with httpx.Client(base_url=mock.url, headers=bearer("sk_tests.me")) as http:
         before = http.get("/audience").content
-        made = http.post(
+        created = http.post(
             "/audience",
             data={"name": "x", "phoneNumberColumnName": "phone"},
             files={"file": ("x.csv", CSV)},
             headers={"X-Test-Id": "t1"},
         ).json()["data"]
         assert http.get("/audience").content == before
-        assert http.get(f"/audience/{made['_id']}").status_code == 404
-        assert http.get(f"/audience/{made['_id']}", headers={"X-Test-Id": "t1"}).status_code == 200
+        assert http.get(f"/audience/{created['_id']}").status_code == 404
+        assert http.get(f"/audience/{created['_id']}", headers={"X-Test-Id": "t1"}).status_code == 200
 
 
-def test_a_token_has_room_for_1000_created_audiences(monkeypatch: pytest.MonkeyPatch, http: httpx.Client) -> None:
+def test_a_token_has_at_most_1000_created_audiences(monkeypatch: pytest.MonkeyPatch, http: httpx.Client) -> None:
     monkeypatch.setattr("mock_atoms.state.audiences.MAX_CREATED_AUDIENCES", 2)
     for _ in range(2):
-        made = create(http)
+        created = create(http)
     files = {"file": ("x.csv", CSV)}
     full = http.post("/audience", data={"name": "x", "phoneNumberColumnName": "phone"}, files=files)
-    said = "mock-atoms stores at most 2 created audiences per token: delete some, or reset the token"
-    assert errors(full) == (400, [said])
+    message = "mock-atoms stores at most 2 created audiences per token: delete some, or reset the token"
+    assert errors(full) == (400, [message])
     assert full.headers["x-mock-atoms-reason"] == "tenant-full"
-    http.delete(f"/audience/{made['_id']}")
+    http.delete(f"/audience/{created['_id']}")
     create(http)
 
 
-def test_a_token_has_room_for_so_many_bytes(monkeypatch: pytest.MonkeyPatch, http: httpx.Client) -> None:
+def test_the_data_of_a_token_is_limited_in_bytes(monkeypatch: pytest.MonkeyPatch, http: httpx.Client) -> None:
     monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_BYTES", 10_000)
-    made = create(http)
-    path = f"/audience/{made['_id']}/members"
+    created = create(http)
+    path = f"/audience/{created['_id']}/members"
     for number in range(20):
         full = http.post(path, json={"members": [{"phone": f"+1555010{number:04d}", "text": "x" * 500}]})
         if full.status_code != 200:
             break
-    said = "mock-atoms stores at most 10000 bytes of changes per token: delete some, or reset the token"
-    assert errors(full) == (400, [said])
+    message = "mock-atoms stores at most 10000 bytes of changes per token: delete some, or reset the token"
+    assert errors(full) == (400, [message])
     members = http.get(f"{path}?offset=100").json()["data"]["members"]
     assert len(members) == 3 + number
     http.request("DELETE", path, json={"memberIds": [member["_id"] for member in members]})
     assert http.post(path, json={"members": [{"phone": "+15550109999", "text": "x" * 500}]}).status_code == 200
 
 
-def test_a_refused_upload_leaves_nothing_in_memory(http: httpx.Client) -> None:
+def test_a_refused_upload_is_freed(http: httpx.Client) -> None:
     form = {"name": "x", "phoneNumberColumnName": "phone"}
     gc.collect()
     gc.disable()
     try:
         for content in (b"x" * (5 * 1024 * 1024 + 1), b"", b"phone\n"):
             assert http.post("/audience", data=form, files={"file": ("x.csv", content)}).status_code == 400
-        assert not [thing for thing in gc.get_objects() if type(thing).__name__ == "_Form"]
+        assert not [item for item in gc.get_objects() if type(item).__name__ == "_Form"]
     finally:
         gc.enable()
 
 
-def test_an_id_is_decoded_once_it_is_apart(http: httpx.Client, begun: Begun) -> None:
-    audience_id = begun.listed["_id"]
+def test_an_id_is_decoded_after_the_path_is_split(http: httpx.Client, generated: GeneratedAudience) -> None:
+    audience_id = generated.listed["_id"]
     encoded = f"/audience/%{ord(audience_id[0]):02x}{audience_id[1:]}"
-    assert http.get(encoded).json() == http.get(begun.path).json()
+    assert http.get(encoded).json() == http.get(generated.path).json()
     assert http.get(f"/audience/{audience_id}%2Fmembers").status_code == 400
 
 
 @pytest.mark.parametrize("depth", [101, 950, 100_000])
-def test_json_that_is_nested_too_deep_is_a_400(http: httpx.Client, depth: int) -> None:
+def test_deeply_nested_json_is_a_400(http: httpx.Client, depth: int) -> None:
     path = f"/audience/{create(http)['_id']}/members"
     content = '{"members": [{"phone": "+14155550109", "x": "[[", "y": ' + "[" * depth + "]" * depth + "}]}"
-    answer = http.post(path, content=content, headers={"Content-Type": "application/json"})
-    assert errors(answer) == (400, ["Invalid JSON: nested too deep: at most 100 levels"])
+    response = http.post(path, content=content, headers={"Content-Type": "application/json"})
+    assert errors(response) == (400, ["Invalid JSON: nested too deep: at most 100 levels"])
 
 
-def test_json_may_be_nested_and_have_many_brackets(http: httpx.Client) -> None:
+def test_json_may_have_many_brackets(http: httpx.Client) -> None:
     path = f"/audience/{create(http)['_id']}/members"
     deep: list[Any] = ["]" * 200, *([[]] * 200)]
     for _ in range(90):
@@ -587,8 +600,8 @@ def test_json_may_be_nested_and_have_many_brackets(http: httpx.Client) -> None:
     assert http.get(path).json()["data"]["members"][-1]["data"]["x"] == deep
 
 
-def test_a_search_has_100_parameters_at_most(http: httpx.Client, begun: Begun) -> None:
-    path = f"{begun.path}/members/search"
+def test_a_search_has_at_most_100_parameters(http: httpx.Client, generated: GeneratedAudience) -> None:
+    path = f"{generated.path}/members/search"
     assert http.get(f"{path}?{'&'.join(['name=a'] * 100)}").status_code == 200
     assert errors(http.get(f"{path}?{'&'.join(['name=a'] * 101)}")) == (
         400,
@@ -596,24 +609,24 @@ def test_a_search_has_100_parameters_at_most(http: httpx.Client, begun: Begun) -
     )
 
 
-def test_deletions_and_campaigns_count_as_what_a_token_keeps(
-    monkeypatch: pytest.MonkeyPatch, mock: MockServer, http: httpx.Client, begun: Begun
+def test_deletions_and_campaigns_count_as_data_of_a_token(
+    monkeypatch: pytest.MonkeyPatch, mock: MockServer, http: httpx.Client, generated: GeneratedAudience
 ) -> None:
     monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_BYTES", 3_000)
-    campaigns = f"{mock.root_url}/__admin/audiences/{begun.listed['_id']}/campaigns"
+    campaigns = f"{mock.root_url}/__admin/audiences/{generated.listed['_id']}/campaigns"
     refused = httpx.put(campaigns, json={"token": TOKEN, "campaigns": [{"name": "x" * 2_000}]})
     assert (refused.status_code, "at most 3000 bytes" in refused.text) == (400, True)
     monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_BYTES", 100)
-    ids = [member["_id"] for member in begun.members[:3]]
-    status, (said,) = errors(http.request("DELETE", f"{begun.path}/members", json={"memberIds": ids}))
-    assert (status, "at most 100 bytes" in said) == (400, True)
-    assert http.get(f"{begun.path}/members").json()["data"]["totalCount"] == 12
+    ids = [member["_id"] for member in generated.members[:3]]
+    status, (message,) = errors(http.request("DELETE", f"{generated.path}/members", json={"memberIds": ids}))
+    assert (status, "at most 100 bytes" in message) == (400, True)
+    assert http.get(f"{generated.path}/members").json()["data"]["totalCount"] == 12
 
 
-def test_an_audience_belongs_to_the_organisation_that_is_written_down(mock: MockServer) -> None:
+def test_a_created_audience_has_the_set_organisation(mock: MockServer) -> None:
     organization = "65a0000000000000000000ab"
-    begin = {"token": "sk_org.me", "organization": organization, "audiences": []}
-    httpx.put(f"{mock.root_url}/__admin/tenants", json=begin).raise_for_status()
+    initial_data = {"token": "sk_org.me", "organization": organization, "audiences": []}
+    httpx.put(f"{mock.root_url}/__admin/tenants", json=initial_data).raise_for_status()
     state = httpx.get(f"{mock.root_url}/__admin/state").json()
     httpx.put(f"{mock.root_url}/__admin/state", json=state).raise_for_status()
     with httpx.Client(base_url=mock.url, headers=bearer("sk_org.me")) as http:
