@@ -26,7 +26,7 @@ from mock_atoms.middleware.identify import IdentifyMiddleware
 from mock_atoms.middleware.recording import RecordingMiddleware
 from mock_atoms.middleware.response_cache import ResponseCacheMiddleware
 from mock_atoms.mock import MockAtoms
-from mock_atoms.state.audiences import AudienceRepositories
+from mock_atoms.state.repositories import AudienceRepositories
 
 
 class PathDispatcher:

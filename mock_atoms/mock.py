@@ -25,8 +25,8 @@ from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.journal import Journal
 from mock_atoms.journal.metrics import Metrics
 from mock_atoms.journal.recorder import ExchangeRecorder
-from mock_atoms.state.audiences import AudienceRepositories
 from mock_atoms.state.memory_store import MemoryStore
+from mock_atoms.state.repositories import AudienceRepositories
 from mock_atoms.state.store import Store, TenantState
 
 if TYPE_CHECKING:

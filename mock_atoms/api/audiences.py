@@ -16,7 +16,8 @@ from mock_atoms.api.uploads import read_upload
 from mock_atoms.contract.errors import ApiError
 from mock_atoms.contract.operations import CREATE_AUDIENCE, DELETE_AUDIENCE, GET_AUDIENCE, LIST_AUDIENCES
 from mock_atoms.contract.schemas import Audience, AudienceDetail, CreatedAudience, EmptyList
-from mock_atoms.state.audiences import AudienceRepositories, AudienceRepository
+from mock_atoms.state.audiences import AudienceRepository
+from mock_atoms.state.repositories import AudienceRepositories
 
 _AUTHORIZATION_PARAMETER = {
     "name": "Authorization",

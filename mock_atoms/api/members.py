@@ -19,7 +19,7 @@ from mock_atoms.contract.errors import MISSING_SEARCH_PARAMETER, ApiError
 from mock_atoms.contract.operations import ADD_MEMBERS, DELETE_MEMBERS, GET_MEMBERS, SEARCH_MEMBERS
 from mock_atoms.contract.schemas import AddedMembers, DeletedCount, MembersBadRequestError, MembersPage, SearchResult
 from mock_atoms.core.http_text import parse_query
-from mock_atoms.state.audiences import AudienceRepositories
+from mock_atoms.state.repositories import AudienceRepositories
 
 _DEFAULT_PAGE_SIZE = 5
 _MAX_SEARCH_TERMS = 100

@@ -1,11 +1,11 @@
 """The audiences of one tenant, with the API's operations on them."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 from mock_atoms.contract.errors import INVALID_PHONE_NUMBER, ApiError, documented_message
 from mock_atoms.contract.operations import DELETE_AUDIENCE, RequestedOperation
@@ -39,9 +39,8 @@ from mock_atoms.data.models import (
 from mock_atoms.state.audience_view import AudienceView, created_record
 from mock_atoms.state.changes import AudienceChanges, TenantChanges
 from mock_atoms.state.member_search import find_in_columns, find_text
-from mock_atoms.state.store import Store, TenantState
+from mock_atoms.state.store import TenantState
 
-T = TypeVar("T")
 MAX_CREATED_AUDIENCES = 1_000
 """Maximum number of audiences that one tenant can create."""
 MAX_TENANT_BYTES = 128 * 1024 * 1024
@@ -296,34 +295,6 @@ class AudienceRepository:
     def _save_tenant(self) -> None:
         self._changes.update_size()
         self._state.set_data(self._state.initial_data, self._changes)
-
-
-class AudienceRepositories:
-    """The audience repository of each tenant.
-
-    Args:
-        store: keeps the state of tenants.
-        fixtures: the initial data of tenants.
-        generator: generates members and ids.
-        clock: wall clock for creation and update times.
-    """
-
-    def __init__(self, store: Store, fixtures: Fixtures, generator: Generator, clock: WallClock) -> None:
-        self._store = store
-        self._fixtures = fixtures
-        self._generator = generator
-        self._clock = clock
-
-    async def read(self, caller: AuthenticatedCaller, query: Callable[[AudienceRepository], T]) -> T:
-        """Return the result of `query` on the repository of `caller`. It must not change anything."""
-        return await self._store.read(caller.tenant, partial(self._apply, caller, query))
-
-    async def update(self, caller: AuthenticatedCaller, change: Callable[[AudienceRepository], T]) -> T:
-        """Return the result of `change` on the repository of `caller`, and save its changes. It runs atomically."""
-        return await self._store.update(caller.tenant, partial(self._apply, caller, change))
-
-    def _apply(self, caller: AuthenticatedCaller, function: Callable[[AudienceRepository], T], state: TenantState) -> T:
-        return function(AudienceRepository(caller, state, self._fixtures, self._generator, self._clock))
 
 
 def _check_new_members(view: AudienceView, members: Sequence[dict[str, Any]]) -> None:

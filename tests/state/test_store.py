@@ -13,8 +13,9 @@ from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.faults.rulebook import CapacityError
-from mock_atoms.state.audiences import AudienceRepositories, AudienceRepository
+from mock_atoms.state.audiences import AudienceRepository
 from mock_atoms.state.memory_store import MemoryStore
+from mock_atoms.state.repositories import AudienceRepositories
 from mock_atoms.state.store import Store, TenantState
 from tests.state.bytes_store import BytesStore
 
