@@ -79,7 +79,7 @@ class JsonEquality(NamedTuple):
         return not others or (self.ignore_extra_elements and self._can_be_paired(others, rest))
 
     def _canonical(self, value: object) -> str:
-        """Return a text that is the same for equal values, whatever the order of lists."""
+        """Return a text that is the same for values that differ in the order of lists alone."""
         if isinstance(value, dict):
             return "{" + ",".join(f"{json.dumps(key)}:{self._canonical(value[key])}" for key in sorted(value)) + "}"
         if isinstance(value, list):
@@ -87,7 +87,7 @@ class JsonEquality(NamedTuple):
         return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
 
     def _can_be_paired(self, expected: list[object], actual: list[object]) -> bool:
-        """Return whether each expected item can have an actual item of its own (bipartite matching)."""
+        """Return whether each expected item can be paired with a separate actual item (bipartite matching)."""
         matches = [[n for n, item in enumerate(actual) if self(expected_item, item)] for expected_item in expected]
         owner: dict[int, int] = {}
         for start in range(len(expected)):

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +17,7 @@ from mock_atoms.control.app import call_groups, control_app
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import call
 from tests.helpers.audiences import ACME
+from tests.helpers.snippets import ROOT
 
 DOCUMENT: dict[str, Any] = json.loads(call(control_app(MockAtoms(Settings())), DOCUMENT_PATH).body)
 OPERATIONS = {
@@ -33,7 +33,7 @@ CAMPAIGNS = "/audiences/{audience}/campaigns"
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[MockServer]:
-    with MockServer(fault=["DELETE /audience/{id} 503"], fixtures=Path(__file__).parents[2] / "fixtures") as mock:
+    with MockServer(fault=["DELETE /audience/{id} 503"], fixtures=ROOT / "fixtures") as mock:
         yield mock
 
 
@@ -202,3 +202,10 @@ def test_a_call_accepts_its_documented_parameters_alone(running: MockServer, key
         value = parameter["schema"].get("default", "2026-01-01T00:00:00Z")
         response = httpx.request(method, url, params={parameter["name"]: value}, json=body)
         assert response.status_code == 200, response.text
+
+
+def test_the_docs_list_every_call_with_its_summary() -> None:
+    page = (ROOT / "docs" / "control-api.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([A-Z]+) (/__admin/\S+)` \| (.+) \|$", page, re.MULTILINE)
+    documented = [(method, path, operation["summary"]) for (method, path), operation in OPERATIONS.items()]
+    assert sorted(rows) == sorted(documented)
