@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 from mock_atoms.core.tenancy import Tenant
-from mock_atoms.journal.exchange import ABORTED, ANSWERED, Exchange
+from mock_atoms.journal.exchange import ABORTED, RESPONDED, Exchange
 
 MAX_PAUSE_MS = 120_000
 """A longer pause starts a new call, unless `Retry-After` asked for it."""
@@ -119,7 +119,7 @@ def _connection(exchange: Exchange) -> tuple[str, int]:
 
 def has_succeeded(exchange: Exchange) -> bool:
     """Return whether the client received a complete, well-formed response below status 400."""
-    return exchange.ending == ANSWERED and exchange.status < HTTPStatus.BAD_REQUEST and not exchange.has_malformed_body
+    return exchange.ending == RESPONDED and exchange.status < HTTPStatus.BAD_REQUEST and not exchange.has_malformed_body
 
 
 def retry_after_ms(exchange: Exchange) -> float | None:

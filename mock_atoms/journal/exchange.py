@@ -19,7 +19,7 @@ WEIGHT_UNIT = 64
 """Bytes per unit of weight. Units keep most weights below 257, which CPython never allocates."""
 _HEADER_BYTES = 200  # estimated memory of a header besides its text
 
-ANSWERED = "answered"
+RESPONDED = "answered"
 """`Exchange.ending` after a complete response. Other endings: `ABORTED` or the kind of a connection fault."""
 ABORTED = "aborted"
 """Ending and reason of an exchange without a complete response: the client disconnected or the server stopped."""
@@ -116,7 +116,7 @@ class Exchange:
         is_body_complete: whether the complete request body arrived.
         response_started: start of the response on the monotonic clock; `None` before it.
         ended: end of the exchange on the monotonic clock; `None` while it is in flight.
-        ending: how the exchange ended, see `ANSWERED`; `None` while it is in flight.
+        ending: how the exchange ended, see `RESPONDED`; `None` while it is in flight.
         status: HTTP status code of the response, 0 without a response.
         response_head: the response without its body.
         bytes_sent: number of response body bytes sent.

@@ -3,7 +3,7 @@
 from mock_atoms.core.timestamps import MonotonicClock
 from mock_atoms.journal.access_log import AccessLog
 from mock_atoms.journal.calls import AttemptCounter
-from mock_atoms.journal.exchange import ABORTED, ANSWERED, Exchange
+from mock_atoms.journal.exchange import ABORTED, RESPONDED, Exchange
 from mock_atoms.journal.journal import Journal
 from mock_atoms.journal.metrics import Metrics
 
@@ -44,7 +44,7 @@ class ExchangeRecorder:
     def record_complete(self, exchange: Exchange) -> None:
         """Record arrival and end of an exchange at the same time, with a complete response."""
         exchange.ended = self._clock()
-        exchange.ending = ANSWERED
+        exchange.ending = RESPONDED
         self._journal.add(exchange)
         self._report(exchange)
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from mock_atoms.journal.calls import MAX_PAUSE_MS, MIN_BACKOFF_MS, Call, gap_ms, has_succeeded, retry_after_ms
-from mock_atoms.journal.exchange import ABORTED, ANSWERED, Exchange
+from mock_atoms.journal.exchange import ABORTED, RESPONDED, Exchange
 
 CLOCK_TOLERANCE_MS = 50
 """A client may retry earlier than `Retry-After` by this much: clocks differ."""
@@ -104,7 +104,7 @@ def _mistakes(last: Exchange, retry: Exchange, min_backoff_ms: float) -> Iterato
 
 def _is_final(exchange: Exchange) -> bool:
     """Return whether the same request cannot succeed later."""
-    return exchange.ending == ANSWERED and 400 <= exchange.status < 500 and exchange.status not in _RETRIABLE_STATUSES  # noqa: PLR2004 - the class 4xx
+    return exchange.ending == RESPONDED and 400 <= exchange.status < 500 and exchange.status not in _RETRIABLE_STATUSES  # noqa: PLR2004 - the class 4xx
 
 
 def _may_have_taken_effect(exchange: Exchange) -> bool:
@@ -115,6 +115,6 @@ def _may_have_taken_effect(exchange: Exchange) -> bool:
 
 def _failure(exchange: Exchange) -> str:
     """Return a short name of a failure: a status, or how the connection ended."""
-    if exchange.ending == ANSWERED:
+    if exchange.ending == RESPONDED:
         return f"{exchange.status}, malformed body" if exchange.has_malformed_body else str(exchange.status)
     return exchange.ending or "no response yet"

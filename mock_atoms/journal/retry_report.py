@@ -7,7 +7,7 @@ from typing import Any
 
 from mock_atoms.core.timestamps import format_timestamp
 from mock_atoms.journal.calls import Call, gap_ms, retry_after_ms
-from mock_atoms.journal.exchange import ABORTED, ANSWERED, Exchange
+from mock_atoms.journal.exchange import ABORTED, RESPONDED, Exchange
 from mock_atoms.journal.retries import CLOCK_TOLERANCE_MS, CallOutcome, RetrySettings, findings, outcome
 
 
@@ -122,7 +122,7 @@ def as_text(reported: dict[str, Any]) -> str:
 def _attempt_line(attempt: dict[str, Any]) -> str:
     pause = "" if attempt["gapMs"] is None else f"after {attempt['gapMs']:.0f} ms"
     ended = attempt["ended"]
-    result = attempt["status"] if ended == ANSWERED else ended or "in flight"
+    result = attempt["status"] if ended == RESPONDED else ended or "in flight"
     line = f"  {attempt['number']:>2}  {pause:<14} {result}"
     if attempt["malformedBody"]:
         line += ", malformed body"

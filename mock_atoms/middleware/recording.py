@@ -12,9 +12,9 @@ from mock_atoms.core.masking import mask_text
 from mock_atoms.core.tenancy import AuthenticatedCaller, UnauthenticatedCaller
 from mock_atoms.journal.exchange import (
     ABORTED,
-    ANSWERED,
     CONTEXT_KEY,
     MAX_BODY_BYTES,
+    RESPONDED,
     UNKNOWN_MAGIC_WORD,
     Exchange,
     RequestContext,
@@ -87,7 +87,7 @@ class RecordingMiddleware:
                 exchange.bytes_sent += len(message.get("body", b""))
                 if not message.get("more_body"):
                     is_gone = body_recorder is not None and body_recorder.is_gone
-                    self._finish(exchange, body_recorder, ABORTED if is_gone else ANSWERED)
+                    self._finish(exchange, body_recorder, ABORTED if is_gone else RESPONDED)
                     if request.received is not None and is_cacheable(request, by_digest=True):
                         self._response_cache.put_request(request.received.digest, request, state)
             await send(message)

@@ -1,6 +1,6 @@
-"""What a request costs that many tests send again and again, as a number of calls: no noise of a machine moves it.
+"""The cost of a repeated request as a number of function calls, which does not depend on the machine.
 
-Times, and how they compare with those of other servers, are measured in benchmarks/.
+benchmarks/ measures times and compares them with other servers.
 """
 
 import asyncio
@@ -17,25 +17,25 @@ from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.server import build_server
 
 BUDGET = 72
-"""How many functions, of Python's and of C's, may be called to answer a request that came before: 67 on Python 3.11.
+"""Maximum number of Python and C functions called for a repeated request; Python 3.11 needs 67.
 
-Raise it for a reason, and say the reason.
+If you raise it, give the reason here.
 """
 REQUEST = b"GET /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_acme\r\nAccept: */*\r\n\r\n"
 
 
-class Wire(asyncio.Transport):
-    """A connection that leads nowhere."""
+class FakeTransport(asyncio.Transport):
+    """A transport without a socket."""
 
     def __init__(self) -> None:
         super().__init__()
         self.sent = b""
-        self.is_answered = asyncio.Event()
+        self.is_complete = asyncio.Event()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.sent += data
         if self.sent.endswith(b"}"):
-            self.is_answered.set()
+            self.is_complete.set()
 
     def is_closing(self) -> bool:
         return False
@@ -48,41 +48,41 @@ class Wire(asyncio.Transport):
 
 
 async def calls(times: int) -> int:
-    """Return how many functions are called for the last of `times` requests, which nobody logs."""
+    """Return the number of functions called for the last of `times` equal requests, without logging."""
     mock = MockAtoms(Settings(), log=lambda _exchange, _attempt: None)
     config = build_server(mock, create_app(mock=mock), lambda: None).config
     config.load()
     protocol: Any = config.http_protocol_class(config=config, server_state=ServerState(), app_state={})  # type: ignore[call-arg] # as uvicorn calls it
-    wire = Wire()
-    protocol.connection_made(wire)
+    transport = FakeTransport()
+    protocol.connection_made(transport)
     count = 0
 
-    def counted(_frame: FrameType, event: str, _argument: object) -> None:
+    def count_call(_frame: FrameType, event: str, _argument: object) -> None:
         nonlocal count
         count += event in ("call", "c_call")
 
     before = sys.getprofile()
     for number in range(times):
-        wire.sent = b""
-        wire.is_answered.clear()
+        transport.sent = b""
+        transport.is_complete.clear()
         if number == times - 1:
-            gc.disable()  # what other tests left is not to be counted
-            sys.setprofile(counted)
+            gc.disable()  # the collection of other tests' garbage would count
+            sys.setprofile(count_call)
         try:
             protocol.data_received(REQUEST)
-            await wire.is_answered.wait()
+            await transport.is_complete.wait()
         finally:
             sys.setprofile(before)
             gc.enable()
-        assert wire.sent.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert transport.sent.startswith(b"HTTP/1.1 200 OK\r\n")
     protocol.connection_lost(None)
     return count
 
 
-def test_a_request_that_came_before_costs_no_more_calls_than_it_may() -> None:
+def test_a_repeated_request_stays_within_the_budget() -> None:
     assert asyncio.run(calls(3)) <= BUDGET
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_one_that_did_not_costs_more_so_that_the_budget_says_something(times: int) -> None:
+def test_a_first_request_exceeds_the_budget(times: int) -> None:
     assert asyncio.run(calls(times)) > 2 * BUDGET

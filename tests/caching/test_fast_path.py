@@ -1,4 +1,4 @@
-"""Shortcuts, on real sockets: they are taken where they may be, and no answer and no exchange of the journal tells."""
+"""The fast path on real sockets: which requests take it, and that it changes no response and no exchange."""
 
 import asyncio
 import gc
@@ -36,18 +36,18 @@ LIST = "/atoms/v1/audience"
 
 @dataclass
 class Served:
-    """A server of which it is known what its application was asked.
+    """A server that lists the requests to its application.
 
     Attributes:
         port: where it listens.
         mock: its state.
-        asked: method and path of each request that came as far as the application.
-        keep_alive: sets for how many seconds a connection stays open without a request.
+        app_requests: method and path of each request that reached the application.
+        keep_alive: sets the keep-alive timeout in seconds.
     """
 
     port: int
     mock: MockAtoms
-    asked: list[str] = field(default_factory=list)
+    app_requests: list[str] = field(default_factory=list)
     keep_alive: Callable[[float], None] = lambda _seconds: None
 
     @property
@@ -62,14 +62,14 @@ def served(store: MemoryStore | None = None, **options: Any) -> Iterator[Served]
     serving = Served(0, mock)
 
     async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-        serving.asked.append(f"{scope['method']} {scope['path']}")
+        serving.app_requests.append(f"{scope['method']} {scope['path']}")
         await app(scope, receive, send)
 
     ready = threading.Event()
     server = build_server(mock, counted, ready.set)
 
     def keep_alive(seconds: float) -> None:
-        server.config.timeout_keep_alive = seconds  # type: ignore[assignment] # a float does as well
+        server.config.timeout_keep_alive = seconds  # type: ignore[assignment] # a float works too
 
     serving.keep_alive = keep_alive
     with running(server, ready) as port:
@@ -81,12 +81,12 @@ def without_date(head: bytes) -> bytes:
     return re.sub(rb"(?i)date: [^\r]+\r\n", b"", head)
 
 
-def request_ids(answers: list[RawResponse]) -> list[bytes]:
-    return [re.findall(rb"x-request-id: (\S+)", head)[0] for head, _ in answers]
+def request_ids(responses: list[RawResponse]) -> list[bytes]:
+    return [re.findall(rb"x-request-id: (\S+)", head)[0] for head, _ in responses]
 
 
 def exchanges(serving: Served) -> list[dict[str, Any]]:
-    """Return what the journal tells, but for what is chance."""
+    """Return the recorded requests without their random fields."""
     found = httpx.post(f"http://127.0.0.1:{serving.port}/__admin/requests/find", json={}).json()["requests"]
     for request in found:
         for name in ("absoluteUrl", "port"):
@@ -96,23 +96,25 @@ def exchanges(serving: Served) -> list[dict[str, Any]]:
     return list(found)
 
 
-def test_the_third_of_the_same_requests_takes_a_shortcut() -> None:
-    with served() as taking, served(response_cache=False) as long:
-        short, whole = (send_in_turn(serving.port, *[raw_request()] * 5) for serving in (taking, long))
-        assert (len(taking.asked), len(long.asked)) == (2, 5)
-        assert exchanges(taking) == exchanges(long)
-        assert len(set(request_ids(short))) == 5
-        assert [(without_date(head), body) for head, body in short] == [
-            (without_date(head), body) for head, body in whole
+def test_the_third_equal_request_takes_the_fast_path() -> None:
+    with served() as fast, served(response_cache=False) as normal:
+        fast_responses, normal_responses = (
+            send_in_turn(serving.port, *[raw_request()] * 5) for serving in (fast, normal)
+        )
+        assert (len(fast.app_requests), len(normal.app_requests)) == (2, 5)
+        assert exchanges(fast) == exchanges(normal)
+        assert len(set(request_ids(fast_responses))) == 5
+        assert [(without_date(head), body) for head, body in fast_responses] == [
+            (without_date(head), body) for head, body in normal_responses
         ]
 
 
-def test_a_shortcut_leads_from_all_connections_and_to_one_answer_alone() -> None:
+def test_all_connections_share_the_fast_path_but_no_other_request_does() -> None:
     other = raw_request(target=f"{LIST}?x=1")
     with served() as serving:
         send_in_turn(serving.port, *[raw_request()] * 2)
         assert send_in_turn(serving.port, raw_request())[0][1] == send_in_turn(serving.port, raw_request())[0][1]
-        assert len(serving.asked) == 2
+        assert len(serving.app_requests) == 2
         different = [
             raw_request("sk_globex"),
             other,
@@ -122,16 +124,16 @@ def test_a_shortcut_leads_from_all_connections_and_to_one_answer_alone() -> None
         ]
         for request in different:
             send_in_turn(serving.port, request)
-        assert len(serving.asked) == 2 + len(different)
+        assert len(serving.app_requests) == 2 + len(different)
 
 
-LONG = {
+NOT_ON_FAST_PATH = {
     "a preference": raw_request(header_lines="Prefer: code=200\r\n"),
     "an origin": raw_request(header_lines="Origin: http://localhost:3000\r\n"),
     "a body": raw_request(header_lines="Content-Length: 2\r\n") + b"{}",
-    "an offer to change the protocol": raw_request(header_lines="Upgrade: h2c\r\nConnection: Upgrade\r\n"),
-    "a key with a fault": raw_request("sk_mock_500p0.mine"),
-    "a key that means nothing": raw_request("sk_mock_oops"),
+    "an upgrade": raw_request(header_lines="Upgrade: h2c\r\nConnection: Upgrade\r\n"),
+    "a magic key with a fault": raw_request("sk_mock_500p0.mine"),
+    "an unknown magic key": raw_request("sk_mock_oops"),
     "no such audience": raw_request(target="/atoms/v1/audience/60d0fe4f5311236168a109ca"),
     "HTTP/1.0": raw_request().replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Host", b"Connection: keep-alive\r\nHost"),
     "a very long head": raw_request(header_lines=f"A: {'a' * MAX_HEAD_BYTES}\r\n"),
@@ -139,23 +141,23 @@ LONG = {
 }
 
 
-@pytest.mark.parametrize("request_", LONG.values(), ids=LONG)
-def test_what_may_be_answered_otherwise_goes_the_long_way(request_: bytes) -> None:
+@pytest.mark.parametrize("request_", NOT_ON_FAST_PATH.values(), ids=NOT_ON_FAST_PATH)
+def test_other_requests_reach_the_application(request_: bytes) -> None:
     with served() as serving:
         send_in_turn(serving.port, *[raw_request()] * 3)
-        before = len(serving.asked)
+        before = len(serving.app_requests)
         for _ in range(4):
             send_in_turn(serving.port, request_)
-        assert len(serving.asked) - before == 4
+        assert len(serving.app_requests) - before == 4
 
 
-def test_a_preference_that_is_none_of_ours_closes_no_shortcut() -> None:
+def test_an_unrelated_prefer_header_takes_the_fast_path() -> None:
     with served() as serving:
         send_in_turn(serving.port, *[raw_request(header_lines="Prefer: respond-async\r\n")] * 3)
-        assert len(serving.asked) == 2
+        assert len(serving.app_requests) == 2
 
 
-def test_a_connection_that_its_client_wants_closed_is_closed() -> None:
+def test_connection_close_closes_the_connection() -> None:
     request = raw_request(header_lines="Connection: close\r\n")
     with served() as serving:
         for number in range(1, 5):
@@ -163,7 +165,7 @@ def test_a_connection_that_its_client_wants_closed_is_closed() -> None:
                 connection.sendall(request)
                 read_responses(connection, 1)
                 assert connection.recv(1) == b""
-            assert len(serving.asked) == number
+            assert len(serving.app_requests) == number
 
 
 Change = Callable[[httpx.Client], object]
@@ -173,7 +175,7 @@ CHANGES: dict[str, Change] = {
     "a rule for the token": lambda http: http.post(
         "/__admin/faults", json={"fault": "500", "match": {"token": "sk_acme"}}
     ),
-    "what it holds": lambda http: http.put("/__admin/tenants", json={"token": "sk_acme", "audiences": []}),
+    "set audiences": lambda http: http.put("/__admin/tenants", json={"token": "sk_acme", "audiences": []}),
     "a new member": lambda http: http.post(f"{LIST}/{first(http)}/members", json=MEMBERS, headers=ACME),
     "campaigns": lambda http: http.put(
         f"/__admin/audiences/{first(http)}/campaigns", json={"token": "sk_acme", "campaigns": [{}]}
@@ -186,11 +188,11 @@ def first(http: httpx.Client) -> str:
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_change_shows_at_once(change: Change) -> None:
+def test_a_change_is_visible_immediately(change: Change) -> None:
     with served() as serving, httpx.Client(base_url=f"http://127.0.0.1:{serving.port}") as http:
         before = send_in_turn(serving.port, *[raw_request()] * 3)[2]
-        assert isinstance(answer := change(http), httpx.Response)
-        assert answer.is_success, answer.text
+        assert isinstance(response := change(http), httpx.Response)
+        assert response.is_success, response.text
         changed = send_in_turn(serving.port, *[raw_request()] * 4)
         assert len({body for _, body in changed}) == 1
         assert changed[0][1] != before[1]
@@ -199,23 +201,23 @@ def test_a_change_shows_at_once(change: Change) -> None:
         assert send_in_turn(serving.port, raw_request())[0][1] == before[1]
 
 
-def test_rules_for_others_close_no_shortcut_and_those_that_are_gone_open_it_again() -> None:
+def test_only_a_matching_rule_blocks_the_fast_path() -> None:
     with served() as serving, httpx.Client(base_url=f"http://127.0.0.1:{serving.port}/__admin") as admin:
         send_in_turn(serving.port, *[raw_request()] * 2)
         for match in ({"token": "sk_other"}, {"testId": "t"}, {"method": "POST", "path": "/audience"}):
             admin.post("/faults", json={"fault": "500", "match": match})
-        asked = len(serving.asked)
+        asked = len(serving.app_requests)
         send_in_turn(serving.port, raw_request())
-        assert len(serving.asked) == asked
+        assert len(serving.app_requests) == asked
         rule = admin.post("/faults", json={"fault": "500"}).json()
         assert b" 500 " in send_in_turn(serving.port, raw_request())[0][0].split(b"\r\n")[0]
         admin.delete(f"/faults/{rule['id']}")
-        asked = len(serving.asked)
+        asked = len(serving.app_requests)
         send_in_turn(serving.port, raw_request())
-        assert len(serving.asked) == asked
+        assert len(serving.app_requests) == asked
 
 
-def test_requests_one_behind_the_other_are_answered_in_order() -> None:
+def test_pipelined_requests_get_responses_in_order() -> None:
     slow = raw_request("sk_globex", "Prefer: delay=300\r\n")
     with served() as serving:
         bodies = {
@@ -227,12 +229,12 @@ def test_requests_one_behind_the_other_are_answered_in_order() -> None:
         sent = b"".join(slow if token == "sk_globex" else raw_request(token) for token in order)
         with connect(serving.port) as connection:
             connection.sendall(sent)
-            answers = read_responses(connection, 5)
-            assert [body for _, body in answers] == [bodies[token] for token in order]
-            assert connection.recv(1) == b""  # nothing came for long enough
+            responses = read_responses(connection, 5)
+            assert [body for _, body in responses] == [bodies[token] for token in order]
+            assert connection.recv(1) == b""  # the connection was idle
 
 
-def test_a_connection_without_a_request_is_closed() -> None:
+def test_an_idle_connection_is_closed() -> None:
     with served() as serving:
         send_in_turn(serving.port, *[raw_request()] * 2)
         serving.keep_alive(0.05)
@@ -240,13 +242,13 @@ def test_a_connection_without_a_request_is_closed() -> None:
             connection.sendall(raw_request() * 2)
             read_responses(connection, 2)
             assert connection.recv(1) == b""
-        assert len(serving.asked) == 2
+        assert len(serving.app_requests) == 2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("replay", [True, False])
-def test_a_connection_is_closed_once_nothing_came_for_long_and_not_before(*, replay: bool) -> None:
-    with served(response_cache=replay) as serving:
+@pytest.mark.parametrize("response_cache", [True, False])
+def test_a_connection_is_closed_only_after_the_keep_alive_timeout(*, response_cache: bool) -> None:
+    with served(response_cache=response_cache) as serving:
         send_in_turn(serving.port, *[raw_request()] * 2)
         serving.keep_alive(1)
         with connect(serving.port) as connection:
@@ -261,7 +263,7 @@ def test_a_connection_is_closed_once_nothing_came_for_long_and_not_before(*, rep
             assert connection.recv(1) == b""
 
 
-def test_a_client_that_does_not_read_is_waited_for() -> None:
+def test_the_server_waits_for_a_client_that_does_not_read() -> None:
     with served() as serving:
         ((_, body),) = send_in_turn(serving.port, *[raw_request()] * 2)[1:]
         many = 3_000  # more than the buffers on both sides hold
@@ -269,15 +271,15 @@ def test_a_client_that_does_not_read_is_waited_for() -> None:
             sender = threading.Thread(target=connection.sendall, args=(raw_request() * many,))
             sender.start()
             for _ in range(2_000):
-                if len(serving.asked) > 2:
+                if len(serving.app_requests) > 2:
                     break
                 time.sleep(0.01)
-            assert {answer for _, answer in read_responses(connection, many)} == {body}
+            assert {response for _, response in read_responses(connection, many)} == {body}
             sender.join(20)
-        assert len(serving.asked) > 2
+        assert len(serving.app_requests) > 2
 
 
-def test_a_request_in_pieces_takes_it_too() -> None:
+def test_a_request_in_pieces_takes_the_fast_path() -> None:
     with served() as serving:
         send_in_turn(serving.port, *[raw_request()] * 2)
         with connect(serving.port) as connection:
@@ -285,13 +287,13 @@ def test_a_request_in_pieces_takes_it_too() -> None:
             for byte in raw_request():
                 connection.sendall(bytes([byte]))
             read_responses(connection, 1)
-        assert len(serving.asked) == 2
+        assert len(serving.app_requests) == 2
 
 
-def test_a_bug_in_a_shortcut_is_told_and_is_no_bad_request(
+def test_a_bug_in_the_fast_path_is_logged_and_is_no_bad_request(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(*_given: object) -> None:
+    def broken(*_args: object) -> None:
         raise ZeroDivisionError
 
     with served() as serving:
@@ -303,7 +305,7 @@ def test_a_bug_in_a_shortcut_is_told_and_is_no_bad_request(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_head_may_take_its_time_behind_an_answer() -> None:
+def test_a_slow_head_may_follow_a_response() -> None:
     with served() as serving:
         send_in_turn(serving.port, *[raw_request()] * 2)
         serving.keep_alive(1)
@@ -316,23 +318,23 @@ def test_a_head_may_take_its_time_behind_an_answer() -> None:
             read_responses(connection, 1)
 
 
-def test_an_older_version_of_http_takes_no_way_of_a_newer_one() -> None:
+def test_http_1_0_does_not_take_the_fast_path_of_http_1_1() -> None:
     newer = raw_request(header_lines="Connection: keep-alive\r\n")
     with served() as serving:
         send_in_turn(serving.port, *[newer] * 3)
-        asked = len(serving.asked)
+        asked = len(serving.app_requests)
         with connect(serving.port) as connection:
             connection.sendall(newer.replace(b"HTTP/1.1", b"HTTP/1.0"))
             read_responses(connection, 1)
-            assert connection.recv(1) == b"", "a connection of HTTP/1.0 ends with its answer"
-        assert len(serving.asked) == asked + 1
+            assert connection.recv(1) == b"", "a connection of HTTP/1.0 ends with its response"
+        assert len(serving.app_requests) == asked + 1
 
 
 def test_the_fast_path_ignores_evicted_objects_that_are_still_referenced() -> None:
     with served() as serving:
         first, *_ = request_ids(send_in_turn(serving.port, *[raw_request()] * 3))
-        held = asyncio.run(serving.mock.store.tenants())
-        assert held
+        tenants = asyncio.run(serving.mock.store.tenants())
+        assert tenants
         httpx.post(f"http://127.0.0.1:{serving.port}/__admin/reset", json={"token": "sk_acme"})
         assert request_ids(send_in_turn(serving.port, *[raw_request()] * 3))[0] == first
         (state,) = asyncio.run(serving.mock.store.tenants())
@@ -341,60 +343,60 @@ def test_the_fast_path_ignores_evicted_objects_that_are_still_referenced() -> No
         serving.mock.response_cache.max_size = 0
         send_in_turn(serving.port, raw_request("another"))
         assert not response.is_live
-        asked = len(serving.asked)
+        asked = len(serving.app_requests)
         send_in_turn(serving.port, raw_request())
-        assert len(serving.asked) == asked + 1
+        assert len(serving.app_requests) == asked + 1
 
 
-def test_who_takes_shortcuts_is_not_forgotten_before_others() -> None:
+def test_the_fast_path_counts_as_use_of_the_tenant() -> None:
     with served(store=MemoryStore(max_tenants=2)) as serving:
         send_in_turn(serving.port, *[raw_request("a")] * 2, *[raw_request("b")] * 2, raw_request("a"), raw_request("c"))
-        asked = len(serving.asked)
+        asked = len(serving.app_requests)
         send_in_turn(serving.port, raw_request("a"))
-        assert len(serving.asked) == asked
+        assert len(serving.app_requests) == asked
 
 
-def test_what_is_sent_by_shortcuts_is_not_forgotten_before_other_answers() -> None:
+def test_the_fast_path_counts_as_use_of_the_response() -> None:
     with served() as serving:
         response_cache = serving.mock.response_cache
         (_, body), *_ = send_in_turn(serving.port, *[raw_request("a")] * 2, *[raw_request("b")] * 2, raw_request("a"))
         response_cache.max_size = 2 * (len(body) + 10_000)
         for number in range(20):
             send_in_turn(serving.port, raw_request("a"), raw_request(str(number)))
-        asked = len(serving.asked)
+        asked = len(serving.app_requests)
         send_in_turn(serving.port, raw_request("a"))
-        assert len(serving.asked) == asked
+        assert len(serving.app_requests) == asked
 
 
-def test_the_least_recently_used_is_forgotten_first() -> None:
+def test_the_fast_path_evicts_the_least_recently_used_request() -> None:
     with served() as serving:
         serving.mock.response_cache.max_requests = 2
         for token in ("a", "b"):
             send_in_turn(serving.port, *[raw_request(token)] * 2)
         send_in_turn(serving.port, raw_request("a"), *[raw_request("c")] * 2)
-        asked = len(serving.asked)
+        asked = len(serving.app_requests)
         send_in_turn(serving.port, raw_request("a"), raw_request("c"))
-        assert len(serving.asked) == asked
+        assert len(serving.app_requests) == asked
         send_in_turn(serving.port, raw_request("b"))
-        assert len(serving.asked) == asked + 1
+        assert len(serving.app_requests) == asked + 1
 
 
-def test_no_shortcut_holds_what_others_have_forgotten() -> None:
+def test_the_fast_path_keeps_no_removed_object_alive() -> None:
     with served() as serving:
         send_in_turn(serving.port, *[raw_request()] * 3)
-        assert len(serving.asked) == 2
+        assert len(serving.app_requests) == 2
         (state,) = asyncio.run(serving.mock.store.tenants())
         cached_response = serving.mock.response_cache.get(content_key(state, "/audience", b""))
         assert cached_response is not None
-        forgotten = ref(state), ref(cached_response)
+        removed = ref(state), ref(cached_response)
         del state, cached_response
         httpx.post(f"http://127.0.0.1:{serving.port}/__admin/reset", json={})
         gc.collect()
-        assert [one() for one in forgotten] == [None, None]
+        assert [one() for one in removed] == [None, None]
 
 
 def reachable(root: object) -> Iterator[str | bytes]:
-    """Yield all text that is kept in objects that `root` leads to."""
+    """Yield all text in the objects that `root` references."""
     seen, waiting = set(), [root]
     while waiting:
         one = waiting.pop()
@@ -410,15 +412,15 @@ def test_no_token_is_kept() -> None:
     token = "sk_verysecret_" + "token"
     with served() as serving:
         send_in_turn(serving.port, *[raw_request(token)] * 3, raw_request(token, target=f"{LIST}?key={token}"))
-        kept = [*reachable(serving.mock)]
-        assert any("sk_verys" in text for text in kept if isinstance(text, str))
-        assert not [text for text in kept if (token if isinstance(text, str) else token.encode()) in text]  # type: ignore[operator] # both of one kind
+        texts = [*reachable(serving.mock)]
+        assert any("sk_verys" in text for text in texts if isinstance(text, str))
+        assert not [text for text in texts if (token if isinstance(text, str) else token.encode()) in text]  # type: ignore[operator] # both have one type
 
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[list[httpx.Client]]:
     with ExitStack() as stack:
-        servers = [stack.enter_context(served(response_cache=replay)) for replay in (True, False)]
+        servers = [stack.enter_context(served(response_cache=response_cache)) for response_cache in (True, False)]
         yield [
             stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{serving.port}", headers={"Host": "x"}))
             for serving in servers
@@ -426,31 +428,33 @@ def pair() -> Iterator[list[httpx.Client]]:
 
 
 @pytest.mark.slow
-@given(wanted=steps())
+@given(requests=steps())
 @settings(max_examples=60, deadline=None)
-def test_no_answer_and_no_entry_is_another_one_with_shortcuts(pair: list[httpx.Client], wanted: list[Step]) -> None:
-    told = [after(http, wanted) for http in pair]
-    assert told[0] == told[1]
+def test_the_fast_path_changes_no_response_and_no_exchange(pair: list[httpx.Client], requests: list[Step]) -> None:
+    cached, rendered = (results(http, requests) for http in pair)
+    assert cached == rendered
 
 
-def after(http: httpx.Client, wanted: list[Step]) -> object:
-    """Return all that a server tells by and after some requests, but for what is chance."""
+def results(http: httpx.Client, requests: list[Step]) -> object:
+    """Return the responses, journal, tenants and metrics of a server, without random fields."""
     assert http.post("/__admin/reset", json={}).is_success
-    held = [one["_id"] for one in http.get(LIST, headers=bearer("sk_a")).json()["data"]]
-    ids = {"0": held[0], "1": held[1], "other": "0" * 24}
-    answers: list[object] = []
-    for method, path, headers, body in wanted * 3:
+    audience_ids = [audience["_id"] for audience in http.get(LIST, headers=bearer("sk_a")).json()["data"]]
+    ids = {"0": audience_ids[0], "1": audience_ids[1], "other": "0" * 24}
+    responses: list[object] = []
+    for method, path, headers, body in requests * 3:
         for name, known in ids.items():
             path = path.replace(f"{{{name}}}", known)  # noqa: PLW2901 - the ids are known only now
         url = path if path.startswith("/__admin") else f"/atoms/v1{path}"
         if method == "SWAP":
-            answer = http.put(url, json=http.get(url).json())
+            response = http.put(url, json=http.get(url).json())
         else:
-            answer = http.request(method, url, headers=headers, json=body)
-        lines = [(name, value) for name, value in answer.headers.multi_items() if name != "date"]
-        answers.append((answer.status_code, lines, answer.content))
+            response = http.request(method, url, headers=headers, json=body)
+        headers_received = [(name, value) for name, value in response.headers.multi_items() if name != "date"]
+        responses.append((response.status_code, headers_received, response.content))
     journal = http.post("/__admin/requests/find", json={}).json()["requests"]
     for request in journal:
         del request["mockAtoms"]["durationMs"]
-    counted = [line for line in http.get("/__admin/metrics").text.split("\n") if line.startswith("mock_atoms_requests")]
-    return answers, journal, http.get("/__admin/tenants").json(), counted
+    counters = [
+        line for line in http.get("/__admin/metrics").text.split("\n") if line.startswith("mock_atoms_requests")
+    ]
+    return responses, journal, http.get("/__admin/tenants").json(), counters

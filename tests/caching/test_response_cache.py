@@ -37,7 +37,7 @@ Step = tuple[str, str, dict[str, str], Any]
 
 
 def steps() -> st.SearchStrategy[list[Step]]:
-    """Return sequences of requests: of a few tenants, to the API and to the control API."""
+    """Return sequences of requests of a few tenants to the API and the control API."""
     ids = st.sampled_from(["{0}", "{1}", "{other}", "nonsense"])
     queries = st.sampled_from(["", "?page=2", "?page=1&offset=3", "?offset=x", "?query=a"])
     paths = st.one_of(

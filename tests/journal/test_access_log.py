@@ -1,4 +1,4 @@
-"""The log of a server: many lines in one write, some milliseconds late, and none lost or out of order."""
+"""The access log: lines are buffered for milliseconds, and none is lost or out of order."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 class Stream(StringIO):
-    """Knows what was written at once."""
+    """A stream that records each write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,22 +53,22 @@ def level() -> Iterator[None]:
     LOGGER.setLevel(before)
 
 
-def late(stream: Stream, formatter: AccessLogFormatter | None = None) -> BufferedAccessLog:
+def buffered_log(stream: Stream, formatter: AccessLogFormatter | None = None) -> BufferedAccessLog:
     return BufferedAccessLog(logging.StreamHandler[TextIO](stream), formatter or TextFormatter(), 0.001)
 
 
 @pytest.mark.usefixtures("level")
-def test_what_comes_close_together_is_one_write() -> None:
-    log = late(stream := Stream())
+def test_buffered_lines_leave_in_one_write() -> None:
+    log = buffered_log(stream := Stream())
 
-    async def three() -> None:
+    async def log_three() -> None:
         for number in range(3):
             log(exchange(number), 1)
         assert stream.writes == []
         await asyncio.to_thread(stream.is_written.wait, 20)
         log(exchange(3), 2)
 
-    asyncio.run(three())
+    asyncio.run(log_three())
     log.flush()
     log.flush()
     first, second = stream.writes
@@ -79,48 +79,48 @@ def test_what_comes_close_together_is_one_write() -> None:
 
 
 @pytest.mark.usefixtures("level")
-def test_a_warning_is_written_at_once_behind_what_came_before_it() -> None:
-    log = late(stream := Stream())
+def test_a_warning_flushes_the_buffer() -> None:
+    log = buffered_log(stream := Stream())
 
-    async def warn() -> None:
+    async def log_warning() -> None:
         log(exchange(0), 1)
         log(exchange(1, "unmocked-route"), 1)
 
-    asyncio.run(warn())
+    asyncio.run(log_warning())
     ((first, second),) = [text.splitlines() for text in stream.writes]
     assert " INFO    GET /0" in first
     assert " WARNING GET /1" in second
 
 
 @pytest.mark.usefixtures("level")
-def test_a_line_of_somebody_else_is_written_behind_what_came_before_it() -> None:
+def test_another_logger_flushes_the_buffer_first() -> None:
     handler = logging.StreamHandler[TextIO](stream := Stream())
     log = BufferedAccessLog(handler, TextFormatter())
 
-    async def fail() -> None:
+    async def log_error() -> None:
         log(exchange(0), 1)
         handler.handle(logging.LogRecord("uvicorn.error", logging.ERROR, "", 1, "it broke", (), None))
 
-    asyncio.run(fail())
+    asyncio.run(log_error())
     first, second = "".join(stream.writes).splitlines()
     assert " INFO    GET /0" in first
     assert second.endswith(" ERROR   it broke")
 
 
 @pytest.mark.usefixtures("level")
-def test_a_log_that_cannot_be_written_troubles_no_request(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_write_error_does_not_reach_the_request(capsys: pytest.CaptureFixture[str]) -> None:
     class Broken(Stream):
         def write(self, text: str) -> int:
             raise BrokenPipeError(text)
 
-    log = late(Broken())
+    log = buffered_log(Broken())
     log(exchange(0, "unmocked-route"), 1)
     log.flush()
     assert capsys.readouterr().err.count("--- Logging error ---") == 1
 
 
-def test_what_nobody_wants_is_not_written() -> None:
-    log = late(stream := Stream())
+def test_lines_below_the_log_level_are_not_written() -> None:
+    log = buffered_log(stream := Stream())
     before = LOGGER.level
     LOGGER.setLevel(logging.WARNING)
     log(exchange(0), 1)
@@ -130,18 +130,18 @@ def test_what_nobody_wants_is_not_written() -> None:
 
 
 @pytest.mark.usefixtures("level")
-def test_json_tells_when_the_exchange_was_over() -> None:
-    log = late(stream := Stream(), JsonFormatter())
+def test_the_json_time_is_the_end_of_the_exchange() -> None:
+    log = buffered_log(stream := Stream(), JsonFormatter())
 
-    async def one() -> None:
+    async def log_one() -> None:
         log(exchange(0, "unknown-magic-word"), 1)
 
-    asyncio.run(one())
-    told = json.loads(stream.writes[0])
-    assert (told["time"], told["level"], told["path"]) == ("2026-01-31T12:00:00.001+00:00", "warning", "/0")
+    asyncio.run(log_one())
+    line = json.loads(stream.writes[0])
+    assert (line["time"], line["level"], line["path"]) == ("2026-01-31T12:00:00.001+00:00", "warning", "/0")
 
 
-def test_other_lines_and_their_tracebacks_are_as_ever() -> None:
+def test_other_records_keep_their_format_and_traceback() -> None:
     error = RuntimeError("broken")
     record = logging.LogRecord("x", logging.ERROR, "", 1, "it %s", ("broke",), (RuntimeError, error, None))
     record.created, record.msecs = 0.25, 250.0
@@ -150,7 +150,7 @@ def test_other_lines_and_their_tracebacks_are_as_ever() -> None:
     assert rest[-1] == "RuntimeError: broken"
 
 
-def test_a_server_that_is_stopped_has_logged_all_that_it_answered(tmp_path: Path) -> None:
+def test_a_stopped_server_has_logged_every_response(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("w") as err:
         command = [sys.executable, "-m", "mock_atoms", "serve", "--port", "0"]

@@ -1,4 +1,4 @@
-"""What the journal records of each exchange, and what it forgets."""
+"""What the journal records and what it drops."""
 
 import asyncio
 import json
@@ -30,25 +30,25 @@ LIST = "/atoms/v1/audience"
 
 @pytest.fixture
 def mock(server: MockServer) -> MockServer:
-    """Return a server whose journal is empty."""
+    """Return a server with an empty journal."""
     httpx.post(f"{server.root_url}/__admin/reset")
     return server
 
 
 def events(mock: MockServer) -> list[dict[str, Any]]:
-    """Return the journal, the newest first."""
-    listed: list[dict[str, Any]] = httpx.get(f"{mock.root_url}/__admin/requests").json()["requests"]
-    return listed
+    """Return the journal, newest first."""
+    requests: list[dict[str, Any]] = httpx.get(f"{mock.root_url}/__admin/requests").json()["requests"]
+    return requests
 
 
-def ours(mock: MockServer) -> dict[str, Any]:
-    """Return what only we know of the newest exchange."""
-    facts: dict[str, Any] = events(mock)[0]["request"]["mockAtoms"]
-    return facts
+def latest(mock: MockServer) -> dict[str, Any]:
+    """Return the `mockAtoms` fields of the newest exchange."""
+    fields: dict[str, Any] = events(mock)[0]["request"]["mockAtoms"]
+    return fields
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "headers", "facts"),
+    ("method", "path", "headers", "fields"),
     [
         ("GET", "/audience", ACME, {"status": 200, "ended": "answered", "reason": None, "faults": []}),
         ("GET", "/audience", {}, {"status": 401, "reason": "missing-credentials", "tenant": "-"}),
@@ -63,20 +63,20 @@ def ours(mock: MockServer) -> dict[str, Any]:
     ],
 )
 def test_each_kind_of_exchange_is_recorded(
-    mock: MockServer, method: str, path: str, headers: dict[str, str], facts: dict[str, Any]
+    mock: MockServer, method: str, path: str, headers: dict[str, str], fields: dict[str, Any]
 ) -> None:
-    answer = httpx.request(method, f"{mock.url}{path}", headers=headers)
-    recorded = ours(mock)
-    assert {key: recorded[key] for key in facts} == facts
-    assert recorded["id"] == answer.headers["x-request-id"]
+    response = httpx.request(method, f"{mock.url}{path}", headers=headers)
+    recorded = latest(mock)
+    assert {key: recorded[key] for key in fields} == fields
+    assert recorded["id"] == response.headers["x-request-id"]
     assert events(mock)[0]["request"]["method"] == method
     assert recorded["durationMs"] >= 0
     if method != "HEAD":
-        assert recorded["bytesSent"] == len(answer.content)
+        assert recorded["bytesSent"] == len(response.content)
 
 
 @pytest.mark.parametrize(
-    ("fault", "facts"),
+    ("fault", "fields"),
     [
         ("reset", {"status": None, "ended": "reset", "reason": "connection-reset", "bytesSent": 0}),
         ("close", {"status": None, "ended": "close", "bytesSent": 0}),
@@ -86,20 +86,20 @@ def test_each_kind_of_exchange_is_recorded(
         ("drip0", {"status": 200, "ended": "answered", "reason": "connection-drip"}),
     ],
 )
-def test_a_broken_connection_is_recorded_before_the_client_can_see_it(
-    mock: MockServer, fault: str, facts: dict[str, Any]
+def test_a_broken_connection_is_recorded_before_the_client_sees_it(
+    mock: MockServer, fault: str, fields: dict[str, Any]
 ) -> None:
     head = f"GET {LIST} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer sk_mock_{fault}\r\n\r\n"
     with connect(mock.port) as client, suppress(ConnectionResetError):
         client.sendall(head.encode())
         while client.recv(65536):
             pass
-    recorded = ours(mock)
-    assert {key: recorded[key] for key in facts} == facts
+    recorded = latest(mock)
+    assert {key: recorded[key] for key in fields} == fields
     assert recorded["faults"] == ["key"]
 
 
-def test_who_waits_is_recorded_as_in_flight_and_who_goes_as_aborted(mock: MockServer) -> None:
+def test_a_waiting_request_is_in_flight_and_aborted_after_a_disconnect(mock: MockServer) -> None:
     count = f"{mock.root_url}/__admin/requests/count?atLeast=1&timeoutMs=20000"
     with connect(mock.port) as client:
         client.sendall(f"GET {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_mock_delay600000\r\n\r\n".encode())
@@ -107,12 +107,12 @@ def test_who_waits_is_recorded_as_in_flight_and_who_goes_as_aborted(mock: MockSe
         waiting = events(mock)[0]
         assert waiting["request"]["mockAtoms"]["ended"] is None
         assert "response" not in waiting
-    while (ended := ours(mock)["ended"]) is None:
+    while (ended := latest(mock)["ended"]) is None:
         pass
     assert ended == "aborted"
 
 
-def test_times_are_those_of_the_injected_clocks() -> None:
+def test_the_journal_uses_the_injected_clocks() -> None:
     seconds = iter([10.0, 10.0, 10.25, 10.5, 99.0])
     mock = MockAtoms(Settings(), lambda: next(seconds), lambda: datetime(2026, 1, 2, 3, 4, 5, 6000, tzinfo=UTC))
     app = create_app(mock=mock)
@@ -130,19 +130,19 @@ def test_times_are_those_of_the_injected_clocks() -> None:
     }
 
 
-def test_a_body_is_kept_up_to_the_cap_and_its_size_and_the_cap_are_told(mock: MockServer) -> None:
+def test_a_body_is_kept_up_to_the_limit_with_its_size(mock: MockServer) -> None:
     httpx.post(f"{mock.url}/audience", headers=ACME, content=b"x" * 200_000)
-    facts = ours(mock)
-    assert (facts["bodySize"] >= MAX_BODY_BYTES, facts["bodyCap"]) == (True, MAX_BODY_BYTES)
+    fields = latest(mock)
+    assert (fields["bodySize"] >= MAX_BODY_BYTES, fields["bodyCap"]) == (True, MAX_BODY_BYTES)
     assert events(mock)[0]["request"]["body"] == "x" * MAX_BODY_BYTES
     httpx.post(f"{mock.url}/audience", headers=ACME, content="größe".encode())
-    assert ours(mock)["bodySize"] == 7
-    assert ours(mock)["bodyComplete"] is True
+    assert latest(mock)["bodySize"] == 7
+    assert latest(mock)["bodyComplete"] is True
     assert events(mock)[0]["request"]["body"] == "größe"
 
 
-def observed(app_reads: bool, messages: Sequence[Message], patience: float = 20) -> Exchange:  # noqa: FBT001 - a table
-    """Return the exchange of a POST whose body comes as `messages`, and then nothing more."""
+def recorded_post(app_reads: bool, messages: Sequence[Message], body_timeout: float = 20) -> Exchange:  # noqa: FBT001 - a table
+    """Return the recorded exchange of a POST whose body arrives as `messages`."""
 
     async def app(_scope: Scope, receive: Receive, send: Send) -> None:
         if app_reads:
@@ -152,10 +152,10 @@ def observed(app_reads: bool, messages: Sequence[Message], patience: float = 20)
         await send({"type": "http.response.body", "body": b""})
 
     mock = MockAtoms(Settings())
-    coming = iter(messages)
+    remaining = iter(messages)
 
     async def receive() -> Message:
-        for message in coming:
+        for message in remaining:
             return message
         await asyncio.Future()
         raise AssertionError
@@ -165,33 +165,33 @@ def observed(app_reads: bool, messages: Sequence[Message], patience: float = 20)
 
     headers = [*bearer_pairs("sk_acme"), (b"content-length", b"9")]
     scope = {"type": "http", "method": "POST", "path": LIST, "headers": headers}
-    asyncio.run(IdentifyMiddleware(RecordingMiddleware(app, mock, patience), mock)(scope, receive, send))
+    asyncio.run(IdentifyMiddleware(RecordingMiddleware(app, mock, body_timeout), mock)(scope, receive, send))
     (exchange,) = mock.journal
     return exchange
 
 
-def piece(body: bytes, *, more: bool = True) -> Message:
+def chunk(body: bytes, *, more: bool = True) -> Message:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
 @pytest.mark.parametrize("app_reads", [True, False])
-def test_a_body_that_nobody_reads_is_recorded_too(app_reads: bool) -> None:  # noqa: FBT001 - a table
-    exchange = observed(app_reads, [piece(b"a=1"), piece(b"&b=2", more=False)])
+def test_a_body_that_the_app_does_not_read_is_recorded(app_reads: bool) -> None:  # noqa: FBT001 - a table
+    exchange = recorded_post(app_reads, [chunk(b"a=1"), chunk(b"&b=2", more=False)])
     assert (exchange.body, exchange.body_size, exchange.is_body_complete) == (b"a=1&b=2", 7, True)
 
 
-def test_an_answer_waits_for_a_body_that_does_not_come_as_long_as_its_patience_lasts() -> None:
-    exchange = observed(app_reads=False, messages=[piece(b"a=1")], patience=0)
+def test_a_response_waits_for_a_missing_body_until_the_timeout() -> None:
+    exchange = recorded_post(app_reads=False, messages=[chunk(b"a=1")], body_timeout=0)
     assert (exchange.status, exchange.body, exchange.is_body_complete) == (200, b"a=1", False)
 
 
-def test_there_is_an_end_to_what_is_read_for_the_journal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_journal_reads_a_bounded_part_of_an_unread_body(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "MAX_UNREAD_BODY_BYTES", 5)
-    exchange = observed(app_reads=False, messages=[piece(b"a=1"), piece(b"&b=2"), piece(b"&c=3", more=False)])
+    exchange = recorded_post(app_reads=False, messages=[chunk(b"a=1"), chunk(b"&b=2"), chunk(b"&c=3", more=False)])
     assert (exchange.body, exchange.is_body_complete) == (b"a=1&b=2", False)
 
 
-def test_an_entry_is_whole_before_the_last_byte_is_sent() -> None:
+def test_an_exchange_is_complete_before_the_last_byte_is_sent() -> None:
     mock = MockAtoms(Settings())
     ended = []
 
@@ -199,34 +199,34 @@ def test_an_entry_is_whole_before_the_last_byte_is_sent() -> None:
         ended.append([exchange.ending for exchange in mock.journal])
 
     scope = {"type": "http", "method": "GET", "path": LIST, "query_string": b"", "headers": bearer_pairs("sk_acme")}
-    asyncio.run(create_app(mock=mock)(scope, at_an_end, send))  # type: ignore[arg-type] # an ASGI callable is a coroutine function
+    asyncio.run(create_app(mock=mock)(scope, receive_empty_body, send))  # type: ignore[arg-type] # an ASGI callable is a coroutine function
     assert ended == [[None], ["answered"]]
 
 
-async def at_an_end() -> Message:
-    return piece(b"", more=False)
+async def receive_empty_body() -> Message:
+    return chunk(b"", more=False)
 
 
-def test_a_client_that_goes_in_the_middle_of_its_body_leaves_what_came() -> None:
-    exchange = observed(app_reads=False, messages=[piece(b"a=1"), {"type": "http.disconnect"}])
+def test_a_disconnect_within_the_body_keeps_the_received_part() -> None:
+    exchange = recorded_post(app_reads=False, messages=[chunk(b"a=1"), {"type": "http.disconnect"}])
     assert (exchange.body, exchange.is_body_complete) == (b"a=1", False)
     assert (exchange.ending, exchange.reason) == ("aborted", "aborted")
 
 
-def test_a_token_across_the_cap_is_not_kept_in_part() -> None:
-    exchange = observed(app_reads=True, messages=[piece(b"x" * (MAX_BODY_BYTES - 5) + b"sk_acme", more=False)])
+def test_a_token_across_the_limit_is_masked() -> None:
+    exchange = recorded_post(app_reads=True, messages=[chunk(b"x" * (MAX_BODY_BYTES - 5) + b"sk_acme", more=False)])
     assert exchange.body == b"x" * (MAX_BODY_BYTES - 5) + mask_token("sk_acme").encode()[:5]
 
 
-def test_what_lies_behind_the_cap_is_told_apart() -> None:
-    bodies = [[piece(b"x" * MAX_BODY_BYTES), piece(end, more=False)] for end in (b"1", b"1", b"2")]
-    one, same, other = (observed(app_reads=True, messages=body) for body in bodies)
-    assert one.body == same.body == other.body
-    assert one.body_tail_digest == same.body_tail_digest != other.body_tail_digest
+def test_bodies_that_differ_beyond_the_limit_have_different_digests() -> None:
+    bodies = [[chunk(b"x" * MAX_BODY_BYTES), chunk(end, more=False)] for end in (b"1", b"1", b"2")]
+    first, same, other = (recorded_post(app_reads=True, messages=body) for body in bodies)
+    assert first.body == same.body == other.body
+    assert first.body_tail_digest == same.body_tail_digest != other.body_tail_digest
 
 
-def test_an_app_without_a_query_or_a_client_is_recorded_all_the_same() -> None:
-    exchange = observed(app_reads=True, messages=[piece(b"", more=False)])
+def test_a_scope_without_query_and_client_is_recorded() -> None:
+    exchange = recorded_post(app_reads=True, messages=[chunk(b"", more=False)])
     assert (
         exchange.url,
         exchange.client_address,
@@ -260,17 +260,17 @@ SECRET = "Zz-secret-0123456789"
         {"X-Other": f"sk_{SECRET}"},
     ],
 )
-def test_no_credential_is_kept_whole(mock: MockServer, headers: dict[str, str]) -> None:
+def test_no_complete_credential_is_kept(mock: MockServer, headers: dict[str, str]) -> None:
     bodies = {} if "X-Echo" not in headers else {"json": {"key": SECRET}, "params": {"q": SECRET}}
     httpx.post(f"{mock.url}/audience", headers=headers, **bodies)  # type: ignore[arg-type] # keywords of httpx
     admin = f"{mock.root_url}/__admin"
-    shown = [httpx.get(f"{admin}/{path}").text for path in ("requests", "retries", "tenants", "state")]
-    assert all(SECRET not in text for text in shown)
-    assert "…#" in shown[0]
+    pages = [httpx.get(f"{admin}/{path}").text for path in ("requests", "retries", "tenants", "state")]
+    assert all(SECRET not in text for text in pages)
+    assert "…#" in pages[0]
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "masked"),
     [
         ("Bearer sk_acme", f"Bearer {mask_token('sk_acme')}"),
         ("bearer   ab", f"bearer {mask_token('ab')}"),
@@ -281,8 +281,8 @@ def test_no_credential_is_kept_whole(mock: MockServer, headers: dict[str, str]) 
         ("", ""),
     ],
 )
-def test_credentials_are_masked_however_short(value: str, shown: str) -> None:
-    assert mask_credentials(value) == shown
+def test_short_credentials_are_masked(value: str, masked: str) -> None:
+    assert mask_credentials(value) == masked
 
 
 def exchange(
@@ -299,50 +299,50 @@ def exchange(
     )
 
 
-def test_the_oldest_entries_are_dropped_and_counted() -> None:
+def test_the_oldest_exchanges_are_dropped_and_counted() -> None:
     journal = Journal(3, Credentials(b"key"))
     exchanges = [exchange(number) for number in range(5)]
-    for made in exchanges:
-        journal.add(made)
+    for each in exchanges:
+        journal.add(each)
     assert [*journal] == exchanges[2:]
     assert (len(journal), journal.dropped) == (3, 2)
     exchanges[0].body = b"x" * 1000
-    journal.update(exchanges[0])  # it is gone, and weighs nothing
+    journal.update(exchanges[0])  # it was dropped and has no weight
     assert journal.find(exchanges[4].id) is exchanges[4]
     assert journal.find(exchanges[0].id) is None
     journal.clear()
     assert (len(journal), journal.dropped) == (0, 0)
 
 
-def test_long_bodies_cannot_eat_the_memory() -> None:
+def test_the_size_of_the_journal_is_bounded() -> None:
     journal = Journal(1000, Credentials(b"key"), max_bytes=10_000)
     for number in range(20):
-        made = exchange(number)
-        journal.add(made)
-        made.body = b"x" * 1500
-        journal.update(made)
-    assert [kept.id for kept in journal] == [exchange(number).id for number in (17, 18, 19)]
+        each = exchange(number)
+        journal.add(each)
+        each.body = b"x" * 1500
+        journal.update(each)
+    assert [each.id for each in journal] == [exchange(number).id for number in (17, 18, 19)]
     assert journal.dropped == 17
     journal.remove(lambda _exchange: True)
     journal.add(exchange(99, b"x" * 20_000))
-    assert len(journal) == 1  # the last is always there
+    assert len(journal) == 1  # the latest is always kept
 
 
-def test_headers_weigh_more_than_their_letters() -> None:
+def test_headers_weigh_more_than_their_text() -> None:
     journal = Journal(1000, Credentials(b"key"), max_bytes=100_000)
     for number in range(5):
-        made = exchange(number, headers=(("a", "b"),) * 100)
-        made.response_head = ResponseHead(((b"a", b"b"),) * 100)
-        journal.add(made)
+        each = exchange(number, headers=(("a", "b"),) * 100)
+        each.response_head = ResponseHead(((b"a", b"b"),) * 100)
+        journal.add(each)
     assert len(journal) == 2
 
 
-def test_what_is_removed_makes_room() -> None:
+def test_removed_exchanges_make_room() -> None:
     journal = Journal(10, Credentials(b"key"), max_bytes=5_000)
     exchanges = [exchange(number, b"x" * 500) for number in range(3)]
-    for made in exchanges:
-        journal.add(made)
-    assert journal.remove(lambda kept: kept is exchanges[1]) == [exchanges[1]]
+    for each in exchanges:
+        journal.add(each)
+    assert journal.remove(lambda each: each is exchanges[1]) == [exchanges[1]]
     journal.add(exchange(7, b"x" * 500))
     assert (len(journal), journal.dropped) == (3, 0)
 

@@ -1,10 +1,10 @@
-"""What Prometheus is told."""
+"""Prometheus metrics."""
 
 from collections.abc import Iterator
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families as parsed
+from prometheus_client.parser import text_string_to_metric_families
 
 import mock_atoms
 from mock_atoms import MockServer
@@ -22,16 +22,16 @@ def mock() -> Iterator[MockServer]:
 
 
 def samples(mock: MockServer) -> Samples:
-    """Return the value of each sample, by its name and the values of its labels."""
+    """Return the value of each sample by name and label values."""
     text = httpx.get(f"{mock.root_url}/__admin/metrics").text
     return {
         (sample.name, tuple(sample.labels[label] for label in LABELS if label in sample.labels)): sample.value
-        for family in parsed(text)
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
 
 
-def test_exchanges_are_counted_by_what_became_of_them(mock: MockServer) -> None:
+def test_exchanges_are_counted_by_operation_and_ending(mock: MockServer) -> None:
     for method, path in (
         *(("GET", "/audience"), ("HEAD", "/audience/"), ("DELETE", "/audience/x"), ("PATCH", "/audience")),
         *(("GET", "/audience/x/members?page=2"), ("POST", "/nowhere"), ("GET", "/nowhere")),
@@ -40,33 +40,33 @@ def test_exchanges_are_counted_by_what_became_of_them(mock: MockServer) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
         send(mock.url, "sk_mock_close")
     httpx.get(f"{mock.root_url}/audience")
-    told = samples(mock)
-    assert {labels: value for (name, labels), value in told.items() if name == "mock_atoms_requests_total"} == {
+    values = samples(mock)
+    assert {labels: value for (name, labels), value in values.items() if name == "mock_atoms_requests_total"} == {
         ("GET /audience", "200", "answered", "false"): 2,
         ("GET /audience", "0", "close", "true"): 1,
         ("DELETE /audience/{id}", "503", "answered", "true"): 1,
         ("GET /audience/{id}/members", "400", "answered", "false"): 1,
         ("other", "404", "answered", "false"): 4,
     }
-    assert told["mock_atoms_fault_triggered_total", ("fault-1",)] == 1
-    assert told["mock_atoms_tenants", ()] == 3
-    assert (told["mock_atoms_journal_entries", ()], told["mock_atoms_journal_dropped_total", ()]) == (5, 4)
-    assert told["mock_atoms_uptime_seconds", ()] > 0
-    assert told["mock_atoms_info", (mock_atoms.__version__,)] == 1
+    assert values["mock_atoms_fault_triggered_total", ("fault-1",)] == 1
+    assert values["mock_atoms_tenants", ()] == 3
+    assert (values["mock_atoms_journal_entries", ()], values["mock_atoms_journal_dropped_total", ()]) == (5, 4)
+    assert values["mock_atoms_uptime_seconds", ()] > 0
+    assert values["mock_atoms_info", (mock_atoms.__version__,)] == 1
 
 
-def test_durations_are_counted_with_what_holds_them_back(mock: MockServer) -> None:
+def test_durations_include_fault_delays(mock: MockServer) -> None:
     send(mock.url, "sk_mock_delay300")
     send(mock.url)
-    told = samples(mock)
+    values = samples(mock)
     name = "mock_atoms_request_duration_seconds"
-    buckets = [told[f"{name}_bucket", ("GET /audience", str(end))] for end in (*BUCKETS, "+Inf")]
+    buckets = [values[f"{name}_bucket", ("GET /audience", str(bound))] for bound in (*BUCKETS, "+Inf")]
     assert buckets == sorted(buckets)
-    assert (buckets[BUCKETS.index(0.25)], buckets[-1], told[f"{name}_count", ("GET /audience",)]) == (1, 2, 2)
-    assert told[f"{name}_sum", ("GET /audience",)] >= 0.3
+    assert (buckets[BUCKETS.index(0.25)], buckets[-1], values[f"{name}_count", ("GET /audience",)]) == (1, 2, 2)
+    assert values[f"{name}_sum", ("GET /audience",)] >= 0.3
 
 
-def test_a_reset_leaves_the_counters(mock: MockServer) -> None:
+def test_a_reset_keeps_the_counters(mock: MockServer) -> None:
     send(mock.url)
     mock.reset()
     assert samples(mock)["mock_atoms_requests_total", ("GET /audience", "200", "answered", "false")] == 1
@@ -79,13 +79,13 @@ def test_a_reset_leaves_the_counters(mock: MockServer) -> None:
         ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text"),
     ],
 )
-def test_the_format_is_the_one_that_is_asked_for(mock: MockServer, accept: str, content_type: str) -> None:
-    answer = httpx.get(f"{mock.root_url}/__admin/metrics", headers={"Accept": accept})
-    assert answer.headers["content-type"].partition(";")[0] == content_type
-    assert answer.text.endswith("# EOF\n") == accept.startswith("application")
+def test_the_accept_header_chooses_the_format(mock: MockServer, accept: str, content_type: str) -> None:
+    response = httpx.get(f"{mock.root_url}/__admin/metrics", headers={"Accept": accept})
+    assert response.headers["content-type"].partition(";")[0] == content_type
+    assert response.text.endswith("# EOF\n") == accept.startswith("application")
 
 
-def test_metrics_are_guarded_as_the_control_api_is() -> None:
+def test_metrics_need_the_admin_token() -> None:
     with MockServer(admin_token="verysecret") as mock:
         assert httpx.get(f"{mock.root_url}/__admin/metrics").status_code == 401
     with MockServer() as mock:

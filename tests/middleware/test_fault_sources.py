@@ -82,7 +82,7 @@ LIMITED = Expected(429, asks_to_wait)
 NO_COUNT = "Prefer: one request has no count, share or limit: leave out x, p and limit"
 REFUSED = Expected(400, says(NO_COUNT), is_marked=False)
 
-ANSWERED: dict[str, Expected] = {
+RESPONDED: dict[str, Expected] = {
     "400": Expected(400, says("Invalid input")),
     "401": Expected(401, says("Unauthorized: User not found")),
     "403": Expected(403, says("Forbidden")),
@@ -205,10 +205,10 @@ def asking(server: MockServer) -> Iterator[Asking]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("fault", [*ANSWERED, *COUNTED])
+@pytest.mark.parametrize("fault", [*RESPONDED, *COUNTED])
 @pytest.mark.parametrize("judge", JUDGES)
 def test_each_way_in_brings_the_answer_that_the_documents_say(asking: Asking, way: str, fault: str, judge: str) -> None:
-    expected = (ANSWERED[fault],) * 2 if fault in ANSWERED else (REFUSED,) * 2 if way == "prefer" else COUNTED[fault]
+    expected = (RESPONDED[fault],) * 2 if fault in RESPONDED else (REFUSED,) * 2 if way == "prefer" else COUNTED[fault]
     asked = asking(way, fault, judge)
     for seen, awaited in zip(JUDGES[judge](asked.url, asked.headers, 20, 2), expected, strict=True):
         assert (seen.status, seen.headers["content-type"]) == (awaited.status, awaited.content_type)
