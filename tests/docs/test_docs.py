@@ -126,9 +126,9 @@ def test_pytest_block_passes(snippet: Snippet, pytester: pytest.Pytester) -> Non
 
 def normalise(text: str) -> str:
     """Replace the times, durations and digests in `text`, which differ between runs."""
-    for pattern in (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", r"\d\d:\d\d:\d\d\.\d{3}", r"\b\d+(\.\d)? ?ms(?! after)"):
+    for pattern in (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", r"\d\d:\d\d:\d\d\.\d{3}", r"\b\d+(\.\d)? ?ms"):
         text = re.sub(pattern, "~", text)
-    return re.sub(r"(?<=…#)[0-9a-f]{6}|(?<=rule-)[0-9a-f]{8}|\d+(?= ms after a)", "~", text)
+    return re.sub(r"(?<=rule-)[0-9a-f]{8}", "~", text)
 
 
 def test_log_is_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -204,19 +204,19 @@ def test_settings_table_is_that_of_the_code() -> None:
 
 
 @pytest.mark.parametrize("snippet", snippets_of("toml"), ids=str)
-def test_a_settings_file_is_valid(snippet: Snippet, tmp_path: Path) -> None:
+def test_settings_file_is_valid(snippet: Snippet, tmp_path: Path) -> None:
     file = tmp_path / "mock.toml"
     file.write_text(snippet.text, encoding="utf-8")
     assert load_settings({}, {}, file).fault
 
 
-def test_the_error_of_a_misspelt_variable_is_as_shown() -> None:
+def test_error_of_a_misspelt_variable_is_as_shown() -> None:
     (snippet,) = snippets_of("text", "error")
     result = run_command("serve", environ={"MOCK_ATOMS_HSOT": "127.0.0.1"})
     assert (result.code, result.err) == (2, snippet.text)
 
 
-def test_the_settings_page_lists_every_repeatable_flag() -> None:
+def test_settings_page_lists_every_repeatable_flag() -> None:
     (line,) = [line for line in SETTINGS.splitlines() if "can be repeated" in line]
     flags = [flag_name(name) for name, info in setting_infos().items() if info.repeatable]
     assert re.findall(r"`(--[a-z-]+)`", line) == flags
