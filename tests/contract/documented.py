@@ -1,4 +1,4 @@
-"""What the operations are documented to be (S, D), stated once more and by hand, to hold the served document to."""
+"""The documented operations and schemas (S, D), written by hand, to compare the served document with."""
 
 TEXT = {"type": "string"}
 FLAG = {"type": "boolean"}
@@ -14,7 +14,7 @@ def ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def answer(name: str) -> dict[str, object]:
+def response(name: str) -> dict[str, object]:
     return {"content": {"application/json": {"schema": ref(name)}}}
 
 
@@ -24,7 +24,7 @@ def shape(**properties: object) -> dict[str, object]:
 
 ERROR = shape(status=FLAG, errors={"type": "array", "items": TEXT})
 
-BAD_REQUEST = answer("BadRequestErrorResponse")
+BAD_REQUEST = response("BadRequestErrorResponse")
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "example": "60d0fe4f5311236168a109ca"}}
 
 
@@ -35,9 +35,9 @@ def operation(name: str, summary: str, success: str, errors: dict[str, object], 
         "tags": ["subpackage_audience"],
         **more,
         "responses": {
-            "200": answer(success),
-            "401": answer("UnauthorizedErrorResponse"),
-            "500": answer("InternalServerErrorResponse"),
+            "200": response(success),
+            "401": response("UnauthorizedErrorResponse"),
+            "500": response("InternalServerErrorResponse"),
             **errors,
         },
     }
@@ -103,7 +103,7 @@ OPERATIONS = {
             "get-audience-members",
             "Get audience members",
             "Audience_getAudienceMembers_Response_200",
-            {"400": answer("GetAudienceMembersBadRequestErrorResponse"), "403": {}, "404": {}},
+            {"400": response("GetAudienceMembersBadRequestErrorResponse"), "403": {}, "404": {}},
             parameters=[ID, number("page", 1), number("offset", 5)],
         ),
         "post": operation(

@@ -57,7 +57,7 @@ def test_phone_numbers_are_unique_and_in_the_fictional_ranges_of_the_country(
 
 
 @pytest.mark.parametrize("locale", ["de_DE", "sv_SE"])
-def test_numbers_of_the_country_come_before_north_american_ones(
+def test_numbers_of_the_country_precede_north_american_ones(
     make_members: Callable[..., GeneratedMembers], locale: str
 ) -> None:
     members = make_members(locale)

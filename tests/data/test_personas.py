@@ -40,7 +40,7 @@ def test_ids_and_names_of_many_differ(fixtures: Fixtures) -> None:
     assert len({audience["name"] for audience in many}) > 600
 
 
-def test_sparse_omits_each_key_once_and_all_at_once(fixtures: Fixtures) -> None:
+def test_sparse_omits_each_key_once_and_all_keys_together(fixtures: Fixtures) -> None:
     sparse = audiences_of(fixtures, "sk_mock_sparse")
     missing = [set(Audience.__annotations__) - set(audience) for audience in sparse]
     assert [{key} for key in Audience.__annotations__] == missing[:11]
