@@ -1,4 +1,4 @@
-"""Whatever is sent to the control API, it refuses what it cannot use, changes nothing, and goes on."""
+"""Malformed calls of the control API are errors and change nothing."""
 
 import asyncio
 import copy
@@ -73,7 +73,7 @@ STATE = {
 }
 AUDIENCE_ID = MOCK.fixtures.initial_data(caller_for("sk_a")).audiences[0]["_id"]
 FREE_KEYS = {"headers", "counters", "data"}
-"""Objects whose keys are anybody's."""
+"""Objects with arbitrary keys."""
 WELL_FORMED: list[tuple[str, str, Any]] = [
     ("POST", "/faults", RULE),
     ("PUT", f"/audiences/{AUDIENCE_ID}/campaigns", {"token": "sk_a", "campaigns": [{"name": "c"}]}),
@@ -86,7 +86,7 @@ WELL_FORMED: list[tuple[str, str, Any]] = [
 
 
 def objects(content: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON
-    """Return all objects in `content` to which a key of ours cannot be added."""
+    """Return all objects in `content` in which an unknown key is an error."""
     if isinstance(content, list):
         return [found for item in content for found in objects(item)]
     if isinstance(content, dict):
@@ -98,7 +98,7 @@ def objects(content: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON
 
 @st.composite
 def malformed_body(draw: st.DrawFn) -> tuple[str, str, bytes]:
-    """Return a call that would be accepted but for one thing that is wrong, somewhere in it."""
+    """Draw a call that is valid except for one unknown key somewhere in it."""
     method, path, content = draw(st.sampled_from(WELL_FORMED))
     content = copy.deepcopy(content)
     draw(st.sampled_from(objects(content)))[WRONG] = draw(SCALARS)
@@ -107,7 +107,7 @@ def malformed_body(draw: st.DrawFn) -> tuple[str, str, bytes]:
 
 @st.composite
 def arbitrary(draw: st.DrawFn) -> tuple[str, str, bytes]:
-    """Return a call with JSON that it cannot mean, or with what is no JSON at all."""
+    """Draw a call with invalid JSON, or with JSON of the wrong shape."""
     method, path, _ = draw(st.sampled_from(WELL_FORMED))
     content = draw(JSON)
     content = content | {WRONG: 1} if isinstance(content, dict) else [content]
@@ -148,9 +148,9 @@ BEFORE = state()
 def test_10000_malformed_calls_get_one_error_shape_and_change_nothing(
     parts: tuple[str, str, bytes], content_type: bytes
 ) -> None:
-    status, _, answer = send(*parts, content_type)
+    status, _, response_body = send(*parts, content_type)
     assert 400 <= status < 500
-    (error,) = json.loads(answer)["errors"]
+    (error,) = json.loads(response_body)["errors"]
     assert error["title"]
     assert error["detail"]
     assert isinstance(error["source"]["pointer"], str)
@@ -159,5 +159,5 @@ def test_10000_malformed_calls_get_one_error_shape_and_change_nothing(
 
 def test_valid_calls_work_afterwards() -> None:
     for method, path, content in WELL_FORMED:
-        status, _, answer = send(method, path, json.dumps(content).encode(), b"application/json")
-        assert status < 300, answer
+        status, _, response_body = send(method, path, json.dumps(content).encode(), b"application/json")
+        assert status < 300, response_body

@@ -1,4 +1,4 @@
-"""The calls of the control API that tell what clients sent."""
+"""The request journal, near misses and the retry report over HTTP."""
 
 import threading
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ UNKNOWN = "12345678-1234-4234-8234-123456789012"
 
 @pytest.fixture
 def admin(server: MockServer) -> Iterator[httpx.Client]:
-    """Return a client of the control API, of a server that has had three requests."""
+    """Return a client of the control API. The server has received three requests."""
     with httpx.Client(base_url=f"{server.root_url}/__admin") as http:
         http.post("/reset")
         httpx.get(f"{server.url}/audience?a=1&a=2", headers=[*ACME.items(), ("X-Multi", "1"), ("x-multi", "2")])
@@ -34,8 +34,8 @@ def admin(server: MockServer) -> Iterator[httpx.Client]:
         yield http
 
 
-def urls(answer: httpx.Response) -> list[str]:
-    requests = [event.get("request", event) for event in listed_requests(answer)]
+def urls(response: httpx.Response) -> list[str]:
+    requests = [event.get("request", event) for event in listed_requests(response)]
     return [f"{request['method']} {request['url']}" for request in requests]
 
 
@@ -102,11 +102,11 @@ def test_a_host_without_a_port_has_the_default_port(server: MockServer, admin: h
     ],
 )
 def test_requests_are_listed_the_newest_first(admin: httpx.Client, query: str, found: list[str], total: int) -> None:
-    answer = admin.get(f"/requests?{query}")
-    assert urls(answer) == [line.replace("/", PATH).replace("?a", "?a=1&a=2") for line in found]
-    assert answer.json()["meta"] == {"total": total}
-    assert answer.headers["x-mock-atoms-dropped"] == "0"
-    assert answer.json()["requestJournalDisabled"] is False
+    response = admin.get(f"/requests?{query}")
+    assert urls(response) == [line.replace("/", PATH).replace("?a", "?a=1&a=2") for line in found]
+    assert response.json()["meta"] == {"total": total}
+    assert response.headers["x-mock-atoms-dropped"] == "0"
+    assert response.json()["requestJournalDisabled"] is False
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_requests_are_listed_the_newest_first(admin: httpx.Client, query: str, f
 )
 def test_an_invalid_query_parameter_is_an_error(admin: httpx.Client, call: str, pointer: str, detail: str) -> None:
     method, path = call.split()
-    status, where, why = problem(admin.request(method, path, json={} if method == "POST" else None))
-    assert (status, where) == (422, pointer)
-    assert detail in why
+    status, actual_pointer, problem_detail = problem(admin.request(method, path, json={} if method == "POST" else None))
+    assert (status, actual_pointer) == (422, pointer)
+    assert detail in problem_detail
 
 
 def test_a_request_is_read_and_removed_by_id(admin: httpx.Client) -> None:
@@ -143,9 +143,9 @@ def test_a_request_is_read_and_removed_by_id(admin: httpx.Client) -> None:
     assert admin.delete(f"/requests/{newest['id']}").json() == {}
     assert admin.delete(f"/requests/{UNKNOWN}").json() == {}
     assert problem(admin.get(f"/requests/{newest['id']}"))[0] == 404
-    refused = admin.get("/requests/first")
-    assert problem(refused) == (400, "id", "'first' is not a UUID")
-    assert refused.json()["errors"][0]["code"] == 15
+    response = admin.get("/requests/first")
+    assert problem(response) == (400, "id", "'first' is not a UUID")
+    assert response.json()["errors"][0]["code"] == 15
     assert len(listed_requests(admin.get("/requests"))) == 2
 
 
@@ -171,13 +171,13 @@ def test_unmatched_requests_have_the_nearest_operation(admin: httpx.Client) -> N
 
 def test_near_misses_show_the_differences(admin: httpx.Client) -> None:
     pattern = {"method": "GET", "headers": {"Authorization": {"equalTo": "Bearer sk_wrong_one"}}}
-    answer = admin.post("/requests/find?nearMisses=2", json=pattern)
-    first, second = answer.json()["nearMisses"]
+    response = admin.post("/requests/find?nearMisses=2", json=pattern)
+    first, second = response.json()["nearMisses"]
     assert first["request"]["url"] == f"{PATH}?a=1&a=2"
     assert 0 < first["matchResult"]["distance"] <= second["matchResult"]["distance"] < 1
     (difference,) = first["request"]["mockAtoms"]["differences"]
     assert (difference["field"], difference["actual"]) == ("headers.Authorization", "Bearer sk_…#665b48")
-    assert "sk_wrong_one" not in answer.text
+    assert "sk_wrong_one" not in response.text
     assert admin.post("/requests/find?nearMisses=2", json={}).json()["nearMisses"] == []
     assert len(admin.post("/near-misses/request-pattern", json=pattern).json()["nearMisses"]) == 3
 
@@ -193,9 +193,9 @@ def test_near_misses_show_the_differences(admin: httpx.Client) -> None:
 )
 @pytest.mark.parametrize("path", ["find", "count", "remove"])
 def test_an_unsupported_pattern_is_an_error(admin: httpx.Client, path: str, pattern: object, pointer: str) -> None:
-    refused = admin.post(f"/requests/{path}", json=pattern)
-    assert problem(refused)[:2] == (422, pointer)
-    assert refused.json()["errors"][0]["code"] == 10
+    response = admin.post(f"/requests/{path}", json=pattern)
+    assert problem(response)[:2] == (422, pointer)
+    assert response.json()["errors"][0]["code"] == 10
     assert len(listed_requests(admin.get("/requests"))) == 3
 
 
@@ -210,7 +210,7 @@ def test_a_count_waits_for_enough_requests(server: MockServer, admin: httpx.Clie
     counted = admin.post("/requests/count?atLeast=3&timeoutMs=60000", json=pattern, timeout=60)
     sender.join()
     assert counted.json()["count"] == 3
-    # What is there already is not waited for, and what does not come is not waited for longer.
+    # It responds at once if enough requests match, and otherwise when the time is over.
     assert admin.post("/requests/count?atLeast=3&timeoutMs=600000", json=pattern).json()["count"] == 3
     assert admin.post("/requests/count?atLeast=4&timeoutMs=30", json=pattern).json()["count"] == 3
     assert admin.post("/requests/count?atLeast=4", json=pattern).json()["count"] == 3
@@ -255,7 +255,7 @@ def test_stopping_the_server_ends_a_wait() -> None:
     head = "POST /__admin/requests/count?atLeast=1&timeoutMs=600000 HTTP/1.1\r\nHost: x\r\n"
     with connect(mock.port, 60) as waiting:
         waiting.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}".encode())
-        httpx.get(f"{mock.root_url}/__admin/health")  # by its answer, what came before it is waiting
+        httpx.get(f"{mock.root_url}/__admin/health")  # responds after the count has started to wait
         mock.stop()
         assert waiting.recv(65536).endswith(b'{"count":0,"requestJournalDisabled":false}')
 
@@ -263,13 +263,13 @@ def test_stopping_the_server_ends_a_wait() -> None:
 def test_the_retry_report_is_filtered_by_tenant(server: MockServer, admin: httpx.Client) -> None:
     for _ in range(3):
         httpx.get(f"{server.url}/audience", headers=bearer("sk_mock_500x2.report"))
-    # However slow this machine is, it does not wait for a minute.
+    # Even on a slow machine, no retry takes a minute.
     strict: dict[str, str | int] = {"token": "sk_mock_500x2.report", "minBackoffMs": 60_000}
-    told = admin.get("/retries", params=strict).json()
-    (call,) = told["calls"]
+    report = admin.get("/retries", params=strict).json()
+    (call,) = report["calls"]
     assert (call["statuses"], call["outcome"]) == ([500, 500, 200], "recovered")
     assert [finding["kind"] for finding in call["findings"]] == ["no-backoff"] * 2
-    assert told["summary"]["attempts"] == 3
+    assert report["summary"]["attempts"] == 3
     lenient = admin.get("/retries?minBackoffMs=0&token=" + quote("sk_mock_500x2.report")).json()
     assert lenient["summary"]["findings"] == 0
     apart = admin.get("/retries?newCallAfterMs=0&token=sk_mock_500x2.report").json()
@@ -327,8 +327,8 @@ def test_unauthenticated_requests_are_found_by_token(server: MockServer, admin: 
 
 def test_the_text_report_says_that_the_journal_is_off() -> None:
     with MockServer(journal_size=0) as off:
-        answer = httpx.get(f"{off.root_url}/__admin/retries?format=text")
-        assert answer.text == "the journal is off: start the server without --journal-size 0\n"
+        response = httpx.get(f"{off.root_url}/__admin/retries?format=text")
+        assert response.text == "the journal is off: start the server without --journal-size 0\n"
         assert httpx.get(f"{off.root_url}/__admin/retries").json()["requestJournalDisabled"] is True
 
 

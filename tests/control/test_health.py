@@ -15,9 +15,9 @@ def test_health_shows_version_and_uptime() -> None:
     seconds = count(100, 42)
     mock = MockAtoms(Settings(), lambda: next(seconds), lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     app = control_app(mock)
-    answer = call(app, "/__admin/health")
-    assert answer.status == 200
-    assert httpx.Response(200, content=answer.body).json() == {
+    response = call(app, "/__admin/health")
+    assert response.status == 200
+    assert httpx.Response(200, content=response.body).json() == {
         "status": "healthy",
         "message": "mock-atoms is ready",
         "version": mock_atoms.__version__,
@@ -31,20 +31,20 @@ def test_health_shows_version_and_uptime() -> None:
     [("GET", "/__admin", 404), ("GET", "/__admin/nothing", 404), ("POST", "/__admin/health", 405)],
 )
 def test_an_unknown_call_is_a_json_error(server: MockServer, method: str, path: str, status: int) -> None:
-    answer = httpx.request(method, server.root_url + path)
-    assert answer.status_code == status
-    (error,) = answer.json()["errors"]
+    response = httpx.request(method, server.root_url + path)
+    assert response.status_code == status
+    (error,) = response.json()["errors"]
     assert error["detail"] == f"{method} {path}: the control API has no such call; /__admin/openapi.json lists all"
     assert error.keys() == {"code", "title", "detail", "source"}
-    assert "x-mock-atoms-reason" not in answer.headers
+    assert "x-mock-atoms-reason" not in response.headers
 
 
 @pytest.mark.parametrize("path", ["/__admin/health", "/docs", "/openapi.json"])
 def test_head_responds_like_get(server: MockServer, path: str) -> None:
-    answer = httpx.head(server.root_url + path)
-    assert (answer.status_code, answer.content) == (200, b"")
+    response = httpx.head(server.root_url + path)
+    assert (response.status_code, response.content) == (200, b"")
 
 
 def test_a_longer_first_segment_is_the_vendors(server: MockServer) -> None:
-    answer = httpx.get(f"{server.root_url}/__administrator")
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    response = httpx.get(f"{server.root_url}/__administrator")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"

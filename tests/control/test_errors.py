@@ -1,0 +1,87 @@
+"""Errors of the control API."""
+
+import httpx
+import pytest
+
+from mock_atoms import MockServer, Settings
+from mock_atoms.control import parsing
+from mock_atoms.control.app import control_app
+from mock_atoms.mock import MockAtoms
+from tests.helpers.asgi import call
+from tests.helpers.control import problem
+from tests.helpers.sockets import connect
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "detail"),
+    [
+        (b"{", "application/json", 422, "not JSON: "),
+        (b'"\\ud800"', "application/json; charset=utf-8", 422, "half of a surrogate pair"),
+        (b"[" * 100_000, "application/json", 422, "not JSON: "),
+        (b'"500"', "application/x-www-form-urlencoded", 415, "send the header Content-Type: application/json"),
+        (b'"500"', "", 415, "send the header Content-Type: application/json"),
+        (b"", "application/json", 422, "not JSON: "),
+    ],
+)
+def test_a_body_that_is_not_json_is_an_error(
+    admin: httpx.Client, body: bytes, content_type: str, status: int, detail: str
+) -> None:
+    response = admin.post("/faults", content=body, headers={"Content-Type": content_type} if content_type else {})
+    assert problem(response)[0] == status
+    assert detail in problem(response)[2]
+
+
+def test_a_body_that_is_too_long_is_an_error(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "MAX_BODY_BYTES", 100)
+    assert problem(admin.post("/faults", json="x" * 200))[0] == 413
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/faults"),
+        ("POST", "/faults"),
+        ("DELETE", "/faults"),
+        ("GET", "/faults/fault-1"),
+        ("DELETE", "/faults/fault-1"),
+        ("GET", "/tenants"),
+        ("PUT", "/tenants"),
+        ("GET", "/state"),
+        ("PUT", "/state"),
+        ("POST", "/reset"),
+        ("DELETE", "/requests"),
+        ("GET", "/requests/unmatched"),
+        ("GET", "/requests/unmatched/near-misses"),
+        ("POST", "/requests/remove"),
+        ("POST", "/near-misses/request-pattern"),
+    ],
+)
+def test_an_unknown_query_parameter_is_an_error(admin: httpx.Client, method: str, path: str) -> None:
+    status, actual_pointer, detail = problem(admin.request(method, path, params={"force": "1"}))
+    assert (status, actual_pointer, detail) == (
+        422,
+        "force",
+        "there is no parameter 'force': this call has no parameters",
+    )
+
+
+def test_a_disconnect_during_the_body_is_no_server_error(
+    running: MockServer, admin: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connect(running.port) as client:
+        client.sendall(b"PUT /__admin/state HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
+    for _ in range(3):
+        assert admin.get("/health").status_code == 200
+    assert not [record for record in caplog.records if record.name == "uvicorn.error"]
+
+
+def test_a_405_lists_the_allowed_methods(admin: httpx.Client) -> None:
+    response = admin.post("/tenants")
+    assert (response.status_code, set(response.headers["allow"].split(", "))) == (405, {"GET", "HEAD", "PUT"})
+
+
+def test_a_bug_in_the_control_api_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    mock = MockAtoms(Settings())
+    monkeypatch.setattr(mock, "rules", None)
+    with pytest.raises(TypeError):
+        call(control_app(mock), "/__admin/faults")

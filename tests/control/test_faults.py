@@ -1,0 +1,99 @@
+"""Calls about fault rules."""
+
+import httpx
+import pytest
+
+from mock_atoms import MockServer
+from mock_atoms.faults import rulebook
+from tests.helpers.audiences import ACME, bearer, list_statuses
+from tests.helpers.control import problem
+
+
+def test_a_rule_is_created_read_counted_and_deleted(running: MockServer, admin: httpx.Client) -> None:
+    created = admin.post("/faults", json={"fault": "500x2", "match": {"token": "sk_acme"}})
+    rule = created.json()
+    assert (created.status_code, created.headers["location"]) == (201, f"/__admin/faults/{rule['id']}")
+    assert rule["respond"] == {"status": 500}
+    assert "sk_acme" not in created.text
+    assert list_statuses(running.url, ACME, 3) == [500, 500, 200]
+    assert list_statuses(running.url, bearer("sk_other"), 1) == [200]
+    read = admin.get(f"/faults/{rule['id']}").json()
+    assert (read["evaluated"], read["triggered"]) == (3, 2)
+    assert [listed["id"] for listed in admin.get("/faults").json()["faults"]] == [rule["id"], "fault-1"]
+    assert admin.delete(f"/faults/{rule['id']}").json() == {}
+    assert problem(admin.get(f"/faults/{rule['id']}"))[0] == 404
+    # Its counts are deleted with it.
+    admin.post("/faults", json={"fault": "500x2", "match": {"token": "sk_acme"}})
+    assert list_statuses(running.url, ACME, 3) == [500, 500, 200]
+
+
+def test_a_returned_rule_can_be_sent_again(admin: httpx.Client) -> None:
+    rule = {
+        "name": "flaky",
+        "match": {"token": "sk_acme", "testId": "t1", "method": "GET", "path": "/audience"},
+        "when": {"after": 1, "times": 2, "every": 2, "probability": 0.5},
+        "delay": {"minMs": 1, "maxMs": 2},
+        "connection": "hang30000",
+    }
+    created = admin.post("/faults", json=rule).json()
+    again = admin.post("/faults", json={key: created[key] for key in rule}).json()
+    assert again["id"] == f"{created['id']}-2"
+    assert {key: again[key] for key in rule} == {key: created[key] for key in rule}
+
+
+def test_a_rule_can_be_written_as_on_the_command_line(running: MockServer, admin: httpx.Client) -> None:
+    rule = admin.post("/faults", json="GET /audience 404").json()
+    assert rule["match"] == {"method": "GET", "path": "/audience"}
+    assert list_statuses(running.url, ACME, 1) == [404]
+
+
+def test_deleting_all_rules_keeps_those_of_the_settings(admin: httpx.Client) -> None:
+    admin.post("/faults", json="500")
+    assert admin.delete("/faults").json() == {}
+    assert [rule["id"] for rule in admin.get("/faults").json()["faults"]] == ["fault-1"]
+    status, _, detail = problem(admin.delete("/faults/fault-1"))
+    assert (
+        status,
+        detail.startswith("fault-1 comes from the server's settings"),
+    ) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "detail"),
+    [
+        ({}, "", "give delay, respond, connection or alter"),
+        ({"fault": "500", "color": "red"}, "/color", "no such key"),
+        ({"fault": "boom"}, "/fault", "`boom` is not a fault"),
+        ({"fault": "500", "delay": {"ms": 1}}, "/fault", "leave out delay"),
+        ({"fault": "500", "match": {"path": "/nowhere"}}, "/match/path", "/nowhere is not a path of the API"),
+        ({"fault": "500", "match": {"path": "/atoms/v1/audience"}}, "/match/path", "below the base path: /audience"),
+        ({"fault": "500", "match": {"token": "two words"}}, "/match/token", "one word of visible ASCII"),
+        ({"fault": "500", "match": {"testIdDigest": "0" * 32}}, "/match", "testIdDigest is not the digest of testId"),
+        ({"fault": "500", "match": {"testId": "t", "testIdDigest": "0" * 32}}, "/match", "not the digest of testId"),
+        ({"respond": {"status": 500}, "connection": "reset"}, "", "one of respond, connection and alter"),
+        ({"respond": {"status": 500, "headers": {"a": "x" * 8193}}}, "/respond/headers", "longer than 8192"),
+        ({"respond": {"status": 999}}, "/respond/status", "less than or equal to 599"),
+        ({"respond": {"status": 500, "errors": ["a"], "body": {}}}, "/respond", "one of errors, body and text"),
+        ({"connection": "explode"}, "/connection", "give reset, close, hang"),
+        ({"delay": {"ms": 1, "minMs": 1}}, "/delay", "give ms, or minMs and maxMs"),
+        ([], "", "give keys and values"),
+        (7, "", "give keys and values"),
+        ("GET 500", "", "write EXPRESSION"),
+    ],
+)
+def test_an_invalid_rule_is_an_error_and_changes_nothing(
+    admin: httpx.Client, body: object, pointer: str, detail: str
+) -> None:
+    status, actual_pointer, problem_detail = problem(admin.post("/faults", json=body))
+    assert (status, actual_pointer) == (422, pointer)
+    assert detail in problem_detail
+    assert [rule["id"] for rule in admin.get("/faults").json()["faults"]] == ["fault-1"]
+
+
+def test_the_number_of_rules_is_limited(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rulebook, "MAX_RULES", 1)
+    admin.post("/faults", json="500")
+    assert problem(admin.post("/faults", json="500"))[::2] == (
+        409,
+        "there can be at most 1 rules: delete those of finished tests",
+    )

@@ -1,0 +1,249 @@
+"""Export and import of the state."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.mock import MockAtoms
+from mock_atoms.state.memory_store import MemoryStore
+from tests.helpers.asgi import AsgiResponse, call
+from tests.helpers.audiences import ACME, bearer, list_statuses
+from tests.helpers.control import problem
+from tests.helpers.snippets import ROOT
+
+
+def audiences(mock: MockServer, token: str, **headers: str) -> list[dict[str, Any]]:
+    response = httpx.get(f"{mock.url}/audience", headers={"Authorization": f"Bearer {token}", **headers})
+    listed: list[dict[str, Any]] = response.json()["data"]
+    return listed
+
+
+def test_an_imported_state_gives_the_same_responses(running: MockServer, admin: httpx.Client) -> None:
+    admin.post("/faults", json={"fault": "500x2", "match": {"token": "sk_acme"}})
+    admin.post("/faults", json={"fault": "503p50"})
+    admin.put("/tenants", json={"token": "sk_chosen", "audiences": [{"name": "Mine"}]})
+    first = [
+        list_statuses(running.url, bearer(token, test), 3)
+        for token in ("sk_acme", "sk_mock_500x4")
+        for test in (None, "t")
+    ]
+    assert first[0][:2] == [500, 500]
+    state = admin.get("/state").json()
+    assert '"sk_acme"' not in json.dumps(state)
+
+    def responses(mock: MockServer) -> list[tuple[int, bytes, str]]:
+        tokens = ("sk_acme", "sk_mock_500x4", "sk_chosen", "sk_acme_trainee", "sk_new", "two words")
+        with httpx.Client() as http:
+            calls = [
+                http.request(method, f"{mock.url}/audience", headers={"Authorization": f"Bearer {token}", **extra})
+                for token in tokens
+                for extra in ({}, {"X-Test-Id": "t"})
+                for method in ("GET", "GET", "POST")
+            ]
+        return [(response.status_code, response.content, response.headers["x-request-id"]) for response in calls]
+
+    with MockServer(fault=["404", "401"]) as other:
+        other_admin = f"{other.root_url}/__admin"
+        assert httpx.put(f"{other_admin}/state", json=state).json() == {}
+        assert httpx.get(f"{other_admin}/state").json() == state
+        assert responses(other) == responses(running)
+        # A reset removes imported data too.
+        httpx.post(f"{other_admin}/reset")
+        assert list_statuses(other.url, bearer("sk_documented"), 1) == [404]
+        names = audiences(other, "sk_acme_trainee", Prefer="code=200")
+        assert "Spring open house" not in [audience["name"] for audience in names]
+
+
+def test_a_state_with_another_seed_is_an_error_with_the_fix(admin: httpx.Client) -> None:
+    state = admin.get("/state").json()
+    status, actual_pointer, detail = problem(admin.put("/state", json=state | {"seed": "other"}))
+    assert (status, actual_pointer) == (409, "/seed")
+    assert detail.endswith("start this server with --seed other")
+    assert problem(admin.put("/state", json=state | {"locale": "de_DE"}))[:2] == (409, "/locale")
+
+
+DIGEST = "0" * 32
+
+
+TENANT = {"token": "sk_…#abcdef", "tokenDigest": DIGEST}
+
+
+CHANGE_POINTER = "/tenants/0/changes/audiences/0"
+
+
+CREATED = {"_id": "1" * 24, "name": "n", "phoneNumberColumnName": "p", "createdAt": "2026-01-31T09:00:00.000Z"}
+
+
+ADDED = {"_id": "3" * 24, "data": {"p": "+15550100000"}}
+
+
+def duplicated_change() -> dict[str, Any]:
+    audiences = [{"audience": "1" * 24, "phoneNumberColumnName": "p"}] * 2
+    return {"tenants": [TENANT | {"changes": {"audiences": audiences}}]}
+
+
+def state_with_change(**part: object) -> dict[str, Any]:
+    """Return the tenants of a state in which one audience has this change."""
+    return {
+        "tenants": [TENANT | {"changes": {"audiences": [{"audience": "1" * 24, "phoneNumberColumnName": "p", **part}]}}]
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer", "detail"),
+    [
+        ({"extra": 1}, "/extra", "no such key"),
+        ({"rules": [{"id": "a b", "respond": {"status": 500}}]}, "/rules/0/id", ""),
+        ({"rules": [{"id": "r", "respond": {"status": 99}}]}, "/rules/0/respond/status", ""),
+        ({"rules": [{"id": "r"}]}, "/rules/0", "give delay, respond, connection or alter"),
+        (
+            {"rules": [{"id": "r", "fault": "500"}, {"id": "r", "fault": "500"}]},
+            "/rules/1/id",
+            "id r is duplicated",
+        ),
+        ({"tenants": [TENANT | {"token": "sk_whole"}]}, "/tenants/0/token", ""),
+        ({"tenants": [TENANT | {"token": "sk_mock_a.sk_live_b"}]}, "/tenants/0", "neither masked nor a magic key"),
+        ({"tenants": [TENANT | {"token": "sk_mock_a"}]}, "/tenants/0", "tokenDigest is not the digest of sk_mock_a"),
+        ({"tenants": [TENANT | {"requests": 10**20}]}, "/tenants/0/requests", ""),
+        ({"tenants": [TENANT | {"testIdDigest": DIGEST}]}, "/tenants/0", "testIdDigest is not the digest of testId"),
+        ({"tenants": [TENANT | {"testId": " "}]}, "/tenants/0/testId", "must not be blank"),
+        ({"tenants": [TENANT | {"tokenDigest": "0"}]}, "/tenants/0/tokenDigest", ""),
+        ({"tenants": [TENANT, TENANT]}, "/tenants", "a tenant is duplicated"),
+        (
+            {"tenants": [TENANT | {"counters": {"r": {"evaluated": -1, "triggered": 0}}}]},
+            "/tenants/0/counters/r/evaluated",
+            "",
+        ),
+        ({"tenants": [TENANT | {"audiences": [{"nam": ""}]}]}, "/tenants/0/audiences/0/nam", "no such key"),
+        ({"fixtures": [TENANT]}, "/fixtures/0/audiences", "Field required"),
+        (state_with_change(removed=[2, 1]), CHANGE_POINTER, "removed: list each index once, in ascending order"),
+        (state_with_change(removed=[1, 1]), CHANGE_POINTER, "removed: list each index once, in ascending order"),
+        (state_with_change(removed=[10_000]), f"{CHANGE_POINTER}/removed/0", ""),
+        (state_with_change(updatedAt="yesterday"), f"{CHANGE_POINTER}/updatedAt", "not a timestamp"),
+        (state_with_change(created={"_id": "1" * 24}), CHANGE_POINTER, "created: name is missing"),
+        (
+            state_with_change(created=CREATED | {"_id": "2" * 24}),
+            CHANGE_POINTER,
+            "created: _id or phoneNumberColumnName",
+        ),
+        (
+            state_with_change(created=CREATED | {"phoneNumberColumnName": "q"}),
+            CHANGE_POINTER,
+            "created: _id or phoneNumberColumnName",
+        ),
+        (state_with_change(created=CREATED | {"createdAt": "x"}), CHANGE_POINTER, "not a timestamp"),
+        (
+            state_with_change(added=[ADDED | {"data": {"p": "x"}}]),
+            CHANGE_POINTER,
+            "added: each member needs an _id, and data with a phone",
+        ),
+        (state_with_change(added=[{"data": {"p": "+15550100000"}}]), CHANGE_POINTER, "added: each member needs an _id"),
+        (state_with_change(added=[ADDED, ADDED]), CHANGE_POINTER, "added: the phone number 15550100000 is"),
+        (
+            state_with_change(added=[ADDED, ADDED | {"data": {"p": "+15550100001"}}]),
+            CHANGE_POINTER,
+            "added: the _id 333333333333333333333333 is",
+        ),
+        (state_with_change(created=CREATED | {"updatedAt": "x"}), CHANGE_POINTER, "not a timestamp"),
+        (
+            state_with_change(created=CREATED),
+            "/tenants/0/changes",
+            "ids: 0 is less than the 1 ids of created audiences",
+        ),
+        (duplicated_change(), "/tenants/0/changes", "audiences: the audience 111111111111111111111111 is duplicated"),
+        ({"tenants": [TENANT | {"audiences": [{"_id": "1" * 24}] * 2}]}, "/tenants/0/audiences", "is duplicated"),
+        ({"fixtures": [TENANT | {"audiences": []}] * 2}, "/fixtures", "a token is duplicated"),
+        (
+            state_with_change(campaigns=[{"createdAt": "x"}]),
+            f"{CHANGE_POINTER}/campaigns/0",
+            "createdAt is 'x': not a timestamp",
+        ),
+    ],
+)
+def test_an_invalid_state_changes_nothing(
+    running: MockServer, admin: httpx.Client, change: dict[str, Any], pointer: str, detail: str
+) -> None:
+    admin.post("/faults", json="500")
+    list_statuses(running.url, ACME, 1)
+    state = admin.get("/state").json()
+    status, actual_pointer, problem_detail = problem(admin.put("/state", json=state | change))
+    assert (status, actual_pointer) == (422, pointer)
+    assert detail in problem_detail
+    assert admin.get("/state").json() == state
+
+
+def test_masked_tokens_and_test_ids_survive_a_state(running: MockServer, admin: httpx.Client) -> None:
+    identifier = "my-own-test-0123456789"  # both token and test id
+    rule = admin.post(
+        "/faults", json={"name": "for sk_verysecret", "fault": "500x3", "match": {"testId": identifier}}
+    ).json()
+    listed = admin.post("/faults", json={"fault": "503x1", "match": {"testId": identifier, "token": identifier}}).json()
+    assert rule["name"] == "for sk_ver…#38c9cb"
+    assert identifier not in json.dumps(listed)
+    again = {key: listed[key] for key in ("match", "when", "respond")}
+    assert admin.post("/faults", json=again).json()["id"] == f"{listed['id']}-2"
+    assert list_statuses(running.url, bearer(identifier, identifier), 2) == [500, 500]
+    assert admin.get("/requests", params={"testId": identifier}).json()["meta"]["total"] == 2
+    tenants = admin.get("/tenants").text
+    state = admin.get("/state").json()
+    assert identifier not in tenants
+    assert identifier not in json.dumps(state["tenants"])
+    with MockServer() as other:
+        assert httpx.put(f"{other.root_url}/__admin/state", json=state).status_code == 200
+        assert list_statuses(other.url, bearer(identifier, identifier), 4) == [500, 503, 503, 200]
+        assert httpx.get(f"{other.root_url}/__admin/state").json()["seed"] == "atoms"
+    admin.post("/reset", json={"testId": identifier})
+    assert [remaining["id"] for remaining in admin.get("/faults").json()["faults"]] == ["fault-1"]
+    assert admin.get("/requests").json()["meta"]["total"] == 0
+
+
+def test_importing_a_state_empties_the_journal(running: MockServer, admin: httpx.Client) -> None:
+    state = admin.get("/state").json()
+    list_statuses(running.url, ACME, 1)
+    admin.put("/state", json=state)
+    list_statuses(running.url, ACME, 1)
+    assert admin.get("/requests").json()["meta"]["total"] == 1
+
+
+def test_a_state_that_is_too_large_changes_nothing() -> None:
+    app = create_app(mock=MockAtoms(Settings(), store=MemoryStore(max_bytes=11_000)))
+
+    def put(state: dict[str, Any]) -> AsgiResponse:
+        headers = [(b"content-type", b"application/json")]
+        return call(app, "/__admin/state", headers, "PUT", body=json.dumps(state).encode())
+
+    state = json.loads(call(app, "/__admin/state").body)
+    assert put(state | {"tenants": [TENANT | {"audiences": [{}] * 6}]}).status == 409
+    assert json.loads(call(app, "/__admin/state").body) == state
+    assert put(state | {"tenants": [TENANT | {"audiences": [{}] * 5}]}).status == 200
+
+
+def test_a_state_contains_the_changes_of_clients(running: MockServer, admin: httpx.Client) -> None:
+    with httpx.Client(base_url=running.url, headers=bearer("sk_hands.over")) as http:
+        kept, deleted, edited, *_ = http.get("/audience").json()["data"]
+        admin.put(f"/audiences/{deleted['_id']}/campaigns", json={"token": "sk_hands.over", "campaigns": []})
+        http.delete(f"/audience/{deleted['_id']}").raise_for_status()
+        members = f"/audience/{edited['_id']}/members"
+        first = http.get(members).json()["data"]["members"][0]["_id"]
+        http.request("DELETE", members, json={"memberIds": [first]})
+        http.post(members, json={"members": [{edited["phoneNumberColumnName"]: "+15550100000", "n": [1, None]}]})
+        form, files = {"name": "New", "phoneNumberColumnName": "p"}, {"file": ("x.csv", "p,q\n+15550100001,é\n")}
+        created = http.post("/audience", data=form, files=files, headers={"Prefer": "code=200"}).json()["data"]
+        paths = [
+            "/audience",
+            members + "?offset=10000",
+            f"/audience/{created['_id']}/members",
+            f"/audience/{deleted['_id']}",
+        ]
+        before = [http.get(path).content for path in paths]
+    state = admin.get("/state").json()
+    with MockServer(fixtures=ROOT / "fixtures") as other:
+        assert httpx.put(f"{other.root_url}/__admin/state", json=state).json() == {}
+        with httpx.Client(base_url=other.url, headers=bearer("sk_hands.over")) as http:
+            assert [http.get(path).content for path in paths] == before
+            assert http.get(f"/audience/{kept['_id']}").status_code == 200
+            again = http.post(members, json={"members": [{edited["phoneNumberColumnName"]: "15550100000"}]})
+            assert again.json()["data"][0]["data"] == {"added": 0, "skipped": 1}

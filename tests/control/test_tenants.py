@@ -1,0 +1,103 @@
+"""Calls about tenants and their data."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from mock_atoms import MockServer
+from tests.helpers.audiences import ACME
+from tests.helpers.control import problem
+
+
+def audiences(mock: MockServer, token: str, **headers: str) -> list[dict[str, Any]]:
+    response = httpx.get(f"{mock.url}/audience", headers={"Authorization": f"Bearer {token}", **headers})
+    listed: list[dict[str, Any]] = response.json()["data"]
+    return listed
+
+
+def test_a_test_sets_the_data_of_a_tenant(running: MockServer, admin: httpx.Client) -> None:
+    others = audiences(running, "sk_other")
+    response = admin.put("/tenants", json={"token": "sk_acme", "testId": "t1", "audiences": [{"name": "Mine"}]}).json()
+    assert [audience["name"] for audience in response["audiences"]] == ["Mine"]
+    assert response["testId"] == "t1"
+    assert "sk_acme" not in json.dumps(response)
+    assert audiences(running, "sk_acme", **{"X-Test-Id": "t1"}) == response["audiences"]
+    assert [audience["name"] for audience in audiences(running, "sk_acme")] != ["Mine"]
+    assert audiences(running, "sk_other") == others
+    created = admin.put("/tenants", json={"token": "sk_acme", "generate": {"audiences": 2}}).json()
+    assert audiences(running, "sk_acme") == created["audiences"]
+    assert len(created["audiences"]) == 2
+    admin.post("/reset", json={"token": "sk_acme"})
+    assert audiences(running, "sk_acme", **{"X-Test-Id": "t1"}) == audiences(running, "sk_acme")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "detail"),
+    [
+        ({"audiences": []}, "/token", "give the token"),
+        ({"token": "a b", "audiences": []}, "/token", "one word of visible ASCII"),
+        ({"token": "sk_acme"}, "", "give either audiences or generate"),
+        ({"token": "sk_acme", "audiences": [{"naem": "x"}]}, "/audiences/0/naem", "no such key"),
+        ({"token": "sk_acme", "audiences": [], "tokens": ["sk_b"]}, "/tokens", "unknown key"),
+        ({"token": "sk_acme", "audiences": [{}] * 10_001}, "/audiences", "at most 10000"),
+        ({"token": "sk_acme", "generate": {"audiences": 5000}}, "/generate/audiences", "at most 1000"),
+        ([], "/token", "give the token"),
+    ],
+)
+def test_invalid_data_of_a_tenant_is_an_error(admin: httpx.Client, body: object, pointer: str, detail: str) -> None:
+    status, actual_pointer, problem_detail = problem(admin.put("/tenants", json=body))
+    assert (status, actual_pointer) == (422, pointer)
+    assert detail in problem_detail
+    assert admin.get("/tenants").json()["tenants"] == []
+
+
+def test_data_for_a_token_outside_tokens_is_an_error() -> None:
+    with MockServer(tokens="sk_a") as mock:
+        response = httpx.put(f"{mock.root_url}/__admin/tenants", json={"token": "sk_b", "audiences": []})
+    assert problem(response)[:2] == (422, "/token")
+
+
+def set_campaigns(admin: httpx.Client, audience_id: str, **fields: object) -> httpx.Response:
+    return admin.put(f"/audiences/{audience_id}/campaigns", json={"token": "sk_acme", **fields})
+
+
+def test_campaigns_of_an_audience_are_set_for_one_tenant(running: MockServer, admin: httpx.Client) -> None:
+    first = httpx.get(f"{running.url}/audience", headers=ACME).json()["data"][0]
+    response = set_campaigns(
+        admin, first["_id"], testId="t1", campaigns=[{"name": "Mine"}, {"_id": "1" * 24, "status": "paused"}]
+    )
+    assert response.json()["testId"] == "t1"
+    mine, other = response.json()["audience"]["campaigns"]
+    assert (mine["name"], mine["status"], len(mine["_id"])) == ("Mine", "active", 24)
+    assert mine["createdAt"] == other["createdAt"]
+    assert (other["_id"], other["name"], other["status"]) == ("1" * 24, "Campaign 2", "paused")
+    in_test = httpx.get(f"{running.url}/audience", headers=ACME | {"X-Test-Id": "t1"}).json()["data"][0]
+    assert in_test == first | {"hasCampaigns": True, "campaigns": [mine, other]}
+    assert httpx.get(f"{running.url}/audience", headers=ACME).json()["data"][0] == first
+
+
+@pytest.mark.parametrize(
+    ("audience_id", "fields", "expected"),
+    [
+        ("x", {"campaigns": []}, (400, "", "x: Invalid audience ID")),
+        ("0" * 24, {"campaigns": []}, (404, "", f"{'0' * 24}: Audience not found")),
+        ("0" * 24, {}, (422, "/campaigns", "Field required")),
+        ("0" * 24, {"campaigns": [{"colour": 1}]}, (422, "/campaigns/0/colour", "no such key")),
+        (
+            "0" * 24,
+            {"campaigns": [{}] * 101},
+            (422, "/campaigns", "List should have at most 100 items after validation, not 101"),
+        ),
+        (
+            "0" * 24,
+            {"campaigns": [], "token": None},
+            (422, "/token", "null is not allowed: give text, or leave the field out to match all"),
+        ),
+    ],
+)
+def test_invalid_campaigns_are_an_error(
+    admin: httpx.Client, audience_id: str, fields: dict[str, Any], expected: tuple[int, str, str]
+) -> None:
+    assert problem(set_campaigns(admin, audience_id, **fields)) == expected
