@@ -2,12 +2,33 @@
 
 import os
 import shutil
+import ssl
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
 
 from mock_atoms import MockServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_tls_context() -> Iterator[None]:
+    """Let httpx load the CA certificates once: it takes 20 ms, and most tests create clients for plain HTTP."""
+    create = httpx.create_ssl_context
+    contexts: dict[tuple[object, ...], ssl.SSLContext] = {}
+
+    def create_once(verify: ssl.SSLContext | str | bool = True, **options: Any) -> ssl.SSLContext:  # noqa: ANN401, FBT001, FBT002 - as in httpx
+        if verify is not True:
+            return create(verify=verify, **options)
+        key = (*options.items(), os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+        if key not in contexts:
+            contexts[key] = create(**options)
+        return contexts[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", create_once)
+        yield
 
 
 @pytest.fixture(scope="session")
