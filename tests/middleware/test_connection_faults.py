@@ -1,4 +1,4 @@
-"""Connection faults on real sockets, on both event loops, by each way in."""
+"""Connection faults on real sockets, on both event loops, from each source of faults."""
 
 import asyncio
 import logging
@@ -25,8 +25,8 @@ from tests.helpers.sockets import connect, exchange, raw_request, read_to_end
 
 Loop = Literal["asyncio", "uvloop"]
 LOOPS: list[asyncio.AbstractEventLoop] = []
-"""Of the servers that were started here."""
-WAYS: dict[str, Callable[[str], tuple[list[str], str, str]]] = {
+"""The event loops of the servers of this module."""
+SOURCES: dict[str, Callable[[str], tuple[list[str], str, str]]] = {
     "prefer": lambda fault: ([], "sk_acme", f"Prefer: fault={fault}\r\n"),
     "key": lambda fault: ([], f"sk_mock_{fault}.mine", ""),
     "command line": lambda fault: ([f"GET /audience {fault}"], "sk_acme", ""),
@@ -44,7 +44,7 @@ RAISED: list[tuple[str, type[Exception], type[Exception]]] = [
 
 @contextmanager
 def served(faults: list[str], loop: Loop = "uvloop") -> Iterator[int]:
-    """Serve on a free port; yield it."""
+    """Serve on a free port and yield it."""
     mock = MockAtoms(Settings(fault=tuple(faults)))
     ready = threading.Event()
 
@@ -57,11 +57,11 @@ def served(faults: list[str], loop: Loop = "uvloop") -> Iterator[int]:
         yield port
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_each_fault_shows_on_the_socket(loop: Loop, way: str) -> None:
+def test_each_fault_acts_on_the_socket(loop: Loop, source: str) -> None:
     def received(fault: str) -> bytes:
-        faults, token, extra = WAYS[way](fault)
+        faults, token, extra = SOURCES[source](fault)
         with served(faults, loop) as port:
             return exchange(port, raw_request(token, f"{extra}Connection: close\r\n"))
 
@@ -72,24 +72,24 @@ def test_each_fault_shows_on_the_socket(loop: Loop, way: str) -> None:
     garbage = received("garbage")
     assert garbage
     assert not garbage.startswith(b"HTTP/")
-    for fault, whole in (("truncate", False), ("drip100", True)):
+    for fault, is_complete in (("truncate", False), ("drip100", True)):
         head, _, body = received(fault).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 OK\r\n")
         assert f"x-mock-atoms-reason: connection-{fault.rstrip('0123456789')}".encode() in head.lower()
         assert b"x-mock-atoms-fault: " in head.lower()
-        promised = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        assert 0 < len(body) <= promised
-        assert (len(body) == promised) is whole
+        content_length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        assert 0 < len(body) <= content_length
+        assert (len(body) == content_length) is is_complete
 
 
-def test_a_large_body_that_was_not_read_does_not_turn_a_close_into_a_reset() -> None:
+def test_close_with_a_large_unread_body_is_no_reset() -> None:
     with served([]) as port:
         assert exchange(port, raw_request("sk_mock_close", body=b"x" * 1_000_000)) == b""
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("fault", ["close", "reset", "hang"])
-def test_what_comes_behind_a_broken_request_leaves_nothing_behind(loop: Loop, fault: str) -> None:
+def test_a_request_after_a_broken_one_leaves_no_task(loop: Loop, fault: str) -> None:
     head = "GET /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_mock_"
     with served([], loop=loop) as port:
         for _ in range(3):
@@ -102,47 +102,47 @@ def test_what_comes_behind_a_broken_request_leaves_nothing_behind(loop: Loop, fa
             pass
 
 
-def test_counts_hold_for_connection_faults_too() -> None:
+def test_a_connection_fault_may_be_limited_to_some_requests() -> None:
     with served([]) as port:
         key = "sk_mock_closex2.mine"
-        answers = [exchange(port, raw_request(key, "Connection: close\r\n")) for _ in range(3)]
-    assert [answer[:15] for answer in answers] == [b"", b"", b"HTTP/1.1 200 OK"]
+        responses = [exchange(port, raw_request(key, "Connection: close\r\n")) for _ in range(3)]
+    assert [response[:15] for response in responses] == [b"", b"", b"HTTP/1.1 200 OK"]
 
 
-def test_a_delay_comes_before_the_fault() -> None:
+def test_a_delay_precedes_the_connection_fault() -> None:
     with served([]) as port:
         assert exchange(port, raw_request("sk_mock_delay20+close")) == b""
 
 
 @pytest.mark.parametrize(("fault", "by_httpx", "by_requests"), RAISED)
-def test_clients_raise_what_the_documents_say(
+def test_clients_raise_the_documented_exceptions(
     server: MockServer, fault: str, by_httpx: type[Exception], by_requests: type[Exception]
 ) -> None:
     headers = bearer(f"sk_mock_{fault}.clients")
-    patience = 0.3 if fault == "hang" else 20
+    read_timeout = 0.3 if fault == "hang" else 20
     with pytest.raises(httpx.HTTPError) as caught:
-        httpx.get(f"{server.url}/audience", headers=headers, timeout=httpx.Timeout(20, read=patience))
+        httpx.get(f"{server.url}/audience", headers=headers, timeout=httpx.Timeout(20, read=read_timeout))
     assert type(caught.value) is by_httpx
     with pytest.raises(requests.RequestException) as raised:
-        requests.get(f"{server.url}/audience", headers=headers, timeout=(20, patience))
+        requests.get(f"{server.url}/audience", headers=headers, timeout=(20, read_timeout))
     assert type(raised.value) is by_requests
 
 
-def test_the_documents_tell_of_each_exception() -> None:
+def test_the_docs_list_each_exception() -> None:
     table = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
     for fault, by_httpx, by_requests in RAISED:
         (row,) = re.findall(rf"^\| `{fault}`(?:, `\w+`)? \|.*$", table, re.MULTILINE)
         assert f"`{by_httpx.__name__}` | `{by_requests.__name__}` |" in row
 
 
-def test_a_dripping_answer_is_whole_at_its_end(server: MockServer) -> None:
+def test_a_dripping_response_is_complete(server: MockServer) -> None:
     for token in ("sk_mock_drip60.clients", "sk_mock_drip0.clients"):
-        answer = httpx.get(f"{server.url}/audience", headers=bearer(token))
-        assert answer.json()["status"] is True
+        response = httpx.get(f"{server.url}/audience", headers=bearer(token))
+        assert response.json()["status"] is True
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip600000"])
-def test_a_client_that_goes_ends_the_fault(caplog: pytest.LogCaptureFixture, fault: str) -> None:
+def test_a_disconnect_ends_the_fault(caplog: pytest.LogCaptureFixture, fault: str) -> None:
     headers = bearer(f"sk_mock_{fault}")
     with caplog.at_level(logging.INFO, "mock_atoms"), MockServer() as mock, pytest.raises(httpx.ReadTimeout):
         httpx.get(f"{mock.url}/audience", headers=headers, timeout=httpx.Timeout(20, read=0.3))
@@ -152,14 +152,14 @@ def test_a_client_that_goes_ends_the_fault(caplog: pytest.LogCaptureFixture, fau
 
 
 @pytest.mark.parametrize("fault", ["reset", "close", "hang", "truncate", "garbage", "drip100"])
-def test_in_process_a_fault_is_refused_with_what_to_do(fault: str) -> None:
-    async def ask() -> None:
+def test_a_connection_fault_in_process_is_an_error_with_advice(fault: str) -> None:
+    async def request() -> None:
         transport = httpx.ASGITransport(create_app())
         async with httpx.AsyncClient(transport=transport, base_url="http://mock/atoms/v1") as http:
             await http.get("/audience", headers=bearer(f"sk_mock_{fault}"))
 
     with pytest.raises(NoConnectionError, match=r"needs a real connection.+use MockServer"):
-        asyncio.run(ask())
+        asyncio.run(request())
 
 
 UPGRADES = {
@@ -168,33 +168,33 @@ UPGRADES = {
 }
 
 
-@pytest.mark.parametrize("pieces", [1, 2, 50])
-@pytest.mark.parametrize("form", ["length", "chunked"])
+@pytest.mark.parametrize("parts", [1, 2, 50])
+@pytest.mark.parametrize("framing", ["length", "chunked"])
 @pytest.mark.parametrize("upgrade", UPGRADES)
-def test_an_offer_of_another_protocol_is_passed_over(upgrade: str, form: str, pieces: int) -> None:
+def test_an_upgrade_request_continues_as_http_1_1(upgrade: str, framing: str, parts: int) -> None:
     body = '{"members":[{}]}'
-    framed = {
+    framed_body = {
         "length": f"Content-Length: {len(body)}\r\n\r\n{body}",
         "chunked": f"Transfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n{body}\r\n0\r\n\r\n",
-    }[form]
+    }[framing]
     head = "Host: x\r\nAuthorization: Bearer sk_mock_one\r\n"
     post = f"POST /atoms/v1/audience/60d0fe4f5311236168a109ca/members HTTP/1.1\r\n{head}"
     get = f"GET /atoms/v1/audience HTTP/1.1\r\n{head}"
-    sent = f"{post}{UPGRADES[upgrade]}Content-Type: application/json\r\n{framed}{get}{UPGRADES[upgrade]}\r\n"
+    sent = f"{post}{UPGRADES[upgrade]}Content-Type: application/json\r\n{framed_body}{get}{UPGRADES[upgrade]}\r\n"
     sent += f"{get}Connection: close\r\n\r\n"
     with served([]) as port, connect(port) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        size = -(-len(sent) // pieces)
+        size = -(-len(sent) // parts)
         for start in range(0, len(sent), size):
             client.sendall(sent[start : start + size].encode())
-            time.sleep(0.002 if pieces > 1 else 0)
+            time.sleep(0.002 if parts > 1 else 0)
         received = read_to_end(client)
-    # The body was read, else it would be a 400.
+    # An unread body would cause a 400.
     assert re.findall(rb"HTTP/1\.1 (\d+)", received) == [b"404", b"200", b"200"]
 
 
 @pytest.mark.parametrize(("target", "status"), [("x:1", 400), ("/atoms/v1/audience", 404)])
-def test_who_wants_a_tunnel_gets_none(target: str, status: int) -> None:
+def test_connect_opens_no_tunnel(target: str, status: int) -> None:
     with served([]) as port, connect(port) as client:
         client.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         assert client.recv(65536).startswith(f"HTTP/1.1 {status} ".encode())

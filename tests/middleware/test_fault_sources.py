@@ -1,4 +1,4 @@
-"""Each fault by each of the four ways in, over TCP, as a plain socket, httpx and requests see it."""
+"""Each fault from each of the four sources, over TCP, as a plain socket, httpx and requests receive it."""
 
 import json
 import socket
@@ -17,18 +17,18 @@ from mock_atoms.contract.schemas import Audience, success_envelope
 from tests.helpers.audiences import bearer
 from tests.middleware.test_connection_faults import RAISED
 
-Asking = Callable[[str, str, str], "Asked"]
-WAYS = ["prefer", "key", "rule", "flag"]
+RequestFactory = Callable[[str, str, str], "FaultyRequest"]
+SOURCES = ["prefer", "key", "rule", "flag"]
 JSON = "application/json; charset=utf-8"
 
 
-class Asked(NamedTuple):
+class FaultyRequest(NamedTuple):
     url: str
     headers: dict[str, str]
     mark: str
 
 
-class Seen(NamedTuple):
+class Received(NamedTuple):
     status: int
     headers: httpx.Headers
     body: bytes
@@ -36,208 +36,219 @@ class Seen(NamedTuple):
 
 class Expected(NamedTuple):
     status: int
-    holds: Callable[[Seen], bool]
+    is_expected: Callable[[Received], bool]
     content_type: str = JSON
     is_marked: bool = True
 
 
-def says(*errors: str) -> Callable[[Seen], bool]:
-    return lambda seen: json.loads(seen.body) == {"status": False, "errors": list(errors)}
+def has_errors(*errors: str) -> Callable[[Received], bool]:
+    return lambda response: json.loads(response.body) == {"status": False, "errors": list(errors)}
 
 
-def asks_to_wait(seen: Seen, at_least: int = 60) -> bool:
-    wait = int(seen.headers["retry-after"])
+def is_rate_limited(response: Received, min_seconds: int = 60) -> bool:
+    wait = int(response.headers["retry-after"])
     body = {"status": False, "error": "Rate limit exceeded", "code": "RATE_LIMIT_EXCEEDED", "retry_after": wait}
-    return at_least <= wait <= 60 and json.loads(seen.body) == body
+    return min_seconds <= wait <= 60 and json.loads(response.body) == body
 
 
-def is_over_the_limit(seen: Seen) -> bool:
-    told = [seen.headers[f"x-ratelimit-{name}"] for name in ("limit", "remaining")]
-    return asks_to_wait(seen, 1) and told == ["1", "0"] and seen.headers["x-ratelimit-reset"].isdigit()
+def is_over_limit(response: Received) -> bool:
+    limits = [response.headers[f"x-ratelimit-{name}"] for name in ("limit", "remaining")]
+    return is_rate_limited(response, 1) and limits == ["1", "0"] and response.headers["x-ratelimit-reset"].isdigit()
 
 
-def is_cut_json(seen: Seen) -> bool:
+def is_truncated_json(response: Received) -> bool:
     with pytest.raises(json.JSONDecodeError):
-        json.loads(seen.body)
-    return seen.body.startswith(b"{")
+        json.loads(response.body)
+    return response.body.startswith(b"{")
 
 
-def is_documented(seen: Seen) -> bool:
-    return bool(TypeAdapter(success_envelope("get-all-audiences", list[Audience])).validate_json(seen.body)["data"])
+def is_documented(response: Received) -> bool:
+    return bool(TypeAdapter(success_envelope("get-all-audiences", list[Audience])).validate_json(response.body)["data"])
 
 
-def each_has(key: str, kind: type, *, in_envelope: bool = False) -> Callable[[Seen], bool]:
-    def holds(seen: Seen) -> bool:
-        envelope: dict[str, Any] = json.loads(seen.body)
+def each_audience_has(key: str, kind: type, *, in_envelope: bool = False) -> Callable[[Received], bool]:
+    def check(response: Received) -> bool:
+        envelope: dict[str, Any] = json.loads(response.body)
         kinds = {type(audience[key]) for audience in envelope["data"]}
         return kinds == {kind} and (key in envelope) is in_envelope
 
-    return holds
+    return check
 
 
-OWN = Expected(200, is_documented)
-UNTOUCHED = OWN._replace(is_marked=False)
-FAILED = Expected(500, says("Internal server error"))
-LIMITED = Expected(429, asks_to_wait)
+UNCHANGED_BODY = Expected(200, is_documented)
+NO_FAULT = UNCHANGED_BODY._replace(is_marked=False)
+FAILED = Expected(500, has_errors("Internal server error"))
+LIMITED = Expected(429, is_rate_limited)
 NO_COUNT = "Prefer: one request has no count, share or limit: leave out x, p and limit"
-REFUSED = Expected(400, says(NO_COUNT), is_marked=False)
+REFUSED = Expected(400, has_errors(NO_COUNT), is_marked=False)
 
-RESPONDED: dict[str, Expected] = {
-    "400": Expected(400, says("Invalid input")),
-    "401": Expected(401, says("Unauthorized: User not found")),
-    "403": Expected(403, says("Forbidden")),
-    "404": Expected(404, says("Audience not found")),
-    "408": Expected(408, says("Request Timeout")),
-    "409": Expected(409, says("Conflict")),
+EVERY_TIME: dict[str, Expected] = {
+    "400": Expected(400, has_errors("Invalid input")),
+    "401": Expected(401, has_errors("Unauthorized: User not found")),
+    "403": Expected(403, has_errors("Forbidden")),
+    "404": Expected(404, has_errors("Audience not found")),
+    "408": Expected(408, has_errors("Request Timeout")),
+    "409": Expected(409, has_errors("Conflict")),
     "429": LIMITED,
     "500": FAILED,
-    "502": Expected(502, says("Bad Gateway")),
-    "503": Expected(503, says("Service Unavailable")),
-    "504": Expected(504, says("Gateway Timeout")),
-    "html": Expected(502, lambda seen: seen.body.startswith(b"<html>"), "text/html"),
-    "badjson": Expected(200, is_cut_json),
-    "blank": Expected(200, lambda seen: seen.body == b""),
-    "plaintext": OWN._replace(content_type="text/plain; charset=utf-8"),
-    "retyped": Expected(200, each_has("memberCount", str)),
-    "extra": Expected(200, each_has("unexpected", dict, in_envelope=True)),
-    "nulled": Expected(200, each_has("name", type(None))),
-    "delay20": OWN,
-    "drip60": OWN,
+    "502": Expected(502, has_errors("Bad Gateway")),
+    "503": Expected(503, has_errors("Service Unavailable")),
+    "504": Expected(504, has_errors("Gateway Timeout")),
+    "html": Expected(502, lambda response: response.body.startswith(b"<html>"), "text/html"),
+    "badjson": Expected(200, is_truncated_json),
+    "blank": Expected(200, lambda response: response.body == b""),
+    "plaintext": UNCHANGED_BODY._replace(content_type="text/plain; charset=utf-8"),
+    "retyped": Expected(200, each_audience_has("memberCount", str)),
+    "extra": Expected(200, each_audience_has("unexpected", dict, in_envelope=True)),
+    "nulled": Expected(200, each_audience_has("name", type(None))),
+    "delay20": UNCHANGED_BODY,
+    "drip60": UNCHANGED_BODY,
 }
-"""What comes each time."""
+"""Faults that respond to each request."""
 COUNTED: dict[str, tuple[Expected, Expected]] = {
-    "500x1": (FAILED, UNTOUCHED),
-    "429x1": (LIMITED, UNTOUCHED),
+    "500x1": (FAILED, NO_FAULT),
+    "429x1": (LIMITED, NO_FAULT),
     "500p100": (FAILED, FAILED),
-    "limit1/60": (UNTOUCHED, Expected(429, is_over_the_limit)),
+    "limit1/60": (NO_FAULT, Expected(429, is_over_limit)),
 }
-"""What comes first, and then."""
+"""Faults that distinguish the first and the second request."""
 BROKEN: dict[str, type[OSError] | Callable[[bytes], bool]] = {
     "reset": ConnectionResetError,
-    "close": lambda came: came == b"",
+    "close": lambda data: data == b"",
     "hang": TimeoutError,
-    "hang50": lambda came: came == b"",
-    "truncate": lambda came: len(parsed(came).body) == int(parsed(came).headers["content-length"]) // 2,
-    "garbage": lambda came: came != b"" and not came.startswith(b"HTTP/"),
+    "hang50": lambda data: data == b"",
+    "truncate": lambda data: len(parse_response(data).body) == int(parse_response(data).headers["content-length"]) // 2,
+    "garbage": lambda data: data != b"" and not data.startswith(b"HTTP/"),
 }
-"""What comes through a plain socket, or what it raises."""
+"""Bytes that a plain socket receives, or the exception that it raises."""
 RAISED_BY = [
     (fault, client, error)
     for fault, *errors in [*RAISED, ("hang50", httpx.RemoteProtocolError, requests.ConnectionError)]
     for client, error in zip(["httpx", "requests"], errors, strict=True)
 ]
-PATIENCE = {"hang": 0.2}
+READ_TIMEOUTS = {"hang": 0.2}
 
 
-def received(url: str, headers: dict[str, str], patience: float = 20) -> bytes:
+def receive(url: str, headers: dict[str, str], read_timeout: float = 20) -> bytes:
     where = httpx.URL(url)
     lines = [f"GET {where.path}/audience HTTP/1.1", "Host: x", "Connection: close", *map(": ".join, headers.items())]
-    with socket.create_connection((where.host, where.port), timeout=patience) as client:
+    with socket.create_connection((where.host, where.port), timeout=read_timeout) as client:
         client.sendall("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
-        came = b""
+        data = b""
         try:
             while part := client.recv(65536):
-                came += part
+                data += part
         except OSError:
-            assert came == b""
+            assert data == b""
             raise
-        return came
+        return data
 
 
-def parsed(came: bytes) -> Seen:
-    head, _, body = came.partition(b"\r\n\r\n")
+def parse_response(data: bytes) -> Received:
+    head, _, body = data.partition(b"\r\n\r\n")
     start, *lines = head.decode("ascii").split("\r\n")
-    return Seen(int(start.split()[1]), httpx.Headers(dict(line.split(": ", 1) for line in lines)), body)
+    return Received(int(start.split()[1]), httpx.Headers(dict(line.split(": ", 1) for line in lines)), body)
 
 
-def by_socket(url: str, headers: dict[str, str], _patience: float, times: int) -> list[Seen]:
-    answers = [parsed(received(url, headers)) for _ in range(times)]
-    assert [len(seen.body) for seen in answers] == [int(seen.headers["content-length"]) for seen in answers]
-    return answers
+def by_socket(url: str, headers: dict[str, str], _read_timeout: float, times: int) -> list[Received]:
+    responses = [parse_response(receive(url, headers)) for _ in range(times)]
+    assert [len(response.body) for response in responses] == [
+        int(response.headers["content-length"]) for response in responses
+    ]
+    return responses
 
 
-def by_httpx(url: str, headers: dict[str, str], patience: float, times: int) -> list[Seen]:
-    with httpx.Client(headers=headers, timeout=httpx.Timeout(20, read=patience), verify=False) as client:
-        answers = [client.get(f"{url}/audience") for _ in range(times)]
-    return [Seen(answer.status_code, answer.headers, answer.content) for answer in answers]
+def by_httpx(url: str, headers: dict[str, str], read_timeout: float, times: int) -> list[Received]:
+    with httpx.Client(headers=headers, timeout=httpx.Timeout(20, read=read_timeout), verify=False) as client:
+        responses = [client.get(f"{url}/audience") for _ in range(times)]
+    return [Received(response.status_code, response.headers, response.content) for response in responses]
 
 
-def by_requests(url: str, headers: dict[str, str], patience: float, times: int) -> list[Seen]:
+def by_requests(url: str, headers: dict[str, str], read_timeout: float, times: int) -> list[Received]:
     with requests.Session() as session:
-        answers = [session.get(f"{url}/audience", headers=headers, timeout=(20, patience)) for _ in range(times)]
-    return [Seen(answer.status_code, httpx.Headers(dict(answer.headers)), answer.content) for answer in answers]
+        responses = [session.get(f"{url}/audience", headers=headers, timeout=(20, read_timeout)) for _ in range(times)]
+    return [
+        Received(response.status_code, httpx.Headers(dict(response.headers)), response.content)
+        for response in responses
+    ]
 
 
-JUDGES = {"socket": by_socket, "httpx": by_httpx, "requests": by_requests}
+CLIENTS = {"socket": by_socket, "httpx": by_httpx, "requests": by_requests}
 
 
 @contextmanager
-def ruled(server: MockServer, fault: str, token: str) -> Iterator[str]:
+def rule_on(server: MockServer, fault: str, token: str) -> Iterator[str]:
     rules = f"{server.root_url}/__admin/faults"
-    made = requests.post(rules, json={"fault": fault, "match": {"token": token}}, timeout=20)
-    assert made.status_code == 201
-    rule_id: str = made.json()["id"]
+    created = requests.post(rules, json={"fault": fault, "match": {"token": token}}, timeout=20)
+    assert created.status_code == 201
+    rule_id: str = created.json()["id"]
     assert rule_id.startswith("rule-")
     yield rule_id
     assert requests.delete(f"{rules}/{rule_id}", timeout=20).status_code == 200
 
 
 @pytest.fixture(scope="module")
-def asking(server: MockServer) -> Iterator[Asking]:
-    """Return a function that asks for a fault by one of the ways in, for one judge."""
+def build_request(server: MockServer) -> Iterator[RequestFactory]:
+    """Return a function that builds a request with a fault from one source, for one client."""
     with ExitStack() as running:
-        flagged = cache(lambda fault: running.enter_context(MockServer(fault=[fault])))
+        server_with_flag = cache(lambda fault: running.enter_context(MockServer(fault=[fault])))
 
-        def ask(way: str, fault: str, judge: str) -> Asked:
-            token = f"sk_{way}_{fault}.{judge}"
+        def build(source: str, fault: str, client: str) -> FaultyRequest:
+            token = f"sk_{source}_{fault}.{client}"
             headers = bearer(token)
-            match way:
+            match source:
                 case "prefer":
-                    return Asked(server.url, headers | {"Prefer": f"fault={fault}"}, "prefer")
+                    return FaultyRequest(server.url, headers | {"Prefer": f"fault={fault}"}, "prefer")
                 case "key":
-                    return Asked(server.url, bearer(f"sk_mock_{fault}.ways-in-{judge}"), "key")
+                    return FaultyRequest(server.url, bearer(f"sk_mock_{fault}.sources-{client}"), "key")
                 case "rule":
-                    return Asked(server.url, headers, running.enter_context(ruled(server, fault, token)))
+                    return FaultyRequest(server.url, headers, running.enter_context(rule_on(server, fault, token)))
                 case _:
-                    return Asked(flagged(fault).url, headers, "fault-1")
+                    return FaultyRequest(server_with_flag(fault).url, headers, "fault-1")
 
-        yield ask
-
-
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("fault", [*RESPONDED, *COUNTED])
-@pytest.mark.parametrize("judge", JUDGES)
-def test_each_way_in_brings_the_answer_that_the_documents_say(asking: Asking, way: str, fault: str, judge: str) -> None:
-    expected = (RESPONDED[fault],) * 2 if fault in RESPONDED else (REFUSED,) * 2 if way == "prefer" else COUNTED[fault]
-    asked = asking(way, fault, judge)
-    for seen, awaited in zip(JUDGES[judge](asked.url, asked.headers, 20, 2), expected, strict=True):
-        assert (seen.status, seen.headers["content-type"]) == (awaited.status, awaited.content_type)
-        assert seen.headers.get("x-mock-atoms-fault") == (asked.mark if awaited.is_marked else None)
-        assert ("retry-after" in seen.headers) is (awaited.status == 429)
-        assert awaited.holds(seen), seen.body
+        yield build
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("fault", [*EVERY_TIME, *COUNTED])
+@pytest.mark.parametrize("client", CLIENTS)
+def test_each_source_leads_to_the_documented_response(
+    build_request: RequestFactory, source: str, fault: str, client: str
+) -> None:
+    expected = (
+        (EVERY_TIME[fault],) * 2 if fault in EVERY_TIME else (REFUSED,) * 2 if source == "prefer" else COUNTED[fault]
+    )
+    request = build_request(source, fault, client)
+    for response, each in zip(CLIENTS[client](request.url, request.headers, 20, 2), expected, strict=True):
+        assert (response.status, response.headers["content-type"]) == (each.status, each.content_type)
+        assert response.headers.get("x-mock-atoms-fault") == (request.mark if each.is_marked else None)
+        assert ("retry-after" in response.headers) is (each.status == 429)
+        assert each.is_expected(response), response.body
+
+
+@pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("fault", BROKEN)
-def test_each_way_in_breaks_the_connection_of_a_plain_socket(asking: Asking, way: str, fault: str) -> None:
-    asked, expected = asking(way, fault, "socket"), BROKEN[fault]
+def test_each_source_breaks_the_connection_of_a_plain_socket(
+    build_request: RequestFactory, source: str, fault: str
+) -> None:
+    request, expected = build_request(source, fault, "socket"), BROKEN[fault]
     if isinstance(expected, type):
         with pytest.raises(expected) as caught:
-            received(asked.url, asked.headers, PATIENCE.get(fault, 20))
+            receive(request.url, request.headers, READ_TIMEOUTS.get(fault, 20))
         assert type(caught.value) is expected
         return
-    came = received(asked.url, asked.headers)
-    assert expected(came), came
+    data = receive(request.url, request.headers)
+    assert expected(data), data
     if fault == "truncate":
-        assert (parsed(came).status, parsed(came).headers["x-mock-atoms-fault"]) == (200, asked.mark)
+        assert (parse_response(data).status, parse_response(data).headers["x-mock-atoms-fault"]) == (200, request.mark)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize(("fault", "client", "error"), RAISED_BY)
-def test_each_way_in_has_clients_raise_what_the_documents_say(
-    asking: Asking, way: str, fault: str, client: str, error: type[Exception]
+def test_each_source_makes_clients_raise_the_documented_exceptions(
+    build_request: RequestFactory, source: str, fault: str, client: str, error: type[Exception]
 ) -> None:
-    asked = asking(way, fault, client)
+    request = build_request(source, fault, client)
     with pytest.raises(error) as caught:
-        JUDGES[client](asked.url, asked.headers, PATIENCE.get(fault, 20), 1)
+        CLIENTS[client](request.url, request.headers, READ_TIMEOUTS.get(fault, 20), 1)
     assert type(caught.value) is error

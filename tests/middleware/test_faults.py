@@ -1,4 +1,4 @@
-"""Faults, marks and the log line, as a caller sees them."""
+"""Faults, marks and log lines as clients receive them."""
 
 import asyncio
 import json
@@ -29,23 +29,23 @@ from tests.helpers.audiences import ACME, bearer, list_statuses
 
 def test_a_magic_key_fails_twice_then_recovers(client: httpx.Client) -> None:
     headers = bearer("sk_mock_500x2.recovers")
-    answers = [client.get("/audience", headers=headers) for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [500, 500, 200]
-    assert [answer.headers.get("x-mock-atoms-fault") for answer in answers] == ["key", "key", None]
-    assert answers[0].content == b'{"status":false,"errors":["Internal server error"]}'
+    responses = [client.get("/audience", headers=headers) for _ in range(3)]
+    assert [response.status_code for response in responses] == [500, 500, 200]
+    assert [response.headers.get("x-mock-atoms-fault") for response in responses] == ["key", "key", None]
+    assert responses[0].content == b'{"status":false,"errors":["Internal server error"]}'
 
 
-def test_two_keys_have_counters_of_their_own(server: MockServer) -> None:
+def test_two_magic_keys_have_separate_counters(server: MockServer) -> None:
     assert list_statuses(server.url, bearer("sk_mock_503x1.a"), 2) == [503, 200]
     assert list_statuses(server.url, bearer("sk_mock_503x1.b"), 2) == [503, 200]
 
 
-def test_prefer_asks_for_one_answer(client: httpx.Client) -> None:
-    answer = client.get("/audience", headers=ACME | {"Prefer": "code=429"})
-    assert answer.status_code == 429
-    assert answer.headers["retry-after"] == "60"
-    assert answer.headers["x-mock-atoms-fault"] == "prefer"
-    assert answer.json() == {
+def test_prefer_affects_one_request(client: httpx.Client) -> None:
+    response = client.get("/audience", headers=ACME | {"Prefer": "code=429"})
+    assert response.status_code == 429
+    assert response.headers["retry-after"] == "60"
+    assert response.headers["x-mock-atoms-fault"] == "prefer"
+    assert response.json() == {
         "status": False,
         "error": "Rate limit exceeded",
         "code": "RATE_LIMIT_EXCEEDED",
@@ -54,18 +54,18 @@ def test_prefer_asks_for_one_answer(client: httpx.Client) -> None:
     assert client.get("/audience", headers=ACME).status_code == 200
 
 
-def test_a_bad_preference_is_a_400_that_says_why(client: httpx.Client) -> None:
-    answer = client.get("/audience", headers=ACME | {"Prefer": "code=5oo"})
-    assert answer.status_code == 400
-    assert answer.json() == {
+def test_an_invalid_prefer_header_gets_a_400_with_the_reason(client: httpx.Client) -> None:
+    response = client.get("/audience", headers=ACME | {"Prefer": "code=5oo"})
+    assert response.status_code == 400
+    assert response.json() == {
         "status": False,
         "errors": ["Prefer: code=5oo is invalid: give 200, or a status from 400 to 599"],
     }
-    assert answer.headers["x-mock-atoms-reason"] == "bad-prefer"
-    assert "x-mock-atoms-fault" not in answer.headers
+    assert response.headers["x-mock-atoms-reason"] == "bad-prefer"
+    assert "x-mock-atoms-fault" not in response.headers
 
 
-def test_rules_of_the_command_line_strike_where_they_say() -> None:
+def test_fault_settings_trigger_for_their_paths() -> None:
     with (
         MockServer(fault=["GET /audience 500x1", "GET /audience/{id} 503"]) as mock,
         httpx.Client(base_url=mock.url) as http,
@@ -77,7 +77,7 @@ def test_rules_of_the_command_line_strike_where_they_say() -> None:
         assert http.get("/audience/1", headers=ACME).headers["x-mock-atoms-fault"] == "fault-2"
 
 
-def test_a_rule_may_be_json_and_write_its_answer_out() -> None:
+def test_a_rule_may_be_json_with_a_complete_response() -> None:
     rule = {"respond": {"status": 418, "body": {"tea": True}, "headers": {"X-Pot": "1"}}, "match": {"token": "sk_acme"}}
     with MockServer(fault=[json.dumps(rule)]) as mock:
         triggered = httpx.get(f"{mock.url}/audience", headers=ACME)
@@ -97,32 +97,32 @@ def test_a_rule_may_be_json_and_write_its_answer_out() -> None:
         ("nulled", 200, "application/json; charset=utf-8", '"name":null'),
     ],
 )
-def test_bodies_are_wrong_on_purpose(
+def test_a_fault_word_sends_a_malformed_body(
     client: httpx.Client, word: str, status: int, content_type: str, body: str
 ) -> None:
-    answer = client.get("/audience", headers=bearer(f"sk_mock_{word}"))
-    assert (answer.status_code, answer.headers["content-type"]) == (status, content_type)
-    assert answer.text.startswith(body) if status == 502 or not body.startswith('"') else body in answer.text
-    assert answer.headers["x-mock-atoms-fault"] == "key"
+    response = client.get("/audience", headers=bearer(f"sk_mock_{word}"))
+    assert (response.status_code, response.headers["content-type"]) == (status, content_type)
+    assert response.text.startswith(body) if status == 502 or not body.startswith('"') else body in response.text
+    assert response.headers["x-mock-atoms-fault"] == "key"
     head = client.head("/audience", headers=bearer(f"sk_mock_{word}"))
-    assert head.headers["content-length"] == answer.headers["content-length"]
+    assert head.headers["content-length"] == response.headers["content-length"]
 
 
-def test_what_is_not_json_is_left_as_it_is_by_a_drift(client: httpx.Client) -> None:
+def test_a_schema_drift_leaves_other_bodies_than_json_unchanged(client: httpx.Client) -> None:
     headers = {"Authorization": "Bearer sk_acme", "Prefer": "fault=extra"}
-    answer = client.get("/nowhere", headers=headers)
-    assert (answer.status_code, answer.headers["x-mock-atoms-fault"]) == (404, "prefer")
-    assert "Cannot GET" in answer.text
+    response = client.get("/nowhere", headers=headers)
+    assert (response.status_code, response.headers["x-mock-atoms-fault"]) == (404, "prefer")
+    assert "Cannot GET" in response.text
 
 
-def test_a_bodiless_answer_goes_over_the_wire() -> None:
+def test_a_204_has_no_body_and_no_content_length() -> None:
     with MockServer(fault=['{"respond": {"status": 204}}']) as mock:
-        answer = httpx.get(f"{mock.url}/audience", headers=ACME)
-        assert (answer.status_code, answer.content) == (204, b"")
-        assert "content-length" not in answer.headers
+        response = httpx.get(f"{mock.url}/audience", headers=ACME)
+        assert (response.status_code, response.content) == (204, b"")
+        assert "content-length" not in response.headers
 
 
-def test_a_fault_that_cannot_be_used_stops_the_start() -> None:
+def test_an_invalid_fault_setting_stops_the_start() -> None:
     with pytest.raises(ConfigError, match=r"^fault-1: `5oo` is not a fault"):
         create_app(Settings(fault=("5oo",)))
     with pytest.raises(
@@ -133,7 +133,7 @@ def test_a_fault_that_cannot_be_used_stops_the_start() -> None:
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(0.0, {200}), (1.0, {500}), (0.5, {200, 500})])
-def test_the_error_rate_is_kept(rate: float, expected: set[int]) -> None:
+def test_the_error_rate_is_applied(rate: float, expected: set[int]) -> None:
     with MockServer(error_rate=rate) as mock:
         assert set(list_statuses(mock.url, ACME, 40)) == expected
 
@@ -141,24 +141,24 @@ def test_the_error_rate_is_kept(rate: float, expected: set[int]) -> None:
 def test_a_401_wins_over_every_fault() -> None:
     with MockServer(error_rate=1.0, fault=["503"]) as mock, httpx.Client(base_url=mock.url) as http:
         for headers in ({}, {"Prefer": "code=500"}, bearer("sk_mock_revoked")):
-            answer = http.get("/audience", headers=headers)
-            assert answer.status_code == 401
-            assert "x-mock-atoms-fault" not in answer.headers
+            response = http.get("/audience", headers=headers)
+            assert response.status_code == 401
+            assert "x-mock-atoms-fault" not in response.headers
 
 
-def test_the_control_api_and_the_documents_are_never_faulted() -> None:
+def test_the_control_api_and_the_documentation_are_never_faulted() -> None:
     with MockServer(error_rate=1.0) as mock, httpx.Client(base_url=mock.root_url, headers=ACME) as http:
         for path in ("/__admin/health", "/openapi.json", "/docs"):
             assert http.get(path).status_code == 200
 
 
-def test_outside_the_base_path_nothing_is_faulted() -> None:
+def test_paths_outside_the_base_path_are_never_faulted() -> None:
     with MockServer(error_rate=1.0) as mock:
         assert httpx.get(f"{mock.root_url}/audience", headers=ACME).status_code == 404
 
 
 @pytest.mark.parametrize(
-    ("expression", "slept", "status", "mark"),
+    ("expression", "delays", "status", "mark"),
     [
         ("delay250", [0.25], 200, "r"),
         ("delay250+500", [0.25], 500, "r"),
@@ -167,7 +167,7 @@ def test_outside_the_base_path_nothing_is_faulted() -> None:
         ("500x0", [], 200, None),
     ],
 )
-def test_a_delay_holds_the_answer_back(expression: str, slept: list[float], status: int, mark: str | None) -> None:
+def test_a_delay_precedes_the_response(expression: str, delays: list[float], status: int, mark: str | None) -> None:
     seconds: list[float] = []
 
     async def sleep(duration: float) -> None:
@@ -181,25 +181,25 @@ def test_a_delay_holds_the_answer_back(expression: str, slept: list[float], stat
         mock.store,
         CancellableWaiter(mock.shutdown_signal, sleep),
     )
-    app_outside = IdentifyMiddleware(RecordingMiddleware(app, mock), mock)
-    answer = call(app_outside, "/atoms/v1/audience", bearer_pairs("sk_acme"))
-    assert (seconds, answer.status, answer.headers.get("x-mock-atoms-fault")) == (slept, status, mark)
+    outer_app = IdentifyMiddleware(RecordingMiddleware(app, mock), mock)
+    response = call(outer_app, "/atoms/v1/audience", bearer_pairs("sk_acme"))
+    assert (seconds, response.status, response.headers.get("x-mock-atoms-fault")) == (delays, status, mark)
 
 
-def test_over_its_limit_a_tenant_gets_the_documented_429_and_is_let_in_again() -> None:
-    moments = iter([1000.0, 1000.1, 1000.2, 1001.2])
-    mock = MockAtoms(Settings(), now=lambda: datetime.fromtimestamp(next(moments), UTC))
+def test_a_rate_limit_sends_the_documented_429_until_the_window_ends() -> None:
+    times = iter([1000.0, 1000.1, 1000.2, 1001.2])
+    mock = MockAtoms(Settings(), now=lambda: datetime.fromtimestamp(next(times), UTC))
     app = create_app(mock=mock)
-    answers = [call(app, "/atoms/v1/audience", bearer_pairs("sk_mock_limit2.mine")) for _ in range(4)]
-    assert [answer.status for answer in answers] == [200, 200, 429, 200]
-    refused = answers[2]
-    assert json.loads(refused.body)["code"] == "RATE_LIMIT_EXCEEDED"
-    assert json.loads(refused.body)["retry_after"] == int(refused.headers["retry-after"]) == 1
-    assert refused.headers["x-ratelimit-reset"] == "1001"
-    assert refused.headers["x-mock-atoms-fault"] == "key"
+    responses = [call(app, "/atoms/v1/audience", bearer_pairs("sk_mock_limit2.mine")) for _ in range(4)]
+    assert [response.status for response in responses] == [200, 200, 429, 200]
+    limited = responses[2]
+    assert json.loads(limited.body)["code"] == "RATE_LIMIT_EXCEEDED"
+    assert json.loads(limited.body)["retry_after"] == int(limited.headers["retry-after"]) == 1
+    assert limited.headers["x-ratelimit-reset"] == "1001"
+    assert limited.headers["x-mock-atoms-fault"] == "key"
 
 
-def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_exchange_is_one_log_line(caplog: pytest.LogCaptureFixture) -> None:
     app = create_app(Settings())
     with caplog.at_level(logging.INFO, "mock_atoms"):
         call(app, "/atoms/v1/audience", bearer_pairs("sk_verysecret"))
@@ -214,8 +214,8 @@ def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) 
         call(app, "/atoms/v1/audience", bearer_pairs("sk_mock_500.mine"))
         call(app, "/atoms/v1/audience", bearer_pairs("sk_mock_500.mine"))
     label = "sk_ver…#38c9cb"
-    shown = [(record.levelname, record.getMessage().split("ms ")) for record in caplog.records]
-    assert [(level, line[0].rsplit(" ", 1)[0], line[1]) for level, line in shown] == [
+    lines = [(record.levelname, record.getMessage().split("ms ")) for record in caplog.records]
+    assert [(level, line[0].rsplit(" ", 1)[0], line[1]) for level, line in lines] == [
         ("INFO", "GET /atoms/v1/audience 200", f"tenant={label}"),
         ("INFO", "GET /atoms/v1/audience 503", f"tenant={label} fault=prefer"),
         ("INFO", "GET /atoms/v1/audience 401", "tenant=- reason=missing-credentials"),
@@ -234,18 +234,18 @@ def test_each_exchange_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) 
     ]
 
 
-def test_a_json_log_has_the_same_facts(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_json_log_has_the_same_fields(caplog: pytest.LogCaptureFixture) -> None:
     app = create_app(Settings())
     with caplog.at_level(logging.INFO, "mock_atoms"):
-        answers = [
+        responses = [
             call(app, "/atoms/v1/sk_verysecret", [*bearer_pairs("sk_verysecret"), (b"prefer", b"code=503")])
             for _ in range(2)
         ]
-    entry = json.loads(JsonFormatter().format(caplog.records[1]))
-    assert entry.pop("id") == answers[1].headers["x-request-id"]
-    assert entry.pop("time").endswith("+00:00")
-    assert entry.pop("ms") >= 0
-    assert entry == {
+    line = json.loads(JsonFormatter().format(caplog.records[1]))
+    assert line.pop("id") == responses[1].headers["x-request-id"]
+    assert line.pop("time").endswith("+00:00")
+    assert line.pop("ms") >= 0
+    assert line == {
         "level": "info",
         "method": "GET",
         "path": "/atoms/v1/sk_ver…#38c9cb",
@@ -258,13 +258,13 @@ def test_a_json_log_has_the_same_facts(caplog: pytest.LogCaptureFixture) -> None
     }
 
 
-def test_a_json_log_carries_other_messages_and_tracebacks() -> None:
+def test_the_json_log_has_other_messages_and_tracebacks() -> None:
     error = RuntimeError("broken")
     info = (RuntimeError, error, None)
     record = logging.LogRecord("uvicorn.error", logging.ERROR, "x", 1, "it %s", ("broke",), info)
-    entry = json.loads(JsonFormatter().format(record))
-    assert (entry["message"], entry["level"]) == ("it broke", "error")
-    assert "RuntimeError: broken" in entry["traceback"]
+    line = json.loads(JsonFormatter().format(record))
+    assert (line["message"], line["level"]) == ("it broke", "error")
+    assert "RuntimeError: broken" in line["traceback"]
     plain = logging.LogRecord("uvicorn.error", logging.ERROR, "x", 1, "plain", (), None)
     assert "traceback" not in json.loads(JsonFormatter().format(plain))
 
@@ -280,48 +280,48 @@ def test_a_json_log_carries_other_messages_and_tracebacks() -> None:
         ("sk_mocking", None),
     ],
 )
-def test_a_magic_key_that_means_nothing_is_told_of(
+def test_an_unknown_magic_key_is_reported(
     client: httpx.Client, caplog: pytest.LogCaptureFixture, token: str, reason: str | None
 ) -> None:
     with caplog.at_level(logging.WARNING, "mock_atoms"):
-        answer = client.get("/audience", headers=bearer(token))
-    assert (answer.status_code, answer.headers.get("x-mock-atoms-reason")) == (200, reason)
+        response = client.get("/audience", headers=bearer(token))
+    assert (response.status_code, response.headers.get("x-mock-atoms-reason")) == (200, reason)
     assert len(caplog.records) == (reason is not None)
 
 
-def test_a_fixture_file_may_name_a_key_that_looks_like_a_magic_one(tmp_path: Path) -> None:
+def test_a_fixture_file_may_define_an_unknown_magic_key(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"tokens": ["sk_mock_mine"], "audiences": []}')
-    answer = call(create_app(Settings(fixtures=tmp_path)), "/atoms/v1/audience", bearer_pairs("sk_mock_mine"))
-    assert "x-mock-atoms-reason" not in answer.headers
+    response = call(create_app(Settings(fixtures=tmp_path)), "/atoms/v1/audience", bearer_pairs("sk_mock_mine"))
+    assert "x-mock-atoms-reason" not in response.headers
 
 
-def test_an_answer_in_pieces_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    async def in_pieces(_scope: Scope, _receive: Receive, send: Send) -> None:
+def test_a_response_in_chunks_is_one_log_line(caplog: pytest.LogCaptureFixture) -> None:
+    async def chunked_app(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"one ", "more_body": True})
         await send({"type": "http.response.body", "body": b"two"})
 
     mock = MockAtoms(Settings())
-    app = IdentifyMiddleware(RecordingMiddleware(in_pieces, mock), mock)
+    app = IdentifyMiddleware(RecordingMiddleware(chunked_app, mock), mock)
     with caplog.at_level(logging.INFO, "mock_atoms"):
         assert call(app, "/atoms/v1/audience").body == b"one two"
     assert len(caplog.records) == 1
 
 
-def test_lifespan_is_answered_and_a_websocket_refused() -> None:
+def test_lifespan_is_supported_and_a_websocket_refused() -> None:
     async def talk(kind: str, first: str) -> list[Message]:
-        sent: list[Message] = []
+        messages: list[Message] = []
         received = iter([first, "lifespan.shutdown"])
 
         async def receive() -> Message:
             return {"type": next(received)}
 
         async def send(message: Message) -> None:
-            sent.append(message)
+            messages.append(message)
 
         scope = {"type": kind, "path": "/atoms/v1/audience", "headers": [], "query_string": b"", "root_path": ""}
         await create_app()(scope, receive, send)
-        return sent
+        return messages
 
     lifespan = asyncio.run(talk("lifespan", "lifespan.startup"))
     assert [message["type"] for message in lifespan] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
@@ -329,20 +329,20 @@ def test_lifespan_is_answered_and_a_websocket_refused() -> None:
     assert [message["type"] for message in refused] == ["websocket.close"]
 
 
-def test_a_client_that_goes_while_it_waits_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_disconnect_during_a_delay_is_one_log_line(caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> list[Message]:
-        sent: list[Message] = []
+        messages: list[Message] = []
 
         async def receive() -> Message:
             return {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
-            sent.append(message)
+            messages.append(message)
 
         headers = [*bearer_pairs("sk_acme"), (b"prefer", b"delay=600000, code=500")]
         scope = {"type": "http", "method": "GET", "path": "/atoms/v1/audience", "headers": headers}
         await create_app()(scope, receive, send)
-        return sent
+        return messages
 
     with caplog.at_level(logging.INFO, "mock_atoms"):
         assert asyncio.run(run()) == []
@@ -351,20 +351,20 @@ def test_a_client_that_goes_while_it_waits_is_one_line_of_the_log(caplog: pytest
     assert line.endswith(" fault=prefer reason=aborted")
 
 
-def test_a_rule_may_write_the_request_id_but_none_of_our_marks() -> None:
+def test_a_rule_may_set_the_request_id_but_not_the_fault_header() -> None:
     rule = {"respond": {"status": 500, "headers": {"X-Request-Id": "mine"}}}
-    answer = call(create_app(Settings(fault=(rule,))), "/atoms/v1/audience", bearer_pairs("sk_acme"))
-    assert answer.headers["x-request-id"] == "mine"
-    assert answer.headers["x-mock-atoms-fault"] == "fault-1"
+    response = call(create_app(Settings(fault=(rule,))), "/atoms/v1/audience", bearer_pairs("sk_acme"))
+    assert response.headers["x-request-id"] == "mine"
+    assert response.headers["x-mock-atoms-fault"] == "fault-1"
 
 
-def test_head_has_no_body_whoever_serves() -> None:
+def test_a_response_to_head_has_no_body() -> None:
     headers = bearer_pairs("sk_acme")
     for extra in ([], [(b"prefer", b"code=500")]):
         assert call(create_app(), "/atoms/v1/audience", [*headers, *extra], "HEAD").body == b""
 
 
-def test_a_bug_of_the_mock_is_told_from_an_injected_500(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_of_the_mock_differs_from_an_injected_500(monkeypatch: pytest.MonkeyPatch) -> None:
     mock = MockAtoms(Settings())
 
     async def broken(_caller: object, _look: object) -> None:
@@ -373,22 +373,22 @@ def test_a_bug_of_the_mock_is_told_from_an_injected_500(monkeypatch: pytest.Monk
     monkeypatch.setattr(mock.repositories, "read", broken)
     transport = httpx.ASGITransport(create_app(mock=mock), raise_app_exceptions=False)
 
-    async def ask() -> httpx.Response:
+    async def request_list() -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://mock") as http:
             return await http.get("/atoms/v1/audience", headers=ACME)
 
-    answer = asyncio.run(ask())
-    assert answer.status_code == 500
-    assert answer.json() == {"status": False, "errors": ["Internal server error"]}
-    assert answer.headers["x-mock-atoms-reason"] == "bug-in-mock"
-    assert "x-mock-atoms-fault" not in answer.headers
+    response = asyncio.run(request_list())
+    assert response.status_code == 500
+    assert response.json() == {"status": False, "errors": ["Internal server error"]}
+    assert response.headers["x-mock-atoms-reason"] == "bug-in-mock"
+    assert "x-mock-atoms-fault" not in response.headers
 
 
-def test_it_works_in_process_too() -> None:
-    async def ask() -> httpx.Response:
+def test_the_app_works_in_process() -> None:
+    async def request_list() -> httpx.Response:
         transport = httpx.ASGITransport(create_app(Settings(seed="x")))
         async with httpx.AsyncClient(transport=transport, base_url="http://mock/atoms/v1") as http:
             return await http.get("/audience", headers=ACME)
 
     with MockServer(seed="x") as mock:
-        assert asyncio.run(ask()).content == httpx.get(f"{mock.url}/audience", headers=ACME).content
+        assert asyncio.run(request_list()).content == httpx.get(f"{mock.url}/audience", headers=ACME).content

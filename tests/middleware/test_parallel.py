@@ -1,4 +1,4 @@
-"""Tests beside tests: what one tenant is told to meet, no other meets."""
+"""Parallel tests: the faults of one tenant never affect another."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,21 +26,21 @@ def _quiet_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMALLESTAI_TELEMETRY", "0")
 
 
-def test_100_tenants_each_meet_their_own_two_failures_and_then_their_data() -> None:
+def test_100_parallel_tenants_get_their_own_failures_and_data() -> None:
     tokens = [f"sk_tenant_{number:03d}" for number in range(TENANTS)]
     with MockServer() as mock, httpx.Client() as pool, httpx.Client(base_url=f"{mock.root_url}/__admin") as admin:
-        places = SmallestAIEnvironment(atoms=mock.url, waves=mock.url, waves_ws=mock.url, payment=mock.url)
+        environment = SmallestAIEnvironment(atoms=mock.url, waves=mock.url, waves_ws=mock.url, payment=mock.url)
 
-        def one_test(token: str) -> list[str | None]:
+        def run_test(token: str) -> list[str | None]:
             rule = {"fault": "500x2", "match": {"token": token}}
             assert admin.post("/faults", json=rule).status_code == 201
-            client = SmallestAI(api_key=token, environment=places, httpx_client=pool)
+            client = SmallestAI(api_key=token, environment=environment, httpx_client=pool)
             return [audience.id for audience in client.atoms.audience.list().data or []]
 
         with ThreadPoolExecutor(TENANTS) as threads:
-            held = list(threads.map(one_test, tokens))
-        assert all(held)
-        assert len({tuple(ids) for ids in held}) == TENANTS
+            audience_ids = list(threads.map(run_test, tokens))
+        assert all(audience_ids)
+        assert len({tuple(ids) for ids in audience_ids}) == TENANTS
         for token in tokens:
             pattern = {"headers": {"Authorization": {"equalTo": f"Bearer {token}"}}}
             assert admin.post("/requests/count", json=pattern).json()["count"] == 3
@@ -49,7 +49,7 @@ def test_100_tenants_each_meet_their_own_two_failures_and_then_their_data() -> N
         assert {(rule["evaluated"], rule["triggered"]) for rule in admin.get("/faults").json()["faults"]} == {(3, 2)}
 
 
-WHENS = st.fixed_dictionaries(
+SCHEDULES = st.fixed_dictionaries(
     {},
     optional={
         "after": st.integers(0, 3),
@@ -72,7 +72,7 @@ MATCHES = st.fixed_dictionaries(
     {}, optional={"token": st.sampled_from(["sk_a", "sk_b"]), "testId": st.just("t"), "method": st.just("GET")}
 )
 RULES = st.builds(
-    lambda match, when, effect: parse_fault({"match": match, "when": when, **effect}), MATCHES, WHENS, EFFECTS
+    lambda match, when, effect: parse_fault({"match": match, "when": when, **effect}), MATCHES, SCHEDULES, EFFECTS
 )
 CALLERS = [caller_for("sk_a"), caller_for("sk_b"), caller_for("sk_a", "t"), caller_for("sk_mock_503x1.c")]
 REQUESTS = st.lists(
@@ -80,8 +80,8 @@ REQUESTS = st.lists(
 )
 
 
-class Bench:
-    """An engine with counters for each tenant, as a server has them."""
+class FaultEngineRun:
+    """A fault engine with counters for each tenant."""
 
     def __init__(self, rules: list[Rule]) -> None:
         book = RuleBook({})
@@ -90,23 +90,23 @@ class Bench:
         self._engine = FaultEngine("seed", book)
         self._counters: dict[bytes, Counters] = {}
 
-    def sequence(self, requests: list[tuple[AuthenticatedCaller, str, int]]) -> Iterator[tuple[bytes, Any]]:
-        """Yield for each request whose it was and what befell it."""
-        for caller, method, moment in requests:
+    def decisions(self, requests: list[tuple[AuthenticatedCaller, str, int]]) -> Iterator[tuple[bytes, Any]]:
+        """Yield the tenant key and the fault decision of each request."""
+        for caller, method, now in requests:
             counters = self._counters.setdefault(caller.tenant.key, {})
             yield (
                 caller.tenant.key,
-                self._engine.decide(FaultRequest(caller, method, "/audience", moment), None, counters),
+                self._engine.decide(FaultRequest(caller, method, "/audience", now), None, counters),
             )
 
 
 @given(st.lists(RULES, min_size=1, max_size=4), REQUESTS)
 @settings(max_examples=400, deadline=None)
-def test_what_a_tenant_meets_is_what_it_meets_alone(
+def test_a_tenant_gets_the_same_decisions_alone_and_beside_others(
     rules: list[Rule], requests: list[tuple[AuthenticatedCaller, str, int]]
 ) -> None:
-    together = list(Bench(rules).sequence(requests))
+    together = list(FaultEngineRun(rules).decisions(requests))
     for caller in CALLERS:
         own = [request for request in requests if request[0] is caller]
-        alone = [strike for _, strike in Bench(rules).sequence(own)]
-        assert [strike for key, strike in together if key == caller.tenant.key] == alone
+        alone = [decision for _, decision in FaultEngineRun(rules).decisions(own)]
+        assert [decision for key, decision in together if key == caller.tenant.key] == alone
