@@ -46,7 +46,7 @@ class AccessControlMiddleware:
         await self._app(scope, receive, send)
 
     def _check(self, request: Request) -> None:
-        path = request.url.path
+        path = request.scope["path"]  # `request.url` raises for a malformed Host
         if path == HEALTH_PATH:
             return
         if self._is_disabled:
@@ -83,7 +83,7 @@ class AccessControlMiddleware:
             return
         # Only an address or localhost proves that the page is the server's own: any other name can be rebound.
         host = _host_name(origin)
-        own_origin = f"{request.url.scheme}://{request.headers.get('host', '')}"
+        own_origin = f"{request.scope['scheme']}://{request.headers.get('host', '')}"
         if origin != own_origin or not (host == "localhost" or _is_address(host)):
             raise RequestError(
                 HTTPStatus.FORBIDDEN,

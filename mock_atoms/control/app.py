@@ -103,5 +103,5 @@ def _no_such_call(request: Request, status: int) -> RequestError:
     if "GET" in methods:
         methods.add("HEAD")
     headers = {"allow": ", ".join(sorted(methods))} if methods else None
-    detail = f"{request.method} {request.url.path}: the control API has no such call; {DOCUMENT_PATH} lists all"
+    detail = f"{request.method} {request.scope['path']}: the control API has no such call; {DOCUMENT_PATH} lists all"
     return RequestError(status, HTTPStatus(status).phrase, detail, headers=headers)

@@ -60,6 +60,8 @@ def test_the_control_api_is_closed_to_other_machines_by_default(settings: dict[s
         ("https://other.test", "127.0.0.1:28667", 403),
         ("http://mock-atoms:28667", "mock-atoms:28667", 403),
         ("null", "127.0.0.1:28667", 403),
+        ("https://other.test", "[", 403),
+        (None, "[", 200),
         ("http://[", "127.0.0.1:28667", 403),
     ],
 )

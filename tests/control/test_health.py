@@ -48,3 +48,9 @@ def test_head_responds_like_get(server: MockServer, path: str) -> None:
 def test_a_longer_first_segment_is_the_vendors(server: MockServer) -> None:
     response = httpx.get(f"{server.root_url}/__administrator")
     assert response.headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_a_malformed_host_is_no_server_error() -> None:
+    app = control_app(MockAtoms(Settings()))
+    statuses = [call(app, f"/__admin{path}", [(b"host", b"[")]).status for path in ("/health", "/faults", "/nothing")]
+    assert statuses == [200, 200, 404]

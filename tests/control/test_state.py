@@ -71,7 +71,7 @@ DIGEST = "0" * 32
 TENANT = {"token": "sk_…#abcdef", "tokenDigest": DIGEST}
 
 
-CHANGE_POINTER = "/tenants/0/changes/audiences/0"
+CHANGE = "/tenants/0/changes/audiences/0"
 
 
 CREATED = {"_id": "1" * 24, "name": "n", "phoneNumberColumnName": "p", "createdAt": "2026-01-31T09:00:00.000Z"}
@@ -85,7 +85,7 @@ def duplicated_change() -> dict[str, Any]:
     return {"tenants": [TENANT | {"changes": {"audiences": audiences}}]}
 
 
-def state_with_change(**part: object) -> dict[str, Any]:
+def change_of(**part: object) -> dict[str, Any]:
     """Return the tenants of a state in which one audience has this change."""
     return {
         "tenants": [TENANT | {"changes": {"audiences": [{"audience": "1" * 24, "phoneNumberColumnName": "p", **part}]}}]
@@ -119,37 +119,37 @@ def state_with_change(**part: object) -> dict[str, Any]:
         ),
         ({"tenants": [TENANT | {"audiences": [{"nam": ""}]}]}, "/tenants/0/audiences/0/nam", "no such key"),
         ({"fixtures": [TENANT]}, "/fixtures/0/audiences", "Field required"),
-        (state_with_change(removed=[2, 1]), CHANGE_POINTER, "removed: list each index once, in ascending order"),
-        (state_with_change(removed=[1, 1]), CHANGE_POINTER, "removed: list each index once, in ascending order"),
-        (state_with_change(removed=[10_000]), f"{CHANGE_POINTER}/removed/0", ""),
-        (state_with_change(updatedAt="yesterday"), f"{CHANGE_POINTER}/updatedAt", "not a timestamp"),
-        (state_with_change(created={"_id": "1" * 24}), CHANGE_POINTER, "created: name is missing"),
+        (change_of(removed=[2, 1]), CHANGE, "removed: list each index once, in ascending order"),
+        (change_of(removed=[1, 1]), CHANGE, "removed: list each index once, in ascending order"),
+        (change_of(removed=[10_000]), f"{CHANGE}/removed/0", ""),
+        (change_of(updatedAt="yesterday"), f"{CHANGE}/updatedAt", "not a timestamp"),
+        (change_of(created={"_id": "1" * 24}), CHANGE, "created: name is missing"),
         (
-            state_with_change(created=CREATED | {"_id": "2" * 24}),
-            CHANGE_POINTER,
+            change_of(created=CREATED | {"_id": "2" * 24}),
+            CHANGE,
             "created: _id or phoneNumberColumnName",
         ),
         (
-            state_with_change(created=CREATED | {"phoneNumberColumnName": "q"}),
-            CHANGE_POINTER,
+            change_of(created=CREATED | {"phoneNumberColumnName": "q"}),
+            CHANGE,
             "created: _id or phoneNumberColumnName",
         ),
-        (state_with_change(created=CREATED | {"createdAt": "x"}), CHANGE_POINTER, "not a timestamp"),
+        (change_of(created=CREATED | {"createdAt": "x"}), CHANGE, "not a timestamp"),
         (
-            state_with_change(added=[ADDED | {"data": {"p": "x"}}]),
-            CHANGE_POINTER,
+            change_of(added=[ADDED | {"data": {"p": "x"}}]),
+            CHANGE,
             "added: each member needs an _id, and data with a phone",
         ),
-        (state_with_change(added=[{"data": {"p": "+15550100000"}}]), CHANGE_POINTER, "added: each member needs an _id"),
-        (state_with_change(added=[ADDED, ADDED]), CHANGE_POINTER, "added: the phone number 15550100000 is"),
+        (change_of(added=[{"data": {"p": "+15550100000"}}]), CHANGE, "added: each member needs an _id"),
+        (change_of(added=[ADDED, ADDED]), CHANGE, "added: the phone number 15550100000 is"),
         (
-            state_with_change(added=[ADDED, ADDED | {"data": {"p": "+15550100001"}}]),
-            CHANGE_POINTER,
+            change_of(added=[ADDED, ADDED | {"data": {"p": "+15550100001"}}]),
+            CHANGE,
             "added: the _id 333333333333333333333333 is",
         ),
-        (state_with_change(created=CREATED | {"updatedAt": "x"}), CHANGE_POINTER, "not a timestamp"),
+        (change_of(created=CREATED | {"updatedAt": "x"}), CHANGE, "not a timestamp"),
         (
-            state_with_change(created=CREATED),
+            change_of(created=CREATED),
             "/tenants/0/changes",
             "ids: 0 is less than the 1 ids of created audiences",
         ),
@@ -157,8 +157,8 @@ def state_with_change(**part: object) -> dict[str, Any]:
         ({"tenants": [TENANT | {"audiences": [{"_id": "1" * 24}] * 2}]}, "/tenants/0/audiences", "is duplicated"),
         ({"fixtures": [TENANT | {"audiences": []}] * 2}, "/fixtures", "a token is duplicated"),
         (
-            state_with_change(campaigns=[{"createdAt": "x"}]),
-            f"{CHANGE_POINTER}/campaigns/0",
+            change_of(campaigns=[{"createdAt": "x"}]),
+            f"{CHANGE}/campaigns/0",
             "createdAt is 'x': not a timestamp",
         ),
     ],
@@ -176,26 +176,26 @@ def test_an_invalid_state_changes_nothing(
 
 
 def test_masked_tokens_and_test_ids_survive_a_state(running: MockServer, admin: httpx.Client) -> None:
-    identifier = "my-own-test-0123456789"  # both token and test id
+    shared_id = "my-own-test-0123456789"  # both token and test id
     rule = admin.post(
-        "/faults", json={"name": "for sk_verysecret", "fault": "500x3", "match": {"testId": identifier}}
+        "/faults", json={"name": "for sk_verysecret", "fault": "500x3", "match": {"testId": shared_id}}
     ).json()
-    listed = admin.post("/faults", json={"fault": "503x1", "match": {"testId": identifier, "token": identifier}}).json()
+    listed = admin.post("/faults", json={"fault": "503x1", "match": {"testId": shared_id, "token": shared_id}}).json()
     assert rule["name"] == "for sk_ver…#38c9cb"
-    assert identifier not in json.dumps(listed)
+    assert shared_id not in json.dumps(listed)
     again = {key: listed[key] for key in ("match", "when", "respond")}
     assert admin.post("/faults", json=again).json()["id"] == f"{listed['id']}-2"
-    assert list_statuses(running.url, bearer(identifier, identifier), 2) == [500, 500]
-    assert admin.get("/requests", params={"testId": identifier}).json()["meta"]["total"] == 2
+    assert list_statuses(running.url, bearer(shared_id, shared_id), 2) == [500, 500]
+    assert admin.get("/requests", params={"testId": shared_id}).json()["meta"]["total"] == 2
     tenants = admin.get("/tenants").text
     state = admin.get("/state").json()
-    assert identifier not in tenants
-    assert identifier not in json.dumps(state["tenants"])
+    assert shared_id not in tenants
+    assert shared_id not in json.dumps(state["tenants"])
     with MockServer() as other:
         assert httpx.put(f"{other.root_url}/__admin/state", json=state).status_code == 200
-        assert list_statuses(other.url, bearer(identifier, identifier), 4) == [500, 503, 503, 200]
+        assert list_statuses(other.url, bearer(shared_id, shared_id), 4) == [500, 503, 503, 200]
         assert httpx.get(f"{other.root_url}/__admin/state").json()["seed"] == "atoms"
-    admin.post("/reset", json={"testId": identifier})
+    admin.post("/reset", json={"testId": shared_id})
     assert [remaining["id"] for remaining in admin.get("/faults").json()["faults"]] == ["fault-1"]
     assert admin.get("/requests").json()["meta"]["total"] == 0
 
