@@ -16,10 +16,11 @@ test: $(VENV)/.installed-test ## run the tests
 test-fast: $(VENV)/.installed-test ## run the tests without the slow ones
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
-check: $(VENV)/.installed-dev ## lint, types, commit subjects, and the tests with branch coverage
+check: $(VENV)/.installed-dev ## lint, types, language, commit subjects, and the tests with branch coverage
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python .ci/check_language.py
 	$(BIN)/python .ci/check_commits.py
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 

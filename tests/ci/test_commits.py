@@ -76,7 +76,7 @@ def test_commits_since_the_start_are_checked_without_a_tag(
 
     assert commits.main(tmp_path / "repository", start) == 1
 
-    assert capsys.readouterr().out.splitlines()[0] == git("rev-parse", "--short", "HEAD") + " Oops"
+    assert capsys.readouterr().out.splitlines()[0] == git("rev-parse", "HEAD")[:10] + " Oops"
 
 
 def test_commits_before_the_last_tag_are_not_checked(git: Git, tmp_path: Path) -> None:
@@ -85,6 +85,13 @@ def test_commits_before_the_last_tag_are_not_checked(git: Git, tmp_path: Path) -
     git("tag", "v1.0.0")
     git("commit", "--quiet", "--allow-empty", "--message=state: name the view")
     assert [subject for _, subject in commits.subjects(tmp_path / "repository", start)] == ["state: name the view"]
+
+
+def test_an_accepted_commit_is_not_checked(git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = git("rev-parse", "HEAD")
+    git("commit", "--quiet", "--allow-empty", "--message=Oops")
+    monkeypatch.setattr(commits, "ACCEPTED", {git("rev-parse", "HEAD")})
+    assert commits.subjects(tmp_path / "repository", start) == []
 
 
 def test_merges_are_not_checked(git: Git, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.helpers.snippets import ROOT
 
-PAGES = [ROOT / "SECURITY.md", ROOT / "docs" / "architecture.md"]
+PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "docs" / "architecture.md"]
 PACKAGE = ROOT / "mock_atoms"
 NAMED_IN = re.compile(r"`(\w+)`(?: with a `\w+`)?(?: to `\w+`)? (?:of|in)\s+`(mock_atoms/[\w/]+\.py)`")
 

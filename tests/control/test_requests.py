@@ -210,7 +210,7 @@ def test_a_count_waits_for_enough_requests(server: MockServer, admin: httpx.Clie
     counted = admin.post("/requests/count?atLeast=3&timeoutMs=60000", json=pattern, timeout=60)
     sender.join()
     assert counted.json()["count"] == 3
-    # It responds at once if enough requests match, and otherwise when the time is over.
+    # It responds immediately if enough requests match, and otherwise when the time is over.
     assert admin.post("/requests/count?atLeast=3&timeoutMs=600000", json=pattern).json()["count"] == 3
     assert admin.post("/requests/count?atLeast=4&timeoutMs=30", json=pattern).json()["count"] == 3
     assert admin.post("/requests/count?atLeast=4", json=pattern).json()["count"] == 3

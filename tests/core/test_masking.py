@@ -81,7 +81,7 @@ def test_a_token_that_is_no_magic_key_is_masked(token: str) -> None:
         ("sk_verysecret…#38c9cb", "sk_ver…#38c9cb"),
     ],
 )
-def test_whatever_looks_like_a_key_is_masked(text: str, masked: str) -> None:
+def test_text_that_looks_like_a_key_is_masked(text: str, masked: str) -> None:
     assert mask_text(text) == masked
 
 
