@@ -1,4 +1,4 @@
 """The request journal and what is derived from it: access log, metrics and the retry report.
 
-No whole token is ever kept here.
+Nothing in this package keeps a complete token.
 """
