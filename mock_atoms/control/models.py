@@ -118,7 +118,7 @@ class FaultRuleList(TypedDict):
 
 @_strict
 class TenantSummary(TypedDict):
-    """A tenant that has sent requests, or that was given data."""
+    """A tenant that has sent requests or has data set by a test."""
 
     token: MaskedToken
     tokenDigest: TokenDigest

@@ -20,7 +20,7 @@ from mock_atoms.state.snapshot import tenant_summary
 from mock_atoms.state.store import TenantState
 
 MAX_AUDIENCES = 10_000
-"""How many audiences a tenant can be given in one call."""
+"""How many audiences one call can set."""
 
 
 class _Campaigns(StrictModel):
