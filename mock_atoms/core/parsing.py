@@ -28,7 +28,8 @@ _PATTERNS = {
 }
 MAX_JSON_DEPTH = 100
 """Maximum nesting of JSON, far below Python's recursion limit."""
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = re.compile(r'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
+"""A JSON string, or the rest of a text whose last string is not closed: possessive, so that matching is linear."""
 
 
 class StrictModel(BaseModel):
