@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
+from hashlib import blake2b
 from http import HTTPStatus
 from operator import itemgetter
-from typing import Any
+from weakref import WeakValueDictionary
 
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.journal.exchange import ABORTED, RESPONDED, Exchange
@@ -19,7 +20,7 @@ MAX_PAUSE_MS = 120_000
 MIN_BACKOFF_MS = 50
 """A shorter pause before an attempt is no backoff."""
 _ABORT_DELAY_SECONDS = 0.1  # a server may notice so late that a client has disconnected
-_MAX_REMEMBERED = 1_000  # tenants with failed attempts, and failed calls of each tenant
+_MAX_TENANTS = 1_000  # with failed calls
 _BOUNDARY = re.compile(r'boundary="?([^\s";,]+)', re.IGNORECASE)
 
 
@@ -147,7 +148,7 @@ def _request_key(exchange: Exchange) -> tuple[object, ...]:
     # The received part of an incomplete body differs between attempts.
     body_tail = exchange.body_tail_digest if exchange.is_body_complete and not boundary else b""
     return (
-        exchange.tenant.key or exchange.head.secrets,  # unauthenticated callers share a tenant
+        exchange.tenant.key or tuple(sorted(exchange.head.secrets)),  # unauthenticated callers share a tenant
         exchange.method,
         exchange.url,
         body,
@@ -188,7 +189,8 @@ class AttemptCounter:
     """
 
     def __init__(self) -> None:
-        self._failed: dict[bytes, dict[tuple[object, ...], tuple[Exchange, int]]] = {}
+        # The journal alone keeps exchanges alive, so that its bound and its reset hold here too.
+        self._failed: dict[bytes, WeakValueDictionary[bytes, Exchange]] = {}
 
     def number(self, exchange: Exchange) -> int:
         """Return the attempt number of an exchange that has just ended."""
@@ -198,25 +200,20 @@ class AttemptCounter:
         if failed is None:
             if not has_failed:
                 return 1
-            failed = self._failed[tenant] = {}
-            _drop_oldest(self._failed)
-        key = _request_key(exchange)
-        last, number = failed.pop(key, (None, 0))
-        is_retry = (
+            failed = self._failed[tenant] = WeakValueDictionary()
+            if len(self._failed) > _MAX_TENANTS:
+                del self._failed[next(iter(self._failed))]
+        key = blake2b(repr(_request_key(exchange)).encode(), digest_size=16).digest()
+        last = failed.pop(key, None)
+        if (
             last is not None
             and last.is_in_journal
             and _latest_end(last) <= exchange.started
             and _may_be_retried(last, exchange.started, MAX_PAUSE_MS / 1000)
-        )
-        number = number + 1 if is_retry else 1
+        ):
+            exchange.attempt = last.attempt + 1
         if has_failed:
-            failed[key] = exchange, number
-            _drop_oldest(failed)
+            failed[key] = exchange
         elif not failed:
             del self._failed[tenant]
-        return number
-
-
-def _drop_oldest(remembered: dict[Any, Any]) -> None:
-    if len(remembered) > _MAX_REMEMBERED:
-        del remembered[next(iter(remembered))]
+        return exchange.attempt

@@ -99,7 +99,7 @@ class ResponseHead:
 NO_RESPONSE = ResponseHead()
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Exchange:
     """A request and its response. Complete before the client has received the end of the response.
 
@@ -126,6 +126,7 @@ class Exchange:
         has_malformed_body: whether a fault responded with a success status and a malformed body.
         weight: estimated size, in units of `WEIGHT_UNIT` bytes.
         is_in_journal: whether the journal still holds the exchange.
+        attempt: attempt number, as counted when the exchange ended.
     """
 
     head: RequestHead
@@ -150,6 +151,7 @@ class Exchange:
     has_malformed_body: bool = False
     weight: int = 0
     is_in_journal: bool = False
+    attempt: int = 1
 
     @property
     def tenant(self) -> Tenant:

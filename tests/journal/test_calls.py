@@ -1,5 +1,7 @@
 """How exchanges are grouped into calls, and how attempts are numbered."""
 
+from weakref import ref
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -161,15 +163,22 @@ def test_a_request_parallel_to_a_failure_is_a_first_attempt() -> None:
     assert [counter.number(first), counter.number(parallel)] == [1, 1]
 
 
-def test_the_counter_remembers_a_bounded_number_of_tenants_and_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mock_atoms.journal.calls._MAX_REMEMBERED", 2)
+def test_the_counter_remembers_a_bounded_number_of_tenants(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mock_atoms.journal.calls._MAX_TENANTS", 2)
     counter = AttemptCounter()
-    urls = ["/a", "/b", "/c"]
-    for start, url in enumerate(urls):
-        assert counter.number(in_journal([exchange(start, 500, url=url)])[0]) == 1
-    again = [counter.number(in_journal([exchange(10 + start, 200, url=url)])[0]) for start, url in enumerate(urls)]
-    assert again == [1, 2, 2]
-    for token in "abc":
-        assert counter.number(in_journal([exchange(0, 500, tenant=caller_for(token).tenant)])[0]) == 1
-    again = [counter.number(in_journal([exchange(1, 200, tenant=caller_for(token).tenant)])[0]) for token in "abc"]
-    assert again == [1, 2, 2]
+    failed = in_journal([exchange(0, 500, tenant=caller_for(token).tenant) for token in "abc"])
+    assert [counter.number(each) for each in failed] == [1, 1, 1]
+    retries = in_journal([exchange(1, 200, tenant=caller_for(token).tenant) for token in "abc"])
+    assert [counter.number(each) for each in retries] == [1, 2, 2]
+
+
+def test_the_counter_keeps_no_exchange_alive() -> None:
+    counter = AttemptCounter()
+    (failed,) = in_journal([exchange(0, 500)])
+    counter.number(failed)
+    reference = ref(failed)
+
+    del failed
+
+    assert reference() is None
+    assert counter.number(in_journal([exchange(1, 500)])[0]) == 1
