@@ -1,5 +1,6 @@
 """Exchanges as the JSON of WireMock 3, so that its clients can read our journal."""
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable
 from typing import Any
@@ -110,7 +111,7 @@ def near_miss(
 
 def _host_and_port(header: str, scheme: str) -> tuple[str, int]:
     host, _, port = header.rpartition(":")
-    if host and port.isascii() and port.isdigit():
+    if host and re.fullmatch(r"\d{1,5}", port, re.ASCII):
         return host, int(port)
     return header, 443 if scheme == "https" else 80
 

@@ -78,10 +78,20 @@ def test_a_connection_fault_has_wiremocks_name(server: MockServer, admin: httpx.
     assert response == {"fault": "CONNECTION_RESET_BY_PEER", "headers": {}, "body": "", "bodyAsBase64": ""}
 
 
-def test_a_host_without_a_port_has_the_default_port(server: MockServer, admin: httpx.Client) -> None:
-    httpx.get(f"{server.url}/audience", headers=ACME | {"Host": "api.smallest.ai"})
+@pytest.mark.parametrize(
+    ("header", "host", "port"),
+    [
+        ("api.smallest.ai", "api.smallest.ai", 80),
+        ("api.smallest.ai:65535", "api.smallest.ai", 65535),
+        ("x:" + "9" * 5_000, "x:" + "9" * 5_000, 80),
+        (":80", ":80", 80),
+    ],
+    ids=["default port", "port", "endless port", "no host"],
+)
+def test_the_journal_lists_any_host(server: MockServer, admin: httpx.Client, header: str, host: str, port: int) -> None:
+    httpx.get(f"{server.url}/audience", headers=ACME | {"Host": header})
     request = listed_requests(admin.get("/requests"))[0]["request"]
-    assert (request["host"], request["port"]) == ("api.smallest.ai", 80)
+    assert (request["host"], request["port"]) == (host, port)
 
 
 @pytest.mark.parametrize(
