@@ -2,6 +2,7 @@
 
 import json
 import re
+from copy import deepcopy
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, model_validator
@@ -51,7 +52,7 @@ class ResponsePatch(StrictModel):
             for container in _find_containers(content, parents):
                 is_new_key = isinstance(container, dict) and last != "*"
                 for key in [last] if is_new_key else _matching_keys(container, last):
-                    container[key] = value
+                    container[key] = deepcopy(value)  # later pointers may lead into it
         return render_json(content)
 
 

@@ -229,6 +229,12 @@ def test_patch_sets_values_by_pointer(values: dict[str, object], before: object,
     assert json.loads(patched) == (before if after is None else after)
 
 
+def test_a_patch_does_not_change_its_own_values() -> None:
+    patch = ResponsePatch(values={"/data": {"items": [1]}, "/data/items/0": 2})
+    assert [json.loads(patch.apply(b"{}")) for _ in range(2)] == [{"data": {"items": [2]}}] * 2
+    assert patch.values["/data"] == {"items": [1]}
+
+
 def test_patch_ignores_bodies_that_are_not_json() -> None:
     assert ResponsePatch(values={"/a": 1}).apply(b"<html>") == b"<html>"
 
