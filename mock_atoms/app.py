@@ -14,7 +14,7 @@ from mock_atoms.api.members import member_routes
 from mock_atoms.api.router import VendorJsonResponse
 from mock_atoms.contract.errors import ApiError, error_body, error_headers
 from mock_atoms.contract.operations import find_operation
-from mock_atoms.control import PREFIX
+from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.delays import CancellableWaiter
 from mock_atoms.core.setting_sources import load_settings
 from mock_atoms.core.settings import Settings
@@ -43,7 +43,7 @@ class PathDispatcher:
             await self._documentation(scope, receive, send)  # lifespan events, and WebSockets, which it refuses
             return
         path: str = scope["path"]
-        if path == PREFIX or path.startswith(f"{PREFIX}/"):
+        if path == CONTROL_PREFIX or path.startswith(f"{CONTROL_PREFIX}/"):
             await self._control(_head_as_get(scope), receive, send)
         elif openapi.is_documentation_path(path):
             await self._documentation(_head_as_get(scope), receive, send)

@@ -6,7 +6,7 @@ import json
 import ssl
 
 from mock_atoms.cli.command import EXIT_OK, Command, CommandParser, Invocation, add_settings
-from mock_atoms.core.addresses import reachable_host
+from mock_atoms.core.addresses import CONTROL_PREFIX, reachable_host
 from mock_atoms.core.settings import Settings
 
 _TIMEOUT_SECONDS = 3
@@ -28,7 +28,7 @@ def _run(invocation: Invocation) -> int:
     host = reachable_host(settings.host)
     try:
         with contextlib.closing(_connection(settings, host)) as connection:
-            connection.request("GET", "/__admin/health")
+            connection.request("GET", f"{CONTROL_PREFIX}/health")
             status = json.loads(connection.getresponse().read())["status"]
         if status == "healthy":
             return EXIT_OK

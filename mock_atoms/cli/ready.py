@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mock_atoms.core.addresses import format_address, is_loopback, reachable_url
+from mock_atoms.core.addresses import CONTROL_PREFIX, format_address, is_loopback, reachable_url
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.version import __version__
 
@@ -49,7 +49,7 @@ def ready_message(settings: Settings, addresses: Sequence[tuple[str, int]], ca_f
                 "addresses": shown_addresses,
                 "baseUrl": root_url + settings.base_path,
                 "docsUrl": f"{root_url}/docs",
-                "controlApi": {"url": f"{root_url}/__admin", **access._asdict()},
+                "controlApi": {"url": f"{root_url}{CONTROL_PREFIX}", **access._asdict()},
                 "caFile": ca_file and str(ca_file),
             },
             ensure_ascii=False,
@@ -58,7 +58,7 @@ def ready_message(settings: Settings, addresses: Sequence[tuple[str, int]], ca_f
         f"mock-atoms {__version__} is ready; base URL: {root_url}{settings.base_path}",
         f"  listening on: {', '.join(shown_addresses)}",
         f"  documentation: {root_url}/docs",
-        f"  control API: {root_url}/__admin ({access.reason})",
+        f"  control API: {root_url}{CONTROL_PREFIX} ({access.reason})",
     ]
     if ca_file is not None:
         lines.append(f"  CA certificate for clients to trust: {ca_file}")

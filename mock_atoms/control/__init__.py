@@ -2,5 +2,3 @@
 
 It is never faulted and never journaled.
 """
-
-PREFIX = "/__admin"

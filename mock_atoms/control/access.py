@@ -8,13 +8,12 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mock_atoms.control import PREFIX
 from mock_atoms.control.errors import RequestError
-from mock_atoms.core.addresses import is_loopback
+from mock_atoms.core.addresses import CONTROL_PREFIX, is_loopback
 from mock_atoms.core.settings import Settings
 
-HEALTH_PATH = f"{PREFIX}/health"
-DOCUMENT_PATH = f"{PREFIX}/openapi.json"
+HEALTH_PATH = f"{CONTROL_PREFIX}/health"
+DOCUMENT_PATH = f"{CONTROL_PREFIX}/openapi.json"
 _LOCAL_DOMAINS = (".localhost", ".local", ".internal", ".svc")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 

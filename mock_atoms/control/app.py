@@ -12,7 +12,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 from starlette.types import ASGIApp
 
-from mock_atoms.control import PREFIX
 from mock_atoms.control.access import DOCUMENT_PATH, AccessControlMiddleware
 from mock_atoms.control.calls import CallGroup
 from mock_atoms.control.errors import RequestError, unprocessable
@@ -24,9 +23,10 @@ from mock_atoms.control.retries import RetryCalls
 from mock_atoms.control.state import StateCalls
 from mock_atoms.control.stubs import StubCalls
 from mock_atoms.control.tenants import TenantCalls
+from mock_atoms.core.addresses import CONTROL_PREFIX
+from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import LOCALHOST_ORIGINS
-from mock_atoms.faults.rulebook import CapacityError
 from mock_atoms.mock import MockAtoms
 
 
@@ -51,7 +51,7 @@ def control_app(mock: MockAtoms) -> ASGIApp:
     for group in groups:
         for call in group.calls:
             # The models are left to the document: FastAPI takes 60 ms to prepare them, which the first call would pay.
-            app.add_api_route(PREFIX + call.path, call.__call__, methods=[call.method], response_model=None)
+            app.add_api_route(CONTROL_PREFIX + call.path, call.__call__, methods=[call.method], response_model=None)
 
     @cache
     def document() -> Response:

@@ -12,10 +12,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 
-from mock_atoms.control import PREFIX
 from mock_atoms.control.access import HEALTH_PATH
 from mock_atoms.control.calls import Call, CallGroup
 from mock_atoms.control.models import ErrorResponse
+from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.version import __version__
 
 _DESCRIPTION = """\
@@ -65,7 +65,7 @@ def describe(groups: Sequence[CallGroup]) -> dict[str, Any]:
 def _add(app: FastAPI, group: CallGroup, call: Call) -> None:
     """Add a route that is described like `call`. It is never called."""
     errors = dict(call.errors)
-    if PREFIX + call.path != HEALTH_PATH:
+    if CONTROL_PREFIX + call.path != HEALTH_PATH:
         errors |= _COMMON_ERRORS
     if call.body is not None:
         errors |= _BODY_ERRORS
@@ -76,7 +76,7 @@ def _add(app: FastAPI, group: CallGroup, call: Call) -> None:
     if is_text or call.has_text_format:
         responses[call.status] = {"content": {"text/plain": {"schema": {"type": "string"}}}}
     app.add_api_route(
-        PREFIX + call.path,
+        CONTROL_PREFIX + call.path,
         _endpoint(call),
         methods=[call.method],
         tags=[group.name],

@@ -5,16 +5,16 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from mock_atoms.control import PREFIX
 from mock_atoms.control.calls import Call, CallGroup, RequestBody
 from mock_atoms.control.errors import RequestError
 from mock_atoms.control.models import ActiveFaultRule, Empty, FaultRuleBody, FaultRuleList
 from mock_atoms.control.parsing import read_json_body
+from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rulebook import ActiveRule
 from mock_atoms.mock import MockAtoms
 
-FAULTS_PATH = f"{PREFIX}/faults"
+FAULTS_PATH = f"{CONTROL_PREFIX}/faults"
 _NO_RULE = {404: "no rule has this id"}
 
 

@@ -2,6 +2,9 @@
 
 from typing import Literal
 
+CONTROL_PREFIX = "/__admin"
+"""Path of the control API. The path of each endpoint starts with it."""
+
 
 def is_loopback(host: str) -> bool:
     """Return whether only this machine reaches a server that listens on `host`."""
@@ -10,7 +13,7 @@ def is_loopback(host: str) -> bool:
 
 def reachable_host(host: str) -> str:
     """Return the address by which this machine reaches a server that listens on `host`."""
-    every_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised here, not bound
+    every_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognized here, not bound
     return every_address.get(host, host)
 
 

@@ -18,13 +18,14 @@ from pydantic import (
     ValidationError,
 )
 
+from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.parsing import COOKIE, ORIGIN, TOKEN, ConfigError, describe_error
 from mock_atoms.core.suggestions import did_you_mean
 from mock_atoms.core.timestamps import parse_timestamp
 
 ENV_PREFIX = "MOCK_ATOMS_"
 LOCALHOST_ORIGINS = "localhost"
-RESERVED_SEGMENTS = {"__admin", "docs", "docs-assets", "openapi.json"}
+RESERVED_SEGMENTS = {CONTROL_PREFIX.removeprefix("/"), "docs", "docs-assets", "openapi.json"}
 """First path segments that the server uses itself: the control API and the documentation."""
 
 

@@ -8,15 +8,12 @@ from hashlib import blake2b
 from operator import attrgetter
 from typing import Any
 
+from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.faults.rules import Rule
 
 MAX_RULES = 10_000
 """Maximum number of active rules besides those given at start."""
-
-
-class CapacityError(Exception):
-    """A limit is reached. The message says which, and how to make room."""
 
 
 @dataclass(slots=True, eq=False)

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.lru import LruCache, next_use
 from mock_atoms.core.tenancy import Tenant
-from mock_atoms.faults.rulebook import CapacityError
 from mock_atoms.state.store import TenantState
 
 T = TypeVar("T")

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from mock_atoms.core.addresses import CONTROL_PREFIX
+
 _TIMEOUT_SECONDS = 30.0
 
 
@@ -61,7 +63,7 @@ class ControlApi:
         Raises:
             ControlError: there was no response, an error response, or no JSON.
         """
-        target = f"/__admin{path}" + (f"?{urlencode(query)}" if query else "")
+        target = f"{CONTROL_PREFIX}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Content-Type": "application/json"}
         if self.admin_token is not None:
             headers["Authorization"] = f"Bearer {self.admin_token}"

@@ -7,8 +7,9 @@ import httpx
 import pytest
 from pydantic import TypeAdapter
 
-from mock_atoms import MockServer, control, openapi
+from mock_atoms import MockServer, openapi
 from mock_atoms.contract.schemas import Audience, render_json, success_envelope
+from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.settings import RESERVED_SEGMENTS
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixtures import Fixtures
@@ -151,7 +152,7 @@ def test_an_unknown_upgrade_is_ignored(client: httpx.Client, caplog: pytest.LogC
 
 
 def test_no_own_path_of_the_server_may_be_the_base_path() -> None:
-    own = {control.PREFIX, openapi.DOCUMENT_PATH, openapi.PAGE_PATH, openapi.ASSETS_PATH}
+    own = {CONTROL_PREFIX, openapi.DOCUMENT_PATH, openapi.PAGE_PATH, openapi.ASSETS_PATH}
     assert {f"/{segment}" for segment in RESERVED_SEGMENTS} == own
 
 

@@ -11,9 +11,9 @@ import pytest
 import schemathesis
 
 from mock_atoms import MockServer, Settings
-from mock_atoms.control import PREFIX
 from mock_atoms.control.access import DOCUMENT_PATH, HEALTH_PATH
 from mock_atoms.control.app import call_groups, control_app
+from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import call
 from tests.helpers.audiences import ACME
@@ -65,7 +65,7 @@ def test_the_document_is_valid_openapi() -> None:
 
 def test_the_document_lists_every_call() -> None:
     calls = [call for group in call_groups(MockAtoms(Settings())) for call in group.calls]
-    assert sorted(OPERATIONS) == sorted((call.method, PREFIX + call.path) for call in calls)
+    assert sorted(OPERATIONS) == sorted((call.method, CONTROL_PREFIX + call.path) for call in calls)
     assert len({operation["operationId"] for operation in OPERATIONS.values()}) == len(calls)
 
 
@@ -108,7 +108,7 @@ def test_every_response_is_as_documented(running: MockServer) -> None:
     audience_id = httpx.get(f"{running.url}/audience", headers=ACME).json()["data"][0]["_id"]
     pattern = {"method": "GET", "headers": {"Authorization": {"equalTo": "Bearer sk_acme"}}}
     no_match = {"method": "PUT", "urlPath": "/nowhere"}
-    with httpx.Client(base_url=f"{running.root_url}{PREFIX}") as admin:
+    with httpx.Client(base_url=f"{running.root_url}{CONTROL_PREFIX}") as admin:
 
         def send(method: str, path: str, body: object = None, **query: str) -> httpx.Response:
             response = admin.request(method, path, json=body, params=query)
@@ -185,7 +185,7 @@ def test_every_response_is_as_documented(running: MockServer) -> None:
     ],
 )
 def test_every_error_is_as_documented(running: MockServer, method: str, path: str, body: object, status: int) -> None:
-    response = httpx.request(method, f"{running.root_url}{PREFIX}{path}", json=body)
+    response = httpx.request(method, f"{running.root_url}{CONTROL_PREFIX}{path}", json=body)
     assert response.status_code == status
     assert_documented(response)
 

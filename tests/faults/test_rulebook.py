@@ -1,9 +1,10 @@
 import pytest
 
+from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.faults import rulebook
 from mock_atoms.faults.expressions import parse_expression, parse_fault
-from mock_atoms.faults.rulebook import ActiveRule, CapacityError, RuleBook
+from mock_atoms.faults.rulebook import ActiveRule, RuleBook
 from mock_atoms.faults.rules import Rule
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mock_atoms.contract.schemas import render_json
+from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.tenancy import Tenant
-from mock_atoms.faults.rulebook import CapacityError
 from mock_atoms.state.snapshot import export_tenant, import_tenant
 from mock_atoms.state.store import TenantState
 

@@ -7,12 +7,12 @@ from typing import Protocol
 
 import pytest
 
+from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.tenancy import Tenant, caller_for
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import RuleCounter
-from mock_atoms.faults.rulebook import CapacityError
 from mock_atoms.state.audiences import AudienceRepository
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import AudienceRepositories
