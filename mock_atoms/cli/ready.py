@@ -3,31 +3,11 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from mock_atoms.core.addresses import CONTROL_PREFIX, format_address, is_loopback, reachable_url
+from mock_atoms.core.addresses import CONTROL_PREFIX, format_address, reachable_url
+from mock_atoms.core.control_access import control_access
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.version import __version__
-
-
-class ControlAccess(NamedTuple):
-    """Who may use the control API: `open`, `token`, `closed` or `disabled`, and why."""
-
-    access: str
-    reason: str
-
-
-def control_access(settings: Settings) -> ControlAccess:
-    """Return who may use the control API of a server with `settings`."""
-    if settings.admin is False:
-        return ControlAccess("disabled", "disabled: --no-admin")
-    if settings.admin_token is not None:
-        return ControlAccess("token", "needs the token of --admin-token")
-    if settings.admin:
-        return ControlAccess("open", "open to all: --admin")
-    if is_loopback(settings.host):
-        return ControlAccess("open", "open: listens on loopback only")
-    return ControlAccess("closed", "closed: other machines reach the server; open it with --admin-token or --admin")
 
 
 def ready_message(settings: Settings, addresses: Sequence[tuple[str, int]], ca_file: Path | None) -> str:

@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms.control.errors import RequestError
-from mock_atoms.core.addresses import CONTROL_PREFIX, is_loopback
+from mock_atoms.core.addresses import CONTROL_PREFIX
+from mock_atoms.core.control_access import control_access
 from mock_atoms.core.settings import Settings
 
 HEALTH_PATH = f"{CONTROL_PREFIX}/health"
@@ -32,8 +33,7 @@ class AccessControlMiddleware:
         self._app = app
         self._token = settings.admin_token
         self._origins = set(settings.cors_origin)
-        self._is_disabled = settings.admin is False
-        self._is_open = settings.admin or settings.admin_token is not None or is_loopback(settings.host)
+        self._access = control_access(settings).access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -48,13 +48,13 @@ class AccessControlMiddleware:
         path = request.scope["path"]  # `request.url` raises for a malformed Host
         if path == HEALTH_PATH:
             return
-        if self._is_disabled:
+        if self._access == "disabled":
             detail = "the server was started with --no-admin"
             raise RequestError(HTTPStatus.NOT_FOUND, "the control API is disabled", detail)
         if path == DOCUMENT_PATH:
             return
         self._check_host(request)
-        if not self._is_open:
+        if self._access == "closed":
             raise RequestError(
                 HTTPStatus.FORBIDDEN,
                 "the control API is closed",

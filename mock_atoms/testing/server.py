@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from mock_atoms.app import create_app
-from mock_atoms.core.addresses import is_loopback, reachable_url
+from mock_atoms.core.addresses import reachable_url
+from mock_atoms.core.control_access import control_access
 from mock_atoms.core.settings import Settings, validate_settings
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.server import Server, build_server, listen
@@ -47,7 +48,7 @@ class MockServer(MockClient):
         if settings is not None and options:
             raise TypeError(f"pass either settings or options, not both: {', '.join(options)}")
         settings = settings or validate_settings({"port": 0, **options})
-        if settings.admin is None and settings.admin_token is None and not is_loopback(settings.host):
+        if control_access(settings).access == "closed":
             settings = settings.model_copy(update={"admin_token": secrets.token_urlsafe()})
         self.settings = settings
         self.port = settings.port

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from mock_atoms import Settings, __version__
-from mock_atoms.cli.ready import control_access, ready_message
+from mock_atoms.cli.ready import ready_message
 
 CA_FILE = Path("/tmp/ca.pem")
 
@@ -43,21 +43,3 @@ def test_the_json_is_one_line_with_the_same_facts(ca_file: Path | None) -> None:
         },
         "caFile": None if ca_file is None else "/tmp/ca.pem",
     }
-
-
-@pytest.mark.parametrize(
-    ("settings", "access", "reason"),
-    [
-        (Settings(), "open", "open: listens on loopback only"),
-        (Settings(host="::1"), "open", "open: listens on loopback only"),
-        (Settings(host="0.0.0.0", admin=True), "open", "open to all: --admin"),
-        (Settings(host="0.0.0.0", admin_token="x"), "token", "needs the token of --admin-token"),
-        (Settings(admin=True, admin_token="x"), "token", "needs the token of --admin-token"),
-        (Settings(host="0.0.0.0"), "closed", "closed: other machines reach the server; open it with --admin-token or"),
-        (Settings(admin=False, admin_token="x"), "disabled", "disabled: --no-admin"),
-    ],
-)
-def test_the_access_to_the_control_api_has_a_reason(settings: Settings, access: str, reason: str) -> None:
-    result = control_access(settings)
-    assert result.access == access
-    assert result.reason.startswith(reason)
