@@ -31,11 +31,7 @@ def documentation_app(document: dict[str, Any]) -> FastAPI:
     from fastapi_offline import FastAPIOffline  # noqa: PLC0415 - the server starts faster without it
 
     app = FastAPIOffline(
-        title="mock-atoms",
-        openapi_url=DOCUMENT_PATH,
-        docs_url=PAGE_PATH,
-        redoc_url=None,
-        static_url=ASSETS_PATH,
+        title="mock-atoms", openapi_url=DOCUMENT_PATH, docs_url=PAGE_PATH, redoc_url=None, static_url=ASSETS_PATH
     )
 
     # The package has no Swagger UI layout with a list of documents, so that each gets a page, with a link to the other.

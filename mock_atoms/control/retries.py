@@ -72,9 +72,7 @@ class RetryCalls:
 
             await self._waiter.wait_until(has_settled, query.timeout_ms, request.receive)
         settings = RetrySettings(
-            min_backoff_ms=query.min_backoff_ms,
-            patience_ms=query.patience_ms,
-            max_pause_ms=query.new_call_after_ms,
+            min_backoff_ms=query.min_backoff_ms, patience_ms=query.patience_ms, max_pause_ms=query.new_call_after_ms
         )
         calls = group_calls(filter(is_selected, journal), query.new_call_after_ms / 1000)
         content = report(calls, settings, self._mock.clock(), journal.dropped)

@@ -8,15 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.parsing import COOKIE, ORIGIN, TOKEN, ConfigError, describe_error

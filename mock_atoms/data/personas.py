@@ -50,8 +50,7 @@ def _sparse(generator: Generator, token: str, options: GeneratorOptions) -> list
     audience_keys, campaign_keys = list(Audience.__annotations__), list(Campaign.__annotations__)
     count = len(audience_keys) + len(campaign_keys) + 2
     audiences = generator.audiences(
-        token,
-        replace(options, audiences=(count, count), members=(1, options.members[1]), with_campaigns=1.0),
+        token, replace(options, audiences=(count, count), members=(1, options.members[1]), with_campaigns=1.0)
     )
     remaining = iter(audiences)
     for key in audience_keys:

@@ -33,18 +33,12 @@ VOCABULARIES = {
         quarter="Q{q} {year}",
         segments=(
             ("Lapsed customers", "No order in the last 90 days; win-back offer by phone, {place} first."),
-            (
-                "Newsletter subscribers",
-                "Opted in through the footer form, {quarter}; consent to calls is on file.",
-            ),
+            ("Newsletter subscribers", "Opted in through the footer form, {quarter}; consent to calls is on file."),
             ("Trial sign-ups", "Started a free trial in {quarter} and have not chosen a plan yet."),
             ("Webinar attendees", "Stayed to the end of the {quarter} webinar; follow up within a week."),
             ("Trade show leads", "Badges scanned at our booth in {place}. Mixed quality, qualify first."),
             ("Abandoned carts", "Left a full cart behind in {quarter}; remind them of free delivery."),
-            (
-                "Renewals due",
-                "Contracts that end after {quarter}; renewal terms come from the account owner.",
-            ),
+            ("Renewals due", "Contracts that end after {quarter}; renewal terms come from the account owner."),
             ("Loyalty members", "Gold tier and above in the {place} region. Thank-you call, no selling."),
             ("Demo requests", "Asked for a demo on the website in {quarter} and left a direct number."),
             ("Referral programme", "Recommended us to at least one friend; the reward is still unclaimed."),
@@ -56,12 +50,7 @@ VOCABULARIES = {
             ("First-time buyers", "First order in {quarter}; welcome call and a voucher for the second one."),
         ),
         names=("{segment} – {place}", "{segment} {quarter}", "{place}: {segment}", "{quarter} {segment}"),
-        campaigns=(
-            "{segment} calls {quarter}",
-            "{place} outreach",
-            "{quarter} follow-up",
-            "{segment}, second wave",
-        ),
+        campaigns=("{segment} calls {quarter}", "{place} outreach", "{quarter} follow-up", "{segment}, second wave"),
         phone_columns=_COLUMNS,
     ),
     "de": Vocabulary(
@@ -71,10 +60,7 @@ VOCABULARIES = {
             ("Newsletter-Abonnenten", "Anmeldung über die Website im {quarter}; Einwilligung liegt vor."),
             ("Testphase", "Testzugang seit {quarter}, noch kein Tarif gewählt."),
             ("Messekontakte", "Am Stand in {place} erfasst. Vor dem Angebot qualifizieren."),
-            (
-                "Abgebrochene Warenkörbe",
-                "Warenkorb im {quarter} nicht abgeschlossen; an Gratisversand erinnern.",
-            ),
+            ("Abgebrochene Warenkörbe", "Warenkorb im {quarter} nicht abgeschlossen; an Gratisversand erinnern."),
             ("Vertragsverlängerung", "Verträge enden nach {quarter}; Konditionen nennt der Betreuer."),
             ("Stammkunden", "Treueprogramm, Raum {place}. Dankesanruf ohne Verkauf."),
             ("Terminerinnerung", "Termine in der Filiale {place}; am Vortag bestätigen."),
@@ -93,10 +79,7 @@ VOCABULARIES = {
             ("Essais gratuits", "Essai commencé au {quarter}, aucune formule choisie."),
             ("Contacts du salon", "Badges scannés sur notre stand à {place}. À qualifier."),
             ("Paniers abandonnés", "Panier laissé au {quarter} ; rappeler la livraison offerte."),
-            (
-                "Contrats à renouveler",
-                "Échéance après le {quarter} ; conditions chez le responsable de compte.",
-            ),
+            ("Contrats à renouveler", "Échéance après le {quarter} ; conditions chez le responsable de compte."),
             ("Clients fidèles", "Programme de fidélité, région de {place}. Appel de remerciement."),
             ("Rappels de rendez-vous", "Rendez-vous à l'agence de {place} ; confirmer la veille."),
             ("Enquête de satisfaction", "Achat au {quarter} ; trois questions, deux minutes."),
@@ -110,10 +93,7 @@ VOCABULARIES = {
         quarter="T{q} {year}",
         segments=(
             ("Clientes inactivos", "Sin pedidos en 90 días; oferta de regreso, primero {place}."),
-            (
-                "Suscriptores del boletín",
-                "Alta en la web en {quarter}; consentimiento de llamada registrado.",
-            ),
+            ("Suscriptores del boletín", "Alta en la web en {quarter}; consentimiento de llamada registrado."),
             ("Pruebas gratuitas", "Prueba iniciada en {quarter}, todavía sin plan."),
             ("Contactos de feria", "Acreditaciones leídas en {place}. Cualificar antes de ofrecer."),
             ("Carritos abandonados", "Carrito sin cerrar en {quarter}; recordar el envío gratis."),
