@@ -12,13 +12,7 @@ from mock_atoms.control.parsing import Query
 
 @dataclass(frozen=True, slots=True)
 class RequestBody:
-    """The JSON body of a call.
-
-    Attributes:
-        model: its type.
-        example: a valid body.
-        is_required: whether it may not be left out.
-    """
+    """The type of a call's JSON body, with a valid example."""
 
     model: Any
     example: object
@@ -62,13 +56,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class CallGroup:
-    """Calls about one thing, listed together in the document.
-
-    Attributes:
-        name: name of the group.
-        description: what the group is for.
-        calls: its calls.
-    """
+    """Calls about one thing, listed together in the document."""
 
     name: str
     description: str

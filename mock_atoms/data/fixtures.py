@@ -25,12 +25,7 @@ DOCUMENTED_EXAMPLE = Path(__file__).with_name("documented.json")
 
 
 class FixtureData(NamedTuple):
-    """Initial data of one token from a fixture file or an import.
-
-    Attributes:
-        label: masked token.
-        initial_data: its audiences.
-    """
+    """Initial data of the token with the masked token `label`, from a fixture file or an import."""
 
     label: str
     initial_data: InitialData

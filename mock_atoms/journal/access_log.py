@@ -22,12 +22,7 @@ _WARNING_REASONS = {*UNROUTED, UNKNOWN_MAGIC_WORD}
 
 
 class AccessLogLine(NamedTuple):
-    """The log message of an exchange that has ended.
-
-    Attributes:
-        exchange: the exchange.
-        attempt: its attempt number.
-    """
+    """The log message of an exchange that has ended, with its attempt number."""
 
     exchange: Exchange
     attempt: int
