@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import ConfigDict, Field, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
-from mock_atoms.core.parsing import OBJECT_ID
+from mock_atoms.core.patterns import OBJECT_ID
 
 JSON_TYPE = "application/json; charset=utf-8"
 """Content type of every JSON response (L)."""

@@ -16,7 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from mock_atoms.control.errors import RequestError, invalid_parameter
 from mock_atoms.core.http_text import parse_query
-from mock_atoms.core.parsing import NOT_BLANK, TOKEN, ConfigError, StrictModel, parse_json, parse_model
+from mock_atoms.core.parsing import ConfigError, StrictModel, parse_json, parse_model
+from mock_atoms.core.patterns import NOT_BLANK, TOKEN
 from mock_atoms.core.settings import Token
 
 MAX_BODY_BYTES = 64 * 1024 * 1024

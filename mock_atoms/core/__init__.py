@@ -1,4 +1,4 @@
-"""What every package builds on: version, settings, parsing, masking, tenancy, timestamps, LRU cache and delays.
+"""Foundation of all packages: version, settings, parsing, masking, tenancy, timestamps, LRU cache and delays.
 
-Nothing here knows the Atoms API, HTTP routes or a web framework.
+Modules here import neither another package of mock-atoms nor a web framework.
 """

@@ -8,24 +8,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from mock_atoms.core.json_pointer import format_pointer
-from mock_atoms.core.masking import MAGIC_PREFIX, TOKEN_PATTERN, mask_text
+from mock_atoms.core.masking import mask_text
+from mock_atoms.core.patterns import PATTERN_ERRORS
 
 Model = TypeVar("Model", bound=BaseModel)
-OBJECT_ID = r"^[0-9a-f]{24}$"
-TOKEN = f"^{TOKEN_PATTERN}$"
-MASKED_TOKEN = rf"^([\x21-\x2b\x2d-\x7e]*…#[0-9a-f]{{6}}|{MAGIC_PREFIX}[\x21-\x2b\x2d-\x7e]*)$"
-"""Results of `masking.mask_token`: a masked token or a magic key."""
-NOT_BLANK = r"\S"
-ORIGIN = r"^(\*|localhost|[a-z][a-z0-9+.-]*://[^/\s]+)$"
-COOKIE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
-_PATTERNS = {
-    TOKEN: "a token is one word of visible ASCII, without commas",
-    MASKED_TOKEN: "a token is one word of visible ASCII, without commas",
-    ORIGIN: "an origin looks like https://app.test, without a path or trailing slash; * and localhost are allowed too",
-    COOKIE: "a cookie's name has no spaces and none of ( ) < > @ , ; : \\ / [ ] ? = { }",
-    NOT_BLANK: "an id must not be blank",
-    OBJECT_ID: "an id is 24 lower-case hexadecimal digits",
-}
 MAX_JSON_DEPTH = 100
 """Maximum nesting of JSON, far below Python's recursion limit."""
 _STRING = re.compile(r'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
@@ -58,8 +44,7 @@ def describe_error(error: ErrorDetails) -> str:
         case "string_type":
             return "give text; in YAML, quote what would be read as something else"
         case "string_pattern_mismatch":
-            pattern = error["ctx"]["pattern"]
-            return _PATTERNS.get(pattern, error["msg"])
+            return PATTERN_ERRORS.get(error["ctx"]["pattern"], error["msg"])
         case "model_type" | "dict_type" | "typed_dict_type" | "model_attributes_type":
             return "give keys and values"
         case "list_type" | "tuple_type" | "frozen_set_type":

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from mock_atoms.core.addresses import CONTROL_PREFIX
-from mock_atoms.core.parsing import COOKIE, ORIGIN, TOKEN, ConfigError, describe_error
+from mock_atoms.core.parsing import ConfigError, describe_error
+from mock_atoms.core.patterns import COOKIE, ORIGIN, TOKEN
 from mock_atoms.core.suggestions import did_you_mean
 from mock_atoms.core.timestamps import parse_timestamp
 

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from mock_atoms.core.http_text import compile_path_template
 from mock_atoms.core.masking import TOKEN_PATTERN, mask_token
-from mock_atoms.core.parsing import MASKED_TOKEN, NOT_BLANK, StrictModel
+from mock_atoms.core.parsing import StrictModel
+from mock_atoms.core.patterns import MASKED_TOKEN, NOT_BLANK
 from mock_atoms.core.tenancy import Tenant, digest_test_id, digest_token, is_digest_of_test_id, mask_test_id
 
 _COMPLETE_TOKEN = re.compile(TOKEN_PATTERN)

@@ -23,7 +23,7 @@ from mock_atoms.contract.schemas import (
     SearchResult,
     render_json,
 )
-from mock_atoms.core.parsing import OBJECT_ID
+from mock_atoms.core.patterns import OBJECT_ID
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.core.timestamps import WallClock, format_timestamp, parse_timestamp
 from mock_atoms.data.fixtures import Fixtures

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from mock_atoms.contract.schemas import MAX_MEMBERS, CreatedAudience, Member, ObjectId
 from mock_atoms.core.masking import MAGIC_PREFIX, is_magic_key
-from mock_atoms.core.parsing import MASKED_TOKEN, NOT_BLANK, StrictModel
+from mock_atoms.core.parsing import StrictModel
+from mock_atoms.core.patterns import MASKED_TOKEN, NOT_BLANK
 from mock_atoms.core.tenancy import (
     UNAUTHENTICATED_TENANT,
     Tenant,

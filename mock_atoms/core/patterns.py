@@ -1,0 +1,20 @@
+"""Patterns of tokens, ids, origins and cookies, with an error message each."""
+
+from mock_atoms.core.masking import MAGIC_PREFIX, TOKEN_PATTERN
+
+OBJECT_ID = r"^[0-9a-f]{24}$"
+TOKEN = f"^{TOKEN_PATTERN}$"
+MASKED_TOKEN = rf"^([\x21-\x2b\x2d-\x7e]*…#[0-9a-f]{{6}}|{MAGIC_PREFIX}[\x21-\x2b\x2d-\x7e]*)$"
+"""Results of `masking.mask_token`: a masked token or a magic key."""
+NOT_BLANK = r"\S"
+ORIGIN = r"^(\*|localhost|[a-z][a-z0-9+.-]*://[^/\s]+)$"
+COOKIE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+PATTERN_ERRORS = {
+    TOKEN: "a token is one word of visible ASCII, without commas",
+    MASKED_TOKEN: "a token is one word of visible ASCII, without commas",
+    ORIGIN: "an origin looks like https://app.test, without a path or trailing slash; * and localhost are allowed too",
+    COOKIE: "a cookie's name has no spaces and none of ( ) < > @ , ; : \\ / [ ] ? = { }",
+    NOT_BLANK: "an id must not be blank",
+    OBJECT_ID: "an id is 24 lower-case hexadecimal digits",
+}
+"""What is wrong with a text that does not match, by pattern."""
