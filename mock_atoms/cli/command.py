@@ -1,4 +1,4 @@
-"""What every command is made of: its parser, its options and one invocation."""
+"""The parts of every command: its parser, its options and one invocation."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence

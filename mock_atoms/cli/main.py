@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
 from mock_atoms.cli.command import EXIT_FAILED, EXIT_USAGE, Command, CommandParser, Invocation
-from mock_atoms.cli.data import FIXTURES, OPENAPI
-from mock_atoms.cli.health import HEALTHCHECK
+from mock_atoms.cli.healthcheck import HEALTHCHECK
+from mock_atoms.cli.offline import FIXTURES, OPENAPI
 from mock_atoms.cli.serve import SERVE
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.suggestions import did_you_mean
@@ -26,7 +26,7 @@ def entry_point() -> NoReturn:
     try:
         code = main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
     except BrokenPipeError:
-        # The reader of the output has closed it, so that flushing at exit must go elsewhere.
+        # The reader of the output has closed it, so flushing at exit must go elsewhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILED
     sys.exit(code)

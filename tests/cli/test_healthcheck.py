@@ -55,6 +55,6 @@ def test_help_describes_the_server_to_ask(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit):
         run_command("healthcheck", "--help")
     help_text = " ".join(capsys.readouterr().out.split())
-    assert "address of the server to ask" in help_text
-    assert "port of the server to ask" in help_text
+    assert "address of the server to check" in help_text
+    assert "port of the server to check" in help_text
     assert "listen" not in help_text

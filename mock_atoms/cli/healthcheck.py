@@ -16,10 +16,10 @@ def _add_arguments(parser: CommandParser) -> None:
     add_settings(
         parser,
         ("host", "port", "tls", "tls_cert"),
-        host="address of the server to ask",
-        port="port of the server to ask",
-        tls="ask over HTTPS, if the server has a certificate made at start",
-        tls_cert="ask over HTTPS, if the server has a certificate of yours; the file is not read",
+        host="address of the server to check",
+        port="port of the server to check",
+        tls="use HTTPS, if the server has a certificate made at start",
+        tls_cert="use HTTPS, if the server has a certificate of yours; the file is not read",
     )
 
 
@@ -32,7 +32,7 @@ def _run(invocation: Invocation) -> int:
             status = json.loads(connection.getresponse().read())["status"]
         if status == "healthy":
             return EXIT_OK
-        reason = f"its status is {status!r}"
+        reason = f"its status is `{status}`"
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         reason = str(error) or type(error).__name__
     return invocation.fail(f"{host}:{settings.port} is not healthy: {reason}")
@@ -42,7 +42,7 @@ def _connection(settings: Settings, host: str) -> http.client.HTTPConnection:
     if settings.scheme == "http":
         return http.client.HTTPConnection(host, settings.port, timeout=_TIMEOUT_SECONDS)
     context = ssl.create_default_context()
-    # Nothing secret is sent, so that the server need not prove its name.
+    # The request contains no secret, so the server need not prove its name.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return http.client.HTTPSConnection(host, settings.port, timeout=_TIMEOUT_SECONDS, context=context)
 
@@ -50,7 +50,7 @@ def _connection(settings: Settings, host: str) -> http.client.HTTPConnection:
 HEALTHCHECK = Command(
     "healthcheck",
     "check that a server is healthy",
-    "Ask the server on this machine for its health. The exit code is 0 if it is healthy, otherwise 1.",
+    "Check the health of the server on this machine. The exit code is 0 if it is healthy, otherwise 1.",
     _add_arguments,
     _run,
 )

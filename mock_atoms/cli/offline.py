@@ -39,7 +39,7 @@ def _run_openapi(invocation: Invocation) -> int:
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - the same
     from mock_atoms.openapi import build_document  # noqa: PLC0415 - the same
 
-    # The document depends on the base path only, so that fixtures and faults need not be read.
+    # The document depends on the base path only, so fixtures and faults need not be read.
     base_path = invocation.load_settings().base_path
     routes = vendor_app(MockAtoms(Settings()).repositories, documented=True)
     _print_json(build_document(routes, base_path), invocation)
@@ -53,7 +53,7 @@ def _print_json(value: object, invocation: Invocation) -> None:
 FIXTURES = Command(
     "fixtures",
     "print the audiences of a token",
-    "Print the response of GET /audience for a token as JSON. The exit code is 1 if that is a 401.",
+    "Print the response of GET /audience for a token as JSON. The exit code is 1 if the token is invalid.",
     _add_fixtures_arguments,
     _run_fixtures,
 )

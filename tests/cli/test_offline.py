@@ -38,7 +38,7 @@ def test_fixtures_reads_the_folder() -> None:
         (("",), "malformed-authorization"),
     ],
 )
-def test_fixtures_of_an_invalid_token_are_the_401(args: tuple[str, ...], reason: str) -> None:
+def test_fixtures_of_an_invalid_token_prints_the_401(args: tuple[str, ...], reason: str) -> None:
     code, out, err = run_command("fixtures", *args)
     assert (code, json.loads(out)) == (1, {"status": False, "errors": ["Unauthorized: User not found"]})
     assert err == f"mock-atoms: {reason}\n"
