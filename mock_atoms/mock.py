@@ -74,7 +74,7 @@ class MockAtoms:
         self.metrics = Metrics()
         self.recorder = ExchangeRecorder(self.journal, self.attempt_counter, self.metrics, clock, log)
         self.shutdown_signal = ShutdownSignal()
-        self.rules = RuleBook(_initial_rules(settings))
+        self.rules = RuleBook(_startup_rules(settings))
         self.fault_engine = FaultEngine(settings.seed, self.rules)
         self.fast_path = FastPath(
             self.response_cache,
@@ -131,7 +131,7 @@ def _read_fixtures(settings: Settings) -> "dict[str, FixtureFile]":
     return read_folder(settings.fixtures)
 
 
-def _initial_rules(settings: Settings) -> dict[str, Rule]:
+def _startup_rules(settings: Settings) -> dict[str, Rule]:
     rules = {}
     for number, fault in enumerate(settings.fault, 1):
         rule_id = f"fault-{number}"

@@ -67,7 +67,7 @@ class FaultCalls:
     async def delete(self, request: Request) -> Response:
         """Delete one rule and its counts. Rules of the server's settings cannot be deleted."""
         rule = self._rule(request)
-        if rule.is_from_start:
+        if rule.is_startup_rule:
             raise RequestError(
                 HTTPStatus.CONFLICT,
                 "the rule is permanent",

@@ -1,4 +1,4 @@
-"""The active fault rules: those given at start, and those created since."""
+"""The active fault rules: startup rules from the settings, and rules created since."""
 
 import json
 from bisect import insort
@@ -13,7 +13,7 @@ from mock_atoms.core.tenancy import Tenant
 from mock_atoms.faults.rules import Rule
 
 MAX_RULES = 10_000
-"""Maximum number of active rules besides those given at start."""
+"""Maximum number of active rules besides the startup rules."""
 
 
 @dataclass(slots=True, eq=False)
@@ -23,7 +23,7 @@ class ActiveRule:
     Attributes:
         id: its id.
         rule: the rule.
-        position: its precedence: whether it was given at start, and a number. Lower positions come first.
+        position: its precedence: whether it is a startup rule, and a number. Lower positions come first.
         evaluated: number of requests it was evaluated for.
         triggered: number of requests it triggered for.
     """
@@ -35,8 +35,8 @@ class ActiveRule:
     triggered: int = 0
 
     @property
-    def is_from_start(self) -> bool:
-        """Whether it was given at start."""
+    def is_startup_rule(self) -> bool:
+        """Whether it comes from the settings of the server."""
         return self.position[0]
 
     def as_json(self) -> dict[str, Any]:
@@ -53,38 +53,38 @@ class RuleBook:
     Rules created since the start come first, in order of creation.
 
     Args:
-        start_rules: the rules given at start, by id. Only `replace_all` can remove them.
+        startup_rules: rules from the settings, by id. Only `replace_all` can remove them.
     """
 
-    def __init__(self, start_rules: Mapping[str, Rule]) -> None:
-        self._start_rules = dict(start_rules)
+    def __init__(self, startup_rules: Mapping[str, Rule]) -> None:
+        self._startup_rules = dict(startup_rules)
         self._rules: dict[str, ActiveRule] = {}
         self._index: dict[_Key, list[ActiveRule]] = {}
         self._last_number = 0
-        self._start_count = 0
+        self._startup_count = 0
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the rules given at start, with all counters at 0."""
+        """Restore the startup rules, with all counters at 0."""
         self._rules.clear()
         self._index.clear()
-        self._start_count = len(self._start_rules)
-        for number, (rule_id, rule) in enumerate(self._start_rules.items()):
+        self._startup_count = len(self._startup_rules)
+        for number, (rule_id, rule) in enumerate(self._startup_rules.items()):
             self._activate(ActiveRule(rule_id, rule, (True, number)))
 
     def replace_all(self, rules: Sequence[ActiveRule]) -> None:
-        """Replace all rules, including those given at start, with `rules` in order of precedence.
+        """Replace all rules, including the startup rules, with `rules` in order of precedence.
 
         Raises:
             CapacityError: there are too many; nothing has changed.
         """
-        start_count = sum(rule.is_from_start for rule in rules)
-        _check_capacity(len(rules) - start_count)
-        self._start_count = start_count
+        startup_count = sum(rule.is_startup_rule for rule in rules)
+        _check_capacity(len(rules) - startup_count)
+        self._startup_count = startup_count
         self._rules.clear()
         self._index.clear()
         for number, rule in enumerate(rules):
-            rule.position = (True, number) if rule.is_from_start else self._next_position()
+            rule.position = (True, number) if rule.is_startup_rule else self._next_position()
             self._activate(rule)
 
     def add(self, rule: Rule) -> ActiveRule:
@@ -95,7 +95,7 @@ class RuleBook:
         Raises:
             CapacityError: there are too many.
         """
-        _check_capacity(len(self._rules) - self._start_count + 1)
+        _check_capacity(len(self._rules) - self._startup_count + 1)
         content = json.dumps(rule.as_json(), sort_keys=True).encode()
         base_id = f"rule-{blake2b(content, digest_size=4).hexdigest()}"
         rule_id, copies = base_id, 1
@@ -123,7 +123,7 @@ class RuleBook:
         return [
             active_rule.id
             for active_rule in self._rules.values()
-            if not active_rule.is_from_start
+            if not active_rule.is_startup_rule
             and (token_digest is None or active_rule.rule.match.token_digest == token_digest)
             and (test_digest is None or active_rule.rule.match.test_digest == test_digest)
         ]

@@ -46,7 +46,7 @@ async def export_state(settings: Settings, rules: RuleBook, fixtures: Fixtures, 
         "version": __version__,
         "seed": settings.seed,
         "locale": settings.locale,
-        "rules": [{**entry.as_json(), **({"atStart": True} if entry.is_from_start else {})} for entry in rules],
+        "rules": [{**entry.as_json(), **({"atStart": True} if entry.is_startup_rule else {})} for entry in rules],
         "fixtures": [
             {"token": written.label, "tokenDigest": token_digest.hex(), **_initial_data_json(written.initial_data)}
             for token_digest, written in fixtures.export_data().items()

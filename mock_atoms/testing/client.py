@@ -103,7 +103,7 @@ class MockClient:
         token: str | None = None,
         test_id: str | None = None,
     ) -> str:
-        """Add a fault rule. It is evaluated after the rules added before it, and before the server's own rules.
+        """Add a fault rule. It is evaluated after the rules added before it, and before the startup rules.
 
         Args:
             fault: an expression such as `500x2` or `GET /audience 500x2`, or a rule as in docs/faults.md.

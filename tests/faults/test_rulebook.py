@@ -17,7 +17,7 @@ def order(book: RuleBook, token: str, test_id: str | None = None) -> list[str]:
     return [active.id for active in book.candidates(caller_for(token, test_id).tenant)]
 
 
-def test_created_rules_precede_start_rules_in_order_of_creation() -> None:
+def test_created_rules_precede_startup_rules_in_order_of_creation() -> None:
     book = RuleBook({"fault-1": parse_expression("500")})
     second = book.add(rule("503", "sk_a")).id
     third = book.add(rule("502")).id
@@ -54,10 +54,10 @@ def test_created_ids_can_be_filtered_by_token_and_test() -> None:
         == book.created_ids(test_digest=tenant.test_digest)
         == ids[2:]
     )
-    assert {active.id for active in book if not active.is_from_start} == set(ids)
+    assert {active.id for active in book if not active.is_startup_rule} == set(ids)
 
 
-def test_reset_restores_the_start_rules_without_counts() -> None:
+def test_reset_restores_the_startup_rules_without_counts() -> None:
     book = RuleBook({"fault-1": rule("500")})
     active_rule = book.get("fault-1")
     assert active_rule is not None
