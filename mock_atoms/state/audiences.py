@@ -58,7 +58,7 @@ class AudienceRepository:
         state: the state of the caller's tenant.
         fixtures: the initial data, unless `state` has its own.
         generator: generates members and ids.
-        clock: wall clock for creation and update times.
+        now: wall clock for creation and update times.
     """
 
     def __init__(
@@ -67,13 +67,13 @@ class AudienceRepository:
         state: TenantState,
         fixtures: Fixtures,
         generator: Generator,
-        clock: WallClock,
+        now: WallClock,
     ) -> None:
         self._caller = caller
         self._state = state
         self._fixtures = fixtures
         self._generator = generator
-        self._clock = clock
+        self._now = now
         self._initial_data = fixtures.initial_data(caller) if state.initial_data is None else state.initial_data
         self._changes = TenantChanges() if state.changes is None else state.changes
 
@@ -95,7 +95,7 @@ class AudienceRepository:
         """
         if sum(changes.created is not None for changes in self._changes.audiences.values()) >= MAX_CREATED_AUDIENCES:
             raise _tenant_full(f"{MAX_CREATED_AUDIENCES} created audiences")
-        now = format_timestamp(self._now)
+        now = format_timestamp(self._timestamp)
         first = self._initial_data.audiences[0] if self._initial_data.audiences else {}
         created: CreatedAudience = {
             "_id": self._new_ids[0],
@@ -220,7 +220,7 @@ class AudienceRepository:
         Missing ids, names, statuses and creation times are filled in.
         """
         view = self._find(audience_id)
-        now = format_timestamp(self._now)
+        now = format_timestamp(self._timestamp)
         complete: list[Campaign] = [
             {
                 "_id": self._new_ids[number],
@@ -264,14 +264,14 @@ class AudienceRepository:
         return AudienceView(record, changes, self._generator, self._fixtures.locale)
 
     @cached_property
-    def _now(self) -> datetime:
-        return self._clock()
+    def _timestamp(self) -> datetime:
+        return self._now()
 
     @cached_property
     def _new_ids(self) -> SequentialIds:
         tenant = self._caller.tenant
         first = self._generator.random_bits(tenant.key.hex(), "created") + self._changes.issued_ids
-        return SequentialIds(self._now, self._generator.id_marker(tenant.token_digest), first)
+        return SequentialIds(self._timestamp, self._generator.id_marker(tenant.token_digest), first)
 
     def _new_members(self, rows: Iterable[dict[str, Any]], first_id: int = 0) -> Iterator[Member]:
         for number, data in enumerate(rows, first_id):
@@ -284,7 +284,9 @@ class AudienceRepository:
     def _update_time(self, view: AudienceView) -> str:
         """Return the update time of an audience that changes now: never earlier than its last one."""
         last = view.updated_at
-        return last if last is not None and parse_timestamp(last) > self._now else format_timestamp(self._now)
+        return (
+            last if last is not None and parse_timestamp(last) > self._timestamp else format_timestamp(self._timestamp)
+        )
 
     def _save(self, audience_id: str, changes: AudienceChanges, new_ids: int = 0) -> None:
         changes.update_size()

@@ -21,14 +21,14 @@ class AudienceRepositories:
         store: keeps the state of tenants.
         fixtures: the initial data of tenants.
         generator: generates members and ids.
-        clock: wall clock for creation and update times.
+        now: wall clock for creation and update times.
     """
 
-    def __init__(self, store: Store, fixtures: Fixtures, generator: Generator, clock: WallClock) -> None:
+    def __init__(self, store: Store, fixtures: Fixtures, generator: Generator, now: WallClock) -> None:
         self._store = store
         self._fixtures = fixtures
         self._generator = generator
-        self._clock = clock
+        self._now = now
 
     async def read(self, caller: AuthenticatedCaller, query: Callable[[AudienceRepository], T]) -> T:
         """Return the result of `query` on the repository of `caller`. It must not change anything."""
@@ -39,4 +39,4 @@ class AudienceRepositories:
         return await self._store.update(caller.tenant, partial(self._apply, caller, change))
 
     def _apply(self, caller: AuthenticatedCaller, function: Callable[[AudienceRepository], T], state: TenantState) -> T:
-        return function(AudienceRepository(caller, state, self._fixtures, self._generator, self._clock))
+        return function(AudienceRepository(caller, state, self._fixtures, self._generator, self._now))
