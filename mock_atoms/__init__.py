@@ -45,7 +45,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
-    """Import a public name on first use, so that `import mock_atoms` alone is fast."""
+    """Import a public name on first use, to keep `import mock_atoms` fast."""
     if name in _MODULES:
         from importlib import import_module  # noqa: PLC0415 - only needed here
 

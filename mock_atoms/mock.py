@@ -138,7 +138,7 @@ def _startup_rules(settings: Settings) -> dict[str, Rule]:
         try:
             rules[rule_id] = parse_fault(fault, settings.base_path)
         except ConfigError as error:
-            raise ConfigError(f"{rule_id}: {error}") from None
+            raise ConfigError(f"{settings.fault_place}, fault {number}: {error}") from None
     if settings.error_rate:
         rules[ERROR_RATE_RULE] = error_rate_rule(settings.error_rate)
     return rules

@@ -34,7 +34,7 @@ def documentation_app(document: dict[str, Any]) -> FastAPI:
         title="mock-atoms", openapi_url=DOCUMENT_PATH, docs_url=PAGE_PATH, redoc_url=None, static_url=ASSETS_PATH
     )
 
-    # The package has no Swagger UI layout with a list of documents, so that each gets a page, with a link to the other.
+    # The package has no Swagger UI layout with a list of documents, so each gets a page, with a link to the other.
     @app.get(CONTROL_PAGE_PATH, include_in_schema=False)
     async def control_page() -> Response:
         return get_swagger_ui_html(

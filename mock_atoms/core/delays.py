@@ -11,7 +11,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class WaitResult(Enum):
-    """Why a wait ended."""
+    """Reason why a wait ended."""
 
     ELAPSED = auto()
     CLIENT_DISCONNECTED = auto()
@@ -57,7 +57,7 @@ class CancellableWaiter:
     ) -> tuple[WaitResult, Receive]:
         """Wait for `seconds`, without a limit if `None`.
 
-        A server reports a disconnect only while the request is read, so that the request is read meanwhile.
+        A server reports a disconnect only while the request is read, so this reads it meanwhile.
 
         Args:
             seconds: the duration.

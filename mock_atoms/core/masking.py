@@ -1,5 +1,6 @@
 """Masking: hide tokens in everything that is logged, recorded, reported or exported."""
 
+import json
 import re
 from hashlib import blake2b
 from urllib.parse import quote, unquote
@@ -7,9 +8,9 @@ from urllib.parse import quote, unquote
 TOKEN_PATTERN = r"[\x21-\x2b\x2d-\x7e]+"  # noqa: S105 - a pattern
 """A bearer token: visible ASCII without the comma, which separates header values."""
 MAGIC_PREFIX = "sk_mock_"
-"""Prefix of magic keys, which exist only in this mock and are no secrets."""
+"""Prefix of magic keys, which exist only in this mock and are not secret."""
 MAX_MAGIC_KEY_LENGTH = 200
-"""Longer magic keys are masked, so that a client cannot fill the log with one."""
+"""Longer magic keys are masked, so a client cannot fill the log with one."""
 MIN_SECRET_LENGTH = 6
 """Shorter tokens are not searched for in texts: they would be found in ordinary words."""
 _MAX_VISIBLE_CHARACTERS = 10
@@ -26,7 +27,7 @@ def is_magic_key(token: str) -> bool:
 
 
 def mask_token(token: str) -> str:
-    """Return `token` masked, with a digest that distinguishes tokens: `sk_live_ab…#1f3a9c`. Magic keys stay whole."""
+    """Return `token` masked, with a digest that distinguishes tokens: `sk_live_ab…#1f3a9c`. Magic keys stay."""
     if is_magic_key(token):
         return token
     digest = blake2b(token.encode("utf-8", "surrogatepass"), digest_size=3, person=b"mask").hexdigest()
@@ -39,10 +40,16 @@ def mask_text(text: str, token: str | None = None) -> str:
     return _KEY.sub(_mask_match, text) if "sk_" in text else text
 
 
+def quote_value(value: object) -> str:
+    """Return `value` in backticks for a message, with keys masked and invisible characters escaped."""
+    text = mask_text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    return f"`{text if text.isprintable() else repr(text)[1:-1]}`" if text else "an empty text"
+
+
 def mask_url(url: str, token: str | None) -> str:
     """Return `url` with `token` and everything that looks like a key masked, percent-encoded or not.
 
-    The path and each query parameter are masked separately, so that the others stay readable.
+    The path and each query parameter are masked separately, so the others stay readable.
     """
     path, question_mark, query = _mask_one(url, token).partition("?")
     parameters = [_mask_url_part(parameter, token) for parameter in query.split("&")]

@@ -12,10 +12,29 @@ from mock_atoms.core.masking import mask_text
 from mock_atoms.core.patterns import PATTERN_ERRORS
 
 Model = TypeVar("Model", bound=BaseModel)
+_MESSAGES = {
+    "extra_forbidden": "unknown key",
+    "missing": "is missing",
+    "string_type": "must be text; in YAML, quote text that looks like another type",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    **dict.fromkeys(("list_type", "tuple_type", "frozen_set_type"), "must be a list"),
+    **dict.fromkeys(
+        ("model_type", "dict_type", "typed_dict_type", "model_attributes_type"), "must have keys and values"
+    ),
+    "too_short": "must not be empty",
+    "too_long": "must have at most {max_length} items",
+    "greater_than_equal": "must be at least {ge:.15g}",
+    "less_than_equal": "must be at most {le:.15g}",
+}
+"""Messages by pydantic's type of an error."""
 MAX_JSON_DEPTH = 100
 """Maximum nesting of JSON, far below Python's recursion limit."""
 _STRING = re.compile(r'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
-"""A JSON string, or the rest of a text whose last string is not closed: possessive, so that matching is linear."""
+"""A JSON string, or the rest of a text whose last string is not closed: possessive, so matching is linear."""
 
 
 class StrictModel(BaseModel):
@@ -40,19 +59,13 @@ class ConfigError(ValueError):
 
 def describe_error(error: ErrorDetails) -> str:
     """Return an error of pydantic in plain words."""
-    match error["type"]:
-        case "string_type":
-            return "give text; in YAML, quote what would be read as something else"
-        case "string_pattern_mismatch":
-            return PATTERN_ERRORS.get(error["ctx"]["pattern"], error["msg"])
-        case "model_type" | "dict_type" | "typed_dict_type" | "model_attributes_type":
-            return "give keys and values"
-        case "list_type" | "tuple_type" | "frozen_set_type":
-            return "give a list"
-        case "extra_forbidden":
-            return "no such key"
-        case _:
-            return error["msg"].removeprefix("Value error, ")
+    context = error.get("ctx", {})
+    if error["type"] == "string_pattern_mismatch" and context["pattern"] in PATTERN_ERRORS:
+        return PATTERN_ERRORS[context["pattern"]]
+    if error["type"] == "literal_error":
+        return f"must be {context['expected']}".replace("'", "`")
+    message = _MESSAGES.get(error["type"])
+    return error["msg"].removeprefix("Value error, ") if message is None else message.format(**context)
 
 
 def parse_model(model: type[Model], value: object) -> Model:

@@ -8,9 +8,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+)
 
 from mock_atoms.core.addresses import CONTROL_PREFIX
+from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, describe_error
 from mock_atoms.core.patterns import COOKIE, ORIGIN, TOKEN
 from mock_atoms.core.suggestions import did_you_mean
@@ -162,7 +172,7 @@ class Settings(BaseModel):
         frozenset[Token] | None,
         BeforeValidator(_split_tokens),
         Field(min_length=1, repr=False),
-        SettingInfo(_DATA, "TOKEN,…", "the only valid tokens, comma-separated; all others get a 401", secret=True),
+        SettingInfo(_DATA, "TOKEN,…", "the only valid tokens, comma-separated; all others get 401", secret=True),
     ] = None
     session_cookie: Annotated[
         str,
@@ -189,7 +199,7 @@ class Settings(BaseModel):
     error_rate: Annotated[
         float,
         Field(ge=0, le=1),
-        SettingInfo(_FAULTS, "SHARE", "share of authenticated requests that get a 500, from 0 to 1"),
+        SettingInfo(_FAULTS, "SHARE", "share of authenticated requests that get 500, from 0 to 1"),
     ] = 0.0
     admin: Annotated[
         bool | None,
@@ -220,6 +230,17 @@ class Settings(BaseModel):
     response_cache: Annotated[
         bool, SettingInfo(_CACHE, "", "reuse rendered responses until a tenant's data changes", default="on")
     ] = True
+
+    _fault_place: str = PrivateAttr("fault")
+
+    def model_post_init(self, context: Mapping[str, str] | None, /) -> None:
+        """Store the place of `fault`, whose expressions are parsed later."""
+        self._fault_place = (context or {}).get("fault", self._fault_place)
+
+    @property
+    def fault_place(self) -> str:
+        """The place of `fault` in an error, such as `MOCK_ATOMS_FAULT`."""
+        return self._fault_place
 
     @property
     def scheme(self) -> Literal["http", "https"]:
@@ -267,9 +288,9 @@ def validate_settings(values: Mapping[str, object], places: Mapping[str, str] | 
         if name not in infos:
             raise ConfigError(f"`{name}` is not a setting.{did_you_mean(name, infos)}")
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate(values, context=places)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0])
-        value = "" if infos[name].secret else f"{first['input']!r}: "
+        value = "" if infos[name].secret else f"{quote_value(first['input'])} is invalid: "
         raise ConfigError(f"{(places or {}).get(name, name)}: {value}{describe_error(first)}") from None

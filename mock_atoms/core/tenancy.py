@@ -49,7 +49,7 @@ class AuthenticatedCaller:
     """An authenticated caller.
 
     Attributes:
-        token: the whole bearer token, absent from `repr`; never log or store it.
+        token: the unmasked bearer token, absent from `repr`; never log or store it.
         tenant: the tenant of the request.
     """
 
@@ -94,7 +94,7 @@ def tenant_for(token_digest: bytes, label: str, test_id: str | None, token: str 
         token_digest: the digest of the token.
         label: the masked token.
         test_id: the test id, or `None`.
-        token: the whole token, to be masked in the test id.
+        token: the unmasked token, to be masked in the test id.
     """
     masked_test_id = None if test_id is None else mask_test_id(test_id, token)
     if test_id is None or masked_test_id is None:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from pydantic_core import ErrorDetails
 
 from mock_atoms.contract.schemas import MAX_MEMBERS, ObjectId
-from mock_atoms.core.masking import mask_token
+from mock_atoms.core.masking import mask_token, quote_value
 from mock_atoms.core.parsing import ConfigError, StrictModel, describe_error, parse_model
 from mock_atoms.core.settings import Locale, Token
 from mock_atoms.data.models import ValidatedAudiences
@@ -19,9 +19,9 @@ from mock_atoms.data.models import ValidatedAudiences
 LOGGER = logging.getLogger("mock_atoms")
 SUFFIXES = {".json", ".yaml", ".yml"}
 MAX_AUDIENCES = 1_000
-"""Most generated audiences of a token."""
-_MAX_SHOWN_LENGTH = 40
-"""Most characters of a value in an error message."""
+"""Maximum number of generated audiences of a token."""
+_MAX_VALUE_LENGTH = 40
+"""Maximum number of characters of a value in an error message."""
 
 
 def _expand_number(value: object) -> object:
@@ -44,7 +44,7 @@ class CountRange(StrictModel):
 def _at_most(limit: int) -> AfterValidator:
     def check(value: CountRange) -> CountRange:
         if value.max > limit:
-            raise ValueError(f"at most {limit}")
+            raise ValueError(f"must be at most {limit}")
         return value
 
     return AfterValidator(check)
@@ -74,7 +74,7 @@ class FixtureFile(StrictModel):
     @model_validator(mode="after")
     def _check_source(self) -> "FixtureFile":
         if (self.audiences is None) == (self.generate is None):
-            raise ValueError("give either audiences or generate")
+            raise ValueError("must have either audiences or generate")
         return self
 
 
@@ -145,8 +145,8 @@ def _describe(error: ErrorDetails) -> str:
     loc, value = error["loc"], error["input"]
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".") or "the file"
     if isinstance(value, str | int | float) and loc[:1] != ("tokens",) and error["type"] != "extra_forbidden":
-        text = repr(value) if isinstance(value, str) else json.dumps(value)
-        field += f" is {text}" if len(text) <= _MAX_SHOWN_LENGTH else f" is {text[:_MAX_SHOWN_LENGTH]}…"
+        text = value if isinstance(value, str) else json.dumps(value)
+        field += f" is {quote_value(text if len(text) <= _MAX_VALUE_LENGTH else f'{text[:_MAX_VALUE_LENGTH]}…')}"
     return f"{field}: {describe_error(error)}"
 
 

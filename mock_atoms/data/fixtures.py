@@ -40,7 +40,7 @@ class Fixtures:
         generator: source of all generated values.
         locale: faker locale of audiences that name no other.
         files: fixture files by token.
-        max_cached: most tokens and audiences kept for later requests.
+        max_cached: maximum number of tokens and audiences kept for later requests.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Fixtures:
 
     @cached_property
     def _documented(self) -> InitialData:
-        """The documented example. It is read when it is first needed, so that the server starts sooner."""
+        """The documented example. It is read on first use, because that starts the server sooner."""
         example = json.loads(DOCUMENTED_EXAMPLE.read_text(encoding="utf-8"))
         return InitialData(example["audiences"], example["organization"])
 
@@ -156,27 +156,27 @@ class Fixtures:
                 audiences = [{**audience, "locale": options.locale} for audience in audiences]
         else:
             options = GeneratorOptions(self.locale, organization=organization, with_campaigns=0.0)
-            written = file.audiences or []
+            records = file.audiences or []
             audiences = [
-                self._complete(audience, token, index, len(written), options) for index, audience in enumerate(written)
+                self._complete(record, token, index, len(records), options) for index, record in enumerate(records)
             ]
         return InitialData(audiences, organization)
 
     def _complete(
-        self, written: AudienceRecord, token: str, index: int, count: int, options: GeneratorOptions
+        self, record: AudienceRecord, token: str, index: int, count: int, options: GeneratorOptions
     ) -> AudienceRecord:
         """Return audience `index` of `count` with the keys that a fixture file leaves out, consistent with its own."""
-        options = replace(options, locale=written.get("locale", options.locale))
-        if written.get("campaigns"):
+        options = replace(options, locale=record.get("locale", options.locale))
+        if record.get("campaigns"):
             options = replace(options, members=(1, options.members[1]))  # an active campaign calls someone
         generated = self._generator.audience(token, index, count, options)
-        timestamp = written.get("createdAt", written.get("updatedAt"))
+        timestamp = record.get("createdAt", record.get("updatedAt"))
         if timestamp is not None:
             generated["_id"] = self._generator.audience_id(token, parse_timestamp(timestamp), index)
             generated["createdAt"] = generated["updatedAt"] = timestamp
-        elif "_id" in written:
-            created = datetime.fromtimestamp(int(written["_id"][:8], 16), UTC)
+        elif "_id" in record:
+            created = datetime.fromtimestamp(int(record["_id"][:8], 16), UTC)
             generated["createdAt"] = generated["updatedAt"] = format_timestamp(created)
-        generated["description"] = written.get("name", generated["description"])
-        generated["hasCampaigns"] = bool(written.get("campaigns"))
-        return {**generated, **written}
+        generated["description"] = record.get("name", generated["description"])
+        generated["hasCampaigns"] = bool(record.get("campaigns"))
+        return {**generated, **record}

@@ -29,7 +29,7 @@ _MINIMUM_SHARE = 0.04
 """Share of the audiences with the minimum number of members."""
 _FAKER_PROVIDERS = [f"faker.providers.{name}" for name in ("address", "person")]
 _NAME_SAMPLES, _PLACE_SAMPLES = 400, 100
-"""How many names and places are sampled for a locale."""
+"""Number of names and of places sampled for a locale."""
 _COUNTER_RANGE = 1 << 24
 """Number of values of the three counter bytes of an ObjectId."""
 _PLACES = {

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from mock_atoms.contract.schemas import MAX_MEMBERS, Audience, Campaign, Member, render_json
+from mock_atoms.core.masking import quote_value
 from mock_atoms.core.settings import Locale
 from mock_atoms.core.timestamps import parse_timestamp
 
@@ -35,7 +36,7 @@ def _check_timestamps(shape: Mapping[str, object]) -> None:
             if key in shape:
                 parse_timestamp(str(shape[key]))
         except ValueError as error:
-            raise ValueError(f"{key} is {shape[key]!r}: {error}") from None
+            raise ValueError(f"{key} is {quote_value(shape[key])}: {error}") from None
 
 
 def _check_text(shape: Mapping[str, object]) -> None:
@@ -48,10 +49,10 @@ def _check_text(shape: Mapping[str, object]) -> None:
 def _check_audience(audience: AudienceRecord) -> AudienceRecord:
     for key in audience.get("omit", []):
         if key not in Audience.__annotations__:
-            raise ValueError(f"omit: an audience has no key {key!r}")
+            raise ValueError(f"omit: an audience has no key {quote_value(key)}")
     count = audience.get("memberCount", 0)
     if count > MAX_MEMBERS:
-        raise ValueError(f"memberCount is {count}: at most {MAX_MEMBERS}")
+        raise ValueError(f"memberCount is {quote_value(count)}: must be at most {MAX_MEMBERS}")
     _check_timestamps(audience)
     for index, campaign in enumerate(audience.get("campaigns", [])):
         try:

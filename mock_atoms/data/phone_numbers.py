@@ -42,7 +42,7 @@ class NumberRange(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many numbers it has."""
+        """Number of phone numbers in it."""
         return int(10**self.digits)
 
 

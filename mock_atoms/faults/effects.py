@@ -1,4 +1,4 @@
-"""What a fault does to a request: delay it, respond in place of the API, or break the connection."""
+"""Effects of a fault on a request: a delay, a response in place of the API's, or a broken connection."""
 
 import math
 import re
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from mock_atoms.contract.errors import error_body, error_headers
 from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
 from mock_atoms.contract.schemas import JSON_TYPE, render_json
+from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import StrictModel
 
 MAX_DELAY_MS = 3_600_000
@@ -35,9 +36,9 @@ class Delay(StrictModel):
     @model_validator(mode="after")
     def _check_distribution(self) -> "Delay":
         if self.model_fields_set not in ({"ms"}, {"minMs", "maxMs"}, {"medianMs", "sigma"}):
-            raise ValueError("give ms, or minMs and maxMs, or medianMs and sigma")
+            raise ValueError("must have ms, or minMs and maxMs, or medianMs and sigma")
         if None in (getattr(self, name) for name in self.model_fields_set):
-            raise ValueError("give numbers, not null")
+            raise ValueError("must have numbers, not null")
         if self.minMs is not None and self.maxMs is not None and self.minMs > self.maxMs:
             raise ValueError("minMs is greater than maxMs")
         return self
@@ -56,9 +57,9 @@ class Delay(StrictModel):
 def _check_headers(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-            raise ValueError(f"{name!r} is not a header name")
+            raise ValueError(f"{quote_value(name)} is not a header name")
         if name.lower() in _SERVER_HEADERS or name.lower().startswith("x-mock-atoms-"):
-            raise ValueError(f"{name} is set by the server: leave it out")
+            raise ValueError(f"{name} is set by the server: omit it")
         if not re.fullmatch(r"[\x20-\x7e\t]*", value):
             raise ValueError(f"the value of {name} is not printable ASCII")
         if len(value) > _MAX_HEADER_LENGTH:
@@ -91,12 +92,12 @@ class FaultResponse(StrictModel):
     def _check_body(self) -> "FaultResponse":
         contents = [content for content in (self.errors, self.body, self.text) if content is not None]
         if len(contents) > 1:
-            raise ValueError("give one of errors, body and text")
+            raise ValueError("use only one of errors, body and text")
         if self.status in STATUSES_WITHOUT_BODY:
             if contents:
                 raise ValueError(f"a {self.status} has no body")
         elif self.status < HTTPStatus.BAD_REQUEST and (not contents or self.errors is not None):
-            raise ValueError(f"{self.status} is not an error: give body or text")
+            raise ValueError(f"{self.status} is not an error, so it needs body or text")
         try:
             self.render()
         except (ValueError, RecursionError) as error:
@@ -105,7 +106,7 @@ class FaultResponse(StrictModel):
 
     @property
     def has_malformed_body(self) -> bool:
-        """Whether it is a success whose body may differ from the API's schema."""
+        """Whether the response is a success whose body may differ from the API's schema."""
         return self.status < HTTPStatus.MULTIPLE_CHOICES and self.text is not None
 
     def render(
@@ -154,11 +155,12 @@ def parse_connection_fault(value: object) -> ConnectionFault:
         ValueError: `value` is not a connection fault, or takes too long.
     """
     if not isinstance(value, str):
-        raise ValueError("give text such as reset or hang30000")  # noqa: TRY004 - pydantic wants a ValueError
+        raise ValueError("must be text such as reset or hang30000")  # noqa: TRY004 - pydantic wants a ValueError
     match = _CONNECTION_FAULT.fullmatch(value)
     if match is None:
         raise ValueError(
-            f"{value!r} is not a connection fault: give reset, close, hang, hang30000, truncate, garbage or drip2000"
+            f"{quote_value(value)} is not a connection fault: use reset, close, hang, hang30000, truncate, garbage or "
+            "drip2000"
         )
     instant, hang, hang_ms, drip, drip_ms = match.groups()
     ms = hang_ms or drip_ms

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mock_atoms.contract.operations import DOCUMENTED_PATHS
+from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, parse_json
 from mock_atoms.faults.effects import MAX_DELAY_MS, ConnectionFault, Delay, FaultResponse, parse_connection_fault
 from mock_atoms.faults.response_patch import ResponsePatch
@@ -80,12 +81,12 @@ def parse_terms(text: str) -> dict[str, str]:
     for term in text.split("+"):
         match = _TERM.fullmatch(term)
         if match is None:
-            raise ExpressionError(f"{_quote(term)} is not a fault.{_suggestion(term)} {_GRAMMAR}")
+            raise ExpressionError(f"{quote_value(term)} is not a fault.{_suggestion(term)} {_GRAMMAR}")
         for kind, value in match.groupdict().items():
             if value is not None:
                 if kind in terms or any({kind, *terms} >= pair for pair in _EXCLUSIVE):
                     raise ExpressionError(
-                        f"the terms of {_quote(text)} exclude each other: give at most one of status, body and "
+                        f"the terms of {quote_value(text)} exclude each other: use at most one of status, body and "
                         "connection fault, one delay, and one of x, p and limit"
                     )
                 terms[kind] = value
@@ -118,11 +119,6 @@ def build_rule(terms: Mapping[str, str]) -> Rule:
     )
 
 
-def _quote(text: str) -> str:
-    """Return `text` in backticks, with invisible characters escaped."""
-    return f"`{text if text.isprintable() else repr(text)[1:-1]}`" if text else "an empty text"
-
-
 def _suggestion(term: str) -> str:
     """Return ` Did you mean …?` with a similar valid term, or an empty string."""
     lowered = term.strip().lower()
@@ -134,11 +130,11 @@ def _suggestion(term: str) -> str:
 
 def _check_ranges(terms: Mapping[str, str]) -> None:
     if int(terms.get("status", 400)) not in range(400, 600):
-        raise ExpressionError(f"`{terms['status']}` is not a fault: give a status from 400 to 599")
+        raise ExpressionError(f"`{terms['status']}` is not a fault: use a status from 400 to 599")
     if int(terms.get("delay", 0)) > MAX_DELAY_MS:
         raise ExpressionError(f"`delay{terms['delay']}` is too long: at most {MAX_DELAY_MS} ms")
     if int(terms.get("percent", 0)) > 100:  # noqa: PLR2004 - a percentage
-        raise ExpressionError(f"`p{terms['percent']}` is not a percentage: give 0 to 100")
+        raise ExpressionError(f"`p{terms['percent']}` is not a percentage: use 0 to 100")
     if "retry" in terms and ("status" not in terms or "limit" in terms):
         raise ExpressionError(f"`retry{terms['retry']}` needs a status such as 429, and excludes limit")
 
@@ -155,7 +151,7 @@ def _parse_limit(text: str) -> RateLimit:
     try:
         return RateLimit(requests=int(requests), seconds=int(seconds or 1))
     except ValidationError:
-        raise ExpressionError(f"`limit{text}` is out of range: give a window of 1 to 86400 seconds") from None
+        raise ExpressionError(f"`limit{text}` is out of range: use a window of 1 to 86400 seconds") from None
 
 
 def parse_fault(value: str | Mapping[str, Any], base_path: str = "") -> Rule:
@@ -180,7 +176,7 @@ def parse_fault(value: str | Mapping[str, Any], base_path: str = "") -> Rule:
         hint = (
             f"write the path below the base path: {api_path}"
             if api_path
-            else f"give one of {', '.join(DOCUMENTED_PATHS)}"
+            else f"use one of {', '.join(DOCUMENTED_PATHS)}"
         )
         raise ConfigError(f"{path} is not a path of the API: {hint}", "/match/path")
     return rule
@@ -195,11 +191,11 @@ def _parse_words(text: str) -> Rule:
                 target = RuleMatch(method=method, path=path)
             except ValidationError:
                 raise ConfigError(
-                    f"{_quote(text)} is not a fault: METHOD is like GET, PATH like /audience/{{id}}"
+                    f"{quote_value(text)} is not a fault: METHOD is like GET, PATH like /audience/{{id}}"
                 ) from None
         case _:
             raise ConfigError(
-                f"{_quote(text)} is not a fault: write EXPRESSION, METHOD PATH EXPRESSION, or a rule as JSON"
+                f"{quote_value(text)} is not a fault: write EXPRESSION, METHOD PATH EXPRESSION, or a rule as JSON"
             )
     try:
         return parse_expression(expression).model_copy(update={"match": target})
@@ -211,7 +207,7 @@ def _parse_mapping(payload: Mapping[str, Any]) -> Rule:
     """Parse a rule that has an expression as `fault`."""
     conflicts = {"when", "delay", "respond", "connection", "alter"} & payload.keys()
     if conflicts:
-        raise ConfigError(f"fault is a complete expression: leave out {', '.join(sorted(conflicts))}", "/fault")
+        raise ConfigError(f"fault is a complete expression: omit {', '.join(sorted(conflicts))}", "/fault")
     try:
         rule = parse_expression(payload["fault"] if isinstance(payload["fault"], str) else "")
     except ExpressionError as error:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from mock_atoms.core.masking import quote_value
 from mock_atoms.faults.effects import MAX_DELAY_MS, ConnectionFault, Delay, FaultResponse
 from mock_atoms.faults.expressions import ExpressionError, build_rule, parse_terms
 from mock_atoms.faults.response_patch import ResponsePatch
@@ -38,17 +39,19 @@ def parse_prefer(values: Iterable[str]) -> RequestedFault | None:
     expression = [preferences["fault"]] if "fault" in preferences else []
     if "delay" in preferences:
         if not re.fullmatch(r"\d{1,7}", preferences["delay"], re.ASCII):
-            raise ExpressionError(f"delay={preferences['delay']} is invalid: give milliseconds, at most {MAX_DELAY_MS}")
+            preference = quote_value(f"delay={preferences['delay']}")
+            raise ExpressionError(f"{preference} is invalid: use at most {MAX_DELAY_MS} milliseconds")
         expression.append(f"delay{preferences['delay']}")
     if preferences.get("code", "200") != "200":
         if not re.fullmatch(r"\d{3}", preferences["code"], re.ASCII):
-            raise ExpressionError(f"code={preferences['code']} is invalid: give 200, or a status from 400 to 599")
+            preference = quote_value(f"code={preferences['code']}")
+            raise ExpressionError(f"{preference} is invalid: use 200, or a status from 400 to 599")
         expression.append(preferences["code"])
     if not expression:
         return RequestedFault()
     terms = parse_terms("+".join(expression))
     if terms.keys() & {"times", "percent", "limit"}:
-        raise ExpressionError("one request has no count, share or limit: leave out x, p and limit")
+        raise ExpressionError("one request has no count, share or limit: omit x, p and limit")
     rule = build_rule(terms)
     return RequestedFault(rule.delay, rule.respond, rule.connection, rule.alter)
 

@@ -1,4 +1,4 @@
-"""Changes that a fault makes to the API's own response."""
+"""Patches of the API's own response."""
 
 import json
 import re
@@ -9,18 +9,19 @@ from pydantic import AfterValidator, model_validator
 
 from mock_atoms.contract.schemas import render_json
 from mock_atoms.core.json_pointer import parse_pointer
+from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import StrictModel
 from mock_atoms.faults.effects import HeaderFields
 
 
 def _check_pointer(pointer: str) -> str:
     if not re.fullmatch(r"(/[^/]+)+", pointer):
-        raise ValueError(f"{pointer!r} is not a JSON pointer such as /data/0/name or /data/*/name")
+        raise ValueError(f"{quote_value(pointer)} is not a JSON pointer such as /data/0/name or /data/*/name")
     return pointer
 
 
 class ResponsePatch(StrictModel):
-    """Changes to the API's own response, regardless of its status. In a rule it is the key `alter`.
+    """A patch of the API's own response, regardless of its status. In a rule it is the key `alter`.
 
     Attributes:
         values: new values by JSON pointer, in which `*` matches every key or item. Existing values are replaced,
@@ -34,7 +35,7 @@ class ResponsePatch(StrictModel):
     @model_validator(mode="after")
     def _check_content(self) -> "ResponsePatch":
         if not self.values and not self.headers:
-            raise ValueError("give values or headers")
+            raise ValueError("must have values or headers")
         try:
             render_json(self.values)
         except (ValueError, RecursionError) as error:

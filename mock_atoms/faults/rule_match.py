@@ -1,4 +1,4 @@
-"""Which requests a fault rule matches."""
+"""Conditions of a fault rule on requests."""
 
 import re
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ class RuleMatch(StrictModel):
         if complete_token is not None:
             digest = digest_token(complete_token).hex()
             if value.get("tokenDigest", digest) != digest:
-                raise ValueError("tokenDigest is not the digest of token: leave it out")
+                raise ValueError("tokenDigest is not the digest of token: omit it")
             masked |= {"token": mask_token(complete_token), "tokenDigest": digest}
         if isinstance(test_id, str) and "testIdDigest" not in value:
             masked_test_id = mask_test_id(test_id, complete_token)
@@ -61,7 +61,7 @@ class RuleMatch(StrictModel):
         if self.token is not None and self.tokenDigest is None:
             raise ValueError("a masked token needs its tokenDigest")
         if self.testIdDigest is not None and not is_digest_of_test_id(self.testIdDigest, self.testId):
-            raise ValueError("testIdDigest is not the digest of testId: leave it out")
+            raise ValueError("testIdDigest is not the digest of testId: omit it")
         return self
 
     @cached_property

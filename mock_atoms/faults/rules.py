@@ -24,7 +24,7 @@ class RateLimit(StrictModel):
 
 
 class RuleSchedule(StrictModel):
-    """Which of the matching requests trigger a rule, counted per tenant.
+    """Choice of the matching requests that trigger a rule, counted per tenant.
 
     Attributes:
         after: number of matching requests that are ignored first.
@@ -50,11 +50,11 @@ class Rule(StrictModel):
 
     Attributes:
         name: description for readers.
-        match: which requests it matches.
-        when: which of the matching requests trigger it.
+        match: conditions on requests.
+        when: choice of the matching requests that trigger it.
         delay: delay before the response.
         respond: response in place of the API's.
-        alter: changes to the API's own response.
+        alter: patch of the API's own response.
         connection: broken connection in place of a response.
     """
 
@@ -73,9 +73,9 @@ class Rule(StrictModel):
     @model_validator(mode="after")
     def _check_effects(self) -> "Rule":
         if sum(effect is not None for effect in (self.respond, self.connection, self.alter)) > 1:
-            raise ValueError("give one of respond, connection and alter")
+            raise ValueError("use only one of respond, connection and alter")
         if self.delay is None and not self.is_terminal:
-            raise ValueError("give delay, respond, connection or alter")
+            raise ValueError("must have delay, respond, connection or alter")
         return self
 
     def as_json(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Rule(StrictModel):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether it decides about the response, and not only about its delay."""
+        """Whether it decides the response, not only its delay."""
         return self.respond is not None or self.connection is not None or self.alter is not None
 
 

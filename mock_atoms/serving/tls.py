@@ -13,7 +13,8 @@ from mock_atoms.core.settings import Settings, flag_name
 
 _OWN_NAMES = ("localhost", "127.0.0.1", "::1", "mock-atoms", "host.docker.internal")
 """Names of a mock server on its machine, in a compose file and from a container."""
-_EXPECTED = "give a certificate and its key, in PEM, the key without a password"
+_INSTALL_TRUSTME = "install it, or mock-atoms with the extra `tls` (docs/python.md#install)"
+_EXPECTED = "must be a certificate and its key, in PEM, the key without a password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def load_certificate(settings: Settings) -> Iterator[Certificate | None]:
 def _read_certificate(file: Path | None, key: Path | None) -> Certificate | None:
     if file is None:
         if key is not None:
-            raise ConfigError(f"{flag_name('tls_key')}: give the certificate too, with {flag_name('tls_cert')}")
+            raise ConfigError(f"{flag_name('tls_key')}: also needs the certificate, {flag_name('tls_cert')}")
         return None
     try:
         # Reads both files; the empty password prevents a prompt for an encrypted key.
@@ -68,7 +69,7 @@ def _make_certificate(host: str, folder: Path) -> Certificate:
     try:
         import trustme  # noqa: PLC0415 - an optional dependency, and slow
     except ImportError:
-        raise ConfigError(f"{flag_name('tls')}: self-signed needs trustme: pip install 'mock-atoms[tls]'") from None
+        raise ConfigError(f"{flag_name('tls')}: self-signed needs trustme: {_INSTALL_TRUSTME}") from None
     authority = trustme.CA(organization_name="mock-atoms")
     names = dict.fromkeys((*_OWN_NAMES, reachable_host(host)))
     certificate = authority.issue_cert(*names)

@@ -1,4 +1,4 @@
-"""What a tenant changed since its initial data."""
+"""Changes of a tenant since its initial data."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, parse_model
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.tenancy import digest_test_id
@@ -17,11 +18,11 @@ from mock_atoms.state.store import Store, TenantState
 
 
 class SettingsMismatchError(Exception):
-    """The snapshot needs a server with other settings.
+    """The exported state needs a server with other settings.
 
     Args:
         problem: the setting, and the fix.
-        pointer: JSON pointer to the setting in the snapshot.
+        pointer: JSON pointer to the setting in the exported state.
     """
 
     def __init__(self, problem: str, pointer: str) -> None:
@@ -41,7 +42,7 @@ def tenant_summary(state: TenantState) -> dict[str, Any]:
 
 
 async def export_state(settings: Settings, rules: RuleBook, fixtures: Fixtures, store: Store) -> dict[str, Any]:
-    """Return a snapshot of the complete state, except the journal."""
+    """Return the complete state, except the journal."""
     return {
         "version": __version__,
         "seed": settings.seed,
@@ -112,10 +113,10 @@ def import_tenant(value: object) -> TenantState:
 
 
 async def import_state(value: object, settings: Settings, rules: RuleBook, fixtures: Fixtures, store: Store) -> None:
-    """Replace the state of this server with a snapshot from `export_state`. An error leaves it unchanged.
+    """Replace the state of this server with one from `export_state`. An error leaves it unchanged.
 
     Raises:
-        ConfigError: the snapshot is invalid; names the field by JSON pointer.
+        ConfigError: the exported state is invalid; names the field by JSON pointer.
         SettingsMismatchError: the exporting server has another seed or locale.
         CapacityError: there are too many rules or audiences.
     """
@@ -141,8 +142,8 @@ async def import_state(value: object, settings: Settings, rules: RuleBook, fixtu
 def _check_setting(name: str, exported: str, current: str) -> None:
     if exported != current:
         raise SettingsMismatchError(
-            f"this server has the {name} {current!r}, the snapshot is from one with {exported!r}: "
-            f"start this server with --{name} {exported}",
+            f"the exported state is from a server with the {name} {quote_value(exported)}, this server has "
+            f"{quote_value(current)}: start this server with --{name} {exported}",
             f"/{name}",
         )
 

@@ -1,1 +1,1 @@
-"""What tests import: `MockServer`, `MockClient`, the container and the pytest plugin."""
+"""Tools for tests: `MockServer`, `MockClient`, the container and the pytest plugin."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from mock_atoms.core.http_text import compile_path_template
+from mock_atoms.core.masking import quote_value
 from mock_atoms.testing.control_api import ControlApi, ControlError
 from mock_atoms.testing.recorded_request import RecordedRequest
 from mock_atoms.testing.retry_report import RetryReport
@@ -52,7 +53,9 @@ class MockClient:
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is not a base URL: use one such as http://127.0.0.1:28667{DEFAULT_BASE_PATH}")
+            raise ValueError(
+                f"{quote_value(url)} is not a base URL: use one such as http://127.0.0.1:28667{DEFAULT_BASE_PATH}"
+            )
         self.token = token
         self.test_id = test_id
         self._control = ControlApi(f"{parts.scheme}://{parts.netloc}", admin_token, ca_file)
@@ -120,7 +123,10 @@ class MockClient:
             TypeError: the fault is neither text nor a mapping.
         """
         if not isinstance(fault, str | Mapping):
-            raise TypeError(f"{fault!r} is not a fault: pass an expression such as '500x2', or a rule (docs/faults.md)")
+            raise TypeError(
+                f"{quote_value(repr(fault))} is not a fault: "
+                "pass an expression such as `500x2`, or a rule (docs/faults.md)"
+            )
         if isinstance(fault, str) and len(parts := fault.split()) == 3 and method is None and path is None:  # noqa: PLR2004 - method, path, expression
             method, path, fault = parts
         rule: dict[str, Any] = {"fault": fault.strip()} if isinstance(fault, str) else {**fault}
@@ -198,7 +204,7 @@ class MockClient:
 
         Args:
             count: minimum number of completed requests.
-            timeout: how many seconds to wait.
+            timeout: seconds to wait.
             method: as in `requests`, like the other filters.
             path: see `requests`.
             status: see `requests`.
@@ -245,7 +251,7 @@ class MockClient:
         return arrived
 
     def retries(self, *, token: str | None = None, test_id: str | None = None, **options: int) -> RetryReport:
-        """Return the retry report: what clients did after failures.
+        """Return the retry report: the behavior of clients after failures.
 
         Args:
             token: only this token.
@@ -288,7 +294,7 @@ class MockClient:
         """Return this client as soon as the server is healthy.
 
         Args:
-            timeout: how many seconds to wait.
+            timeout: seconds to wait.
 
         Raises:
             ControlError: the server is not healthy in time.
@@ -307,7 +313,7 @@ class MockClient:
 
     def _full_path(self, path: str) -> str:
         if not path.startswith("/"):
-            raise ValueError(f"{path!r} does not start with a slash: use a path such as /audience/{{id}}")
+            raise ValueError(f"{quote_value(path)} does not start with a slash: use a path such as /audience/{{id}}")
         return path if path.startswith(f"{self._base_path}/") else self._base_path + path
 
     def _tenant_fields(self, token: str | None, test_id: str | None) -> dict[str, str]:

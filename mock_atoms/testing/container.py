@@ -1,4 +1,4 @@
-"""The image in a container, through testcontainers: `pip install 'mock-atoms[testcontainers]'`."""
+"""The image in a container, through testcontainers. It needs the extra `testcontainers` (docs/python.md#install)."""
 
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import HealthcheckWaitStrategy

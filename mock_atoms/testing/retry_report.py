@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class RetryReport:
-    """What clients did after failures. docs/retries.md lists the keys.
+    """Behavior of clients after failures. docs/retries.md lists the keys.
 
     Attributes:
         calls: each call with its attempts, outcome and findings.
@@ -20,7 +20,7 @@ class RetryReport:
 
     @property
     def findings(self) -> list[dict[str, Any]]:
-        """What clients did wrong, in all calls."""
+        """Mistakes of clients, in all calls."""
         return [finding for call in self.calls for finding in call["findings"]]
 
     @property

@@ -57,11 +57,11 @@ def test_an_invalid_argument_is_exit_2_with_usage_and_a_suggestion(
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("serve", "--port", "x"), "--port: 'x': Input should be a valid integer"),
-        (("serve", "--fault", "5oo"), "fault-1: `5oo` is not a fault"),
+        (("serve", "--port", "x"), "--port: `x` is invalid: must be a whole number"),
+        (("serve", "--fault", "5oo"), "--fault, fault 1: `5oo` is not a fault"),
         (("serve", "--fixtures", "/no/such/folder"), "/no/such/folder: the fixtures folder cannot be read"),
         (("serve", "--config", "/no/such/file"), "/no/such/file: cannot be read"),
-        (("openapi", "--base-path", "x"), "--base-path: 'x': a base path is"),
+        (("openapi", "--base-path", "x"), "--base-path: `x` is invalid: a base path is"),
     ],
 )
 def test_an_invalid_setting_is_one_line_and_exit_2(args: tuple[str, ...], message: str) -> None:
@@ -69,6 +69,11 @@ def test_an_invalid_setting_is_one_line_and_exit_2(args: tuple[str, ...], messag
     assert (code, out) == (2, "")
     assert err.startswith(f"mock-atoms: {message}")
     assert err.count("\n") == 1
+
+
+def test_an_invalid_fault_is_reported_with_its_variable_and_number() -> None:
+    _, _, err = run_command("serve", environ={"MOCK_ATOMS_FAULT": "500;50o"})
+    assert err.startswith("mock-atoms: MOCK_ATOMS_FAULT, fault 2: `50o` is not a fault. Did you mean `500`?")
 
 
 @pytest.mark.parametrize("command", ["serve", "openapi", "healthcheck"])

@@ -89,7 +89,7 @@ def test_an_invalid_setting_stops_the_container_with_exit_code_2() -> None:
         ["docker", "run", "--rm", "--env", "MOCK_ATOMS_FAULT=5oo", IMAGE], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("mock-atoms: fault-1: `5oo` is not a fault")
+    assert done.stderr.startswith("mock-atoms: MOCK_ATOMS_FAULT, fault 1: `5oo` is not a fault")
 
 
 def test_the_compose_file_serves_fixtures_and_runs_its_example() -> None:

@@ -26,7 +26,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(max_size=9), inner, max_size=4),
     max_leaves=12,
 )
-WRONG = "no such key"
+WRONG = "unknown key"
 RULE = {
     "match": {"token": "sk_a"},
     "when": {"limit": {"requests": 1}},

@@ -124,7 +124,7 @@ def test_requests_are_listed_the_newest_first(admin: httpx.Client, query: str, f
     [
         ("GET /requests?limit=-1", "limit", "'-1' is not a whole number from 0 to"),
         ("GET /requests?limit=1&limit=2", "limit", "the parameter is duplicated"),
-        ("GET /requests?unmatched=maybe", "unmatched", "should be 'false' or 'true'"),
+        ("GET /requests?unmatched=maybe", "unmatched", "must be `false` or `true`"),
         ("GET /requests?since=yesterday", "since", "'yesterday' is not a timestamp such as"),
         (
             "GET /requests?matchingStub=1",
@@ -136,7 +136,7 @@ def test_requests_are_listed_the_newest_first(admin: httpx.Client, query: str, f
         ("POST /requests/count?timeoutMs=5", "timeoutMs", "timeoutMs needs atLeast: give both"),
         (f"POST /requests/count?atLeast=1&timeoutMs={MAX_WAIT_MS + 1}", "timeoutMs", "a whole number from 0 to"),
         ("POST /requests/find?nearMisses=many", "nearMisses", "a whole number from 0 to 100"),
-        ("GET /retries?format=html", "format", "should be 'json' or 'text'"),
+        ("GET /retries?format=html", "format", "must be `json` or `text`"),
     ],
 )
 def test_an_invalid_query_parameter_is_an_error(admin: httpx.Client, call: str, pointer: str, detail: str) -> None:

@@ -48,11 +48,11 @@ def test_a_reset_covers_its_scope(
 @pytest.mark.parametrize(
     ("scope", "pointer", "detail"),
     [
-        ({"tokens": "sk_acme"}, "/tokens", "no such key"),
+        ({"tokens": "sk_acme"}, "/tokens", "unknown key"),
         ({"token": "two words"}, "/token", "one word of visible ASCII"),
         ({"testId": None}, "/testId", "null is not allowed: give text, or leave the field out to match all"),
         ({"testId": "  "}, "/testId", "an id must not be blank"),
-        ([], "", "give keys and values"),
+        ([], "", "must have keys and values"),
     ],
 )
 def test_an_invalid_reset_changes_nothing(

@@ -95,10 +95,10 @@ def change_of(**part: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "pointer", "detail"),
     [
-        ({"extra": 1}, "/extra", "no such key"),
+        ({"extra": 1}, "/extra", "unknown key"),
         ({"rules": [{"id": "a b", "respond": {"status": 500}}]}, "/rules/0/id", ""),
         ({"rules": [{"id": "r", "respond": {"status": 99}}]}, "/rules/0/respond/status", ""),
-        ({"rules": [{"id": "r"}]}, "/rules/0", "give delay, respond, connection or alter"),
+        ({"rules": [{"id": "r"}]}, "/rules/0", "must have delay, respond, connection or alter"),
         (
             {"rules": [{"id": "r", "fault": "500"}, {"id": "r", "fault": "500"}]},
             "/rules/1/id",
@@ -117,8 +117,8 @@ def change_of(**part: object) -> dict[str, Any]:
             "/tenants/0/counters/r/evaluated",
             "",
         ),
-        ({"tenants": [TENANT | {"audiences": [{"nam": ""}]}]}, "/tenants/0/audiences/0/nam", "no such key"),
-        ({"fixtures": [TENANT]}, "/fixtures/0/audiences", "Field required"),
+        ({"tenants": [TENANT | {"audiences": [{"nam": ""}]}]}, "/tenants/0/audiences/0/nam", "unknown key"),
+        ({"fixtures": [TENANT]}, "/fixtures/0/audiences", "is missing"),
         (change_of(removed=[2, 1]), CHANGE, "removed: list each index once, in ascending order"),
         (change_of(removed=[1, 1]), CHANGE, "removed: list each index once, in ascending order"),
         (change_of(removed=[10_000]), f"{CHANGE}/removed/0", ""),
@@ -159,7 +159,7 @@ def change_of(**part: object) -> dict[str, Any]:
         (
             change_of(campaigns=[{"createdAt": "x"}]),
             f"{CHANGE}/campaigns/0",
-            "createdAt is 'x': not a timestamp",
+            "createdAt is `x`: not a timestamp",
         ),
     ],
 )

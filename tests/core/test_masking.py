@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, is_magic_key, mask_text, mask_token, mask_url
+from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, is_magic_key, mask_text, mask_token, mask_url, quote_value
 from mock_atoms.core.tenancy import mask_test_id
 from mock_atoms.journal.credentials import Credentials
 
@@ -14,6 +14,20 @@ def test_a_masked_token_shows_at_most_half_of_it(token: str) -> None:
     assert token not in masked
     assert len(visible) <= min(10, len(token) / 2)
     assert token.startswith(visible)
+
+
+@pytest.mark.parametrize(
+    ("value", "quoted"),
+    [
+        ("a b", "`a b`"),
+        ("a\u202ab", "`a\\u202ab`"),
+        ("", "an empty text"),
+        (["é", 1], '`["é", 1]`'),
+        ("sk_verysecret", "`sk_ver…#38c9cb`"),
+    ],
+)
+def test_a_quoted_value_is_masked_and_escaped(value: object, quoted: str) -> None:
+    assert quote_value(value) == quoted
 
 
 def test_masks_tell_similar_tokens_apart() -> None:

@@ -87,7 +87,7 @@ def test_the_config_variable_names_the_file(tmp_path: Path) -> None:
         (b'base_path = "/x"', "`base_path` is not a setting. Did you mean `base-path`?"),
         (b'faults = ["500"]', "`faults` is not a setting. Did you mean `fault`?"),
         (b"[qqqq]\nport = 1", "`qqqq` is not a setting. `mock-atoms serve --help` lists all settings."),
-        (b"port = 99999", "port: 99999: Input should be less than or equal to 65535"),
+        (b"port = 99999", "port: `99999` is invalid: must be at most 65535"),
         (b"a = " + b"[" * 100_000, "not TOML: "),
         (b"port = = 1", "not TOML: Invalid value (at line 1, column 8)"),
         (b"\xff", "not TOML: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),

@@ -131,63 +131,67 @@ def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
         ("team.yaml", "tokens: [sk_a]\ntokens: [sk_b]\n", ":2: not YAML: the key tokens is duplicated"),
         ("team.yaml", "{? [a]: 1}", ":1: not YAML: found unhashable key"),
         ("team.yaml", "tokens: \x00", ": not YAML: unacceptable character"),
-        ("team.yaml", "", ":1: the file: give keys and values"),
-        ("team.yaml", "tokens", ":1: the file is 'tokens': give keys and values"),
-        ("team.yaml", f"tokens: [sk_a]\norganization: {'x' * 99}\n", f":2: organization is '{'x' * 39}…: an id is 24"),
-        ("team.yaml", "tokens: []\naudiences: []\n", ":1: tokens: List should have at least 1 item"),
-        ("team.yaml", "tokens: [sk_a]\n", ":1: the file: give either audiences or generate"),
-        ("team.yaml", "tokens: [sk_a]\naudiences: []\ngenerate: {}\n", ":1: the file: give either audiences or gen"),
-        ("team.yaml", "tokens: [sk_a]\naudience: []\n", ":2: audience: no such key"),
+        ("team.yaml", "", ":1: the file: must have keys and values"),
+        ("team.yaml", "tokens", ":1: the file is `tokens`: must have keys and values"),
+        ("team.yaml", f"tokens: [sk_a]\norganization: {'x' * 99}\n", f":2: organization is `{'x' * 40}…`: an id is 24"),
+        ("team.yaml", "tokens: []\naudiences: []\n", ":1: tokens: must not be empty"),
+        ("team.yaml", "tokens: [sk_a]\n", ":1: the file: must have either audiences or generate"),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\naudiences: []\ngenerate: {}\n",
+            ":1: the file: must have either audiences or gen",
+        ),
+        ("team.yaml", "tokens: [sk_a]\naudience: []\n", ":2: audience: unknown key"),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n  - name: x\n  - name: y\n    memberCount: many\n",
-            ":5: audiences[1].memberCount is 'many': Input should be a valid integer",
+            ":5: audiences[1].memberCount is `many`: must be a whole number",
         ),
         (
             "team.json",
             '{"tokens": ["sk_a"],\n "audiences": [\n  {"_id": "ABC"}]}',
-            ":3: audiences[0]._id is 'ABC': an id is 24 lower-case",
+            ":3: audiences[0]._id is `ABC`: an id is 24 lower-case",
         ),
-        ("team.json", '{\t"tokens": 1}', ":1: tokens: give a list"),
+        ("team.json", '{\t"tokens": 1}', ":1: tokens: must be a list"),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- nmae: x\n",
-            ":3: audiences[0].nmae: no such key",
+            ":3: audiences[0].nmae: unknown key",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- campaigns:\n  - id: x\n",
-            ":4: audiences[0].campaigns[0].id: no such key",
+            ":4: audiences[0].campaigns[0].id: unknown key",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- createdAt: yesterday\n",
-            ":3: audiences[0]: createdAt is 'yesterday': not a timestamp such as 2025-01-15T10:30:00.000Z",
+            ":3: audiences[0]: createdAt is `yesterday`: not a timestamp such as 2025-01-15T10:30:00.000Z",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- campaigns: [{createdAt: 2025-01-15T10:30:00}]\n",
-            ":3: audiences[0]: campaigns[0].createdAt is '2025-01-15T10:30:00': not a timestamp",
+            ":3: audiences[0]: campaigns[0].createdAt is `2025-01-15T10:30:00`: not a timestamp",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- createdAt: 1969-12-31T23:59:59Z\n",
-            ":3: audiences[0]: createdAt is '1969-12-31T23:59:59Z': not a timestamp",
+            ":3: audiences[0]: createdAt is `1969-12-31T23:59:59Z`: not a timestamp",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- updatedAt: 0001-01-01T00:00:00+23:00\n",
-            ":3: audiences[0]: updatedAt is '0001-01-01T00:00:00+23:00': not a timestamp",
+            ":3: audiences[0]: updatedAt is `0001-01-01T00:00:00+23:00`: not a timestamp",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- memberCount: 10001\n",
-            ":3: audiences[0]: memberCount is 10001: at most 10000",
+            ":3: audiences[0]: memberCount is `10001`: must be at most 10000",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- _id: 650000000000000000000001\n",
-            ":3: audiences[0]._id is 650000000000000000000001: give text;",
+            ":3: audiences[0]._id is `650000000000000000000001`: must be text;",
         ),
         (
             "team.json",
@@ -200,16 +204,16 @@ def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
         ("team.yaml", "[" * 5_000, ": not YAML: "),
         ("team.yaml", "tokens: [sk_a]\ngenerate: {members: !!int abc}\n", ": not YAML: invalid literal for int()"),
         ("team.yaml", "tokens: [*sk_verysecret]\n", ":1: not YAML: found undefined alias 'sk_ver…#38c9cb'"),
-        ("team.json", '{\n\t"tokens": ["sk_a"],\n\t"audiences": 7}', ":3: audiences is 7: give a list"),
+        ("team.json", '{\n\t"tokens": ["sk_a"],\n\t"audiences": 7}', ":3: audiences is `7`: must be a list"),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- omit: [nmae]\n",
-            ":3: audiences[0]: omit: an audience has no key 'nmae'",
+            ":3: audiences[0]: omit: an audience has no key `nmae`",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\ngenerate: {audiences: -1}\n",
-            ":2: generate.audiences.min is -1: Input should be gr",
+            ":2: generate.audiences.min is `-1`: must be at least 0",
         ),
         (
             "team.yaml",
@@ -219,29 +223,29 @@ def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
         (
             "team.yaml",
             "tokens: [sk_a]\ngenerate: {audiences: 1001}\n",
-            ":2: generate.audiences is 1001: at most 1000",
+            ":2: generate.audiences is `1001`: must be at most 1000",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\ngenerate: {members: 10001}\n",
-            ":2: generate.members is 10001: at most 10000",
+            ":2: generate.members is `10001`: must be at most 10000",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\ngenerate: {audiences: true}\n",
-            ":2: generate.audiences.min is true: Input should be",
+            ":2: generate.audiences.min is `true`: must be a whole number",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\ngenerate: {withCampaigns: 2}\n",
-            ":2: generate.withCampaigns is 2: Input should be",
+            ":2: generate.withCampaigns is `2`: must be at most 1",
         ),
         (
             "team.yaml",
             "tokens: [sk_a]\ngenerate: {locale: xx}\n",
-            ":2: generate.locale is 'xx': faker has no such locale",
+            ":2: generate.locale is `xx`: faker has no such locale",
         ),
-        ("team.yaml", "tokens: [sk_a]\norganization: 65a\naudiences: []\n", ":2: organization is '65a': an id is 24"),
+        ("team.yaml", "tokens: [sk_a]\norganization: 65a\naudiences: []\n", ":2: organization is `65a`: an id is 24"),
     ],
 )
 def test_an_error_names_file_line_field_value_and_reason(tmp_path: Path, name: str, text: str, message: str) -> None:
@@ -343,7 +347,7 @@ def test_an_audience_may_have_its_own_locale(tmp_path: Path) -> None:
 
 def test_an_unknown_locale_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, "tokens: [sk_a]\naudiences: [{locale: de_XX}]")
-    with pytest.raises(ConfigError, match=r"audiences\[0\]\.locale is 'de_XX': faker has no such locale"):
+    with pytest.raises(ConfigError, match=r"audiences\[0\]\.locale is `de_XX`: faker has no such locale"):
         read_folder(tmp_path)
 
 

@@ -79,7 +79,7 @@ UNCHANGED_BODY = Expected(200, is_documented)
 NO_FAULT = UNCHANGED_BODY._replace(is_marked=False)
 FAILED = Expected(500, has_errors("Internal server error"))
 LIMITED = Expected(429, is_rate_limited)
-NO_COUNT = "Prefer: one request has no count, share or limit: leave out x, p and limit"
+NO_COUNT = "Prefer: one request has no count, share or limit: omit x, p and limit"
 REFUSED = Expected(400, has_errors(NO_COUNT), is_marked=False)
 
 EVERY_TIME: dict[str, Expected] = {

@@ -59,7 +59,7 @@ def test_an_invalid_prefer_header_gets_a_400_with_the_reason(client: httpx.Clien
     assert response.status_code == 400
     assert response.json() == {
         "status": False,
-        "errors": ["Prefer: code=5oo is invalid: give 200, or a status from 400 to 599"],
+        "errors": ["Prefer: `code=5oo` is invalid: use 200, or a status from 400 to 599"],
     }
     assert response.headers["x-mock-atoms-reason"] == "bad-prefer"
     assert "x-mock-atoms-fault" not in response.headers
@@ -123,11 +123,11 @@ def test_a_204_has_no_body_and_no_content_length() -> None:
 
 
 def test_an_invalid_fault_setting_stops_the_start() -> None:
-    with pytest.raises(ConfigError, match=r"^fault-1: `5oo` is not a fault"):
+    with pytest.raises(ConfigError, match=r"^fault, fault 1: `5oo` is not a fault"):
         create_app(Settings(fault=("5oo",)))
     with pytest.raises(
         ConfigError,
-        match=r"^fault-1: /match/path: .+: write the path below the base path: /audience$",
+        match=r"^fault, fault 1: /match/path: .+: write the path below the base path: /audience$",
     ):
         create_app(Settings(fault=("GET /atoms/v1/audience 500",)))
 

@@ -156,14 +156,20 @@ def test_no_certificate_remains_if_the_port_is_in_use(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"tls_key": "key"}, r"^--tls-key: give the certificate too, with --tls-cert$"),
+        ({"tls_key": "key"}, r"^--tls-key: also needs the certificate, --tls-cert$"),
         ({"tls": "self-signed", "tls_cert": "cert"}, r"^--tls: use either this or --tls-cert$"),
         ({"tls": "self-signed", "tls_key": "key"}, r"^--tls: use either this or --tls-cert$"),
         ({"tls_cert": "missing"}, r"^--tls-cert: \S+missing.pem: cannot be read: No such file or directory$"),
         ({"tls_cert": "cert", "tls_key": "missing"}, r"^--tls-cert: \S+, \S+: cannot be read: No such file"),
-        ({"tls_cert": "cert"}, r"^--tls-cert: \S+cert.pem: give a certificate and its key, in PEM, the key without "),
-        ({"tls_cert": "text"}, r"^--tls-cert: \S+text.pem: give a certificate and its key, in PEM, the key without "),
-        ({"tls_cert": "cert", "tls_key": "other"}, r"give a certificate and its key, .+KEY_VALUES_MISMATCH"),
+        (
+            {"tls_cert": "cert"},
+            r"^--tls-cert: \S+cert.pem: must be a certificate and its key, in PEM, the key without ",
+        ),
+        (
+            {"tls_cert": "text"},
+            r"^--tls-cert: \S+text.pem: must be a certificate and its key, in PEM, the key without ",
+        ),
+        ({"tls_cert": "cert", "tls_key": "other"}, r"must be a certificate and its key, .+KEY_VALUES_MISMATCH"),
     ],
 )
 def test_invalid_files_are_reported_by_flag(files: dict[str, Path], options: dict[str, str], problem: str) -> None:
@@ -185,7 +191,9 @@ def test_a_key_with_a_password_is_rejected_without_a_prompt(files: dict[str, Pat
 
 def test_a_self_signed_certificate_needs_trustme(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trustme", None)
-    with pytest.raises(ConfigError, match=r"^--tls: self-signed needs trustme: pip install 'mock-atoms\[tls\]'$"):
+    with pytest.raises(
+        ConfigError, match=r"^--tls: self-signed needs trustme: install it, or mock-atoms with .+ `tls` "
+    ):
         MockServer(tls="self-signed").start()
 
 

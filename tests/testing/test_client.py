@@ -58,7 +58,7 @@ def test_a_fault_may_follow_method_and_path(mock: MockServer) -> None:
 @pytest.mark.parametrize("fault", [None, 500, ["500"]])
 def test_a_fault_of_another_type_is_a_type_error(mock: MockServer, fault: Any) -> None:  # noqa: ANN401 - anything
     with pytest.raises(
-        TypeError, match=r"is not a fault: pass an expression such as '500x2', or a rule \(docs/faults\.md\)$"
+        TypeError, match=r"is not a fault: pass an expression such as `500x2`, or a rule \(docs/faults\.md\)$"
     ):
         mock.fail(fault)
 
@@ -122,7 +122,7 @@ def test_requests_are_filtered(mock: MockServer) -> None:
     assert paths(path="/audience") == ["/audience", "/audience/"]
     assert paths(path="/atoms/v1/audience") == ["/audience", "/audience/"]
     assert paths(path="/audience/{id}", method="get") == ["/audience/a"]
-    with pytest.raises(ValueError, match=r"^'audience' does not start with a slash: use a path such as /audience/\{id"):
+    with pytest.raises(ValueError, match=r"^`audience` does not start with a slash: use a path such as /audience/\{id"):
         paths(path="audience")
     assert paths(path="/audience/{id}") == ["/audience/a"] * 2
     assert paths(path="/audience/{id}/members") == ["/audience/a/members"]

@@ -156,7 +156,7 @@ def test_an_invalid_marker_is_one_line_without_a_traceback(run: Run) -> None:
         "'50o'": "@pytest.mark.atoms_fault('50o'): `50o` is not a fault. Did you mean `500`? *",
         "{'delay': {}}": "@pytest.mark.atoms_fault({'delay': {}}): /delay*: *",
         "{'match': {'token': 'sk_live_verysecret'}}": "@pytest.mark.atoms_fault({'match': {'token': 'sk_live_v…*",
-        "500": "@pytest.mark.atoms_fault(500): 500 is not a fault: pass an expression such as '500x2', *",
+        "500": "@pytest.mark.atoms_fault(500): `500` is not a fault: pass an expression such as `500x2`, *",
         "": "@pytest.mark.atoms_fault(): *missing*'fault'",
         "'500', times=2": "@pytest.mark.atoms_fault('500'): *'times'",
     }
@@ -176,7 +176,7 @@ def test_a_server_that_does_not_respond_stops_the_session(run: Run) -> None:
     result = run("def test_it(): ...", "--mock-atoms-url", "localhost:1")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        ["*--mock-atoms-url: 'localhost:1' is not a base URL: use one such as http://127.0.0.1:28667*"]
+        ["*--mock-atoms-url: `localhost:1` is not a base URL: use one such as http://127.0.0.1:28667*"]
     )
     with MockServer() as server:
         url = server.url
