@@ -5,12 +5,10 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from mock_atoms.control.models import Count
 from mock_atoms.journal.retries import CallOutcome, Finding
+from mock_atoms.wiremock.models import Count, LoggedRequest, Milliseconds, NearMiss, ServeEvent
 
-Milliseconds = Annotated[float, Field(ge=0)]
 Operator = dict[str, Any]
-Headers = Annotated[dict[str, str | list[str]], Field(description="A list for headers with several values.")]
 JournalDisabled = Annotated[bool, Field(description="Whether the journal is off.")]
 _strict = with_config(ConfigDict(extra="forbid"))
 
@@ -38,111 +36,6 @@ class RequestPatternBody(TypedDict):
 
 
 @_strict
-class Parameter(TypedDict):
-    """The values of a query or form parameter."""
-
-    key: str
-    values: list[str]
-
-
-@_strict
-class Difference(TypedDict):
-    """One difference between a request and a pattern."""
-
-    field: Annotated[str, Field(description="Such as `headers.Accept`.")]
-    expected: str
-    actual: str | None
-
-
-@_strict
-class MockAtomsRequest(TypedDict):
-    """What mock-atoms knows of a request beyond WireMock's fields."""
-
-    id: str
-    tenant: Annotated[str, Field(description="The masked token.")]
-    testId: str | None
-    attempt: Annotated[int, Field(ge=1, description="Attempt number in its call.")]
-    status: Annotated[int | None, Field(description="Status code; `null` if there was no response.")]
-    ended: Annotated[str | None, Field(description="`answered`, `aborted` or a connection fault; `null` in flight.")]
-    reason: Annotated[str | None, Field(description="Why the mock responded as it did.")]
-    faults: Annotated[list[str], Field(description="Ids of the rules that triggered.")]
-    durationMs: Milliseconds | None
-    bytesSent: Count
-    bodySize: Annotated[Count, Field(description="Bytes of the request body.")]
-    bodyComplete: Annotated[bool, Field(description="Whether the complete body arrived.")]
-    bodyCap: Annotated[Count, Field(description="How many bytes of a body are kept.")]
-    differences: NotRequired[Annotated[list[Difference], Field(description="In a near miss: what differs.")]]
-
-
-@_strict
-class LoggedRequest(TypedDict):
-    """WireMock's LoggedRequest. Credentials are masked."""
-
-    url: str
-    absoluteUrl: str
-    method: str
-    scheme: str
-    host: str
-    port: int
-    clientIp: str
-    headers: Headers
-    cookies: dict[str, str | list[str]]
-    browserProxyRequest: bool
-    protocol: str
-    body: str
-    bodyAsBase64: str
-    loggedDate: Annotated[int, Field(description="Milliseconds since 1970.")]
-    loggedDateString: str
-    queryParams: dict[str, Parameter]
-    formParams: dict[str, Parameter]
-    mockAtoms: MockAtomsRequest
-
-
-@_strict
-class ResponseDefinition(TypedDict):
-    """What the mock decided to respond."""
-
-    status: NotRequired[int]
-    fault: NotRequired[Annotated[str, Field(description="WireMock's name of a connection fault.")]]
-    fromConfiguredStub: NotRequired[bool]
-
-
-@_strict
-class LoggedResponse(TypedDict):
-    """WireMock's LoggedResponse. The body is not kept."""
-
-    status: NotRequired[int]
-    fault: NotRequired[str]
-    headers: Headers
-    body: str
-    bodyAsBase64: str
-
-
-@_strict
-class Timing(TypedDict):
-    """Durations in milliseconds."""
-
-    addedDelay: Count
-    processTime: Count
-    responseSendTime: Count
-    serveTime: Count
-    totalTime: Count
-
-
-@_strict
-class ServeEvent(TypedDict):
-    """WireMock's ServeEvent: a request and, once it has ended, its response."""
-
-    id: str
-    request: LoggedRequest
-    responseDefinition: NotRequired[ResponseDefinition]
-    response: NotRequired[LoggedResponse]
-    timing: NotRequired[Timing]
-    wasMatched: Annotated[bool, Field(description="Whether the route is known.")]
-    subEvents: list[Any]
-
-
-@_strict
 class ListMeta(TypedDict):
     """How long the complete list is."""
 
@@ -156,22 +49,6 @@ class RequestList(TypedDict):
     requests: list[ServeEvent]
     meta: ListMeta
     requestJournalDisabled: JournalDisabled
-
-
-@_strict
-class MatchResult(TypedDict):
-    """How well a request matches."""
-
-    distance: Annotated[float, Field(ge=0, le=1, description="0 matches, 1 differs in everything.")]
-
-
-@_strict
-class NearMiss(TypedDict):
-    """A request that nearly matches a pattern."""
-
-    request: LoggedRequest
-    requestPattern: Annotated[dict[str, Any], Field(description="The pattern, credentials masked.")]
-    matchResult: MatchResult
 
 
 @_strict

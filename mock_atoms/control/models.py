@@ -11,8 +11,8 @@ from mock_atoms.data.models import AudienceRecord
 from mock_atoms.faults.effects import Delay, FaultResponse
 from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.faults.rules import RuleSchedule
+from mock_atoms.wiremock.models import Count
 
-Count = Annotated[int, Field(ge=0)]
 MaskedToken = Annotated[str, Field(description="The masked token; `-` for unauthenticated requests.")]
 TokenDigest = Annotated[str, Field(description="Digest that identifies the token.")]
 TestId = Annotated[str | None, Field(description="`X-Test-Id` of the test, if there is one.")]

@@ -1,7 +1,5 @@
 """Near misses: the requests that nearly match a pattern, and in what they differ."""
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -13,6 +11,7 @@ from mock_atoms.journal.calls import attempt_numbers
 from mock_atoms.journal.journal import Journal
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.masking import mask_pattern
+from mock_atoms.wiremock.models import NearMiss
 from mock_atoms.wiremock.patterns import RequestPattern, nearest, parse_pattern
 from mock_atoms.wiremock.responses import near_miss
 
@@ -24,7 +23,7 @@ PATTERN_EXAMPLE = {
 }
 
 
-def near_misses(journal: Journal, body: object, pattern: RequestPattern, count: int) -> list[dict[str, Any]]:
+def near_misses(journal: Journal, body: object, pattern: RequestPattern, count: int) -> list[NearMiss]:
     """Return the `count` requests that are nearest to `pattern` without matching it. `body` is the pattern's JSON."""
     masked = mask_pattern(body, journal.credentials)
     numbers = attempt_numbers(journal)

@@ -19,7 +19,6 @@ from mock_atoms.control.journal_models import (
     RequestCount,
     RequestList,
     RequestPatternBody,
-    ServeEvent,
     UnmatchedRequests,
 )
 from mock_atoms.control.models import Empty
@@ -29,6 +28,7 @@ from mock_atoms.control.waiting import MAX_WAIT_MS, JournalWaiter
 from mock_atoms.journal.calls import attempt_numbers
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.mock import MockAtoms
+from mock_atoms.wiremock.models import LoggedRequest, ServeEvent
 from mock_atoms.wiremock.patterns import RequestPattern, parse_pattern
 from mock_atoms.wiremock.responses import logged_request, serve_event
 
@@ -199,11 +199,11 @@ class RequestCalls:
         body = await read_json_body(request)
         return body, parse_pattern(body, self._journal.credentials)
 
-    def _logged_requests(self, exchanges: Iterable[Exchange]) -> list[dict[str, Any]]:
+    def _logged_requests(self, exchanges: Iterable[Exchange]) -> list[LoggedRequest]:
         numbers = attempt_numbers(self._journal)
         return [logged_request(exchange, numbers[exchange]) for exchange in exchanges]
 
-    def _serve_events(self, exchanges: Iterable[Exchange]) -> list[dict[str, Any]]:
+    def _serve_events(self, exchanges: Iterable[Exchange]) -> list[ServeEvent]:
         numbers = attempt_numbers(self._journal)
         return [serve_event(exchange, numbers[exchange]) for exchange in exchanges]
 

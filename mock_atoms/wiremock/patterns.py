@@ -16,6 +16,7 @@ from mock_atoms.wiremock.conditions import (
     url_condition,
 )
 from mock_atoms.wiremock.json_matching import TOO_DEEP, is_nested_too_deeply
+from mock_atoms.wiremock.models import Difference
 from mock_atoms.wiremock.operands import OperandContext
 
 _MAP_FIELDS = ("pathParameters", "queryParameters", "headers", "cookies")
@@ -27,20 +28,6 @@ _UNSUPPORTED_FIELDS = {
 """Other fields of WireMock. Its clients may send `null` for them."""
 _MAX_COMPARED_CHARACTERS = 1_000
 _MIN_RANKED = 50
-
-
-class Difference(NamedTuple):
-    """A field in which an exchange differs from a pattern.
-
-    Attributes:
-        field: such as `headers.Accept`.
-        expected: what the pattern expects, in words.
-        actual: the value of the exchange, `None` if it is absent.
-    """
-
-    field: str
-    expected: str
-    actual: str | None
 
 
 class RequestPattern(NamedTuple):
@@ -58,7 +45,11 @@ class RequestPattern(NamedTuple):
     def differences(self, exchange: Exchange) -> list[Difference]:
         """Return the conditions that `exchange` does not meet."""
         return [
-            Difference(condition.field, condition.description, ", ".join(values) if values else None)
+            {
+                "field": condition.field,
+                "expected": condition.description,
+                "actual": ", ".join(values) if values else None,
+            }
             for condition in self.conditions
             if not condition.is_met(exchange)
             for values in [condition.values(exchange)]

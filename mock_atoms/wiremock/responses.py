@@ -7,7 +7,17 @@ from typing import Any
 
 from mock_atoms.core.timestamps import format_timestamp
 from mock_atoms.journal.exchange import MAX_BODY_BYTES, Exchange
-from mock_atoms.wiremock.patterns import Difference
+from mock_atoms.wiremock.models import (
+    Difference,
+    LoggedRequest,
+    LoggedResponse,
+    MockAtomsRequest,
+    NearMiss,
+    Parameter,
+    ResponseDefinition,
+    ServeEvent,
+    Timing,
+)
 
 _FAULTS = {
     "reset": "CONNECTION_RESET_BY_PEER",
@@ -17,7 +27,7 @@ _FAULTS = {
 """WireMock's names of our connection faults."""
 
 
-def logged_request(exchange: Exchange, attempt: int) -> dict[str, Any]:
+def logged_request(exchange: Exchange, attempt: int) -> LoggedRequest:
     """Return a request as WireMock's LoggedRequest, with fields of our own under `mockAtoms`.
 
     WireMock's Java client accepts unknown keys there, and only there.
@@ -45,11 +55,11 @@ def logged_request(exchange: Exchange, attempt: int) -> dict[str, Any]:
     }
 
 
-def _parameters(parameters: dict[str, list[str]]) -> dict[str, Any]:
+def _parameters(parameters: dict[str, list[str]]) -> dict[str, Parameter]:
     return {name: {"key": name, "values": values} for name, values in parameters.items()}
 
 
-def _own_fields(exchange: Exchange, attempt: int) -> dict[str, Any]:
+def _own_fields(exchange: Exchange, attempt: int) -> MockAtomsRequest:
     return {
         "id": exchange.id,
         "tenant": exchange.tenant.label,
@@ -67,22 +77,30 @@ def _own_fields(exchange: Exchange, attempt: int) -> dict[str, Any]:
     }
 
 
-def serve_event(exchange: Exchange, attempt: int) -> dict[str, Any]:
+def serve_event(exchange: Exchange, attempt: int) -> ServeEvent:
     """Return an exchange as WireMock's ServeEvent. The response body is not kept."""
-    event: dict[str, Any] = {"id": exchange.id, "request": logged_request(exchange, attempt)}
+    event: ServeEvent = {
+        "id": exchange.id,
+        "request": logged_request(exchange, attempt),
+        "wasMatched": exchange.is_matched,
+        "subEvents": [],
+    }
     if exchange.ended is not None:
-        fault = _FAULTS.get(exchange.ending or "")
-        response: dict[str, Any] = {"status": exchange.status} if exchange.status else {}
-        if fault:
-            response["fault"] = fault
-        event["responseDefinition"] = response if exchange.is_matched else {**response, "fromConfiguredStub": False}
         headers = _header_values(exchange.response_headers())
-        event["response"] = {**response, "headers": headers, "body": "", "bodyAsBase64": ""}
+        definition: ResponseDefinition = {}
+        response: LoggedResponse = {"headers": headers, "body": "", "bodyAsBase64": ""}
+        if exchange.status:
+            definition["status"] = response["status"] = exchange.status
+        if fault := _FAULTS.get(exchange.ending or ""):
+            definition["fault"] = response["fault"] = fault
+        if not exchange.is_matched:
+            definition["fromConfiguredStub"] = False
+        event["responseDefinition"], event["response"] = definition, response
         event["timing"] = _timing(exchange)
-    return {**event, "wasMatched": exchange.is_matched, "subEvents": []}
+    return event
 
 
-def _timing(exchange: Exchange) -> dict[str, int]:
+def _timing(exchange: Exchange) -> Timing:
     """Return durations in whole milliseconds."""
     total = round(exchange.duration_ms or 0)
     added = min(round(exchange.delay_ms), total)
@@ -101,11 +119,11 @@ def _timing(exchange: Exchange) -> dict[str, int]:
 
 
 def near_miss(
-    exchange: Exchange, attempt: int, pattern: object, distance: float, differences: Iterable[Difference]
-) -> dict[str, Any]:
+    exchange: Exchange, attempt: int, pattern: dict[str, Any], distance: float, differences: Iterable[Difference]
+) -> NearMiss:
     """Return a request that does not match `pattern`, whose credentials are masked, with the differences."""
     request = logged_request(exchange, attempt)
-    request["mockAtoms"]["differences"] = [difference._asdict() for difference in differences]
+    request["mockAtoms"]["differences"] = list(differences)
     return {"request": request, "requestPattern": pattern, "matchResult": {"distance": round(distance, 4)}}
 
 

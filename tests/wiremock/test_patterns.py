@@ -15,7 +15,8 @@ from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, caller_for
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange, RequestHead
 from mock_atoms.wiremock.masking import mask_pattern
-from mock_atoms.wiremock.patterns import Difference, RequestPattern, nearest, parse_pattern
+from mock_atoms.wiremock.models import Difference
+from mock_atoms.wiremock.patterns import RequestPattern, nearest, parse_pattern
 
 CREDENTIALS = Credentials(b"k" * 32)
 KEY = "sk_verysecret_token"
@@ -579,15 +580,15 @@ def test_a_difference_shows_expected_and_actual_value() -> None:
     )
     sent = exchange("/audience?page=1&page=3", "Accept: text/plain", "Host: x", body="text", method="POST")
     assert pattern.differences(sent) == [
-        Difference("method", "oneOf PUT, PATCH", "POST"),
-        Difference("urlPathTemplate", "/audience/{id}", "/audience"),
-        Difference("pathParameters.id", "equalTo '1'", None),
-        Difference("queryParameters.page", "equalTo '2'", "1, 3"),
-        Difference("queryParameters.size", "includes equalTo '1', absent", None),
-        Difference("headers.Accept", "contains 'html'", "text/plain"),
-        Difference("cookies.theme", "equalTo 'dark'", None),
-        Difference("bodyPatterns[0]", "absent", "text"),
-        Difference("bodyPatterns[1]", "equalTo 'other'", "text"),
+        Difference(field="method", expected="oneOf PUT, PATCH", actual="POST"),
+        Difference(field="urlPathTemplate", expected="/audience/{id}", actual="/audience"),
+        Difference(field="pathParameters.id", expected="equalTo '1'", actual=None),
+        Difference(field="queryParameters.page", expected="equalTo '2'", actual="1, 3"),
+        Difference(field="queryParameters.size", expected="includes equalTo '1', absent", actual=None),
+        Difference(field="headers.Accept", expected="contains 'html'", actual="text/plain"),
+        Difference(field="cookies.theme", expected="equalTo 'dark'", actual=None),
+        Difference(field="bodyPatterns[0]", expected="absent", actual="text"),
+        Difference(field="bodyPatterns[1]", expected="equalTo 'other'", actual="text"),
     ]
 
 
