@@ -91,16 +91,16 @@ class FastPath:
         state.requests += 1
         request_id = self._generator.request_id(tenant.key, state.requests)
         address, port = client or ("", 0)
-        started = self._clock()
+        started_at = self._clock()
         exchange = Exchange(
             head,
             self._now(),
-            started,
+            started_at,
             address,
             port,
             request_id,
             is_body_complete=True,
-            response_started=started,
+            response_started_at=started_at,
             status=200,
             response_head=response.head,
             bytes_sent=response.length,

@@ -64,11 +64,11 @@ class RetryCalls:
         query = RetryQuery.parse(request)
         journal = self._mock.journal
         is_selected = journal.tenant_filter(query.token, query.test_id)
-        in_flight = [exchange for exchange in journal if exchange.ended is None and is_selected(exchange)]
+        in_flight = [exchange for exchange in journal if exchange.ended_at is None and is_selected(exchange)]
         if in_flight and query.timeout_ms:
 
             def has_settled() -> bool:
-                return all(exchange.ended is not None for exchange in in_flight)
+                return all(exchange.ended_at is not None for exchange in in_flight)
 
             await self._waiter.wait_until(has_settled, query.timeout_ms, request.receive)
         settings = RetrySettings(

@@ -66,8 +66,8 @@ def _group_similar(exchanges: list[tuple[int, Exchange]], max_pause: float) -> l
         upcoming.setdefault(_connection(exchange), deque()).append(exchange)
     for position, exchange in exchanges:
         upcoming[_connection(exchange)].popleft()
-        running = [call for call in running if _latest_end(call.attempts[-1]) > exchange.started]
-        failed = [call for call in failed if _may_be_retried(call.attempts[-1], exchange.started, max_pause)]
+        running = [call for call in running if _latest_end(call.attempts[-1]) > exchange.started_at]
+        failed = [call for call in failed if _may_be_retried(call.attempts[-1], exchange.started_at, max_pause)]
         call = _continued_call(failed, exchange, upcoming)
         if call is None:
             call = Call()
@@ -79,7 +79,7 @@ def _group_similar(exchanges: list[tuple[int, Exchange]], max_pause: float) -> l
                 parallel.is_ambiguous = True
         call.attempts.append(exchange)
         running.append(call)
-        if exchange.ended is not None and not has_succeeded(exchange):
+        if exchange.ended_at is not None and not has_succeeded(exchange):
             failed.append(call)
     return calls
 
@@ -88,7 +88,7 @@ def _continued_call(
     failed: list[Call], exchange: Exchange, upcoming: Mapping[tuple[str, int], Sequence[Exchange]]
 ) -> Call | None:
     """Return the failed call that `exchange` continues."""
-    waiting = [call for call in failed if _latest_end(call.attempts[-1]) <= exchange.started]
+    waiting = [call for call in failed if _latest_end(call.attempts[-1]) <= exchange.started_at]
     same_connection = [call for call in waiting if _connection(call.attempts[-1]) == _connection(exchange)]
     if same_connection:
         return same_connection[0]
@@ -110,7 +110,7 @@ def _is_from_another_client(exchange: Exchange, upcoming: Sequence[Exchange]) ->
     If the old connection continues right after it, one client uses its connections in turn.
     """
     return bool(upcoming) and not (
-        upcoming[0].started >= _end(exchange) and gap_ms(exchange, upcoming[0]) < MIN_BACKOFF_MS
+        upcoming[0].started_at >= _end(exchange) and gap_ms(exchange, upcoming[0]) < MIN_BACKOFF_MS
     )
 
 
@@ -120,7 +120,7 @@ def _connection(exchange: Exchange) -> tuple[str, int]:
 
 def has_succeeded(exchange: Exchange) -> bool:
     """Return whether the client received a complete, well-formed response below status 400."""
-    return exchange.ending == RESPONDED and exchange.status < HTTPStatus.BAD_REQUEST and not exchange.has_malformed_body
+    return exchange.ended == RESPONDED and exchange.status < HTTPStatus.BAD_REQUEST and not exchange.has_malformed_body
 
 
 def retry_after_ms(exchange: Exchange) -> float | None:
@@ -135,8 +135,8 @@ def retry_after_ms(exchange: Exchange) -> float | None:
     except (ValueError, OverflowError):
         return None
     retry_at = retry_at if retry_at.tzinfo else retry_at.replace(tzinfo=UTC)
-    ended_at = exchange.arrived_at + timedelta(milliseconds=exchange.duration_ms or 0)
-    return max(0.0, (retry_at - ended_at).total_seconds() * 1000)
+    end = exchange.arrived_at + timedelta(milliseconds=exchange.duration_ms or 0)
+    return max(0.0, (retry_at - end).total_seconds() * 1000)
 
 
 def _request_key(exchange: Exchange) -> tuple[object, ...]:
@@ -159,12 +159,12 @@ def _request_key(exchange: Exchange) -> tuple[object, ...]:
 
 
 def _end(exchange: Exchange) -> float:
-    return math.inf if exchange.ended is None else exchange.ended
+    return math.inf if exchange.ended_at is None else exchange.ended_at
 
 
 def _latest_end(exchange: Exchange) -> float:
     """Return the time by which the client may have moved on."""
-    return _end(exchange) - (_ABORT_DELAY_SECONDS if exchange.ending == ABORTED else 0.0)
+    return _end(exchange) - (_ABORT_DELAY_SECONDS if exchange.ended == ABORTED else 0.0)
 
 
 def _may_be_retried(last: Exchange, now: float, max_pause: float) -> bool:
@@ -173,7 +173,7 @@ def _may_be_retried(last: Exchange, now: float, max_pause: float) -> bool:
 
 def gap_ms(last: Exchange, following: Exchange) -> float:
     """Return the pause between two attempts, from the end of the first."""
-    return max(0.0, (following.started - _end(last)) * 1000)
+    return max(0.0, (following.started_at - _end(last)) * 1000)
 
 
 def attempt_numbers(exchanges: Iterable[Exchange]) -> dict[Exchange, int]:
@@ -208,8 +208,8 @@ class AttemptCounter:
         if (
             last is not None
             and last.is_in_journal
-            and _latest_end(last) <= exchange.started
-            and _may_be_retried(last, exchange.started, MAX_PAUSE_MS / 1000)
+            and _latest_end(last) <= exchange.started_at
+            and _may_be_retried(last, exchange.started_at, MAX_PAUSE_MS / 1000)
         ):
             exchange.attempt = last.attempt + 1
         if has_failed:

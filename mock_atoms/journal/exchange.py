@@ -20,9 +20,9 @@ WEIGHT_UNIT = 64
 _HEADER_BYTES = 200  # estimated memory of a header besides its text
 
 RESPONDED = "answered"
-"""`Exchange.ending` after a complete response. Other endings: `ABORTED` or the kind of a connection fault."""
+"""`Exchange.ended` after a complete response. Other values: `ABORTED` or the kind of a connection fault."""
 ABORTED = "aborted"
-"""Ending and reason of an exchange without a complete response: the client disconnected or the server stopped."""
+"""`Exchange.ended` and reason without a complete response: the client disconnected or the server stopped."""
 SHUTTING_DOWN = "shutting-down"
 BAD_PREFER = "bad-prefer"
 UNMOCKED_ROUTE = "unmocked-route"
@@ -106,7 +106,7 @@ class Exchange:
     Attributes:
         head: the request without its body.
         arrived_at: wall-clock time of arrival.
-        started: time of arrival on the monotonic clock, in seconds.
+        started_at: time of arrival on the monotonic clock, in seconds.
         client_address: IP address of the client.
         client_port: port of the client, which identifies the connection.
         id: UUID, the `x-request-id` of the response.
@@ -114,9 +114,9 @@ class Exchange:
         body_size: number of request body bytes received.
         body_tail_digest: digest of the request body bytes beyond `body`.
         is_body_complete: whether the complete request body arrived.
-        response_started: start of the response on the monotonic clock; `None` before it.
-        ended: end of the exchange on the monotonic clock; `None` while it is in flight.
-        ending: how the exchange ended, see `RESPONDED`; `None` while it is in flight.
+        response_started_at: start of the response on the monotonic clock; `None` before it.
+        ended_at: end of the exchange on the monotonic clock; `None` while it is in flight.
+        ended: how the exchange ended, see `RESPONDED`; `None` while it is in flight.
         status: HTTP status code of the response, 0 without a response.
         response_head: the response without its body.
         bytes_sent: number of response body bytes sent.
@@ -131,7 +131,7 @@ class Exchange:
 
     head: RequestHead
     arrived_at: datetime
-    started: float
+    started_at: float
     client_address: str
     client_port: int
     id: str = ""
@@ -139,9 +139,9 @@ class Exchange:
     body_size: int = 0
     body_tail_digest: bytes = b""
     is_body_complete: bool = False
-    response_started: float | None = None
-    ended: float | None = None
-    ending: str | None = None
+    response_started_at: float | None = None
+    ended_at: float | None = None
+    ended: str | None = None
     status: int = 0
     response_head: ResponseHead = NO_RESPONSE
     bytes_sent: int = 0
@@ -186,7 +186,7 @@ class Exchange:
     @property
     def duration_ms(self) -> float | None:
         """Duration of the exchange; `None` while it is in flight."""
-        return None if self.ended is None else (self.ended - self.started) * 1000
+        return None if self.ended_at is None else (self.ended_at - self.started_at) * 1000
 
     def query_parameters(self) -> dict[str, list[str]]:
         """Return the decoded values of each query parameter."""

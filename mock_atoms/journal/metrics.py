@@ -54,7 +54,7 @@ class Metrics:
     def count(self, exchange: Exchange) -> None:
         """Count an exchange that has ended."""
         operation = exchange.head.operation or OTHER
-        self._exchanges[operation, exchange.status, exchange.ending or "", bool(exchange.faults)] += 1
+        self._exchanges[operation, exchange.status, exchange.ended or "", bool(exchange.faults)] += 1
         durations = self._durations.get(operation)
         if durations is None:
             durations = self._durations[operation] = _Durations()
@@ -84,8 +84,8 @@ class Metrics:
             "Requests to the vendor's API; status is 0 without a response",
             labels=["operation", "status", "ended", "faulted"],
         )
-        for (operation, status_code, ending, is_faulted), number in sorted(self._exchanges.items()):
-            requests.add_metric([operation, str(status_code), ending, str(is_faulted).lower()], number)
+        for (operation, status_code, ended, is_faulted), number in sorted(self._exchanges.items()):
+            requests.add_metric([operation, str(status_code), ended, str(is_faulted).lower()], number)
         yield requests
         histogram = core.HistogramMetricFamily(
             "mock_atoms_request_duration_seconds",

@@ -32,19 +32,19 @@ class ExchangeRecorder:
         """Record the arrival of a request."""
         self._journal.add(exchange)
 
-    def end(self, exchange: Exchange, ending: str) -> None:
-        """Record the end of an exchange; see `Exchange.ending`."""
-        if ending == ABORTED:
+    def end(self, exchange: Exchange, ended: str) -> None:
+        """Record the end of an exchange; see `Exchange.ended`."""
+        if ended == ABORTED:
             exchange.reason = exchange.reason or ABORTED
-        exchange.ended = self._clock()
-        exchange.ending = ending
+        exchange.ended_at = self._clock()
+        exchange.ended = ended
         self._journal.update(exchange)
         self._report(exchange)
 
     def record_complete(self, exchange: Exchange) -> None:
         """Record arrival and end of an exchange at the same time, with a complete response."""
-        exchange.ended = self._clock()
-        exchange.ending = RESPONDED
+        exchange.ended_at = self._clock()
+        exchange.ended = RESPONDED
         self._journal.add(exchange)
         self._report(exchange)
 

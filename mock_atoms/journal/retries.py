@@ -63,7 +63,7 @@ def outcome(call: Call, settings: RetrySettings, now: float) -> CallOutcome:
         return CallOutcome.RECOVERED if len(call.attempts) > 1 else CallOutcome.SUCCEEDED
     if _is_final(last):
         return CallOutcome.REFUSED
-    if last.ended is None or (now - last.ended) * 1000 < settings.patience_ms:
+    if last.ended_at is None or (now - last.ended_at) * 1000 < settings.patience_ms:
         return CallOutcome.STILL_FAILING
     return CallOutcome.GAVE_UP
 
@@ -90,7 +90,7 @@ def _mistakes(last: Exchange, retry: Exchange, min_backoff_ms: float) -> Iterato
             f"retried after {gap:.0f} ms; `Retry-After` asked for {round(requested / 1000, 1):g} s",
         )
     # A client may have waited before it closed the connection of an aborted request.
-    if gap < min_backoff_ms and requested is None and last.ending != ABORTED:
+    if gap < min_backoff_ms and requested is None and last.ended != ABORTED:
         yield (
             Finding.NO_BACKOFF,
             f"retried after {gap:.0f} ms ({failure}); wait at least {min_backoff_ms:g} ms, and longer each time",
@@ -104,7 +104,7 @@ def _mistakes(last: Exchange, retry: Exchange, min_backoff_ms: float) -> Iterato
 
 def _is_final(exchange: Exchange) -> bool:
     """Return whether the same request cannot succeed later."""
-    return exchange.ending == RESPONDED and 400 <= exchange.status < 500 and exchange.status not in _RETRIABLE_STATUSES  # noqa: PLR2004 - the class 4xx
+    return exchange.ended == RESPONDED and 400 <= exchange.status < 500 and exchange.status not in _RETRIABLE_STATUSES  # noqa: PLR2004 - the class 4xx
 
 
 def _may_have_taken_effect(exchange: Exchange) -> bool:
@@ -115,6 +115,6 @@ def _may_have_taken_effect(exchange: Exchange) -> bool:
 
 def _failure(exchange: Exchange) -> str:
     """Return a short name of a failure: a status, or how the connection ended."""
-    if exchange.ending == RESPONDED:
+    if exchange.ended == RESPONDED:
         return f"{exchange.status}, malformed body" if exchange.has_malformed_body else str(exchange.status)
-    return exchange.ending or "no response yet"
+    return exchange.ended or "no response yet"

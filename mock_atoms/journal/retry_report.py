@@ -74,7 +74,7 @@ def _attempt(number: int, exchange: Exchange, gap: float | None, next_gap: float
         "id": exchange.id,
         "time": format_timestamp(exchange.arrived_at),
         "status": exchange.status or None,
-        "ended": exchange.ending,
+        "ended": exchange.ended,
         "malformedBody": exchange.has_malformed_body,
         "faults": list(exchange.faults),
         "durationMs": None if exchange.duration_ms is None else round(exchange.duration_ms, 1),

@@ -25,7 +25,7 @@ class IdentifyMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        arrived_at, started = self._now(), self._clock()
+        arrived_at, started_at = self._now(), self._clock()
         caller = identify(scope["headers"], self._settings.session_cookie, self._settings.tokens)
         # Express matches the path as sent: an encoded slash is not a separator.
         raw_path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
@@ -48,7 +48,7 @@ class IdentifyMiddleware:
             operation=find_operation(scope["method"], api_path or "").name,
         )
         client_address, client_port = scope.get("client") or ("", 0)
-        exchange = Exchange(head, arrived_at, started, client_address, client_port)
+        exchange = Exchange(head, arrived_at, started_at, client_address, client_port)
         received = scope.get("extensions", {}).get(RECEIVED_KEY)
         context = RequestContext(exchange, caller, path, query, api_path, head.url != url, received)
         await self._app({**scope, CONTEXT_KEY: context}, receive, send)

@@ -76,7 +76,7 @@ class RecordingMiddleware:
             if message["type"] == "http.response.start":
                 if body_recorder is not None:
                     await body_recorder.read_rest(self._body_timeout)
-                exchange.response_started = self._clock()
+                exchange.response_started_at = self._clock()
                 exchange.reason = exchange.reason or self._unknown_magic_word(request.caller)
                 exchange.status = message["status"]
                 exchange.response_head = ResponseHead(_with_marks(message["headers"], exchange))
@@ -95,7 +95,7 @@ class RecordingMiddleware:
         try:
             await self._app(scope, receive if body_recorder is None else body_recorder.receive, record)
         finally:
-            if exchange.ended is None:
+            if exchange.ended_at is None:
                 self._finish(exchange, body_recorder, ABORTED)
 
     def _unknown_magic_word(self, caller: AuthenticatedCaller | UnauthenticatedCaller) -> str | None:
@@ -108,10 +108,10 @@ class RecordingMiddleware:
             return None
         return UNKNOWN_MAGIC_WORD
 
-    def _finish(self, exchange: Exchange, body_recorder: "RequestBodyRecorder | None", ending: str) -> None:
+    def _finish(self, exchange: Exchange, body_recorder: "RequestBodyRecorder | None", ended: str) -> None:
         if body_recorder is not None and not exchange.is_body_complete:
             body_recorder.store_body()
-        self._recorder.end(exchange, ending)
+        self._recorder.end(exchange, ended)
 
 
 def _count_request(state: TenantState) -> TenantState:

@@ -37,7 +37,7 @@ class RequestPattern(NamedTuple):
 
     def matches(self, exchange: Exchange) -> bool:
         """Return whether `exchange` matches. It does not if a condition needs a body that is still arriving."""
-        is_arriving = exchange.ended is None and not exchange.is_body_complete
+        is_arriving = exchange.ended_at is None and not exchange.is_body_complete
         if is_arriving and any(condition.needs_body for condition in self.conditions):
             return False
         return all(condition.is_met(exchange) for condition in self.conditions)

@@ -66,7 +66,7 @@ def _own_fields(exchange: Exchange, attempt: int) -> MockAtomsRequest:
         "testId": exchange.tenant.test_id,
         "attempt": attempt,
         "status": exchange.status or None,
-        "ended": exchange.ending,
+        "ended": exchange.ended,
         "reason": exchange.reason,
         "faults": list(exchange.faults),
         "durationMs": None if exchange.duration_ms is None else round(exchange.duration_ms, 1),
@@ -85,13 +85,13 @@ def serve_event(exchange: Exchange, attempt: int) -> ServeEvent:
         "wasMatched": exchange.is_matched,
         "subEvents": [],
     }
-    if exchange.ended is not None:
+    if exchange.ended_at is not None:
         headers = _header_values(exchange.response_headers())
         definition: ResponseDefinition = {}
         response: LoggedResponse = {"headers": headers, "body": "", "bodyAsBase64": ""}
         if exchange.status:
             definition["status"] = response["status"] = exchange.status
-        if fault := _FAULTS.get(exchange.ending or ""):
+        if fault := _FAULTS.get(exchange.ended or ""):
             definition["fault"] = response["fault"] = fault
         if not exchange.is_matched:
             definition["fromConfiguredStub"] = False
@@ -106,8 +106,8 @@ def _timing(exchange: Exchange) -> Timing:
     added = min(round(exchange.delay_ms), total)
     serve = (
         total
-        if exchange.response_started is None
-        else min(total, round((exchange.response_started - exchange.started) * 1000))
+        if exchange.response_started_at is None
+        else min(total, round((exchange.response_started_at - exchange.started_at) * 1000))
     )
     return {
         "addedDelay": added,

@@ -12,7 +12,7 @@ NUMBERS = count()
 
 
 def exchange(start: float, result: int | str | None, duration: float = 0.01, **fields: Any) -> Exchange:  # noqa: ANN401 - any field
-    """Return an exchange that started at `start` seconds; its result is a status, an ending, or `None` in flight."""
+    """Return an exchange that started at `start` seconds; its result is a status, how it ended, or `None` in flight."""
     head: dict[str, Any] = {
         "tenant": caller_for("sk_acme").tenant,
         "secrets": frozenset(),
@@ -29,12 +29,12 @@ def exchange(start: float, result: int | str | None, duration: float = 0.01, **f
         "head": RequestHead(**head),
         "id": str(next(NUMBERS)),
         "arrived_at": NOON + timedelta(seconds=start),
-        "started": start,
+        "started_at": start,
         "client_address": "127.0.0.1",
         "client_port": next(NUMBERS),
         "is_body_complete": True,
-        "ended": None if result is None else start + duration,
-        "ending": "answered" if has_status else result,
+        "ended_at": None if result is None else start + duration,
+        "ended": "answered" if has_status else result,
         "status": result if has_status else 0,
     }
     return Exchange(**(defaults | fields))

@@ -42,7 +42,7 @@ class Stream(StringIO):
 
 def exchange(number: int, reason: str | None = None) -> Exchange:
     head = RequestHead(caller_for("sk_acme").tenant, frozenset(), "GET", f"/{number}?x=1", "http", "1.1", "", ())
-    return Exchange(head, NOON, 1.0, "", 0, str(number), ended=1.0015, status=200, reason=reason)
+    return Exchange(head, NOON, 1.0, "", 0, str(number), ended_at=1.0015, status=200, reason=reason)
 
 
 @pytest.fixture

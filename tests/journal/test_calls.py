@@ -24,7 +24,7 @@ def upload(start: float, received: int, length: str) -> Exchange:
 
 
 def start_times(exchanges: list[Exchange]) -> list[list[float]]:
-    return [[attempt.started for attempt in call.attempts] for call in group_calls(exchanges)]
+    return [[attempt.started_at for attempt in call.attempts] for call in group_calls(exchanges)]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def start_times(exchanges: list[Exchange]) -> list[list[float]]:
         ),
         # Broken connections, aborted requests and malformed bodies are failures.
         ([exchange(0, "reset"), exchange(1, 200)], [[0, 1]]),
-        ([exchange(0, 200, ending="truncate"), exchange(1, 200)], [[0, 1]]),
+        ([exchange(0, 200, ended="truncate"), exchange(1, 200)], [[0, 1]]),
         ([exchange(0, 200, has_malformed_body=True), exchange(1, 200)], [[0, 1]]),
         ([exchange(0, "aborted", duration=1), exchange(0.95, 200)], [[0, 0.95]]),
         # Unauthenticated requests differ by their invalid tokens.

@@ -196,7 +196,7 @@ def test_an_exchange_is_complete_before_the_last_byte_is_sent() -> None:
     ended = []
 
     async def send(_message: Message) -> None:
-        ended.append([exchange.ending for exchange in mock.journal])
+        ended.append([exchange.ended for exchange in mock.journal])
 
     scope = {"type": "http", "method": "GET", "path": LIST, "query_string": b"", "headers": bearer_pairs("sk_acme")}
     asyncio.run(create_app(mock=mock)(scope, receive_empty_body, send))  # type: ignore[arg-type] # an ASGI callable is a coroutine function
@@ -210,7 +210,7 @@ async def receive_empty_body() -> Message:
 def test_a_disconnect_within_the_body_keeps_the_received_part() -> None:
     exchange = recorded_post(app_reads=False, messages=[chunk(b"a=1"), {"type": "http.disconnect"}])
     assert (exchange.body, exchange.is_body_complete) == (b"a=1", False)
-    assert (exchange.ending, exchange.reason) == ("aborted", "aborted")
+    assert (exchange.ended, exchange.reason) == ("aborted", "aborted")
 
 
 def test_a_token_across_the_limit_is_masked() -> None:
@@ -292,7 +292,7 @@ def exchange(
         RequestHead(caller_for(token).tenant, frozenset(), "GET", LIST, "http", "1.1", "", headers),
         id=f"{number:08d}-0000-4000-8000-000000000000",
         arrived_at=datetime(2026, 1, 1, tzinfo=UTC),
-        started=float(number),
+        started_at=float(number),
         client_address="",
         client_port=0,
         body=body,

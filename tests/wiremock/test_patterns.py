@@ -37,7 +37,7 @@ def exchange(
         RequestHead(tenant, secrets, method, mask_url(url, token), "http", "1.1", "127.0.0.1", masked_headers),
         id=url,
         arrived_at=datetime(2026, 1, 31, tzinfo=UTC),
-        started=0.0,
+        started_at=0.0,
         client_address="127.0.0.1",
         client_port=1,
         body=mask_text(body, token).encode(),
@@ -654,7 +654,7 @@ def test_a_body_that_is_still_arriving_never_matches() -> None:
     pattern = parse_pattern({"bodyPatterns": [{"doesNotContain": "z"}]}, CREDENTIALS)
     assert not pattern.matches(sent)
     assert parse_pattern({"method": "GET"}, CREDENTIALS).matches(sent)
-    sent.ended = 1.0  # no more will come
+    sent.ended_at = 1.0  # no more will come
     assert pattern.matches(sent)
 
 
