@@ -107,7 +107,7 @@ class RetryAttempt(TypedDict):
     id: str
     time: str
     status: int | None
-    ended: Annotated[str | None, Field(description="`answered`, `aborted` or a connection fault; `null` in flight.")]
+    ended: Annotated[str | None, Field(description="`responded`, `aborted` or a connection fault; `null` in flight.")]
     malformedBody: bool
     faults: list[str]
     durationMs: Milliseconds | None

@@ -19,7 +19,7 @@ WEIGHT_UNIT = 64
 """Bytes per unit of weight. Units keep most weights below 257, which CPython never allocates."""
 _HEADER_BYTES = 200  # estimated memory of a header besides its text
 
-RESPONDED = "answered"
+RESPONDED = "responded"
 """`Exchange.ended` after a complete response. Other values: `ABORTED` or the kind of a connection fault."""
 ABORTED = "aborted"
 """`Exchange.ended` and reason without a complete response: the client disconnected or the server stopped."""

@@ -9,6 +9,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from mock_atoms.core.http_text import parse_query
+from mock_atoms.journal.exchange import RESPONDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class RecordedRequest:
         test_id: value of `X-Test-Id`, or `None`.
         attempt: attempt number within its call, from 1.
         status: HTTP status code of the response, or `None` without a response.
-        ended: `answered`, `aborted` or the kind of a connection fault; `None` while in flight.
+        ended: `responded`, `aborted` or the kind of a connection fault; `None` while in flight.
         faults: ids of the fault rules that triggered.
         reason: why the mock responded differently from the real API, or `None`.
         duration_ms: time until the response was complete, or `None` while in flight.
@@ -89,7 +90,7 @@ class RecordedRequest:
     def __str__(self) -> str:
         """Return one line with the request and its outcome."""
         query = f"?{urlencode(self.query, doseq=True)}" if self.query else ""
-        outcome = self.status if self.ended == "answered" else self.ended or "in flight"
+        outcome = self.status if self.ended == RESPONDED else self.ended or "in flight"
         duration = "" if self.duration_ms is None else f" in {self.duration_ms:.0f} ms"
         line = f"{self.arrived:%H:%M:%S.%f}"[:-3] + f" {self.method} {self.path}{query} → {outcome}{duration}"
         for name, value in (

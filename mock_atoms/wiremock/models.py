@@ -37,7 +37,7 @@ class MockAtomsRequest(TypedDict):
     testId: str | None
     attempt: Annotated[int, Field(ge=1, description="Attempt number in its call.")]
     status: Annotated[int | None, Field(description="Status code; `null` if there was no response.")]
-    ended: Annotated[str | None, Field(description="`answered`, `aborted` or a connection fault; `null` in flight.")]
+    ended: Annotated[str | None, Field(description="`responded`, `aborted` or a connection fault; `null` in flight.")]
     reason: Annotated[str | None, Field(description="Why the mock responded as it did.")]
     faults: Annotated[list[str], Field(description="Ids of the rules that triggered.")]
     durationMs: Milliseconds | None

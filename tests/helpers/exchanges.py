@@ -34,7 +34,7 @@ def exchange(start: float, result: int | str | None, duration: float = 0.01, **f
         "client_port": next(NUMBERS),
         "is_body_complete": True,
         "ended_at": None if result is None else start + duration,
-        "ended": "answered" if has_status else result,
+        "ended": "responded" if has_status else result,
         "status": result if has_status else 0,
     }
     return Exchange(**(defaults | fields))

@@ -50,7 +50,7 @@ def latest(mock: MockServer) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("method", "path", "headers", "fields"),
     [
-        ("GET", "/audience", ACME, {"status": 200, "ended": "answered", "reason": None, "faults": []}),
+        ("GET", "/audience", ACME, {"status": 200, "ended": "responded", "reason": None, "faults": []}),
         ("GET", "/audience", {}, {"status": 401, "reason": "missing-credentials", "tenant": "-"}),
         ("GET", "/audience", bearer("sk_mock_revoked"), {"status": 401, "reason": "revoked-token"}),
         ("PATCH", "/audience", ACME, {"status": 404, "reason": "unmocked-route"}),
@@ -83,7 +83,7 @@ def test_each_kind_of_exchange_is_recorded(
         ("garbage", {"status": None, "ended": "garbage"}),
         ("hang20", {"status": None, "ended": "hang"}),
         ("truncate", {"status": 200, "ended": "truncate"}),
-        ("drip0", {"status": 200, "ended": "answered", "reason": "connection-drip"}),
+        ("drip0", {"status": 200, "ended": "responded", "reason": "connection-drip"}),
     ],
 )
 def test_a_broken_connection_is_recorded_before_the_client_sees_it(
@@ -200,7 +200,7 @@ def test_an_exchange_is_complete_before_the_last_byte_is_sent() -> None:
 
     scope = {"type": "http", "method": "GET", "path": LIST, "query_string": b"", "headers": bearer_pairs("sk_acme")}
     asyncio.run(create_app(mock=mock)(scope, receive_empty_body, send))  # type: ignore[arg-type] # an ASGI callable is a coroutine function
-    assert ended == [[None], ["answered"]]
+    assert ended == [[None], ["responded"]]
 
 
 async def receive_empty_body() -> Message:

@@ -42,11 +42,11 @@ def test_exchanges_are_counted_by_operation_and_ending(mock: MockServer) -> None
     httpx.get(f"{mock.root_url}/audience")
     values = samples(mock)
     assert {labels: value for (name, labels), value in values.items() if name == "mock_atoms_requests_total"} == {
-        ("GET /audience", "200", "answered", "false"): 2,
+        ("GET /audience", "200", "responded", "false"): 2,
         ("GET /audience", "0", "close", "true"): 1,
-        ("DELETE /audience/{id}", "503", "answered", "true"): 1,
-        ("GET /audience/{id}/members", "400", "answered", "false"): 1,
-        ("other", "404", "answered", "false"): 4,
+        ("DELETE /audience/{id}", "503", "responded", "true"): 1,
+        ("GET /audience/{id}/members", "400", "responded", "false"): 1,
+        ("other", "404", "responded", "false"): 4,
     }
     assert values["mock_atoms_fault_triggered_total", ("fault-1",)] == 1
     assert values["mock_atoms_tenants", ()] == 3
@@ -69,7 +69,7 @@ def test_durations_include_fault_delays(mock: MockServer) -> None:
 def test_a_reset_keeps_the_counters(mock: MockServer) -> None:
     send(mock.url)
     mock.reset()
-    assert samples(mock)["mock_atoms_requests_total", ("GET /audience", "200", "answered", "false")] == 1
+    assert samples(mock)["mock_atoms_requests_total", ("GET /audience", "200", "responded", "false")] == 1
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_a_call_lists_its_attempts() -> None:
         "id": limited.id,
         "time": "2026-01-01T12:00:00.000Z",
         "status": 429,
-        "ended": "answered",
+        "ended": "responded",
         "faults": ["rule-1"],
         "durationMs": 10.0,
         "gapMs": None,

@@ -102,7 +102,7 @@ def test_connection_faults_work_over_tls(
         with pytest.raises(error):
             client.get(f"{server.url}/audience")
         assert client.get(f"{server.url}/audience").status_code == 200
-    assert [request.ended for request in server.requests(token=token)] == [fault.rstrip("05"), "answered"]
+    assert [request.ended for request in server.requests(token=token)] == [fault.rstrip("05"), "responded"]
 
 
 def test_a_reset_is_an_rst_packet(server: MockServer) -> None:

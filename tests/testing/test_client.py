@@ -94,7 +94,7 @@ def test_a_recorded_request_has_all_fields(mock: MockServer) -> None:
     assert (request.body, request.body_size) == (b'{"members":[]}', 14)
     assert request.headers["content-type"] == "application/json"
     assert (request.tenant, request.test_id, request.attempt) == (A, None, 1)
-    assert (request.ended, request.reason) == ("answered", None)
+    assert (request.ended, request.reason) == ("responded", None)
     assert request.duration_ms is not None
     assert (request.arrived - before).total_seconds() > -1
     assert str(request) == (
