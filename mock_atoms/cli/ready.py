@@ -7,26 +7,32 @@ from pathlib import Path
 from mock_atoms.core.addresses import CONTROL_PREFIX, format_address, reachable_url
 from mock_atoms.core.control_access import control_access
 from mock_atoms.core.settings import Settings
+from mock_atoms.core.timestamps import WallClock
 from mock_atoms.core.version import __version__
 
 
-def ready_message(settings: Settings, addresses: Sequence[tuple[str, int]], ca_file: Path | None) -> str:
+def ready_message(
+    settings: Settings, addresses: Sequence[tuple[str, int]], ca_file: Path | None, now: WallClock
+) -> str:
     """Return the message, as lines of text or one line of JSON.
 
     Args:
         settings: the settings of the server.
         addresses: host and port of each socket that listens.
         ca_file: certificate of the CA that was made at start, if any.
+        now: the wall clock, for the `time` of the JSON.
     """
     root_url = reachable_url(settings.host, addresses[0][1], settings.scheme)
-    shown_addresses = [format_address(host, port) for host, port in addresses]
+    formatted_addresses = [format_address(host, port) for host, port in addresses]
     access = control_access(settings)
     if settings.log_format == "json":
         return json.dumps(
             {
+                "time": now().isoformat(timespec="milliseconds"),
+                "level": "info",
                 "message": "mock-atoms is ready",
                 "version": __version__,
-                "addresses": shown_addresses,
+                "addresses": formatted_addresses,
                 "baseUrl": root_url + settings.base_path,
                 "docsUrl": f"{root_url}/docs",
                 "controlApi": {"url": f"{root_url}{CONTROL_PREFIX}", **access._asdict()},
@@ -36,9 +42,9 @@ def ready_message(settings: Settings, addresses: Sequence[tuple[str, int]], ca_f
         )
     lines = [
         f"mock-atoms {__version__} is ready; base URL: {root_url}{settings.base_path}",
-        f"  listening on: {', '.join(shown_addresses)}",
+        f"  listening on: {', '.join(formatted_addresses)}",
         f"  documentation: {root_url}/docs",
-        f"  control API: {root_url}{CONTROL_PREFIX} ({access.reason})",
+        f"  control API: {root_url}{CONTROL_PREFIX} ({access.access}: {access.reason})",
     ]
     if ca_file is not None:
         lines.append(f"  CA certificate for clients to trust: {ca_file}")

@@ -30,12 +30,12 @@ def _run(invocation: Invocation) -> int:
         except ListenError as error:
             return invocation.fail(error)
         addresses = [listener.getsockname()[:2] for listener in sockets]
-        message = ready_message(settings, addresses, None if certificate is None else certificate.ca_file)
+        ca_file = None if certificate is None else certificate.ca_file
 
         def announce() -> None:
             gc.freeze()  # everything imported so far stays
             gc.enable()
-            print(message, file=invocation.out, flush=True)
+            print(ready_message(settings, addresses, ca_file, mock.now), file=invocation.out, flush=True)
 
         try:
             serve(mock, sockets, announce, certificate)

@@ -1,4 +1,4 @@
-"""Who may use the control API."""
+"""Access to the control API: who may use it."""
 
 from typing import Literal, NamedTuple
 
@@ -7,20 +7,20 @@ from mock_atoms.core.settings import Settings
 
 
 class ControlAccess(NamedTuple):
-    """Who may use the control API, and why."""
+    """Access to the control API, and the reason."""
 
     access: Literal["open", "token", "closed", "disabled"]
     reason: str
 
 
 def control_access(settings: Settings) -> ControlAccess:
-    """Return who may use the control API of a server with `settings`."""
+    """Return the access to the control API of a server with `settings`."""
     if settings.admin is False:
-        return ControlAccess("disabled", "disabled: --no-admin")
+        return ControlAccess("disabled", "--no-admin")
     if settings.admin_token is not None:
-        return ControlAccess("token", "needs the token of --admin-token")
+        return ControlAccess("token", "requires the token of --admin-token")
     if settings.admin:
-        return ControlAccess("open", "open to all: --admin")
+        return ControlAccess("open", "--admin")
     if is_loopback(settings.host):
-        return ControlAccess("open", "open: listens on loopback only")
-    return ControlAccess("closed", "closed: other machines reach the server; open it with --admin-token or --admin")
+        return ControlAccess("open", "listens on loopback only")
+    return ControlAccess("closed", "other machines reach the server; open it with --admin-token or --admin")

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,13 @@ from mock_atoms.cli.ready import ready_message
 CA_FILE = Path("/tmp/ca.pem")
 
 
+def now() -> datetime:
+    return datetime(2026, 1, 31, 9, tzinfo=UTC)
+
+
 def test_the_text_lists_addresses_urls_and_who_may_use_the_control_api() -> None:
     settings = Settings(host="localhost", base_path="/x")
-    assert ready_message(settings, [("127.0.0.1", 80), ("::1", 80)], None).splitlines() == [
+    assert ready_message(settings, [("127.0.0.1", 80), ("::1", 80)], None, now).splitlines() == [
         f"mock-atoms {__version__} is ready; base URL: http://localhost:80/x",
         "  listening on: 127.0.0.1:80, [::1]:80",
         "  documentation: http://localhost:80/docs",
@@ -21,16 +26,18 @@ def test_the_text_lists_addresses_urls_and_who_may_use_the_control_api() -> None
 
 def test_the_text_ends_with_the_certificate_to_trust() -> None:
     settings = Settings(tls="self-signed")
-    last_line = ready_message(settings, [("127.0.0.1", 80)], CA_FILE).splitlines()[-1]
+    last_line = ready_message(settings, [("127.0.0.1", 80)], CA_FILE, now).splitlines()[-1]
     assert last_line == "  CA certificate for clients to trust: /tmp/ca.pem"
 
 
 @pytest.mark.parametrize("ca_file", [None, CA_FILE])
 def test_the_json_is_one_line_with_the_same_facts(ca_file: Path | None) -> None:
     settings = Settings(host="0.0.0.0", tls="self-signed", log_format="json")
-    message = ready_message(settings, [("0.0.0.0", 80)], ca_file)
+    message = ready_message(settings, [("0.0.0.0", 80)], ca_file, now)
     assert "\n" not in message
     assert json.loads(message) == {
+        "time": "2026-01-31T09:00:00.000+00:00",
+        "level": "info",
         "message": "mock-atoms is ready",
         "version": __version__,
         "addresses": ["0.0.0.0:80"],
@@ -39,7 +46,7 @@ def test_the_json_is_one_line_with_the_same_facts(ca_file: Path | None) -> None:
         "controlApi": {
             "url": "https://127.0.0.1:80/__admin",
             "access": "closed",
-            "reason": "closed: other machines reach the server; open it with --admin-token or --admin",
+            "reason": "other machines reach the server; open it with --admin-token or --admin",
         },
         "caFile": None if ca_file is None else "/tmp/ca.pem",
     }

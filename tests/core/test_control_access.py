@@ -9,13 +9,13 @@ from mock_atoms.core.control_access import control_access
 @pytest.mark.parametrize(
     ("settings", "access", "reason"),
     [
-        (Settings(), "open", "open: listens on loopback only"),
-        (Settings(host="::1"), "open", "open: listens on loopback only"),
-        (Settings(host="0.0.0.0", admin=True), "open", "open to all: --admin"),
-        (Settings(host="0.0.0.0", admin_token="x"), "token", "needs the token of --admin-token"),
-        (Settings(admin=True, admin_token="x"), "token", "needs the token of --admin-token"),
-        (Settings(host="0.0.0.0"), "closed", "closed: other machines reach the server; open it with --admin-token or"),
-        (Settings(admin=False, admin_token="x"), "disabled", "disabled: --no-admin"),
+        (Settings(), "open", "listens on loopback only"),
+        (Settings(host="::1"), "open", "listens on loopback only"),
+        (Settings(host="0.0.0.0", admin=True), "open", "--admin"),
+        (Settings(host="0.0.0.0", admin_token="x"), "token", "requires the token of --admin-token"),
+        (Settings(admin=True, admin_token="x"), "token", "requires the token of --admin-token"),
+        (Settings(host="0.0.0.0"), "closed", "other machines reach the server; open it with --admin-token or"),
+        (Settings(admin=False, admin_token="x"), "disabled", "--no-admin"),
     ],
 )
 def test_the_access_to_the_control_api_has_a_reason(settings: Settings, access: str, reason: str) -> None:
