@@ -3,6 +3,9 @@
 import re
 from urllib.parse import parse_qs
 
+PATH_PARAMETER = re.compile(r"\{[^{}/]+\}")
+"""A parameter in a path template, such as `{id}`."""
+
 
 def compile_path_template(template: str, *, trailing_slash: bool = False) -> re.Pattern[str]:
     """Return the pattern of the paths that match a template such as `/audience/{id}`, with a group per parameter.
@@ -11,7 +14,7 @@ def compile_path_template(template: str, *, trailing_slash: bool = False) -> re.
         template: literal text and `{name}` for exactly one path segment.
         trailing_slash: whether a trailing slash may follow.
     """
-    literals = re.split(r"\{[^{}/]+\}", template.rstrip("/") if trailing_slash else template)
+    literals = PATH_PARAMETER.split(template.rstrip("/") if trailing_slash else template)
     return re.compile("([^/]+)".join(map(re.escape, literals)) + ("/?" if trailing_slash else ""))
 
 

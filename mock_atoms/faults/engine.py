@@ -71,7 +71,7 @@ class FaultDecision:
         delay_ms: delay before the response.
         respond: response in place of the API's.
         connection: broken connection in place of a response.
-        alter: changes to the API's own response.
+        patch: applied to the API's own response.
         extra_headers: headers of this one response besides those of `respond`, by lower-case name.
     """
 
@@ -79,7 +79,7 @@ class FaultDecision:
     delay_ms: float = 0.0
     respond: FaultResponse | None = None
     connection: ConnectionFault | None = None
-    alter: ResponsePatch | None = None
+    patch: ResponsePatch | None = None
     extra_headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -200,7 +200,7 @@ def _requested_decision(requested: RequestedFault) -> FaultDecision | None:
     if requested == RequestedFault():
         return None
     delay_ms = requested.delay.milliseconds(0.0) if requested.delay else 0.0
-    return FaultDecision((PREFER_RULE,), delay_ms, requested.respond, requested.connection, requested.alter)
+    return FaultDecision((PREFER_RULE,), delay_ms, requested.respond, requested.connection, requested.patch)
 
 
 def _in_window(limit: RateLimit | None, counter: RuleCounter, now: float) -> RuleCounter:

@@ -18,7 +18,7 @@ class RequestedFault(NamedTuple):
     delay: Delay | None = None
     respond: FaultResponse | None = None
     connection: ConnectionFault | None = None
-    alter: ResponsePatch | None = None
+    patch: ResponsePatch | None = None
 
 
 def parse_prefer(values: Iterable[str]) -> RequestedFault | None:

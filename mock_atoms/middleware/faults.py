@@ -62,8 +62,8 @@ class FaultMiddleware:
             operation = find_operation(exchange.method, request.api_path or "")
             headers, body = decision.respond.render(decision.extra_headers, operation)
             await send_response(send, decision.respond.status, headers, body)
-        elif decision.alter is not None:
-            await self._send_patched(decision.alter, scope, receive, send)
+        elif decision.patch is not None:
+            await self._send_patched(decision.patch, scope, receive, send)
         elif decision.connection is not None:
             exchange.reason = f"connection-{decision.connection.kind}"
             await self._connection_faults(decision.connection, scope, receive, send)

@@ -1,7 +1,6 @@
 """`MockClient` drives a running mock server through its control API. Needs only the standard library."""
 
 import itertools
-import re
 import ssl
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from mock_atoms.core.http_text import compile_path_template
+from mock_atoms.core.http_text import PATH_PARAMETER, compile_path_template
 from mock_atoms.core.masking import quote_value
 from mock_atoms.testing.control_api import ControlApi, ControlError
 from mock_atoms.testing.recorded_request import RecordedRequest
@@ -239,7 +238,7 @@ class MockClient:
         pattern = {} if method is None else {"method": method.upper()}
         if path is not None:
             numbers = itertools.count()  # WireMock allows each parameter name only once
-            template = re.sub(r"\{[^{}/]+\}", lambda _: f"{{p{next(numbers)}}}", self._full_path(path))
+            template = PATH_PARAMETER.sub(lambda _: f"{{p{next(numbers)}}}", self._full_path(path))
             pattern["urlPathTemplate"] = template
         return pattern
 
