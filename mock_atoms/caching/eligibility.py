@@ -1,4 +1,4 @@
-"""Which requests the response cache may serve."""
+"""Eligibility of requests for the response cache."""
 
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.journal.exchange import WEIGHT_UNIT, RequestContext
@@ -7,8 +7,8 @@ MAX_HEAD_BYTES = 8_000
 """Size limit of request heads on the fast path, as the journal estimates it."""
 
 
-def is_cacheable(request: RequestContext, *, by_digest: bool = False) -> bool:
-    """Return whether the response cache may serve `request`.
+def is_cacheable(context: RequestContext, *, by_digest: bool = False) -> bool:
+    """Return whether the response cache may serve the request of `context`.
 
     By content, a request must:
 
@@ -26,21 +26,21 @@ def is_cacheable(request: RequestContext, *, by_digest: bool = False) -> bool:
 
     Only complete responses with status 200 and at most `MAX_RESPONSE_BYTES` bytes are cached.
     """
-    head = request.exchange.head
+    head = context.exchange.head
     is_by_content = (
         head.method == "GET"
-        and request.api_path is not None
-        and isinstance(request.caller, AuthenticatedCaller)
-        and not request.has_credential_in_url
+        and context.api_path is not None
+        and isinstance(context.caller, AuthenticatedCaller)
+        and not context.has_credential_in_url
     )
     if not is_by_content or not by_digest:
         return is_by_content
     return (
-        request.received is not None
-        and request.received.is_connection_reusable
+        context.received is not None
+        and context.received.is_connection_reusable
         and not head.has_body
-        and not request.exchange.header_values("origin")
+        and not context.exchange.header_values("origin")
         and head.weight * WEIGHT_UNIT <= MAX_HEAD_BYTES
-        and not request.may_be_faulted
-        and request.exchange.reason is None
+        and not context.may_be_faulted
+        and context.exchange.reason is None
     )

@@ -88,7 +88,7 @@ class RepeatedRequest:
 class ResponseCache:
     """Cached responses by content, and repeated requests by digest. Both evict the least recently used.
 
-    Ask `is_cacheable` before a lookup or an insertion.
+    Check `is_cacheable` before a lookup or an insertion.
 
     Args:
         max_size: approximate number of bytes of all responses.
@@ -121,15 +121,15 @@ class ResponseCache:
         while self._size > self.max_size:
             self._size -= _RESPONSE_OVERHEAD_BYTES + self._responses.evict().length
 
-    def put_request(self, digest: bytes, request: RequestContext, state: TenantState) -> None:
-        """Let the fast path serve repetitions of `request`.
+    def put_request(self, digest: bytes, context: RequestContext, state: TenantState) -> None:
+        """Let the fast path serve repetitions of the request.
 
         Ignored if its response is not cached, or if the store does not keep `state` in this process.
         """
-        response = self._responses.get(content_key(state, request.api_path, request.query))
-        if response is None or request.api_path is None or not state.is_live:
+        response = self._responses.get(content_key(state, context.api_path, context.query))
+        if response is None or context.api_path is None or not state.is_live:
             return
-        self.requests.put(digest, RepeatedRequest(request.exchange.head, request.api_path, state, response))
+        self.requests.put(digest, RepeatedRequest(context.exchange.head, context.api_path, state, response))
         if len(self.requests) > self.max_requests:
             self.requests.evict()
 

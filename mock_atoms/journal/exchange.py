@@ -8,7 +8,7 @@ from typing import NamedTuple
 from mock_atoms.core.http_text import decode_text, parse_cookies, parse_query
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, UnauthenticatedCaller
 
-CONTEXT_KEY = "mock_atoms.request"
+CONTEXT_KEY = "mock_atoms.context"
 """Key of the `RequestContext` in an ASGI scope."""
 RECEIVED_KEY = "mock_atoms.received"
 """Key of the `ReceivedHead` in the extensions of an ASGI scope."""

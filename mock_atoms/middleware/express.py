@@ -17,22 +17,22 @@ class ExpressMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        request: RequestContext = scope[CONTEXT_KEY]
-        if request.api_path is None:
-            request.exchange.reason = OUTSIDE_BASE_PATH
-            await not_found(request, send)
+        context: RequestContext = scope[CONTEXT_KEY]
+        if context.api_path is None:
+            context.exchange.reason = OUTSIDE_BASE_PATH
+            await not_found(context, send)
             return
-        inner = {**scope, "path": request.api_path.removesuffix("/") or "/", "raw_path": None, "root_path": ""}
-        if request.exchange.method == "HEAD":
+        inner = {**scope, "path": context.api_path.removesuffix("/") or "/", "raw_path": None, "root_path": ""}
+        if context.exchange.method == "HEAD":
             inner["method"] = "GET"
         await self._app(inner, receive, send)
 
 
-async def not_found(request: RequestContext, send: Send) -> None:
+async def not_found(context: RequestContext, send: Send) -> None:
     """Send Express's response to an unknown route: HTML, not JSON (L)."""
-    if request.exchange.reason is None:
-        request.exchange.reason = UNMOCKED_ROUTE
-    text = escape(f"Cannot {request.exchange.method} {request.path}")
+    if context.exchange.reason is None:
+        context.exchange.reason = UNMOCKED_ROUTE
+    text = escape(f"Cannot {context.exchange.method} {context.path}")
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
         f"<body>\n<pre>{text}</pre>\n</body>\n</html>\n"

@@ -36,10 +36,10 @@ class FaultMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        request: RequestContext = scope[CONTEXT_KEY]
-        exchange = request.exchange
+        context: RequestContext = scope[CONTEXT_KEY]
+        exchange = context.exchange
         try:
-            decision = await self._decide(request, scope)
+            decision = await self._decide(context, scope)
         except ExpressionError as error:
             exchange.reason = BAD_PREFER
             await send_error(send, HTTPStatus.BAD_REQUEST, [f"Prefer: {error}"])
@@ -59,7 +59,7 @@ class FaultMiddleware:
                 return
         if decision.respond is not None:
             exchange.has_malformed_body = decision.respond.has_malformed_body
-            operation = find_operation(exchange.method, request.api_path or "")
+            operation = find_operation(exchange.method, context.api_path or "")
             headers, body = decision.respond.render(decision.extra_headers, operation)
             await send_response(send, decision.respond.status, headers, body)
         elif decision.patch is not None:
@@ -70,9 +70,9 @@ class FaultMiddleware:
         else:
             await self._app(scope, receive, send)
 
-    async def _decide(self, request: RequestContext, scope: Scope) -> FaultDecision | None:
+    async def _decide(self, context: RequestContext, scope: Scope) -> FaultDecision | None:
         """Return the fault decision for a request, or `None` if no source of faults applies to it."""
-        caller, api_path, exchange = request.caller, request.api_path, request.exchange
+        caller, api_path, exchange = context.caller, context.api_path, context.exchange
         if not isinstance(caller, AuthenticatedCaller) or api_path is None:
             return None
         requested = _requested_fault(scope)
@@ -81,7 +81,7 @@ class FaultMiddleware:
             and self._engine.magic_key_rule(caller.token) is None
             and self._engine.has_no_matching_rule(caller.tenant, exchange.method, api_path)
         ):
-            request.may_be_faulted = False
+            context.may_be_faulted = False
             return None
         fault_request = FaultRequest(caller, exchange.method, api_path, exchange.arrived_at.timestamp())
 

@@ -58,14 +58,14 @@ class RecordingMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        request: RequestContext = scope[CONTEXT_KEY]
-        exchange, tenant = request.exchange, request.caller.tenant
+        context: RequestContext = scope[CONTEXT_KEY]
+        exchange, tenant = context.exchange, context.caller.tenant
         state = await self._store.update(tenant, _count_request)
         exchange.id = self._generator.request_id(tenant.key, state.requests)
         self._recorder.begin(exchange)
         body_recorder = None
         if exchange.head.has_body:
-            body_recorder = RequestBodyRecorder(exchange, self._journal, receive, request.caller.token)
+            body_recorder = RequestBodyRecorder(exchange, self._journal, receive, context.caller.token)
         else:
             exchange.is_body_complete = True
 
@@ -77,7 +77,7 @@ class RecordingMiddleware:
                 if body_recorder is not None:
                     await body_recorder.read_rest(self._body_timeout)
                 exchange.response_started_at = self._clock()
-                exchange.reason = exchange.reason or self._unknown_magic_word(request.caller)
+                exchange.reason = exchange.reason or self._unknown_magic_word(context.caller)
                 exchange.status = message["status"]
                 exchange.response_head = ResponseHead(_with_marks(message["headers"], exchange))
                 message["headers"] = _with_request_id(exchange)
@@ -88,8 +88,8 @@ class RecordingMiddleware:
                 if not message.get("more_body"):
                     is_gone = body_recorder is not None and body_recorder.is_gone
                     self._finish(exchange, body_recorder, ABORTED if is_gone else RESPONDED)
-                    if request.received is not None and is_cacheable(request, by_digest=True):
-                        self._response_cache.put_request(request.received.digest, request, state)
+                    if context.received is not None and is_cacheable(context, by_digest=True):
+                        self._response_cache.put_request(context.received.digest, context, state)
             await send(message)
 
         try:

@@ -26,13 +26,13 @@ class ResponseCacheMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        request: RequestContext = scope[CONTEXT_KEY]
-        if not is_cacheable(request):
+        context: RequestContext = scope[CONTEXT_KEY]
+        if not is_cacheable(context):
             await self._app(scope, receive, send)
             return
-        tenant = request.caller.tenant
+        tenant = context.caller.tenant
         version, key = await self._store.read(
-            tenant, lambda state: (state.version, content_key(state, request.api_path, request.query))
+            tenant, lambda state: (state.version, content_key(state, context.api_path, context.query))
         )
         cached = self._response_cache.get(key)
         if cached is not None:

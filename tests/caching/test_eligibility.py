@@ -16,7 +16,7 @@ URL = "/atoms/v1/audience"
 RECEIVED = ReceivedHead(b"digest", is_connection_reusable=True)
 
 
-def request(method: str = "GET", *headers: tuple[str, str]) -> RequestContext:
+def request_context(method: str = "GET", *headers: tuple[str, str]) -> RequestContext:
     head = RequestHead(CALLER.tenant, frozenset(), method, URL, "http", "1.1", "x", headers)
     exchange = Exchange(head, NOON, 0.0, "", 0)
     return RequestContext(
@@ -25,25 +25,29 @@ def request(method: str = "GET", *headers: tuple[str, str]) -> RequestContext:
 
 
 def with_reason() -> RequestContext:
-    context = request()
+    context = request_context()
     context.exchange.reason = "unknown-magic-word"
     return context
 
 
 NOT_CACHEABLE: dict[str, Callable[[], RequestContext]] = {
-    "a HEAD request": lambda: request("HEAD"),
-    "a path outside the base path": lambda: replace(request(), api_path=None),
-    "an unauthenticated caller": lambda: replace(request(), caller=UnauthenticatedCaller("missing-credentials")),
-    "a credential in the URL": lambda: replace(request(), has_credential_in_url=True),
+    "a HEAD request": lambda: request_context("HEAD"),
+    "a path outside the base path": lambda: replace(request_context(), api_path=None),
+    "an unauthenticated caller": lambda: replace(
+        request_context(), caller=UnauthenticatedCaller("missing-credentials")
+    ),
+    "a credential in the URL": lambda: replace(request_context(), has_credential_in_url=True),
 }
 NOT_ON_FAST_PATH: dict[str, Callable[[], RequestContext]] = {
-    "another server": lambda: replace(request(), received=None),
-    "a connection that closes": lambda: replace(request(), received=ReceivedHead(b"", is_connection_reusable=False)),
-    "a body of known length": lambda: request("GET", ("content-length", "2")),
-    "a body in chunks": lambda: request("GET", ("transfer-encoding", "chunked")),
-    "a browser": lambda: request("GET", ("origin", "http://localhost:3000")),
-    "a long head": lambda: request("GET", ("a", "x" * MAX_HEAD_BYTES)),
-    "a source of faults": lambda: replace(request(), may_be_faulted=True),
+    "another server": lambda: replace(request_context(), received=None),
+    "a connection that closes": lambda: replace(
+        request_context(), received=ReceivedHead(b"", is_connection_reusable=False)
+    ),
+    "a body of known length": lambda: request_context("GET", ("content-length", "2")),
+    "a body in chunks": lambda: request_context("GET", ("transfer-encoding", "chunked")),
+    "a browser": lambda: request_context("GET", ("origin", "http://localhost:3000")),
+    "a long head": lambda: request_context("GET", ("a", "x" * MAX_HEAD_BYTES)),
+    "a source of faults": lambda: replace(request_context(), may_be_faulted=True),
     "a marked response": with_reason,
 }
 
@@ -62,4 +66,4 @@ def test_the_cache_serves_only_by_content(context: Callable[[], RequestContext])
 
 @pytest.mark.parametrize("headers", [(), (("content-length", "0"),), (("accept", "*/*"), ("prefer", "wait=1"))])
 def test_the_fast_path_serves_a_plain_get(headers: tuple[tuple[str, str], ...]) -> None:
-    assert is_cacheable(request("GET", *headers), by_digest=True)
+    assert is_cacheable(request_context("GET", *headers), by_digest=True)
