@@ -69,10 +69,10 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
         LIST_AUDIENCES,
         summary="Get all audiences",
         description="Get all audiences of the caller in one response, without paging.",
-        success="All audiences of the caller",
+        response_description="All audiences of the caller",
         data=list[Audience],
         errors={},
-        more={"parameters": [_AUTHORIZATION_PARAMETER]},
+        openapi_extra={"parameters": [_AUTHORIZATION_PARAMETER]},
     )
     async def list_audiences(caller: CurrentCaller) -> Response:
         return success(await repositories.read(caller, AudienceRepository.list_audiences))
@@ -81,10 +81,10 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
         CREATE_AUDIENCE,
         summary="Create audience with CSV upload",
         description="Create an audience from a CSV file; each row becomes a member.",
-        success="The new audience",
+        response_description="The new audience",
         data=CreatedAudience,
         errors={400: BAD_REQUEST},
-        more={"requestBody": _UPLOAD_BODY},
+        openapi_extra={"requestBody": _UPLOAD_BODY},
     )
     async def create_audience(request: Request, caller: CurrentCaller) -> Response:
         upload = await read_upload(request)
@@ -98,10 +98,10 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
         GET_AUDIENCE,
         summary="Get audience by ID",
         description="Get one audience. An audience of another organisation is a 404, like one that does not exist.",
-        success="The audience",
+        response_description="The audience",
         data=AudienceDetail,
         errors={400: BAD_REQUEST, 404: NOT_FOUND},
-        more={"parameters": [AUDIENCE_ID]},
+        openapi_extra={"parameters": [AUDIENCE_ID]},
     )
     async def get_audience(request: Request, caller: CurrentCaller) -> Response:
         audience_id = audience_id_of(request)
@@ -111,10 +111,10 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
         DELETE_AUDIENCE,
         summary="Delete audience",
         description="Delete one audience and its members. An audience in use by an active campaign is a 400.",
-        success="The audience is deleted; the list is always empty",
+        response_description="The audience is deleted; the list is always empty",
         data=EmptyList,
         errors={400: BAD_REQUEST, 404: NOT_FOUND},
-        more={"parameters": [AUDIENCE_ID]},
+        openapi_extra={"parameters": [AUDIENCE_ID]},
     )
     async def delete_audience(request: Request, caller: CurrentCaller) -> Response:
         audience_id = audience_id_of(request)

@@ -14,7 +14,7 @@ from mock_atoms.api.router import (
     audience_id_of,
     success,
 )
-from mock_atoms.api.uploads import read_object
+from mock_atoms.api.uploads import read_json_object
 from mock_atoms.contract.errors import MISSING_SEARCH_PARAMETER, ApiError
 from mock_atoms.contract.operations import ADD_MEMBERS, DELETE_MEMBERS, GET_MEMBERS, SEARCH_MEMBERS
 from mock_atoms.contract.schemas import AddedMembers, DeletedCount, MembersBadRequestError, MembersPage, SearchResult
@@ -85,14 +85,14 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         GET_MEMBERS,
         summary="Get audience members",
         description="Get one page of the members of an audience. An audience of another organisation is a 403.",
-        success="The page",
+        response_description="The page",
         data=MembersPage,
         errors={
             400: {"description": "Bad request", "model": MembersBadRequestError},
             403: {"description": "The audience belongs to another organisation"},
             404: {"description": "Audience not found"},
         },
-        more={"parameters": _PAGE_PARAMETERS},
+        openapi_extra={"parameters": _PAGE_PARAMETERS},
     )
     async def get_members(request: Request, caller: CurrentCaller) -> Response:
         audience_id, query = audience_id_of(request), _parse_query(request)
@@ -107,10 +107,10 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         ADD_MEMBERS,
         summary="Add audience members",
         description="Add members. Members whose phone number exists already are skipped.",
-        success="How many members were added and skipped",
+        response_description="How many members were added and skipped",
         data=list[AddedMembers],
         errors={400: BAD_REQUEST, 404: NOT_FOUND},
-        more={"parameters": [AUDIENCE_ID], "requestBody": _NEW_MEMBERS},
+        openapi_extra={"parameters": [AUDIENCE_ID], "requestBody": _NEW_MEMBERS},
     )
     async def add_members(request: Request, caller: CurrentCaller) -> Response:
         audience_id = audience_id_of(request)
@@ -123,10 +123,10 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         DELETE_MEMBERS,
         summary="Delete audience members",
         description="Delete members by their ids. Unknown ids are ignored.",
-        success="How many members were deleted",
+        response_description="How many members were deleted",
         data=DeletedCount,
         errors={400: BAD_REQUEST, 404: NOT_FOUND},
-        more={"parameters": [AUDIENCE_ID], "requestBody": _MEMBER_IDS},
+        openapi_extra={"parameters": [AUDIENCE_ID], "requestBody": _MEMBER_IDS},
     )
     async def delete_members(request: Request, caller: CurrentCaller) -> Response:
         audience_id = audience_id_of(request)
@@ -139,10 +139,10 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         SEARCH_MEMBERS,
         summary="Search audience members",
         description="Find the members that contain `query` in any column, or the given text in each named column.",
-        success="The members found",
+        response_description="The members found",
         data=SearchResult,
         errors={400: BAD_REQUEST, 404: {"description": "Audience not found"}},
-        more={"parameters": _SEARCH_PARAMETERS},
+        openapi_extra={"parameters": _SEARCH_PARAMETERS},
     )
     async def search_members(request: Request, caller: CurrentCaller) -> Response:
         audience_id, parameters = audience_id_of(request), _parse_query(request)
@@ -185,7 +185,7 @@ async def _read_list(request: Request, name: str, item_type: type, items: str) -
     Raises:
         ApiError: 400, it is missing, or has items that are not of `item_type`; the message calls them `items`.
     """
-    payload = await read_object(request)
+    payload = await read_json_object(request)
     if name not in payload:
         raise ApiError(400, f"{name} is required")
     value = payload[name]

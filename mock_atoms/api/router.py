@@ -102,10 +102,10 @@ class VendorRouter(APIRouter):
         *,
         summary: str,
         description: str,
-        success: str,
+        response_description: str,
         data: Any,  # noqa: ANN401 - any type that pydantic knows
         errors: Mapping[int, Mapping[str, Any]],
-        more: Mapping[str, Any] | None = None,
+        openapi_extra: Mapping[str, Any] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Return a decorator that registers a handler as the route of an operation.
 
@@ -113,10 +113,10 @@ class VendorRouter(APIRouter):
             operation: its method, path and id.
             summary: its title in the vendor's documents.
             description: what it does.
-            success: description of the 200.
+            response_description: description of the 200.
             data: shape of `data` in the 200.
             errors: description and model of each documented error besides 401 and 500, which all operations have.
-            more: other parts of the document, such as `parameters`.
+            openapi_extra: other parts of the document, such as `parameters`.
         """
         if not self._is_documented:
             return self.api_route(
@@ -131,7 +131,7 @@ class VendorRouter(APIRouter):
             summary=summary,
             description=description,
             tags=[TAG],
-            response_description=success,
+            response_description=response_description,
             responses=dict(sorted(documented.items())),  # type: ignore[arg-type] # a status is an int there too
-            openapi_extra=dict(more or {}),
+            openapi_extra=dict(openapi_extra or {}),
         )

@@ -150,7 +150,7 @@ async def read_upload(request: Request) -> Upload:
     return Upload(form.fields, form.file)
 
 
-async def read_object(request: Request) -> dict[str, Any]:
+async def read_json_object(request: Request) -> dict[str, Any]:
     """Return the JSON object in the body; an empty one if the body is empty or its type is not JSON (A).
 
     Raises:

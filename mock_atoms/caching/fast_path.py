@@ -63,13 +63,13 @@ class FastPath:
         )
         return request_hash.digest()
 
-    def respond(self, digest: bytes, client: tuple[str, int] | None, first_lines: bytes) -> bytes | None:
+    def respond(self, digest: bytes, client: tuple[str, int] | None, response_prefix: bytes) -> bytes | None:
         """Return the complete response to a repeated request and record the exchange.
 
         Args:
             digest: digest of the request.
             client: address and port of the client.
-            first_lines: status line and the server's own headers.
+            response_prefix: status line and the server's own headers.
 
         Returns:
             `None` if the application must respond.
@@ -106,4 +106,4 @@ class FastPath:
             bytes_sent=response.length,
         )
         self._recorder.record_complete(exchange)
-        return b"%bx-request-id: %b\r\n%b" % (first_lines, request_id.encode(), response.tail)
+        return b"%bx-request-id: %b\r\n%b" % (response_prefix, request_id.encode(), response.tail)

@@ -60,10 +60,10 @@ class ConnectionFaultRunner:
             await self._drip(fault, scope, receive, send)
             return
         if fault.kind == "hang":
-            outcome, receive = await self._waiter.wait(
+            result, receive = await self._waiter.wait(
                 None if fault.ms is None else fault.ms / 1000, receive, keep_messages=False
             )
-            if outcome is WaitResult.CLIENT_DISCONNECTED:
+            if result is WaitResult.CLIENT_DISCONNECTED:
                 return
         elif fault.kind == "truncate":
             await self._truncate(scope, receive, send)
@@ -90,8 +90,8 @@ class ConnectionFaultRunner:
         await send(start)
         chunks = max(1, min(_DRIP_CHUNKS, len(body)))
         for number in range(chunks):
-            outcome, receive = await self._waiter.wait((fault.ms or 0) / 1000 / chunks, receive)
-            if outcome is WaitResult.CLIENT_DISCONNECTED:
+            result, receive = await self._waiter.wait((fault.ms or 0) / 1000 / chunks, receive)
+            if result is WaitResult.CLIENT_DISCONNECTED:
                 return
             chunk = body[len(body) * number // chunks : len(body) * (number + 1) // chunks]
             await send({"type": "http.response.body", "body": chunk, "more_body": number < chunks - 1})

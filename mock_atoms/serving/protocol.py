@@ -34,7 +34,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._idle_since: float | None = None
         self._cycles: list[RequestResponseCycle] = []
         self._default_headers: list[tuple[bytes, bytes]] = []
-        self._first_lines = STATUS_LINE[HTTPStatus.OK]
+        self._response_prefix = STATUS_LINE[HTTPStatus.OK]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Start to serve a connection."""
@@ -93,7 +93,7 @@ class HttpProtocol(HttpToolsProtocol):
         is_in_turn = not self._cycles or self._cycles[-1].response_complete
         if not is_in_turn or self.flow.write_paused or self.transport.is_closing():
             return False
-        response = fast_path.respond(digest, self.client, self._current_first_lines())
+        response = fast_path.respond(digest, self.client, self._current_response_prefix())
         if response is None:
             return False
         self.transport.write(response)
@@ -105,13 +105,13 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._cycles = [cycle for cycle in (*self._cycles, self.cycle) if not cycle.response_complete]
 
-    def _current_first_lines(self) -> bytes:
+    def _current_response_prefix(self) -> bytes:
         """Return the status line and the headers that uvicorn adds to every response."""
         headers = self.server_state.default_headers
         if headers is not self._default_headers:  # uvicorn replaces them every second
             self._default_headers = headers
-            self._first_lines = STATUS_LINE[HTTPStatus.OK] + b"".join(b"%b: %b\r\n" % header for header in headers)
-        return self._first_lines
+            self._response_prefix = STATUS_LINE[HTTPStatus.OK] + b"".join(b"%b: %b\r\n" % header for header in headers)
+        return self._response_prefix
 
     def on_message_complete(self) -> None:
         """End a request, unless the fast path responded or its body follows after an `Upgrade`."""
