@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -109,7 +110,8 @@ def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) 
         context: RequestContext = request.scope[CONTEXT_KEY]
         context.exchange.reason = "bug-in-mock"
         operation = find_operation(context.exchange.method, context.api_path or "")
-        return VendorJsonResponse(error_body(500, None, {}, operation), 500)
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        return VendorJsonResponse(error_body(status, None, {}, operation), status)
 
     return app
 

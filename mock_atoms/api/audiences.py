@@ -13,7 +13,7 @@ from mock_atoms.api.router import (
     success,
 )
 from mock_atoms.api.uploads import read_upload
-from mock_atoms.contract.errors import ApiError
+from mock_atoms.contract.errors import bad_request
 from mock_atoms.contract.operations import CREATE_AUDIENCE, DELETE_AUDIENCE, GET_AUDIENCE, LIST_AUDIENCES
 from mock_atoms.contract.schemas import Audience, AudienceDetail, CreatedAudience, EmptyList
 from mock_atoms.state.audiences import AudienceRepository
@@ -97,7 +97,7 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
     @routes.operation(
         GET_AUDIENCE,
         summary="Get audience by ID",
-        description="Get one audience. An audience of another organisation is a 404, like one that does not exist.",
+        description="Get one audience. An audience of another organisation gets a 404, like one that does not exist.",
         response_description="The audience",
         data=AudienceDetail,
         errors={400: BAD_REQUEST, 404: NOT_FOUND},
@@ -110,7 +110,7 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
     @routes.operation(
         DELETE_AUDIENCE,
         summary="Delete audience",
-        description="Delete one audience and its members. An audience in use by an active campaign is a 400.",
+        description="Delete one audience and its members. An audience in use by an active campaign gets a 400.",
         response_description="The audience is deleted; the list is always empty",
         data=EmptyList,
         errors={400: BAD_REQUEST, 404: NOT_FOUND},
@@ -132,7 +132,7 @@ def _parse_fields(form: dict[str, str]) -> CreatedAudience:
     """
     missing = [name for name in ("name", "phoneNumberColumnName") if not form.get(name, "").strip()]
     if missing:
-        raise ApiError(400, *(f"{name} is required" for name in missing))
+        raise bad_request(*(f"{name} is required" for name in missing))
     fields: CreatedAudience = {"name": form["name"]}
     if "description" in form:
         fields["description"] = form["description"]

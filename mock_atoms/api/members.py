@@ -15,7 +15,7 @@ from mock_atoms.api.router import (
     success,
 )
 from mock_atoms.api.uploads import read_json_object
-from mock_atoms.contract.errors import MISSING_SEARCH_PARAMETER, ApiError
+from mock_atoms.contract.errors import MISSING_SEARCH_PARAMETER, bad_request
 from mock_atoms.contract.operations import ADD_MEMBERS, DELETE_MEMBERS, GET_MEMBERS, SEARCH_MEMBERS
 from mock_atoms.contract.schemas import AddedMembers, DeletedCount, MembersBadRequestError, MembersPage, SearchResult
 from mock_atoms.core.http_text import parse_query
@@ -84,7 +84,7 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
     @routes.operation(
         GET_MEMBERS,
         summary="Get audience members",
-        description="Get one page of the members of an audience. An audience of another organisation is a 403.",
+        description="Get one page of the members of an audience. An audience of another organisation gets a 403.",
         response_description="The page",
         data=MembersPage,
         errors={
@@ -149,11 +149,11 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         query = parameters.pop("query", [""])[-1]
         fields = {name: terms for name, values in parameters.items() if (terms := [term for term in values if term])}
         if sum(map(len, fields.values())) > _MAX_SEARCH_TERMS:
-            raise ApiError(400, f"Too many search parameters: at most {_MAX_SEARCH_TERMS}")
+            raise bad_request(f"Too many search parameters: at most {_MAX_SEARCH_TERMS}")
         if not query and not fields:
-            raise ApiError(400, MISSING_SEARCH_PARAMETER)
+            raise bad_request(MISSING_SEARCH_PARAMETER)
         if query and fields:
-            raise ApiError(400, "Use either 'query' or field-specific searches, not both")
+            raise bad_request("Use either 'query' or field-specific searches, not both")
         return success(
             await repositories.read(caller, lambda repository: repository.search_members(audience_id, query, fields))
         )
@@ -175,7 +175,7 @@ def _positive_integer(query: dict[str, list[str]], name: str, default: int) -> i
     if values is None:
         return default
     if len(values) > 1 or not _INTEGER.fullmatch(values[0]) or int(values[0]) < 1:
-        raise ApiError(400, f"{name} must be a positive integer")
+        raise bad_request(f"{name} must be a positive integer")
     return int(values[0])
 
 
@@ -187,8 +187,8 @@ async def _read_list(request: Request, name: str, item_type: type, items: str) -
     """
     payload = await read_json_object(request)
     if name not in payload:
-        raise ApiError(400, f"{name} is required")
+        raise bad_request(f"{name} is required")
     value = payload[name]
     if not isinstance(value, list) or not all(isinstance(item, item_type) for item in value):
-        raise ApiError(400, f"{name} must be a list of {items}")
+        raise bad_request(f"{name} must be a list of {items}")
     return value

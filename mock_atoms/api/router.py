@@ -1,6 +1,7 @@
 """Routes of the vendor's operations: authentication, JSON responses and documentation."""
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 
@@ -68,7 +69,7 @@ class BearerAuth(SecurityBase):
         if isinstance(context.caller, AuthenticatedCaller):
             return context.caller
         context.exchange.reason = context.caller.reason
-        raise ApiError(401)
+        raise ApiError(HTTPStatus.UNAUTHORIZED)
 
 
 CurrentCaller = Annotated[AuthenticatedCaller, Depends(BearerAuth())]

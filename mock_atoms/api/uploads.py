@@ -1,28 +1,27 @@
 """Request bodies: the multipart form of an upload, and JSON. Both are read in chunks and within limits.
 
 Starlette's form parser does not fit: it accepts a form without its closing boundary and has no limit for a file.
-It writes files above 1 MB to a temporary folder, which a read-only container does not have.
+It writes files above 1 MiB to a temporary folder, which a read-only container does not have.
 """
 
 import io
 from collections.abc import AsyncGenerator
-from http import HTTPStatus
 from typing import Any, BinaryIO, NamedTuple
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from mock_atoms.contract.errors import MISSING_FILE, ApiError
+from mock_atoms.contract.errors import MISSING_FILE, ApiError, bad_request
 from mock_atoms.contract.schemas import MAX_FILE_BYTES
 from mock_atoms.core.http_text import decode_text
 from mock_atoms.core.parsing import ConfigError, parse_json
 
 MAX_FIELDS = 100
-"""Most fields of a form beside its file."""
+"""Maximum number of fields of a form besides its file."""
 MAX_FIELD_BYTES = 64 * 1024
 MAX_FORM_BYTES = MAX_FILE_BYTES + 1024 * 1024
-"""Largest form: a file, its fields and boundaries."""
+"""Maximum size of a form: a file, its fields and boundaries."""
 FILE_TOO_LARGE = f"File too large: at most {MAX_FILE_BYTES} bytes (5 MB)"
 BODY_TOO_LARGE = f"Request body too large: at most {MAX_FILE_BYTES} bytes (5 MB)"
 
@@ -109,7 +108,7 @@ class _Form:
     def _add_content(self, data: bytes, start: int, end: int) -> None:
         size = self._content.tell() + end - start
         if self._is_file and size > MAX_FILE_BYTES:
-            raise _bad_request(FILE_TOO_LARGE)
+            raise bad_request(FILE_TOO_LARGE)
         if not self._is_file and size > MAX_FIELD_BYTES:
             raise _malformed_form(f"field {self._name} is longer than {MAX_FIELD_BYTES} bytes")
         self._content.write(data[start:end])
@@ -126,11 +125,11 @@ async def read_upload(request: Request) -> Upload:
     """Read a form.
 
     Raises:
-        ApiError: 400, the body is no form, malformed, too large, or has no file.
+        ApiError: 400, the body is not a form, malformed, too large, or has no file.
     """
     media_type, parameters = _parse_header(request.headers.get("content-type", ""))
     if media_type != b"multipart/form-data":
-        raise _bad_request(MISSING_FILE)
+        raise bad_request(MISSING_FILE)
     if not parameters.get(b"boundary"):
         raise _malformed_form("Content-Type has no boundary")
     form = _Form()
@@ -145,7 +144,7 @@ async def read_upload(request: Request) -> Upload:
     if not form.is_complete and not is_empty:
         raise _malformed_form("the closing boundary is missing")
     if form.file is None:
-        raise _bad_request(MISSING_FILE)
+        raise bad_request(MISSING_FILE)
     form.file.seek(0)
     return Upload(form.fields, form.file)
 
@@ -165,7 +164,7 @@ async def read_json_object(request: Request) -> dict[str, Any]:
     try:
         payload = parse_json(bytes(body))
     except ConfigError as error:
-        raise _bad_request(f"Invalid JSON: {error.problem.removeprefix('not JSON: ')}") from None
+        raise bad_request(f"Invalid JSON: {error.problem.removeprefix('not JSON: ')}") from None
     return payload if isinstance(payload, dict) else {}
 
 
@@ -177,17 +176,17 @@ async def _read_chunks(request: Request, max_bytes: int, too_large: str) -> Asyn
     """
     content_length = request.headers.get("content-length", "")
     if content_length.isdecimal() and int(content_length) > max_bytes:
-        raise _bad_request(too_large)
+        raise bad_request(too_large)
     size = 0
     try:
         async for chunk in request.stream():
             size += len(chunk)
             if size > max_bytes:
-                raise _bad_request(too_large)
+                raise bad_request(too_large)
             if chunk:
                 yield chunk
     except ClientDisconnect:
-        raise _bad_request("The request body is incomplete") from None
+        raise bad_request("The request body is incomplete") from None
 
 
 def _parse_header(header: str) -> tuple[bytes, dict[bytes, bytes]]:
@@ -197,8 +196,4 @@ def _parse_header(header: str) -> tuple[bytes, dict[bytes, bytes]]:
 
 
 def _malformed_form(problem: str) -> ApiError:
-    return _bad_request(f"Malformed form: {problem}")
-
-
-def _bad_request(message: str) -> ApiError:
-    return ApiError(HTTPStatus.BAD_REQUEST, message)
+    return bad_request(f"Malformed form: {problem}")

@@ -34,6 +34,11 @@ class ApiError(Exception):
         self.reason = reason
 
 
+def bad_request(*errors: str) -> ApiError:
+    """Return a 400 with these messages."""
+    return ApiError(HTTPStatus.BAD_REQUEST, *errors)
+
+
 MISSING_SEARCH_PARAMETER = (
     "At least one search parameter is required. Use 'query' for general search across all fields, or use "
     "field-specific searches like 'firstName=john' or 'phoneNumber=123456'."

@@ -15,9 +15,9 @@ from mock_atoms.core.patterns import OBJECT_ID
 JSON_TYPE = "application/json; charset=utf-8"
 """Content type of every JSON response (L)."""
 MAX_MEMBERS = 10_000
-"""Most members of an audience (G, D)."""
+"""Maximum number of members of an audience (G, D)."""
 MAX_FILE_BYTES = 5 * 1024 * 1024
-"""Largest CSV file in an upload (D)."""
+"""Maximum size of a CSV file in an upload (D)."""
 
 ObjectId = Annotated[str, Field(pattern=OBJECT_ID), WithJsonSchema({"type": "string"})]
 """A MongoDB ObjectId; its first four bytes are its creation time in seconds (S, D)."""
