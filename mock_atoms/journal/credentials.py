@@ -77,8 +77,8 @@ class Credentials:
         return name == self._session_cookie
 
     def _mask_cookie(self, pair: str, token: str | None) -> str:
-        name, _, value = pair.partition("=")
-        if self.is_session_cookie(name.strip()) and value.strip():
-            ((_, secret),) = parse_cookies(pair)
-            return f"{name}={mask_token(unquote(secret))}"
+        for name, secret in parse_cookies(pair):
+            if self.is_session_cookie(name) and secret:
+                prefix, equals, _ = pair.partition("=")
+                return f"{prefix}{equals}{mask_token(unquote(secret))}"
         return mask_text(pair, token)
