@@ -81,19 +81,19 @@ class AccessLogFormatter(logging.Formatter, ABC):
         return self.format_line(record.msg) if isinstance(record.msg, AccessLogLine) else self.format_other(record)
 
     def format_other(self, record: logging.LogRecord) -> str:
-        """Return the text of a record that is no access log line."""
+        """Return the text of a record that is not an access log line."""
         return super().format(record)
 
 
 class BufferedAccessLog:
-    """Logs exchanges some milliseconds late, many in one write, so that responses do not wait for the log.
+    """Logs exchanges some milliseconds late, many in one write. Responses do not wait for the log.
 
     A warning and any other log record flush the buffer first. Write errors are handled as in `logging`.
 
     Args:
         handler: writes all lines of the process.
         formatter: formatter of the handler.
-        max_delay: longest time that a line is buffered, in seconds.
+        max_delay: maximum time that a line is buffered, in seconds.
     """
 
     def __init__(

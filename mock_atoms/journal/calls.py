@@ -18,7 +18,7 @@ from mock_atoms.journal.exchange import ABORTED, RESPONDED, Exchange
 MAX_PAUSE_MS = 120_000
 """A longer pause starts a new call, unless `Retry-After` asked for it."""
 MIN_BACKOFF_MS = 50
-"""A shorter pause before an attempt is no backoff."""
+"""A shorter pause before an attempt is not a backoff."""
 _ABORT_DELAY_SECONDS = 0.1  # a server may notice so late that a client has disconnected
 _MAX_TENANTS = 1_000  # with failed calls
 _BOUNDARY = re.compile(r'boundary="?([^\s";,]+)', re.IGNORECASE)
@@ -30,7 +30,7 @@ class Call:
 
     Attributes:
         attempts: the exchanges, in order of arrival; at least one.
-        is_ambiguous: whether similar requests ran in parallel, so that an attempt may belong to another call.
+        is_ambiguous: whether similar requests ran in parallel. An attempt may then belong to another call.
     """
 
     attempts: list[Exchange] = field(default_factory=list)
@@ -189,7 +189,7 @@ class AttemptCounter:
     """
 
     def __init__(self) -> None:
-        # The journal alone keeps exchanges alive, so that its bound and its reset hold here too.
+        # The journal alone keeps exchanges alive, so its bound and its reset hold here too.
         self._failed: dict[bytes, WeakValueDictionary[bytes, Exchange]] = {}
 
     def number(self, exchange: Exchange) -> int:

@@ -224,7 +224,7 @@ class Exchange:
 
 
 class ReceivedHead(NamedTuple):
-    """What the mock's own server knows about a request head.
+    """Facts about a request head that only the mock's own server knows.
 
     Attributes:
         digest: keyed digest of the complete head.

@@ -1,4 +1,4 @@
-"""How a call ended and which retry mistakes its client made."""
+"""Outcome of a call, and the retry mistakes of its client."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _NOT_IDEMPOTENT = {"POST", "PATCH"}
 
 
 class CallOutcome(StrEnum):
-    """How a call ended."""
+    """Outcome of a call."""
 
     SUCCEEDED = "succeeded"
     RECOVERED = "recovered"
@@ -46,7 +46,7 @@ class RetrySettings:
     """Thresholds of the retry report.
 
     Attributes:
-        min_backoff_ms: a shorter pause before an attempt is no backoff.
+        min_backoff_ms: a shorter pause before an attempt is not a backoff.
         patience_ms: how long after a failure the client may still retry.
         max_pause_ms: a longer pause starts a new call.
     """

@@ -41,7 +41,7 @@ class RecordingMiddleware:
     Args:
         app: the application that responds.
         mock: the server: its store, generator, journal and clock.
-        body_timeout: seconds that a response waits for the rest of the request body, so that it can be recorded.
+        body_timeout: seconds that a response waits for the rest of the request body, to record it.
     """
 
     def __init__(self, app: ASGIApp, mock: MockAtoms, body_timeout: float = 1.0) -> None:
@@ -137,7 +137,7 @@ class RequestBodyRecorder:
         self._journal = journal
         self._receive = receive
         self._token = token
-        # Longer than the limit by one token, so that a token across the limit is masked before the cut.
+        # Longer than the limit by one token: a token across the limit is masked before the cut.
         self._limit = MAX_BODY_BYTES + len(token or "")
         self._first_bytes = bytearray()
         self._rest = blake2b(digest_size=16)
