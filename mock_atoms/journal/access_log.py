@@ -40,8 +40,10 @@ class AccessLogLine(NamedTuple):
     def __str__(self) -> str:
         exchange, head = self.exchange, self.exchange.head
         tenant = head.tenant
-        duration = f"{exchange.duration_ms or 0:.1f}ms"
-        text = f"{head.method} {exchange.path} {exchange.status or '-'} {duration} tenant={tenant.label}"
+        text = (
+            f"method={head.method} path={exchange.path} status={exchange.status or '-'} "
+            f"ms={exchange.duration_ms or 0:.1f} tenant={tenant.label}"
+        )
         if tenant.test_id:
             text += f" test={json.dumps(tenant.test_id, ensure_ascii=False)}"
         if self.attempt > 1:

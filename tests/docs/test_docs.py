@@ -126,7 +126,9 @@ def test_pytest_block_passes(snippet: Snippet, pytester: pytest.Pytester) -> Non
 
 def normalise(text: str) -> str:
     """Replace the times, durations and digests in `text`, which differ between runs."""
-    for pattern in (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", r"\d\d:\d\d:\d\d\.\d{3}", r"\b\d+(\.\d)? ?ms"):
+    times = (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", r"\d\d:\d\d:\d\d\.\d{3}")
+    durations = (r"\b\d+(\.\d)? ?ms\b(?!=)", r"(?<= ms=)\d+\.\d")
+    for pattern in (*times, *durations):
         text = re.sub(pattern, "~", text)
     return re.sub(r"(?<=rule-)[0-9a-f]{8}", "~", text)
 

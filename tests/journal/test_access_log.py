@@ -73,9 +73,11 @@ def test_buffered_lines_leave_in_one_write() -> None:
     log.flush()
     first, second = stream.writes
     assert [line.split(" ")[-5:] for line in first.splitlines()] == [
-        ["GET", f"/{number}", "200", "1.5ms", f"tenant={mask_token('sk_acme')}"] for number in range(3)
+        ["method=GET", f"path=/{number}", "status=200", "ms=1.5", f"tenant={mask_token('sk_acme')}"]
+        for number in range(3)
     ]
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,001 INFO    GET /3 200 1\.5ms tenant=\S+ attempt=2\n", second)
+    message = r"method=GET path=/3 status=200 ms=1\.5 tenant=\S+ attempt=2"
+    assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,001 INFO    {message}\n", second)
 
 
 @pytest.mark.usefixtures("level")
@@ -88,8 +90,8 @@ def test_a_warning_flushes_the_buffer() -> None:
 
     asyncio.run(log_warning())
     ((first, second),) = [text.splitlines() for text in stream.writes]
-    assert " INFO    GET /0" in first
-    assert " WARNING GET /1" in second
+    assert " INFO    method=GET path=/0" in first
+    assert " WARNING method=GET path=/1" in second
 
 
 @pytest.mark.usefixtures("level")
@@ -103,7 +105,7 @@ def test_another_logger_flushes_the_buffer_first() -> None:
 
     asyncio.run(log_error())
     first, second = "".join(stream.writes).splitlines()
-    assert " INFO    GET /0" in first
+    assert " INFO    method=GET path=/0" in first
     assert second.endswith(" ERROR   it broke")
 
 
@@ -164,4 +166,4 @@ def test_a_stopped_server_has_logged_every_response(tmp_path: Path) -> None:
             finally:
                 server.send_signal(signal.SIGTERM)
                 server.wait(20)
-    assert log.read_text().count("GET /atoms/v1/audience 200 ") == 20
+    assert log.read_text().count("method=GET path=/atoms/v1/audience status=200 ") == 20

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -214,23 +215,27 @@ def test_each_exchange_is_one_log_line(caplog: pytest.LogCaptureFixture) -> None
         call(app, "/atoms/v1/audience", bearer_pairs("sk_mock_500.mine"))
         call(app, "/atoms/v1/audience", bearer_pairs("sk_mock_500.mine"))
     label = "sk_ver…#38c9cb"
-    lines = [(record.levelname, record.getMessage().split("ms ")) for record in caplog.records]
-    assert [(level, line[0].rsplit(" ", 1)[0], line[1]) for level, line in lines] == [
-        ("INFO", "GET /atoms/v1/audience 200", f"tenant={label}"),
-        ("INFO", "GET /atoms/v1/audience 503", f"tenant={label} fault=prefer"),
-        ("INFO", "GET /atoms/v1/audience 401", "tenant=- reason=missing-credentials"),
-        ("WARNING", f"GET /atoms/v1/{label}/x 404", f"tenant={label} reason=unmocked-route"),
-        ("WARNING", "GET /audience 404", f"tenant={label} reason=outside-base-path"),
-        ("WARNING", "GET /atoms/v1/sk_mock_revoked.verysecret 404", "tenant=- reason=unmocked-route"),
+    lines = [(record.levelname, *re.split(r" ms=\S+ ", record.getMessage())) for record in caplog.records]
+    assert lines == [
+        ("INFO", "method=GET path=/atoms/v1/audience status=200", f"tenant={label}"),
+        ("INFO", "method=GET path=/atoms/v1/audience status=503", f"tenant={label} fault=prefer"),
+        ("INFO", "method=GET path=/atoms/v1/audience status=401", "tenant=- reason=missing-credentials"),
+        ("WARNING", f"method=GET path=/atoms/v1/{label}/x status=404", f"tenant={label} reason=unmocked-route"),
+        ("WARNING", "method=GET path=/audience status=404", f"tenant={label} reason=outside-base-path"),
         (
             "WARNING",
-            "GET /atoms/v1/secret%…#403d31/secret%…#403d31 404",
+            "method=GET path=/atoms/v1/sk_mock_revoked.verysecret status=404",
+            "tenant=- reason=unmocked-route",
+        ),
+        (
+            "WARNING",
+            "method=GET path=/atoms/v1/secret%…#403d31/secret%…#403d31 status=404",
             "tenant=secret%…#403d31 reason=unmocked-route",
         ),
-        ("WARNING", f"GET /atoms/v1/{label}/x 404", "tenant=- reason=unmocked-route"),
-        ("WARNING", "GET /atoms/v1/audiences/a 404", "tenant=…#4f65e5 reason=unmocked-route"),
-        ("INFO", "GET /atoms/v1/audience 500", "tenant=sk_mock_500.mine fault=key"),
-        ("INFO", "GET /atoms/v1/audience 500", "tenant=sk_mock_500.mine attempt=2 fault=key"),
+        ("WARNING", f"method=GET path=/atoms/v1/{label}/x status=404", "tenant=- reason=unmocked-route"),
+        ("WARNING", "method=GET path=/atoms/v1/audiences/a status=404", "tenant=…#4f65e5 reason=unmocked-route"),
+        ("INFO", "method=GET path=/atoms/v1/audience status=500", "tenant=sk_mock_500.mine fault=key"),
+        ("INFO", "method=GET path=/atoms/v1/audience status=500", "tenant=sk_mock_500.mine attempt=2 fault=key"),
     ]
 
 
@@ -347,7 +352,7 @@ def test_a_disconnect_during_a_delay_is_one_log_line(caplog: pytest.LogCaptureFi
     with caplog.at_level(logging.INFO, "mock_atoms"):
         assert asyncio.run(run()) == []
     (line,) = [record.getMessage() for record in caplog.records]
-    assert line.startswith("GET /atoms/v1/audience - ")
+    assert line.startswith("method=GET path=/atoms/v1/audience status=- ")
     assert line.endswith(" fault=prefer reason=aborted")
 
 
