@@ -210,6 +210,11 @@ class Check:
 
     def findings(self, path: str, text: str) -> list[tuple[int, str]]:
         """Return line and problem of each finding in the file `path`, a path below the root, in the order of lines."""
+        if path.endswith(".py"):
+            try:
+                ast.parse(text)
+            except SyntaxError as error:
+                return [(error.lineno or 1, f"{error.msg}: fix the syntax")]
         found = [finding for passage in passages(path, text) for finding in self._phrases(path, passage)]
         if path.endswith(".md"):
             found += long_sentences(text)

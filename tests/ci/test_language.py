@@ -167,6 +167,11 @@ def test_the_output_names_file_line_and_unused_exceptions(tmp_path: Path, capsys
     assert "is unused: remove it" in second
 
 
+def test_a_syntax_error_is_reported_at_its_line() -> None:
+    ((line, problem),) = findings("mock_atoms/a.py", "x = 1\ny = (\n")
+    assert (line, problem.endswith(": fix the syntax")) == (2, True)
+
+
 def test_named_files_are_checked_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "README.md").write_text("Begin anew.\n")
     (tmp_path / "plain.md").write_text("Plain.\n")
