@@ -1,0 +1,51 @@
+"""Each field of the changes to an audience is exported, imported and documented."""
+
+from dataclasses import fields
+
+from mock_atoms.control.models import AudienceChange
+from mock_atoms.core.tenancy import digest_token, tenant_for
+from mock_atoms.state.changes import AudienceChanges, TenantChanges
+from mock_atoms.state.snapshot import export_tenant, import_tenant
+from mock_atoms.state.store import TenantState
+
+AUDIENCE_ID = "65a01285f0c7adc6c2c9a7a1"
+MEMBER_ID = "65a01285f0c7adc6c2c9a7a2"
+CREATED_AT = "2026-01-31T09:00:00.000Z"
+KEYS = {
+    "phone_column": "phoneNumberColumnName",
+    "created": "created",
+    "removed_indexes": "removed",
+    "added": "added",
+    "campaigns": "campaigns",
+    "updated_at": "updatedAt",
+}
+"""JSON key of each field."""
+DERIVED = {"ids_by_number", "added_bytes", "size_bytes"}
+
+
+def changes_with_all_fields() -> AudienceChanges:
+    changes = AudienceChanges(
+        "phone",
+        created={"_id": AUDIENCE_ID, "name": "Mine", "phoneNumberColumnName": "phone", "createdAt": CREATED_AT},
+        removed_indexes=[3],
+        campaigns=[{"_id": MEMBER_ID, "name": "Spring"}],
+        updated_at=CREATED_AT,
+    )
+    changes.add_members([{"_id": MEMBER_ID, "data": {"phone": "+14155550100"}}])
+    changes.update_size()
+    return changes
+
+
+def test_every_field_of_audience_changes_is_exported_imported_and_documented() -> None:
+    changes = changes_with_all_fields()
+    tenant = tenant_for(digest_token("sk_mock_test"), "sk_mock_test", None)
+    state = TenantState(tenant, changes=TenantChanges({AUDIENCE_ID: changes}, issued_ids=2))
+
+    exported = export_tenant(state)
+    imported = import_tenant(exported)
+
+    documented = AudienceChange.__required_keys__ | AudienceChange.__optional_keys__
+    assert {field.name for field in fields(AudienceChanges)} == KEYS.keys() | DERIVED
+    assert exported["changes"]["audiences"][0].keys() == {"audience", *KEYS.values()} == documented
+    assert imported.changes is not None
+    assert imported.changes.audiences == {AUDIENCE_ID: changes}
