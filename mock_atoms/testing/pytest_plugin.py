@@ -24,7 +24,8 @@ _FIXTURE = "mock_atoms"
 _MAX_REPORTED_REQUESTS = 50
 _MAX_NAME_LENGTH = 40
 _HEALTH_SECONDS = 10.0
-_CLIENT = pytest.StashKey["MockClient"]()
+_CLIENTS = pytest.StashKey[tuple["MockClient", "MockClient"]]()
+"""Clients of the server: one for the tenant of the test, one for all tenants."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -117,7 +118,7 @@ def mock_atoms(
         problem = _add_fault(client, marker)
         if problem is not None:
             pytest.fail(problem, pytrace=False)
-    request.node.stash[_CLIENT] = client
+    request.node.stash[_CLIENTS] = client, mock_atoms_server
     yield client
     client.clear_faults()
     client.reset()
@@ -169,23 +170,35 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the requests of a failed test to its report."""
     report = yield
-    client = item.stash.get(_CLIENT, None)
-    if report.failed and client is not None and call.when != "teardown":
-        report.sections.append(("mock-atoms: requests of this test", request_report(client)))
+    clients = item.stash.get(_CLIENTS, None)
+    if report.failed and clients is not None and call.when != "teardown":
+        report.sections.append(("mock-atoms: requests of this test", request_report(*clients)))
     return report
 
 
-def request_report(client: "MockClient") -> str:
-    """Return the requests of the client's tenant, one per line, and the findings of the retry report."""
+def request_report(client: "MockClient", server: "MockClient") -> str:
+    """Return the requests of the client's tenant, one per line, and the findings of the retry report.
+
+    Args:
+        client: a client for the tenant of the test.
+        server: a client of the same server for all tenants; its requests are counted if the tenant sent none.
+    """
     from mock_atoms.core.masking import mask_token  # noqa: PLC0415 - as above
+    from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT  # noqa: PLC0415 - as above
     from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - as above
 
     try:
         requests, retries = client.requests(), client.retries()
+        others = [] if requests else server.requests()
     except ControlError as error:
         return str(error)
     if not requests:
-        return f"no requests with this test's token, {mask_token(client.token or '')}"
+        invalid = sum(request.tenant == UNAUTHENTICATED_TENANT.label for request in others)
+        return (
+            f"no requests with this test's token, {mask_token(client.token or '')}: "
+            f"{invalid} {'request' if invalid == 1 else 'requests'} without a valid token, "
+            f"{len(others) - invalid} with other tokens"
+        )
     dropped = len(requests) - _MAX_REPORTED_REQUESTS
     lines = [f"… {dropped} earlier requests"] if dropped > 0 else []
     lines += map(str, requests[-_MAX_REPORTED_REQUESTS:])

@@ -126,7 +126,10 @@ def test_the_report_of_a_failure_lists_the_requests(run: Run) -> None:
             "??:??:??.??? GET /atoms/v1/audience?page=2 → 429 in * ms fault=rule-*",
             "??:??:??.??? GET /atoms/v1/audience?page=2 → 200 in * ms body=2 bytes",
             "*- mock-atoms: requests of this test -*",
-            "no requests with this test's token, sk_mock_test.test_without_requests.????????????",
+            (
+                "no requests with this test's token, sk_mock_test.test_without_requests.????????????: "
+                "0 requests without a valid token, 0 with other tokens"
+            ),
             "*- mock-atoms: requests of this test -*",
             "… 10 earlier requests",
         ]
