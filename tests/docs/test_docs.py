@@ -63,7 +63,9 @@ def test_every_snippet_is_of_a_tested_kind() -> None:
         ("python", "pytest"),
         ("text", "error"),
         ("text", "log"),
+        ("text", "marker"),
         ("text", "report"),
+        ("text", "report-elsewhere"),
         ("yaml", "prometheus.yml"),
     }
 
@@ -158,8 +160,25 @@ def test_failure_report_is_as_shown() -> None:
         mock.fail("429x1")
         for _ in range(2):
             httpx.get(f"{mock.url}/audience", headers=bearer("sk_mock_test.docs"))
-        failure_report = request_report(mock)
+        failure_report = request_report(mock, server)
     assert normalise(failure_report) == normalise(snippet.text.partition("\n")[2].rstrip("\n"))
+
+
+def test_failure_report_without_requests_is_as_shown() -> None:
+    (snippet,) = snippets_of("text", "report-elsewhere")
+    token = snippet.text.partition("token, ")[2].partition(":")[0]
+    with MockServer() as server:
+        httpx.get(f"{server.url}/audience")
+        assert request_report(server.for_tenant(token), server) == snippet.text.rstrip("\n")
+
+
+def test_error_of_an_invalid_marker_is_as_shown(pytester: pytest.Pytester) -> None:
+    (snippet,) = snippets_of("text", "marker")
+    marker, _, problem = snippet.text.rstrip("\n").partition(": ")
+    pytester.makepyfile(f"import pytest\n\n\n{marker}\ndef test_it(mock_atoms): ...")
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(errors=1)
+    assert [line for line in result.outlines if line.startswith(f"{marker}: {problem}")]
 
 
 def test_scrape_job_points_to_the_metrics() -> None:

@@ -4,11 +4,14 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from typing import get_args, get_type_hints
 
 import httpx
 import pytest
 
 from mock_atoms import MockClient, MockServer
+from mock_atoms.faults.effects import ConnectionFault
+from mock_atoms.journal import exchange
 from mock_atoms.testing.recorded_request import RecordedRequest
 from tests.helpers.audiences import bearer
 from tests.helpers.snippets import ROOT
@@ -35,6 +38,15 @@ def table_names(page: str, header: str) -> set[str]:
 def test_journal_page_has_all_own_fields(server_after_a_retry: MockServer) -> None:
     request = httpx.get(f"{server_after_a_retry.root_url}/__admin/requests").json()["requests"][0]["request"]
     assert table_names("journal.md", "field | meaning") == set(request["mockAtoms"]) | NEAR_MISS_FIELDS
+
+
+def test_journal_page_has_all_reasons() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "mock_atoms").rglob("*.py"))
+    literals = set(re.findall(r'(?:\breason ?= ?|\breason or |return None, )"([a-z]+(?:-[a-z]+)+)"', code))
+    constants = {value for name, value in vars(exchange).items() if name.isupper() and isinstance(value, str)}
+    slugs = {value for value in constants if re.fullmatch(r"[a-z-]+", value)} - {exchange.RESPONDED}
+    connections = {f"connection-{kind}" for kind in get_args(get_type_hints(ConnectionFault)["kind"])}
+    assert table_names("journal.md", "reason | meaning") == literals | slugs | connections
 
 
 def test_retries_page_has_all_fields_of_calls_and_attempts(server_after_a_retry: MockServer) -> None:

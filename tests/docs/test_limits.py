@@ -10,6 +10,8 @@ from mock_atoms.caching.eligibility import MAX_HEAD_BYTES
 from mock_atoms.caching.response_cache import MAX_REPEATED_REQUESTS, MAX_RESPONSE_BYTES, MAX_SIZE
 from mock_atoms.contract.schemas import MAX_FILE_BYTES, MAX_MEMBERS
 from mock_atoms.control.parsing import MAX_BODY_BYTES as MAX_CONTROL_BODY_BYTES
+from mock_atoms.control.requests import MAX_NEAR_MISSES
+from mock_atoms.control.retries import MAX_BACKOFF_MS
 from mock_atoms.control.tenants import MAX_AUDIENCES as MAX_SET_AUDIENCES
 from mock_atoms.control.waiting import MAX_WAIT_MS
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH
@@ -35,11 +37,11 @@ KIB, MIB = 1024, 1024 * 1024
     ("row", "limit"),
     [
         ("tenants", f"{memory_store.MAX_TENANTS:,}"),
-        ("changes of all tenants", f"{memory_store.MAX_STORE_BYTES // MIB} MB"),
-        ("changes of one tenant", f"{MAX_TENANT_BYTES // MIB} MB"),
+        ("changes of all tenants", f"{memory_store.MAX_STORE_BYTES // MIB} MiB"),
+        ("changes of one tenant", f"{MAX_TENANT_BYTES // MIB} MiB"),
         ("audiences that a tenant created", f"{MAX_CREATED_AUDIENCES:,}"),
         ("members of an audience", f"{MAX_MEMBERS:,}"),
-        ("audiences set by one call of the control API", f"{MAX_SET_AUDIENCES:,}"),
+        ("audiences set by one request to the control API", f"{MAX_SET_AUDIENCES:,}"),
         ("audiences that one [fixture file](fixtures.md) generates for a token", f"{MAX_AUDIENCES:,}"),
         ("JSON body", f"{MAX_FILE_BYTES // MIB} MB"),
         ("levels of nested JSON", f"{MAX_JSON_DEPTH}"),
@@ -49,18 +51,20 @@ KIB, MIB = 1024, 1024 * 1024
         ("fields of a form beside its file", f"{MAX_FIELDS}"),
         ("each of these fields", f"{MAX_FIELD_BYTES // KIB} KiB"),
         ("body sent to the control API", f"{MAX_CONTROL_BODY_BYTES // MIB} MiB"),
-        ("rules made over the control API", f"{MAX_RULES:,}"),
+        ("rules created over the control API", f"{MAX_RULES:,}"),
         ("delay, `hang` or `drip`", f"{MAX_DELAY_MS // 3_600_000} hour"),
         ("exchanges in the journal", f"{Settings().journal_size:,}, or `--journal-size`"),
         ("all URLs, headers and bodies in the journal", f"{journal.MAX_BYTES // MIB} MiB"),
         ("request body in the journal", f"{exchange.MAX_BODY_BYTES // KIB} KiB"),
+        ("`nearMisses`", f"{MAX_NEAR_MISSES}"),
+        ("`minBackoffMs`", f"{MAX_BACKOFF_MS:,}"),
         ("wait of `POST /__admin/requests/count`", f"{MAX_WAIT_MS // 60_000} minutes"),
         (
             "pause between the attempts of one call",
             f"{MAX_PAUSE_MS // 60_000} minutes, unless `Retry-After` asks for more",
         ),
-        ("rendered responses", f"{MAX_SIZE // MIB} MB"),
-        ("one rendered response", f"{MAX_RESPONSE_BYTES // MIB} MB"),
+        ("rendered responses", f"{MAX_SIZE // MIB} MiB"),
+        ("one rendered response", f"{MAX_RESPONSE_BYTES // MIB} MiB"),
         ("fast path entries", f"{MAX_REPEATED_REQUESTS:,}"),
         ("request head on the fast path", f"{MAX_HEAD_BYTES:,} bytes"),
         ("audiences kept after generation", f"{MAX_CACHED_AUDIENCES:,}"),

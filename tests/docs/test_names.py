@@ -17,7 +17,7 @@ TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
 CODE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "mock_atoms").rglob("*.py"))
 OTHER_FLAGS = {
     *("--config", "--help", "--version"),  # of the command itself
-    "--mock-atoms-url",  # pytest
+    *("--mock-atoms-url", "--strict-markers"),  # pytest
     *("--detach", "--force", "--name", "--publish", "--rm", "--wait"),  # docker
     *("--cacert", "--factory", "--quiet"),  # curl, uvicorn, pip
 }

@@ -340,7 +340,7 @@ def other_url() -> Iterator[str]:
         thread.join()
 
 
-def test_another_server_is_recognised(other_url: str) -> None:
+def test_another_server_is_recognized(other_url: str) -> None:
     with pytest.raises(ControlError, match=r"^GET /requests: 200: the response is not from a mock-atoms control API$"):
         MockClient(other_url).requests()
     with pytest.raises(ControlError, match=r"^POST /reset: 501: the response is not from a mock-atoms control API$"):
