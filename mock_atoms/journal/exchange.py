@@ -54,7 +54,7 @@ class RequestHead:
         http_version: such as `1.1`.
         host: target of the request, in the form of a `Host` header.
         headers: names as sent and values, credentials masked.
-        operation: documented operation, such as `GET /audience/{id}`; empty if the request matches none.
+        operation: documented operation, such as `GET /audience/{id}`; empty if unknown. Only metrics use it.
         weight: estimated size, in units of `WEIGHT_UNIT` bytes.
     """
 
