@@ -17,13 +17,18 @@ _MAX_VISIBLE_CHARACTERS = 10
 
 # A key starts where a word starts, also behind a percent-encoded or escaped character: not in `task_1`.
 _KEY_START = r"(?:(?<![A-Za-z0-9_])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))sk_"
-_KEY = re.compile(rf"({_KEY_START}[^\s'\",/\\?&#;<>{{}}()\[\]…]++)(…#[0-9a-f]{{6}})?")
-_MAGIC_KEY = re.compile(rf"{MAGIC_PREFIX}(?:(?!{_KEY_START}(?!mock_))[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e])*")
+_KEY = re.compile(rf"({_KEY_START}[^\s'\"`,/\\?&#;<>{{}}()\[\]…]++)(…#[0-9a-f]{{6}})?")
+_MAGIC_KEY = re.compile(rf"{MAGIC_PREFIX}[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]*")
+_OTHER_KEY = re.compile(r"(?<![A-Za-z0-9])sk_(?!mock_)")
 
 
 def is_magic_key(token: str) -> bool:
     """Return whether `token` is a magic key such as `sk_mock_500x2.me`, with no other key in it."""
-    return len(token) <= MAX_MAGIC_KEY_LENGTH and _MAGIC_KEY.fullmatch(token) is not None
+    return (
+        len(token) <= MAX_MAGIC_KEY_LENGTH
+        and _MAGIC_KEY.fullmatch(token) is not None
+        and not _OTHER_KEY.search(unquote(token))
+    )
 
 
 def mask_token(token: str) -> str:
