@@ -39,14 +39,21 @@ def load_certificate(settings: Settings) -> Iterator[Certificate | None]:
     A certificate made here lives in a temporary folder, deleted at the end.
 
     Raises:
-        ConfigError: the files are invalid or do not match, or trustme is not installed.
+        ConfigError: the files are invalid or do not match, trustme is not installed, or no temporary folder is
+            writable.
     """
     if settings.tls is None:
         yield _read_certificate(settings.tls_cert, settings.tls_key)
         return
     if settings.tls_cert is not None or settings.tls_key is not None:
         raise ConfigError(f"{flag_name('tls')}: use either this or {flag_name('tls_cert')}")
-    with TemporaryDirectory(prefix="mock-atoms-") as folder:
+    try:
+        temporary_folder = TemporaryDirectory(prefix="mock-atoms-")
+    except OSError:
+        raise ConfigError(
+            f"{flag_name('tls')}: self-signed needs a writable temporary folder: in a container, mount a tmpfs at /tmp"
+        ) from None
+    with temporary_folder as folder:
         yield _make_certificate(settings.host, Path(folder))
 
 

@@ -153,6 +153,12 @@ def test_no_certificate_remains_if_the_port_is_in_use(tmp_path: Path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_certificate_needs_a_writable_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(ConfigError, match=r"^--tls: self-signed needs a writable temporary folder: in a container, "):
+        MockServer(tls="self-signed").start()
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
