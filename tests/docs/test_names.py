@@ -18,7 +18,7 @@ CODE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "mock_atom
 OTHER_FLAGS = {
     *("--config", "--help", "--version"),  # of the command itself
     *("--mock-atoms-url", "--strict-markers"),  # pytest
-    *("--detach", "--force", "--name", "--publish", "--rm", "--wait"),  # docker
+    *("--build", "--detach", "--force", "--name", "--publish", "--rm", "--volume", "--wait"),  # docker
     *("--cacert", "--factory", "--quiet"),  # curl, uvicorn, pip
 }
 OTHER_VARIABLES = {
