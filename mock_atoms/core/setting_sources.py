@@ -49,6 +49,15 @@ def load_settings(flags: Mapping[str, object], environ: Mapping[str, str], confi
     return validate_settings(values, places)
 
 
+def check_variables(environ: Mapping[str, str]) -> None:
+    """Check the names of the `MOCK_ATOMS_…` variables, not their values.
+
+    Raises:
+        ConfigError: a name is unknown.
+    """
+    list(_environment_values(environ))
+
+
 def is_kubernetes_variable(name: str, value: str) -> bool:
     """Return whether Kubernetes sets this variable for a service named `mock-atoms` or `mock-atoms-…`."""
     return bool(_KUBERNETES_NAME.fullmatch(name) or _KUBERNETES_PORT.fullmatch(f"{name}={value}"))

@@ -90,9 +90,15 @@ def mock_atoms_server(
     if external is not None:
         yield external
         return
+    from mock_atoms.core.parsing import ConfigError  # noqa: PLC0415 - as above
+    from mock_atoms.core.setting_sources import check_variables  # noqa: PLC0415 - as above
     from mock_atoms.core.settings import Settings  # noqa: PLC0415 - as above
     from mock_atoms.testing.server import MockServer  # noqa: PLC0415 - as above
 
+    try:
+        check_variables(os.environ)  # a misspelt MOCK_ATOMS_URL must not lead to another server
+    except ConfigError as error:
+        pytest.fail(str(error), pytrace=False)
     settings = mock_atoms_settings
     with MockServer(settings) if isinstance(settings, Settings) else MockServer(**settings) as server:
         yield server

@@ -154,6 +154,13 @@ def test_a_marker_without_the_fixture_is_an_error(run: Run) -> None:
     )
 
 
+def test_a_misspelt_variable_is_one_line_without_a_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOCK_ATOMS_ULR", "http://127.0.0.1:1")
+    result = run("def test_it(mock_atoms): ...")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["environment: `MOCK_ATOMS_ULR` is not a setting. Did you mean `MOCK_ATOMS_URL`?"])
+
+
 def test_an_invalid_marker_is_one_line_without_a_traceback(run: Run) -> None:
     expected = {
         "'50o'": "@pytest.mark.atoms_fault('50o'): `50o` is not a fault. Did you mean `500`? *",
