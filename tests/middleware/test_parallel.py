@@ -26,6 +26,7 @@ def _quiet_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMALLESTAI_TELEMETRY", "0")
 
 
+@pytest.mark.slow
 def test_100_parallel_tenants_get_their_own_failures_and_data() -> None:
     tokens = [f"sk_tenant_{number:03d}" for number in range(TENANTS)]
     with MockServer() as mock, httpx.Client() as pool, httpx.Client(base_url=f"{mock.root_url}/__admin") as admin:
