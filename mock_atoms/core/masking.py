@@ -19,7 +19,7 @@ _MAX_VISIBLE_CHARACTERS = 10
 _KEY_START = r"(?:(?<![A-Za-z0-9_])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))sk_"
 _KEY = re.compile(rf"({_KEY_START}[^\s'\"`,/\\?&#;<>{{}}()\[\]…]++)(…#[0-9a-f]{{6}})?")
 _MAGIC_KEY = re.compile(rf"{MAGIC_PREFIX}[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]*")
-_OTHER_KEY = re.compile(r"(?<![A-Za-z0-9])sk_(?!mock_)")
+_OTHER_KEY = re.compile(r"(?<![A-Za-z])sk_(?!mock_)")
 
 
 def is_magic_key(token: str) -> bool:

@@ -63,6 +63,7 @@ def test_a_magic_key_stays_whole(token: str) -> None:
         "sk_mock_one%3Ask_live_a",
         "sk_mock_sk_live_a",
         "sk_mock_500_sk_live_a",
+        "sk_mock_500sk_live_a",
         "sk_mock_500.my_sk_live_a",
         "sk_mock_test.%73k_live_a",
         "sk_mock_test.sk%5Flive_a",
