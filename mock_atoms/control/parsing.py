@@ -24,7 +24,7 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
 async def read_json_body(request: Request, *, optional: bool = False) -> Any:  # noqa: ANN401 - any JSON
-    """Return the JSON body, or `None` if it is empty and optional.
+    """Return the JSON body, or `{}` if it is empty and optional.
 
     Raises:
         ConfigError: the body is not JSON.
@@ -41,7 +41,7 @@ async def read_json_body(request: Request, *, optional: bool = False) -> Any:  #
         detail = "the client disconnected before the end of the body"
         raise RequestError(HTTPStatus.BAD_REQUEST, "incomplete body", detail) from None
     if not body and optional:
-        return None
+        return {}
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise RequestError(

@@ -47,8 +47,7 @@ class StateCalls:
 
         Without a body everything is reset. With `token`, `testId` or both, only what belongs to them is reset.
         """
-        body = await read_json_body(request, optional=True)
-        scope = parse_tenant_filter({} if body is None else body)
+        scope = parse_tenant_filter(await read_json_body(request, optional=True))
         await self._mock.reset(scope.token, scope.test_id)
         return JSONResponse({})
 

@@ -1,5 +1,7 @@
 """Resets of the server, a token or a test."""
 
+import json
+
 import httpx
 import pytest
 
@@ -52,6 +54,7 @@ def test_a_reset_covers_its_scope(
         ({"token": "two words"}, "/token", "one word of visible ASCII"),
         ({"testId": None}, "/testId", "null is not allowed: give text, or leave the field out to match all"),
         ({"testId": "  "}, "/testId", "an id must not be blank"),
+        (None, "", "must have keys and values"),
         ([], "", "must have keys and values"),
     ],
 )
@@ -59,7 +62,8 @@ def test_an_invalid_reset_changes_nothing(
     running: MockServer, admin: httpx.Client, scope: object, pointer: str, detail: str
 ) -> None:
     list_statuses(running.url, ACME, 1)
-    status, actual_pointer, problem_detail = problem(admin.post("/reset", json=scope))
+    response = admin.post("/reset", content=json.dumps(scope), headers={"Content-Type": "application/json"})
+    status, actual_pointer, problem_detail = problem(response)
     assert (status, actual_pointer) == (422, pointer)
     assert detail in problem_detail
     assert len(admin.get("/tenants").json()["tenants"]) == 1
