@@ -11,6 +11,7 @@ from mock_atoms.caching.response_cache import ResponseCache
 from mock_atoms.core.delays import ShutdownSignal
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
+from mock_atoms.core.slices import Slices
 from mock_atoms.core.tenancy import digest_test_id, digest_token
 from mock_atoms.core.timestamps import MonotonicClock, WallClock
 from mock_atoms.data.fixtures import Fixtures
@@ -63,6 +64,7 @@ class MockAtoms:
         self.clock = clock
         self.now = now
         self._started = clock()
+        self.slices = Slices(clock)
         self.generator = Generator(settings.seed)
         self.generator.prepare(settings.locale)
         self.fixtures = Fixtures(self.generator, settings.locale, _read_fixtures(settings))

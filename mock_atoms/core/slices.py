@@ -1,0 +1,52 @@
+"""Long work in short slices, so that the event loop serves other clients in between."""
+
+import asyncio
+from collections.abc import Generator
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+from mock_atoms.core.timestamps import MonotonicClock
+
+Result = TypeVar("Result")
+Steps = Generator[None, None, Result]
+"""Work that yields wherever it may pause, after a millisecond at most, and returns its result."""
+SLICE_SECONDS = 0.002
+"""Duration of a slice. Between two slices, everything else that is ready runs once."""
+
+
+class Slices:
+    """Runs long work in slices. Works of several clients take turns: one slice of one work at a time.
+
+    Other requests run between the slices of a work. So a work copies what it reads if it may change meanwhile.
+
+    Args:
+        clock: the monotonic clock.
+    """
+
+    def __init__(self, clock: MonotonicClock) -> None:
+        self._clock = clock
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+    async def run(self, steps: Steps[Result]) -> Result:
+        """Run `steps` to its end and return its result. If the caller is cancelled, `steps` is closed."""
+        turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        try:
+            while True:
+                async with turn:
+                    end = self._clock() + SLICE_SECONDS
+                    while self._clock() < end:
+                        next(steps)
+                await asyncio.sleep(0)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return] # typeshed has no type for the result of a generator
+        finally:
+            steps.close()
+
+
+def run_without_pauses(steps: Steps[Result]) -> Result:
+    """Run `steps` to its end without a pause and return its result."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return] # the same

@@ -1,0 +1,99 @@
+import asyncio
+
+import pytest
+
+from mock_atoms.core.slices import SLICE_SECONDS, Slices, Steps, run_without_pauses
+
+
+class Clock:
+    """A clock that each step of a work advances by half a slice."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def steps(self, name: str, number: int, log: list[str]) -> Steps[str]:
+        for _ in range(number):
+            self.seconds += SLICE_SECONDS / 2
+            log.append(name)
+            yield
+        return f"result of {name}"
+
+
+def test_steps_can_run_without_pauses() -> None:
+    log: list[str] = []
+    assert run_without_pauses(Clock().steps("a", 3, log)) == "result of a"
+    assert log == ["a", "a", "a"]
+
+
+def test_works_take_turns_slice_by_slice() -> None:
+    clock, log = Clock(), list[str]()
+    slices = Slices(clock)
+
+    async def run_both() -> list[str]:
+        return [*await asyncio.gather(slices.run(clock.steps("a", 6, log)), slices.run(clock.steps("b", 4, log)))]
+
+    assert asyncio.run(run_both()) == ["result of a", "result of b"]
+    assert "".join(log) == "aabbaabbaa"
+
+
+def test_others_run_between_two_slices() -> None:
+    clock, log = Clock(), list[str]()
+
+    async def other() -> None:
+        for _ in range(3):
+            log.append("-")
+            await asyncio.sleep(0)
+
+    async def run() -> None:
+        await asyncio.gather(Slices(clock).run(clock.steps("a", 6, log)), other())
+
+    asyncio.run(run())
+    assert "".join(log) == "aa-aa-aa-"
+
+
+def test_a_cancelled_work_is_closed_and_gives_its_turn_back() -> None:
+    closed: list[str] = []
+
+    def endless(clock: Clock) -> Steps[None]:
+        try:
+            while True:
+                clock.seconds += SLICE_SECONDS
+                yield
+        finally:
+            closed.append("closed")
+
+    async def cancel() -> str:
+        clock = Clock()
+        slices = Slices(clock)
+        task = asyncio.create_task(slices.run(endless(clock)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return await slices.run(clock.steps("b", 1, []))
+
+    assert asyncio.run(cancel()) == "result of b"
+    assert closed == ["closed"]
+
+
+def test_slices_work_in_one_event_loop_after_another() -> None:
+    clock = Clock()
+    slices = Slices(clock)
+
+    async def run_two() -> list[str]:
+        return [*await asyncio.gather(slices.run(clock.steps("a", 3, [])), slices.run(clock.steps("b", 3, [])))]
+
+    assert asyncio.run(run_two()) == asyncio.run(run_two()) == ["result of a", "result of b"]
+
+
+def test_an_exception_of_a_step_reaches_the_caller() -> None:
+    def failing() -> Steps[None]:
+        yield
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        asyncio.run(Slices(Clock()).run(failing()))
