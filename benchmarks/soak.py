@@ -1,41 +1,56 @@
-"""Checks that the server leaks no tasks, descriptors, threads or memory while clients trigger every fault.
+"""Checks that no client can stall, crash, grow or mislead the server: `python -m benchmarks.soak --requests 1000000`.
 
-`python benchmarks/soak.py --seconds 60` starts a server in a separate process and loads it with clients. It compares
-tasks, file descriptors, threads and resident memory before, during and after the load. Exit code 1 means a leak.
+It starts a server in a separate process and loads it with good, faulty, malformed, aborted and hostile clients. A
+bystander in a third process sends a request every few milliseconds. Exit code 1 means that a check failed:
+
+- tasks, file descriptors and threads are the same before and after,
+- resident memory stays within `MAX_MEMORY` of the server's documented limits,
+- the log has no traceback, and no response says `bug-in-mock`,
+- no request of the bystander took longer than `MAX_STALL_MS`, apart from what the machine itself adds.
 """
 
 import argparse
 import asyncio
-import contextlib
 import json
 import logging
 import os
-import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from collections import Counter
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-FAULTS = [
-    *("500", "429", "503p50", "500x2", "limit10", "delay20", "html", "badjson", "blank", "retyped", "extra"),
-    *("reset", "close", "hang", "hang50", "truncate", "garbage", "drip100", "delay5+reset"),
-]
-TIMEOUT_SECONDS = 0.3
-MAX_GROWTH = 1.10
-"""Factor by which memory may grow from the first half of the run to its end."""
+from benchmarks.hostile_clients import Client
+
+MAX_STALL_MS = 50.0
+PAUSE_SECONDS = 0.005
+"""Pause of the bystander between two requests."""
+ROUNDS = 4
+KINDS: dict[str, tuple[int, float]] = {
+    "good": (6, 0),
+    "varied": (2, 0),
+    "faulty": (6, 0),
+    "write": (2, 0),
+    "malformed": (3, 0),
+    "aborted": (3, 0.01),
+    "hostile": (2, 0.2),
+}
+"""Clients of each kind, and the pause after each of their acts in seconds."""
 
 
-def serve() -> None:
+def serve(log_file: str) -> None:
     """Serve on a free port; print the port, and the resources of the process after each line of input."""
-    from mock_atoms import Settings, create_app  # noqa: PLC0415 - the client half does without
+    from mock_atoms import Settings, create_app  # noqa: PLC0415 - the clients do without
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - the same
-    from mock_atoms.serving.server import Server, listen  # noqa: PLC0415 - the same
+    from mock_atoms.serving.server import build_server, listen  # noqa: PLC0415 - the same
 
-    logging.disable(logging.CRITICAL)
-    mock = MockAtoms(Settings(fault=("500p5",)))
+    logging.basicConfig(filename=log_file, level=logging.INFO)
+    mock = MockAtoms(Settings(fault=("GET /audience/{id} 500p5",)))
     sockets = listen("127.0.0.1", 0)
     loops: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()
@@ -44,138 +59,168 @@ def serve() -> None:
         loops.append(asyncio.get_running_loop())
         ready.set()
 
-    server = Server(create_app(mock=mock), mock.shutdown_signal, on_ready)
+    server = build_server(mock, create_app(mock=mock), on_ready)
     thread = threading.Thread(target=server.run, args=(sockets,))
     thread.start()
     ready.wait()
     print(sockets[0].getsockname()[1], flush=True)
     for _ in sys.stdin:
         print(json.dumps(resources(loops[0], len(mock.journal))), flush=True)
-    server.should_exit = True
+    server.stop()
     thread.join()
 
 
 def resources(loop: asyncio.AbstractEventLoop, entries: int) -> dict[str, int]:
-    """Return the amounts of what this process can leak."""
+    """Return the amounts of what this process can leak; memory in MiB."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return {
         "tasks": len(asyncio.all_tasks(loop)),
         "descriptors": sum(1 for _ in Path("/proc/self/fd").iterdir()),
         "threads": threading.active_count(),
-        "megabytes": pages * os.sysconf("SC_PAGE_SIZE") // 1_000_000,
+        "memory": pages * os.sysconf("SC_PAGE_SIZE") >> 20,
         "entries": entries,
     }
 
 
-async def client(port: int, number: int, seconds: float, outcomes: Counter[str]) -> None:
-    """Send requests one after another, each with a random fault, some with a body."""
-    chance = random.Random(number)
-    deadline = asyncio.get_running_loop().time() + seconds
-    while asyncio.get_running_loop().time() < deadline:
-        fault = chance.choice(FAULTS)
-        token = f"sk_mock_{fault}.{chance.randrange(50)}"
-        body = b"x" * chance.choice([0, 0, 10, 100_000])
-        method = "POST" if body else "GET"
-        head = f"{method} /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
-        request = f"{head}X-Test-Id: {chance.randrange(20)}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-        outcomes[await exchange(port, request.encode() + body)] += 1
+def stand_by(port: int) -> None:
+    """Send a request every few milliseconds until the input ends. Print the longest times in milliseconds as JSON.
 
+    `pauses` is how much longer than asked the longest pauses took: what the machine itself adds, without any server.
+    """
+    stop = threading.Event()
 
-async def exchange(port: int, request: bytes) -> str:
-    """Return the outcome of a request: a status code or one word."""
-    writer = None
-    try:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(request)
-            response = await reader.read(-1)
-            if response.startswith(b"HTTP/"):
-                return response[9:12].decode("latin-1")
-            return "garbage" if response else "closed"
-    except TimeoutError:
-        return "timeout"
-    except OSError as error:
-        return type(error).__name__
-    finally:
-        if writer is not None:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+    def wait_for_end() -> None:
+        sys.stdin.read()
+        stop.set()
 
-
-async def control(port: int, seconds: float) -> None:
-    """Create rules, read the journal and reset tests meanwhile, as test suites do."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    number = 0
-    while asyncio.get_running_loop().time() < deadline:
-        number += 1
-        rule = json.dumps({"fault": "500x1", "match": {"testId": str(number % 20)}}).encode()
-        for method, path, body in (
-            ("POST", "/faults", rule),
-            ("GET", "/requests?limit=5", b""),
-            ("POST", "/reset", json.dumps({"testId": str(number % 20)}).encode()),
-        ):
-            head = f"{method} /__admin{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-            headers = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-            await exchange(port, (head + headers).encode() + body)
-        await asyncio.sleep(0.2)
-
-
-async def load(port: int, clients: int, seconds: float) -> Counter[str]:
-    """Run `clients` clients for `seconds`, and return how often each outcome occurred."""
-    outcomes: Counter[str] = Counter()
-    await asyncio.gather(
-        control(port, seconds), *(client(port, number, seconds, outcomes) for number in range(clients))
+    threading.Thread(target=wait_for_end, daemon=True).start()
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    headers = {"Authorization": "Bearer sk_bystander"}
+    times: list[float] = []
+    pauses: list[float] = []
+    while not stop.is_set():
+        began = time.perf_counter()
+        time.sleep(PAUSE_SECONDS)
+        sent = time.perf_counter()
+        connection.request("GET", "/atoms/v1/audience", headers=headers)
+        connection.getresponse().read()
+        times.append((time.perf_counter() - sent) * 1000)
+        pauses.append((sent - began - PAUSE_SECONDS) * 1000)
+    times.sort()
+    print(
+        json.dumps(
+            {
+                "requests": len(times),
+                "median": times[len(times) // 2],
+                "p99.9": times[int(len(times) * 0.999)],
+                "longest": times[-5:],
+                "pauses": sorted(pauses)[-5:],
+            }
+        )
     )
+
+
+async def load(port: int, number: int, kinds: dict[str, tuple[int, float]], requests: int) -> Counter[str]:
+    """Run clients of each kind until they have sent `requests` requests, and return how often each outcome occurred."""
+    clients = {kind: Client(port, number * 100 + index) for index, kind in enumerate(kinds)}
+
+    def is_over() -> bool:
+        return sum(client.outcomes.total() for client in clients.values()) >= requests
+
+    await asyncio.gather(
+        *(
+            client.run(getattr(Client, kind), pause, is_over)
+            for kind, client in clients.items()
+            for count, pause in [kinds[kind]]
+            for _ in range(count)
+        )
+    )
+    outcomes: Counter[str] = Counter()
+    for kind, client in clients.items():
+        print(f"{kind:>10}: {client.outcomes.total():,} requests: {dict(client.outcomes.most_common())}", flush=True)
+        outcomes += client.outcomes
+        outcomes["bug-in-mock"] += len(client.bugs)
+        for request in client.bugs[:3]:
+            print(f"bug-in-mock: {request!r}", flush=True)
     return outcomes
 
 
 def main() -> int:
-    """Run the soak and print the resources."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    """Run the soak, print what it measured, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--max-memory", type=int, default=1500, help="largest resident memory, in MiB")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=[*KINDS], help="kinds of clients to run")
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("--stand-by", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        serve()
+        serve(arguments.serve)
         return 0
-    command = [sys.executable, __file__, "--serve"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        port = int(server.stdout.readline())
+    if arguments.stand_by:
+        stand_by(arguments.stand_by)
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        return soak(
+            arguments.requests, arguments.max_memory, {kind: KINDS[kind] for kind in arguments.kinds}, Path(folder)
+        )
 
-        def read_resources() -> dict[str, Any]:
-            print(file=server.stdin, flush=True)
-            amounts: dict[str, Any] = json.loads(server.stdout.readline())  # type: ignore[union-attr] # checked above
-            return amounts
 
-        asyncio.run(load(port, 4, 2))  # lazy initialization is done
-        asyncio.run(asyncio.sleep(1))
-        before = read_resources()
-        halves = []
+def soak(requests: int, max_memory: int, kinds: dict[str, tuple[int, float]], folder: Path) -> int:
+    """Run the soak with a server whose log is in `folder`."""
+    command = [sys.executable, "-m", "benchmarks.soak"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    log = folder / "log"
+    started = time.perf_counter()
+    with subprocess.Popen([*command, "--serve", str(log)], **pipes) as server:
+        port = int(server.stdout.readline())  # type: ignore[union-attr] # it is a pipe
+        asyncio.run(load(port, 0, kinds, 2000))  # lazy initialization is done
+        reset(port)
+        amounts = {"before": read_resources(server)}
         outcomes: Counter[str] = Counter()
-        for _ in range(4):
-            outcomes += asyncio.run(load(port, arguments.clients, arguments.seconds / 4))
-            halves.append(read_resources())
-        asyncio.run(asyncio.sleep(2))
-        after = read_resources()
-        server.stdin.close()
-    total = f"{sum(outcomes.values())} requests by {arguments.clients} clients in {arguments.seconds:g} s"
-    print(f"{total}: {dict(outcomes.most_common())}")
-    for name, amounts in (
-        ("before", before),
-        *zip(("1/4", "2/4", "3/4", "4/4"), halves, strict=True),
-        ("after", after),
-    ):
-        print(f"{name:>7}: {amounts}")
-    leaks = [name for name in ("tasks", "descriptors", "threads") if after[name] > before[name]]
-    if after["megabytes"] > halves[1]["megabytes"] * MAX_GROWTH:
-        leaks.append("megabytes")
-    print(f"leaks: {', '.join(leaks) or 'none'}")
-    return 1 if leaks else 0
+        with subprocess.Popen([*command, "--stand-by", str(port)], **pipes) as bystander:
+            for number in range(1, ROUNDS + 1):
+                outcomes += asyncio.run(load(port, number, kinds, requests // ROUNDS))
+                amounts[f"{number}/{ROUNDS}"] = read_resources(server)
+            times = json.loads(bystander.communicate()[0])
+        reset(port)
+        amounts["after"] = read_resources(server)
+        server.stdin.close()  # type: ignore[union-attr] # it is a pipe
+    print(f"{outcomes.total():,} requests in {time.perf_counter() - started:.0f} s")
+    for name, amount in amounts.items():
+        print(f"{name:>7}: {amount}")
+    print(f"bystander: {times}")
+    tracebacks = log.read_text(encoding="utf-8").count("Traceback")
+    stall = times["longest"][-1] - times["pauses"][-1]
+    checks = {
+        **{name: amounts["after"][name] <= amounts["before"][name] for name in ("tasks", "descriptors", "threads")},
+        f"memory at most {max_memory} MiB": max(amount["memory"] for amount in amounts.values()) <= max_memory,
+        f"{tracebacks} tracebacks": not tracebacks,
+        f"{outcomes['bug-in-mock']} bugs": not outcomes["bug-in-mock"],
+        f"longest stall {stall:.0f} ms beyond the machine's own": stall <= MAX_STALL_MS,
+    }
+    for name, is_met in checks.items():
+        print(f"{'ok' if is_met else 'FAILED':>7}: {name}")
+    return 0 if all(checks.values()) else 1
+
+
+def read_resources(server: "subprocess.Popen[str]") -> dict[str, int]:
+    """Return the resources of the server process."""
+    assert server.stdin is not None
+    assert server.stdout is not None
+    print(file=server.stdin, flush=True)
+    amounts: dict[str, int] = json.loads(server.stdout.readline())
+    return amounts
+
+
+def reset(port: int) -> None:
+    """Reset the server, and give connections and delays the time to end."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("POST", "/__admin/reset")
+    connection.getresponse().read()
+    connection.close()
+    time.sleep(3)
 
 
 if __name__ == "__main__":
