@@ -7,7 +7,8 @@ from mock_atoms.contract.operations import OPERATIONS
 from mock_atoms.control.calls import Call, CallGroup, RequestBody
 from mock_atoms.control.journal_models import NearMissList, RequestPatternBody
 from mock_atoms.control.parsing import read_json_body
-from mock_atoms.journal.calls import attempt_numbers
+from mock_atoms.core.slices import Slices
+from mock_atoms.journal.grouping import attempt_numbers
 from mock_atoms.journal.journal import Journal
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.masking import mask_pattern
@@ -23,13 +24,17 @@ PATTERN_EXAMPLE = {
 }
 
 
-def near_misses(journal: Journal, body: object, pattern: RequestPattern, count: int) -> list[NearMiss]:
+async def near_misses(
+    journal: Journal, slices: Slices, body: object, pattern: RequestPattern, count: int
+) -> list[NearMiss]:
     """Return the `count` requests that are nearest to `pattern` without matching it. `body` is the pattern's JSON."""
     masked = mask_pattern(body, journal.credentials)
-    numbers = attempt_numbers(journal)
+    exchanges = [*journal]
+    found = nearest(pattern, exchanges, count)
+    numbers = await slices.run(attempt_numbers(exchanges, [exchange for _, exchange in found]))
     return [
         near_miss(exchange, numbers[exchange], masked, distance, pattern.differences(exchange))
-        for distance, exchange in nearest(pattern, journal, count)
+        for distance, exchange in found
     ]
 
 
@@ -38,6 +43,7 @@ class NearMissCalls:
 
     def __init__(self, mock: MockAtoms) -> None:
         self._journal = mock.journal
+        self._slices = mock.slices
         self._base_path = mock.settings.base_path
 
     def group(self) -> CallGroup:
@@ -68,9 +74,10 @@ class NearMissCalls:
     async def of_unmatched_requests(self, _request: Request) -> Response:
         """Return each request to an unknown route, the newest first, with the nearest operation of the API."""
         patterns = [(pattern, parse_pattern(pattern, self._journal.credentials)) for pattern in self._operations()]
-        numbers = attempt_numbers(self._journal)
+        exchanges = [*self._journal]
+        numbers = await self._slices.run(attempt_numbers(exchanges, exchanges))
         misses = []
-        for exchange in reversed([*self._journal]):
+        for exchange in reversed(exchanges):
             if not exchange.is_matched:
                 operation, pattern = min(patterns, key=lambda pair: pair[1].distance(exchange))
                 distance, differences = pattern.distance(exchange), pattern.differences(exchange)
@@ -81,7 +88,9 @@ class NearMissCalls:
         """Return the three requests that are nearest to a pattern without matching it, with what differs."""
         body = await read_json_body(request)
         pattern = parse_pattern(body, self._journal.credentials)
-        return JSONResponse({"nearMisses": near_misses(self._journal, body, pattern, DEFAULT_COUNT)})
+        return JSONResponse(
+            {"nearMisses": await near_misses(self._journal, self._slices, body, pattern, DEFAULT_COUNT)}
+        )
 
     def _operations(self) -> list[dict[str, str]]:
         """Return a request pattern for each operation of the API."""

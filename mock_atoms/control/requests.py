@@ -1,9 +1,7 @@
 """The request journal, as WireMock's clients read it."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from itertools import islice
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -25,8 +23,8 @@ from mock_atoms.control.models import Empty
 from mock_atoms.control.near_misses import PATTERN_EXAMPLE, near_misses
 from mock_atoms.control.parsing import Query, TenantQuery, read_json_body, up_to
 from mock_atoms.control.waiting import MAX_WAIT_MS, JournalWaiter
-from mock_atoms.journal.calls import attempt_numbers
 from mock_atoms.journal.exchange import Exchange
+from mock_atoms.journal.grouping import attempt_numbers
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.models import LoggedRequest, ServeEvent
 from mock_atoms.wiremock.patterns import RequestPattern, parse_pattern
@@ -83,6 +81,7 @@ class RequestCalls:
 
     def __init__(self, mock: MockAtoms) -> None:
         self._journal = mock.journal
+        self._slices = mock.slices
         self._waiter = JournalWaiter(mock)
 
     def group(self) -> CallGroup:
@@ -128,7 +127,7 @@ class RequestCalls:
         if query.since is not None:
             since = query.since
             exchanges = [exchange for exchange in exchanges if exchange.arrived_at > since]
-        content = {"requests": self._serve_events(islice(exchanges, query.limit)), "meta": {"total": total}}
+        content = {"requests": await self._serve_events(exchanges[: query.limit]), "meta": {"total": total}}
         response = self._respond(content)
         response.headers["x-mock-atoms-dropped"] = str(self._journal.dropped)
         return response
@@ -145,7 +144,7 @@ class RequestCalls:
         if exchange is None:
             detail = f"the journal has no request {request_id}: it was removed, or dropped for newer ones"
             raise RequestError(HTTPStatus.NOT_FOUND, "unknown request", detail)
-        return JSONResponse(self._serve_events([exchange])[0])
+        return JSONResponse((await self._serve_events([exchange]))[0])
 
     async def delete(self, request: Request) -> Response:
         """Remove one request from the journal, if it is there."""
@@ -158,9 +157,11 @@ class RequestCalls:
         query = FindQuery.parse(request)
         body, pattern = await self._read_pattern(request)
         exchanges = [exchange for exchange in self._journal if pattern.matches(exchange)]
-        content: dict[str, Any] = {"requests": self._logged_requests(exchanges)}
+        content: dict[str, Any] = {"requests": await self._logged_requests(exchanges)}
         if query.near_misses:
-            content["nearMisses"] = [] if exchanges else near_misses(self._journal, body, pattern, query.near_misses)
+            content["nearMisses"] = (
+                [] if exchanges else await near_misses(self._journal, self._slices, body, pattern, query.near_misses)
+            )
         return self._respond(content)
 
     async def count(self, request: Request) -> Response:
@@ -186,25 +187,26 @@ class RequestCalls:
     async def remove(self, request: Request) -> Response:
         """Remove the requests that match a pattern, and return them."""
         _, pattern = await self._read_pattern(request)
-        numbers = attempt_numbers(self._journal)
+        exchanges = [*self._journal]
         removed = self._journal.remove(pattern.matches)
+        numbers = await self._slices.run(attempt_numbers(exchanges, removed))
         return JSONResponse({"serveEvents": [serve_event(exchange, numbers[exchange]) for exchange in removed]})
 
     async def unmatched(self, _request: Request) -> Response:
         """Return the requests to unknown routes, the newest first."""
         exchanges = [exchange for exchange in reversed([*self._journal]) if not exchange.is_matched]
-        return self._respond({"requests": self._logged_requests(exchanges)})
+        return self._respond({"requests": await self._logged_requests(exchanges)})
 
     async def _read_pattern(self, request: Request) -> tuple[Any, RequestPattern]:
         body = await read_json_body(request)
         return body, parse_pattern(body, self._journal.credentials)
 
-    def _logged_requests(self, exchanges: Iterable[Exchange]) -> list[LoggedRequest]:
-        numbers = attempt_numbers(self._journal)
+    async def _logged_requests(self, exchanges: list[Exchange]) -> list[LoggedRequest]:
+        numbers = await self._slices.run(attempt_numbers([*self._journal], exchanges))
         return [logged_request(exchange, numbers[exchange]) for exchange in exchanges]
 
-    def _serve_events(self, exchanges: Iterable[Exchange]) -> list[ServeEvent]:
-        numbers = attempt_numbers(self._journal)
+    async def _serve_events(self, exchanges: list[Exchange]) -> list[ServeEvent]:
+        numbers = await self._slices.run(attempt_numbers([*self._journal], exchanges))
         return [serve_event(exchange, numbers[exchange]) for exchange in exchanges]
 
     def _respond(self, content: dict[str, Any]) -> Response:

@@ -10,7 +10,8 @@ from mock_atoms.control.calls import Call, CallGroup
 from mock_atoms.control.journal_models import RetryReport
 from mock_atoms.control.parsing import TenantQuery, up_to
 from mock_atoms.control.waiting import MAX_WAIT_MS, JournalWaiter
-from mock_atoms.journal.calls import MAX_PAUSE_MS, MIN_BACKOFF_MS, group_calls
+from mock_atoms.journal.calls import MAX_PAUSE_MS, MIN_BACKOFF_MS
+from mock_atoms.journal.grouping import group_calls
 from mock_atoms.journal.retries import RetrySettings
 from mock_atoms.journal.retry_report import as_text, report
 from mock_atoms.mock import MockAtoms
@@ -74,7 +75,8 @@ class RetryCalls:
         settings = RetrySettings(
             min_backoff_ms=query.min_backoff_ms, patience_ms=query.patience_ms, max_pause_ms=query.new_call_after_ms
         )
-        calls = group_calls(filter(is_selected, journal), query.new_call_after_ms / 1000)
+        exchanges = [*filter(is_selected, journal)]
+        calls = await self._mock.slices.run(group_calls(exchanges, query.new_call_after_ms / 1000))
         content = report(calls, settings, self._mock.clock(), journal.dropped)
         if query.format == "text":
             return PlainTextResponse(JOURNAL_IS_OFF if journal.is_off else as_text(content))

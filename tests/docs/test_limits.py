@@ -23,6 +23,7 @@ from mock_atoms.faults.effects import MAX_DELAY_MS
 from mock_atoms.faults.rulebook import MAX_RULES
 from mock_atoms.journal import exchange, journal
 from mock_atoms.journal.calls import MAX_PAUSE_MS
+from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
 from mock_atoms.serving.server import GRACE_SECONDS
 from mock_atoms.state import memory_store
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES, MAX_TENANT_BYTES
@@ -63,6 +64,7 @@ KIB, MIB = 1024, 1024 * 1024
             "pause between the attempts of one call",
             f"{MAX_PAUSE_MS // 60_000} minutes, unless `Retry-After` asks for more",
         ),
+        ("failed calls that a retry on a new connection is compared with", f"{MAX_COMPARED_CALLS}"),
         ("rendered responses", f"{MAX_SIZE // MIB} MiB"),
         ("one rendered response", f"{MAX_RESPONSE_BYTES // MIB} MiB"),
         ("fast path entries", f"{MAX_REPEATED_REQUESTS:,}"),

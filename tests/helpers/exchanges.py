@@ -4,8 +4,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import caller_for
+from mock_atoms.journal.calls import Call
 from mock_atoms.journal.exchange import Exchange, RequestHead, ResponseHead
+from mock_atoms.journal.grouping import group_calls
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NUMBERS = count()
@@ -50,3 +53,8 @@ def retry_after(value: str) -> dict[str, Any]:
     """Return the fields of an exchange whose response has a `Retry-After` header."""
     headers = [(b"content-type", b"application/json"), (b"retry-after", value.encode())]
     return {"response_head": ResponseHead(headers)}
+
+
+def calls_of(*exchanges: Exchange) -> list[Call]:
+    """Return the calls of `exchanges`, oldest first."""
+    return run_without_pauses(group_calls(exchanges))

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from typing import Any
 
 import httpx
@@ -113,7 +114,7 @@ def test_a_waiting_request_is_in_flight_and_aborted_after_a_disconnect(mock: Moc
 
 
 def test_the_journal_uses_the_injected_clocks() -> None:
-    seconds = iter([10.0, 10.0, 10.25, 10.5, 99.0])
+    seconds = chain([10.0, 10.0, 10.25, 10.5], repeat(99.0))
     mock = MockAtoms(Settings(), lambda: next(seconds), lambda: datetime(2026, 1, 2, 3, 4, 5, 6000, tzinfo=UTC))
     app = create_app(mock=mock)
     call(app, LIST, bearer_pairs("sk_acme"))

@@ -2,10 +2,9 @@
 
 import pytest
 
-from mock_atoms.journal.calls import group_calls
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.retries import CallOutcome, RetrySettings, findings, outcome
-from tests.helpers.exchanges import exchange, post, retry_after
+from tests.helpers.exchanges import calls_of, exchange, post, retry_after
 
 
 @pytest.mark.parametrize(
@@ -23,7 +22,7 @@ from tests.helpers.exchanges import exchange, post, retry_after
     ],
 )
 def test_a_call_has_an_outcome(exchanges: list[Exchange], patience_ms: float, expected: str) -> None:
-    (call,) = group_calls(exchanges)
+    (call,) = calls_of(*exchanges)
     assert outcome(call, RetrySettings(patience_ms=patience_ms), now=10) == CallOutcome(expected)
 
 
@@ -59,12 +58,12 @@ def test_a_call_has_an_outcome(exchanges: list[Exchange], patience_ms: float, ex
     ],
 )
 def test_retry_mistakes_are_found(exchanges: list[Exchange], kinds: list[str]) -> None:
-    (call,) = group_calls(exchanges)
+    (call,) = calls_of(*exchanges)
     assert [finding["kind"] for finding in findings(call)] == kinds
 
 
 def test_the_shortest_backoff_is_configurable() -> None:
-    (call,) = group_calls([exchange(0, 500), exchange(0.5, 200)])
+    (call,) = calls_of(exchange(0, 500), exchange(0.5, 200))
     assert [finding["kind"] for finding in findings(call, min_backoff_ms=600)] == ["no-backoff"]
 
 
@@ -87,5 +86,5 @@ def test_the_shortest_backoff_is_configurable() -> None:
     ],
 )
 def test_a_finding_says_what_happened(exchanges: list[Exchange], detail: str) -> None:
-    (call,) = group_calls(exchanges)
+    (call,) = calls_of(*exchanges)
     assert [finding["detail"] for finding in findings(call)] == [detail]

@@ -3,10 +3,9 @@
 import pytest
 
 from mock_atoms.core.tenancy import caller_for
-from mock_atoms.journal.calls import group_calls
 from mock_atoms.journal.retries import RetrySettings
 from mock_atoms.journal.retry_report import as_json, as_text, report
-from tests.helpers.exchanges import exchange, retry_after
+from tests.helpers.exchanges import calls_of, exchange, retry_after
 
 
 def test_parallel_calls_are_ambiguous_and_have_no_findings() -> None:
@@ -17,22 +16,22 @@ def test_parallel_calls_are_ambiguous_and_have_no_findings() -> None:
         exchange(21.51, 200),
         exchange(21.52, 200),
     ]
-    assert [call.is_ambiguous for call in group_calls([*before, *parallel, *after])] == [False, True, True, False]
+    assert [call.is_ambiguous for call in calls_of(*before, *parallel, *after)] == [False, True, True, False]
     waiting = [
         exchange(0, 500, duration=1),
         exchange(2, 500, url="/x"),
         exchange(0.999, "aborted", duration=0.1),
         exchange(3, 200),
     ]
-    assert [call.is_ambiguous for call in group_calls(waiting)] == [True, False, True]
-    calls = [as_json(call, RetrySettings(), now=99) for call in group_calls([*parallel])]
+    assert [call.is_ambiguous for call in calls_of(*waiting)] == [True, False, True]
+    calls = [as_json(call, RetrySettings(), now=99) for call in calls_of(*parallel)]
     assert [(call["ambiguous"], call["findings"]) for call in calls] == [(True, []), (True, [])]
-    text = as_text(report(group_calls(parallel), RetrySettings(), now=99, dropped=0))
+    text = as_text(report(calls_of(*parallel), RetrySettings(), now=99, dropped=0))
     assert "  ? similar requests ran in parallel: the attempts of each call are a guess\n" in text
 
 
 def test_the_report_counts_calls_without_a_retry() -> None:
-    calls = group_calls([exchange(0, "aborted", duration=0.5), exchange(300, 403)])
+    calls = calls_of(exchange(0, "aborted", duration=0.5), exchange(300, 403))
     reported = report(calls, RetrySettings(), now=400, dropped=0)
     assert {key: reported["summary"][key] for key in ("gaveUp", "gaveUpAtOnce", "refused")} == {
         "gaveUp": 1,
@@ -46,7 +45,7 @@ def test_the_report_counts_calls_without_a_retry() -> None:
 
 def test_a_call_lists_its_attempts() -> None:
     limited = exchange(0, 429, faults=("rule-1",), **retry_after("1"))
-    (call,) = group_calls([limited, exchange(0.51, 500), exchange(1.72, 200)])
+    (call,) = calls_of(limited, exchange(0.51, 500), exchange(1.72, 200))
     reported = as_json(call, RetrySettings(), now=10)
     assert reported["findings"][0] == {
         "kind": "ignored-retry-after",
@@ -82,7 +81,7 @@ def test_a_call_lists_its_attempts() -> None:
 @pytest.mark.parametrize(("pause", "honoured"), [(1.2, True), (0.3, False), (None, None)])
 def test_retry_after_is_judged_after_the_next_attempt(pause: float | None, honoured: bool | None) -> None:  # noqa: FBT001 - a table
     retries = [] if pause is None else [exchange(pause, 200)]
-    (call,) = group_calls([exchange(0, 429, **retry_after("1")), *retries])
+    (call,) = calls_of(exchange(0, 429, **retry_after("1")), *retries)
     assert as_json(call, RetrySettings(), now=10)["attempts"][0]["retryAfterHonoured"] is honoured
 
 
@@ -97,7 +96,7 @@ def test_the_text_report_has_a_line_for_each_attempt() -> None:
         exchange(6, 200, url="/x", has_malformed_body=True),
         exchange(6.02, None, url="/x"),
     ]
-    reported = report(group_calls(exchanges), RetrySettings(), now=7, dropped=1)
+    reported = report(calls_of(*exchanges), RetrySettings(), now=7, dropped=1)
     assert reported["summary"] == {
         "calls": 2,
         "attempts": 6,
