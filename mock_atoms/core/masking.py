@@ -5,6 +5,8 @@ import re
 from hashlib import blake2b
 from urllib.parse import quote, unquote
 
+from mock_atoms.core.printable import show_invisible
+
 TOKEN_PATTERN = r"[\x21-\x2b\x2d-\x7e]+"  # noqa: S105 - a pattern
 """A bearer token: visible ASCII without the comma, which separates header values."""
 MAGIC_PREFIX = "sk_mock_"
@@ -46,9 +48,9 @@ def mask_text(text: str, token: str | None = None) -> str:
 
 
 def quote_value(value: object) -> str:
-    """Return `value` in backticks for a message, with keys masked and invisible characters escaped."""
+    """Return `value` in backticks for a message, with keys masked and invisible characters as `U+202A`."""
     text = mask_text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
-    return f"`{text if text.isprintable() else repr(text)[1:-1]}`" if text else "an empty text"
+    return f"`{show_invisible(text)}`" if text else "an empty text"
 
 
 def mask_url(url: str, token: str | None) -> str:

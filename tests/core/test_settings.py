@@ -97,7 +97,7 @@ def test_a_value_is_parsed(field: str, raw_value: object, value: object) -> None
             "--cors-origin: `https://app.test/` is invalid: an origin looks like https://app.test",
         ),
         ("session_cookie", "a b", "--session-cookie: `a b` is invalid: a cookie's name has no spaces"),
-        ("seed", "\udcff", "--seed: `\\udcff` is invalid: not valid text"),
+        ("seed", "\udcff", "--seed: `U+DCFF` is invalid: not valid text"),
         ("tokens", 7, "--tokens: must be a list"),
         ("fault", "[" * 100_000, "--fault: not a JSON list: "),
         ("port", "sk_verysecret", "--port: `sk_ver…#38c9cb` is invalid: must be a whole number"),

@@ -119,7 +119,7 @@ def test_invalid_expression_has_a_reason(text: str, reason: str) -> None:
         ("delya250x2", "`delya250x2` is not a fault. Did you mean `delay250x2`?"),
         ("500+rest", "`rest` is not a fault. Did you mean `reset`?"),
         ("boom", "`boom` is not a fault. Join"),
-        ("\u202a500", "`\\u202a500` is not a fault. Join"),
+        ("\u202a500", "`U+202A500` is not a fault. Join"),
     ],
 )
 def test_misspelt_expression_has_a_suggestion(text: str, message: str) -> None:
