@@ -11,7 +11,7 @@ from mock_atoms.control.models import ActiveFaultRule, Empty, FaultRuleBody, Fau
 from mock_atoms.control.parsing import read_json_body
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.faults.expressions import parse_fault
-from mock_atoms.faults.rulebook import ActiveRule
+from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.mock import MockAtoms
 
 FAULTS_PATH = f"{CONTROL_PREFIX}/faults"

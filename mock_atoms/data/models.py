@@ -10,9 +10,12 @@ from pydantic import AfterValidator
 from mock_atoms.contract.schemas import MAX_MEMBERS, Audience, Campaign, Member, render_json
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.settings import Locale
+from mock_atoms.core.sizes import json_bytes
 from mock_atoms.core.timestamps import parse_timestamp
 
 AUDIENCE_BYTES, REMOVED_INDEX_BYTES = 2_000, 40
+_INITIAL_DATA_BYTES, _INDEX_ENTRY_BYTES = 1_000, 100
+"""Estimated memory of initial data besides its audiences, and of the index of each audience."""
 _MEMBER_BYTES, _CELL_BYTES, _EMPTY_CELL_BYTES = 480, 100, 50
 """Estimated memory of each, without texts."""
 _MAX_SHARED_NAME_LENGTH = 40
@@ -108,8 +111,8 @@ class InitialData:
 
     @cached_property
     def size_bytes(self) -> int:
-        """Estimated memory."""
-        return AUDIENCE_BYTES * len(self.audiences) + 2 * len(render_json(self.audiences))
+        """Approximate memory."""
+        return _INITIAL_DATA_BYTES + _INDEX_ENTRY_BYTES * len(self.audiences) + json_bytes(self.audiences)
 
     @cached_property
     def by_id(self) -> dict[str, AudienceRecord]:

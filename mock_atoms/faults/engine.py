@@ -10,13 +10,15 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
+from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, magic_word
 from mock_atoms.data.personas import find_persona
 from mock_atoms.faults.effects import ConnectionFault, FaultResponse
 from mock_atoms.faults.expressions import ExpressionError, parse_expression
 from mock_atoms.faults.prefer import RequestedFault
 from mock_atoms.faults.response_patch import ResponsePatch
-from mock_atoms.faults.rulebook import ActiveRule, RuleBook
+from mock_atoms.faults.rule_index import ActiveRule
+from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.faults.rules import RateLimit, Rule, RuleSchedule
 
 _MAX_PARSED_WORDS = 1_000
@@ -42,6 +44,9 @@ class RuleCounter(NamedTuple):
     window_used: int = 0
 
 
+_NEW_COUNTER = RuleCounter()
+COUNTER_BYTES = 200
+"""Estimated memory of a counter of one rule for one tenant."""
 Counters = dict[str, RuleCounter]
 """Counters of one tenant by rule id."""
 
@@ -110,18 +115,16 @@ class FaultEngine:
 
     def is_unknown_magic_key(self, token: str) -> bool:
         """Return whether `token` looks like a magic key, but has neither a persona nor a fault expression."""
-        word = magic_word(token)
-        return word is not None and find_persona(token) is None and self._parse_magic_word(word) is None
+        return magic_word(token) is not None and find_persona(token) is None and self.magic_key_rule(token) is None
 
     def magic_key_rule(self, token: str) -> Rule | None:
-        """Return the rule of the fault expression in a magic key, or `None` if `token` has none."""
-        word = magic_word(token)
+        """Return the rule of the fault expression in a magic key, or `None` if `token` has none or is too long."""
+        word = None if len(token) > MAX_MAGIC_KEY_LENGTH else magic_word(token)
         return None if word is None else self._parse_magic_word(word)
 
     def has_no_matching_rule(self, tenant: Tenant, method: str, api_path: str) -> bool:
         """Return whether no active rule matches such a request. Ignores magic keys."""
-        candidates = self._book.candidates(tenant)
-        return not (candidates and any(active.rule.match.matches(tenant, method, api_path) for active in candidates))
+        return not self._book.matching(tenant, method, api_path)
 
     def decide(
         self, request: FaultRequest, requested: RequestedFault | None, counters: Counters
@@ -142,14 +145,15 @@ class FaultEngine:
         triggered_ids: list[str] = []
         delay_ms: float | None = None
         tenant = request.caller.tenant
-        for active in self._candidates(request.caller):
+        for active in self._matching(request):
             rule = active.rule
             if delay_ms is not None and not rule.is_terminal:
                 continue
-            if not rule.match.matches(tenant, request.method, request.api_path):
-                continue
-            counter = _in_window(rule.when.limit, counters.get(active.id, RuleCounter()), request.timestamp)
-            is_triggered = self._is_triggered(rule.when, active.id, tenant, counter)
+            when = rule.when
+            counter = counters.get(active.id, _NEW_COUNTER)
+            if when.limit is not None:
+                counter = _in_window(when.limit, counter, request.timestamp)
+            is_triggered = counter.evaluated >= when.after and self._is_triggered(when, active.id, tenant, counter)
             counters[active.id] = RuleCounter(
                 counter.evaluated + 1,
                 counter.triggered + is_triggered,
@@ -174,15 +178,14 @@ class FaultEngine:
                 )
         return FaultDecision(tuple(triggered_ids), delay_ms or 0.0) if triggered_ids else None
 
-    def _candidates(self, caller: AuthenticatedCaller) -> list[ActiveRule]:
-        candidates = self._book.candidates(caller.tenant)
-        rule = self.magic_key_rule(caller.token)
-        return candidates if rule is None else [ActiveRule(KEY_RULE, rule, (False, 0)), *candidates]
+    def _matching(self, request: FaultRequest) -> list[ActiveRule]:
+        matching = self._book.matching(request.caller.tenant, request.method, request.api_path)
+        rule = self.magic_key_rule(request.caller.token)
+        return matching if rule is None else [ActiveRule(KEY_RULE, rule, (False, 0)), *matching]
 
     def _is_triggered(self, when: RuleSchedule, rule_id: str, tenant: Tenant, counter: RuleCounter) -> bool:
         return (
-            counter.evaluated >= when.after
-            and (counter.evaluated - when.after + 1) % when.every == 0
+            (counter.evaluated - when.after + 1) % when.every == 0
             and (when.times is None or counter.triggered < when.times)
             and (when.limit is None or counter.window_used >= when.limit.requests)
             # The purpose is hashed: another text would change which requests fail for a seed.
@@ -203,12 +206,12 @@ def _requested_decision(requested: RequestedFault) -> FaultDecision | None:
     return FaultDecision((PREFER_RULE,), delay_ms, requested.respond, requested.connection, requested.patch)
 
 
-def _in_window(limit: RateLimit | None, counter: RuleCounter, now: float) -> RuleCounter:
+def _in_window(limit: RateLimit, counter: RuleCounter, now: float) -> RuleCounter:
     """Return `counter` in the rate limit window at `now`, which may be a new one.
 
     The first request, a request after the end of a window and a clock that was set back open a new window.
     """
-    if limit is None or (counter.evaluated and counter.window_start <= now < counter.window_start + limit.seconds):
+    if counter.evaluated and counter.window_start <= now < counter.window_start + limit.seconds:
         return counter
     return counter._replace(window_start=now, window_used=0)
 

@@ -7,11 +7,10 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from mock_atoms.core.http_text import compile_path_template
 from mock_atoms.core.masking import TOKEN_PATTERN, mask_token
 from mock_atoms.core.parsing import StrictModel
 from mock_atoms.core.patterns import MASKED_TOKEN, NOT_BLANK
-from mock_atoms.core.tenancy import Tenant, digest_test_id, digest_token, is_digest_of_test_id, mask_test_id
+from mock_atoms.core.tenancy import digest_test_id, digest_token, is_digest_of_test_id, mask_test_id
 
 _COMPLETE_TOKEN = re.compile(TOKEN_PATTERN)
 _DIGEST = r"^[0-9a-f]{32}$"
@@ -75,15 +74,3 @@ class RuleMatch(StrictModel):
         if self.testId is None:
             return None
         return digest_test_id(self.testId) if self.testIdDigest is None else bytes.fromhex(self.testIdDigest)
-
-    @cached_property
-    def _path_pattern(self) -> re.Pattern[str] | None:
-        return None if self.path is None else compile_path_template(self.path, trailing_slash=True)
-
-    def matches(self, tenant: Tenant, method: str, api_path: str) -> bool:
-        """Return whether all conditions hold for a request of `tenant`."""
-        return (
-            tenant.belongs_to(self.token_digest, self.test_digest)
-            and (self.method in (None, method) or (self.method, method) == ("GET", "HEAD"))
-            and (self._path_pattern is None or self._path_pattern.fullmatch(api_path) is not None)
-        )

@@ -1,14 +1,19 @@
 """A fault rule: which requests it matches, when it triggers, and its effect. docs/faults.md describes its JSON."""
 
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.parsing import StrictModel, parse_model
+from mock_atoms.core.sizes import json_bytes
 from mock_atoms.faults.effects import ConnectionFault, Delay, FaultResponse, parse_connection_fault
 from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.faults.rule_match import RuleMatch
+
+_RULE_BYTES = 2_500
+"""Estimated memory of an active rule besides its JSON."""
 
 
 class RateLimit(StrictModel):
@@ -81,6 +86,11 @@ class Rule(StrictModel):
     def as_json(self) -> dict[str, Any]:
         """Return its JSON without defaults. The token is masked; its digest allows to parse the rule again."""
         return self.model_dump(mode="json", exclude_defaults=True)
+
+    @cached_property
+    def size_bytes(self) -> int:
+        """Memory of an active rule, approximately."""
+        return _RULE_BYTES + json_bytes(self.as_json())
 
     @property
     def is_terminal(self) -> bool:

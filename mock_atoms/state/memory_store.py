@@ -20,7 +20,7 @@ class MemoryStore:
 
     Args:
         max_tenants: maximum number of tenants. An evicted tenant has its initial data again.
-        max_bytes: maximum size of all data that cannot be generated again, approximately.
+        max_bytes: maximum memory of all states, approximately.
     """
 
     def __init__(self, max_tenants: int = MAX_TENANTS, max_bytes: int = MAX_STORE_BYTES) -> None:
@@ -80,6 +80,7 @@ class MemoryStore:
         if state is None:
             state = TenantState(tenant)
             self._tenants.put(tenant.key, state)
+            self._size_bytes += state.size_bytes
             if len(self._tenants) > self._max_tenants:
                 self._size_bytes -= self._tenants.evict().size_bytes
         else:

@@ -11,7 +11,8 @@ from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.faults.expressions import parse_fault
-from mock_atoms.faults.rulebook import ActiveRule, RuleBook
+from mock_atoms.faults.rule_index import ActiveRule
+from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.state.changes import AudienceChanges
 from mock_atoms.state.snapshot_models import RuleModel, SnapshotModel, TenantModel, first_duplicate
 from mock_atoms.state.store import Store, TenantState

@@ -7,12 +7,14 @@ from typing import Protocol, TypeVar
 
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.data.models import InitialData
-from mock_atoms.faults.engine import Counters
+from mock_atoms.faults.engine import COUNTER_BYTES, Counters
 from mock_atoms.state.changes import TenantChanges
 
 T = TypeVar("T")
 next_version = count(1).__next__
 """Return a version that no other state of this process has."""
+_STATE_BYTES = 2_500
+"""Estimated memory of a state without data: its tenant with a long test id, and its place in a store."""
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -53,8 +55,10 @@ class TenantState:
 
     @property
     def size_bytes(self) -> int:
-        """Approximate memory of the data that cannot be generated again."""
-        size = 0 if self.initial_data is None else self.initial_data.size_bytes
+        """Approximate memory of the state."""
+        size = _STATE_BYTES + COUNTER_BYTES * len(self.counters)
+        if self.initial_data is not None:
+            size += self.initial_data.size_bytes
         return size if self.changes is None else size + self.changes.size_bytes
 
 

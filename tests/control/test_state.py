@@ -216,7 +216,7 @@ def test_a_state_that_is_too_large_changes_nothing() -> None:
         return call(app, "/__admin/state", headers, "PUT", body=json.dumps(state).encode())
 
     state = json.loads(call(app, "/__admin/state").body)
-    assert put(state | {"tenants": [TENANT | {"audiences": [{}] * 6}]}).status == 409
+    assert put(state | {"tenants": [TENANT | {"audiences": [{}] * 60}]}).status == 409
     assert json.loads(call(app, "/__admin/state").body) == state
     assert put(state | {"tenants": [TENANT | {"audiences": [{}] * 5}]}).status == 200
 

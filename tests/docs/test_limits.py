@@ -20,6 +20,7 @@ from mock_atoms.core.settings import Settings
 from mock_atoms.data.fixture_files import MAX_AUDIENCES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
 from mock_atoms.faults.effects import MAX_DELAY_MS
+from mock_atoms.faults.rulebook import MAX_BYTES as MAX_RULE_BYTES
 from mock_atoms.faults.rulebook import MAX_RULES
 from mock_atoms.journal import exchange, journal
 from mock_atoms.journal.calls import MAX_PAUSE_MS
@@ -38,7 +39,7 @@ KIB, MIB = 1024, 1024 * 1024
     ("row", "limit"),
     [
         ("tenants", f"{memory_store.MAX_TENANTS:,}"),
-        ("changes of all tenants", f"{memory_store.MAX_STORE_BYTES // MIB} MiB"),
+        ("changes and fault counters of all tenants", f"{memory_store.MAX_STORE_BYTES // MIB} MiB"),
         ("changes of one tenant", f"{MAX_TENANT_BYTES // MIB} MiB"),
         ("audiences that a tenant created", f"{MAX_CREATED_AUDIENCES:,}"),
         ("members of an audience", f"{MAX_MEMBERS:,}"),
@@ -53,6 +54,7 @@ KIB, MIB = 1024, 1024 * 1024
         ("each of these fields", f"{MAX_FIELD_BYTES // KIB} KiB"),
         ("body sent to the control API", f"{MAX_CONTROL_BODY_BYTES // MIB} MiB"),
         ("rules created over the control API", f"{MAX_RULES:,}"),
+        ("memory of these rules", f"{MAX_RULE_BYTES // MIB} MiB"),
         ("delay, `hang` or `drip`", f"{MAX_DELAY_MS // 3_600_000} hour"),
         ("exchanges in the journal", f"{Settings().journal_size:,}, or `--journal-size`"),
         ("all URLs, headers and bodies in the journal", f"{journal.MAX_BYTES // MIB} MiB"),

@@ -4,7 +4,8 @@ from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.faults import rulebook
 from mock_atoms.faults.expressions import parse_expression, parse_fault
-from mock_atoms.faults.rulebook import ActiveRule, RuleBook
+from mock_atoms.faults.rule_index import ActiveRule
+from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.faults.rules import Rule
 
 
@@ -14,7 +15,7 @@ def rule(expression: str, token: str | None = None, test_id: str | None = None) 
 
 
 def order(book: RuleBook, token: str, test_id: str | None = None) -> list[str]:
-    return [active.id for active in book.candidates(caller_for(token, test_id).tenant)]
+    return [active.id for active in book.matching(caller_for(token, test_id).tenant, "GET", "/audience")]
 
 
 def test_created_rules_precede_startup_rules_in_order_of_creation() -> None:
@@ -83,3 +84,21 @@ def test_number_of_created_rules_is_limited(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(CapacityError, match="there can be at most 2 rules"):
         book.replace_all([ActiveRule(str(number), rule("503"), (False, 0)) for number in range(3)])
     assert len(list(book)) == 3
+
+
+def test_memory_of_created_rules_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = rule("501")
+    large = parse_fault({"respond": {"status": 500, "body": ["x" * 10_000]}})
+    assert large.size_bytes > small.size_bytes + 10_000
+    monkeypatch.setattr(rulebook, "MAX_BYTES", 2 * small.size_bytes)
+    book = RuleBook({"fault-1": large})
+    first = book.add(small).id
+    book.add(small)
+    with pytest.raises(CapacityError, match=f"the rules need about {3 * small.size_bytes} bytes; the maximum is"):
+        book.add(small)
+    with pytest.raises(CapacityError, match=f"the rules need about {large.size_bytes} bytes"):
+        book.replace_all([ActiveRule("x", large, (False, 0))])
+    book.remove(first)
+    book.add(small)
+    book.reset()
+    assert [book.add(small).id for _ in range(2)] == [first, f"{first}-2"]

@@ -3,11 +3,10 @@ import json
 import pytest
 
 from mock_atoms.core.parsing import ConfigError
-from mock_atoms.core.tenancy import caller_for, digest_token
+from mock_atoms.core.tenancy import digest_token
 from mock_atoms.faults.effects import Delay, FaultResponse
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.response_patch import ResponsePatch
-from mock_atoms.faults.rule_match import RuleMatch
 
 R500 = FaultResponse(status=500)
 
@@ -101,35 +100,6 @@ def test_error_does_not_repeat_an_invalid_token() -> None:
     with pytest.raises(ConfigError, match=r"^/match/token: a token is one word of visible ASCII") as caught:
         parse_fault({"match": {"token": "sk_verysecret token"}, "delay": {"ms": 1}})
     assert "verysecret" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("match", "hit", "miss"),
-    [
-        (RuleMatch(), ("sk_a", "GET", "/audience"), None),
-        (RuleMatch(token="sk_a"), ("sk_a", "GET", "/x"), ("sk_b", "GET", "/x")),
-        (RuleMatch(method="GET"), ("sk_a", "GET", "/x"), ("sk_a", "POST", "/x")),
-        (RuleMatch(method="GET"), ("sk_a", "HEAD", "/x"), ("sk_a", "PUT", "/x")),
-        (RuleMatch(method="HEAD"), ("sk_a", "HEAD", "/x"), ("sk_a", "GET", "/x")),
-        (RuleMatch(path="/audience"), ("sk_a", "GET", "/audience/"), ("sk_a", "GET", "/audience/1")),
-        (RuleMatch(path="/audience/{id}"), ("sk_a", "GET", "/audience/1"), ("sk_a", "GET", "/audience/1/members")),
-        (
-            RuleMatch(path="/audience/{id}/members"),
-            ("sk_a", "GET", "/audience/1/members"),
-            ("sk_a", "GET", "/audience"),
-        ),
-        (RuleMatch(path="/a.b"), ("sk_a", "GET", "/a.b"), ("sk_a", "GET", "/axb")),
-        (RuleMatch(path="/"), ("sk_a", "GET", "/"), ("sk_a", "GET", "/a")),
-    ],
-)
-def test_match_checks_token_method_and_path(
-    match: RuleMatch, hit: tuple[str, str, str], miss: tuple[str, str, str] | None
-) -> None:
-    def matches(token: str, method: str, path: str) -> bool:
-        return match.matches(caller_for(token).tenant, method, path)
-
-    assert matches(*hit)
-    assert miss is None or not matches(*miss)
 
 
 @pytest.mark.parametrize(
@@ -257,23 +227,3 @@ def test_rule_has_tokens_masked_and_can_be_parsed_again() -> None:
     }
     assert "verysecret" not in repr(rule)
     assert parse_fault(exported) == rule
-
-
-def test_match_selects_tenants_by_token_and_test() -> None:
-    no_test, one, other = (caller_for("sk_a", test_id).tenant for test_id in (None, "one", "other"))
-    other_token = caller_for("sk_b", "one").tenant
-    matched = [
-        [match.matches(tenant, "GET", "/audience") for tenant in (no_test, one, other, other_token)]
-        for match in (
-            RuleMatch(),
-            RuleMatch(token="sk_a"),
-            RuleMatch(testId="one"),
-            RuleMatch(token="sk_a", testId="one"),
-        )
-    ]
-    assert matched == [
-        [True, True, True, True],
-        [True, True, True, False],
-        [False, True, False, True],
-        [False, True, False, False],
-    ]

@@ -46,6 +46,13 @@ def set_audiences(number: int) -> Callable[[TenantState], None]:
     return change
 
 
+def size_of(number: int) -> int:
+    """Return the size of a tenant with so many audiences."""
+    state = TenantState(tenant_of("a"))
+    set_audiences(number)(state)
+    return state.size_bytes
+
+
 def audience_count(state: TenantState) -> int | None:
     return None if state.initial_data is None else len(state.initial_data.audiences)
 
@@ -98,6 +105,24 @@ def test_token_and_its_tests_are_separate_tenants(make_store: MakeStore) -> None
     asyncio.run(run())
 
 
+def test_tenants_and_their_fault_counters_have_a_size(make_store: MakeStore) -> None:
+    def count_rules(state: TenantState) -> None:
+        state.counters.update({f"rule-{number}": RuleCounter(1) for number in range(100)})
+
+    async def run() -> None:
+        empty, counted = TenantState(tenant_of("a")), TenantState(tenant_of("a"))
+        count_rules(counted)
+        store = make_store(max_bytes=counted.size_bytes + 2 * empty.size_bytes)
+        for name in "abc":
+            await store.update(tenant_of(name), count_request)
+        await store.update(tenant_of("d"), count_rules)
+        assert [state.tenant for state in await store.tenants()] == [tenant_of(name) for name in "bcd"]
+        await store.update(tenant_of("e"), count_rules)
+        assert [state.tenant for state in await store.tenants()] == [tenant_of("e")]
+
+    asyncio.run(run())
+
+
 def test_counters_are_saved_and_can_be_removed_from_all_tenants(make_store: MakeStore) -> None:
     def trigger(state: TenantState) -> None:
         state.counters["r"] = state.counters["s"] = RuleCounter(1, 1, 2.5, 1)
@@ -138,19 +163,19 @@ def test_reading_counts_as_use(make_store: MakeStore) -> None:
 
 def test_least_recently_used_tenants_are_evicted_if_data_is_too_large(make_store: MakeStore) -> None:
     async def run() -> None:
-        store = make_store(max_bytes=11_000)
+        store = make_store(max_bytes=2 * size_of(100) + 5 * size_of(0))
         for name in "abc":
-            await store.update(tenant_of(name), set_audiences(2))
-        assert [await store.read(tenant_of(name), audience_count) for name in "abc"] == [None, 2, 2]
-        await store.update(tenant_of("d"), set_audiences(5))
-        assert [await store.read(tenant_of(name), audience_count) for name in "abcd"] == [None, None, None, 5]
+            await store.update(tenant_of(name), set_audiences(100))
+        assert [await store.read(tenant_of(name), audience_count) for name in "abc"] == [None, 100, 100]
+        await store.update(tenant_of("d"), set_audiences(200))
+        assert [await store.read(tenant_of(name), audience_count) for name in "abcd"] == [None, None, None, 200]
 
     asyncio.run(run())
 
 
 def test_tenant_in_use_is_never_evicted(make_store: MakeStore) -> None:
     async def run() -> None:
-        store = make_store(max_bytes=11_000)
+        store = make_store(max_bytes=size_of(2))
         await store.update(tenant_of("a"), set_audiences(50))
         assert await store.read(tenant_of("a"), audience_count) == 50
 
@@ -159,7 +184,7 @@ def test_tenant_in_use_is_never_evicted(make_store: MakeStore) -> None:
 
 def test_reset_and_smaller_data_make_room(make_store: MakeStore) -> None:
     async def run() -> None:
-        store = make_store(max_bytes=11_000)
+        store = make_store(max_bytes=size_of(1) + size_of(4))
         for name in "abcdef":
             await store.update(tenant_of(name), set_audiences(4))
             await store.reset(tenant_of(name).token_digest)
@@ -207,7 +232,7 @@ def test_states_can_be_moved_to_another_store(make_store: MakeStore) -> None:
 
 def test_states_that_are_too_large_change_nothing(make_store: MakeStore) -> None:
     async def run() -> None:
-        first, second = make_store(), make_store(max_bytes=11_000)
+        first, second = make_store(), make_store(max_bytes=size_of(5))
         await first.update(tenant_of("a"), set_audiences(6))
         await second.update(tenant_of("b"), set_audiences(1))
         with pytest.raises(CapacityError):

@@ -1,0 +1,134 @@
+"""The index of the active rules: finds the rules that match a request without a look at the others."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from operator import attrgetter
+from typing import Any
+
+from mock_atoms.core.http_text import PATH_PARAMETER, compile_path_template
+from mock_atoms.core.tenancy import Tenant
+from mock_atoms.faults.rules import Rule
+
+
+@dataclass(slots=True, eq=False)
+class ActiveRule:
+    """A rule that is evaluated for requests.
+
+    Attributes:
+        id: its id.
+        rule: the rule.
+        position: its precedence: whether it is a startup rule, and a number. Lower positions come first.
+        evaluated: number of requests it was evaluated for.
+        triggered: number of requests it triggered for.
+    """
+
+    id: str
+    rule: Rule
+    position: tuple[bool, int]
+    evaluated: int = 0
+    triggered: int = 0
+
+    @property
+    def is_startup_rule(self) -> bool:
+        """Whether it comes from the settings of the server."""
+        return self.position[0]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return its JSON in the control API, without defaults. It can be parsed again."""
+        return {"id": self.id, **self.rule.as_json(), "evaluated": self.evaluated, "triggered": self.triggered}
+
+
+by_position = attrgetter("position")
+_Rules = dict[str, ActiveRule]
+"""Rules by id."""
+_Template = tuple[Callable[[str], object], _Rules]
+"""The rules with one path that has a parameter, and the function that matches this path."""
+
+
+@dataclass(slots=True, eq=False)
+class _Bucket:
+    """The rules of one token, one test and one method, by path.
+
+    Attributes:
+        literals: rules without a parameter in their path.
+        templates: rules with a parameter in their path.
+    """
+
+    literals: dict[str | None, _Rules] = field(default_factory=dict)
+    templates: dict[str | None, _Template] = field(default_factory=dict)
+
+    def add(self, active_rule: ActiveRule) -> None:
+        key, path = _path_key(active_rule.rule), active_rule.rule.match.path
+        if path is None or not PATH_PARAMETER.search(path):
+            self.literals.setdefault(key, {})[active_rule.id] = active_rule
+            return
+        if key not in self.templates:
+            self.templates[key] = compile_path_template(path, trailing_slash=True).fullmatch, {}
+        self.templates[key][1][active_rule.id] = active_rule
+
+    def remove(self, active_rule: ActiveRule) -> None:
+        key = _path_key(active_rule.rule)
+        rules = self.literals[key] if key in self.literals else self.templates[key][1]
+        del rules[active_rule.id]
+        if not rules:
+            self.literals.pop(key, None)
+            self.templates.pop(key, None)
+
+    def matching(self, path: str) -> Iterator[ActiveRule]:
+        for literal_path in (None, path, path[:-1]) if path.endswith("/") else (None, path):
+            if rules := self.literals.get(literal_path):
+                yield from rules.values()
+        for matches, rules in self.templates.values():
+            if matches(path):
+                yield from rules.values()
+
+
+_BucketKey = tuple[bytes | None, bytes | None, str | None]
+"""Digest of the token, digest of the test id, and method; `None` for any."""
+
+
+class RuleIndex:
+    """Active rules by token, test, method and path."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[_BucketKey, _Bucket] = {}
+
+    def add(self, active_rule: ActiveRule) -> None:
+        """Add a rule."""
+        self._buckets.setdefault(_bucket_key(active_rule.rule), _Bucket()).add(active_rule)
+
+    def remove(self, active_rule: ActiveRule) -> None:
+        """Remove a rule."""
+        key = _bucket_key(active_rule.rule)
+        bucket = self._buckets[key]
+        bucket.remove(active_rule)
+        if not (bucket.literals or bucket.templates):
+            del self._buckets[key]
+
+    def clear(self) -> None:
+        """Remove all rules."""
+        self._buckets.clear()
+
+    def matching(self, tenant: Tenant, method: str, api_path: str) -> list[ActiveRule]:
+        """Return the rules that match a request, in order of precedence."""
+        if not self._buckets:
+            return []
+        tests = (None,) if tenant.test_digest is None else (None, tenant.test_digest)
+        methods = (None, method, "GET") if method == "HEAD" else (None, method)
+        matching: list[ActiveRule] = []
+        for key in product((None, tenant.token_digest), tests, methods):
+            bucket = self._buckets.get(key)
+            if bucket is not None:
+                matching += bucket.matching(api_path)
+        matching.sort(key=by_position)
+        return matching
+
+
+def _bucket_key(rule: Rule) -> _BucketKey:
+    return rule.match.token_digest, rule.match.test_digest, rule.match.method
+
+
+def _path_key(rule: Rule) -> str | None:
+    """Return the path of a rule. Names of parameters and a trailing slash make no difference."""
+    return rule.match.path and PATH_PARAMETER.sub("{}", rule.match.path.rstrip("/"))
