@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
+import hypothesis
 import pytest
 
 from mock_atoms import MockServer
+
+hypothesis.settings.register_profile("without deadline", deadline=None)  # tests assert no durations
+hypothesis.settings.load_profile("without deadline")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,9 +36,16 @@ def _shared_tls_context() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[MockServer]:
+def session_server() -> Iterator[MockServer]:
     with MockServer() as running:
         yield running
+
+
+@pytest.fixture
+def server(session_server: MockServer) -> MockServer:
+    """Return the server of the session, without what other tests left: rules, data, counters and requests."""
+    session_server.reset()
+    return session_server
 
 
 @pytest.fixture

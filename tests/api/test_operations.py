@@ -21,15 +21,21 @@ CSV = "phone,name\n+14155550100,Ada\n+14155550101,Grace\n+14155550102,Edsger\n"
 
 
 @pytest.fixture(scope="module")
-def mock() -> Iterator[MockServer]:
-    with MockServer(now="2026-01-31T09:00:00Z", fixtures="fixtures") as running:
-        yield running
+def running() -> Iterator[MockServer]:
+    with MockServer(now="2026-01-31T09:00:00Z", fixtures="fixtures") as server:
+        yield server
+
+
+@pytest.fixture
+def mock(running: MockServer) -> MockServer:
+    """Return the server of this module, without what other tests left."""
+    running.reset()
+    return running
 
 
 @pytest.fixture
 def http(mock: MockServer) -> Iterator[httpx.Client]:
     """Return a client whose tenant has one generated audience with 12 members."""
-    httpx.post(f"{mock.root_url}/__admin/reset")
     initial_data = {"token": TOKEN, "generate": {"audiences": 1, "members": 12, "withCampaigns": 0}}
     httpx.put(f"{mock.root_url}/__admin/tenants", json=initial_data).raise_for_status()
     with httpx.Client(base_url=mock.url, headers=bearer(TOKEN)) as client:

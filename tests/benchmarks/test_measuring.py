@@ -230,7 +230,7 @@ def test_a_peer_that_cannot_run_has_a_reason(tmp_path: Path, monkeypatch: pytest
     assert peers.versions() == ["WireMock 1.2.3", "Prism 1.2.3", "Mockoon 1.2.3", "Node 20.1.0", "Java 17.0.1"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def running(server: MockServer) -> Server:
     return Server(Contender(OURS, lambda _: []), 0, server.port)
 

@@ -31,8 +31,6 @@ LIST = "/atoms/v1/audience"
 
 @pytest.fixture
 def mock(server: MockServer) -> MockServer:
-    """Return a server with an empty journal."""
-    httpx.post(f"{server.root_url}/__admin/reset")
     return server
 
 

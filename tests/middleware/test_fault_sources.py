@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -176,37 +176,33 @@ def by_requests(url: str, headers: dict[str, str], read_timeout: float, times: i
 CLIENTS = {"socket": by_socket, "httpx": by_httpx, "requests": by_requests}
 
 
-@contextmanager
-def rule_on(server: MockServer, fault: str, token: str) -> Iterator[str]:
-    rules = f"{server.root_url}/__admin/faults"
-    created = requests.post(rules, json={"fault": fault, "match": {"token": token}}, timeout=20)
-    assert created.status_code == 201
-    rule_id: str = created.json()["id"]
-    assert rule_id.startswith("rule-")
-    yield rule_id
-    assert requests.delete(f"{rules}/{rule_id}", timeout=20).status_code == 200
-
-
 @pytest.fixture(scope="module")
-def build_request(server: MockServer) -> Iterator[RequestFactory]:
-    """Return a function that builds a request with a fault from one source, for one client."""
+def server_with_flag() -> Iterator[Callable[[str], MockServer]]:
+    """Return a function from a fault to a server that has it as a startup rule."""
     with ExitStack() as running:
-        server_with_flag = cache(lambda fault: running.enter_context(MockServer(fault=[fault])))
+        yield cache(lambda fault: running.enter_context(MockServer(fault=[fault])))
 
-        def build(source: str, fault: str, client: str) -> FaultyRequest:
-            token = f"sk_{source}_{fault}.{client}"
-            headers = bearer(token)
-            match source:
-                case "prefer":
-                    return FaultyRequest(server.url, headers | {"Prefer": f"fault={fault}"}, "prefer")
-                case "key":
-                    return FaultyRequest(server.url, bearer(f"sk_mock_{fault}.sources-{client}"), "key")
-                case "rule":
-                    return FaultyRequest(server.url, headers, running.enter_context(rule_on(server, fault, token)))
-                case _:
-                    return FaultyRequest(server_with_flag(fault).url, headers, "fault-1")
 
-        yield build
+@pytest.fixture
+def build_request(server: MockServer, server_with_flag: Callable[[str], MockServer]) -> RequestFactory:
+    """Return a function that builds a request with a fault from one source, for one client."""
+
+    def build(source: str, fault: str, client: str) -> FaultyRequest:
+        token = f"sk_{source}_{fault}.{client}"
+        headers = bearer(token)
+        match source:
+            case "prefer":
+                return FaultyRequest(server.url, headers | {"Prefer": f"fault={fault}"}, "prefer")
+            case "key":
+                return FaultyRequest(server.url, bearer(f"sk_mock_{fault}.sources-{client}"), "key")
+            case "rule":
+                return FaultyRequest(server.url, headers, server.fail(fault, token=token))
+            case _:
+                with_flag = server_with_flag(fault)
+                with_flag.reset()
+                return FaultyRequest(with_flag.url, headers, "fault-1")
+
+    return build
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -25,7 +25,6 @@ UNKNOWN_AUDIENCE = "/audience/60d0fe4f5311236168a109ca"
 
 @pytest.fixture
 def mock(server: MockServer) -> MockServer:
-    server.reset()
     return server
 
 
