@@ -1,20 +1,20 @@
 """Request bodies: the multipart form of an upload, and JSON. Both are read in chunks and within limits.
 
-Starlette's form parser does not fit: it accepts a form without its closing boundary and has no limit for a file.
-It writes files above 1 MiB to a temporary folder, which a read-only container does not have.
+Compressed JSON is inflated, as Express does. The form of an upload is not: multer ignores its `Content-Encoding`.
 """
 
 import io
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable
+from http import HTTPStatus
 from typing import Any, BinaryIO, NamedTuple
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
+from mock_atoms.api.multipart import MultipartError, MultipartParser, PartHead, decode_field, parse_content_type
 from mock_atoms.contract.errors import MISSING_FILE, ApiError, bad_request
 from mock_atoms.contract.schemas import MAX_FILE_BYTES
-from mock_atoms.core.http_text import decode_text
+from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
+from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, parse_json
 
 MAX_FIELDS = 100
@@ -39,7 +39,7 @@ class Upload(NamedTuple):
 
 
 class _Form:
-    """Collects the parts of a form from the callbacks of a parser.
+    """Collects the parts of a form.
 
     It keeps no reference to the parser: without a cycle, both are freed immediately, with up to 5 MB.
     """
@@ -47,78 +47,46 @@ class _Form:
     def __init__(self) -> None:
         self.fields: dict[str, str] = {}
         self.file: io.BytesIO | None = None
-        self.is_complete = False
         self._file_count = self._field_count = 0
-        self._header_name = bytearray()
-        self._header_value = bytearray()
-        self._disposition = ""
-        self._name = ""
-        self._content = io.BytesIO()
-        self._is_file = False
-
-    def parser(self, boundary: bytes) -> MultipartParser:
-        """Return a parser that feeds this form."""
-        return MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._start_part,
-                "on_header_field": self._add_header_name,
-                "on_header_value": self._add_header_value,
-                "on_header_end": self._end_header,
-                "on_headers_finished": self._start_content,
-                "on_part_data": self._add_content,
-                "on_part_end": self._end_part,
-                "on_end": self._complete,
-            },
-        )
-
-    def _start_part(self) -> None:
-        self._disposition = ""
+        self._head: PartHead | None = None
         self._content = io.BytesIO()
 
-    def _add_header_name(self, data: bytes, start: int, end: int) -> None:
-        self._header_name += data[start:end]
-
-    def _add_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._header_value += data[start:end]
-
-    def _end_header(self) -> None:
-        if self._header_name.lower() == b"content-disposition":
-            self._disposition = self._header_value.decode("latin-1")
-        self._header_name.clear()
-        self._header_value.clear()
-
-    def _start_content(self) -> None:
-        _, parameters = _parse_header(self._disposition)
-        if b"name" not in parameters:
+    def start_part(self, head: PartHead | None) -> None:
+        """Start a part. Ignored parts count as fields."""
+        if head is not None and head.name is None:
             raise _malformed_form("a part has no name")
-        self._name = decode_text(parameters[b"name"])
-        self._is_file = b"filename" in parameters
-        if self._is_file:
+        is_file = head is not None and head.is_file and head.has_file_name
+        if is_file:
             self._file_count += 1
             if self._file_count > 1:
                 raise _malformed_form("more than one file")
-            if self._name == "file":
-                self.file = self._content
         else:
             self._field_count += 1
             if self._field_count > MAX_FIELDS:
                 raise _malformed_form(f"more than {MAX_FIELDS} fields")
+        is_ignored = head is None or (head.is_file and not is_file)
+        self._head = None if is_ignored else head
+        self._content = io.BytesIO()
+        if self._head is not None and is_file and self._head.name == "file":
+            self.file = self._content
 
-    def _add_content(self, data: bytes, start: int, end: int) -> None:
-        size = self._content.tell() + end - start
-        if self._is_file and size > MAX_FILE_BYTES:
+    def add_content(self, data: bytes) -> None:
+        """Add data to the part."""
+        if self._head is None:
+            return
+        size = self._content.tell() + len(data)
+        if self._head.is_file and size > MAX_FILE_BYTES:
             raise bad_request(FILE_TOO_LARGE)
-        if not self._is_file and size > MAX_FIELD_BYTES:
-            raise _malformed_form(f"field {self._name} is longer than {MAX_FIELD_BYTES} bytes")
-        self._content.write(data[start:end])
+        if not self._head.is_file and size > MAX_FIELD_BYTES:
+            raise _malformed_form(f"field {quote_value(self._head.name)} is longer than {MAX_FIELD_BYTES} bytes")
+        self._content.write(data)
 
-    def _end_part(self) -> None:
-        if not self._is_file:
-            self.fields[self._name] = decode_text(self._content.getvalue())
-
-    def _complete(self) -> None:
-        self.is_complete = True
+    def end_part(self) -> None:
+        """End the part."""
+        if self._head is not None and self._head.name is not None and not self._head.is_file:
+            text = decode_field(self._content.getvalue(), self._head.charset)
+            if text is not None:
+                self.fields[self._head.name] = text
 
 
 async def read_upload(request: Request) -> Upload:
@@ -127,21 +95,25 @@ async def read_upload(request: Request) -> Upload:
     Raises:
         ApiError: 400, the body is not a form, malformed, too large, or has no file.
     """
-    media_type, parameters = _parse_header(request.headers.get("content-type", ""))
-    if media_type != b"multipart/form-data":
+    content_type = request.headers.get("content-type", "")
+    media_type, parameters = parse_content_type(content_type)
+    if not media_type and content_type.lower().startswith("multipart/form-data"):
+        raise _malformed_form(f'Content-Type is {quote_value(content_type)}: write multipart/form-data; boundary="…"')
+    if media_type != "multipart/form-data":
         raise bad_request(MISSING_FILE)
-    if not parameters.get(b"boundary"):
+    if not parameters.get("boundary"):
         raise _malformed_form("Content-Type has no boundary")
     form = _Form()
+    parser = MultipartParser(parameters["boundary"], form)
     is_empty = True
     try:
-        parser = form.parser(parameters[b"boundary"])
-        async for chunk in _read_chunks(request, MAX_FORM_BYTES, FILE_TOO_LARGE):
+        _check_content_length(request, MAX_FORM_BYTES, FILE_TOO_LARGE)
+        async for chunk in _limit(_read_chunks(request), MAX_FORM_BYTES, FILE_TOO_LARGE):
             is_empty = False
-            parser.write(chunk)
-    except FormParserError as error:
+            parser.feed(chunk)
+    except MultipartError as error:
         raise _malformed_form(str(error)) from None
-    if not form.is_complete and not is_empty:
+    if not parser.is_complete and not is_empty:
         raise _malformed_form("the closing boundary is missing")
     if form.file is None:
         raise bad_request(MISSING_FILE)
@@ -153,13 +125,29 @@ async def read_json_object(request: Request) -> dict[str, Any]:
     """Return the JSON object in the body; an empty one if the body is empty or its type is not JSON (A).
 
     Raises:
-        ApiError: 400, the body is invalid JSON or too large.
+        ApiError: 400, the body is invalid JSON or too large; 415, its charset or encoding is unsupported.
     """
+    media_type, parameters = parse_content_type(request.headers.get("content-type", ""))
+    if media_type != "application/json":
+        return {}
+    charset = parameters.get("charset", "utf-8")
+    if not charset.lower().startswith("utf-"):
+        raise ApiError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f'unsupported charset "{charset.upper()}"')
+    encoding = content_encoding(request.headers.getlist("content-encoding"))
+    if encoding == "identity":
+        _check_content_length(request, MAX_FILE_BYTES, BODY_TOO_LARGE)
+    elif not is_inflatable(encoding):
+        raise ApiError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f'unsupported content encoding "{encoding}"')
+    chunks = _limit(_read_chunks(request), MAX_FILE_BYTES, BODY_TOO_LARGE)
+    if encoding != "identity":
+        chunks = _limit(inflate(chunks, encoding), MAX_FILE_BYTES, BODY_TOO_LARGE)
     body = bytearray()
-    async for chunk in _read_chunks(request, MAX_FILE_BYTES, BODY_TOO_LARGE):
-        body += chunk
-    media_type, _ = _parse_header(request.headers.get("content-type", ""))
-    if not body or media_type != b"application/json":
+    try:
+        async for chunk in chunks:
+            body += chunk
+    except InflateError as error:
+        raise bad_request(f"Invalid {encoding} body: {error}") from None
+    if not body:
         return {}
     try:
         payload = parse_json(bytes(body))
@@ -168,31 +156,43 @@ async def read_json_object(request: Request) -> dict[str, Any]:
     return payload if isinstance(payload, dict) else {}
 
 
-async def _read_chunks(request: Request, max_bytes: int, too_large: str) -> AsyncGenerator[bytes]:
-    """Yield the body in chunks. A body whose `Content-Length` is too large is refused unread.
+def _check_content_length(request: Request, max_bytes: int, too_large: str) -> None:
+    """Refuse a body unread if its `Content-Length` is too large.
 
     Raises:
-        ApiError: 400, the body has more than `max_bytes` bytes (message `too_large`), or is incomplete.
+        ApiError: 400 with the message `too_large`.
     """
     content_length = request.headers.get("content-length", "")
     if content_length.isdecimal() and int(content_length) > max_bytes:
         raise bad_request(too_large)
-    size = 0
+
+
+async def _read_chunks(request: Request) -> AsyncGenerator[bytes]:
+    """Yield the body in chunks.
+
+    Raises:
+        ApiError: 400, the body is incomplete.
+    """
     try:
         async for chunk in request.stream():
-            size += len(chunk)
-            if size > max_bytes:
-                raise bad_request(too_large)
             if chunk:
                 yield chunk
     except ClientDisconnect:
         raise bad_request("The request body is incomplete") from None
 
 
-def _parse_header(header: str) -> tuple[bytes, dict[bytes, bytes]]:
-    """Return the value of a header and its parameters, both with names in lower case: older parsers keep their case."""
-    value, parameters = parse_options_header(header)
-    return value.lower(), {name.lower(): parameter for name, parameter in parameters.items()}
+async def _limit(chunks: AsyncIterable[bytes], max_bytes: int, too_large: str) -> AsyncGenerator[bytes]:
+    """Yield `chunks`.
+
+    Raises:
+        ApiError: 400 with the message `too_large`, the chunks have more than `max_bytes` bytes.
+    """
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > max_bytes:
+            raise bad_request(too_large)
+        yield chunk
 
 
 def _malformed_form(problem: str) -> ApiError:

@@ -32,7 +32,7 @@ _COMMON_ERRORS = {
     403: "the control API is closed, or the page is of another origin",
     422: "the body or a parameter cannot be used",
 }
-_BODY_ERRORS = {413: "the body is too long", 415: "the content type is not JSON"}
+_BODY_ERRORS = {413: "the body is too long", 415: "the content type is not JSON, or the encoding is unknown"}
 
 
 def describe(groups: Sequence[CallGroup]) -> dict[str, Any]:

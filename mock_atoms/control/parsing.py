@@ -16,6 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from mock_atoms.control.errors import RequestError, invalid_parameter
 from mock_atoms.core.http_text import parse_query
+from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
+from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_json, parse_model
 from mock_atoms.core.patterns import NOT_BLANK, TOKEN
 from mock_atoms.core.settings import Token
@@ -28,15 +30,26 @@ async def read_json_body(request: Request, *, optional: bool = False) -> Any:  #
 
     Raises:
         ConfigError: the body is not JSON.
-        RequestError: the body is too long, incomplete, or has another content type.
+        RequestError: the body is too long, incomplete, compressed wrongly, or has another content type.
     """
     body = bytearray()
+    encoding = content_encoding(request.headers.getlist("content-encoding"))
+    if encoding != "identity" and not is_inflatable(encoding):
+        raise RequestError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "the encoding is unknown",
+            f"Content-Encoding is {quote_value(encoding)}: use gzip or deflate, or send the body uncompressed",
+        )
+    chunks = request.stream() if encoding == "identity" else inflate(request.stream(), encoding)
     try:
-        async for chunk in request.stream():
+        async for chunk in chunks:
             body += chunk
             if len(body) > MAX_BODY_BYTES:
                 detail = f"the body has more than {MAX_BODY_BYTES} bytes"
                 raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body too long", detail)
+    except InflateError as error:
+        detail = f"the body is not in the format {encoding}: {error}"
+        raise RequestError(HTTPStatus.BAD_REQUEST, "malformed body", detail) from None
     except ClientDisconnect:
         detail = "the client disconnected before the end of the body"
         raise RequestError(HTTPStatus.BAD_REQUEST, "incomplete body", detail) from None

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.caching.eligibility import is_cacheable
+from mock_atoms.core.inflating import InflateError, Inflater, content_encoding, is_inflatable
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.tenancy import AuthenticatedCaller, UnauthenticatedCaller
 from mock_atoms.journal.exchange import (
@@ -119,8 +120,37 @@ def _count_request(state: TenantState) -> TenantState:
     return state
 
 
+class BodyExcerpt:
+    """The first bytes of a body, and the size and a digest of all of it.
+
+    Args:
+        max_bytes: number of bytes to keep.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._rest = blake2b(digest_size=16)
+        self.first_bytes = bytearray()
+        self.size = 0
+
+    def add(self, data: bytes) -> None:
+        """Add the next bytes."""
+        room = self._max_bytes - len(self.first_bytes)
+        self.first_bytes += data[:room]
+        self._rest.update(data[room:])
+        self.size += len(data)
+
+    def tail_digest(self, start: int) -> bytes:
+        """Return the digest of the bytes from `start` on; empty if there are none."""
+        if self.size <= start:
+            return b""
+        return blake2b(self.first_bytes[start:] + self._rest.digest(), digest_size=16).digest()
+
+
 class RequestBodyRecorder:
     """Stores the first bytes of a request body in its exchange while the application reads it.
+
+    A body in gzip or deflate is stored inflated, or as received if it cannot be inflated.
 
     Args:
         exchange: receives the body.
@@ -138,21 +168,25 @@ class RequestBodyRecorder:
         self._receive = receive
         self._token = token
         # Longer than the limit by one token: a token across the limit is masked before the cut.
-        self._limit = MAX_BODY_BYTES + len(token or "")
-        self._first_bytes = bytearray()
-        self._rest = blake2b(digest_size=16)
+        max_bytes = MAX_BODY_BYTES + len(token or "")
+        self._received = self._stored = BodyExcerpt(max_bytes)
+        self._inflater: Inflater | None = None
+        encoding = content_encoding(exchange.header_values("content-encoding"))
+        if is_inflatable(encoding):
+            self._inflater = Inflater(encoding)
+            self._stored = BodyExcerpt(max_bytes)
         self.is_gone = False
 
     async def receive(self) -> Message:
         """Return the next ASGI message of the request."""
         message = await self._receive()
         if message["type"] == "http.request":
-            chunk = message.get("body", b"")
-            room = self._limit - len(self._first_bytes)
-            self._first_bytes += chunk[:room]
-            self._rest.update(chunk[room:])
-            self._exchange.body_size += len(chunk)
-            if not message.get("more_body", False):
+            is_last = not message.get("more_body", False)
+            self._received.add(message.get("body", b""))
+            if self._inflater is not None:
+                await self._inflate(self._inflater, message.get("body", b""), is_last=is_last)
+            self._exchange.body_size = self._stored.size
+            if is_last:
                 self._exchange.is_body_complete = True
                 self.store_body()
                 self._journal.update(self._exchange)
@@ -160,21 +194,35 @@ class RequestBodyRecorder:
             self.is_gone = True
         return message
 
+    async def _inflate(self, inflater: Inflater, data: bytes, *, is_last: bool) -> None:
+        """Inflate up to `MAX_UNREAD_BODY_BYTES` bytes. Other requests run between two pieces."""
+        try:
+            for piece in inflater.feed(data):
+                self._stored.add(piece)
+                if self._stored.size >= MAX_UNREAD_BODY_BYTES:
+                    self._inflater = None
+                    return
+                await asyncio.sleep(0)
+            if is_last:
+                inflater.finish()
+        except InflateError:
+            self._inflater = None
+            self._stored = self._received
+
     async def read_rest(self, seconds: float) -> None:
         """Read what the application did not read, up to `seconds` or `MAX_UNREAD_BODY_BYTES` bytes."""
-        exchange = self._exchange
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not (exchange.is_body_complete or self.is_gone) and exchange.body_size < MAX_UNREAD_BODY_BYTES:
+                while not (self._exchange.is_body_complete or self.is_gone) and (
+                    self._received.size < MAX_UNREAD_BODY_BYTES
+                ):
                     await self.receive()
 
     def store_body(self) -> None:
         """Store the bytes read so far in the exchange, credentials masked."""
-        text = bytes(self._first_bytes).decode(errors="surrogateescape")
+        text = bytes(self._stored.first_bytes).decode(errors="surrogateescape")
         self._exchange.body = mask_text(text, self._token).encode(errors="surrogateescape")[:MAX_BODY_BYTES]
-        if self._exchange.body_size > MAX_BODY_BYTES:
-            tail = self._first_bytes[MAX_BODY_BYTES:] + self._rest.digest()
-            self._exchange.body_tail_digest = blake2b(tail, digest_size=16).digest()
+        self._exchange.body_tail_digest = self._stored.tail_digest(MAX_BODY_BYTES)
 
 
 def _with_request_id(exchange: Exchange) -> Headers:

@@ -436,6 +436,7 @@ MULTIPART = {"content-type": "multipart/form-data; boundary=limit"}
             MULTIPART["content-type"], form(NAME, COLUMN, CSV, ('; name="b"; filename="b"', b"")), id="and another file"
         ),
         pytest.param(MULTIPART["content-type"], form(NAME, COLUMN, ("", b"x"), CSV), id="a part without a name"),
+        pytest.param(MULTIPART["content-type"], form(NAME, COLUMN, CSV, ("\r\nx", b"")), id="a malformed header"),
         pytest.param(MULTIPART["content-type"], FILE, id="no form"),
         pytest.param(MULTIPART["content-type"], json.dumps(FIELDS).encode(), id="JSON"),
         pytest.param(MULTIPART["content-type"], form(NAME, COLUMN, CSV).replace(b"\r\n", b"\n"), id="LF"),
@@ -580,6 +581,25 @@ def test_an_incomplete_body_is_refused(path: str, kind: str) -> None:
     assert json.loads(sent[1]["body"])["errors"] == ["The request body is incomplete"]
 
 
-def test_a_field_is_utf_8_or_else_latin_1(uploader: Uploader) -> None:
-    response = uploader.send(MULTIPART, content=form(('; name="name"', b"Fr\xfchling"), COLUMN, CSV))
-    assert response.json()["data"]["name"] == "Frühling"
+def test_a_field_is_utf_8_unless_its_part_has_another_charset(uploader: Uploader) -> None:
+    for charset, name in (("", "Fr\ufffdhling"), ("\r\nContent-Type: text/plain; charset=iso-8859-1", "Frühling")):
+        response = uploader.send(MULTIPART, content=form((f'; name="name"{charset}', b"Fr\xfchling"), COLUMN, CSV))
+        assert response.json()["data"]["name"] == name
+
+
+def test_a_field_in_an_unknown_charset_is_ignored(uploader: Uploader) -> None:
+    head = '; name="name"\r\nContent-Type: text/plain; charset=klingon'
+    assert_refused(uploader, uploader.send(MULTIPART, content=form((head, b"x"), COLUMN, CSV)), "name is required")
+
+
+def test_an_upload_without_a_file_name_is_no_file(uploader: Uploader) -> None:
+    head = '; name="file"\r\nContent-Type: application/octet-stream'
+    assert_refused(uploader, uploader.send(MULTIPART, content=form(NAME, COLUMN, (head, b"x"))), "CSV file is required")
+
+
+def test_a_boundary_with_other_characters_needs_quotes(uploader: Uploader) -> None:
+    response = uploader.send({"content-type": "multipart/form-data; boundary=a:b"}, content=b"--a:b--")
+    problem = (
+        'Malformed form: Content-Type is `multipart/form-data; boundary=a:b`: write multipart/form-data; boundary="…"'
+    )
+    assert_refused(uploader, response, problem)

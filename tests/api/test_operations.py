@@ -1,7 +1,10 @@
 """Documented behaviour of each operation."""
 
 import gc
+import gzip
+import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
@@ -9,6 +12,8 @@ import pytest
 
 from mock_atoms import MockServer
 from tests.helpers.audiences import bearer
+
+gzipped = partial(gzip.compress, mtime=0)
 
 TOKEN = "sk_operations"
 NONE = "65a000000000000000000000"
@@ -343,6 +348,67 @@ def test_an_unreadable_body_is_a_400(
 ) -> None:
     response = http.post(f"{generated.path}/members", content=content, headers={"Content-Type": kind})
     assert errors(response) == (400, [message])
+
+
+@pytest.mark.parametrize(
+    ("headers", "content"),
+    [
+        ({"Content-Encoding": "gzip"}, gzipped(b'{"members": []}')),
+        ({"Content-Encoding": "Deflate"}, zlib.compress(b'{"members": []}')),
+        ({"Content-Encoding": "identity"}, b'{"members": []}'),
+        ({"Content-Encoding": ""}, b'{"members": []}'),
+        ({"Content-Type": "application/json; charset=UTF-8"}, b'{"members": []}'),
+    ],
+)
+def test_a_compressed_body_is_inflated(
+    http: httpx.Client, generated: GeneratedAudience, headers: dict[str, str], content: bytes
+) -> None:
+    response = http.post(
+        f"{generated.path}/members", content=content, headers={"Content-Type": "application/json"} | headers
+    )
+    assert response.json()["data"][0]["data"]["added"] == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "status", "message"),
+    [
+        ({"Content-Encoding": "gzip"}, b'{"members": []}', 400, "Invalid gzip body: incorrect header check"),
+        (
+            {"Content-Encoding": "gzip"},
+            gzipped(b'{"members": []}')[:-1],
+            400,
+            "Invalid gzip body: unexpected end of file",
+        ),
+        ({"Content-Encoding": "gzip"}, b"", 400, "Invalid gzip body: unexpected end of file"),
+        (
+            {"Content-Encoding": "gzip"},
+            gzipped(b" " * (5 * 1024 * 1024 + 1)),
+            400,
+            "Request body too large: at most 5242880 bytes (5 MB)",
+        ),
+        ({"Content-Encoding": "br"}, b"\x0b", 415, 'unsupported content encoding "br"'),
+        ({"Content-Encoding": "gzip, deflate"}, b"", 415, 'unsupported content encoding "gzip, deflate"'),
+        ({"Content-Type": "application/json; charset=latin1"}, b"{}", 415, 'unsupported charset "LATIN1"'),
+    ],
+)
+def test_a_body_in_another_encoding_is_refused_as_by_express(  # noqa: PLR0917 - a table
+    http: httpx.Client,
+    generated: GeneratedAudience,
+    headers: dict[str, str],
+    content: bytes,
+    status: int,
+    message: str,
+) -> None:
+    response = http.post(
+        f"{generated.path}/members", content=content, headers={"Content-Type": "application/json"} | headers
+    )
+    assert errors(response) == (status, [message])
+
+
+def test_the_content_encoding_of_an_upload_is_ignored(http: httpx.Client) -> None:
+    form = {"name": "x", "phoneNumberColumnName": "phone"}
+    response = http.post("/audience", data=form, files={"file": ("x.csv", CSV)}, headers={"Content-Encoding": "gzip"})
+    assert response.status_code == 200
 
 
 def test_an_audience_has_at_most_10000_members(mock: MockServer, http: httpx.Client) -> None:

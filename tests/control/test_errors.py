@@ -1,5 +1,8 @@
 """Errors of the control API."""
 
+import gzip
+from functools import partial
+
 import httpx
 import pytest
 
@@ -10,6 +13,8 @@ from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import call
 from tests.helpers.control import problem
 from tests.helpers.sockets import connect
+
+gzipped = partial(gzip.compress, mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +39,29 @@ def test_a_body_that_is_not_json_is_an_error(
 def test_a_body_that_is_too_long_is_an_error(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parsing, "MAX_BODY_BYTES", 100)
     assert problem(admin.post("/faults", json="x" * 200))[0] == 413
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content", "status", "detail"),
+    [
+        ("gzip", b"{}", 400, "the body is not in the format gzip: incorrect header check"),
+        ("br", b"{}", 415, "Content-Encoding is `br`: use gzip or deflate, or send the body uncompressed"),
+        ("gzip", gzipped(b" " * 200), 413, "the body has more than 100 bytes"),
+    ],
+)
+def test_a_body_in_another_encoding_is_an_error(  # noqa: PLR0917 - a table
+    admin: httpx.Client, monkeypatch: pytest.MonkeyPatch, encoding: str, content: bytes, status: int, detail: str
+) -> None:
+    monkeypatch.setattr(parsing, "MAX_BODY_BYTES", 100)
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    response = admin.post("/faults", content=content, headers=headers)
+    assert (problem(response)[0], problem(response)[2]) == (status, detail)
+
+
+def test_a_compressed_body_is_inflated(admin: httpx.Client) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    response = admin.post("/faults", content=gzipped(b'"500"'), headers=headers)
+    assert response.json()["respond"] == {"status": 500}
 
 
 @pytest.mark.parametrize(

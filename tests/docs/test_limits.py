@@ -5,6 +5,7 @@ import re
 import pytest
 
 from mock_atoms.api.csv_file import MAX_COLUMNS
+from mock_atoms.api.multipart import MAX_HEAD_BYTES as MAX_HEAD_BYTES_OF_PART
 from mock_atoms.api.uploads import MAX_FIELD_BYTES, MAX_FIELDS
 from mock_atoms.caching.eligibility import MAX_HEAD_BYTES
 from mock_atoms.caching.response_cache import MAX_REPEATED_REQUESTS, MAX_RESPONSE_BYTES, MAX_SIZE
@@ -25,6 +26,7 @@ from mock_atoms.faults.rulebook import MAX_RULES
 from mock_atoms.journal import exchange, journal
 from mock_atoms.journal.calls import MAX_PAUSE_MS
 from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
+from mock_atoms.middleware.recording import MAX_UNREAD_BODY_BYTES
 from mock_atoms.serving.server import GRACE_SECONDS
 from mock_atoms.state import memory_store
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES, MAX_TENANT_BYTES
@@ -45,20 +47,22 @@ KIB, MIB = 1024, 1024 * 1024
         ("members of an audience", f"{MAX_MEMBERS:,}"),
         ("audiences set by one request to the control API", f"{MAX_SET_AUDIENCES:,}"),
         ("audiences that one [fixture file](fixtures.md) generates for a token", f"{MAX_AUDIENCES:,}"),
-        ("JSON body", f"{MAX_FILE_BYTES // MIB} MB"),
+        ("JSON body, inflated", f"{MAX_FILE_BYTES // MIB} MB"),
         ("levels of nested JSON", f"{MAX_JSON_DEPTH}"),
         ("CSV file", f"{MAX_FILE_BYTES // MIB} MB"),
         ("rows of a CSV file", f"{MAX_MEMBERS:,}"),
         ("columns of a CSV file", f"{MAX_COLUMNS}"),
-        ("fields of a form beside its file", f"{MAX_FIELDS}"),
+        ("fields of a form beside its file, ignored parts included", f"{MAX_FIELDS}"),
         ("each of these fields", f"{MAX_FIELD_BYTES // KIB} KiB"),
-        ("body sent to the control API", f"{MAX_CONTROL_BODY_BYTES // MIB} MiB"),
+        ("body sent to the control API, inflated", f"{MAX_CONTROL_BODY_BYTES // MIB} MiB"),
         ("rules created over the control API", f"{MAX_RULES:,}"),
         ("memory of these rules", f"{MAX_RULE_BYTES // MIB} MiB"),
         ("delay, `hang` or `drip`", f"{MAX_DELAY_MS // 3_600_000} hour"),
         ("exchanges in the journal", f"{Settings().journal_size:,}, or `--journal-size`"),
         ("all URLs, headers and bodies in the journal", f"{journal.MAX_BYTES // MIB} MiB"),
         ("request body in the journal", f"{exchange.MAX_BODY_BYTES // KIB} KiB"),
+        ("headers of a part of a form", f"{MAX_HEAD_BYTES_OF_PART // KIB} KiB"),
+        ("bytes that the journal inflates of one body", f"{MAX_UNREAD_BODY_BYTES // MIB} MiB"),
         ("`nearMisses`", f"{MAX_NEAR_MISSES}"),
         ("`minBackoffMs`", f"{MAX_BACKOFF_MS:,}"),
         ("wait of `POST /__admin/requests/count`", f"{MAX_WAIT_MS // 60_000} minutes"),

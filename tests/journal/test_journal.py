@@ -1,10 +1,13 @@
 """What the journal records and what it drops."""
 
 import asyncio
+import gzip
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain, repeat
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.core.inflating import PIECE_BYTES
 from mock_atoms.core.masking import mask_token
 from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, caller_for
 from mock_atoms.journal.credentials import Credentials, mask_credentials
@@ -25,6 +29,8 @@ from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import bearer_pairs, call
 from tests.helpers.audiences import ACME, bearer
 from tests.helpers.sockets import connect
+
+gzipped = partial(gzip.compress, mtime=0)
 
 LIST = "/atoms/v1/audience"
 
@@ -140,7 +146,12 @@ def test_a_body_is_kept_up_to_the_limit_with_its_size(mock: MockServer) -> None:
     assert events(mock)[0]["request"]["body"] == "größe"
 
 
-def recorded_post(app_reads: bool, messages: Sequence[Message], body_timeout: float = 20) -> Exchange:  # noqa: FBT001 - a table
+def recorded_post(
+    app_reads: bool,  # noqa: FBT001 - a table
+    messages: Sequence[Message],
+    body_timeout: float = 20,
+    encoding: bytes = b"",
+) -> Exchange:
     """Return the recorded exchange of a POST whose body arrives as `messages`."""
 
     async def app(_scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,7 +173,7 @@ def recorded_post(app_reads: bool, messages: Sequence[Message], body_timeout: fl
     async def send(_message: Message) -> None:
         pass
 
-    headers = [*bearer_pairs("sk_acme"), (b"content-length", b"9")]
+    headers = [*bearer_pairs("sk_acme"), (b"content-length", b"9"), (b"content-encoding", encoding)]
     scope = {"type": "http", "method": "POST", "path": LIST, "headers": headers}
     asyncio.run(IdentifyMiddleware(RecordingMiddleware(app, mock, body_timeout), mock)(scope, receive, send))
     (exchange,) = mock.journal
@@ -222,6 +233,55 @@ def test_bodies_that_differ_beyond_the_limit_have_different_digests() -> None:
     first, same, other = (recorded_post(app_reads=True, messages=body) for body in bodies)
     assert first.body == same.body == other.body
     assert first.body_tail_digest == same.body_tail_digest != other.body_tail_digest
+
+
+@pytest.mark.parametrize(("encoding", "compress"), [(b"gzip", gzipped), (b"deflate", zlib.compress)])
+@pytest.mark.parametrize("app_reads", [True, False])
+def test_a_compressed_body_is_recorded_inflated(
+    app_reads: bool,  # noqa: FBT001 - a table
+    encoding: bytes,
+    compress: Callable[[bytes], bytes],
+) -> None:
+    text = b'{"key": "sk_acme"}' + b"x" * MAX_BODY_BYTES
+    body = compress(text)
+    exchange = recorded_post(app_reads, [chunk(body[:9]), chunk(body[9:], more=False)], encoding=encoding)
+    assert exchange.body.startswith(b'{"key": "%s"}xxx' % mask_token("sk_acme").encode())
+    assert (len(exchange.body), exchange.body_size, exchange.is_body_complete) == (MAX_BODY_BYTES, len(text), True)
+    assert exchange.header_values("content-encoding") == [encoding.decode()]
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"), [(b"no gzip", b"gzip"), (gzipped(b"x")[:-1], b"gzip"), (gzipped(b"x"), b"br")]
+)
+def test_a_body_that_cannot_be_inflated_is_recorded_as_received(body: bytes, encoding: bytes) -> None:
+    exchange = recorded_post(app_reads=True, messages=[chunk(body[:3]), chunk(body[3:], more=False)], encoding=encoding)
+    assert (exchange.body, exchange.body_size, exchange.is_body_complete) == (body, len(body), True)
+
+
+def test_the_received_part_of_a_compressed_body_is_inflated() -> None:
+    messages = [chunk(zlib.compress(b"x" * 1000)[:-4]), {"type": "http.disconnect"}]
+    exchange = recorded_post(app_reads=False, messages=messages, encoding=b"deflate")
+    assert (exchange.body, exchange.is_body_complete, exchange.ended) == (b"x" * 1000, False, "aborted")
+
+
+def test_the_journal_inflates_a_bounded_part_of_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "MAX_UNREAD_BODY_BYTES", PIECE_BYTES)
+    bomb = gzipped(bytes(100 * PIECE_BYTES))
+    exchange = recorded_post(
+        app_reads=True, messages=[chunk(bomb[:-9]), chunk(bomb[-9:], more=False)], encoding=b"gzip"
+    )
+    assert (exchange.body_size, exchange.is_body_complete) == (PIECE_BYTES, True)
+
+
+def test_attempts_of_one_call_may_be_compressed_at_different_times(mock: MockServer) -> None:
+    headers = {"Authorization": "Bearer sk_mock_500.gzip", "Content-Type": "application/json"}
+    for time in (1, 2):
+        content = gzip.compress(b"{}" + b" " * MAX_BODY_BYTES, mtime=time)
+        url = f"{mock.url}/audience/60d0fe4f5311236168a109ca/members"
+        httpx.post(url, headers=headers | {"Content-Encoding": "gzip"}, content=content)
+    assert latest(mock)["attempt"] == 2
+    pattern = {"bodyPatterns": [{"contains": "{} "}]}
+    assert httpx.post(f"{mock.root_url}/__admin/requests/count", json=pattern).json()["count"] == 2
 
 
 def test_a_scope_without_query_and_client_is_recorded() -> None:
