@@ -5,7 +5,7 @@ To add one, list it in `OPERATIONS`; its shapes belong in `schemas.py`, its erro
 
 from typing import NamedTuple
 
-from mock_atoms.core.http_text import compile_path_template
+from mock_atoms.core.http_text import PathTemplate
 
 
 class Operation(NamedTuple):
@@ -52,7 +52,7 @@ OPERATIONS = (
 """All documented operations."""
 DOCUMENTED_PATHS = tuple(dict.fromkeys(operation.path for operation in OPERATIONS))
 """The path template of each documented path, below the base path."""
-_PATTERNS = [(path, compile_path_template(path, trailing_slash=True)) for path in DOCUMENTED_PATHS]
+_TEMPLATES = [(path, PathTemplate(path, trailing_slash=True)) for path in DOCUMENTED_PATHS]
 _NAMES = {(operation.method, operation.path): operation.name for operation in OPERATIONS}
 
 
@@ -73,8 +73,9 @@ NO_OPERATION = RequestedOperation()
 
 def find_operation(method: str, api_path: str) -> RequestedOperation:
     """Return the documented operation that a request calls. HEAD counts as GET."""
-    for path, pattern in _PATTERNS:
-        if match := pattern.fullmatch(api_path):
+    for path, template in _TEMPLATES:
+        values = template.match(api_path)
+        if values is not None:
             name = _NAMES.get(("GET" if method == "HEAD" else method, path), "")
-            return RequestedOperation(name, *match.groups())
+            return RequestedOperation(name, *values)
     return NO_OPERATION

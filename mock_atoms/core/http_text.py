@@ -5,17 +5,64 @@ from urllib.parse import parse_qs
 
 PATH_PARAMETER = re.compile(r"\{[^{}/]+\}")
 """A parameter in a path template, such as `{id}`."""
+_ADJACENT_PARAMETERS = re.compile(rf"({PATH_PARAMETER.pattern})({PATH_PARAMETER.pattern})")
 
 
-def compile_path_template(template: str, *, trailing_slash: bool = False) -> re.Pattern[str]:
-    """Return the pattern of the paths that match a template such as `/audience/{id}`, with a group per parameter.
+class PathTemplate:
+    """A template such as `/audience/{id}`. Each parameter is one or more characters of one path segment.
 
     Args:
-        template: literal text and `{name}` for exactly one path segment.
+        text: literal text and parameters.
         trailing_slash: whether a trailing slash may follow.
+
+    Raises:
+        ValueError: two parameters are adjacent, so that nothing tells where the first one ends.
     """
-    literals = PATH_PARAMETER.split(template.rstrip("/") if trailing_slash else template)
-    return re.compile("([^/]+)".join(map(re.escape, literals)) + ("/?" if trailing_slash else ""))
+
+    def __init__(self, text: str, *, trailing_slash: bool = False) -> None:
+        if adjacent := _ADJACENT_PARAMETERS.search(text):
+            first, second = adjacent.groups()
+            raise ValueError(f"{first}{second} has no text between its parameters: write one such as {first}-{second}")
+        segments = (text.rstrip("/") if trailing_slash else text).split("/")
+        self._segments = [PATH_PARAMETER.split(segment) for segment in segments]
+        self._trailing_slash = trailing_slash
+
+    def match(self, path: str) -> list[str] | None:
+        """Return the values of the parameters in order, or `None` if `path` does not match.
+
+        Parameters take as much text as they can, the first ones first.
+        """
+        segments = path.split("/", len(self._segments))
+        if self._trailing_slash and len(segments) > 1 and not segments[-1]:
+            segments.pop()
+        if len(segments) != len(self._segments):
+            return None
+        values: list[str] = []
+        for literals, segment in zip(self._segments, segments, strict=True):
+            found = _match_segment(literals, segment)
+            if found is None:
+                return None
+            values += found
+        return values
+
+
+def _match_segment(literals: list[str], segment: str) -> list[str] | None:
+    """Return the texts between `literals`, the first ones as long as possible, or `None` without a match."""
+    if len(literals) == 1:
+        return [] if segment == literals[0] else None
+    first, *inner, last = literals
+    if not (segment.startswith(first) and segment.endswith(last)):
+        return None
+    # Backwards, so that the first occurrence is the right one: `str.find` is linear, `str.rfind` is not.
+    text = segment[len(first) : len(segment) - len(last)][::-1]
+    values, start = [], 0
+    for literal in reversed(inner):
+        end = text.find(literal[::-1], start + 1)
+        if end < 0:
+            return None
+        values.append(text[start:end][::-1])
+        start = end + len(literal)
+    return [text[start:][::-1], *reversed(values)] if start < len(text) else None
 
 
 def parse_query(text: str) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from mock_atoms.contract.operations import DOCUMENTED_PATHS
 from mock_atoms.core.masking import quote_value
-from mock_atoms.core.parsing import ConfigError, parse_json
+from mock_atoms.core.parsing import ConfigError, describe_error, parse_json
 from mock_atoms.faults.effects import MAX_DELAY_MS, ConnectionFault, Delay, FaultResponse, parse_connection_fault
 from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.faults.rule_match import RuleMatch
@@ -189,10 +189,11 @@ def _parse_words(text: str) -> Rule:
         case [method, path, expression]:
             try:
                 target = RuleMatch(method=method, path=path)
-            except ValidationError:
-                raise ConfigError(
-                    f"{quote_value(text)} is not a fault: METHOD is like GET, PATH like /audience/{{id}}"
-                ) from None
+            except ValidationError as error:
+                details = error.errors(include_url=False)[0]
+                is_pattern = details["type"] == "string_pattern_mismatch"
+                problem = "METHOD is like GET, PATH like /audience/{id}" if is_pattern else describe_error(details)
+                raise ConfigError(f"{quote_value(text)} is not a fault: {problem}") from None
         case _:
             raise ConfigError(
                 f"{quote_value(text)} is not a fault: write EXPRESSION, METHOD PATH EXPRESSION, or a rule as JSON"

@@ -6,7 +6,7 @@ from itertools import product
 from operator import attrgetter
 from typing import Any
 
-from mock_atoms.core.http_text import PATH_PARAMETER, compile_path_template
+from mock_atoms.core.http_text import PATH_PARAMETER, PathTemplate
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.faults.rules import Rule
 
@@ -64,7 +64,7 @@ class _Bucket:
             self.literals.setdefault(key, {})[active_rule.id] = active_rule
             return
         if key not in self.templates:
-            self.templates[key] = compile_path_template(path, trailing_slash=True).fullmatch, {}
+            self.templates[key] = PathTemplate(path, trailing_slash=True).match, {}
         self.templates[key][1][active_rule.id] = active_rule
 
     def remove(self, active_rule: ActiveRule) -> None:

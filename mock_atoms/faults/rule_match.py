@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from mock_atoms.core.http_text import PathTemplate
 from mock_atoms.core.masking import TOKEN_PATTERN, mask_token
 from mock_atoms.core.parsing import StrictModel
 from mock_atoms.core.patterns import MASKED_TOKEN, NOT_BLANK
@@ -14,6 +15,11 @@ from mock_atoms.core.tenancy import digest_test_id, digest_token, is_digest_of_t
 
 _COMPLETE_TOKEN = re.compile(TOKEN_PATTERN)
 _DIGEST = r"^[0-9a-f]{32}$"
+
+
+def _check_template(path: str) -> str:
+    PathTemplate(path)
+    return path
 
 
 class RuleMatch(StrictModel):
@@ -33,7 +39,7 @@ class RuleMatch(StrictModel):
     testId: Annotated[str, Field(pattern=NOT_BLANK)] | None = None  # noqa: N815 - the same
     testIdDigest: Annotated[str, Field(pattern=_DIGEST)] | None = None  # noqa: N815 - the same
     method: Annotated[str, Field(pattern=r"^[A-Z]+$")] | None = None
-    path: Annotated[str, Field(pattern=r"^/\S*$")] | None = None
+    path: Annotated[str, Field(pattern=r"^/\S*$"), AfterValidator(_check_template)] | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from mock_atoms.core.http_text import PATH_PARAMETER, compile_path_template
+from mock_atoms.core.http_text import PATH_PARAMETER, PathTemplate
 from mock_atoms.core.masking import quote_value
 from mock_atoms.testing.control_api import ControlApi, ControlError
 from mock_atoms.testing.recorded_request import RecordedRequest
@@ -174,18 +174,18 @@ class MockClient:
 
         Raises:
             ControlError: the journal is off, or the control API is not available.
-            ValueError: the path does not start with a slash.
+            ValueError: the path does not start with a slash, or two of its parameters are adjacent.
         """
         query = self._tenant_fields(token, test_id)
         events = _journal_content(self._control.call("GET", "/requests", query=query))["requests"]
-        pattern = None if path is None else compile_path_template(self._full_path(path), trailing_slash=True)
+        template = None if path is None else PathTemplate(self._full_path(path), trailing_slash=True)
         requests = [RecordedRequest.from_json(event["request"]) for event in reversed(events)]
         return [
             request
             for request in requests
             if (method is None or method.upper() == request.method)
             and status in (None, request.status)
-            and (pattern is None or pattern.fullmatch(request.path))
+            and (template is None or template.match(request.path) is not None)
         ]
 
     def wait_for_requests(  # noqa: PLR0913 - the filters of `requests`, and two more

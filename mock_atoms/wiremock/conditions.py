@@ -1,11 +1,10 @@
 """Conditions of request patterns: each tests one field of an exchange."""
 
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from mock_atoms.core.http_text import compile_path_template
+from mock_atoms.core.http_text import PATH_PARAMETER, PathTemplate
 from mock_atoms.core.masking import mask_text, mask_token, mask_url
 from mock_atoms.journal.credentials import CREDENTIAL_HEADERS
 from mock_atoms.journal.exchange import Exchange
@@ -84,11 +83,15 @@ def url_condition(field: str, value: object, context: OperandContext) -> Conditi
         names = _parameter_names(value)
         if len(set(names)) < len(names):
             raise context.at(field).error("a parameter name is duplicated")
+        try:
+            template = _Template(operand)
+        except ValueError as error:
+            raise context.at(field).error(str(error)) from None
         return Condition(
             field,
             operand.masked,
             urls,
-            lambda exchange: _match_template(operand, exchange) is not None,
+            lambda exchange: template.values(exchange) is not None,
             operand.masked,
         )
     return Condition(
@@ -97,12 +100,29 @@ def url_condition(field: str, value: object, context: OperandContext) -> Conditi
 
 
 def _parameter_names(template: str) -> list[str]:
-    return re.findall(r"\{([^{}/]+)\}", template)
+    return [parameter[1:-1] for parameter in PATH_PARAMETER.findall(template)]
 
 
-def _match_template(template: Operand, exchange: Exchange) -> re.Match[str] | None:
-    matches = (compile_path_template(form).fullmatch(exchange.path) for form in template.forms(exchange))
-    return next(filter(None, matches), None)
+class _Template:
+    """A path template. Each of its forms is parsed once.
+
+    Raises:
+        ValueError: it is invalid.
+    """
+
+    def __init__(self, operand: Operand) -> None:
+        self._operand = operand
+        self._templates = {operand.text: PathTemplate(operand.text)}
+
+    def values(self, exchange: Exchange) -> list[str] | None:
+        """Return the values of its parameters, or `None` if the path does not match."""
+        for form in self._operand.forms(exchange):
+            if form not in self._templates:
+                self._templates[form] = PathTemplate(form)
+            values = self._templates[form].match(exchange.path)
+            if values is not None:
+                return values
+        return None
 
 
 def named_condition(
@@ -135,12 +155,12 @@ def _path_values(template: str, name: str, context: OperandContext) -> Values:
     names = _parameter_names(template)
     if name not in names:
         raise context.error("urlPathTemplate has no parameter of this name")
-    group = names.index(name) + 1
-    operand = Operand(template, context._replace(mask_text=mask_url))
+    position = names.index(name)
+    parsed = _Template(Operand(template, context._replace(mask_text=mask_url)))
 
     def values(exchange: Exchange) -> list[str]:
-        match = _match_template(operand, exchange)
-        return [match[group]] if match else []
+        found = parsed.values(exchange)
+        return [] if found is None else [found[position]]
 
     return values
 

@@ -46,11 +46,12 @@ class Operand:
         context: its place in the pattern.
 
     Attributes:
+        text: the text.
         masked: the text with credentials masked.
     """
 
     def __init__(self, text: str, context: OperandContext) -> None:
-        self._text = text
+        self.text = text
         self._context = context
         words = {text}
         for separators in (r"\s", r"\s\"',", r"\s\"',&?=:/;{}\[\]()<>"):
@@ -64,7 +65,7 @@ class Operand:
         """Return the forms that the text can have in the journal entry of `exchange`."""
         digests = self._words_by_digest.keys() & exchange.head.secrets
         tokens = (self._words_by_digest[digest] for digest in digests)
-        return {self._text, self.masked, *(self._context.mask_text(self._text, token) for token in tokens)}
+        return {self.text, self.masked, *(self._context.mask_text(self.text, token) for token in tokens)}
 
     def has_secrets_of(self, exchange: Exchange) -> bool:
         """Return whether `exchange` was sent with all credentials in the text. Equal masks alone do not prove it."""
@@ -72,4 +73,4 @@ class Operand:
 
     def is_secret_of(self, exchange: Exchange) -> bool:
         """Return whether the complete text is a credential that `exchange` was sent with."""
-        return self._context.credentials.digest(self._text) in exchange.head.secrets
+        return self._context.credentials.digest(self.text) in exchange.head.secrets

@@ -160,6 +160,10 @@ def test_fault_is_an_expression_or_json(value: str | dict[str, object], rule: Ru
         ("GET 500", "`GET 500` is not a fault: write EXPRESSION, METHOD"),
         ("get /audience 500", "`get /audience 500` is not a fault: METHOD is like GET, PATH like /audience/{id}"),
         ("GET audience 500", "`GET audience 500` is not a fault: METHOD is like GET, PATH like /audience/{id}"),
+        (
+            "GET /audience/{a}{b} 500",
+            "`GET /audience/{a}{b} 500` is not a fault: {a}{b} has no text between its parameters: write one such as",
+        ),
         ("GET /audience 5oo", "`5oo` is not a fault"),
         (
             "sk_verysecret 500",

@@ -68,6 +68,10 @@ R500 = FaultResponse(status=500)
             {"fault": "500", "match": {"path": "/audienec"}},
             "/match/path: /audienec is not a path of the API: use one of /",
         ),
+        (
+            {"fault": "500", "match": {"path": "/audience/{a}{b}"}},
+            "/match/path: {a}{b} has no text between its parameters: write one such as {a}-{b}",
+        ),
         ({"fault": "500", "match": {"token": "two words"}}, "/match/token: a token is one word of visible ASCII"),
         ({"fault": "500", "match": {"token": "sk…#123456"}}, "/match: a masked token needs its tokenDigest"),
         (

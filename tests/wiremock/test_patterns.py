@@ -510,6 +510,11 @@ NO_OPERATOR = 'not an operator: write one such as {"equalTo": "…"}'
         ({"urlPattern": "(" * 5_000 + ")" * 5_000}, "/urlPattern", "not a regular expression: "),
         ({"urlPathTemplate": "/{id}/{id}"}, "/urlPathTemplate", "a parameter name is duplicated"),
         (
+            {"urlPathTemplate": "/{a}{b}"},
+            "/urlPathTemplate",
+            "{a}{b} has no text between its parameters: write one such as {a}-{b}",
+        ),
+        (
             {"pathParameters": {"id": {"equalTo": "1"}}},
             "/pathParameters",
             "pathParameters needs urlPathTemplate",
