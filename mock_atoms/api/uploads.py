@@ -14,8 +14,9 @@ from mock_atoms.api.multipart import MultipartError, MultipartParser, PartHead, 
 from mock_atoms.contract.errors import MISSING_FILE, ApiError, bad_request
 from mock_atoms.contract.schemas import MAX_FILE_BYTES
 from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
+from mock_atoms.core.json_parsing import parse_json
 from mock_atoms.core.masking import quote_value
-from mock_atoms.core.parsing import ConfigError, parse_json
+from mock_atoms.core.parsing import ConfigError
 
 MAX_FIELDS = 100
 """Maximum number of fields of a form besides its file."""

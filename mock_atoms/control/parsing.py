@@ -17,8 +17,9 @@ from starlette.requests import ClientDisconnect, Request
 from mock_atoms.control.errors import RequestError, invalid_parameter
 from mock_atoms.core.http_text import parse_query
 from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
+from mock_atoms.core.json_parsing import parse_json
 from mock_atoms.core.masking import quote_value
-from mock_atoms.core.parsing import ConfigError, StrictModel, parse_json, parse_model
+from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
 from mock_atoms.core.patterns import NOT_BLANK, TOKEN
 from mock_atoms.core.settings import Token
 

@@ -1,8 +1,6 @@
-"""Parsing of settings, files and request bodies, with errors in plain words."""
+"""Validation of settings, files and request bodies, with errors in plain words."""
 
-import json
-import re
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -31,10 +29,6 @@ _MESSAGES = {
     "less_than_equal": "must be at most {le:.15g}",
 }
 """Messages by pydantic's type of an error."""
-MAX_JSON_DEPTH = 100
-"""Maximum nesting of JSON, far below Python's recursion limit."""
-_STRING = re.compile(r'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
-"""A JSON string, or the rest of a text whose last string is not closed: possessive, so matching is linear."""
 
 
 class StrictModel(BaseModel):
@@ -79,34 +73,3 @@ def parse_model(model: type[Model], value: object) -> Model:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ConfigError(describe_error(first), format_pointer(first["loc"]) or "/") from None
-
-
-def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
-    """Return the value of a JSON text.
-
-    Raises:
-        ConfigError: the text is not JSON, or nested too deep.
-    """
-    try:
-        _check_depth(text if isinstance(text, str) else text.decode())
-        value = json.loads(text)
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
-    except UnicodeDecodeError:
-        raise ConfigError("not JSON: not UTF-8") from None
-    except UnicodeEncodeError:
-        raise ConfigError("not JSON: half of a surrogate pair, which UTF-8 cannot encode") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"not JSON: {error}") from None
-    return value
-
-
-def _check_depth(text: str) -> None:
-    if text.count("[") + text.count("{") <= MAX_JSON_DEPTH:
-        return
-    depth = 0
-    for bracket in re.findall(r"[\[\]{}]", _STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        if depth > MAX_JSON_DEPTH:
-            raise ConfigError(f"nested too deep: at most {MAX_JSON_DEPTH} levels")

@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from mock_atoms.contract.operations import DOCUMENTED_PATHS
+from mock_atoms.core.json_parsing import parse_json
 from mock_atoms.core.masking import quote_value
-from mock_atoms.core.parsing import ConfigError, describe_error, parse_json
+from mock_atoms.core.parsing import ConfigError, describe_error
 from mock_atoms.faults.effects import MAX_DELAY_MS, ConnectionFault, Delay, FaultResponse, parse_connection_fault
 from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.faults.rule_match import RuleMatch

@@ -15,8 +15,8 @@ from mock_atoms.control.requests import MAX_NEAR_MISSES
 from mock_atoms.control.retries import MAX_BACKOFF_MS
 from mock_atoms.control.tenants import MAX_AUDIENCES as MAX_SET_AUDIENCES
 from mock_atoms.control.waiting import MAX_WAIT_MS
+from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_PIECE_BYTES
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH
-from mock_atoms.core.parsing import MAX_JSON_DEPTH
 from mock_atoms.core.settings import Settings
 from mock_atoms.data.fixture_files import MAX_AUDIENCES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
@@ -49,6 +49,7 @@ KIB, MIB = 1024, 1024 * 1024
         ("audiences that one [fixture file](fixtures.md) generates for a token", f"{MAX_AUDIENCES:,}"),
         ("JSON body, inflated", f"{MAX_FILE_BYTES // MIB} MB"),
         ("levels of nested JSON", f"{MAX_JSON_DEPTH}"),
+        ("JSON without a comma outside of texts, so also a text", f"{MAX_PIECE_BYTES // KIB:,} KiB"),
         ("CSV file", f"{MAX_FILE_BYTES // MIB} MB"),
         ("rows of a CSV file", f"{MAX_MEMBERS:,}"),
         ("columns of a CSV file", f"{MAX_COLUMNS}"),

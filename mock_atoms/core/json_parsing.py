@@ -1,0 +1,265 @@
+"""Parsing of JSON texts of any size in short steps, with errors in plain words."""
+
+import json
+import re
+from itertools import count
+from typing import Any
+
+from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.slices import Steps, run_without_pauses
+
+MAX_JSON_DEPTH = 100
+"""Maximum nesting of JSON, far below Python's recursion limit."""
+PIECE_BYTES = 64 * 1024
+"""Approximate size of the pieces that are parsed in one step."""
+MAX_PIECE_BYTES = 5 * 1024 * 1024 + PIECE_BYTES
+"""Maximum distance of two commas outside of strings. A text in a body of 5 MB fits."""
+VALUE_BYTES = 64
+"""Approximate memory of a value without its text."""
+_OUTSIDE = re.compile(rb'(?:[^",]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+"""Up to the next comma, or to a string that is not closed. Both patterns are possessive, so that matching is linear."""
+_INSIDE = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+"""The rest of a string, without its closing quote."""
+_LONG_PIECE_BYTES = 1024 * 1024
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
+_MAX_STRUCTURE = 5 * MAX_JSON_DEPTH
+"""Brackets and strings that a valid text can have without a comma: fewer than five for each level."""
+_CLOSING = {ord("["): "]", ord("{"): "}"}
+_PART_BYTES = 1024 * 1024
+_MAX_FLOAT_DIGITS = 300
+"""A longer number may be infinite without an exponent."""
+
+
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Return the value of a short JSON text.
+
+    Raises:
+        ConfigError: the text is not JSON, or nested too deep.
+    """
+    return run_without_pauses(parse_json_steps(text))
+
+
+def parse_json_steps(text: str | bytes) -> Steps[Any]:
+    """Return the value of a JSON text.
+
+    Raises:
+        ConfigError: the text is not JSON, nested too deep, or has more than `MAX_PIECE_BYTES` without a comma.
+    """
+    parser = JsonParser()
+    try:
+        encoded = text.encode() if isinstance(text, str) else text
+    except UnicodeEncodeError:
+        raise _half_surrogate_pair() from None
+    for start in range(0, len(encoded), _PART_BYTES):
+        yield from parser.feed(encoded[start : start + _PART_BYTES])
+    return (yield from parser.finish())
+
+
+class JsonParser:
+    """Parses a JSON text that arrives in parts.
+
+    It cuts the text at commas into pieces of about 64 KiB. Python's parser parses each piece, with the brackets around
+    it that are open before and after it. The result is then merged into the containers that are still open.
+
+    Attributes:
+        size_bytes: approximate memory of the values so far.
+    """
+
+    def __init__(self) -> None:
+        self.size_bytes = 0
+        self._text = bytearray()
+        self._start = 0
+        self._scanned = 0
+        self._is_in_string = False
+        self._structure_count = 0
+        self._line, self._column = 1, 1
+        self._open = b""
+        self._containers: list[Any] = []
+        self._root: Any = None
+
+    def feed(self, text: bytes) -> Steps[None]:
+        """Parse the next part of the text.
+
+        Raises:
+            ConfigError: the text is not JSON, nested too deep, or has more than `MAX_PIECE_BYTES` without a comma.
+        """
+        self._text += text
+        while (end := (yield from self._find_end())) is not None:
+            yield from self._parse_piece(bytes(self._text[self._start : end]), is_last=False)
+            self._start = self._scanned = end
+            yield
+        del self._text[: self._start]
+        self._scanned -= self._start
+        self._start = 0
+
+    def finish(self) -> Steps[Any]:
+        """Parse the rest of the text, and return its value.
+
+        Raises:
+            ConfigError: the text is not JSON, or nested too deep.
+        """
+        yield from self._parse_piece(bytes(self._text), is_last=True)
+        return self._root
+
+    def _find_end(self) -> Steps[int | None]:
+        """Return the position after the first comma that is not in a string, at least `PIECE_BYTES` after the start.
+
+        Returns `None` if more text is needed, and the position scanned so far if a comma would be an error anyway.
+        """
+        if self._scanned == self._start:
+            end = self._start + PIECE_BYTES
+            if len(self._text) <= end:
+                return None
+            head = bytes(self._text[self._start : end])
+            is_escape_cut = (len(head) - len(head.rstrip(b"\\"))) % 2
+            self._is_in_string = bool(_without_escapes(head).count(b'"') % 2)
+            self._scanned = end + is_escape_cut
+            self._structure_count = 0
+        while self._scanned < len(self._text):
+            if self._scanned - self._start > MAX_PIECE_BYTES:
+                raise ConfigError(f"not JSON: more than {MAX_PIECE_BYTES} bytes without a comma outside of texts")
+            window_end = self._scanned + PIECE_BYTES
+            match = (_INSIDE if self._is_in_string else _OUTSIDE).match(self._text, self._scanned, window_end)
+            end = self._scanned if match is None else match.end()
+            stop = self._text[end : min(end + 1, window_end)]
+            if not self._is_in_string:
+                outside = _outside_of_strings(bytes(self._text[self._scanned : end]))
+                self._structure_count += len(outside.translate(None, _NOT_STRUCTURE))
+            if stop == b"," or self._structure_count > _MAX_STRUCTURE:
+                return end + len(stop)
+            if stop == b'"':
+                self._is_in_string = not self._is_in_string
+                end += 1
+            elif end == self._scanned:  # half an escape: the rest is in the next part
+                return None
+            self._scanned = end
+            yield
+        return None
+
+    def _parse_piece(self, piece: bytes, *, is_last: bool) -> Steps[None]:
+        try:
+            text = piece.decode() if self._containers else piece.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise ConfigError("not JSON: not UTF-8") from None
+        outside = _outside_of_strings(piece)
+        brackets = outside.translate(None, _NOT_BRACKETS)
+        still_open, kept = self._follow(brackets)
+        self.size_bytes += len(piece) - 5 * piece.count(b"\\u00")
+        self.size_bytes += VALUE_BYTES * (len(brackets) // 2 + outside.count(b",") + 1)
+        if len(piece) > _LONG_PIECE_BYTES:
+            yield
+        first, last = ("", "") if is_last and not self._open else _unused_texts(piece)
+        prefix = self._prefix(first)
+        try:
+            value = json.loads(prefix + text + ("" if is_last else _suffix(still_open, last)))
+            if _may_be_unrepresentable(piece, outside):
+                json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        except json.JSONDecodeError as error:
+            offset = error.pos - len(prefix)  # -1 for the comma before the piece
+            line, column = self._position(text[: max(0, offset)])
+            raise ConfigError(f"not JSON: {error.msg} at line {line}, column {column + min(0, offset)}") from None
+        except UnicodeEncodeError:
+            raise _half_surrogate_pair() from None
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"not JSON: {error}") from None
+        if not self._containers:
+            self._root = value
+        opened = [] if is_last else _open_containers(value, len(still_open), last)
+        for container, part in zip(self._containers, self._parts(value, first), strict=True):
+            if isinstance(container, dict):
+                container.update(part)
+            else:
+                container.extend(part)
+        self._containers = [*self._containers[:kept], *opened[kept:]]
+        self._open = still_open
+        self._line, self._column = self._position(text)
+
+    def _follow(self, brackets: bytes) -> tuple[bytes, int]:
+        """Return the brackets that are open after `brackets`, and how many of those before were open all the time."""
+        still_open, kept = bytearray(self._open), len(self._open)
+        for bracket in brackets:
+            if bracket in _CLOSING:
+                still_open.append(bracket)
+                if len(still_open) > MAX_JSON_DEPTH:
+                    raise ConfigError(f"not JSON: nested too deep: at most {MAX_JSON_DEPTH} levels")
+            elif still_open:
+                still_open.pop()
+                kept = min(kept, len(still_open))
+        return bytes(still_open), kept
+
+    def _prefix(self, marker: str) -> str:
+        """Return the text before the piece: its open brackets, each with one item, `marker` in the innermost one."""
+        opening = "".join("[" if bracket == ord("[") else f'{{"{marker}":' for bracket in self._open)
+        return f'{opening}"{marker}",' if opening else ""
+
+    def _parts(self, value: Any, marker: str) -> list[Any]:  # noqa: ANN401 - any JSON
+        """Return the items that a piece adds to each open container, without `marker`."""
+        parts = []
+        for bracket in self._open:
+            parts.append(value)
+            value = value.pop(0 if bracket == ord("[") else json.loads(f'"{marker}"'))
+        return parts
+
+    def _position(self, text: str) -> tuple[int, int]:
+        """Return line and column after `text`, which follows what is parsed."""
+        lines = text.count("\n")
+        return self._line + lines, len(text) - text.rfind("\n") if lines else self._column + len(text)
+
+
+def _open_containers(value: Any, depth: int, marker: str) -> list[Any]:  # noqa: ANN401 - any JSON
+    """Return the containers around `marker`, which is the last item, from `value` inwards. Remove `marker`."""
+    text = json.loads(f'"{marker}"')
+    path = _path_to(text, value, depth) or []
+    path[-1].pop(text if isinstance(path[-1], dict) else -1)
+    return path
+
+
+def _path_to(marker: str, value: Any, depth: int) -> list[Any] | None:  # noqa: ANN401 - any JSON
+    """Return the containers around `marker`, the last text. A duplicated key has its first position, though."""
+    if depth == 0:
+        return [] if value == marker else None
+    if not isinstance(value, list | dict):
+        return None
+    for item in value[-1:] if isinstance(value, list) else reversed(value.values()):
+        path = _path_to(marker, item, depth - 1)
+        if path is not None:
+            return [value, *path]
+    return None
+
+
+def _suffix(still_open: bytes, marker: str) -> str:
+    """Return the text after a piece that ends with a comma: `marker` as the last item, and the closing brackets."""
+    closing = "".join(_CLOSING[bracket] for bracket in reversed(still_open))
+    item = f'"{marker}":"{marker}"' if closing.startswith("}") else f'"{marker}"'
+    return item + closing if closing else ""
+
+
+def _unused_texts(piece: bytes) -> tuple[str, str]:
+    """Return the JSON of two texts that `piece` does not have: NUL characters, which JSON spells in one way only."""
+    lengths = {len(run) // 6 for run in re.findall(rb"(?:\\u0000)+", piece)} if rb"\u0000" in piece else ()
+    unused = (length for length in count(1) if length not in lengths)
+    return next(unused) * r"\u0000", next(unused) * r"\u0000"
+
+
+def _without_escapes(text: bytes) -> bytes:
+    """Return `text` without escaped quotes, so that all others begin or end a string."""
+    return text.replace(rb"\\", b"").replace(rb"\"", b"") if b"\\" in text else text
+
+
+def _outside_of_strings(text: bytes) -> bytes:
+    """Return `text` with one quote instead of each string. It starts outside of strings."""
+    return b'"'.join(_without_escapes(text).split(b'"')[::2])
+
+
+def _may_be_unrepresentable(piece: bytes, outside: bytes) -> bool:
+    """Return whether there may be a number that is infinite or none, or half of a surrogate pair."""
+    if rb"\ud" in piece or rb"\uD" in piece or b"N" in outside or b"I" in outside or b"E" in outside:
+        return True
+    if b"e" in outside and outside.count(b"e") > outside.count(b"true") + outside.count(b"false"):
+        return True
+    return b"." in outside and max(map(len, outside.split(b","))) > _MAX_FLOAT_DIGITS
+
+
+def _half_surrogate_pair() -> ConfigError:
+    return ConfigError("not JSON: half of a surrogate pair, which UTF-8 cannot encode")
