@@ -14,9 +14,9 @@ from mock_atoms.api.audiences import audience_routes
 from mock_atoms.api.members import member_routes
 from mock_atoms.api.router import VendorJsonResponse
 from mock_atoms.contract.errors import ApiError, error_body, error_headers
-from mock_atoms.contract.operations import find_operation
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.delays import CancellableWaiter
+from mock_atoms.core.masking import mask_text
 from mock_atoms.core.setting_sources import load_settings
 from mock_atoms.core.settings import Settings
 from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
@@ -98,8 +98,9 @@ def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) 
         exchange = context.exchange
         exchange.reason = exchange.reason or error.reason
         headers = error_headers(error.status)
-        operation = find_operation(exchange.method, context.api_path or "")
-        return VendorJsonResponse(error_body(error.status, error.errors, headers, operation), error.status, headers)
+        # The messages quote what the client sent.
+        errors = error.errors and [mask_text(message, context.caller.token) for message in error.errors]
+        return VendorJsonResponse(error_body(error.status, errors, headers, context.operation), error.status, headers)
 
     @app.exception_handler(HTTPException)
     async def unknown_route(request: Request, _error: HTTPException) -> Response:
@@ -109,9 +110,8 @@ def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) 
     async def unexpected_error(request: Request, _error: Exception) -> Response:
         context: RequestContext = request.scope[CONTEXT_KEY]
         context.exchange.reason = "bug-in-mock"
-        operation = find_operation(context.exchange.method, context.api_path or "")
         status = HTTPStatus.INTERNAL_SERVER_ERROR
-        return VendorJsonResponse(error_body(status, None, {}, operation), status)
+        return VendorJsonResponse(error_body(status, None, {}, context.operation), status)
 
     return app
 

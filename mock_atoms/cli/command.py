@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from mock_atoms.core.masking import mask_text
+from mock_atoms.core.printable import show_invisible
 from mock_atoms.core.setting_sources import CONFIG_VARIABLE, load_settings
 from mock_atoms.core.settings import SettingInfo, Settings, flag_name, setting_infos, variable_name
 from mock_atoms.core.suggestions import did_you_mean
@@ -22,7 +23,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print usage and `message`, and exit with code 2."""
-        super().error(mask_text(message))
+        super().error(show_invisible(mask_text(message)))
 
     def reject(self, argument: str) -> NoReturn:
         """Exit with an error about `argument`, which this command does not have."""
@@ -61,7 +62,7 @@ class Invocation:
 
     def fail(self, message: object) -> int:
         """Print an error, and return the exit code 1."""
-        print(f"mock-atoms: {message}", file=self.err)
+        print(f"mock-atoms: {show_invisible(mask_text(str(message)))}", file=self.err)
         return EXIT_FAILED
 
 

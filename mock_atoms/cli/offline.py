@@ -3,6 +3,7 @@
 import json
 
 from mock_atoms.cli.command import EXIT_FAILED, EXIT_OK, Command, CommandParser, Invocation, add_settings
+from mock_atoms.core.printable import escape_invisible
 from mock_atoms.core.settings import Settings
 
 
@@ -47,7 +48,8 @@ def _run_openapi(invocation: Invocation) -> int:
 
 
 def _print_json(value: object, invocation: Invocation) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2), file=invocation.out, flush=True)
+    lines = json.dumps(value, ensure_ascii=False, indent=2).split("\n")
+    print("\n".join(map(escape_invisible, lines)), file=invocation.out, flush=True)
 
 
 FIXTURES = Command(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mock_atoms.core.addresses import CONTROL_PREFIX, format_address, reachable_url
 from mock_atoms.core.control_access import control_access
+from mock_atoms.core.printable import escape_invisible, show_invisible
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.timestamps import WallClock
 from mock_atoms.core.version import __version__
@@ -26,7 +27,7 @@ def ready_message(
     formatted_addresses = [format_address(host, port) for host, port in addresses]
     access = control_access(settings)
     if settings.log_format == "json":
-        return json.dumps(
+        message = json.dumps(
             {
                 "time": now().isoformat(timespec="milliseconds"),
                 "level": "info",
@@ -40,6 +41,7 @@ def ready_message(
             },
             ensure_ascii=False,
         )
+        return escape_invisible(message)
     lines = [
         f"mock-atoms {__version__} is ready; base URL: {root_url}{settings.base_path}",
         f"  listening on: {', '.join(formatted_addresses)}",
@@ -48,4 +50,4 @@ def ready_message(
     ]
     if ca_file is not None:
         lines.append(f"  CA certificate for clients to trust: {ca_file}")
-    return "\n".join(lines)
+    return "\n".join(map(show_invisible, lines))

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.printable import show_invisible
 
 INVALID_CODE = 10
 """WireMock's number of an invalid request. Its Java client expects a number in each error."""
@@ -39,7 +40,8 @@ class RequestError(Exception):
         super().__init__(detail)
         self.status = status
         self.headers = headers
-        error = {"code": code, "title": title, "detail": mask_text(detail), "source": {"pointer": mask_text(pointer)}}
+        detail = show_invisible(mask_text(detail))
+        error = {"code": code, "title": title, "detail": detail, "source": {"pointer": mask_text(pointer)}}
         self.body = {"errors": [error]}
 
     def response(self) -> Response:

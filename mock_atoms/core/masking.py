@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Iterator
 from hashlib import blake2b
-from urllib.parse import quote, unquote
+from typing import Any
 
 from mock_atoms.core.printable import show_invisible
+from mock_atoms.core.unescaping import ESCAPE, MAX_LAYERS, Layer, has_escapes, layers
 
 TOKEN_PATTERN = r"[\x21-\x2b\x2d-\x7e]+"  # noqa: S105 - a pattern
 """A bearer token: visible ASCII without the comma, which separates header values."""
@@ -17,34 +19,57 @@ MIN_SECRET_LENGTH = 6
 """Shorter tokens are not searched for in texts: they would be found in ordinary words."""
 _MAX_VISIBLE_CHARACTERS = 10
 
-# A key starts where a word starts, also behind a percent-encoded or escaped character: not in `task_1`.
-_KEY_START = r"(?:(?<![A-Za-z0-9_])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))sk_"
+_WORD = r"(?:[a-z]{1,12}+(?:[A-Z][a-z]{1,11}+){0,2}+\d{0,3}+|\d{1,12}+)"
+_WORDS = rf"(?!live_)(?:{_WORD}(?:[_-]{_WORD}){{0,7}}+)?+(?![A-Za-z0-9_-])"
+# A key starts anywhere, except in the middle of words such as `task_1` and `risk_level`.
+_KEY_START = rf"sk_(?:(?<![A-Za-z]sk_)|(?!{_WORDS}))"
 _KEY = re.compile(rf"({_KEY_START}[^\s'\"`,/\\?&#;<>{{}}()\[\]…]++)(…#[0-9a-f]{{6}})?")
+_OTHER_KEY = re.compile(_KEY_START)
 _MAGIC_KEY = re.compile(rf"{MAGIC_PREFIX}[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]*")
-_OTHER_KEY = re.compile(r"(?<![A-Za-z])sk_(?!mock_)")
+_UNSAFE = re.compile(r"(?:[^!-~]|[\"\\&;,<>]).*", re.DOTALL)
+_UNDECODED_WORD = re.compile(r"[^\s'\"&=,;<>{}()\[\]]+")
+
+_Span = tuple[int, int, str]
+"""Start and end of a secret, and its mask."""
 
 
 def is_magic_key(token: str) -> bool:
-    """Return whether `token` is a magic key such as `sk_mock_500x2.me`, with no other key in it."""
-    return (
-        len(token) <= MAX_MAGIC_KEY_LENGTH
-        and _MAGIC_KEY.fullmatch(token) is not None
-        and not _OTHER_KEY.search(unquote(token))
-    )
+    """Return whether `token` is a magic key such as `sk_mock_500x2.me`, with no other key in it, escaped or not."""
+    if not token.startswith(MAGIC_PREFIX) or len(token) > MAX_MAGIC_KEY_LENGTH or _MAGIC_KEY.fullmatch(token) is None:
+        return False
+    *_, (decoded, _) = layers(token)
+    return not _OTHER_KEY.search(decoded, len("sk_")) and not ESCAPE.search(decoded)
 
 
 def mask_token(token: str) -> str:
     """Return `token` masked, with a digest that distinguishes tokens: `sk_live_ab…#1f3a9c`. Magic keys stay."""
-    if is_magic_key(token):
-        return token
-    digest = blake2b(token.encode("utf-8", "surrogatepass"), digest_size=3, person=b"mask").hexdigest()
-    return f"{token[: min(_MAX_VISIBLE_CHARACTERS, len(token) // 2)]}…#{digest}"
+    return token if is_magic_key(token) else _mask(token)
 
 
-def mask_text(text: str, token: str | None = None) -> str:
-    """Return `text` with `token`, valid or not, and everything that looks like a key (G: `sk_…`) masked."""
-    text = _mask_one(text, token)
-    return _KEY.sub(_mask_match, text) if "sk_" in text else text
+def mask_text(text: str, token: str | None = None, limit: int | None = None) -> str:
+    """Return `text` with `token`, valid or not, and everything that looks like a key (G: `sk_…`) masked.
+
+    Keys are found as they are, and behind up to `MAX_LAYERS` layers of escapes. Text with more layers is masked.
+
+    Args:
+        text: any text.
+        token: the caller's token.
+        limit: number of characters of `text` to return. A key across the limit is masked as a whole.
+    """
+    if not has_escapes(text) and "sk_" not in text and (token is None or token not in text):
+        return text[:limit]
+    if token is not None and (len(token) < MIN_SECRET_LENGTH or is_magic_key(token)):
+        token = None
+    return _replace(text, _find_secrets(text, token), len(text) if limit is None else limit)
+
+
+def mask_json(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return a JSON value with everything that looks like a key masked in its texts and names."""
+    if isinstance(value, str):
+        return mask_text(value)
+    if isinstance(value, dict):
+        return {mask_text(name): mask_json(item) for name, item in value.items()}
+    return [mask_json(item) for item in value] if isinstance(value, list) else value
 
 
 def quote_value(value: object) -> str:
@@ -53,36 +78,57 @@ def quote_value(value: object) -> str:
     return f"`{show_invisible(text)}`" if text else "an empty text"
 
 
-def mask_url(url: str, token: str | None) -> str:
-    """Return `url` with `token` and everything that looks like a key masked, percent-encoded or not.
-
-    The path and each query parameter are masked separately, so the others stay readable.
-    """
-    path, question_mark, query = _mask_one(url, token).partition("?")
-    parameters = [_mask_url_part(parameter, token) for parameter in query.split("&")]
-    return _mask_url_part(path, token) + question_mark + "&".join(parameters)
+def _mask(secret: str) -> str:
+    digest = blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=3, person=b"mask").hexdigest()
+    visible = secret[: min(_MAX_VISIBLE_CHARACTERS, len(secret) // 2)]
+    # What could end a JSON string, a query parameter or a log line is not shown.
+    return f"{_UNSAFE.sub('', visible)}…#{digest}"
 
 
-def _mask_match(match: re.Match[str]) -> str:
-    is_masked_already = match[2] is not None and len(match[1]) <= _MAX_VISIBLE_CHARACTERS
-    return match[0] if is_masked_already or is_magic_key(match[1]) else mask_token(match[1])
+def _find_secrets(text: str, token: str | None) -> list[_Span]:
+    decoded = [*layers(text)]
+    spans = [*_find_keys(decoded[-1])]
+    if token is not None:
+        spans += [span for layer in decoded for span in _find_token(layer, token)]
+    if len(decoded) > MAX_LAYERS:
+        spans += _find_undecoded(decoded[-1])
+    return sorted(spans)
 
 
-def _mask_one(text: str, token: str | None) -> str:
-    if token is None or len(token) < MIN_SECRET_LENGTH or is_magic_key(token):
-        return text
-    if token in text:
-        text = text.replace(token, mask_token(token))
-    if "%" in text and (encoded := quote(token, safe="")) != token:
-        text = re.sub(re.escape(encoded), lambda _match: mask_token(token), text, flags=re.IGNORECASE)
-    return text
+def _find_token(layer: Layer, token: str) -> Iterator[_Span]:
+    text, offsets = layer
+    start = text.find(token)
+    while start >= 0:
+        end = start + len(token)
+        yield offsets[start], offsets[end], _mask(token)
+        start = text.find(token, end)
 
 
-def _mask_url_part(part: str, token: str | None) -> str:
-    masked = mask_text(part, token)
-    if "%" in masked:
-        decoded = unquote(masked)
-        decoded_masked = mask_text(decoded, token)
-        if decoded_masked != decoded:
-            return re.sub("[^!-~…]", lambda match: quote(match[0]), decoded_masked)
-    return masked
+def _find_keys(layer: Layer) -> Iterator[_Span]:
+    text, offsets = layer
+    for match in _KEY.finditer(text):
+        key, mask = match.groups()
+        is_masked_already = mask is not None and len(key) <= _MAX_VISIBLE_CHARACTERS
+        if not is_masked_already and not is_magic_key(key):
+            yield offsets[match.start()], offsets[match.end()], _mask(key)
+
+
+def _find_undecoded(layer: Layer) -> Iterator[_Span]:
+    text, offsets = layer
+    for match in _UNDECODED_WORD.finditer(text):
+        if ESCAPE.search(match[0]):
+            yield offsets[match.start()], offsets[match.end()], _mask(match[0])
+
+
+def _replace(text: str, spans: list[_Span], limit: int) -> str:
+    """Return the first `limit` characters of `text` with a mask in place of each span. Overlapping spans are one."""
+    parts: list[str] = []
+    end = 0
+    for start, span_end, mask in spans:
+        if start >= limit:
+            break
+        if start >= end:
+            parts += (text[end:start], mask)
+        end = max(end, span_end)
+    parts.append(text[end:limit])
+    return "".join(parts)

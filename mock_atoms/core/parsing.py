@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 from mock_atoms.core.json_pointer import format_pointer
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.patterns import PATTERN_ERRORS
+from mock_atoms.core.printable import show_invisible
 
 Model = TypeVar("Model", bound=BaseModel)
 _MESSAGES = {
@@ -48,7 +49,7 @@ class ConfigError(ValueError):
     def __init__(self, problem: str, pointer: str = "") -> None:
         self.problem = mask_text(" ".join(problem.split()))
         self.pointer = mask_text(pointer)
-        super().__init__(f"{self.pointer}: {self.problem}" if pointer else self.problem)
+        super().__init__(show_invisible(f"{self.pointer}: {self.problem}" if pointer else self.problem))
 
 
 def describe_error(error: ErrorDetails) -> str:

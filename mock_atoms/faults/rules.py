@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
-from mock_atoms.core.masking import mask_text
+from mock_atoms.core.masking import mask_json, mask_text
 from mock_atoms.core.parsing import StrictModel, parse_model
 from mock_atoms.core.sizes import json_bytes
 from mock_atoms.faults.effects import ConnectionFault, Delay, FaultResponse, parse_connection_fault
@@ -84,8 +84,8 @@ class Rule(StrictModel):
         return self
 
     def as_json(self) -> dict[str, Any]:
-        """Return its JSON without defaults. The token is masked; its digest allows to parse the rule again."""
-        return self.model_dump(mode="json", exclude_defaults=True)
+        """Return its JSON without defaults, keys masked. The digest of the token allows to parse the rule again."""
+        return mask_json(self.model_dump(mode="json", exclude_defaults=True))  # type: ignore[no-any-return] # an object
 
     @cached_property
     def size_bytes(self) -> int:

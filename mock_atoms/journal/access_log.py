@@ -11,8 +11,11 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import NamedTuple, TextIO
 
+from mock_atoms.core.masking import mask_text
+from mock_atoms.core.printable import escape_invisible, show_invisible
 from mock_atoms.journal.exchange import UNKNOWN_MAGIC_WORD, UNROUTED, Exchange
 
 LOGGER = logging.getLogger("mock_atoms")
@@ -45,7 +48,7 @@ class AccessLogLine(NamedTuple):
             f"ms={exchange.duration_ms or 0:.1f} tenant={tenant.label}"
         )
         if tenant.test_id:
-            text += f" test={json.dumps(tenant.test_id, ensure_ascii=False)}"
+            text += f" test={show_invisible(json.dumps(tenant.test_id, ensure_ascii=False))}"
         if self.attempt > 1:
             text += f" attempt={self.attempt}"
         if exchange.faults:
@@ -55,6 +58,7 @@ class AccessLogLine(NamedTuple):
         return text
 
 
+ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 AccessLog = Callable[[Exchange, int], None]
 """Logs an exchange that has ended, with its attempt number."""
 
@@ -85,6 +89,10 @@ class AccessLogFormatter(logging.Formatter, ABC):
     def format_other(self, record: logging.LogRecord) -> str:
         """Return the text of a record that is not an access log line."""
         return super().format(record)
+
+    def formatException(self, ei: ExceptionInfo) -> str:  # noqa: N802 - as in logging
+        """Return a traceback with keys masked."""
+        return "\n".join(map(show_invisible, mask_text(super().formatException(ei)).split("\n")))
 
 
 class BufferedAccessLog:
@@ -155,6 +163,10 @@ class TextFormatter(AccessLogFormatter):
         """Return the text of an access log line."""
         return f"{self._time(line.created)} {_PADDED[line.level]} {line!s}"
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as in logging
+        """Return a record that is not an access log line, without its traceback, as one line."""
+        return show_invisible(mask_text(super().formatMessage(record)))
+
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - as in logging
         """Return the local time of `record`."""
         return self._time(record.created)
@@ -193,9 +205,9 @@ class JsonFormatter(AccessLogFormatter):
     def format_other(self, record: logging.LogRecord) -> str:
         """Return any other record as JSON."""
         traceback = {"traceback": self.formatException(record.exc_info)} if record.exc_info else {}
-        return _as_json(record.created, record.levelname, message=record.getMessage(), **traceback)
+        return _as_json(record.created, record.levelname, message=mask_text(record.getMessage()), **traceback)
 
 
 def _as_json(created: float, level: str, **fields: object) -> str:
     common = {"time": datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds"), "level": level.lower()}
-    return json.dumps(common | fields, ensure_ascii=False)
+    return escape_invisible(json.dumps(common | fields, ensure_ascii=False))

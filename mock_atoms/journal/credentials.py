@@ -49,7 +49,7 @@ class Credentials:
         for raw_name, raw_value in headers:
             name, value = raw_name.decode("latin-1"), decode_text(raw_value).strip(" \t")
             secrets |= self.secrets_in(name, value)
-            masked.append((name, self.mask_header(name, value, token)))
+            masked.append((mask_text(name, token), self.mask_header(name, value, token)))
         return tuple(masked), frozenset(secrets)
 
     def secrets_in(self, name: str, value: str) -> frozenset[bytes]:
@@ -69,16 +69,16 @@ class Credentials:
         if name.lower() in CREDENTIAL_HEADERS:
             return mask_credentials(value)
         if name.lower() == "cookie":
-            return ";".join(self._mask_cookie(pair, token) for pair in value.split(";"))
+            value = ";".join(map(self._mask_session, value.split(";")))
         return mask_text(value, token)
 
     def is_session_cookie(self, name: str) -> bool:
         """Return whether the cookie `name` holds a credential."""
         return name == self._session_cookie
 
-    def _mask_cookie(self, pair: str, token: str | None) -> str:
+    def _mask_session(self, pair: str) -> str:
         for name, secret in parse_cookies(pair):
             if self.is_session_cookie(name) and secret:
                 prefix, equals, _ = pair.partition("=")
                 return f"{prefix}{equals}{mask_token(unquote(secret))}"
-        return mask_text(pair, token)
+        return pair

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
 from mock_atoms.core.http_text import decode_text, parse_cookies, parse_query
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, UnauthenticatedCaller
 
@@ -85,7 +86,7 @@ class ResponseHead:
     """The headers of a response, except its own `x-request-id`. Responses with equal headers may share one.
 
     Attributes:
-        headers: lower-case names and values.
+        headers: lower-case names and values, credentials masked.
         weight: estimated size, in units of `WEIGHT_UNIT` bytes.
     """
 
@@ -213,7 +214,7 @@ class Exchange:
 
     def response_headers(self) -> list[tuple[str, str]]:
         """Return the lower-case names and the values of the response headers."""
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.response_head.headers]
+        headers = [(name.decode("latin-1"), decode_text(value)) for name, value in self.response_head.headers]
         if self.status and not any(name == "x-request-id" for name, _ in headers):
             headers.insert(0, ("x-request-id", self.id))
         return headers
@@ -246,6 +247,7 @@ class RequestContext:
         query: query string as sent.
         api_path: path below the base path; `None` if the request is outside of it.
         has_credential_in_url: whether the journal masks a part of the URL.
+        operation: the requested operation, credentials masked.
         received: the head as received; `None` if the response cache is off or another server received it.
         may_be_faulted: whether a fault rule, a magic key or a `Prefer` header may change the response.
     """
@@ -256,5 +258,6 @@ class RequestContext:
     query: bytes
     api_path: str | None
     has_credential_in_url: bool
+    operation: RequestedOperation = NO_OPERATION
     received: ReceivedHead | None = None
     may_be_faulted: bool = True

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from mock_atoms.core.printable import show_invisible
 from mock_atoms.core.timestamps import format_timestamp
 from mock_atoms.journal.calls import Call, gap_ms, retry_after_ms
 from mock_atoms.journal.exchange import ABORTED, RESPONDED, Exchange
@@ -116,7 +117,7 @@ def as_text(reported: dict[str, Any]) -> str:
                 for finding in call["findings"]
                 if finding["attempt"] == attempt["number"]
             ]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{show_invisible(line)}\n" for line in lines)
 
 
 def _attempt_line(attempt: dict[str, Any]) -> str:

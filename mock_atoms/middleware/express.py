@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mock_atoms.core.masking import mask_text
 from mock_atoms.journal.exchange import CONTEXT_KEY, OUTSIDE_BASE_PATH, UNMOCKED_ROUTE, RequestContext
 from mock_atoms.middleware.responses import send_response
 
@@ -32,7 +33,7 @@ async def not_found(context: RequestContext, send: Send) -> None:
     """Send Express's response to an unknown route: HTML, not JSON (L)."""
     if context.exchange.reason is None:
         context.exchange.reason = UNMOCKED_ROUTE
-    text = escape(f"Cannot {context.exchange.method} {context.path}")
+    text = escape(f"Cannot {context.exchange.method} {mask_text(context.path, context.caller.token)}")
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
         f"<body>\n<pre>{text}</pre>\n</body>\n</html>\n"

@@ -4,8 +4,8 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mock_atoms.contract.operations import find_operation
 from mock_atoms.core.delays import CancellableWaiter, WaitResult
+from mock_atoms.core.masking import mask_text
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.faults.engine import FaultDecision, FaultEngine, FaultRequest
 from mock_atoms.faults.expressions import ExpressionError
@@ -42,7 +42,7 @@ class FaultMiddleware:
             decision = await self._decide(context, scope)
         except ExpressionError as error:
             exchange.reason = BAD_PREFER
-            await send_error(send, HTTPStatus.BAD_REQUEST, [f"Prefer: {error}"])
+            await send_error(send, HTTPStatus.BAD_REQUEST, [mask_text(f"Prefer: {error}", context.caller.token)])
             return
         if decision is None:
             await self._app(scope, receive, send)
@@ -59,8 +59,7 @@ class FaultMiddleware:
                 return
         if decision.respond is not None:
             exchange.has_malformed_body = decision.respond.has_malformed_body
-            operation = find_operation(exchange.method, context.api_path or "")
-            headers, body = decision.respond.render(decision.extra_headers, operation)
+            headers, body = decision.respond.render(decision.extra_headers, context.operation)
             await send_response(send, decision.respond.status, headers, body)
         elif decision.patch is not None:
             await self._send_patched(decision.patch, scope, receive, send)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms.contract.operations import find_operation
-from mock_atoms.core.masking import mask_url
+from mock_atoms.core.masking import mask_text
 from mock_atoms.core.tenancy import identify
 from mock_atoms.journal.exchange import CONTEXT_KEY, RECEIVED_KEY, Exchange, RequestContext, RequestHead
 from mock_atoms.mock import MockAtoms
@@ -35,22 +35,23 @@ class IdentifyMiddleware:
         api_path = path[len(base) :] or "/" if is_in_base_path else None
         query: bytes = scope.get("query_string", b"")
         url = f"{path}?{query.decode('latin-1')}" if query else path
+        operation = find_operation(scope["method"], mask_text(api_path or "", caller.token))
         headers, secrets = self._credentials.mask_headers(scope["headers"], caller.token)
         head = RequestHead(
             tenant=caller.tenant,
             secrets=secrets,
-            method=intern(scope["method"]),
-            url=mask_url(url, caller.token),
+            method=intern(mask_text(scope["method"], caller.token)),
+            url=mask_text(url, caller.token),
             scheme=scope.get("scheme", "http"),
             http_version=scope.get("http_version", "1.1"),
             host=_host(scope, headers),
             headers=headers,
-            operation=find_operation(scope["method"], api_path or "").name,
+            operation=operation.name,
         )
         client_address, client_port = scope.get("client") or ("", 0)
         exchange = Exchange(head, arrived_at, started_at, client_address, client_port)
         received = scope.get("extensions", {}).get(RECEIVED_KEY)
-        context = RequestContext(exchange, caller, path, query, api_path, head.url != url, received)
+        context = RequestContext(exchange, caller, path, query, api_path, head.url != url, operation, received)
         await self._app({**scope, CONTEXT_KEY: context}, receive, send)
 
 

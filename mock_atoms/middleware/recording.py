@@ -8,6 +8,7 @@ from hashlib import blake2b
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.caching.eligibility import is_cacheable
+from mock_atoms.core.http_text import decode_text
 from mock_atoms.core.inflating import InflateError, Inflater, content_encoding, is_inflatable
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.tenancy import AuthenticatedCaller, UnauthenticatedCaller
@@ -30,6 +31,9 @@ FAULT_HEADER = b"x-mock-atoms-fault"
 REASON_HEADER = b"x-mock-atoms-reason"
 MAX_UNREAD_BODY_BYTES = 8 * 1024 * 1024
 """Number of request body bytes that are read although the application did not ask for them."""
+
+_LONGEST_KEY = 256
+"""Number of characters of a key of the API, with plenty of room."""
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -80,8 +84,9 @@ class RecordingMiddleware:
                 exchange.response_started_at = self._clock()
                 exchange.reason = exchange.reason or self._unknown_magic_word(context.caller)
                 exchange.status = message["status"]
-                exchange.response_head = ResponseHead(_with_marks(message["headers"], exchange))
-                message["headers"] = _with_request_id(exchange)
+                headers = _with_marks(message["headers"], exchange)
+                exchange.response_head = ResponseHead(_mask_headers(headers, context.caller.token))
+                message["headers"] = _with_request_id(headers, exchange)
             else:
                 if exchange.method == "HEAD":
                     message["body"] = b""
@@ -167,8 +172,8 @@ class RequestBodyRecorder:
         self._journal = journal
         self._receive = receive
         self._token = token
-        # Longer than the limit by one token: a token across the limit is masked before the cut.
-        max_bytes = MAX_BODY_BYTES + len(token or "")
+        # A key across the limit is masked before the cut: escaped once, each of its characters is up to six bytes.
+        max_bytes = MAX_BODY_BYTES + 6 * max(_LONGEST_KEY, len(token or ""))
         self._received = self._stored = BodyExcerpt(max_bytes)
         self._inflater: Inflater | None = None
         encoding = content_encoding(exchange.header_values("content-encoding"))
@@ -220,14 +225,23 @@ class RequestBodyRecorder:
 
     def store_body(self) -> None:
         """Store the bytes read so far in the exchange, credentials masked."""
-        text = bytes(self._stored.first_bytes).decode(errors="surrogateescape")
-        self._exchange.body = mask_text(text, self._token).encode(errors="surrogateescape")[:MAX_BODY_BYTES]
+        first_bytes = bytes(self._stored.first_bytes)
+        text, kept = (data.decode(errors="surrogateescape") for data in (first_bytes, first_bytes[:MAX_BODY_BYTES]))
+        masked = mask_text(text, self._token, len(kept)).encode(errors="surrogateescape")
+        self._exchange.body = masked[:MAX_BODY_BYTES]
         self._exchange.body_tail_digest = self._stored.tail_digest(MAX_BODY_BYTES)
 
 
-def _with_request_id(exchange: Exchange) -> Headers:
+def _mask_headers(headers: Headers, token: str | None) -> Headers:
+    """Return response headers with credentials masked: a fault rule or an echo may have put one there."""
+    values = "\n".join(decode_text(value) for _, value in headers)
+    if mask_text(values, token) == values:
+        return headers
+    return [(name, mask_text(decode_text(value), token).encode()) for name, value in headers]
+
+
+def _with_request_id(headers: Headers, exchange: Exchange) -> Headers:
     """Return the response headers with a request id, unless a fault rule set one."""
-    headers = exchange.response_head.headers
     if any(name == b"x-request-id" for name, _ in headers):
         return headers
     return [(b"x-request-id", exchange.id.encode()), *headers]

@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from mock_atoms.core.addresses import CONTROL_PREFIX
+from mock_atoms.core.masking import mask_text
+from mock_atoms.core.printable import show_invisible
 
 _TIMEOUT_SECONDS = 30.0
 
@@ -24,6 +26,7 @@ class ControlError(RuntimeError):
     """
 
     def __init__(self, message: str, status: int | None = None, detail: str | None = None) -> None:
+        message = show_invisible(mask_text(message))
         super().__init__(message)
         self.status = status
         self.detail = message if detail is None else detail

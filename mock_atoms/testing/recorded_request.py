@@ -9,6 +9,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from mock_atoms.core.http_text import parse_query
+from mock_atoms.core.printable import show_invisible
 from mock_atoms.journal.exchange import RESPONDED
 
 
@@ -101,4 +102,4 @@ class RecordedRequest:
         ):
             if value:
                 line += f" {name}={value}"
-        return line
+        return show_invisible(line)

@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from mock_atoms.core.http_text import PATH_PARAMETER, PathTemplate
-from mock_atoms.core.masking import mask_text, mask_token, mask_url
+from mock_atoms.core.masking import mask_text, mask_token
 from mock_atoms.journal.credentials import CREDENTIAL_HEADERS
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.wiremock.operands import Operand, OperandContext
@@ -78,7 +78,7 @@ def url_condition(field: str, value: object, context: OperandContext) -> Conditi
     if field in ("urlPattern", "urlPathPattern"):
         expression = regular_expression(value, context.at(field).pointer)
         return Condition(field, value, urls, lambda exchange: bool(expression.fullmatch(url(exchange))), value)
-    operand = Operand(value, context._replace(mask_text=mask_url))
+    operand = Operand(value, context)
     if field == "urlPathTemplate":
         names = _parameter_names(value)
         if len(set(names)) < len(names):
@@ -156,7 +156,7 @@ def _path_values(template: str, name: str, context: OperandContext) -> Values:
     if name not in names:
         raise context.error("urlPathTemplate has no parameter of this name")
     position = names.index(name)
-    parsed = _Template(Operand(template, context._replace(mask_text=mask_url)))
+    parsed = _Template(Operand(template, context))
 
     def values(exchange: Exchange) -> list[str]:
         found = parsed.values(exchange)

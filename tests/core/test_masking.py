@@ -1,9 +1,15 @@
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import quote_plus, unquote, unquote_plus
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, is_magic_key, mask_text, mask_token, mask_url, quote_value
+from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, is_magic_key, mask_json, mask_text, mask_token, quote_value
 from mock_atoms.core.tenancy import mask_test_id
+from mock_atoms.core.unescaping import MAX_LAYERS
 from mock_atoms.journal.credentials import Credentials
 
 
@@ -42,7 +48,10 @@ def test_masks_tell_similar_tokens_apart() -> None:
         "sk_mock_delay250+429.test-42",
         "sk_mock_limit10/60.me",
         "sk_mock_test.test_task_1.0123abcd",
-        "sk_mock_one.sk_mock_two",
+        "sk_mock_test.ask-risk_level-disk_2_fullName",
+        "sk_mock_test.task_",
+        r"sk_mock_a\_b",
+        "sk_mock_100%25",
         "sk_mock_" + "x" * (MAX_MAGIC_KEY_LENGTH - 8),
     ],
 )
@@ -65,6 +74,17 @@ def test_a_magic_key_stays_whole(token: str) -> None:
         "sk_mock_500_sk_live_a",
         "sk_mock_500sk_live_a",
         "sk_mock_500.my_sk_live_a",
+        "sk_mock_one.sk_mock_two",
+        "sk_mock_sk_mock_live_a",
+        "sk_mock_testsk_live_abcdef",
+        "sk_mock_task_live_abcdef",
+        "sk_mock_testsk_4f1b6a8d",
+        "sk_mock_testsk_abcdefghijklm",
+        "sk_mock_test.task_a_b_c_d_e_f_g_h_i",
+        "sk_mock_test%73k_live_a",
+        "sk_mock_test.%2573%256B%255Flive_a",
+        r"sk_mock_test.\u0073k_live_a",
+        f"sk_mock_%{'25' * 10}61",
         "sk_mock_test.%73k_live_a",
         "sk_mock_test.sk%5Flive_a",
         "sk_mock_one two",
@@ -95,6 +115,14 @@ def test_a_token_that_is_no_magic_key_is_masked(token: str) -> None:
         ("task_id=abcdef&risk_level=high", "task_id=abcdef&risk_level=high"),
         ("?q=sk_verysecret&r=1", "?q=sk_ver…#38c9cb&r=1"),
         ("%3Ask_verysecret", "%3Ask_ver…#38c9cb"),
+        ("k=sk%5Fverysecret&l=%73%6b%5f%76erysecret", "k=sk_ver…#38c9cb&l=sk_ver…#38c9cb"),
+        ("k=sk%25255Fverysecret+sk_mock_1", "k=sk_verysec…#37394c"),
+        (r'{"k": "\u0073k_verysecret\/\"é\""}', r'{"k": "sk_ver…#38c9cb\/\"é\""}'),
+        (r'{"k": "{\"k\":\"\\u0073k_verysecret\"}"}', r'{"k": "{\"k\":\"sk_ver…#38c9cb\"}"}'),
+        (r"sk\x5fverysecret sk\137verysecret s\k_verysecret", "sk_ver…#38c9cb sk_ver…#38c9cb sk_ver…#38c9cb"),
+        ("s\0k\0_\0v\0e\0r\0y\0s\0e\0c\0r\0e\0t\0", "sk_ver…#38c9cb"),
+        ("asksk_live_a 1sk_verysecret _sk_verysecret", "asksk_l…#01b32d 1sk_ver…#38c9cb _sk_ver…#38c9cb"),
+        ("task_id task_4 ask_a_b_c desk_userName disk_full2", "task_id task_4 ask_a_b_c desk_userName disk_full2"),
         (r'"\nsk_verysecret\u0020sk_verysecret"', r'"\nsk_ver…#38c9cb\u0020sk_ver…#38c9cb"'),
         ("sk_ver…#38c9cb", "sk_ver…#38c9cb"),
         ("sk_verysecret…", "sk_ver…#38c9cb…"),
@@ -103,6 +131,43 @@ def test_a_token_that_is_no_magic_key_is_masked(token: str) -> None:
 )
 def test_text_that_looks_like_a_key_is_masked(text: str, masked: str) -> None:
     assert mask_text(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "masked"),
+    [
+        ("abcdef", 3, "abc"),
+        ("ab sk_verysecret cd", 2, "ab"),
+        ("ab sk_verysecret cd", 3, "ab "),
+        ("ab sk_verysecret cd", 4, "ab sk_ver…#38c9cb"),
+        ("ab sk%5Fverysecret cd", 18, "ab sk_ver…#38c9cb"),
+        ("ab sk%5Fverysecret cd", 20, "ab sk_ver…#38c9cb c"),
+    ],
+)
+def test_a_key_across_the_limit_is_masked_as_a_whole(text: str, limit: int, masked: str) -> None:
+    assert mask_text(text, limit=limit) == masked
+
+
+@pytest.mark.parametrize("escaped", ["%61", r"\u0061"])
+def test_text_with_too_many_layers_of_escapes_is_masked(escaped: str) -> None:
+    for _ in range(MAX_LAYERS - 1):
+        escaped = escaped.replace("%", "%25").replace("\\", "\\\\")
+    assert mask_text(f"x={escaped} y=%20") == f"x={escaped} y=%20"
+    too_deep = escaped.replace("%", "%25").replace("\\", "\\\\")
+    masked = mask_text(f"x={too_deep} y=%20")
+    assert masked.startswith("x=")
+    assert masked.endswith("y=%20")
+    assert too_deep not in masked
+
+
+def test_a_mask_shows_nothing_that_ends_a_string_a_parameter_or_a_line() -> None:
+    for character in '"\\&;\n\x1b\u202e\u2028<':
+        assert mask_token(f"sk{character}_verysecret").startswith("sk…#")
+
+
+def test_json_is_masked_in_names_and_texts() -> None:
+    value = {"sk_verysecret": [1, None, {"a": "x sk_verysecret"}]}
+    assert mask_json(value) == {"sk_ver…#38c9cb": [1, None, {"a": "x sk_ver…#38c9cb"}]}
 
 
 def test_masking_a_long_text_that_resembles_a_key_is_fast() -> None:
@@ -120,44 +185,105 @@ def test_a_percent_encoded_token_is_masked(text: str) -> None:
         ("/a/sk_mock_500x2.me?key=sk_verysecret&b=1", "/a/sk_mock_500x2.me?key=sk_ver…#38c9cb&b=1"),
         ("/a?key=sk_mock_delay1%2B500", "/a?key=sk_mock_delay1%2B500"),
         ("/a?key=sk%5Fmock_500&b=sk%5Fverysecret", "/a?key=sk%5Fmock_500&b=sk_ver…#38c9cb"),
-        ("/a?key=sk_mock_1%20sk%5Fverysecret", "/a?key=sk_mock_1%…#aeb71a"),
+        ("/a?key=sk_mock_1%20sk%5Fverysecret%20b", "/a?key=sk_mock_1%20sk_ver…#38c9cb%20b"),
     ],
 )
 def test_a_url_shows_magic_keys_and_masks_all_others(url: str, masked: str) -> None:
-    assert mask_url(url, "sk_mock_delay1+500") == masked
+    assert mask_text(url, "sk_mock_delay1+500") == masked
 
 
 SUFFIXES = st.text("abcXYZ019_.+~-", min_size=6, max_size=20)
-SECRETS = SUFFIXES.map("sk_live_{}".format)
-MAGIC_KEYS = SUFFIXES.filter(lambda suffix: "sk_" not in suffix).map("sk_mock_{}".format)
-SEPARATORS = st.sampled_from(
-    [" ", "/", "?", "&", "&a=", "'", '"', "`", "_", ", ", "; ", "(", "\n", "%20", "%2C", ".", ":", "="]
+SECRETS = st.one_of(
+    SUFFIXES.map("sk_live_{}".format), st.binary(min_size=12, max_size=16).map(lambda key: f"sk_{key.hex()}")
+)
+MAGIC_KEYS = SUFFIXES.filter(lambda suffix: "sk" not in suffix).map("sk_mock_{}".format)
+PIECES = st.one_of(
+    SECRETS,
+    MAGIC_KEYS,
+    st.sampled_from(["sk_", "mock_", "sk_mock_", "sk_mock_test", "s", "k", "a", "Z", "9", "_", "task", "sk_mock_500"]),
+    st.sampled_from(
+        [" ", "/", "?", "&", "&a=", "'", '"', "`", ", ", "; ", "(", "\n", "%", "%20", "\\", ".", ":", "=", "é"]
+    ),
 )
 
 
-@given(st.lists(st.tuples(st.booleans(), MAGIC_KEYS, SECRETS, SEPARATORS), min_size=1, max_size=5), st.booleans())
-def test_no_secret_beside_magic_keys_survives(
-    parts: list[tuple[bool, str, str, str]],
-    is_encoded: bool,  # noqa: FBT001 - drawn by Hypothesis
+def percent_encode(text: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+def escape_as_json(text: str) -> str:
+    return "".join(f"\\u{ord(character):04x}" for character in text)
+
+
+ENCODINGS = st.lists(
+    st.sampled_from(
+        [
+            percent_encode,
+            escape_as_json,
+            quote_plus,
+            lambda text: json.dumps(text)[1:-1],
+            lambda text: text.replace("_", "%5F"),
+            lambda text: text.replace("s", "\\u0073"),
+            lambda text: text.replace("k", "%6b"),
+        ]
+    ),
+    max_size=3,
+)
+
+
+@given(st.lists(PIECES, min_size=1, max_size=6), SECRETS, ENCODINGS, st.integers(0, 6), st.booleans())
+def test_no_secret_survives_in_any_encoding(
+    pieces: list[str],
+    secret: str,
+    encodings: list[Callable[[str], str]],
+    position: int,
+    is_own: bool,  # noqa: FBT001 - drawn by Hypothesis
 ) -> None:
-    text = "".join((magic_key if is_magic else secret) + separator for is_magic, magic_key, secret, separator in parts)
-    if is_encoded:
-        text = text.replace("_", "%5F")
-    secrets = {secret for is_magic, _, secret, _ in parts if not is_magic}
-    masked = [
-        mask_url(text, None),
-        *([] if is_encoded else [mask_text(text), mask_token(text), mask_test_id(text) or ""]),
-        *([] if is_encoded else [Credentials(b"").mask_header("Authorization", f"Bearer {text}")]),
-        *([] if is_encoded else [Credentials(b"").mask_header("Cookie", f"a={text}; session={text}")]),
+    token = f"Zz/{secret[3:]}" if is_own else None
+    hidden = token or secret
+    text = "".join([*pieces[:position], hidden, *pieces[position:]])
+    for encode in encodings:
+        text = encode(text)
+    shown = [
+        mask_text(text, token),
+        mask_test_id(text, token) or "",
+        Credentials(b"").mask_header("X-Other", text, token),
+        Credentials(b"").mask_header("Authorization", f"Bearer {text}", token),
+        Credentials(b"").mask_header("Cookie", f"a={text}; session={text}", token),
     ]
-    assert not [(secret, shown) for secret in secrets for shown in masked if secret in shown.replace("%5F", "_")]
+    assert [found for each in shown for found in find_secret(hidden, each)] == []
+
+
+def find_secret(secret: str, text: str) -> list[str]:
+    """Return `text`, and what decoding it repeatedly gives, where it contains `secret`."""
+    seen = {text}
+    found = []
+    texts = [text]
+    while texts:
+        current = texts.pop()
+        if secret in current:
+            found.append(current)
+        for decoded in (
+            unquote(current),
+            unquote_plus(current),
+            re.sub(r"\\u([0-9a-f]{4})", unescape, current),
+            re.sub(r"\\(.)", r"\1", current),
+        ):
+            if decoded not in seen:
+                seen.add(decoded)
+                texts.append(decoded)
+    return found
+
+
+def unescape(match: re.Match[str]) -> str:
+    return chr(int(match[1], 16))
 
 
 @given(st.lists(MAGIC_KEYS, min_size=1), st.sampled_from([" ", "/", "?", "&", '"', ", ", "; ", "\n"]))
 def test_magic_keys_stay_whole_in_any_text(keys: list[str], separator: str) -> None:
     text = separator.join(keys)
     assert mask_text(text) == mask_text(text, keys[0]) == text
-    assert mask_url(text, keys[0]) == text
+    assert mask_text(text, keys[0]) == text
     for header in ("Authorization", "X-Api-Key", "Cookie", "X-Other"):
         for value in (keys[0], f"Bearer {keys[0]}", f"session={keys[0]}", f"a=b; session={keys[0]}"):
             if header in ("Cookie", "X-Other") or "=" not in value:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mock_atoms.core.masking import mask_text, mask_token, mask_url
+from mock_atoms.core.masking import mask_text, mask_token
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, caller_for
 from mock_atoms.journal.credentials import Credentials
@@ -34,7 +34,7 @@ def exchange(
     )
     tenant = caller_for(token).tenant if token else UNAUTHENTICATED_TENANT
     return Exchange(
-        RequestHead(tenant, secrets, method, mask_url(url, token), "http", "1.1", "127.0.0.1", masked_headers),
+        RequestHead(tenant, secrets, method, mask_text(url, token), "http", "1.1", "127.0.0.1", masked_headers),
         id=url,
         arrived_at=datetime(2026, 1, 31, tzinfo=UTC),
         started_at=0.0,
