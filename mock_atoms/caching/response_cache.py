@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from sys import intern
+from sys import getsizeof
 from weakref import ReferenceType, ref
 
 from mock_atoms.core.lru import LruCache, next_use
-from mock_atoms.journal.exchange import RequestContext, RequestHead, ResponseHead
+from mock_atoms.journal.exchange import WEIGHT_UNIT, RequestContext, RequestHead, ResponseHead
 from mock_atoms.state.store import TenantState
 
 MAX_SIZE = 96 * 1024 * 1024
@@ -14,7 +14,10 @@ MAX_SIZE = 96 * 1024 * 1024
 MAX_RESPONSE_BYTES = 1024 * 1024
 """Size limit of a cached response body."""
 MAX_REPEATED_REQUESTS = 20_000
-_RESPONSE_OVERHEAD_BYTES = 1_000  # estimated memory of a response besides its body
+MAX_REPEATED_REQUESTS_SIZE = 32 * 1024 * 1024
+"""Number of bytes of all repeated requests."""
+_RESPONSE_BYTES = 500  # memory of a cached response besides its bytes and the texts of its key
+_REQUEST_BYTES = 900  # memory of a repeated request besides the texts of its head
 _MAX_SHARED_HEADS = 1_000
 
 ContentKey = tuple[object, str | None, bytes]
@@ -41,16 +44,18 @@ class CachedResponse:
         head: its headers, without `x-request-id`. Responses with equal headers share one.
         tail: its bytes in HTTP/1.1, from these headers to the end of the body.
         length: number of body bytes.
+        size_bytes: memory, approximately, with the key under which it is cached.
         used: time of the last use, see `lru.next_use`.
         is_live: whether the cache still holds it.
     """
 
-    __slots__ = ("__weakref__", "head", "is_live", "length", "tail", "used")
+    __slots__ = ("__weakref__", "head", "is_live", "length", "size_bytes", "tail", "used")
 
     def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         self.head = _shared_head(tuple(headers))
         self.tail = b"".join([*(b"%b: %b\r\n" % header for header in headers), b"\r\n", body])
         self.length = len(body)
+        self.size_bytes = 0
         self.used = 0.0
         self.is_live = False
 
@@ -69,18 +74,20 @@ class RepeatedRequest:
         state: state of its tenant.
         version: version of the tenant's data that the response shows.
         response: its cached response.
+        size_bytes: memory, approximately.
         used: time of the last use, see `lru.next_use`.
         is_live: whether the cache still holds it.
     """
 
-    __slots__ = ("api_path", "head", "is_live", "response", "state", "used", "version")
+    __slots__ = ("api_path", "head", "is_live", "response", "size_bytes", "state", "used", "version")
 
     def __init__(self, head: RequestHead, api_path: str, state: TenantState, response: CachedResponse) -> None:
         self.head = head
-        self.api_path = intern(api_path)  # many requests share few paths
+        self.api_path = api_path
         self.state: ReferenceType[TenantState] = ref(state)
         self.version = state.version
         self.response: ReferenceType[CachedResponse] = ref(response)
+        self.size_bytes = _REQUEST_BYTES + getsizeof(api_path) + head.weight * WEIGHT_UNIT
         self.used = 0.0
         self.is_live = False
 
@@ -93,17 +100,29 @@ class ResponseCache:
     Args:
         max_size: approximate number of bytes of all responses.
         max_requests: number of repeated requests.
+        max_requests_size: approximate number of bytes of all repeated requests.
 
     Attributes:
         requests: the repeated requests by digest. No token is kept: a digest cannot be computed without the key.
     """
 
-    def __init__(self, max_size: int = MAX_SIZE, max_requests: int = MAX_REPEATED_REQUESTS) -> None:
+    def __init__(
+        self,
+        max_size: int = MAX_SIZE,
+        max_requests: int = MAX_REPEATED_REQUESTS,
+        max_requests_size: int = MAX_REPEATED_REQUESTS_SIZE,
+    ) -> None:
         self.max_size = max_size
         self.max_requests = max_requests
+        self.max_requests_size = max_requests_size
         self.requests: LruCache[bytes, RepeatedRequest] = LruCache()
         self._responses: LruCache[ContentKey, CachedResponse] = LruCache()
-        self._size = 0
+        self._size = self._requests_size = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of all responses and repeated requests, approximately."""
+        return self._size + self._requests_size
 
     def get(self, key: ContentKey) -> CachedResponse | None:
         """Return the response with this content key, or `None` if it is not cached."""
@@ -116,10 +135,11 @@ class ResponseCache:
         """Cache a response, unless its body exceeds `MAX_RESPONSE_BYTES` or the key is present."""
         if response.length > MAX_RESPONSE_BYTES or self._responses.get(key) is not None:
             return
+        response.size_bytes = _RESPONSE_BYTES + sum(map(getsizeof, (*key, response.tail)))
         self._responses.put(key, response)
-        self._size += _RESPONSE_OVERHEAD_BYTES + response.length
+        self._size += response.size_bytes
         while self._size > self.max_size:
-            self._size -= _RESPONSE_OVERHEAD_BYTES + self._responses.evict().length
+            self._size -= self._responses.evict().size_bytes
 
     def put_request(self, digest: bytes, context: RequestContext, state: TenantState) -> None:
         """Let the fast path serve repetitions of the request.
@@ -129,12 +149,15 @@ class ResponseCache:
         response = self._responses.get(content_key(state, context.api_path, context.query))
         if response is None or context.api_path is None or not state.is_live:
             return
-        self.requests.put(digest, RepeatedRequest(context.exchange.head, context.api_path, state, response))
-        if len(self.requests) > self.max_requests:
-            self.requests.evict()
+        previous = self.requests.remove(digest)
+        request = RepeatedRequest(context.exchange.head, context.api_path, state, response)
+        self.requests.put(digest, request)
+        self._requests_size += request.size_bytes - (0 if previous is None else previous.size_bytes)
+        while len(self.requests) > self.max_requests or self._requests_size > self.max_requests_size:
+            self._requests_size -= self.requests.evict().size_bytes
 
     def clear(self) -> None:
         """Remove all responses: the initial data of tenants may have changed."""
         self.requests.clear()
         self._responses.clear()
-        self._size = 0
+        self._size = self._requests_size = 0

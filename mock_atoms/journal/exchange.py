@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from sys import getsizeof
 from typing import NamedTuple
 
 from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
@@ -18,7 +19,8 @@ MAX_BODY_BYTES = 65_536
 FORM_TYPE = "application/x-www-form-urlencoded"
 WEIGHT_UNIT = 64
 """Bytes per unit of weight. Units keep most weights below 257, which CPython never allocates."""
-_HEADER_BYTES = 200  # estimated memory of a header besides its text
+_HEADER_BYTES = 80  # memory of a header besides its name and value
+_SECRET_BYTES = 120  # memory of a digest in a set, approximately
 
 RESPONDED = "responded"
 """`Exchange.ended` after a complete response. Other values: `ABORTED` or the kind of a connection fault."""
@@ -39,7 +41,8 @@ def weight_of(size: int) -> int:
 
 
 def _size_of(headers: Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]) -> int:
-    return sum(_HEADER_BYTES + len(name) + len(value) for name, value in headers)
+    # One character of a text takes up to 4 bytes: one emoji widens all of them.
+    return sum(_HEADER_BYTES + getsizeof(name) + getsizeof(value) for name, value in headers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +74,9 @@ class RequestHead:
     weight: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", weight_of(len(self.url) + _size_of(self.headers)))
+        texts = getsizeof(self.url) + getsizeof(self.tenant.label) + getsizeof(self.tenant.test_id)
+        size = texts + _size_of(self.headers) + _SECRET_BYTES * len(self.secrets)
+        object.__setattr__(self, "weight", weight_of(size))
 
     @property
     def has_body(self) -> bool:

@@ -9,7 +9,7 @@ from mock_atoms.journal.exchange import WEIGHT_UNIT, Exchange, weight_of
 
 MAX_BYTES = 64 * 1024 * 1024
 """Number of bytes of URLs, headers and bodies that the journal keeps in total."""
-_EXCHANGE_WEIGHT = 1_000 // WEIGHT_UNIT  # estimated weight of an exchange without headers and body
+_EXCHANGE_WEIGHT = 1_200 // WEIGHT_UNIT  # estimated weight of an exchange without headers and body
 
 
 class Journal:
@@ -46,6 +46,11 @@ class Journal:
     def is_off(self) -> bool:
         """Whether the journal records nothing."""
         return self.size == 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of all exchanges, approximately."""
+        return self._weight * WEIGHT_UNIT
 
     def add(self, exchange: Exchange) -> None:
         """Record an exchange."""

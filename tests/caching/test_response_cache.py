@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import MockServer, Settings, create_app
-from mock_atoms.caching.response_cache import MAX_RESPONSE_BYTES, CachedResponse, ResponseCache
+from mock_atoms.caching.response_cache import MAX_RESPONSE_BYTES, CachedResponse, ResponseCache, content_key
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.exchange import CONTEXT_KEY, Exchange, RequestContext, RequestHead
 from mock_atoms.middleware.response_cache import ResponseCacheMiddleware
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.memory_store import MemoryStore
+from mock_atoms.state.store import TenantState
 from tests.helpers.audiences import bearer
+from tests.helpers.memory import TOLERANCE, allocated_bytes
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BASE = "http://localhost"
@@ -190,7 +192,7 @@ def test_a_response_rendered_during_a_change_is_not_cached() -> None:
 
 
 def test_the_cache_evicts_the_least_recently_used_response() -> None:
-    response_cache = ResponseCache(max_size=2_500)
+    response_cache = ResponseCache(max_size=1_600)
     keys = [(bytes([number]), "/", b"") for number in range(3)]
     first, second, third = (CachedResponse([], b"x" * 10) for _ in range(3))
     response_cache.put(keys[0], first)
@@ -205,6 +207,51 @@ def test_the_cache_evicts_the_least_recently_used_response() -> None:
     for key in keys:
         response_cache.put(key, CachedResponse([], b"x"))
     assert [response_cache.get(key) is None for key in keys] == [True, False, False]
+
+
+def test_a_cached_response_counts_the_query_in_its_key() -> None:
+    response_cache = ResponseCache(max_size=10_000)
+    keys = [(b"", "/", b"q" * 4_000 + bytes([number])) for number in range(3)]
+    for key in keys:
+        response_cache.put(key, CachedResponse([], b""))
+    assert [response_cache.get(key) is None for key in keys] == [True, False, False]
+
+
+def test_repeated_requests_are_bounded_by_their_heads() -> None:
+    response_cache = ResponseCache(max_requests_size=10_000)
+    state = TenantState(caller_for("sk_a").tenant)
+    state.is_live = True
+    response_cache.put(content_key(state, "/audience", b""), CachedResponse([], b""))
+
+    def put(digest: bytes, url: str) -> None:
+        context = request_context("sk_a")
+        head = RequestHead(state.tenant, frozenset(), "GET", url, "http", "1.1", "x", ())
+        context.exchange = Exchange(head, NOON, 0.0, "", 0)
+        response_cache.put_request(digest, context, state)
+
+    for digest in (b"1", b"1", b"1", b"2"):
+        put(digest, "/" + "x" * 3_000)
+    assert len(response_cache.requests) == 2
+    put(b"3", "/" + "x" * 3_000)
+    assert [response_cache.requests.get(digest) is None for digest in (b"1", b"2", b"3")] == [True, False, False]
+    response_cache.clear()
+    put(b"4", "/")
+    assert len(response_cache.requests) == 0
+
+
+def test_cached_responses_and_repeated_requests_are_counted() -> None:
+    response_cache = ResponseCache(max_size=10**9)
+    states = [TenantState(caller_for(f"sk_{number}").tenant) for number in range(200)]
+
+    def fill() -> None:
+        for number, state in enumerate(states):
+            state.is_live = True
+            context = request_context(f"sk_{number}", f"/audience/{number}", b"q" * number)
+            key = content_key(state, context.api_path, context.query)
+            response_cache.put(key, CachedResponse([(b"content-type", b"x")], b"x" * number))
+            response_cache.put_request(b"%016d" % number, context, state)
+
+    assert allocated_bytes(fill) <= response_cache.size_bytes * TOLERANCE
 
 
 def test_responses_with_equal_headers_share_their_head() -> None:

@@ -8,7 +8,12 @@ from mock_atoms.api.csv_file import MAX_COLUMNS
 from mock_atoms.api.multipart import MAX_HEAD_BYTES as MAX_HEAD_BYTES_OF_PART
 from mock_atoms.api.uploads import MAX_FIELD_BYTES, MAX_FIELDS
 from mock_atoms.caching.eligibility import MAX_HEAD_BYTES
-from mock_atoms.caching.response_cache import MAX_REPEATED_REQUESTS, MAX_RESPONSE_BYTES, MAX_SIZE
+from mock_atoms.caching.response_cache import (
+    MAX_REPEATED_REQUESTS,
+    MAX_REPEATED_REQUESTS_SIZE,
+    MAX_RESPONSE_BYTES,
+    MAX_SIZE,
+)
 from mock_atoms.contract.schemas import MAX_FILE_BYTES, MAX_MEMBERS
 from mock_atoms.control.parsing import MAX_BODY_BYTES as MAX_CONTROL_BODY_BYTES
 from mock_atoms.control.requests import MAX_NEAR_MISSES
@@ -72,9 +77,10 @@ KIB, MIB = 1024, 1024 * 1024
             f"{MAX_PAUSE_MS // 60_000} minutes, unless `Retry-After` asks for more",
         ),
         ("failed calls that a retry on a new connection is compared with", f"{MAX_COMPARED_CALLS}"),
-        ("rendered responses", f"{MAX_SIZE // MIB} MiB"),
+        ("rendered responses, with the queries that they respond to", f"{MAX_SIZE // MIB} MiB"),
         ("one rendered response", f"{MAX_RESPONSE_BYTES // MIB} MiB"),
         ("fast path entries", f"{MAX_REPEATED_REQUESTS:,}"),
+        ("request heads of fast path entries", f"{MAX_REPEATED_REQUESTS_SIZE // MIB} MiB"),
         ("request head on the fast path", f"{MAX_HEAD_BYTES:,} bytes"),
         ("audiences kept after generation", f"{MAX_CACHED_AUDIENCES:,}"),
     ],

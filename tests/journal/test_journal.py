@@ -397,7 +397,7 @@ def test_headers_weigh_more_than_their_text() -> None:
 
 
 def test_removed_exchanges_make_room() -> None:
-    journal = Journal(10, Credentials(b"key"), max_bytes=5_000)
+    journal = Journal(10, Credentials(b"key"), max_bytes=6_500)
     exchanges = [exchange(number, b"x" * 500) for number in range(3)]
     for each in exchanges:
         journal.add(each)
