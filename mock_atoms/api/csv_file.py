@@ -2,11 +2,13 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from mock_atoms.contract.errors import DUPLICATE_NUMBERS, INVALID_PHONE_NUMBER, TOO_MANY_MEMBERS, bad_request
 from mock_atoms.contract.schemas import MAX_MEMBERS
+from mock_atoms.core.printable import find_lookalike, unicode_form
 from mock_atoms.data.models import is_phone_number, phone_digits
 
 if TYPE_CHECKING:
@@ -17,8 +19,22 @@ _MAX_LISTED_COLUMNS, _MAX_NAME_LENGTH = 20, 40
 """Maximum number of columns in a message, and of characters of each name."""
 
 
+_START_BYTES = 4096
+"""Number of bytes that tell the format of a file and the separator of its columns."""
+_SAVE_AS_CSV = "Save it as CSV UTF-8, separated by commas"
+_SEPARATORS = {b";": "semicolons", b"\t": "tabs", b"|": "vertical bars"}
+"""Names of separators other than the comma."""
+_OTHER_FORMATS = (
+    (re.compile(rb"PK\x03\x04"), "a workbook or another ZIP archive"),
+    (re.compile(rb"\x1f\x8b"), "gzip"),
+    (re.compile(rb"\xff\xfe\0\0|\0\0\xfe\xff"), "UTF-32"),
+    (re.compile(rb"\xff\xfe|\xfe\xff|[^\0]\0[^\0]\0|\0[^\0]\0[^\0]"), "UTF-16"),
+)
+"""First bytes of files that were saved in another format."""
+
+
 def parse_csv(file: BinaryIO, phone_column: str, identifier_column: str | None = None) -> list[dict[str, str]]:
-    """Return the rows of `file` by column. All cells are text; blank lines are ignored.
+    """Return the rows of `file` by column. All cells are text; lines without text are ignored.
 
     Args:
         file: UTF-8 with or without a byte order mark; lines end in LF, CRLF or CR.
@@ -28,22 +44,41 @@ def parse_csv(file: BinaryIO, phone_column: str, identifier_column: str | None =
     Raises:
         ApiError: 400, the file is not text, lacks a column, has a line without a phone number, and so on.
     """
+    start = file.read(_START_BYTES)
+    file.seek(0)
+    for pattern, format_name in _OTHER_FORMATS:
+        if pattern.match(start):
+            raise bad_request(f"CSV file is not UTF-8 text but {format_name}. {_SAVE_AS_CSV}")
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
-        return list(_rows(text, phone_column, identifier_column))
+        return list(_rows(text, phone_column, identifier_column, _describe_separator(start)))
     except UnicodeDecodeError:
-        raise bad_request("CSV file is not UTF-8 text") from None
+        raise bad_request(f"CSV file is not UTF-8 text. {_SAVE_AS_CSV}") from None
     finally:
         text.detach()
 
 
-def _rows(text: io.TextIOWrapper, phone_column: str, identifier_column: str | None) -> Iterator[dict[str, str]]:
+def _describe_separator(start: bytes) -> str:
+    """Return what is wrong with the separator of the columns, as the end of a message, or an empty string."""
+    header = re.split(rb"[\r\n]", start.lstrip(b"\xef\xbb\xbf\r\n, "), maxsplit=1)[0]
+    separator = max(_SEPARATORS, key=header.count)
+    if header.count(separator) <= header.count(b","):
+        return ""
+    return f". Its columns seem to be separated by {_SEPARATORS[separator]}. {_SAVE_AS_CSV}"
+
+
+def _rows(
+    text: io.TextIOWrapper, phone_column: str, identifier_column: str | None, wrong_separator: str
+) -> Iterator[dict[str, str]]:
     reader = csv.reader(_lines(text), strict=True)
-    records = _records(reader)
+    records = _records(reader, wrong_separator)
     columns = next(records, None)
     if columns is None:
         raise bad_request("CSV file is empty")
-    _check_columns(columns, phone_column, identifier_column)
+    _check_columns(columns)
+    missing = [name for name in (phone_column, identifier_column) if name is not None and name not in columns]
+    if missing:
+        raise bad_request(_describe_missing_column(missing[0], columns) + wrong_separator)
     numbers: set[str] = set()
     for cells in records:
         line = f"CSV line {reader.line_num}"
@@ -72,15 +107,16 @@ def _lines(text: io.TextIOWrapper) -> Iterator[str]:
         yield line
 
 
-def _records(reader: "_csv.Reader") -> Iterator[list[str]]:
-    """Yield the cells of each record that is not blank."""
+def _records(reader: "_csv.Reader", wrong_separator: str) -> Iterator[list[str]]:
+    """Yield the cells of each record that has text. A spreadsheet writes a line of commas for an empty row."""
     try:
-        yield from (cells for cells in reader if cells and (len(cells) > 1 or cells[0].strip()))
+        yield from (cells for cells in reader if any(cell.strip() for cell in cells))
     except csv.Error as error:
-        raise bad_request(f"CSV file cannot be read after line {reader.line_num}: {error}") from None
+        problem = f"CSV file cannot be read after line {reader.line_num}: {error}{wrong_separator}"
+        raise bad_request(problem) from None
 
 
-def _check_columns(columns: list[str], phone_column: str, identifier_column: str | None) -> None:
+def _check_columns(columns: list[str]) -> None:
     if not all(name.strip() for name in columns):
         raise bad_request("CSV file has a column without a name")
     if len(columns) > MAX_COLUMNS:
@@ -90,11 +126,18 @@ def _check_columns(columns: list[str], phone_column: str, identifier_column: str
         if name in seen:
             raise bad_request(f"CSV file has two columns named {_quote(name)}")
         seen.add(name)
-    for required in (phone_column, identifier_column):
-        if required is not None and required not in columns:
-            listed = ", ".join(map(_quote, columns[:_MAX_LISTED_COLUMNS]))
-            more = "…" if len(columns) > _MAX_LISTED_COLUMNS else ""
-            raise bad_request(f"CSV file has no column named {_quote(required)}. It has: {listed}{more}")
+
+
+def _describe_missing_column(name: str, columns: list[str]) -> str:
+    lookalike = find_lookalike(name, columns)
+    if lookalike is not None:
+        return (
+            f"CSV file has no column named {_quote(name)} in {unicode_form(name)}. "
+            f"It has one in {unicode_form(lookalike)}, which only looks the same: use one Unicode form for both"
+        )
+    listed = ", ".join(map(_quote, columns[:_MAX_LISTED_COLUMNS]))
+    more = "…" if len(columns) > _MAX_LISTED_COLUMNS else ""
+    return f"CSV file has no column named {_quote(name)}. It has: {listed}{more}"
 
 
 def _quote(name: str) -> str:

@@ -16,6 +16,7 @@ from mock_atoms.contract.operations import (
     RequestedOperation,
 )
 from mock_atoms.contract.schemas import MAX_MEMBERS
+from mock_atoms.core.printable import show_invisible
 
 
 class ApiError(Exception):
@@ -23,14 +24,14 @@ class ApiError(Exception):
 
     Args:
         status: HTTP status.
-        errors: messages; the documented ones by default.
+        errors: messages; the documented ones by default. Invisible characters in them are shown as `U+202A`.
         reason: slug that says why the mock, not the API, caused the error.
     """
 
     def __init__(self, status: int, *errors: str, reason: str | None = None) -> None:
         super().__init__(status, errors)
         self.status = status
-        self.errors = list(errors) or None
+        self.errors = [show_invisible(error) for error in errors] or None
         self.reason = reason
 
 

@@ -1,11 +1,26 @@
-"""Invisible characters in text for readers: control characters, bidi marks, unusual spaces, halves of pairs."""
+"""Characters that a reader cannot see or tell apart: control characters, bidi marks, unusual spaces, Unicode forms."""
 
 import json
-from collections.abc import Callable
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+
+_BLANK = (
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U0001d159\U000e0100-\U000e01ef"
+)
+_MAX_COMPARED = 200
+"""Maximum number of characters to normalize, which takes quadratic time for marks in a bad order."""
+# Python calls these printable: fillers and blanks that look like a space, joiners and variation selectors.
+_BLANKS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U0001d159\U000e0100-\U000e01ef]"
+)
 
 
 def show_invisible(text: str) -> str:
-    """Return `text` with each invisible character as its code point, such as `U+202A`."""
+    """Return `text` with each invisible character as its code point, such as `U+202A`.
+
+    A combining mark is invisible too if there is no character before it to combine with.
+    """
     return _replace_invisible(text, lambda character: f"U+{ord(character):04X}")
 
 
@@ -14,7 +29,29 @@ def escape_invisible(text: str) -> str:
     return _replace_invisible(text, lambda character: json.dumps(character)[1:-1])
 
 
+def find_lookalike(name: str, others: Iterable[str]) -> str | None:
+    """Return one of `others` that differs from `name` in its Unicode form only; `None` without one."""
+    if len(name) > _MAX_COMPARED:
+        return None
+    normal = unicodedata.normalize("NFC", name)
+    short = (other for other in others if len(other) <= _MAX_COMPARED)
+    return next((other for other in short if other != name and unicodedata.normalize("NFC", other) == normal), None)
+
+
+def unicode_form(text: str) -> str:
+    """Return `NFC` or `NFD`, the Unicode form of `text`, or that it mixes them."""
+    forms = [form for form in ("NFC", "NFD") if unicodedata.is_normalized(form, text)]
+    return forms[0] if forms else "a mix of NFC and NFD"
+
+
 def _replace_invisible(text: str, show: Callable[[str], str]) -> str:
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(character if character.isprintable() else show(character) for character in text)
+    characters: list[str] = []
+    has_base = False
+    for character in text:
+        is_mark = unicodedata.category(character) in ("Mn", "Me")
+        is_visible = character.isprintable() and not _BLANKS.match(character) and (has_base or not is_mark)
+        characters.append(character if is_visible else show(character))
+        has_base = is_visible and not character.isspace()
+    return "".join(characters)

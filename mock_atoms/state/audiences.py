@@ -24,6 +24,7 @@ from mock_atoms.contract.schemas import (
     render_json,
 )
 from mock_atoms.core.patterns import OBJECT_ID
+from mock_atoms.core.printable import find_lookalike, unicode_form
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.core.timestamps import WallClock, format_timestamp, parse_timestamp
 from mock_atoms.data.fixtures import Fixtures
@@ -303,7 +304,7 @@ def _check_new_members(view: AudienceView, members: Sequence[dict[str, Any]]) ->
     column = view.phone_column
     for member in members:
         if member.get(column) in (None, ""):
-            raise ApiError(HTTPStatus.BAD_REQUEST, f"Each member must have a {column} field")
+            raise ApiError(HTTPStatus.BAD_REQUEST, *_describe_missing_number(column, member))
         if not is_phone_number(member[column]):
             raise ApiError(HTTPStatus.BAD_REQUEST, INVALID_PHONE_NUMBER.format(number=member[column]))
     count = view.member_count
@@ -313,6 +314,15 @@ def _check_new_members(view: AudienceView, members: Sequence[dict[str, Any]]) ->
             f"Cannot add {len(members)} members. You currently have {count} members in this audience. The maximum "
             f"limit is {MAX_MEMBERS} members. You can add up to {MAX_MEMBERS - count} more members.",
         )
+
+
+def _describe_missing_number(column: str, member: dict[str, Any]) -> list[str]:
+    errors = [f"Each member must have a {column} field"]
+    lookalike = find_lookalike(column, member)
+    if lookalike is not None:
+        forms = f"a member has it in {unicode_form(lookalike)}, the audience in {unicode_form(column)}"
+        errors.append(f"The field {column} only looks the same: {forms}")
+    return errors
 
 
 def _tenant_full(limit: str) -> ApiError:

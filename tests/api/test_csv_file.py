@@ -27,6 +27,9 @@ TOO_LARGE = "File too large: at most 5242880 bytes (5 MB)"
 DUPLICATES = (
     "Some phone numbers in your CSV already exist in this audience. Please remove duplicate entries and try again."
 )
+SAVE = "Save it as CSV UTF-8, separated by commas"
+SEMICOLONS = f"Its columns seem to be separated by semicolons. {SAVE}"
+NOT_UTF_8 = f"CSV file is not UTF-8 text. {SAVE}"
 ADVICE = "Use a string of 7 to 15 digits, such as +14155550123"
 ADA, BOB = {"phone": "+14155550100", "name": "Ada"}, {"phone": "14155550101", "name": "Bob"}
 
@@ -59,6 +62,9 @@ ACCEPTED = [
     ),
     pytest.param(
         b"\n\r\n  \nphone,name\n\n+14155550100,Ada\n\n   \n14155550101,Bob\n\n\n", [ADA, BOB], id="blank lines"
+    ),
+    pytest.param(
+        b",\nphone,name\n,,,\n+14155550100,Ada\n , \n14155550101,Bob\n,\n,\n", [ADA, BOB], id="rows of separators"
     ),
     pytest.param(
         b"phone,name,note\n5550100,,\n5550101, ,x\n",
@@ -108,7 +114,25 @@ REFUSED = [
         id="near misses",
     ),
     pytest.param(
-        b"phone;name\n5550100;Ada\n", 'CSV file has no column named "phone". It has: "phone;name"', id="semicolons"
+        b"phone;name\n5550100;Ada\n",
+        f'CSV file has no column named "phone". It has: "phone;name". {SEMICOLONS}',
+        id="semicolons",
+    ),
+    pytest.param(
+        BOM + b"\r\nphone\tname, first\tnote\r\n5550100\tAda\tx\r\n",
+        'CSV file has no column named "phone". It has: "phoneU+0009name", " firstU+0009note". '
+        f"Its columns seem to be separated by tabs. {SAVE}",
+        id="tabs",
+    ),
+    pytest.param(
+        b'"phone";"name"\n"5550100";"Ada"\n',
+        f"CSV file cannot be read after line 1: ',' expected after '\"'. {SEMICOLONS}",
+        id="semicolons and quotes",
+    ),
+    pytest.param(
+        "t\u00e9l,name\n5550100,Ada\n".encode(),
+        'CSV file has no column named "phone". It has: "t\u00e9l", "name"',
+        id="no lookalike",
     ),
     pytest.param(
         ",".join([*(f"c{number}" for number in range(21)), "x" * 41]).encode() + b"\n",
@@ -136,7 +160,18 @@ REFUSED = [
         id="a long row after blank lines and one of two",
     ),
     pytest.param(b"phone,name\n5550100,Ada\n,Bob\n", "CSV line 3 has no phone", id="a row without number"),
-    pytest.param(b"phone,name\n,\n", "CSV line 2 has no phone", id="a row of empty cells"),
+    pytest.param(b"phone,name\n,\n", "CSV file has no rows after its header", id="only a row of empty cells"),
+    pytest.param(b",,,\n", "CSV file is empty", id="separators alone"),
+    pytest.param(
+        "phone,name\n\u202a+14155550100\u202c,Ada\n".encode(),
+        f"CSV line 2: Invalid phone number: U+202A+14155550100U+202C. {ADVICE}",
+        id="a pasted number",
+    ),
+    pytest.param(
+        "phone\u200b,\xa0name\n5550100,Ada\n".encode(),
+        'CSV file has no column named "phone". It has: "phoneU+200B", "U+00A0name"',
+        id="invisible characters in the header",
+    ),
     pytest.param(
         b"phone\n+1 415 555 0100\n", f"CSV line 2: Invalid phone number: +1 415 555 0100. {ADVICE}", id="spaces"
     ),
@@ -174,23 +209,30 @@ REFUSED = [
         "CSV file cannot be read after line 2: field larger than field limit (131072)",
         id="a huge cell",
     ),
-    pytest.param("phone,name\n5550100,Zoë\n".encode("latin-1"), "CSV file is not UTF-8 text", id="Latin-1"),
-    pytest.param(
-        "phone,größe\n5550100,1\n".encode("latin-1"), "CSV file is not UTF-8 text", id="Latin-1 in the header"
-    ),
+    pytest.param("phone,name\n5550100,Zoë\n".encode("latin-1"), NOT_UTF_8, id="Latin-1"),
+    pytest.param("phone,größe\n5550100,1\n".encode("latin-1"), NOT_UTF_8, id="Latin-1 in the header"),
     pytest.param(
         b"phone,name\n" + b"".join(b"%d,Ada\n" % (5_550_100 + row) for row in range(5_000)) + b"5550099,\xe9\n",
-        "CSV file is not UTF-8 text",
+        NOT_UTF_8,
         id="Latin-1 far down",
     ),
-    pytest.param(b"phone,name\n5550100,\xed\xa0\x80\n", "CSV file is not UTF-8 text", id="half of a surrogate pair"),
-    pytest.param("phone\n5550100\n".encode("utf-16"), "CSV file is not UTF-8 text", id="UTF-16"),
-    pytest.param(
-        "phone\n5550100\n".encode("utf-16-le"), "CSV file is not text: it has NUL bytes", id="UTF-16 without a mark"
+    pytest.param(b"phone,name\n5550100,\xed\xa0\x80\n", NOT_UTF_8, id="half of a surrogate pair"),
+    *(
+        pytest.param(
+            mark + "phone\n5550100\n".encode(encoding), f"CSV file is not UTF-8 text but {name}. {SAVE}", id=test_id
+        )
+        for mark, encoding, name, test_id in (
+            (b"\xff\xfe", "utf-16-le", "UTF-16", "UTF-16"),
+            (b"\xfe\xff", "utf-16-be", "UTF-16", "big-endian UTF-16"),
+            (b"", "utf-16-le", "UTF-16", "UTF-16 without a mark"),
+            (b"", "utf-16-be", "UTF-16", "big-endian UTF-16 without a mark"),
+            (b"\xff\xfe\0\0", "utf-32-le", "UTF-32", "UTF-32"),
+            (b"PK\x03\x04\x14\0\x06\0\x08", "ascii", "a workbook or another ZIP archive", "a workbook"),
+            (b"\x1f\x8b\x08\0", "ascii", "gzip", "gzip"),
+        )
     ),
     pytest.param(b"phone,name\n5550100,A\0da\n", "CSV file is not text: it has NUL bytes", id="NUL byte"),
-    pytest.param(PNG, "CSV file is not UTF-8 text", id="PNG"),
-    pytest.param(b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0", "CSV file is not text: it has NUL bytes", id="a spreadsheet"),
+    pytest.param(PNG, NOT_UTF_8, id="PNG"),
 ]
 
 
@@ -223,6 +265,15 @@ def test_the_identifier_column_is_required_if_named() -> None:
     with pytest.raises(ApiError) as caught:
         parse_csv(io.BytesIO(file), "phone", "id")
     assert caught.value.errors == ['CSV file has no column named "id". It has: "phone", "name"']
+
+
+def test_a_column_in_another_unicode_form_is_named() -> None:
+    with pytest.raises(ApiError) as caught:
+        parse_csv(io.BytesIO("T\u00e9l\u00e9phone\n5550100\n".encode()), "Te\u0301le\u0301phone")
+    problem = 'CSV file has no column named "Te\u0301le\u0301phone" in NFD'
+    assert caught.value.errors == [
+        f"{problem}. It has one in NFC, which only looks the same: use one Unicode form for both"
+    ]
 
 
 def test_a_file_has_at_most_10000_rows() -> None:

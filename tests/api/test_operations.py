@@ -315,6 +315,21 @@ def test_invalid_members_change_nothing(http: httpx.Client, body: object, messag
     assert http.get(path).content == before
 
 
+def test_a_column_in_another_unicode_form_is_named(http: httpx.Client) -> None:
+    files = {"file": ("x.csv", "T\u00e9l\n5550100\n".encode())}
+    created = http.post("/audience", data={"name": "x", "phoneNumberColumnName": "T\u00e9l"}, files=files).json()[
+        "data"
+    ]
+    response = http.post(f"/audience/{created['_id']}/members", json={"members": [{"Te\u0301l": "5550101"}]})
+    assert errors(response) == (
+        400,
+        [
+            "Each member must have a T\u00e9l field",
+            "The field T\u00e9l only looks the same: a member has it in NFD, the audience in NFC",
+        ],
+    )
+
+
 @pytest.mark.parametrize(
     "number", ["555-1234", "+1 415 555 0100", "0", "+0123456789", "1" * 16, "123456", 14155550100, [], "+", "٣" * 9]
 )

@@ -206,6 +206,8 @@ def make_valid(case: Case, audience: Audience | None) -> bool:
     if isinstance(body, dict) and not meta.is_negative_at(ParameterLocation.BODY):
         if label == CREATE:
             names = {"name": "Spring", "phoneNumberColumnName": column, "identifierColumnName": "name"}
+            # A form cannot have empty names, or names with control characters.
+            body = {name: text for name, text in body.items() if name and name.isprintable()}
             form = body | {key: valid_name(body[key], default) for key, default in names.items() if key in body}
             columns = [form[key] for key in ("phoneNumberColumnName", "identifierColumnName") if key in form]
             case.body = form | {"file": csv_file(*columns, "note")}

@@ -28,6 +28,7 @@ INVALID_FILES = [
     b"",
     HEADER,
     b"\xff\xfe",
+    b"\xff",
     b"phone\0\n",
 ]
 
@@ -42,6 +43,7 @@ def error_message(content: bytes, phone_column: str = "phone") -> str:
 def test_messages_for_invalid_files_are_as_shown() -> None:
     messages = [MISSING_FILE, FILE_TOO_LARGE, TOO_MANY_MEMBERS, DUPLICATE_NUMBERS, *map(error_message, INVALID_FILES)]
     messages.append(error_message(HEADER, phone_column="mobile"))
+    messages.append(error_message("\u00e9\n".encode(), phone_column="e\u0301"))
     patterns = [".*".join(re.escape(part) for part in message.split("…")) for message in SHOWN]
     assert len(patterns) == len(messages)
     for pattern in patterns:
