@@ -49,13 +49,14 @@ def load_settings(flags: Mapping[str, object], environ: Mapping[str, str], confi
     return validate_settings(values, places)
 
 
-def check_variables(environ: Mapping[str, str]) -> None:
-    """Check the names of the `MOCK_ATOMS_…` variables, not their values.
+def setting_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return the names of the variables that set or lead to settings, without checking their values.
 
     Raises:
-        ConfigError: a name is unknown.
+        ConfigError: the name of a `MOCK_ATOMS_…` variable is unknown.
     """
-    list(_environment_values(environ))
+    config = [CONFIG_VARIABLE] if environ.get(CONFIG_VARIABLE) else []
+    return [variable for _, _, variable in _environment_values(environ)] + config
 
 
 def is_kubernetes_variable(name: str, value: str) -> bool:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from mock_atoms.core.http_text import PATH_PARAMETER, PathTemplate
 from mock_atoms.core.masking import quote_value
-from mock_atoms.testing.control_api import ControlApi, ControlError
+from mock_atoms.testing.control_api import TIMEOUT_SECONDS, ControlApi, ControlError
 from mock_atoms.testing.recorded_request import RecordedRequest
 from mock_atoms.testing.retry_report import RetryReport
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE_PATH = "/atoms/v1"
 _HEALTH_POLL_SECONDS = 0.02
+_HEALTH_CALL_SECONDS = 1.0  # an address without a machine never responds
 _MAX_WAIT_SECONDS = 1.0  # a full journal drops as many requests as arrive, so their number may stand still
 _IN_FLIGHT_WAIT_SECONDS = 0.05  # the control API reports arrivals, not the end of a request
 
@@ -245,7 +246,7 @@ class MockClient:
     def _wait_for_arrivals(self, pattern: Mapping[str, str], at_least: int, seconds: float) -> int:
         """Wait up to `seconds` for `at_least` requests, and return how many the journal has."""
         query = {"atLeast": at_least, "timeoutMs": round(seconds * 1000) if at_least else 0}
-        content = self._control.call("POST", "/requests/count", pattern, query, seconds)
+        content = self._control.call("POST", "/requests/count", pattern, query, TIMEOUT_SECONDS + seconds)
         arrived: int = _journal_content(content)["count"]
         return arrived
 
@@ -300,9 +301,10 @@ class MockClient:
         """
         deadline = time.monotonic() + timeout
         while True:
-            is_last = time.monotonic() >= deadline
+            remaining = deadline - time.monotonic()
+            is_last = remaining <= 0
             try:
-                self._control.call("GET", "/health")
+                self._control.call("GET", "/health", timeout=max(remaining, _HEALTH_CALL_SECONDS))
             except ControlError:
                 if is_last:
                     raise

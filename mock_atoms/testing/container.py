@@ -1,10 +1,14 @@
 """The image in a container, through testcontainers. It needs the extra `testcontainers` (docs/python.md#install)."""
 
+from contextlib import ExitStack
+from typing import Any, Self
+
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import HealthcheckWaitStrategy
 
 from mock_atoms.core.settings import Settings, variable_name
 from mock_atoms.testing.client import MockClient
+from mock_atoms.testing.proxies import without_proxy
 
 PORT = Settings.model_fields["port"].default
 """The port inside the container."""
@@ -39,6 +43,18 @@ class MockAtomsContainer(DockerContainer):
         for name, value in settings.items():
             self.with_env(variable_name(name), str(value))
         self.waiting_for(HealthcheckWaitStrategy())
+        self._resources = ExitStack()
+
+    def start(self) -> Self:
+        """Start the container, and keep requests to it away from the proxies of the environment."""
+        super().start()
+        self._resources.enter_context(without_proxy(self.get_container_host_ip()))
+        return self
+
+    def stop(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - those of testcontainers
+        """Stop and remove the container."""
+        self._resources.close()
+        super().stop(*args, **kwargs)
 
     @property
     def mock(self) -> MockClient:

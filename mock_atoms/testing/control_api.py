@@ -14,7 +14,8 @@ from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.printable import show_invisible
 
-_TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
+"""Seconds that a call waits by default for a server that does not respond."""
 
 
 class ControlError(RuntimeError):
@@ -52,7 +53,7 @@ class ControlApi:
         path: str,
         content: object = None,
         query: Mapping[str, object] | None = None,
-        wait_seconds: float = 0.0,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> Any:  # noqa: ANN401 - any JSON
         """Send one request on a new connection, and return the JSON of the response.
 
@@ -61,7 +62,7 @@ class ControlApi:
             path: path below `/__admin`.
             content: JSON to send as the body; `None` sends no body.
             query: query parameters.
-            wait_seconds: how long the server may hold the response back.
+            timeout: seconds to wait for each part of the response.
 
         Raises:
             ControlError: there was no response, an error response, or no JSON.
@@ -72,7 +73,7 @@ class ControlApi:
             headers["Authorization"] = f"Bearer {self.admin_token}"
         body = None if content is None else json.dumps(content).encode()
         try:
-            connection = self._connection(_TIMEOUT_SECONDS + wait_seconds)
+            connection = self._connection(timeout)
             try:
                 connection.request(method, target, body, headers)
                 response = connection.getresponse()

@@ -5,9 +5,11 @@ It imports nothing of the server before a test requests a fixture.
 
 import os
 import re
+import warnings
 from collections.abc import Generator, Iterator, Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -88,17 +90,26 @@ def mock_atoms_server(
     """The mock server of the session, in a thread or at `--mock-atoms-url`. Queries default to all tokens."""
     external = _external_server(request.config)
     if external is not None:
-        yield external
+        from mock_atoms.testing.proxies import without_proxy  # noqa: PLC0415 - as above
+
+        with without_proxy(urlsplit(external.root_url).hostname or ""):
+            yield external
         return
     from mock_atoms.core.parsing import ConfigError  # noqa: PLC0415 - as above
-    from mock_atoms.core.setting_sources import check_variables  # noqa: PLC0415 - as above
+    from mock_atoms.core.setting_sources import setting_variables  # noqa: PLC0415 - as above
     from mock_atoms.core.settings import Settings  # noqa: PLC0415 - as above
     from mock_atoms.testing.server import MockServer  # noqa: PLC0415 - as above
 
     try:
-        check_variables(os.environ)  # a misspelt MOCK_ATOMS_URL must not lead to another server
+        ignored = setting_variables(os.environ)  # a misspelt MOCK_ATOMS_URL must not lead to another server
     except ConfigError as error:
         pytest.fail(str(error), pytrace=False)
+    if ignored:
+        warnings.warn(
+            f"the mock server of pytest ignores {', '.join(ignored)}: override the fixture mock_atoms_settings",
+            pytest.PytestWarning,
+            stacklevel=1,
+        )
     settings = mock_atoms_settings
     with MockServer(settings) if isinstance(settings, Settings) else MockServer(**settings) as server:
         yield server
@@ -191,7 +202,9 @@ def request_report(client: "MockClient", server: "MockClient") -> str:
     """
     from mock_atoms.core.masking import mask_token  # noqa: PLC0415 - as above
     from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT  # noqa: PLC0415 - as above
+    from mock_atoms.journal.exchange import UNROUTED  # noqa: PLC0415 - as above
     from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - as above
+    from mock_atoms.testing.proxies import proxy_advice  # noqa: PLC0415 - as above
 
     try:
         requests, retries = client.requests(), client.retries()
@@ -199,12 +212,16 @@ def request_report(client: "MockClient", server: "MockClient") -> str:
     except ControlError as error:
         return str(error)
     if not requests:
-        invalid = sum(request.tenant == UNAUTHENTICATED_TENANT.label for request in others)
-        return (
+        without_token = [request for request in others if request.tenant == UNAUTHENTICATED_TENANT.label]
+        # A browser's /favicon.ico or a health probe is no request of the test.
+        invalid = sum(request.reason not in UNROUTED or "authorization" in request.headers for request in without_token)
+        summary = (
             f"no requests with this test's token, {mask_token(client.token or '')}: "
             f"{invalid} {'request' if invalid == 1 else 'requests'} without a valid token, "
-            f"{len(others) - invalid} with other tokens"
+            f"{len(others) - len(without_token)} with other tokens"
         )
+        advice = proxy_advice(client.root_url)
+        return f"{summary}\n{advice}" if advice else summary
     dropped = len(requests) - _MAX_REPORTED_REQUESTS
     lines = [f"… {dropped} earlier requests"] if dropped > 0 else []
     lines += map(str, requests[-_MAX_REPORTED_REQUESTS:])

@@ -9,13 +9,14 @@ from types import TracebackType
 from typing import Self
 
 from mock_atoms.app import create_app
-from mock_atoms.core.addresses import reachable_url
+from mock_atoms.core.addresses import reachable_host, reachable_url
 from mock_atoms.core.control_access import control_access
 from mock_atoms.core.settings import Settings, validate_settings
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.server import Server, build_server, listen
 from mock_atoms.serving.tls import load_certificate
 from mock_atoms.testing.client import MockClient
+from mock_atoms.testing.proxies import without_proxy
 
 
 class MockServer(MockClient):
@@ -27,7 +28,8 @@ class MockServer(MockClient):
             mock.fail("500x2")
             client = MyClient(base_url=mock.url)
 
-    Servers in one process are independent of each other. If other machines can reach the server and there is no
+    Servers in one process are independent of each other. While a server runs, its host is an entry of `NO_PROXY` if
+    the environment has a proxy. If other machines can reach the server and there is no
     `admin_token`, its control API gets a random token that only this object knows.
 
     Args:
@@ -81,6 +83,7 @@ class MockServer(MockClient):
             )
         with ExitStack() as stack:
             certificate = stack.enter_context(load_certificate(self.settings))
+            stack.enter_context(without_proxy(reachable_host(self.settings.host)))
             sockets = listen(self.settings.host, self.settings.port)
             self._resources = stack.pop_all()
         ca_file = None if certificate is None else certificate.ca_file or certificate.file

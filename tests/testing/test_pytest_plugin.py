@@ -8,6 +8,7 @@ import pytest
 from mock_atoms import MockServer
 from mock_atoms.core.masking import mask_token
 from mock_atoms.testing.pytest_plugin import token_of
+from tests.testing.test_proxies import PROXY_VARIABLES
 
 USER_TESTS = Path(__file__).with_name("user_tests_sample.py").read_text(encoding="utf-8")
 USER_TEST_COUNT = 13
@@ -135,6 +136,73 @@ def test_the_report_of_a_failure_lists_the_requests(run: Run) -> None:
         ]
     )
     assert result.stdout.str().count("mock-atoms: requests of this test") == 4
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_requests_bypass_the_proxy_of_the_environment(
+    run: Run, monkeypatch: pytest.MonkeyPatch, workers: str, variable: str
+) -> None:
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    tests = """
+        import httpx
+
+        def test_it(mock_atoms):
+            headers = {"Authorization": f"Bearer {mock_atoms.token}"}
+            assert httpx.get(f"{mock_atoms.url}/audience", headers=headers).status_code == 200
+    """
+    run(tests, "-n", workers).assert_outcomes(passed=1)
+    with MockServer() as server:
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name)
+        run(tests, "-n", workers, "--mock-atoms-url", server.url).assert_outcomes(passed=1)
+
+
+def test_the_report_of_a_failure_names_a_proxy_and_counts_only_requests_of_the_test(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    tests = """
+        import httpx
+
+        def test_it(mock_atoms, monkeypatch):
+            for path in ("/favicon.ico", "/", "/atoms/v1/health", "/robots.txt"):
+                httpx.get(mock_atoms.root_url + path)
+            httpx.get(mock_atoms.root_url + "/audience", headers={"Authorization": "Basic x"})
+            httpx.get(mock_atoms.url + "/audience")
+            httpx.get(mock_atoms.url + "/audience", headers={"Authorization": "Bearer sk_other"})
+            monkeypatch.setenv("HTTP_PROXY", "http://user:secret@127.0.0.1:9")
+            assert False
+    """
+    result = run(tests)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            (
+                "no requests with this test's token, sk_mock_test.test_it.????????????: "
+                "2 requests without a valid token, 1 with other tokens"
+            ),
+            "HTTP_PROXY may have led the requests to a proxy: add 127.0.0.1 to NO_PROXY",
+        ]
+    )
+
+
+def test_a_variable_that_pytest_ignores_is_a_warning(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOCK_ATOMS_FAULT", "500")
+    monkeypatch.setenv("MOCK_ATOMS_CONFIG", "mock-atoms.toml")
+    tests = "def test_it(mock_atoms): ..."
+    result = run(tests, "-W", "default")
+    result.assert_outcomes(passed=1, warnings=1)
+    message = (
+        "*the mock server of pytest ignores MOCK_ATOMS_FAULT, MOCK_ATOMS_CONFIG: "
+        "override the fixture mock_atoms_settings"
+    )
+    result.stdout.fnmatch_lines([message])
+    with MockServer() as server:  # the variables may be those of this server
+        run(tests, "--mock-atoms-url", server.url).assert_outcomes(passed=1, warnings=0)
 
 
 def test_the_report_of_a_failure_says_that_the_server_is_gone(run: Run) -> None:
