@@ -16,9 +16,8 @@ from mock_atoms.core.timestamps import parse_timestamp
 AUDIENCE_BYTES, REMOVED_INDEX_BYTES = 2_000, 40
 _INITIAL_DATA_BYTES, _INDEX_ENTRY_BYTES = 1_000, 100
 """Estimated memory of initial data besides its audiences, and of the index of each audience."""
-_MEMBER_BYTES, _CELL_BYTES, _EMPTY_CELL_BYTES = 480, 100, 50
-"""Estimated memory of each, without texts."""
-_MAX_SHARED_NAME_LENGTH = 40
+MEMBER_BYTES = 250
+"""Estimated memory of an added member besides its JSON: its phone number and its place in a dictionary."""
 _PHONE_NUMBER = re.compile(r"\+?[1-9]\d{6,14}", re.ASCII)
 
 
@@ -121,18 +120,8 @@ class InitialData:
 
 
 def member_bytes(member: Member) -> int:
-    """Return the estimated memory of `member`. Rows of one file share short column names."""
-    size = _MEMBER_BYTES
-    for column, value in member["data"].items():
-        if value == "":
-            size += _EMPTY_CELL_BYTES
-        elif isinstance(value, str):
-            size += _CELL_BYTES + (len(value) if value.isascii() else 4 * len(value))
-        else:
-            size += _CELL_BYTES + 10 * len(render_json(value))
-        if len(column) > _MAX_SHARED_NAME_LENGTH:
-            size += 4 * len(column)
-    return size
+    """Return the estimated memory of an added member."""
+    return MEMBER_BYTES + len(render_json(member))
 
 
 def is_phone_number(value: object) -> bool:

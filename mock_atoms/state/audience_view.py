@@ -102,14 +102,14 @@ class AudienceView:
         indexes = _remaining_indexes(self.changes.removed_indexes, start)
         generated_count = self._generated_count
         generated = islice(indexes, max(0, min(stop, generated_count) - start))
-        added = self.changes.added[max(0, start - generated_count) : max(0, stop - generated_count)]
+        added = self.changes.added.between(max(0, start - generated_count), max(0, stop - generated_count))
         return chain(map(self._generated_members.member, generated), added)
 
     def has_number(self, digits: str) -> bool:
         """Return whether a member has this phone number, written as `phone_digits` returns it."""
         index = self._generated_members.index_of_number(digits)
         is_generated = index is not None and not _contains(self.changes.removed_indexes, index)
-        return is_generated or digits in self.changes.ids_by_number
+        return is_generated or self.changes.added.has_number(digits)
 
     def generated_indexes(self, member_ids: Iterable[str]) -> set[int]:
         """Return the indexes of the generated members with these ids, without deleted ones."""

@@ -21,10 +21,10 @@ from mock_atoms.contract.schemas import (
     MembersPage,
     SearchInfo,
     SearchResult,
-    render_json,
 )
 from mock_atoms.core.patterns import OBJECT_ID
 from mock_atoms.core.printable import find_lookalike, unicode_form
+from mock_atoms.core.sizes import json_bytes
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.core.timestamps import WallClock, format_timestamp, parse_timestamp
 from mock_atoms.data.fixtures import Fixtures
@@ -189,7 +189,7 @@ class AudienceRepository:
         indexes = view.generated_indexes(ids)
         self._check_room(REMOVED_INDEX_BYTES * len(indexes))
         updated_at = self._update_time(view)
-        deleted = len(indexes) + view.changes.remove_added(ids)
+        deleted = len(indexes) + view.changes.added.remove(ids)
         if deleted:
             view.changes.removed_indexes = sorted([*view.changes.removed_indexes, *indexes])
             view.changes.updated_at = updated_at
@@ -232,7 +232,7 @@ class AudienceRepository:
             }
             for number, campaign in enumerate(campaigns)
         ]
-        self._check_room(2 * len(render_json(complete)))
+        self._check_room(json_bytes(complete))
         view.changes.campaigns = complete
         self._save(view.id, view.changes, new_ids=len(campaigns))
         return self._find(view.id).listed()

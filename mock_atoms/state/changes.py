@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mock_atoms.contract.schemas import Campaign, CreatedAudience, Member, render_json
-from mock_atoms.data.models import AUDIENCE_BYTES, REMOVED_INDEX_BYTES, member_bytes, phone_digits
+from mock_atoms.contract.schemas import Campaign, CreatedAudience, Member
+from mock_atoms.core.sizes import json_bytes
+from mock_atoms.data.models import AUDIENCE_BYTES, REMOVED_INDEX_BYTES, phone_digits
+from mock_atoms.state.member_list import MemberList
 
-_DELETED_ID_BYTES = 100
+_DELETED_ID_BYTES = 200
 
 
 @dataclass(slots=True)
@@ -18,46 +20,29 @@ class AudienceChanges:
         created: the audience as a client created it; `None` if it is part of the initial data.
         removed_indexes: indexes of the deleted generated members, ascending.
         added: the added members, in order.
-        ids_by_number: their ids by phone number, see `phone_digits`.
         campaigns: the campaigns that replace the initial ones; `None` if they are unchanged.
         updated_at: timestamp of the last change by a client, if there was one.
-        added_bytes: approximate memory of the added members.
         size_bytes: approximate memory of all changes, as of the last `update_size`.
     """
 
     phone_column: str
     created: CreatedAudience | None = None
     removed_indexes: list[int] = field(default_factory=list)
-    added: list[Member] = field(default_factory=list)
-    ids_by_number: dict[str, str] = field(default_factory=dict)
+    added: MemberList = field(default_factory=MemberList)
     campaigns: list[Campaign] | None = None
     updated_at: str | None = None
-    added_bytes: int = 0
     size_bytes: int = 0
 
     def add_members(self, members: Iterable[Member]) -> None:
         """Append `members`, whose phone numbers are all new."""
         for member in members:
-            self.added.append(member)
-            self.ids_by_number[phone_digits(member["data"][self.phone_column])] = member["_id"]
-            self.added_bytes += member_bytes(member)
-
-    def remove_added(self, ids: set[str]) -> int:
-        """Remove the added members with these ids, and return their number."""
-        removed = [member for member in self.added if member["_id"] in ids]
-        if removed:
-            self.added = [member for member in self.added if member["_id"] not in ids]
-            self.ids_by_number = {
-                digits: member_id for digits, member_id in self.ids_by_number.items() if member_id not in ids
-            }
-            self.added_bytes -= sum(map(member_bytes, removed))
-        return len(removed)
+            self.added.append(member, phone_digits(member["data"][self.phone_column]))
 
     def update_size(self) -> None:
         """Recompute `size_bytes`."""
-        text_bytes = 2 * len(render_json([self.created, self.campaigns]))
+        text_bytes = json_bytes([self.created, self.campaigns])
         removed_bytes = REMOVED_INDEX_BYTES * len(self.removed_indexes)
-        self.size_bytes = AUDIENCE_BYTES + text_bytes + removed_bytes + self.added_bytes
+        self.size_bytes = AUDIENCE_BYTES + text_bytes + removed_bytes + self.added.size_bytes
 
 
 @dataclass(slots=True)

@@ -96,7 +96,7 @@ def _changes_json(audience_id: str, changes: AudienceChanges) -> dict[str, Any]:
     optional = {
         "created": changes.created,
         "removed": changes.removed_indexes or None,
-        "added": changes.added or None,
+        "added": list(changes.added) or None,
         "campaigns": changes.campaigns,
         "updatedAt": changes.updated_at,
     }

@@ -701,7 +701,7 @@ def test_deletions_and_campaigns_count_as_data_of_a_token(
 ) -> None:
     monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_BYTES", 3_000)
     campaigns = f"{mock.root_url}/__admin/audiences/{generated.listed['_id']}/campaigns"
-    refused = httpx.put(campaigns, json={"token": TOKEN, "campaigns": [{"name": "x" * 2_000}]})
+    refused = httpx.put(campaigns, json={"token": TOKEN, "campaigns": [{"name": "x" * 4_000}]})
     assert (refused.status_code, "at most 3000 bytes" in refused.text) == (400, True)
     monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_BYTES", 100)
     ids = [member["_id"] for member in generated.members[:3]]

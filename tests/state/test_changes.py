@@ -20,7 +20,7 @@ KEYS = {
     "updated_at": "updatedAt",
 }
 """JSON key of each field."""
-DERIVED = {"ids_by_number", "added_bytes", "size_bytes"}
+DERIVED = {"size_bytes"}
 
 
 def changes_with_all_fields() -> AudienceChanges:

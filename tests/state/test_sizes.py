@@ -1,0 +1,136 @@
+"""A tenant counts at least the memory that its data uses, whatever clients send."""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mock_atoms.core.sizes import json_bytes
+from mock_atoms.core.tenancy import caller_for
+from mock_atoms.data.fixture_files import parse_fixture
+from mock_atoms.data.models import InitialData, member_bytes
+from mock_atoms.faults.engine import RuleCounter
+from mock_atoms.faults.expressions import parse_fault
+from mock_atoms.faults.rulebook import RuleBook
+from mock_atoms.state.changes import AudienceChanges
+from mock_atoms.state.member_list import MemberList
+from mock_atoms.state.memory_store import MemoryStore
+from mock_atoms.state.store import TenantState
+from tests.helpers.memory import TOLERANCE, allocated_bytes
+
+if TYPE_CHECKING:
+    from mock_atoms.contract.schemas import Member
+
+COPIES = 300
+EMOJI = "\U0001f600"
+
+
+def added(data: dict[str, Any]) -> list[str]:
+    """Return members as JSON, which differ in everything."""
+    return [json.dumps({**data, "phone": f"+1415555{n:04}", f"column {n}": str(n)}) for n in range(COPIES)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"text": "a" * 3_000},
+        {"text": EMOJI + "a" * 3_000},
+        {"nested": [[]] * 300},
+        {"nested": [{}] * 300},
+        {"numbers": list(range(1_000, 1_300))},
+        {f"c{number}": "" for number in range(300)},
+        {f"c{number}": EMOJI for number in range(300)},
+    ],
+)
+def test_added_members_are_counted(data: dict[str, Any]) -> None:
+    changes = AudienceChanges("phone")
+    texts = added(data)
+
+    def add() -> None:
+        changes.add_members({"_id": f"{n:024x}", "data": json.loads(text)} for n, text in enumerate(texts))
+
+    allocated = allocated_bytes(add)
+    changes.update_size()
+    assert allocated <= changes.size_bytes * TOLERANCE
+
+
+def test_removed_members_are_no_longer_counted() -> None:
+    members: list[Member] = [{"_id": f"{n:024x}", "data": {"phone": str(n)}} for n in range(3)]
+    one, other = MemberList(), MemberList()
+    for member in members:
+        one.append(member, member["data"]["phone"])
+    other.append(members[1], "1")
+    assert one.size_bytes == sum(map(member_bytes, members))
+    assert one.remove([members[0]["_id"], members[2]["_id"], "f" * 24]) == 2
+    assert (one, one.size_bytes) == (other, member_bytes(members[1]))
+    assert one != [members[1]]
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [
+        {},
+        {"name": EMOJI + "a" * 3_000},
+        {"campaigns": [{} for _ in range(100)]},
+        {"campaigns": [{"name": EMOJI, "_id": "6" * 24} for _ in range(100)]},
+    ],
+)
+def test_initial_data_is_counted(audience: dict[str, Any]) -> None:
+    text = json.dumps({"tokens": ["sk_a"], "audiences": [audience | {"description": str(n)} for n in range(100)]})
+    parse_fixture(json.loads(text))
+    data: list[InitialData] = []
+
+    def parse() -> None:
+        audiences = parse_fixture(json.loads(text)).audiences
+        assert audiences is not None
+        data.append(InitialData(audiences, "6" * 24))
+        assert data[0].by_id == {}
+
+    allocated = allocated_bytes(parse)
+    assert allocated <= data[0].size_bytes * TOLERANCE
+
+
+def test_tenants_and_fault_counters_are_counted() -> None:
+    store = MemoryStore()
+
+    def count(state: TenantState) -> None:
+        state.requests += 1_000
+        state.counters.update({f"rule-{n}": RuleCounter(n + 1_000, n + 2_000, n / 7, n + 3_000) for n in range(20)})
+
+    async def fill() -> None:
+        for number in range(COPIES):
+            await store.update(caller_for(f"sk_{number}", EMOJI + f"{number}" * 100).tenant, count)
+
+    allocated = allocated_bytes(lambda: asyncio.run(fill()))
+    states = asyncio.run(store.tenants())
+    assert allocated <= sum(state.size_bytes for state in states) * TOLERANCE
+
+
+RULES: list[Any] = [
+    {"delay": {"ms": 1}},
+    {"match": {"testId": "t", "method": "GET", "path": "/audience/{id}"}, "fault": "limit5"},
+    {"respond": {"status": 503, "headers": {f"x-{n}": "v" for n in range(100)}}},
+    {"respond": {"status": 503, "errors": [EMOJI] * 100}},
+    {"respond": {"status": 503, "body": [[[] for _ in range(20)] for _ in range(20)]}},
+    {"respond": {"status": 503, "text": EMOJI + "a" * 3_000}},
+    {"alter": {"values": {f"/a{n}/*": [n] for n in range(100)}}},
+]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_are_counted(rule: dict[str, Any]) -> None:
+    book = RuleBook({})
+    texts = [json.dumps(rule | {"match": {"token": f"sk_{n}", **rule.get("match", {})}}) for n in range(100)]
+    parse_fault(json.loads(texts[0]))
+
+    allocated = allocated_bytes(lambda: [book.add(parse_fault(json.loads(text))) for text in texts])
+    assert allocated <= sum(active.rule.size_bytes for active in book) * TOLERANCE
+
+
+def test_size_of_a_json_value_includes_what_it_contains() -> None:
+    texts = [json.dumps({"a": [[], {}, None, True, 1.5, 10**20], EMOJI * n: "b" * n}) for n in range(100)]
+    values: list[object] = []
+    allocated = allocated_bytes(lambda: values.extend(map(json.loads, texts)))
+    assert allocated <= sum(map(json_bytes, values)) <= 1.5 * allocated
