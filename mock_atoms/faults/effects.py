@@ -8,7 +8,7 @@ from statistics import NormalDist
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from mock_atoms.contract.errors import error_body, error_headers
 from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
@@ -18,7 +18,12 @@ from mock_atoms.core.parsing import StrictModel
 
 MAX_DELAY_MS = 3_600_000
 STATUSES_WITHOUT_BODY = {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED}
+MAX_HEADER_VALUES = 100
+"""Maximum number of values of one header of a rule."""
 _MAX_HEADER_LENGTH = 8_192
+_MAX_QUOTED = 100
+HeaderValue = str | list[str]
+"""The value of a response header, or several values."""
 _SERVER_HEADERS = {"connection", "content-length", "date", "server", "transfer-encoding"}
 
 Milliseconds = Annotated[float, Field(ge=0, le=MAX_DELAY_MS)]
@@ -54,21 +59,50 @@ class Delay(StrictModel):
         return self.ms or self.medianMs or 0.0
 
 
-def _check_headers(headers: dict[str, str]) -> dict[str, str]:
-    for name, value in headers.items():
+def _check_header_value(value: object) -> HeaderValue:
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list) or not 0 < len(values) <= MAX_HEADER_VALUES:
+        raise ValueError(f"must be text, or a list of 1 to {MAX_HEADER_VALUES} texts")
+    for item in values:
+        if not isinstance(item, str):
+            raise ValueError(f"{quote_value(item)} is not text")  # noqa: TRY004 - pydantic wants a ValueError
+        if not re.fullmatch(r"[\x20-\x7e\t]*", item):
+            raise ValueError(f"{quote_value(item[:_MAX_QUOTED])} is not printable ASCII")
+        if len(item) > _MAX_HEADER_LENGTH:
+            raise ValueError(f"must have at most {_MAX_HEADER_LENGTH} characters")
+    return value if isinstance(value, str) else list(values)
+
+
+def _check_header_names(headers: dict[str, HeaderValue]) -> dict[str, HeaderValue]:
+    for name in headers:
         if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
             raise ValueError(f"{quote_value(name)} is not a header name")
         if name.lower() in _SERVER_HEADERS or name.lower().startswith("x-mock-atoms-"):
             raise ValueError(f"{name} is set by the server: omit it")
-        if not re.fullmatch(r"[\x20-\x7e\t]*", value):
-            raise ValueError(f"the value of {name} is not printable ASCII")
-        if len(value) > _MAX_HEADER_LENGTH:
-            raise ValueError(f"the value of {name} is longer than {_MAX_HEADER_LENGTH} characters")
+    if len({name.lower() for name in headers}) < len(headers):
+        raise ValueError("a header is duplicated: use a list of its values")
     return headers
 
 
-HeaderFields = Annotated[dict[str, str], AfterValidator(_check_headers)]
-"""Response headers that a rule may set."""
+_HEADER_VALUE_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MAX_HEADER_VALUES},
+    ]
+}
+HeaderFields = Annotated[
+    dict[
+        str,
+        Annotated[HeaderValue, PlainValidator(_check_header_value), WithJsonSchema(_HEADER_VALUE_SCHEMA)],
+    ],
+    AfterValidator(_check_header_names),
+]
+"""Response headers that a rule may set. Several values of a name are sent as several headers."""
+
+
+def header_values(headers: Mapping[str, HeaderValue]) -> dict[str, tuple[str, ...]]:
+    """Return the values of each header, by lower-case name."""
+    return {name.lower(): (value,) if isinstance(value, str) else tuple(value) for name, value in headers.items()}
 
 
 class FaultResponse(StrictModel):
@@ -79,7 +113,7 @@ class FaultResponse(StrictModel):
         errors: messages for the error envelope instead of the documented ones.
         body: any JSON instead of the envelope; a text is sent as a JSON string.
         text: the exact body, which need not be JSON even if its content type says so.
-        headers: headers to add or replace.
+        headers: headers to add or replace, each with one value or several.
     """
 
     status: Annotated[int, Field(ge=200, le=599)]
@@ -111,22 +145,24 @@ class FaultResponse(StrictModel):
 
     def render(
         self, extra_headers: Mapping[str, str] = MappingProxyType({}), operation: RequestedOperation = NO_OPERATION
-    ) -> tuple[dict[str, str], bytes]:
-        """Return the headers, by lower-case name, and the body.
+    ) -> tuple[list[tuple[str, str]], bytes]:
+        """Return the headers, with lower-case names, and the body.
 
         Args:
             extra_headers: headers of this one response, such as `retry-after`. The headers of the rule win.
             operation: the requested operation; some have their own documented errors.
         """
-        rule_headers = {name.lower(): value for name, value in self.headers.items()}
-        headers = error_headers(self.status) | dict(extra_headers) | rule_headers
+        headers = header_values(error_headers(self.status) | dict(extra_headers)) | header_values(self.headers)
+        if self.status not in STATUSES_WITHOUT_BODY:
+            headers = {"content-type": (JSON_TYPE,)} | headers
+        fields = [(name, value) for name, values in headers.items() for value in values]
         if self.status in STATUSES_WITHOUT_BODY:
-            return headers, b""
-        headers = {"content-type": JSON_TYPE} | headers
+            return fields, b""
         if self.text is not None:
-            return headers, self.text.encode()
-        body = error_body(self.status, self.errors, headers, operation) if self.body is None else self.body
-        return headers, render_json(body)
+            return fields, self.text.encode()
+        first_values = {name: values[0] for name, values in headers.items()}
+        body = error_body(self.status, self.errors, first_values, operation) if self.body is None else self.body
+        return fields, render_json(body)
 
 
 class ConnectionFault(StrictModel):

@@ -12,7 +12,14 @@ from mock_atoms.contract.operations import DOCUMENTED_PATHS
 from mock_atoms.core.json_parsing import parse_json
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, describe_error
-from mock_atoms.faults.effects import MAX_DELAY_MS, ConnectionFault, Delay, FaultResponse, parse_connection_fault
+from mock_atoms.faults.effects import (
+    MAX_DELAY_MS,
+    ConnectionFault,
+    Delay,
+    FaultResponse,
+    HeaderValue,
+    parse_connection_fault,
+)
 from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.faults.rule_match import RuleMatch
 from mock_atoms.faults.rules import RateLimit, Rule, RuleSchedule, parse_rule
@@ -105,7 +112,7 @@ def build_rule(terms: Mapping[str, str]) -> Rule:
     connection = _parse_connection(terms["connection"]) if "connection" in terms else None
     malformed = _MALFORMED_BODIES[terms["body"]]() if "body" in terms else None
     status = terms.get("status", "429" if limit and not connection and not malformed else None)
-    headers = {"Retry-After": terms["retry"]} if "retry" in terms else {}
+    headers: dict[str, HeaderValue] = {"Retry-After": terms["retry"]} if "retry" in terms else {}
     respond = FaultResponse(status=int(status), headers=headers) if status else None
     return Rule(
         when=RuleSchedule(

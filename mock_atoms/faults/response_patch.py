@@ -26,7 +26,7 @@ class ResponsePatch(StrictModel):
     Attributes:
         values: new values by JSON pointer, in which `*` matches every key or item. Existing values are replaced,
             missing keys of an object are added, and missing items of an array are ignored.
-        headers: headers to add or replace.
+        headers: headers to add or replace, each with one value or several.
     """
 
     values: dict[Annotated[str, AfterValidator(_check_pointer)], Any] = {}

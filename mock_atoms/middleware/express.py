@@ -38,4 +38,4 @@ async def not_found(context: RequestContext, send: Send) -> None:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
         f"<body>\n<pre>{text}</pre>\n</body>\n</html>\n"
     )
-    await send_response(send, HTTPStatus.NOT_FOUND, {"content-type": "text/html; charset=utf-8"}, page.encode())
+    await send_response(send, HTTPStatus.NOT_FOUND, [("content-type", "text/html; charset=utf-8")], page.encode())

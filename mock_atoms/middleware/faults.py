@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mock_atoms.core.delays import CancellableWaiter, WaitResult
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.tenancy import AuthenticatedCaller
+from mock_atoms.faults.effects import header_values
 from mock_atoms.faults.engine import FaultDecision, FaultEngine, FaultRequest
 from mock_atoms.faults.expressions import ExpressionError
 from mock_atoms.faults.prefer import RequestedFault, parse_prefer
@@ -92,12 +93,13 @@ class FaultMiddleware:
     async def _send_patched(self, patch: ResponsePatch, scope: Scope, receive: Receive, send: Send) -> None:
         start, body = await collect_response(self._app, scope, receive)
         patched_body = patch.apply(body)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
-        headers |= {name.lower(): value for name, value in patch.headers.items()}
-        if patched_body != body and "content-length" in headers:
-            headers["content-length"] = str(len(patched_body))
-        raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-        await send({**start, "headers": raw_headers})
+        new_values = header_values(patch.headers)
+        headers = [(name, value) for name, value in start["headers"] if name.decode("latin-1") not in new_values]
+        headers += [(name.encode(), value.encode()) for name, values in new_values.items() for value in values]
+        if patched_body != body:
+            length = str(len(patched_body)).encode()
+            headers = [(name, length if name == b"content-length" else value) for name, value in headers]
+        await send({**start, "headers": headers})
         await send({"type": "http.response.body", "body": patched_body})
 
 

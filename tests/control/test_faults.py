@@ -71,7 +71,7 @@ def test_deleting_all_rules_keeps_those_of_the_settings(admin: httpx.Client) -> 
         ({"fault": "500", "match": {"testIdDigest": "0" * 32}}, "/match", "testIdDigest is not the digest of testId"),
         ({"fault": "500", "match": {"testId": "t", "testIdDigest": "0" * 32}}, "/match", "not the digest of testId"),
         ({"respond": {"status": 500}, "connection": "reset"}, "", "one of respond, connection and alter"),
-        ({"respond": {"status": 500, "headers": {"a": "x" * 8193}}}, "/respond/headers", "longer than 8192"),
+        ({"respond": {"status": 500, "headers": {"a": "x" * 8193}}}, "/respond/headers/a", "at most 8192"),
         ({"respond": {"status": 999}}, "/respond/status", "must be at most 599"),
         ({"respond": {"status": 500, "errors": ["a"], "body": {}}}, "/respond", "one of errors, body and text"),
         ({"connection": "explode"}, "/connection", "use reset, close, hang"),

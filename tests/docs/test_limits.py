@@ -25,7 +25,7 @@ from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH
 from mock_atoms.core.settings import Settings
 from mock_atoms.data.fixture_files import MAX_AUDIENCES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
-from mock_atoms.faults.effects import MAX_DELAY_MS
+from mock_atoms.faults.effects import MAX_DELAY_MS, MAX_HEADER_VALUES
 from mock_atoms.faults.rulebook import MAX_BYTES as MAX_RULE_BYTES
 from mock_atoms.faults.rulebook import MAX_RULES
 from mock_atoms.journal import exchange, journal
@@ -64,6 +64,7 @@ KIB, MIB = 1024, 1024 * 1024
         ("rules created over the control API", f"{MAX_RULES:,}"),
         ("memory of these rules", f"{MAX_RULE_BYTES // MIB} MiB"),
         ("delay, `hang` or `drip`", f"{MAX_DELAY_MS // 3_600_000} hour"),
+        ("values of one header in a rule", f"{MAX_HEADER_VALUES}"),
         ("exchanges in the journal", f"{Settings().journal_size:,}, or `--journal-size`"),
         ("all URLs, headers and bodies in the journal", f"{journal.MAX_BYTES // MIB} MiB"),
         ("request body in the journal", f"{exchange.MAX_BODY_BYTES // KIB} KiB"),

@@ -7,6 +7,7 @@ from mock_atoms.core.tenancy import digest_token
 from mock_atoms.faults.effects import Delay, FaultResponse
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.response_patch import ResponsePatch
+from mock_atoms.faults.rules import parse_rule
 
 R500 = FaultResponse(status=500)
 
@@ -27,7 +28,14 @@ R500 = FaultResponse(status=500)
         ({"respond": {"status": 500, "text": "\ud800"}}, "/respond: cannot be sent: 'utf-8' codec"),
         ({"respond": {"status": 204, "body": 1}}, "/respond: a 204 has no body"),
         ({"respond": {"status": 500, "headers": {"a b": "c"}}}, "/respond/headers: `a b` is not a header na"),
-        ({"respond": {"status": 500, "headers": {"a": "\n"}}}, "/respond/headers: the value of a is not pri"),
+        ({"respond": {"status": 500, "headers": {"a": "\n"}}}, "/respond/headers/a: `U+000A` is not printable ASCII"),
+        ({"respond": {"status": 500, "headers": {"a": ["b", "c\r\nd: e"]}}}, "/respond/headers/a: `cU+000DU+000Ad: e`"),
+        ({"respond": {"status": 500, "headers": {"a": "b" * 8193}}}, "/respond/headers/a: must have at most 8192"),
+        ({"respond": {"status": 500, "headers": {"a": []}}}, "/respond/headers/a: must be text, or a list of 1 to"),
+        ({"respond": {"status": 500, "headers": {"a": ["b"] * 101}}}, "/respond/headers/a: must be text, or a list of"),
+        ({"respond": {"status": 500, "headers": {"a": 1}}}, "/respond/headers/a: must be text, or a list of 1 to"),
+        ({"alter": {"headers": {"a": ["b", 1]}}}, "/alter/headers/a: `1` is not text"),
+        ({"alter": {"headers": {"a": "b", "A": "c"}}}, "/alter/headers: a header is duplicated: use a list of its"),
         (
             {"respond": {"status": 500, "headers": {"Content-Length": "1"}}},
             "/respond/headers: Content-Length is set by",
@@ -139,7 +147,7 @@ def test_delay_has_its_distribution(delay: Delay, lowest: float, middle: float, 
 )
 def test_status_has_its_documented_response(status: int, headers: dict[str, str], body: object) -> None:
     sent, content = FaultResponse(status=status).render()
-    assert sent == {"content-type": "application/json; charset=utf-8"} | headers
+    assert dict(sent) == {"content-type": "application/json; charset=utf-8"} | headers
     assert json.loads(content) == body
 
 
@@ -176,12 +184,26 @@ def test_status_has_its_documented_response(status: int, headers: dict[str, str]
 )
 def test_rule_can_define_the_response(respond: FaultResponse, headers: dict[str, str], body: str) -> None:
     sent, content = respond.render()
-    assert sent == {"content-type": "application/json; charset=utf-8"} | headers
+    assert dict(sent) == {"content-type": "application/json; charset=utf-8"} | headers
     assert content.decode() == body
 
 
+def test_headers_may_have_several_values() -> None:
+    rule = parse_rule({"respond": {"status": 429, "headers": {"Set-Cookie": ["a=1", "b=2"], "Retry-After": ["7"]}}})
+    assert rule.respond is not None
+    headers, body = rule.respond.render()
+    assert headers == [
+        ("content-type", "application/json; charset=utf-8"),
+        ("retry-after", "7"),
+        ("set-cookie", "a=1"),
+        ("set-cookie", "b=2"),
+    ]
+    assert json.loads(body)["retry_after"] == 7
+    assert parse_rule(rule.as_json()) == rule
+
+
 def test_204_has_neither_body_nor_content_type() -> None:
-    assert FaultResponse(status=204).render() == ({}, b"")
+    assert FaultResponse(status=204).render() == ([], b"")
 
 
 @pytest.mark.parametrize(

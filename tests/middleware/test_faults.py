@@ -116,6 +116,23 @@ def test_a_schema_drift_leaves_other_bodies_than_json_unchanged(client: httpx.Cl
     assert "Cannot GET" in response.text
 
 
+@pytest.mark.parametrize("effect", ["respond", "alter"])
+def test_a_header_with_several_values_is_sent_and_recorded_several_times(client: httpx.Client, effect: str) -> None:
+    control = client.base_url.join("/__admin/")
+    cookies = ["a=1; Path=/", "b=2; Expires=Wed, 21 Oct 2026 07:28:00 GMT"]
+    status = {"status": 500} if effect == "respond" else {}
+    headers = {"Set-Cookie": cookies, "Content-Type": "text/json"}
+    rule = {"match": {"token": "sk_cookies"}, effect: {**status, "headers": headers}}
+    created = client.post(control.join("faults"), json=rule).json()
+    assert created[effect]["headers"]["Set-Cookie"] == cookies
+    response = client.get("/audience", headers=bearer("sk_cookies"))
+    assert response.headers.get_list("set-cookie") == cookies
+    assert response.headers.get_list("content-type") == ["text/json"]
+    event = client.get(control.join("requests"), params={"limit": 1}).json()["requests"][0]
+    assert event["response"]["headers"]["set-cookie"] == cookies
+    client.delete(control.join(f"faults/{created['id']}"))
+
+
 def test_a_204_has_no_body_and_no_content_length() -> None:
     with MockServer(fault=['{"respond": {"status": 204}}']) as mock:
         response = httpx.get(f"{mock.url}/audience", headers=ACME)
