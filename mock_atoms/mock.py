@@ -26,6 +26,7 @@ from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.journal import Journal
 from mock_atoms.journal.metrics import Metrics
 from mock_atoms.journal.recorder import ExchangeRecorder
+from mock_atoms.journal.snapshot import free
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import AudienceRepositories
 from mock_atoms.state.store import Store, TenantState
@@ -102,15 +103,20 @@ class MockAtoms:
         if token is None and test_id is None:
             self.rules.reset()
             self.fixtures.import_data(None)
-            self.journal.clear()
+            await self.clear_journal()
             await self.store.reset()
             self.response_cache.clear()
             return
         token_digest = None if token is None else digest_token(token)
         test_digest = None if test_id is None else digest_test_id(test_id)
         await self.remove_rules(self.rules.created_ids(token_digest, test_digest))
-        self.journal.remove(self.journal.tenant_filter(token, test_id))
+        selected = await self.slices.run(self.journal.snapshot().select(self.journal.tenant_filter(token, test_id)))
+        await self.slices.run(free(self.journal.remove(selected)))
         await self.store.reset(token_digest, test_digest)
+
+    async def clear_journal(self) -> None:
+        """Remove all exchanges from the journal."""
+        await self.slices.run(free(self.journal.clear()))
 
     async def remove_rules(self, rule_ids: Collection[str]) -> None:
         """Remove rules and the counters that tenants have for them."""

@@ -1,15 +1,20 @@
 """Near misses: the requests that nearly match a pattern, and in what they differ."""
 
+from collections.abc import Iterator
+from operator import itemgetter
+
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from mock_atoms.contract.operations import OPERATIONS
 from mock_atoms.control.calls import Call, CallGroup, RequestBody
 from mock_atoms.control.journal_models import NearMissList, RequestPatternBody
+from mock_atoms.control.long_work import long_json, run_steps
 from mock_atoms.control.parsing import read_json_body
-from mock_atoms.core.slices import Slices
-from mock_atoms.journal.grouping import attempt_numbers
-from mock_atoms.journal.journal import Journal
+from mock_atoms.core.json_stream import PAUSE
+from mock_atoms.core.slices import Steps
+from mock_atoms.journal.credentials import Credentials
+from mock_atoms.journal.snapshot import JournalSnapshot, NumberedExchange
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.masking import mask_pattern
 from mock_atoms.wiremock.models import NearMiss
@@ -24,26 +29,26 @@ PATTERN_EXAMPLE = {
 }
 
 
-async def near_misses(
-    journal: Journal, slices: Slices, body: object, pattern: RequestPattern, count: int
-) -> list[NearMiss]:
+def near_misses(
+    snapshot: JournalSnapshot, credentials: Credentials, body: object, pattern: RequestPattern, count: int
+) -> Steps[list[NearMiss]]:
     """Return the `count` requests that are nearest to `pattern` without matching it. `body` is the pattern's JSON."""
-    masked = mask_pattern(body, journal.credentials)
-    exchanges = [*journal]
-    found = nearest(pattern, exchanges, count)
-    numbers = await slices.run(attempt_numbers(exchanges, [exchange for _, exchange in found]))
-    return [
-        near_miss(exchange, numbers[exchange], masked, distance, pattern.differences(exchange))
-        for distance, exchange in found
-    ]
+    masked = mask_pattern(body, credentials)
+    found = yield from nearest(pattern, snapshot.exchanges, count)
+    numbered = yield from snapshot.number([exchange for _, exchange in found])
+    misses = []
+    for (exchange, attempt), (distance, _) in zip(numbered, found, strict=True):
+        misses.append(near_miss(exchange, attempt, masked, distance, pattern.differences(exchange)))
+        yield
+    return misses
 
 
 class NearMissCalls:
     """Calls about near misses."""
 
     def __init__(self, mock: MockAtoms) -> None:
+        self._mock = mock
         self._journal = mock.journal
-        self._slices = mock.slices
         self._base_path = mock.settings.base_path
 
     def group(self) -> CallGroup:
@@ -71,26 +76,32 @@ class NearMissCalls:
             ),
         )
 
-    async def of_unmatched_requests(self, _request: Request) -> Response:
+    async def of_unmatched_requests(self, request: Request) -> Response:
         """Return each request to an unknown route, the newest first, with the nearest operation of the API."""
+        found = await run_steps(self._mock, request, self._unmatched())
+        return long_json(self._mock, {"nearMisses": self._nearest_operations(found)})
+
+    def _unmatched(self) -> Steps[list[NumberedExchange]]:
+        snapshot = self._journal.snapshot()
+        exchanges = yield from snapshot.select(lambda exchange: not exchange.is_matched)
+        return (yield from snapshot.number(exchanges[::-1]))
+
+    def _nearest_operations(self, unmatched: list[NumberedExchange]) -> Iterator[object]:
         patterns = [(pattern, parse_pattern(pattern, self._journal.credentials)) for pattern in self._operations()]
-        exchanges = [*self._journal]
-        numbers = await self._slices.run(attempt_numbers(exchanges, exchanges))
-        misses = []
-        for exchange in reversed(exchanges):
-            if not exchange.is_matched:
-                operation, pattern = min(patterns, key=lambda pair: pair[1].distance(exchange))
-                distance, differences = pattern.distance(exchange), pattern.differences(exchange)
-                misses.append(near_miss(exchange, numbers[exchange], operation, distance, differences))
-        return JSONResponse({"nearMisses": misses})
+        for exchange, attempt in unmatched:
+            distances = []
+            for _, pattern in patterns:
+                distances.append(pattern.distance(exchange))
+                yield PAUSE
+            distance, (operation, pattern) = min(zip(distances, patterns, strict=True), key=itemgetter(0))
+            yield near_miss(exchange, attempt, operation, distance, pattern.differences(exchange))
 
     async def of_pattern(self, request: Request) -> Response:
         """Return the three requests that are nearest to a pattern without matching it, with what differs."""
         body = await read_json_body(request)
         pattern = parse_pattern(body, self._journal.credentials)
-        return JSONResponse(
-            {"nearMisses": await near_misses(self._journal, self._slices, body, pattern, DEFAULT_COUNT)}
-        )
+        steps = near_misses(self._journal.snapshot(), self._journal.credentials, body, pattern, DEFAULT_COUNT)
+        return long_json(self._mock, {"nearMisses": (miss for miss in await run_steps(self._mock, request, steps))})
 
     def _operations(self) -> list[dict[str, str]]:
         """Return a request pattern for each operation of the API."""

@@ -1,8 +1,9 @@
 """The request journal, as WireMock's clients read it."""
 
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -19,17 +20,22 @@ from mock_atoms.control.journal_models import (
     RequestPatternBody,
     UnmatchedRequests,
 )
+from mock_atoms.control.long_work import long_json, run_steps
+from mock_atoms.control.match_counter import MatchCounter
 from mock_atoms.control.models import Empty
 from mock_atoms.control.near_misses import PATTERN_EXAMPLE, near_misses
 from mock_atoms.control.parsing import Query, TenantQuery, read_json_body, up_to
 from mock_atoms.control.waiting import MAX_WAIT_MS, JournalWaiter
+from mock_atoms.core.slices import Steps
 from mock_atoms.journal.exchange import Exchange
-from mock_atoms.journal.grouping import attempt_numbers
+from mock_atoms.journal.snapshot import NumberedExchange
 from mock_atoms.mock import MockAtoms
-from mock_atoms.wiremock.models import LoggedRequest, ServeEvent
+from mock_atoms.wiremock.models import NearMiss, ServeEvent
 from mock_atoms.wiremock.patterns import RequestPattern, parse_pattern
 from mock_atoms.wiremock.responses import logged_request, serve_event
 
+Result = TypeVar("Result")
+Rendered = TypeVar("Rendered")
 MAX_COUNT = 1_000_000
 MAX_NEAR_MISSES = 100
 _INVALID_ID = {400: "the id is not a UUID"}
@@ -80,8 +86,8 @@ class RequestCalls:
     """Calls about received requests."""
 
     def __init__(self, mock: MockAtoms) -> None:
+        self._mock = mock
         self._journal = mock.journal
-        self._slices = mock.slices
         self._waiter = JournalWaiter(mock)
 
     def group(self) -> CallGroup:
@@ -119,22 +125,24 @@ class RequestCalls:
     async def list_requests(self, request: Request) -> Response:
         """Return requests and their responses, the newest first."""
         query = RequestListQuery.parse(request)
-        is_selected = self._journal.tenant_filter(query.token, query.test_id)
-        exchanges = [exchange for exchange in reversed([*self._journal]) if is_selected(exchange)]
+        found, total = await self._run(request, self._list(query))
+        content = {"requests": _rendered(serve_event, found), "meta": {"total": total}}
+        return self._respond(content, {"x-mock-atoms-dropped": str(self._journal.dropped)})
+
+    def _list(self, query: RequestListQuery) -> Steps[tuple[list[NumberedExchange], int]]:
+        snapshot = self._journal.snapshot()
+        exchanges = yield from snapshot.select(self._journal.tenant_filter(query.token, query.test_id))
         if query.unmatched == "true":
             exchanges = [exchange for exchange in exchanges if not exchange.is_matched]
         total = len(exchanges)
         if query.since is not None:
             since = query.since
             exchanges = [exchange for exchange in exchanges if exchange.arrived_at > since]
-        content = {"requests": await self._serve_events(exchanges[: query.limit]), "meta": {"total": total}}
-        response = self._respond(content)
-        response.headers["x-mock-atoms-dropped"] = str(self._journal.dropped)
-        return response
+        return (yield from snapshot.number(exchanges[::-1][: query.limit])), total
 
     async def clear(self, _request: Request) -> Response:
         """Remove all requests from the journal."""
-        self._journal.clear()
+        await self._mock.clear_journal()
         return JSONResponse({})
 
     async def get(self, request: Request) -> Response:
@@ -144,25 +152,34 @@ class RequestCalls:
         if exchange is None:
             detail = f"the journal has no request {request_id}: it was removed, or dropped for newer ones"
             raise RequestError(HTTPStatus.NOT_FOUND, "unknown request", detail)
-        return JSONResponse((await self._serve_events([exchange]))[0])
+        (numbered,) = await self._run(request, self._journal.snapshot().number([exchange]))
+        return JSONResponse(serve_event(*numbered))
 
     async def delete(self, request: Request) -> Response:
         """Remove one request from the journal, if it is there."""
-        removed = self._journal.find(_request_id(request))
-        self._journal.remove(lambda exchange: exchange is removed)
+        exchange = self._journal.find(_request_id(request))
+        self._journal.remove([] if exchange is None else [exchange])
         return JSONResponse({})
 
     async def find(self, request: Request) -> Response:
         """Return the requests that match a pattern, the oldest first."""
         query = FindQuery.parse(request)
         body, pattern = await self._read_pattern(request)
-        exchanges = [exchange for exchange in self._journal if pattern.matches(exchange)]
-        content: dict[str, Any] = {"requests": await self._logged_requests(exchanges)}
+        found, misses = await self._run(request, self._find(body, pattern, query.near_misses))
+        content: dict[str, Any] = {"requests": _rendered(logged_request, found)}
         if query.near_misses:
-            content["nearMisses"] = (
-                [] if exchanges else await near_misses(self._journal, self._slices, body, pattern, query.near_misses)
-            )
+            content["nearMisses"] = (miss for miss in misses)
         return self._respond(content)
+
+    def _find(
+        self, body: object, pattern: RequestPattern, count: int
+    ) -> Steps[tuple[list[NumberedExchange], list[NearMiss]]]:
+        snapshot = self._journal.snapshot()
+        exchanges = yield from snapshot.select(pattern.matches)
+        misses: list[NearMiss] = []
+        if count and not exchanges:
+            misses = yield from near_misses(snapshot, self._journal.credentials, body, pattern, count)
+        return (yield from snapshot.number(exchanges)), misses
 
     async def count(self, request: Request) -> Response:
         """Return how many requests match a pattern.
@@ -176,41 +193,52 @@ class RequestCalls:
         _, pattern = await self._read_pattern(request)
         if self._journal.is_off:
             return self._respond({"count": -1})
+        counter = MatchCounter(self._journal, pattern)
 
-        def matching() -> int:
-            return sum(map(pattern.matches, self._journal))
+        def has_enough() -> Steps[bool]:
+            return (yield from counter.count()) >= query.at_least
 
         if query.at_least and query.timeout_ms:
-            await self._waiter.wait_until(lambda: matching() >= query.at_least, query.timeout_ms, request.receive)
-        return self._respond({"count": matching()})
+            await self._waiter.wait_until(has_enough, query.timeout_ms, request.receive)
+        return self._respond({"count": await self._run(request, counter.count())})
 
     async def remove(self, request: Request) -> Response:
         """Remove the requests that match a pattern, and return them."""
         _, pattern = await self._read_pattern(request)
-        exchanges = [*self._journal]
-        removed = self._journal.remove(pattern.matches)
-        numbers = await self._slices.run(attempt_numbers(exchanges, removed))
-        return JSONResponse({"serveEvents": [serve_event(exchange, numbers[exchange]) for exchange in removed]})
+        removed = await self._run(request, self._remove(pattern))
+        return long_json(self._mock, {"serveEvents": _rendered(serve_event, removed)})
 
-    async def unmatched(self, _request: Request) -> Response:
+    def _remove(self, pattern: RequestPattern) -> Steps[list[NumberedExchange]]:
+        snapshot = self._journal.snapshot()
+        exchanges = yield from snapshot.select(pattern.matches)
+        return (yield from snapshot.number(self._journal.remove(exchanges)))
+
+    async def unmatched(self, request: Request) -> Response:
         """Return the requests to unknown routes, the newest first."""
-        exchanges = [exchange for exchange in reversed([*self._journal]) if not exchange.is_matched]
-        return self._respond({"requests": await self._logged_requests(exchanges)})
+        found = await self._run(request, self._unmatched())
+        return self._respond({"requests": _rendered(logged_request, found)})
+
+    def _unmatched(self) -> Steps[list[NumberedExchange]]:
+        snapshot = self._journal.snapshot()
+        exchanges = yield from snapshot.select(lambda exchange: not exchange.is_matched)
+        return (yield from snapshot.number(exchanges[::-1]))
 
     async def _read_pattern(self, request: Request) -> tuple[Any, RequestPattern]:
         body = await read_json_body(request)
         return body, parse_pattern(body, self._journal.credentials)
 
-    async def _logged_requests(self, exchanges: list[Exchange]) -> list[LoggedRequest]:
-        numbers = await self._slices.run(attempt_numbers([*self._journal], exchanges))
-        return [logged_request(exchange, numbers[exchange]) for exchange in exchanges]
+    async def _run(self, request: Request, steps: Steps[Result]) -> Result:
+        return await run_steps(self._mock, request, steps)
 
-    async def _serve_events(self, exchanges: list[Exchange]) -> list[ServeEvent]:
-        numbers = await self._slices.run(attempt_numbers([*self._journal], exchanges))
-        return [serve_event(exchange, numbers[exchange]) for exchange in exchanges]
+    def _respond(self, content: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+        return long_json(self._mock, {**content, "requestJournalDisabled": self._journal.is_off}, headers)
 
-    def _respond(self, content: dict[str, Any]) -> Response:
-        return JSONResponse({**content, "requestJournalDisabled": self._journal.is_off})
+
+def _rendered(render: Callable[[Exchange, int], Rendered], found: list[NumberedExchange]) -> Iterator[Rendered]:
+    """Yield exchanges as JSON, and forget each one."""
+    found.reverse()
+    while found:
+        yield render(*found.pop())
 
 
 def _request_id(request: Request) -> str:

@@ -1,21 +1,27 @@
 """The retry report."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import Response
 
 from mock_atoms.control.calls import Call, CallGroup
 from mock_atoms.control.journal_models import RetryReport
+from mock_atoms.control.long_work import LongResponse, long_json, run_steps
 from mock_atoms.control.parsing import TenantQuery, up_to
 from mock_atoms.control.waiting import MAX_WAIT_MS, JournalWaiter
+from mock_atoms.core.slices import Steps
 from mock_atoms.journal.calls import MAX_PAUSE_MS, MIN_BACKOFF_MS
+from mock_atoms.journal.calls import Call as ClientCall
+from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.grouping import group_calls
 from mock_atoms.journal.retries import RetrySettings
-from mock_atoms.journal.retry_report import as_text, report
+from mock_atoms.journal.retry_report import report, text_lines
 from mock_atoms.mock import MockAtoms
 
+Result = TypeVar("Result")
 IN_FLIGHT_WAIT_MS = 250
 """How long the report waits for requests in flight by default: a server notices late that a client has given up."""
 MAX_BACKOFF_MS = 1_000_000
@@ -65,19 +71,31 @@ class RetryCalls:
         query = RetryQuery.parse(request)
         journal = self._mock.journal
         is_selected = journal.tenant_filter(query.token, query.test_id)
-        in_flight = [exchange for exchange in journal if exchange.ended_at is None and is_selected(exchange)]
+        in_flight = await self._run(
+            request, journal.snapshot().select(lambda exchange: exchange.ended_at is None and is_selected(exchange))
+        )
+
+        def have_ended() -> Steps[bool]:
+            while in_flight and in_flight[-1].ended_at is not None:
+                in_flight.pop()
+                yield
+            return not in_flight
+
         if in_flight and query.timeout_ms:
-
-            def has_settled() -> bool:
-                return all(exchange.ended_at is not None for exchange in in_flight)
-
-            await self._waiter.wait_until(has_settled, query.timeout_ms, request.receive)
+            await self._waiter.wait_until(have_ended, query.timeout_ms, request.receive)
         settings = RetrySettings(
             min_backoff_ms=query.min_backoff_ms, patience_ms=query.patience_ms, max_pause_ms=query.new_call_after_ms
         )
-        exchanges = [*filter(is_selected, journal)]
-        calls = await self._mock.slices.run(group_calls(exchanges, query.new_call_after_ms / 1000))
+        calls = await self._run(request, self._calls(is_selected, query.new_call_after_ms / 1000))
         content = report(calls, settings, self._mock.clock(), journal.dropped)
         if query.format == "text":
-            return PlainTextResponse(JOURNAL_IS_OFF if journal.is_off else as_text(content))
-        return JSONResponse({**content, "requestJournalDisabled": journal.is_off})
+            lines = [JOURNAL_IS_OFF] if journal.is_off else await self._run(request, text_lines(content))
+            return LongResponse(self._mock.slices, iter(lines), "text/plain; charset=utf-8")
+        return long_json(self._mock, {**content, "requestJournalDisabled": journal.is_off})
+
+    def _calls(self, is_selected: Callable[[Exchange], bool], max_pause: float) -> Steps[list[ClientCall]]:
+        exchanges = yield from self._mock.journal.snapshot().select(is_selected)
+        return (yield from group_calls(exchanges, max_pause))
+
+    async def _run(self, request: Request, steps: Steps[Result]) -> Result:
+        return await run_steps(self._mock, request, steps)

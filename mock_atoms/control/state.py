@@ -70,6 +70,6 @@ class StateCalls:
             await import_state(state, mock.settings, mock.rules, mock.fixtures, mock.store)
         except SettingsMismatchError as error:
             raise RequestError(HTTPStatus.CONFLICT, "settings differ", str(error), error.pointer) from None
-        mock.journal.clear()
+        await mock.clear_journal()
         mock.response_cache.clear()
         return JSONResponse({})

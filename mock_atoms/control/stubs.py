@@ -12,7 +12,7 @@ class StubCalls:
     """Resets of WireMock's stubs and scenarios."""
 
     def __init__(self, mock: MockAtoms) -> None:
-        self._journal = mock.journal
+        self._mock = mock
 
     def group(self) -> CallGroup:
         """Return the calls."""
@@ -27,7 +27,7 @@ class StubCalls:
 
     async def reset_mappings(self, _request: Request) -> Response:
         """Empty the request journal, as WireMock does. There are no stubs to reset."""
-        self._journal.clear()
+        await self._mock.clear_journal()
         return JSONResponse({})
 
     async def reset_scenarios(self, _request: Request) -> Response:

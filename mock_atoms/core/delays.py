@@ -1,10 +1,11 @@
 """Delays that end early if the client disconnects or the server shuts down."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from enum import Enum, auto
-from typing import Any
+from typing import Any, TypeVar
 
+Result = TypeVar("Result")
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Sleep = Callable[[float], Awaitable[None]]
@@ -96,6 +97,33 @@ class CancellableWaiter:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         return next(result for task, result in tasks.items() if task in done), replay
+
+
+class InterruptedWorkError(Exception):
+    """The client disconnected, or the server shut down, before the end of a work."""
+
+
+async def run_while_connected(
+    work: Coroutine[Any, Any, Result], receive: Receive, shutdown_signal: ShutdownSignal
+) -> Result:
+    """Return the result of `work`. A disconnect of the client of `receive`, or the shutdown, cancels it.
+
+    Raises:
+        InterruptedWorkError: the work was cancelled.
+    """
+    task = asyncio.ensure_future(work)
+
+    async def wait_for_work(_seconds: float) -> None:
+        await asyncio.wait({task})
+
+    try:
+        result, _ = await CancellableWaiter(shutdown_signal, wait_for_work).wait(0, receive, keep_messages=False)
+        if result is WaitResult.ELAPSED:
+            return task.result()
+        raise InterruptedWorkError(result.name)
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 async def _wait_forever() -> None:

@@ -44,31 +44,6 @@ def group_calls(exchanges: Iterable[Exchange], max_pause: float = MAX_PAUSE_MS /
     return [call for call in calls if call is not None]
 
 
-def attempt_numbers(exchanges: Iterable[Exchange], selected: Iterable[Exchange]) -> Steps[dict[Exchange, int]]:
-    """Return the attempt number of each exchange of `selected`, and of others. `exchanges` are all, oldest first."""
-    routes = set()
-    for exchange in selected:
-        routes.add(_route(exchange))
-        yield
-    related = []
-    for exchange in exchanges:
-        if _route(exchange) in routes:
-            related.append(exchange)
-        yield
-    numbers = {}
-    for call in (yield from group_calls(related)):
-        for number, exchange in enumerate(call.attempts, 1):
-            numbers[exchange] = number
-            yield
-    return numbers
-
-
-def _route(exchange: Exchange) -> tuple[object, ...]:
-    """Return a part of the request key that is cheap to find."""
-    head = exchange.head
-    return head.tenant.key, head.method, head.url
-
-
 def _group_similar(exchanges: list[tuple[int, Exchange]], max_pause: float, calls: list[Call | None]) -> Steps[None]:
     """Group similar requests into calls. Write each call into `calls`, at the position of its first attempt."""
     failed_calls = _FailedCalls(max_pause)

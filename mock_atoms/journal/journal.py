@@ -1,11 +1,13 @@
 """The request journal: a bounded record of exchanges, without any complete token."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from mock_atoms.core.tenancy import digest_test_id, digest_token
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import WEIGHT_UNIT, Exchange, weight_of
+from mock_atoms.journal.snapshot import JournalSnapshot
 
 MAX_BYTES = 64 * 1024 * 1024
 """Number of bytes of URLs, headers and bodies that the journal keeps in total."""
@@ -24,19 +26,23 @@ class Journal:
 
     Attributes:
         dropped: number of exchanges dropped since the last `clear`.
+        first: position of the oldest exchange. Positions change only when exchanges are removed, see `removals`.
+        removals: number of times that exchanges were removed, other than by dropping the oldest.
     """
 
     def __init__(self, size: int, credentials: Credentials, max_bytes: int = MAX_BYTES) -> None:
         self.size = size
         self.credentials = credentials
         self.dropped = 0
+        self.removals = 0
+        self.first = 0
         self._max_weight = max_bytes // WEIGHT_UNIT
         self._exchanges: deque[Exchange] = deque()
         self._weight = 0
         self._watchers: list[Callable[[], None]] = []
 
     def __iter__(self) -> Iterator[Exchange]:
-        """Yield the exchanges, oldest first."""
+        """Yield the exchanges, oldest first. Nothing may be recorded meanwhile, see `snapshot`."""
         return iter(self._exchanges)
 
     def __len__(self) -> int:
@@ -65,21 +71,29 @@ class Journal:
         if exchange.is_in_journal:
             self._update_weight(exchange)
 
-    def remove(self, predicate: Callable[[Exchange], bool]) -> list[Exchange]:
-        """Remove the exchanges that match `predicate` and return them, oldest first."""
-        remaining: deque[Exchange] = deque()
-        removed: list[Exchange] = []
-        for exchange in self._exchanges:
-            (removed if predicate(exchange) else remaining).append(exchange)
-        self._exchanges = remaining
+    def since(self, position: int) -> list[Exchange]:
+        """Return the exchanges from `position` on, oldest first."""
+        number = self.first + len(self._exchanges) - max(position, self.first)
+        return [*islice(reversed(self._exchanges), number)][::-1]
+
+    def snapshot(self) -> JournalSnapshot:
+        """Return the present exchanges, for work in slices. Queries of all exchanges use it."""
+        return JournalSnapshot([*self._exchanges])
+
+    def remove(self, exchanges: Iterable[Exchange]) -> list[Exchange]:
+        """Remove `exchanges`. Return those that the journal still held."""
+        removed = [exchange for exchange in exchanges if exchange.is_in_journal]
         for exchange in removed:
             self._release(exchange)
+        if removed:
+            self._exchanges = deque([exchange for exchange in self._exchanges if exchange.is_in_journal])
+            self.removals += 1
         return removed
 
-    def clear(self) -> None:
-        """Remove all exchanges and reset `dropped`."""
-        self.remove(lambda _exchange: True)
+    def clear(self) -> list[Exchange]:
+        """Remove all exchanges, reset `dropped` and return the exchanges, oldest first."""
         self.dropped = 0
+        return self.remove([*self._exchanges])
 
     def find(self, exchange_id: str) -> Exchange | None:
         """Return the latest exchange with this id, or `None` if there is none."""
@@ -106,6 +120,7 @@ class Journal:
         exchange.weight = weight
         while len(self._exchanges) > self.size or (self._weight > self._max_weight and len(self._exchanges) > 1):
             self._release(self._exchanges.popleft())
+            self.first += 1
             self.dropped += 1
         for callback in self._watchers:
             callback()

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
-from itertools import pairwise
 from typing import Any
 
 from mock_atoms.journal.calls import MAX_PAUSE_MS, MIN_BACKOFF_MS, Call, gap_ms, has_succeeded, retry_after_ms
@@ -68,13 +67,13 @@ def outcome(call: Call, settings: RetrySettings, now: float) -> CallOutcome:
     return CallOutcome.GAVE_UP
 
 
-def findings(call: Call, min_backoff_ms: float = MIN_BACKOFF_MS) -> list[dict[str, Any]]:
-    """Return the client's mistakes: kind, attempt number and a sentence. Ambiguous calls have none."""
-    if call.is_ambiguous:
+def findings_of(call: Call, number: int, min_backoff_ms: float = MIN_BACKOFF_MS) -> list[dict[str, Any]]:
+    """Return the client's mistakes in an attempt: kind, attempt number and a sentence. Ambiguous calls have none."""
+    if call.is_ambiguous or number == 1:
         return []
+    last, retry = call.attempts[number - 2 : number]
     return [
         {"kind": kind.value, "attempt": number, "detail": detail}
-        for number, (last, retry) in enumerate(pairwise(call.attempts), 2)
         for kind, detail in _mistakes(last, retry, min_backoff_ms)
     ]
 

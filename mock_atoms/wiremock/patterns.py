@@ -5,6 +5,7 @@ from difflib import SequenceMatcher
 from heapq import nsmallest
 from typing import Any, NamedTuple
 
+from mock_atoms.core.slices import Steps
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.wiremock.conditions import (
@@ -37,10 +38,12 @@ class RequestPattern(NamedTuple):
 
     def matches(self, exchange: Exchange) -> bool:
         """Return whether `exchange` matches. It does not if a condition needs a body that is still arriving."""
+        return not self.awaits_body(exchange) and all(condition.is_met(exchange) for condition in self.conditions)
+
+    def awaits_body(self, exchange: Exchange) -> bool:
+        """Return whether a condition needs a body that is still arriving."""
         is_arriving = exchange.ended_at is None and not exchange.is_body_complete
-        if is_arriving and any(condition.needs_body for condition in self.conditions):
-            return False
-        return all(condition.is_met(exchange) for condition in self.conditions)
+        return is_arriving and any(condition.needs_body for condition in self.conditions)
 
     def differences(self, exchange: Exchange) -> list[Difference]:
         """Return the conditions that `exchange` does not meet."""
@@ -71,19 +74,21 @@ def _distance(condition: Condition, exchange: Exchange) -> float:
     return 1.0 - max(similarities, default=0.0) * 0.9  # never 0, which is for matches
 
 
-def nearest(pattern: RequestPattern, exchanges: Iterable[Exchange], count: int) -> list[tuple[float, Exchange]]:
+def nearest(pattern: RequestPattern, exchanges: Iterable[Exchange], count: int) -> Steps[list[tuple[float, Exchange]]]:
     """Return the `count` exchanges nearest to `pattern` that do not match it, with their distances, nearest first."""
-
-    def failures(exchange: Exchange) -> int:
-        return sum(not condition.is_met(exchange) for condition in pattern.conditions)
-
-    missed = [
-        (number, -position, exchange) for position, exchange in enumerate(exchanges) if (number := failures(exchange))
-    ]
+    missed = []
+    for position, exchange in enumerate(exchanges):
+        failures = sum(not condition.is_met(exchange) for condition in pattern.conditions)
+        if failures:
+            missed.append((failures, -position, exchange))
+        yield
     # Comparing texts is slow: only those with the fewest failures are compared.
     likely = nsmallest(max(count, _MIN_RANKED), missed, key=lambda item: item[:2])
-    ranked = sorted((pattern.distance(exchange), age, exchange) for _, age, exchange in likely)
-    return [(distance, exchange) for distance, _, exchange in ranked[:count]]
+    ranked = []
+    for _, age, exchange in likely:
+        ranked.append((pattern.distance(exchange), age, exchange))
+        yield
+    return [(distance, exchange) for distance, _, exchange in sorted(ranked)[:count]]
 
 
 def parse_pattern(value: object, credentials: Credentials) -> RequestPattern:

@@ -1,8 +1,19 @@
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
+import pytest
 from starlette.types import Message
 
-from mock_atoms.core.delays import CancellableWaiter, Receive, ShutdownSignal, Sleep, WaitResult
+from mock_atoms.core.delays import (
+    CancellableWaiter,
+    InterruptedWorkError,
+    Receive,
+    ShutdownSignal,
+    Sleep,
+    WaitResult,
+    run_while_connected,
+)
 
 REQUEST = {"type": "http.request", "body": b"", "more_body": False}
 DISCONNECT = {"type": "http.disconnect"}
@@ -89,3 +100,45 @@ def test_a_cancelled_wait_leaves_no_task() -> None:
         return len(asyncio.all_tasks())
 
     assert asyncio.run(run()) == 1
+
+
+async def run_for(client: Client, work: Coroutine[Any, Any, str], shutdown_signal: ShutdownSignal | None = None) -> str:
+    return await run_while_connected(work, client.receive, shutdown_signal or ShutdownSignal())
+
+
+def test_a_work_returns_its_result_to_a_connected_client() -> None:
+    async def work() -> str:
+        await asyncio.sleep(0)
+        return "result"
+
+    assert asyncio.run(run_for(Client(), work())) == "result"
+
+
+def test_a_work_raises_its_error_for_a_connected_client() -> None:
+    async def work() -> str:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        asyncio.run(run_for(Client(), work()))
+
+
+@pytest.mark.parametrize("cause", ["CLIENT_DISCONNECTED", "SHUTDOWN"])
+def test_a_disconnect_or_a_shutdown_cancels_a_work(cause: str) -> None:
+    log: list[str] = []
+    shutdown_signal = ShutdownSignal()
+
+    async def work() -> str:
+        try:
+            await wait_forever()
+        finally:
+            log.append("cancelled")
+        return ""
+
+    async def run() -> None:
+        client = Client(DISCONNECT) if cause == "CLIENT_DISCONNECTED" else Client()
+        asyncio.get_running_loop().call_later(0.05, shutdown_signal.notify)
+        with pytest.raises(InterruptedWorkError, match=cause):
+            await run_for(client, work(), shutdown_signal)
+        assert log == ["cancelled"]
+
+    asyncio.run(run())

@@ -10,7 +10,7 @@ from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.calls import AttemptCounter
 from mock_atoms.journal.exchange import Exchange
-from mock_atoms.journal.grouping import attempt_numbers
+from mock_atoms.journal.snapshot import JournalSnapshot
 from tests.helpers.exchanges import exchange
 
 
@@ -40,7 +40,7 @@ def test_the_counter_agrees_with_the_numbers_from_the_journal(
         start += pause
         exchanges.append(exchange(start, result, url=url, tenant=caller_for(token).tenant))
     counter = AttemptCounter()
-    numbers = run_without_pauses(attempt_numbers(exchanges, exchanges))
+    numbers = dict(run_without_pauses(JournalSnapshot(exchanges).number(exchanges)))
     assert [counter.number(each) for each in in_journal(exchanges)] == [numbers[each] for each in exchanges]
 
 

@@ -20,7 +20,8 @@ from mock_atoms.journal.calls import (
     latest_retry,
 )
 from mock_atoms.journal.exchange import Exchange
-from mock_atoms.journal.grouping import attempt_numbers, group_calls
+from mock_atoms.journal.grouping import group_calls
+from mock_atoms.journal.snapshot import JournalSnapshot
 from tests.helpers.exchanges import calls_of, exchange, post, retry_after
 
 
@@ -124,7 +125,7 @@ def test_each_exchange_is_one_attempt_of_one_call(history: list[tuple[str, int |
     calls = calls_of(*exchanges)
     attempts = [attempt for call in calls for attempt in call.attempts]
     assert sorted(attempts, key=exchanges.index) == exchanges
-    numbers = run_without_pauses(attempt_numbers(exchanges, exchanges))
+    numbers = dict(run_without_pauses(JournalSnapshot(exchanges).number(exchanges)))
     for call in calls:
         assert len({attempt.tenant for attempt in call.attempts}) == 1
         assert [numbers[attempt] for attempt in call.attempts] == list(range(1, len(call.attempts) + 1))

@@ -1,10 +1,17 @@
 """How a call ended and which retry mistakes are found."""
 
+from typing import Any
+
 import pytest
 
+from mock_atoms.journal.calls import Call
 from mock_atoms.journal.exchange import Exchange
-from mock_atoms.journal.retries import CallOutcome, RetrySettings, findings, outcome
+from mock_atoms.journal.retries import CallOutcome, RetrySettings, findings_of, outcome
 from tests.helpers.exchanges import calls_of, exchange, post, retry_after
+
+
+def findings(call: Call) -> list[dict[str, Any]]:
+    return [finding for number in range(1, len(call.attempts) + 1) for finding in findings_of(call, number)]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +71,7 @@ def test_retry_mistakes_are_found(exchanges: list[Exchange], kinds: list[str]) -
 
 def test_the_shortest_backoff_is_configurable() -> None:
     (call,) = calls_of(exchange(0, 500), exchange(0.5, 200))
-    assert [finding["kind"] for finding in findings(call, min_backoff_ms=600)] == ["no-backoff"]
+    assert [finding["kind"] for finding in findings_of(call, 2, min_backoff_ms=600)] == ["no-backoff"]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,22 @@
 """The retry report as JSON and as text."""
 
+import json
+from typing import Any
+
 import pytest
 
+from mock_atoms.core.json_stream import json_pieces
 from mock_atoms.core.tenancy import caller_for
+from mock_atoms.journal.calls import Call
 from mock_atoms.journal.retries import RetrySettings
-from mock_atoms.journal.retry_report import as_json, as_text, report
+from mock_atoms.journal.retry_report import as_text, report
 from tests.helpers.exchanges import calls_of, exchange, retry_after
+
+
+def report_of(calls: list[Call], now: float, dropped: int = 0) -> dict[str, Any]:
+    """Return the report as its JSON has it."""
+    reported: dict[str, Any] = json.loads("".join(json_pieces(report(calls, RetrySettings(), now, dropped))))
+    return reported
 
 
 def test_parallel_calls_are_ambiguous_and_have_no_findings() -> None:
@@ -24,7 +35,7 @@ def test_parallel_calls_are_ambiguous_and_have_no_findings() -> None:
         exchange(3, 200),
     ]
     assert [call.is_ambiguous for call in calls_of(*waiting)] == [True, False, True]
-    calls = [as_json(call, RetrySettings(), now=99) for call in calls_of(*parallel)]
+    calls = report_of(calls_of(*parallel), now=99)["calls"]
     assert [(call["ambiguous"], call["findings"]) for call in calls] == [(True, []), (True, [])]
     text = as_text(report(calls_of(*parallel), RetrySettings(), now=99, dropped=0))
     assert "  ? similar requests ran in parallel: the attempts of each call are a guess\n" in text
@@ -32,7 +43,7 @@ def test_parallel_calls_are_ambiguous_and_have_no_findings() -> None:
 
 def test_the_report_counts_calls_without_a_retry() -> None:
     calls = calls_of(exchange(0, "aborted", duration=0.5), exchange(300, 403))
-    reported = report(calls, RetrySettings(), now=400, dropped=0)
+    reported = report_of(calls, now=400)
     assert {key: reported["summary"][key] for key in ("gaveUp", "gaveUpAtOnce", "refused")} == {
         "gaveUp": 1,
         "gaveUpAtOnce": 1,
@@ -46,7 +57,7 @@ def test_the_report_counts_calls_without_a_retry() -> None:
 def test_a_call_lists_its_attempts() -> None:
     limited = exchange(0, 429, faults=("rule-1",), **retry_after("1"))
     (call,) = calls_of(limited, exchange(0.51, 500), exchange(1.72, 200))
-    reported = as_json(call, RetrySettings(), now=10)
+    (reported,) = report_of([call], now=10)["calls"]
     assert reported["findings"][0] == {
         "kind": "ignored-retry-after",
         "attempt": 2,
@@ -82,7 +93,7 @@ def test_a_call_lists_its_attempts() -> None:
 def test_retry_after_is_judged_after_the_next_attempt(pause: float | None, honoured: bool | None) -> None:  # noqa: FBT001 - a table
     retries = [] if pause is None else [exchange(pause, 200)]
     (call,) = calls_of(exchange(0, 429, **retry_after("1")), *retries)
-    assert as_json(call, RetrySettings(), now=10)["attempts"][0]["retryAfterHonoured"] is honoured
+    assert report_of([call], now=10)["calls"][0]["attempts"][0]["retryAfterHonoured"] is honoured
 
 
 def test_the_text_report_has_a_line_for_each_attempt() -> None:
@@ -96,7 +107,7 @@ def test_the_text_report_has_a_line_for_each_attempt() -> None:
         exchange(6, 200, url="/x", has_malformed_body=True),
         exchange(6.02, None, url="/x"),
     ]
-    reported = report(calls_of(*exchanges), RetrySettings(), now=7, dropped=1)
+    reported = report_of(calls_of(*exchanges), now=7, dropped=1)
     assert reported["summary"] == {
         "calls": 2,
         "attempts": 6,

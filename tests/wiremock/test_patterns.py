@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mock_atoms.core.masking import mask_text, mask_token
 from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, caller_for
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange, RequestHead
@@ -621,7 +622,7 @@ def test_long_similar_texts_are_never_as_near_as_a_match() -> None:
 
 
 def near(pattern: object, exchanges: list[Exchange], count: int) -> list[str]:
-    return [found.id for _, found in nearest(parse_pattern(pattern, CREDENTIALS), exchanges, count)]
+    return [found.id for _, found in run_without_pauses(nearest(parse_pattern(pattern, CREDENTIALS), exchanges, count))]
 
 
 def test_near_misses_are_sorted_by_distance_without_matches() -> None:
@@ -648,7 +649,7 @@ def test_fewer_failed_conditions_win_among_many_exchanges() -> None:
 
 def test_near_misses_come_with_their_distance() -> None:
     pattern = parse_pattern({"urlPath": "/audience", "method": "PUT"}, CREDENTIALS)
-    [(distance, found)] = nearest(pattern, [exchange()], 3)
+    [(distance, found)] = run_without_pauses(nearest(pattern, [exchange()], 3))
     assert (distance, found.id) == (pattern.distance(found), "/audience")
     assert 0 < distance < 1
 
@@ -702,7 +703,7 @@ LEAKS: list[dict[str, Any]] = [
 def test_masked_patterns_contain_no_whole_credential(pattern: dict[str, Any]) -> None:
     parsed = parse_pattern(pattern, CREDENTIALS)
     sent = exchange("/x?r=1", "Authorization: Bearer other", "Cookie: session=other", "X-Other: y", body="{}")
-    assert nearest(parsed, [sent], 1)[0][1] is sent
+    assert run_without_pauses(nearest(parsed, [sent], 1))[0][1] is sent
     assert "verysecret" not in f"{parsed.differences(sent)}"
     assert "verysecret" not in f"{[(part.field, part.description, part.expected) for part in parsed.conditions]}"
     assert "verysecret" not in json.dumps(mask_pattern(pattern, CREDENTIALS))
@@ -824,5 +825,5 @@ def test_any_json_is_a_usable_pattern_or_an_error(pattern: object) -> None:
         is_match = parsed.matches(sent)
         assert is_match is (not parsed.differences(sent))
         assert 0 <= parsed.distance(sent) <= 1
-    assert all(0 < distance <= 1 for distance, _ in nearest(parsed, SENT, 3))
+    assert all(0 < distance <= 1 for distance, _ in run_without_pauses(nearest(parsed, SENT, 3)))
     json.dumps(mask_pattern(pattern, CREDENTIALS), allow_nan=False)

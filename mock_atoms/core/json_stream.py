@@ -1,0 +1,66 @@
+"""Large JSON in pieces, so that a response is rendered in slices and needs little memory."""
+
+import json
+from collections.abc import Iterator
+from types import FunctionType, GeneratorType, MethodType
+from typing import Any, Final
+
+from mock_atoms.core.slices import Steps
+
+CHUNK_CHARACTERS = 65_536
+"""About as many characters are rendered before they are sent."""
+_FUNCTIONS = (FunctionType, MethodType)
+_LAZY = (*_FUNCTIONS, GeneratorType)
+PAUSE: Final = object()
+"""An item of a generator that is no item of the array: the generator works on the next one."""
+
+
+def dump_json(value: Any) -> str:  # noqa: ANN401 - any JSON
+    """Return `value` as compact JSON, like all responses have it."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def json_pieces(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    """Yield the pieces of `value` as JSON; an empty piece is a pause.
+
+    A generator is rendered as an array, item by item. A function is called when its result is rendered. Both are found
+    in an object only if they are its values or, again in an object or a generator, among these.
+    """
+    if isinstance(value, _FUNCTIONS):
+        value = value()
+    if isinstance(value, GeneratorType):
+        yield from _array_pieces(value)
+    elif isinstance(value, dict) and any(isinstance(item, _LAZY) for item in value.values()):
+        opening = "{"
+        for key, item in value.items():
+            yield f"{opening}{dump_json(key)}:"
+            yield from json_pieces(item)
+            opening = ","
+        yield "}"
+    else:
+        yield dump_json(value)
+
+
+def _array_pieces(items: Iterator[Any]) -> Iterator[str]:
+    opening = "["
+    for item in items:
+        if item is PAUSE:
+            yield ""
+        else:
+            yield opening
+            yield from json_pieces(item)
+            opening = ","
+    yield "[]" if opening == "[" else "]"
+
+
+def next_chunk(pieces: Iterator[str]) -> Steps[tuple[bytes, bool]]:
+    """Return the next pieces as one chunk, and whether more may follow."""
+    chunk: list[str] = []
+    characters = 0
+    for piece in pieces:
+        chunk.append(piece)
+        characters += len(piece)
+        if characters >= CHUNK_CHARACTERS:
+            return "".join(chunk).encode(), True
+        yield
+    return "".join(chunk).encode(), False

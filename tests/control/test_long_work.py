@@ -1,0 +1,170 @@
+"""Calls with long work: others are served meanwhile, and the work ends with its client."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from starlette.types import Message
+
+from mock_atoms import Settings, create_app
+from mock_atoms.control.errors import RequestError
+from mock_atoms.control.long_work import long_json, run_steps
+from mock_atoms.core.slices import Steps
+from mock_atoms.mock import MockAtoms
+from tests.helpers.asgi import call
+from tests.helpers.exchanges import exchange, post
+
+CALLS = [
+    ("GET", "/requests", None),
+    ("GET", "/requests/unmatched", None),
+    ("GET", "/requests/unmatched/near-misses", None),
+    ("GET", "/retries", None),
+    ("GET", "/retries?format=text", None),
+    ("POST", "/requests/find", {}),
+    ("POST", "/requests/find?nearMisses=3", {"method": "PUT"}),
+    ("POST", "/near-misses/request-pattern", {"method": "PUT"}),
+    ("POST", "/requests/count", {"bodyPatterns": [{"matchesJsonPath": "$.a"}]}),
+    ("POST", "/requests/count?atLeast=3&timeoutMs=50", {"method": "PUT"}),
+    ("POST", "/requests/remove", {}),
+    ("POST", "/requests/reset", None),
+    ("POST", "/reset", {}),
+    ("POST", "/reset", {"token": "sk_acme"}),
+    ("PUT", "/state", {"version": "1", "seed": "atoms", "locale": "en_US", "rules": [], "fixtures": [], "tenants": []}),
+]
+
+
+class Clock:
+    """A clock that advances with each reading, so that each slice has a few steps."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        self.seconds += 0.0005
+        return self.seconds
+
+
+def full_mock() -> MockAtoms:
+    """Return a server whose journal has failures, unknown routes and bodies."""
+    mock = MockAtoms(Settings(), Clock())
+    for number in range(100):
+        mock.journal.add(post(number, 500, client_port=number, url=f"/{number % 5}"))
+        mock.journal.add(exchange(number, 404, client_port=number, reason="unmocked-route"))
+    return mock
+
+
+async def serve(mock: MockAtoms, method: str, target: str, content: object, messages: list[Message]) -> None:
+    """Make one call of the control API."""
+    path, _, query = target.partition("?")
+    body = b"" if content is None else json.dumps(content).encode()
+    received = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        return received.pop() if received else await asyncio.Future()
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    scope: dict[str, Any] = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "path": f"/__admin{path}",
+        "root_path": "",
+        "query_string": query.encode(),
+        "headers": [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")],
+        "scheme": "http",
+        "client": ("127.0.0.1", 1),
+    }
+    await create_app(mock=mock)(scope, receive, send)
+
+
+@pytest.mark.parametrize(("method", "path", "content"), CALLS, ids=[f"{call[0]} {call[1]}" for call in CALLS])
+def test_others_run_during_a_call_on_a_full_journal(method: str, path: str, content: object) -> None:
+    async def run() -> int:
+        messages: list[Message] = []
+        task = asyncio.create_task(serve(full_mock(), method, path, content, messages))
+        turns = 0
+        while not task.done():
+            turns += 1
+            await asyncio.sleep(0)
+        await task
+        assert messages[0]["status"] == 200
+        return turns
+
+    assert asyncio.run(run()) > 50
+
+
+def test_a_short_response_has_its_length_and_a_long_one_comes_in_chunks() -> None:
+    mock = full_mock()
+    app = create_app(mock=mock)
+    short = call(app, "/__admin/requests", [(b"host", b"x")], query=b"limit=2")
+    assert short.headers["content-length"] == str(len(short.body))
+    long = call(app, "/__admin/requests", [(b"host", b"x")])
+    assert "content-length" not in long.headers
+    assert len(json.loads(long.body)["requests"]) == 200
+    assert long.headers["content-type"] == short.headers["content-type"] == "application/json"
+
+
+def test_exchanges_that_are_recorded_or_dropped_during_a_call_do_not_matter() -> None:
+    mock = full_mock()
+
+    async def run() -> list[Message]:
+        messages: list[Message] = []
+        task = asyncio.create_task(serve(mock, "GET", "/requests", None, messages))
+        while not task.done():
+            mock.journal.add(exchange(0, 200))
+            mock.journal.remove([next(iter(mock.journal))])
+            await asyncio.sleep(0)
+        return messages
+
+    start, *rest = asyncio.run(run())
+    listed = json.loads(b"".join(message.get("body", b"") for message in rest))
+    assert start["status"] == 200
+    assert listed["meta"]["total"] == len(listed["requests"])
+
+
+def steps(log: list[str]) -> Steps[None]:
+    try:
+        while True:
+            yield
+    finally:
+        log.append("closed")
+
+
+def test_work_ends_when_the_client_disconnects() -> None:
+    log: list[str] = []
+
+    async def receive() -> Message:
+        await asyncio.sleep(0.01)
+        return {"type": "http.disconnect"}
+
+    mock = MockAtoms(Settings())
+    with pytest.raises(RequestError, match="shuts down"):
+        asyncio.run(run_steps(mock, Request({"type": "http"}, receive), steps(log)))
+    assert log == ["closed"]
+
+
+def test_rendering_ends_when_the_client_disconnects() -> None:
+    log: list[str] = []
+
+    def items() -> Iterator[str]:
+        try:
+            while True:
+                yield "x" * 1_000
+        finally:
+            log.append("closed")
+
+    async def receive() -> Message:
+        await asyncio.sleep(0.05)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        log.append(message["type"])
+
+    asyncio.run(long_json(MockAtoms(Settings()), {"items": items()})({"type": "http"}, receive, send))
+    assert log[0] == "http.response.start"
+    assert log[-1] == "closed"

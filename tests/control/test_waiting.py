@@ -1,0 +1,123 @@
+"""Waiting of many clients for the journal."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from starlette.types import Message
+
+from mock_atoms import Settings
+from mock_atoms.control.waiting import JournalWaiter
+from mock_atoms.core.slices import Steps
+from mock_atoms.mock import MockAtoms
+from tests.helpers.exchanges import exchange
+
+
+async def receive() -> Message:
+    await asyncio.Future()
+    raise AssertionError
+
+
+async def disconnect() -> Message:
+    return {"type": "http.disconnect"}
+
+
+class Condition:
+    """Holds from the evaluation `met_by` on."""
+
+    def __init__(self, met_by: int) -> None:
+        self.met_by = met_by
+        self.evaluations = 0
+
+    def __call__(self) -> Steps[bool]:
+        self.evaluations += 1
+        yield
+        return self.evaluations >= self.met_by
+
+
+def run(work: Callable[[MockAtoms, JournalWaiter], Awaitable[None]]) -> None:
+    async def with_waiter() -> None:
+        mock = MockAtoms(Settings())
+        await work(mock, JournalWaiter(mock))
+
+    asyncio.run(with_waiter())
+
+
+def test_a_condition_is_evaluated_at_first_and_after_each_change() -> None:
+    async def work(mock: MockAtoms, waiter: JournalWaiter) -> None:
+        first, second = Condition(met_by=1), Condition(met_by=2)
+        waiting = asyncio.create_task(waiter.wait_until(second, 60_000, receive))
+        await waiter.wait_until(first, 60_000, receive)
+        await asyncio.sleep(0.05)
+        assert (first.evaluations, second.evaluations, waiting.done()) == (1, 1, False)
+        mock.journal.add(exchange(0, 200))
+        await waiting
+        assert second.evaluations == 2
+
+    run(work)
+
+
+def test_a_recorded_exchange_wakes_one_task_for_all_waiting_clients() -> None:
+    async def work(mock: MockAtoms, waiter: JournalWaiter) -> None:
+        waiting = [asyncio.create_task(waiter.wait_until(Condition(2), 60_000, receive)) for _ in range(20)]
+        await asyncio.sleep(0.05)
+        assert len(mock.journal._watchers) == 1  # noqa: SLF001 - what recording calls
+        mock.journal.add(exchange(0, 200))
+        await asyncio.gather(*waiting)
+        await asyncio.sleep(0)
+        assert mock.journal._watchers == []  # noqa: SLF001 - the same
+
+    run(work)
+
+
+def test_a_wait_ends_with_its_time_or_its_client() -> None:
+    async def work(mock: MockAtoms, waiter: JournalWaiter) -> None:
+        never = Condition(met_by=99)
+        await waiter.wait_until(never, 20, receive)
+        await waiter.wait_until(never, 60_000, disconnect)
+        evaluations = never.evaluations
+        mock.journal.add(exchange(0, 200))
+        await asyncio.sleep(0.05)
+        assert never.evaluations == evaluations
+
+    run(work)
+
+
+def test_an_evaluation_ends_with_its_wait() -> None:
+    ended: list[str] = []
+
+    def endless() -> Steps[bool]:
+        try:
+            while True:
+                yield
+        finally:
+            ended.append("endless")
+
+    async def work(_mock: MockAtoms, waiter: JournalWaiter) -> None:
+        other = asyncio.create_task(waiter.wait_until(Condition(met_by=99), 600, receive))
+        await waiter.wait_until(endless, 20, receive)
+        await other
+        assert ended == ["endless"]
+
+    run(work)
+
+
+def test_an_error_of_a_condition_reaches_its_client_alone() -> None:
+    def broken() -> Steps[bool]:
+        yield
+        raise ValueError("broken")
+
+    async def work(_mock: MockAtoms, waiter: JournalWaiter) -> None:
+        other = asyncio.create_task(waiter.wait_until(Condition(met_by=1), 60_000, receive))
+        with pytest.raises(ValueError, match="broken"):
+            await waiter.wait_until(broken, 60_000, receive)
+        await other
+
+    run(work)
+
+
+def test_waits_work_in_one_event_loop_after_another() -> None:
+    mock = MockAtoms(Settings())
+    waiter = JournalWaiter(mock)
+    for _ in range(2):
+        asyncio.run(waiter.wait_until(Condition(met_by=1), 60_000, receive))
