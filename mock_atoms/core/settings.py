@@ -28,6 +28,8 @@ from mock_atoms.core.timestamps import parse_timestamp
 
 ENV_PREFIX = "MOCK_ATOMS_"
 LOCALHOST_ORIGINS = "localhost"
+DEFAULT_KEEP_ALIVE = 75
+DEFAULT_REQUEST_TIMEOUT = 10
 RESERVED_SEGMENTS = {CONTROL_PREFIX.removeprefix("/"), "docs", "docs-assets", "openapi.json"}
 """First path segments that the server uses itself: the control API and the documentation."""
 
@@ -157,6 +159,22 @@ class Settings(BaseModel):
             repeatable=True,
         ),
     ] = (LOCALHOST_ORIGINS,)
+    keep_alive: Annotated[
+        int,
+        Field(ge=0, le=3600),
+        SettingInfo(
+            _NETWORK,
+            "SECONDS",
+            "time that an idle connection is kept, as announced in `Keep-Alive`; `0` closes it after each response",
+        ),
+    ] = DEFAULT_KEEP_ALIVE
+    request_timeout: Annotated[
+        int,
+        Field(ge=1, le=3600),
+        SettingInfo(
+            _NETWORK, "SECONDS", "time for a client to send a complete head, and each next part of a body; then 408"
+        ),
+    ] = DEFAULT_REQUEST_TIMEOUT
     tls: Annotated[
         Literal["self-signed"] | None,
         SettingInfo(_TLS, "self-signed", "`self-signed` serves HTTPS with a certificate made at start (docs/tls.md)"),

@@ -9,7 +9,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import NamedTuple, TextIO
@@ -59,6 +59,18 @@ class AccessLogLine(NamedTuple):
 
 
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+class EventLine(NamedTuple):
+    """The log message of an event that is no exchange, such as a connection that was refused."""
+
+    fields: Mapping[str, object]
+
+    def __str__(self) -> str:
+        present = ((name, value) for name, value in self.fields.items() if value is not None)
+        return " ".join(f"{name}={json.dumps(value) if ' ' in str(value) else value}" for name, value in present)
+
+
 AccessLog = Callable[[Exchange, int], None]
 """Logs an exchange that has ended, with its attempt number."""
 
@@ -204,6 +216,8 @@ class JsonFormatter(AccessLogFormatter):
 
     def format_other(self, record: logging.LogRecord) -> str:
         """Return any other record as JSON."""
+        if isinstance(record.msg, EventLine):
+            return _as_json(record.created, record.levelname, **record.msg.fields)
         traceback = {"traceback": self.formatException(record.exc_info)} if record.exc_info else {}
         return _as_json(record.created, record.levelname, message=mask_text(record.getMessage()), **traceback)
 

@@ -1,81 +1,203 @@
-"""HTTP/1.1 on the socket: uvicorn's protocol with the fast path and access to the transport."""
+"""HTTP/1.1 on the socket: uvicorn's protocol with the fast path, limits and access to the transport."""
 
 import asyncio
+from enum import Enum, auto
 from http import HTTPStatus
-from types import NoneType
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from mock_atoms.caching.fast_path import FastPath
+from mock_atoms.core.settings import DEFAULT_KEEP_ALIVE, DEFAULT_REQUEST_TIMEOUT
 from mock_atoms.journal.exchange import RECEIVED_KEY, ReceivedHead
 from mock_atoms.middleware.connection_faults import TRANSPORT
+from mock_atoms.serving.deadline import Deadline
+from mock_atoms.serving.refusal import MAX_HEAD_BYTES, Refusal, head_too_large, timed_out, unparsable
+from mock_atoms.serving.response_cycle import ResponseCycle
+from mock_atoms.serving.upgrade import AfterFirstHead
+
+PIECE_BYTES = 4096
+"""Number of bytes in one call of the parser; they contain at most a few hundred requests."""
+_REQUESTS_PER_TURN = 32
+"""Number of pipelined requests after which other connections get their turn."""
+_LINGER_SECONDS = 2
+"""Time for a client to read a refusal. The close of a connection with unread data would lose it."""
+_STALE_SECONDS = 1
+
+
+class _Phase(Enum):
+    """The part of a request that the parser expects."""
+
+    NONE = auto()
+    HEAD = auto()
+    BODY = auto()
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol on httptools, with three changes.
+    """uvicorn's protocol on httptools, with these changes.
 
     - The fast path responds to a repeated request as soon as its head has been read, without scope or task.
-    - If the connection is lost, every pipelined request is notified. uvicorn notifies only the last one.
+    - Every response announces how long the connection is kept, or that the server closes it.
+    - Clients that send too slowly, too long a head or no HTTP get a refusal, after the responses that are due.
+    - Pipelined requests are parsed in small pieces, and only while no other response is due.
     - A request that offers another protocol (`Upgrade`, as Java's `HttpClient` sends it) continues as HTTP/1.1.
       uvicorn drops its body and everything after it.
 
     Args:
         args: positional arguments of uvicorn's protocol.
         fast_path: the fast path; `None` sends all requests to the application.
+        keep_alive: seconds that an idle connection is kept; 0 closes it after each response.
+        request_timeout: seconds for a complete head, and for the next part of a body.
         kwargs: keyword arguments of uvicorn's protocol.
     """
 
-    def __init__(self, *args: Any, fast_path: FastPath | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401 - uvicorn's
+        fast_path: FastPath | None = None,
+        keep_alive: float = DEFAULT_KEEP_ALIVE,
+        request_timeout: float = DEFAULT_REQUEST_TIMEOUT,
+        **kwargs: Any,  # noqa: ANN401 - the same
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.cycle: ResponseCycle | None  # type: ignore[assignment] # `None` before the first request
         self._fast_path = fast_path
         self._took_fast_path = False
-        self._idle_since: float | None = None
-        self._cycles: list[RequestResponseCycle] = []
+        self._kept_headers = (
+            [(b"connection", b"keep-alive"), (b"keep-alive", b"timeout=%d" % keep_alive)] if keep_alive else []
+        )
+        self._request_timeout = request_timeout
+        self._deadline = Deadline(self.loop, self._on_deadline)
+        self._phase = _Phase.NONE
+        self._is_new_head = False
+        self._bytes_without_body = 0
+        self._requests_in_turn = 0
+        self._unparsed = b""
+        self._running: ResponseCycle | None = None
+        self._refusal: Refusal | None = None
+        self._is_stale = False
         self._default_headers: list[tuple[bytes, bytes]] = []
         self._response_prefix = STATUS_LINE[HTTPStatus.OK]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Start to serve a connection."""
         super().connection_made(transport)
+        self._deadline.set(self._request_timeout)
         if self._fast_path is not None:
             self._connection_hash = self._fast_path.connection_hash(self.scheme, self.server)
 
     def data_received(self, data: bytes) -> None:
-        """Parse received bytes."""
-        self._took_fast_path = False
-        self._idle_since = None
-        try:
-            while data:
-                data = self._parse(data)
-        except httptools.HttpParserError as error:
-            if not isinstance(error.__context__, (httptools.HttpParserError, NoneType)):
-                raise error.__context__ from None  # our own exception, wrapped by the parser: not a bad request
-            problem = "Invalid HTTP request received."
-            self.logger.warning(problem)
-            self.send_400_response(problem)
+        """Parse received bytes, or hold them until the responses before them are complete."""
+        if self._refusal is not None:
             return
-        if self._took_fast_path:
-            self._idle_since = self.loop.time()
-            if self.timeout_keep_alive_task is None:
-                self._schedule_idle_check(self.timeout_keep_alive)
+        if self._unparsed or (self._running is not None and self._is_response_due()):
+            self._hold(data)
+        else:
+            self._parse_turn(data)
+
+    def _is_response_due(self) -> bool:
+        """Return whether a complete request waits for its response, so that the next one has to wait too."""
+        return self._running is not None and self._phase is _Phase.NONE
+
+    def _hold(self, data: bytes) -> None:
+        self._unparsed += data
+        if len(self._unparsed) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+
+    def _parse_turn(self, data: bytes) -> None:
+        """Parse `data` until a response is due, or until other connections should get their turn."""
+        if self._is_stale and self._phase is _Phase.NONE:
+            self.transport.close()
+            return
+        self._took_fast_path = False
+        self._requests_in_turn = 0
+        try:
+            while data and self._requests_in_turn < _REQUESTS_PER_TURN:
+                piece, data = data[:PIECE_BYTES], data[PIECE_BYTES:]
+                self._bytes_without_body += len(piece)
+                data = self._parse(piece) + data
+                if self._bytes_without_body > MAX_HEAD_BYTES and self._phase is not _Phase.NONE:
+                    raise head_too_large()
+                if data and self._is_response_due():
+                    break
+        except Refusal as refusal:
+            self._refuse(refusal)
+        else:
+            if data:
+                self._hold(data)
+                if not self._is_response_due():
+                    self.loop.call_soon(self._parse_unparsed)
+            self._set_deadline()
+
+    def _parse_unparsed(self) -> None:
+        if self.transport.is_closing() or self._refusal is not None or self._is_response_due():
+            return
+        data, self._unparsed = self._unparsed, b""
+        self._parse_turn(data)
+        if not self._unparsed:
+            self.flow.resume_reading()
+
+    def _set_deadline(self) -> None:
+        """Set the time by which the client must send more."""
+        if self._phase is _Phase.BODY:
+            self._deadline.set(self._request_timeout)
+        elif self._running is not None:
+            self._deadline.clear()
+        elif self._phase is _Phase.NONE:
+            if self.headers is not None:  # set by the first request
+                self._deadline.set(self.timeout_keep_alive)
+        elif self._is_new_head:
+            self._is_new_head = False
+            self._deadline.set(self._request_timeout)
+
+    def _on_deadline(self) -> None:
+        if self._refusal is not None or self._phase is _Phase.NONE:
+            self.transport.close()
+        elif self.flow.read_paused:
+            self._deadline.set(self._request_timeout)  # the client has to wait for the application
+        else:
+            part = "head" if self._phase is _Phase.HEAD else "body"
+            self._refuse(timed_out(self._request_timeout, part))
 
     def _parse(self, data: bytes) -> bytes:
-        """Parse `data`. Return the bytes to parse next if the parser stopped at an `Upgrade`."""
+        """Parse `data`. Return the bytes to parse next if the parser stopped at an `Upgrade`.
+
+        Raises:
+            Refusal: the data are no request, or too long a one.
+        """
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             if self.scope["method"] == "CONNECT":
                 return b""
             head = [b"%s %s HTTP/%s" % (self.scope["method"].encode(), self.url, self.scope["http_version"].encode())]
-            head += [b"%s: %s" % (name, value) for name, value in self.headers if name != b"upgrade"]
-            self.parser = httptools.HttpRequestParser(_AfterFirstHead(self))
+            head += [b"%s: %s" % header for header in self.scope["headers"] if header[0] != b"upgrade"]
+            self.parser = httptools.HttpRequestParser(AfterFirstHead(self))
+            self._bytes_without_body = 0
             return b"\r\n".join([*head, b"", data[upgrade.args[0] :]])
+        except httptools.HttpParserError as error:
+            cause = error.__context__ or error  # the parser wraps what a callback raised
+            raise unparsable(cause, data) if isinstance(cause, httptools.HttpParserError) else cause from None
         return b""
+
+    def on_message_begin(self) -> None:
+        """Start a request."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._phase = _Phase.HEAD
+        self._is_new_head = True
+        self._bytes_without_body = 0
 
     def on_headers_complete(self) -> None:
         """Respond on the fast path or run the application."""
+        self._phase = _Phase.BODY
+        self._requests_in_turn += 1
+        if self._bytes_without_body > MAX_HEAD_BYTES - PIECE_BYTES:
+            self._check_head_size()
         if self._fast_path is None:
             self._run_application({TRANSPORT: self.transport})
             return
@@ -85,13 +207,18 @@ class HttpProtocol(HttpToolsProtocol):
         )
         self._took_fast_path = self._try_fast_path(self._fast_path, digest)
         if not self._took_fast_path:
-            is_reusable = version == "1.1" and self.parser.should_keep_alive() and not self.parser.should_upgrade()
+            is_reusable = bool(self._kept_headers) and version == "1.1"
+            is_reusable = is_reusable and self.parser.should_keep_alive() and not self.parser.should_upgrade()
             self._run_application({TRANSPORT: self.transport, RECEIVED_KEY: ReceivedHead(digest, is_reusable)})
+
+    def _check_head_size(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
+        if size > MAX_HEAD_BYTES:
+            raise head_too_large()
 
     def _try_fast_path(self, fast_path: FastPath, digest: bytes) -> bool:
         """Respond to a repeated request whose turn it is and whose client reads. Return `False` for others."""
-        is_in_turn = not self._cycles or self._cycles[-1].response_complete
-        if not is_in_turn or self.flow.write_paused or self.transport.is_closing():
+        if self._running is not None or self.flow.write_paused or self.transport.is_closing():
             return False
         response = fast_path.respond(digest, self.client, self._current_response_prefix())
         if response is None:
@@ -101,86 +228,146 @@ class HttpProtocol(HttpToolsProtocol):
         return True
 
     def _run_application(self, extensions: dict[str, Any]) -> None:
-        self.scope["extensions"] = extensions
-        super().on_headers_complete()
-        self._cycles = [cycle for cycle in (*self._cycles, self.cycle) if not cycle.response_complete]
+        method, version = self.parser.get_method().decode("ascii"), self.parser.get_http_version()
+        target = httptools.parse_url(self.url)
+        raw_path = target.path or b"/"  # an absolute URL needs no path
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,  # type: ignore[typeddict-item] # set once connected
+            "method": method,
+            "root_path": "",
+            "path": unquote(raw_path.decode("ascii")),
+            "raw_path": raw_path,
+            "query_string": target.query or b"",
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+            "extensions": extensions,
+        }
+        cycle = ResponseCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=bool(self._kept_headers) and method != "CONNECT" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        cycle.kept_headers = self._kept_headers
+        self.headers = []  # the trailers of a chunked body are no headers
+        self.cycle = cycle
+        if self._running is None:
+            self._start(cycle)
+        else:
+            self.pipeline.appendleft((cycle, self.app))
+
+    def _start(self, cycle: ResponseCycle) -> None:
+        self._running = cycle
+        task = self.loop.create_task(cycle.run_asgi(self.app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def _current_response_prefix(self) -> bytes:
-        """Return the status line and the headers that uvicorn adds to every response."""
+        """Return the status line and the headers that the server adds to every response."""
         headers = self.server_state.default_headers
         if headers is not self._default_headers:  # uvicorn replaces them every second
             self._default_headers = headers
-            self._response_prefix = STATUS_LINE[HTTPStatus.OK] + b"".join(b"%b: %b\r\n" % header for header in headers)
+            lines = b"".join(b"%b: %b\r\n" % header for header in (*headers, *self._kept_headers))
+            self._response_prefix = STATUS_LINE[HTTPStatus.OK] + lines
         return self._response_prefix
+
+    def on_body(self, body: bytes) -> None:
+        """Add a part of a request body."""
+        self._bytes_without_body = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End a request, unless the fast path responded or its body follows after an `Upgrade`."""
-        if not self._took_fast_path and (not self.parser.should_upgrade() or self.scope["method"] == "CONNECT"):
-            super().on_message_complete()
+        if not self.parser.should_upgrade() or self.scope["method"] == "CONNECT":
+            self._phase = _Phase.NONE
+            if not self._took_fast_path:
+                super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """End a response of the application."""
-        super().on_response_complete()
-        if self.timeout_keep_alive_task is not None:  # no pipelined request waits
-            self._idle_since = self.loop.time()
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close the connection if it has been idle for the keep-alive timeout; otherwise check again later.
-
-        One timer per connection is cheaper than uvicorn's timer per request.
-        """
-        self.timeout_keep_alive_task = None
-        if self._idle_since is None:
-            return  # the end of the current response starts another timer
-        remaining = self._idle_since + self.timeout_keep_alive - self.loop.time()
-        if remaining > 0:
-            self._schedule_idle_check(remaining)
+        """End a response of the application, and start the next one that is due."""
+        self.server_state.total_requests += 1
+        self._running = None
+        if self.transport.is_closing():
+            return
+        if self._is_stale and (self.pipeline or self._unparsed):
+            self.transport.close()
+        elif self.pipeline:
+            self._start(self.pipeline.pop()[0])  # type: ignore[arg-type] # all are ours
+        elif self._refusal is not None:
+            self._send_refusal(self._refusal)
+        elif self._unparsed:
+            self.loop.call_soon(self._parse_unparsed)
         else:
-            super().timeout_keep_alive_handler()
+            self.flow.resume_reading()
+            idle_seconds = _STALE_SECONDS if self._is_stale else self.timeout_keep_alive
+            self._deadline.set(idle_seconds if self._phase is _Phase.NONE else self._request_timeout)
 
-    def _schedule_idle_check(self, seconds: float) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+    def close_before_next_request(self) -> None:
+        """Close the connection silently after the current response: when more is received, or a second later."""
+        self._is_stale = True
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Refuse the rest of what the client sends, after the responses that are due."""
+        self._refusal = refusal
+        self._unparsed = b""
+        if self._phase is _Phase.BODY and self.cycle is not None:
+            if self.cycle.response_started:
+                self.transport.close()  # the response cannot be replaced
+                return
+            self._drop_incomplete(self.cycle)
+        refusal.log(self.client)
+        if self._running is None:
+            self._send_refusal(refusal)
+
+    def _drop_incomplete(self, cycle: ResponseCycle) -> None:
+        """Drop a request whose body will not be complete."""
+        if self._running is cycle:
+            self._running = None
+            cycle.disconnected = True
+            cycle.message_event.set()
+        else:
+            self.pipeline.popleft()
+
+    def _send_refusal(self, refusal: Refusal) -> None:
+        if self.transport.is_closing():
+            return
+        headers = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
+        self.transport.write(STATUS_LINE[refusal.status] + headers + refusal.response())
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._deadline.set(_LINGER_SECONDS)
+
+    def shutdown(self) -> None:
+        """Close the connection as soon as no response is due."""
+        if self._running is None or self.cycle is None:
+            self.transport.close()
+        else:
+            self.cycle.keep_alive = False
 
     def abort_if_idle(self) -> None:
         """Abort a closing connection that has nothing to send. Over TLS, closing would wait for the client."""
-        is_idle = not self._cycles or self._cycles[-1].response_complete
-        if is_idle and self.transport.is_closing() and not self.transport.get_write_buffer_size():
+        if self._running is None and self.transport.is_closing() and not self.transport.get_write_buffer_size():
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Notify all requests in progress."""
+        """Notify the request in progress."""
         super().connection_lost(exc)
-        for cycle in self._cycles:
-            cycle.disconnected = True
-            cycle.message_event.set()
-
-
-class _AfterFirstHead:
-    """Parser callbacks that skip the first head, which the protocol has handled, and forward everything after it."""
-
-    def __init__(self, protocol: HttpProtocol) -> None:
-        self._protocol = protocol
-        self._is_after_head = False
-        self.on_body = protocol.on_body
-        self.on_message_complete = protocol.on_message_complete
-
-    def on_message_begin(self) -> None:
-        """Start a request."""
-        if self._is_after_head:
-            self._protocol.on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        """Add a part of a URL."""
-        if self._is_after_head:
-            self._protocol.on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Add a header."""
-        if self._is_after_head:
-            self._protocol.on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        """End a head."""
-        if self._is_after_head:
-            self._protocol.on_headers_complete()
-        self._is_after_head = True
+        self._deadline.cancel()
+        self.pipeline.clear()
+        self._unparsed = b""
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()

@@ -17,12 +17,15 @@ from starlette.types import ASGIApp
 from mock_atoms.app import create_app
 from mock_atoms.caching.fast_path import FastPath
 from mock_atoms.core.delays import ShutdownSignal
+from mock_atoms.core.settings import DEFAULT_KEEP_ALIVE, DEFAULT_REQUEST_TIMEOUT
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.protocol import HttpProtocol
 from mock_atoms.serving.tls import Certificate
 
 GRACE_SECONDS = 5
 """Time for requests in flight to finish after a signal to stop."""
+KEEP_ALIVE_MARGIN = 1
+"""Seconds that an idle connection stays open longer than announced: a client that honours it is never cut."""
 _BACKLOG = 2048
 _TICK_SECONDS = 0.1
 _TURNS_TO_CLOSE = 3
@@ -88,6 +91,8 @@ class Server(uvicorn.Server):
         loop: uvicorn's name of an event loop; `auto` is uvloop if it is installed.
         certificate: the certificate for HTTPS; plain HTTP by default.
         fast_path: the fast path of the application; unused by default.
+        keep_alive: seconds that an idle connection is kept; 0 closes it after each response.
+        request_timeout: seconds for a complete head, and for the next part of a body.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a server
@@ -99,10 +104,13 @@ class Server(uvicorn.Server):
         *,
         certificate: Certificate | None = None,
         fast_path: FastPath | None = None,
+        keep_alive: int = DEFAULT_KEEP_ALIVE,
+        request_timeout: int = DEFAULT_REQUEST_TIMEOUT,
     ) -> None:
+        protocol = partial(HttpProtocol, fast_path=fast_path, keep_alive=keep_alive, request_timeout=request_timeout)
         config = uvicorn.Config(
             app,
-            http=partial(HttpProtocol, fast_path=fast_path),  # type: ignore[arg-type] # uvicorn only calls it
+            http=protocol,  # type: ignore[arg-type] # uvicorn only calls it
             loop=loop,
             lifespan="off",
             ws="none",
@@ -111,6 +119,7 @@ class Server(uvicorn.Server):
             server_header=False,
             proxy_headers=False,
             backlog=_BACKLOG,
+            timeout_keep_alive=keep_alive + KEEP_ALIVE_MARGIN,
             timeout_graceful_shutdown=GRACE_SECONDS,
             ssl_certfile=None if certificate is None else certificate.file,
             ssl_keyfile=None if certificate is None else certificate.key,
@@ -171,8 +180,16 @@ def build_server(
     mock: MockAtoms, app: ASGIApp, on_ready: Callable[[], None], certificate: Certificate | None = None
 ) -> Server:
     """Return the server of `mock`, whose application is `app`."""
-    fast_path = mock.fast_path if mock.settings.response_cache else None
-    return Server(app, mock.shutdown_signal, on_ready, certificate=certificate, fast_path=fast_path)
+    settings = mock.settings
+    return Server(
+        app,
+        mock.shutdown_signal,
+        on_ready,
+        certificate=certificate,
+        fast_path=mock.fast_path if settings.response_cache else None,
+        keep_alive=settings.keep_alive,
+        request_timeout=settings.request_timeout,
+    )
 
 
 def serve(

@@ -326,7 +326,6 @@ def test_http_1_0_does_not_take_the_fast_path_of_http_1_1() -> None:
         with connect(serving.port) as connection:
             connection.sendall(newer.replace(b"HTTP/1.1", b"HTTP/1.0"))
             read_responses(connection, 1)
-            assert connection.recv(1) == b"", "a connection of HTTP/1.0 ends with its response"
         assert len(serving.app_requests) == asked + 1
 
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from mock_atoms.api.csv_file import MAX_COLUMNS
 from mock_atoms.api.multipart import MAX_HEAD_BYTES as MAX_HEAD_BYTES_OF_PART
@@ -32,7 +33,8 @@ from mock_atoms.journal import exchange, journal
 from mock_atoms.journal.calls import MAX_PAUSE_MS
 from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
 from mock_atoms.middleware.recording import MAX_UNREAD_BODY_BYTES
-from mock_atoms.serving.server import GRACE_SECONDS
+from mock_atoms.serving.refusal import MAX_HEAD_BYTES as MAX_REQUEST_HEAD_BYTES
+from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN
 from mock_atoms.state import memory_store
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES, MAX_TENANT_BYTES
 from tests.helpers.snippets import ROOT
@@ -83,6 +85,16 @@ KIB, MIB = 1024, 1024 * 1024
         ("fast path entries", f"{MAX_REPEATED_REQUESTS:,}"),
         ("request heads of fast path entries", f"{MAX_REPEATED_REQUESTS_SIZE // MIB} MiB"),
         ("request head on the fast path", f"{MAX_HEAD_BYTES:,} bytes"),
+        (
+            "pause between two requests",
+            f"`--keep-alive`, {Settings().keep_alive} seconds, and {KEEP_ALIVE_MARGIN} second more",
+        ),
+        ("time until a connection sends its first byte", f"`--request-timeout`, {Settings().request_timeout} seconds"),
+        ("time for a complete request line and headers", f"`--request-timeout`, {Settings().request_timeout} seconds"),
+        ("pause in a request body", f"`--request-timeout`, {Settings().request_timeout} seconds"),
+        ("request line and headers", f"{MAX_REQUEST_HEAD_BYTES // KIB} KiB"),
+        ("chunk extensions and trailers between two parts of a body", f"{MAX_REQUEST_HEAD_BYTES // KIB} KiB"),
+        ("bytes that wait behind a request", f"{HIGH_WATER_LIMIT // KIB} KiB, and what one read returns"),
         ("audiences kept after generation", f"{MAX_CACHED_AUDIENCES:,}"),
     ],
 )

@@ -1,0 +1,71 @@
+"""Requests that the server refuses before the application receives them."""
+
+from http import HTTPStatus
+
+import httptools
+
+from mock_atoms.core.addresses import format_address
+from mock_atoms.journal.access_log import LOGGER, EventLine
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Size limit of a request line with its headers, and of what stands between the parts of a chunked body."""
+PLAIN_HTTP = "plain HTTP: this port speaks HTTPS, so use https://"
+_TLS = "a TLS handshake: this port speaks plain HTTP, so use http://"
+_TLS_HANDSHAKE = b"\x16"
+"""First byte of a TLS connection."""
+
+
+class Refusal(Exception):  # noqa: N818 - a response, rather than an error of ours
+    """A response with which the connection ends.
+
+    Attributes:
+        status: its status.
+        cause: the reason, for the client and for the log. It quotes nothing that the client sent.
+    """
+
+    def __init__(self, status: HTTPStatus, cause: str) -> None:
+        super().__init__(cause)
+        self.status = status
+        self.cause = cause
+
+    def response(self) -> bytes:
+        """Return the headers and the body: the cause as plain text."""
+        body = f"{self.cause}\n".encode()
+        return b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (
+            len(body),
+            body,
+        )
+
+    def log(self, client: tuple[str, int] | None) -> None:
+        """Log one line with the peer and the cause."""
+        log_connection(client, self.cause, status=self.status.value)
+
+
+def log_connection(client: tuple[str, int] | None, cause: str, **fields: object) -> None:
+    """Log one line about the connection of `client`."""
+    peer = None if client is None else format_address(*client)
+    LOGGER.warning(EventLine({"peer": peer, **fields, "cause": cause}))
+
+
+def head_too_large() -> Refusal:
+    """Return the refusal of a long head."""
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+    return Refusal(status, f"the request line and headers have more than {MAX_HEAD_BYTES} bytes")
+
+
+def timed_out(seconds: float, part: str) -> Refusal:
+    """Return the refusal of a client that stopped sending `part` of its request."""
+    return Refusal(HTTPStatus.REQUEST_TIMEOUT, f"the {part} is incomplete after {seconds:g} s")
+
+
+def unparsable(error: httptools.HttpParserError, data: bytes) -> Refusal:
+    """Return the refusal of `data`, at which the parser stopped with `error`."""
+    if data.startswith(_TLS_HANDSHAKE):
+        cause = _TLS
+    elif data.startswith(b"PRI * HTTP/2"):
+        cause = "HTTP/2: this server speaks HTTP/1.1"
+    elif isinstance(error, httptools.HttpParserInvalidURLError):
+        cause = "the request target is invalid: percent-encode spaces, control characters and bytes above 127"
+    else:
+        cause = f"not an HTTP/1.1 request: {error}"
+    return Refusal(HTTPStatus.BAD_REQUEST, cause)

@@ -1,0 +1,351 @@
+"""How long connections stay open, and what ends them, as bytes on a socket."""
+
+import asyncio
+import json
+import logging
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.journal.access_log import EventLine, JsonFormatter
+from mock_atoms.mock import MockAtoms
+from mock_atoms.serving.protocol import PIECE_BYTES, HttpProtocol
+from mock_atoms.serving.refusal import MAX_HEAD_BYTES
+from mock_atoms.serving.server import build_server
+from tests.helpers.sockets import LIST_PATH, connect, exchange, raw_request, read_responses, read_to_end, send_in_turn
+
+CACHE = pytest.mark.parametrize("options", [{}, {"response_cache": False}], ids=["cache", "no cache"])
+POST = b"POST /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_acme\r\n"
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[MockServer]:
+    with MockServer(keep_alive=1, request_timeout=1) as server:
+        yield server
+
+
+class FakeTransport(asyncio.Transport):
+    """A transport without a socket."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = bytearray()
+        self.is_closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent += data
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+def connected(app: ASGIApp, state: ServerState, **options: Any) -> tuple[HttpProtocol, FakeTransport]:  # noqa: ANN401 - any setting
+    """Return the protocol of a new connection to `app`, and its transport."""
+    mock = MockAtoms(Settings(**options), log=lambda _exchange, _attempt: None)
+    config = build_server(mock, app, lambda: None).config
+    protocol = HttpProtocol(config, state, {}, fast_path=mock.fast_path if mock.settings.response_cache else None)
+    transport = FakeTransport()
+    protocol.connection_made(transport)
+    return protocol, transport
+
+
+def statuses(data: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", data)]
+
+
+@CACHE
+def test_every_response_announces_how_long_the_connection_is_kept(options: dict[str, Any]) -> None:
+    with MockServer(**options, keep_alive=7) as mock:
+        for head, _ in send_in_turn(mock.port, *[raw_request()] * 4, raw_request("sk_mock_500")):
+            assert b"\r\nconnection: keep-alive\r\nkeep-alive: timeout=7\r\n" in head
+        assert b"keep-alive" not in exchange(mock.port, raw_request(header_lines="Connection: close\r\n"))
+        recorded = httpx.get(f"{mock.root_url}/__admin/requests").json()["requests"]
+        assert "keep-alive" not in json.dumps([event["response"] for event in recorded])
+
+
+def test_an_idle_connection_stays_open_longer_than_announced(impatient: MockServer) -> None:
+    with connect(impatient.port) as connection:
+        for _ in range(4):  # by the application and on the fast path
+            connection.sendall(raw_request())
+            read_responses(connection, 1)
+            connection.settimeout(1.2)
+            with pytest.raises(TimeoutError):
+                connection.recv(1)
+        connection.settimeout(20)
+        assert connection.recv(1) == b""
+
+
+def test_keep_alive_0_closes_after_each_response() -> None:
+    with MockServer(keep_alive=0) as mock:
+        for _ in range(3):
+            response = exchange(mock.port, raw_request())
+            assert statuses(response) == [200]
+            assert b"\r\nconnection: close\r\n" in response
+
+
+def test_http_1_0_keeps_the_connection_on_request(impatient: MockServer) -> None:
+    request = raw_request().replace(b"HTTP/1.1", b"HTTP/1.0")
+    assert b"\r\nconnection: close\r\n" in exchange(impatient.port, request)
+    keeping = request.replace(b"Host", b"Connection: keep-alive\r\nHost")
+    for head, _ in send_in_turn(impatient.port, *[keeping] * 3):
+        assert b"\r\nconnection: keep-alive\r\nkeep-alive: timeout=1\r\n" in head
+
+
+def test_a_body_without_a_length_ends_a_connection_of_http_1_0() -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x"})
+
+    async def respond() -> bytes:
+        protocol, transport = connected(app, ServerState())
+        protocol.data_received(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        await asyncio.gather(*protocol.tasks)
+        protocol.connection_lost(None)
+        return bytes(transport.sent)
+
+    assert b"\r\nconnection: close\r\n" in asyncio.run(respond())
+
+
+def test_a_silent_connection_is_closed_without_a_response(impatient: MockServer) -> None:
+    with connect(impatient.port) as connection:
+        assert read_to_end(connection) == b""
+    assert exchange(impatient.port, b"\r\n") == b""
+
+
+@pytest.mark.parametrize("before", [b"", raw_request(), raw_request() * 3], ids=["first", "second", "fourth"])
+@pytest.mark.parametrize(
+    ("sent", "part"),
+    [
+        (b"GET / HT", "head"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA", "head"),
+    ],
+)
+def test_half_a_head_gets_a_408(
+    impatient: MockServer, before: bytes, sent: bytes, part: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = exchange(impatient.port, before + sent)
+    assert statuses(response) == [200] * before.count(b"GET") + [408]
+    assert response.endswith(f"\r\nconnection: close\r\n\r\nthe {part} is incomplete after 1 s\n".encode())
+    assert re.search(rf'peer=127\.0\.0\.1:\d+ status=408 cause="the {part} is incomplete after 1 s"', caplog.text)
+
+
+def test_a_slow_head_is_cut_although_it_grows(impatient: MockServer) -> None:
+    with connect(impatient.port) as connection:
+        connection.settimeout(0.2)
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        for _ in range(100):
+            try:
+                received = connection.recv(65_536)
+                break
+            except TimeoutError:
+                connection.sendall(b"A: b\r\n")
+    assert statuses(received) == [408]
+
+
+@pytest.mark.parametrize("token", ["sk_mock_hang", "sk_mock_delay60000"])
+def test_half_a_body_gets_a_408(impatient: MockServer, token: str) -> None:
+    request = raw_request(token, method="POST", body=b"x" * 100)
+    response = exchange(impatient.port, request[:-1])
+    assert statuses(response) == [408]
+    assert response.endswith(b"\r\n\r\nthe body is incomplete after 1 s\n")
+    assert impatient.wait_for_requests(1, token=token)[0].ended == "aborted"
+
+
+def test_an_unread_body_does_not_keep_the_connection() -> None:
+    with MockServer(request_timeout=2) as mock:
+        response = exchange(mock.port, raw_request("sk_mock_500", method="POST", body=b"x" * 100)[:-1])
+    assert statuses(response) == [500]
+
+
+def test_a_slow_body_is_read_to_its_end(impatient: MockServer) -> None:
+    with connect(impatient.port) as connection:
+        connection.sendall(POST + b"Content-Length: 4\r\n\r\n")
+        for _ in range(4):
+            time.sleep(0.5)
+            connection.sendall(b"x")
+        (response,) = read_responses(connection, 1)
+    assert statuses(response.head) == [400]
+
+
+@pytest.mark.parametrize("token", ["sk_mock_hang1500", "sk_mock_delay1500", "sk_mock_drip1500"])
+def test_no_timeout_cuts_an_injected_fault(impatient: MockServer, token: str) -> None:
+    request = raw_request(token, "Connection: close\r\n", method="POST", body=b"x" * 100_000)
+    started_at = time.monotonic()
+    response = exchange(impatient.port, request)
+    assert time.monotonic() - started_at > 1.4
+    assert statuses(response) == ([] if "hang" in token else [400])
+
+
+def head_of(size: int) -> bytes:
+    """Return a request whose URL and headers have `size` bytes."""
+    start = raw_request(header_lines="A: \r\n")
+    padding = size + len("GET  HTTP/1.1\r\n") + len("\r\n") - len(start)
+    return raw_request(header_lines=f"A: {'a' * padding}\r\n")
+
+
+@CACHE
+def test_a_head_has_a_size_limit(options: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    with MockServer(**options) as mock:
+        send_in_turn(mock.port, *[head_of(MAX_HEAD_BYTES)] * 3)
+        response = exchange(mock.port, head_of(MAX_HEAD_BYTES + 1))
+        assert statuses(response) == [431]
+        assert response.endswith(b"\r\n\r\nthe request line and headers have more than 65536 bytes\n")
+        assert len(mock.requests(token="sk_acme")) == 3
+    assert 'status=431 cause="the request line and headers have more than 65536 bytes"' in caplog.text
+
+
+ENDLESS = {
+    "URL": [b"GET /", b"a"],
+    "header": [b"GET / HTTP/1.1\r\nA: ", b"a"],
+    "headers": [b"GET / HTTP/1.1\r\n", b"a:\r\n"],
+    "spaces": [b"GET / HTTP/1.1\r\nA:", b" "],
+    "trailer": [POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\nA: ", b"a"],
+    "trailers": [POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n", b"a: b\r\n"],
+    "chunk extension": [POST + b"Transfer-Encoding: chunked\r\n\r\n1;", b"a"],
+}
+
+
+@pytest.mark.parametrize(("start", "more"), ENDLESS.values(), ids=ENDLESS)
+def test_what_is_no_body_is_not_read_without_end(impatient: MockServer, start: bytes, more: bytes) -> None:
+    response = exchange(impatient.port, start + more * (10 * MAX_HEAD_BYTES // len(more)))
+    assert statuses(response) == [431]
+
+
+def test_a_large_body_in_small_chunks_is_no_large_head(impatient: MockServer) -> None:
+    body = b"1\r\nx\r\n" * MAX_HEAD_BYTES + b"0\r\n\r\n"
+    request = POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+    assert statuses(exchange(impatient.port, request)) == [400]
+
+
+def test_trailers_are_no_headers() -> None:
+    with MockServer() as mock:
+        request = (
+            POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nPrefer: a\r\nB: c\r\n\r\n"
+        )
+        exchange(mock.port, request)
+        assert "prefer" not in {name.lower() for name in mock.requests()[0].headers}
+
+
+@CACHE
+@pytest.mark.parametrize("count", [1, 3, 200])
+def test_garbage_after_requests_gets_a_400_after_their_responses(options: dict[str, Any], count: int) -> None:
+    with MockServer(**options) as mock:
+        for _ in range(3):
+            response = exchange(mock.port, raw_request() * count + b"\0garbage\r\n\r\n")
+            assert statuses(response) == [200] * count + [400]
+        assert len(mock.requests()) == 3 * count
+
+
+def test_a_broken_body_after_a_request_gets_a_400_after_its_response(impatient: MockServer) -> None:
+    broken = POST + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n"
+    assert statuses(exchange(impatient.port, broken)) == [400]
+    slow = raw_request("sk_acme", "Prefer: delay=100\r\n")
+    response = exchange(impatient.port, slow + broken + raw_request())
+    assert statuses(response) == [200, 400]
+    assert response.endswith(b"not an HTTP/1.1 request: Invalid character in chunk size\n")
+
+
+def test_a_refusal_waits_for_a_client_that_sends() -> None:
+    with MockServer(keep_alive=1, request_timeout=1) as mock, connect(mock.port) as connection:
+        connection.sendall(b"GET /" + b"a" * 2 * MAX_HEAD_BYTES)
+        for _ in range(20):
+            connection.sendall(b"a" * MAX_HEAD_BYTES)
+        assert statuses(read_to_end(connection)) == [431]
+        with suppress(OSError):
+            for _ in range(200):
+                connection.sendall(b"a")
+                time.sleep(0.1)
+            pytest.fail("the server still reads")
+
+
+UNPARSABLE = {
+    "a raw byte": (b"GET /atoms/v1/audience?q=Jos\xc3\xa9 HTTP/1.1\r\n\r\n", "the request target is invalid: percent-"),
+    "a raw byte of a path": (b"GET /\xff HTTP/1.1\r\n\r\n", "the request target is invalid: percent-encode spaces, "),
+    "no target": (b"GET audience HTTP/1.1\r\n\r\n", "the request target is invalid: "),
+    "half an address": (b"GET http://[::1 HTTP/1.1\r\n\r\n", "the request target is invalid: "),
+    "TLS": (b"\x16\x03\x01\0\xc8\1\0\0\xc4\3\3" + bytes(80), "a TLS handshake: this port speaks plain HTTP, so use "),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/2: this server speaks HTTP/1.1"),
+    "text": (b"hello\r\n\r\n", "not an HTTP/1.1 request: Invalid method encountered"),
+    "two lengths": (POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", "not an HTTP/1.1 request: "),
+}
+
+
+@pytest.mark.parametrize(("sent", "cause"), UNPARSABLE.values(), ids=UNPARSABLE)
+def test_what_is_no_request_gets_a_400_and_a_log_line(
+    impatient: MockServer, sent: bytes, cause: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = exchange(impatient.port, sent)
+    assert statuses(response) == [400]
+    assert response.partition(b"\r\n\r\n")[2].startswith(cause.encode())
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert re.match(rf'peer=127\.0\.0\.1:\d+ status=400 cause="{re.escape(cause)}', line)
+
+
+@pytest.mark.parametrize("query", [b"", b"?page=1"])
+def test_an_absolute_url_needs_no_path(impatient: MockServer, query: bytes) -> None:
+    response = exchange(impatient.port, b"GET http://evil.test" + query + b" HTTP/1.1\r\nConnection: close\r\n\r\n")
+    assert statuses(response) == [404]
+    assert b"Cannot GET /" in response
+    absolute = raw_request(header_lines="Connection: close\r\n", target=f"http://evil.test{LIST_PATH}")
+    assert statuses(exchange(impatient.port, absolute)) == [200]
+
+
+def test_event_lines_are_json_in_the_json_log() -> None:
+    message = EventLine({"peer": "127.0.0.1:1", "status": 400, "cause": "a TLS handshake"})
+    record = logging.LogRecord("mock_atoms", logging.WARNING, "", 0, message, (), None)
+    line = json.loads(JsonFormatter().format(record))
+    assert {
+        "level": "warning",
+        "peer": "127.0.0.1:1",
+        "status": 400,
+        "cause": "a TLS handshake",
+    }.items() <= line.items()
+    assert str(EventLine({"peer": None, "cause": "x"})) == "cause=x"
+
+
+@CACHE
+def test_pipelined_requests_leave_turns_to_other_tasks(options: dict[str, Any]) -> None:
+    """Counts the requests parsed in one turn of the event loop: their number has a limit."""
+
+    async def parse(count: int) -> list[int]:
+        state = ServerState()
+        protocol, transport = connected(app, state)
+        protocol.data_received(raw_request() * count)
+        in_turns = [state.total_requests]
+        while sum(in_turns) < count:
+            await asyncio.sleep(0)
+            in_turns.append(state.total_requests - sum(in_turns))
+        protocol.connection_lost(None)
+        assert statuses(bytes(transport.sent)) == [200] * count
+        return in_turns
+
+    app = create_app(Settings(**options))
+    assert max(asyncio.run(parse(2000))) <= 2 * PIECE_BYTES // len(raw_request())
+
+
+def test_an_abandoned_connection_leaves_no_request_behind() -> None:
+    with MockServer() as mock:
+        with socket.create_connection(("127.0.0.1", mock.port)) as connection:
+            connection.sendall(raw_request("sk_mock_hang") * 3)
+            connection.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                connection.recv(1)
+        assert [request.ended for request in mock.wait_for_requests(1, token="sk_mock_hang")] == ["aborted"]
