@@ -70,7 +70,9 @@ class MockAtoms:
         self.generator.prepare(settings.locale)
         self.fixtures = Fixtures(self.generator, settings.locale, _read_fixtures(settings))
         self.store: Store = store or MemoryStore()
-        self.repositories = AudienceRepositories(self.store, self.fixtures, self.generator, self._creation_time)
+        self.repositories = AudienceRepositories(
+            self.store, self.fixtures, self.generator, self._creation_time, self.slices
+        )
         self.journal = Journal(settings.journal_size, Credentials(secrets.token_bytes(32), settings.session_cookie))
         self.attempt_counter = AttemptCounter()
         self.response_cache = ResponseCache()

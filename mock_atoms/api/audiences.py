@@ -2,7 +2,7 @@
 
 from fastapi import Request, Response
 
-from mock_atoms.api.csv_file import parse_csv
+from mock_atoms.api.csv_file import parse_csv_steps
 from mock_atoms.api.router import (
     AUDIENCE_ID,
     BAD_REQUEST,
@@ -11,6 +11,7 @@ from mock_atoms.api.router import (
     VendorRouter,
     audience_id_of,
     success,
+    success_in_steps,
 )
 from mock_atoms.api.uploads import read_upload
 from mock_atoms.contract.errors import bad_request
@@ -75,7 +76,8 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
         openapi_extra={"parameters": [_AUTHORIZATION_PARAMETER]},
     )
     async def list_audiences(caller: CurrentCaller) -> Response:
-        return success(await repositories.read(caller, AudienceRepository.list_audiences))
+        audiences = await repositories.read_in_steps(caller, AudienceRepository.list_audiences)
+        return await success_in_steps(audiences, repositories.slices)
 
     @routes.operation(
         CREATE_AUDIENCE,
@@ -91,7 +93,9 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
         with upload.file:
             fields = _parse_fields(upload.fields)
             column = fields["phoneNumberColumnName"]
-            rows = parse_csv(upload.file, column, fields.get("identifierColumnName"))
+            rows = await repositories.slices.finish(
+                parse_csv_steps(upload.file, column, fields.get("identifierColumnName"))
+            )
         return success(await repositories.update(caller, lambda repository: repository.create_audience(fields, rows)))
 
     @routes.operation(

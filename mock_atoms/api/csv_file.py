@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from mock_atoms.contract.errors import DUPLICATE_NUMBERS, INVALID_PHONE_NUMBER, TOO_MANY_MEMBERS, bad_request
 from mock_atoms.contract.schemas import MAX_MEMBERS
 from mock_atoms.core.printable import find_lookalike, unicode_form
+from mock_atoms.core.slices import Steps, collect, run_without_pauses
 from mock_atoms.data.models import is_phone_number, phone_digits
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ _OTHER_FORMATS = (
 
 
 def parse_csv(file: BinaryIO, phone_column: str, identifier_column: str | None = None) -> list[dict[str, str]]:
+    """Return the rows of a short file, see `parse_csv_steps`."""
+    return run_without_pauses(parse_csv_steps(file, phone_column, identifier_column))
+
+
+def parse_csv_steps(
+    file: BinaryIO, phone_column: str, identifier_column: str | None = None
+) -> Steps[list[dict[str, str]]]:
     """Return the rows of `file` by column. All cells are text; lines without text are ignored.
 
     Args:
@@ -51,7 +59,7 @@ def parse_csv(file: BinaryIO, phone_column: str, identifier_column: str | None =
             raise bad_request(f"CSV file is not UTF-8 text but {format_name}. {_SAVE_AS_CSV}")
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
-        return list(_rows(text, phone_column, identifier_column, _describe_separator(start)))
+        return (yield from collect(_rows(text, phone_column, identifier_column, _describe_separator(start))))
     except UnicodeDecodeError:
         raise bad_request(f"CSV file is not UTF-8 text. {_SAVE_AS_CSV}") from None
     finally:

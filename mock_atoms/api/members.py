@@ -13,16 +13,19 @@ from mock_atoms.api.router import (
     VendorRouter,
     audience_id_of,
     success,
+    success_in_steps,
 )
 from mock_atoms.api.uploads import read_json_object
 from mock_atoms.contract.errors import MISSING_SEARCH_PARAMETER, bad_request
 from mock_atoms.contract.operations import ADD_MEMBERS, DELETE_MEMBERS, GET_MEMBERS, SEARCH_MEMBERS
 from mock_atoms.contract.schemas import AddedMembers, DeletedCount, MembersBadRequestError, MembersPage, SearchResult
 from mock_atoms.core.http_text import parse_query
+from mock_atoms.core.slices import Slices, Steps
 from mock_atoms.state.repositories import AudienceRepositories
 
 _DEFAULT_PAGE_SIZE = 5
 _MAX_SEARCH_TERMS = 100
+_ITEMS_PER_STEP = 1000
 _INTEGER = re.compile(r"\d{1,1000}", re.ASCII)
 
 
@@ -99,9 +102,10 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         page = _positive_integer(query, "page", 1)
         size = _positive_integer(query, "offset", _DEFAULT_PAGE_SIZE)
         search = query.get("search", [""])[-1]
-        return success(
-            await repositories.read(caller, lambda repository: repository.get_members(audience_id, page, size, search))
+        found = await repositories.read_in_steps(
+            caller, lambda repository: repository.get_members(audience_id, page, size, search)
         )
+        return await success_in_steps(found, repositories.slices)
 
     @routes.operation(
         ADD_MEMBERS,
@@ -114,7 +118,7 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
     )
     async def add_members(request: Request, caller: CurrentCaller) -> Response:
         audience_id = audience_id_of(request)
-        members = await _read_list(request, "members", dict, "objects")
+        members = await _read_list(request, repositories.slices, "members", dict, "objects")
         return success(
             [await repositories.update(caller, lambda repository: repository.add_members(audience_id, members))]
         )
@@ -130,7 +134,7 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
     )
     async def delete_members(request: Request, caller: CurrentCaller) -> Response:
         audience_id = audience_id_of(request)
-        ids = await _read_list(request, "memberIds", str, "strings")
+        ids = await _read_list(request, repositories.slices, "memberIds", str, "strings")
         return success(
             await repositories.update(caller, lambda repository: repository.delete_members(audience_id, ids))
         )
@@ -154,9 +158,10 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
             raise bad_request(MISSING_SEARCH_PARAMETER)
         if query and fields:
             raise bad_request("Use either 'query' or field-specific searches, not both")
-        return success(
-            await repositories.read(caller, lambda repository: repository.search_members(audience_id, query, fields))
+        result = await repositories.read_in_steps(
+            caller, lambda repository: repository.search_members(audience_id, query, fields)
         )
+        return await success_in_steps(result, repositories.slices)
 
     return routes
 
@@ -179,16 +184,25 @@ def _positive_integer(query: dict[str, list[str]], name: str, default: int) -> i
     return int(values[0])
 
 
-async def _read_list(request: Request, name: str, item_type: type, items: str) -> list[Any]:
+async def _read_list(request: Request, slices: Slices, name: str, item_type: type, items: str) -> list[Any]:
     """Return the list `name` of the JSON body.
 
     Raises:
         ApiError: 400, it is missing, or has items that are not of `item_type`; the message calls them `items`.
     """
-    payload = await read_json_object(request)
+    payload = await read_json_object(request, slices)
     if name not in payload:
         raise bad_request(f"{name} is required")
     value = payload[name]
-    if not isinstance(value, list) or not all(isinstance(item, item_type) for item in value):
+    if not isinstance(value, list) or not await slices.finish(_are_all(value, item_type)):
         raise bad_request(f"{name} must be a list of {items}")
     return value
+
+
+def _are_all(items: list[Any], item_type: type) -> Steps[bool]:
+    """Return whether all `items` are of `item_type`."""
+    for start in range(0, len(items), _ITEMS_PER_STEP):
+        if not all(isinstance(item, item_type) for item in items[start : start + _ITEMS_PER_STEP]):
+            return False
+        yield
+    return True

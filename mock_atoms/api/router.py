@@ -18,8 +18,10 @@ from mock_atoms.contract.schemas import (
     InternalServerError,
     UnauthorizedError,
     render_json,
+    render_json_steps,
     success_envelope,
 )
+from mock_atoms.core.slices import Slices
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
 
@@ -84,6 +86,12 @@ def audience_id_of(request: Request) -> str:
 def success(data: object) -> Response:
     """Return the response of a success. The data of the handlers is valid, so it is not validated again."""
     return VendorJsonResponse({"status": True, "data": data})
+
+
+async def success_in_steps(data: object, slices: Slices) -> Response:
+    """Return the same as `success`. Large data is rendered in slices."""
+    body = await slices.finish(render_json_steps({"status": True, "data": data}))
+    return Response(body, media_type=JSON_TYPE)
 
 
 class VendorRouter(APIRouter):

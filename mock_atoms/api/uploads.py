@@ -14,9 +14,10 @@ from mock_atoms.api.multipart import MultipartError, MultipartParser, PartHead, 
 from mock_atoms.contract.errors import MISSING_FILE, ApiError, bad_request
 from mock_atoms.contract.schemas import MAX_FILE_BYTES
 from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
-from mock_atoms.core.json_parsing import parse_json
+from mock_atoms.core.json_parsing import parse_json_steps
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.slices import Slices
 
 MAX_FIELDS = 100
 """Maximum number of fields of a form besides its file."""
@@ -122,7 +123,7 @@ async def read_upload(request: Request) -> Upload:
     return Upload(form.fields, form.file)
 
 
-async def read_json_object(request: Request) -> dict[str, Any]:
+async def read_json_object(request: Request, slices: Slices) -> dict[str, Any]:
     """Return the JSON object in the body; an empty one if the body is empty or its type is not JSON (A).
 
     Raises:
@@ -151,7 +152,7 @@ async def read_json_object(request: Request) -> dict[str, Any]:
     if not body:
         return {}
     try:
-        payload = parse_json(bytes(body))
+        payload = await slices.finish(parse_json_steps(body))
     except ConfigError as error:
         raise bad_request(f"Invalid JSON: {error.problem.removeprefix('not JSON: ')}") from None
     return payload if isinstance(payload, dict) else {}

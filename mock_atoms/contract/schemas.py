@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
 from mock_atoms.core.patterns import OBJECT_ID
+from mock_atoms.core.slices import Steps
 
 JSON_TYPE = "application/json; charset=utf-8"
 """Content type of every JSON response (L)."""
@@ -27,6 +28,7 @@ Count = Annotated[int, Field(ge=0, strict=True), WithJsonSchema({"type": "intege
 CountAsDouble = Annotated[int, Field(ge=0, strict=True), WithJsonSchema({"type": "number", "format": "double"})]
 """Documented as a double, sent as an integer (S)."""
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _Shape = TypeVar("_Shape", bound=type)
 
 
@@ -213,4 +215,30 @@ class MembersBadRequestError(TypedDict, total=False):
 
 def render_json(content: object) -> bytes:
     """Return `content` as Express writes JSON: no spaces, characters as they are, in UTF-8."""
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(content).encode()
+
+
+def render_json_steps(content: object) -> Steps[bytes]:
+    """Return the same as `render_json`. Lists in objects are rendered item by item."""
+    parts = bytearray()
+    yield from _render_into(parts, content)
+    return bytes(parts)
+
+
+def _render_into(parts: bytearray, content: object) -> Steps[None]:
+    if isinstance(content, dict) and any(isinstance(value, list | dict) for value in content.values()):
+        opening = b"{"
+        for key, value in content.items():
+            parts += opening + render_json(key) + b":"
+            yield from _render_into(parts, value)
+            opening = b","
+        parts += b"}"
+    elif isinstance(content, list) and content:
+        opening = b"["
+        for item in content:
+            parts += opening + render_json(item)
+            opening = b","
+            yield
+        parts += b"]"
+    else:
+        parts += render_json(content)

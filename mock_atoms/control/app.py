@@ -48,6 +48,7 @@ def control_app(mock: MockAtoms) -> ASGIApp:
     """Return the control API of `mock`."""
     groups = call_groups(mock)
     app = FastAPI(openapi_url=None, redirect_slashes=False)
+    app.state.slices = mock.slices
     for group in groups:
         for call in group.calls:
             # The models are left to the document: FastAPI takes 60 ms to prepare them, which the first call would pay.

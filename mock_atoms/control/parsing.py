@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from mock_atoms.control.errors import RequestError, invalid_parameter
 from mock_atoms.core.http_text import parse_query
 from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
-from mock_atoms.core.json_parsing import parse_json
+from mock_atoms.core.json_parsing import parse_json_steps
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
 from mock_atoms.core.patterns import NOT_BLANK, TOKEN
@@ -63,7 +63,7 @@ async def read_json_body(request: Request, *, optional: bool = False) -> Any:  #
             "the content type is not JSON",
             "send the header Content-Type: application/json with the body",
         )
-    return parse_json(bytes(body))
+    return await request.app.state.slices.finish(parse_json_steps(body))
 
 
 def up_to(maximum: int) -> BeforeValidator:

@@ -11,7 +11,9 @@ from mock_atoms.control.calls import Call, CallGroup, RequestBody
 from mock_atoms.control.errors import RequestError
 from mock_atoms.control.models import CampaignsBody, TenantAudience, TenantAudiences, TenantBody, TenantList
 from mock_atoms.control.parsing import parse_tenant_filter, read_json_body
+from mock_atoms.control.rendering import large_json
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
+from mock_atoms.core.slices import collect
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, caller_for
 from mock_atoms.data.fixture_files import parse_fixture
 from mock_atoms.data.models import ValidatedCampaign, api_fields
@@ -66,7 +68,9 @@ class TenantCalls:
 
     async def list_tenants(self, _request: Request) -> Response:
         """Return the known tenants, the least recently used first. Tokens are masked."""
-        return JSONResponse({"tenants": [tenant_summary(state) for state in await self._mock.store.tenants()]})
+        states = await self._mock.store.tenants()
+        summaries = await self._mock.slices.finish(collect(map(tenant_summary, states)))
+        return await large_json(self._mock.slices, {"tenants": summaries})
 
     async def set_data(self, request: Request) -> Response:
         """Replace the data of one tenant by `audiences`, or by what `generate` describes, as in a fixture file.
@@ -79,17 +83,19 @@ class TenantCalls:
         if isinstance(fields.get("audiences"), list) and len(fields["audiences"]) > MAX_AUDIENCES:
             raise ConfigError(f"{len(fields['audiences'])} audiences: at most {MAX_AUDIENCES}", "/audiences")
         fixtures = self._mock.fixtures
-        organization = fixtures.initial_data(caller).organization
+        organization = (await self._mock.slices.finish(fixtures.initial_data_steps(caller))).organization
         default = {} if organization is None else {"organization": organization}
-        file = parse_fixture({**default, **fields, "tokens": [caller.token]})
-        initial_data = fixtures.from_fixture_file(file, caller.token)
+        slices = self._mock.slices
+        file = await slices.finish(parse_fixture({**default, **fields, "tokens": [caller.token]}))
+        initial_data = await slices.finish(fixtures.from_fixture_file(file, caller.token))
+        await slices.finish(initial_data.measure())
 
         def set_initial_data(state: TenantState) -> None:
             state.set_data(initial_data, None)
 
         await self._mock.store.update(caller.tenant, set_initial_data)
-        audiences = [api_fields(record) for record in initial_data.audiences]
-        return JSONResponse({**_tenant_json(caller.tenant), "audiences": audiences})
+        audiences = await slices.finish(collect(map(api_fields, initial_data.audiences)))
+        return await large_json(slices, {**_tenant_json(caller.tenant), "audiences": audiences})
 
     async def set_campaigns(self, request: Request) -> Response:
         """Set the active campaigns that use one audience of one tenant, up to 100."""

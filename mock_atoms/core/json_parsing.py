@@ -40,7 +40,7 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
     return run_without_pauses(parse_json_steps(text))
 
 
-def parse_json_steps(text: str | bytes) -> Steps[Any]:
+def parse_json_steps(text: str | bytes | bytearray) -> Steps[Any]:
     """Return the value of a JSON text.
 
     Raises:
@@ -78,7 +78,7 @@ class JsonParser:
         self._containers: list[Any] = []
         self._root: Any = None
 
-    def feed(self, text: bytes) -> Steps[None]:
+    def feed(self, text: bytes | bytearray) -> Steps[None]:
         """Parse the next part of the text.
 
         Raises:

@@ -1,16 +1,18 @@
 """Validation of settings, files and request bodies, with errors in plain words."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from mock_atoms.core.json_pointer import format_pointer
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.patterns import PATTERN_ERRORS
 from mock_atoms.core.printable import show_invisible
+from mock_atoms.core.slices import Steps
 
 Model = TypeVar("Model", bound=BaseModel)
+Item = TypeVar("Item")
 _MESSAGES = {
     "extra_forbidden": "unknown key",
     "missing": "is missing",
@@ -63,8 +65,13 @@ def describe_error(error: ErrorDetails) -> str:
     return error["msg"].removeprefix("Value error, ") if message is None else message.format(**context)
 
 
-def parse_model(model: type[Model], value: object) -> Model:
+def parse_model(model: type[Model], value: object, pointer: str = "") -> Model:
     """Return `value` as an instance of `model`.
+
+    Args:
+        model: the model.
+        value: the value.
+        pointer: JSON pointer to the value.
 
     Raises:
         ConfigError: a field is invalid; the error names it by JSON pointer.
@@ -72,5 +79,30 @@ def parse_model(model: type[Model], value: object) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ConfigError(describe_error(first), format_pointer(first["loc"]) or "/") from None
+        raise _config_error(error, pointer) from None
+
+
+def parse_items(adapter: TypeAdapter[Item], values: list[Any], pointer: str) -> Steps[list[Item]]:
+    """Return the items of a long list, each validated in one step.
+
+    Args:
+        adapter: validates an item.
+        values: the items.
+        pointer: JSON pointer to the list.
+
+    Raises:
+        ConfigError: an item is invalid; the error names its field by JSON pointer.
+    """
+    items = []
+    for number, value in enumerate(values):
+        try:
+            items.append(adapter.validate_python(value))
+        except ValidationError as error:
+            raise _config_error(error, f"{pointer}/{number}") from None
+        yield
+    return items
+
+
+def _config_error(error: ValidationError, pointer: str) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    return ConfigError(describe_error(first), pointer + format_pointer(first["loc"]) or "/")

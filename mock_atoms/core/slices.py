@@ -1,7 +1,7 @@
 """Long work in short slices, so that the event loop serves other clients in between."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -10,6 +10,8 @@ from mock_atoms.core.timestamps import MonotonicClock
 Result = TypeVar("Result")
 Steps = Generator[None, None, Result]
 """Work that yields wherever it may pause, after a millisecond at most, and returns its result."""
+SHORT_STEPS = 50
+"""Number of steps of short work, such as members of a page."""
 SLICE_SECONDS = 0.002
 """Duration of a slice. Between two slices, everything else that is ready runs once."""
 
@@ -26,6 +28,15 @@ class Slices:
     def __init__(self, clock: MonotonicClock) -> None:
         self._clock = clock
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+    async def finish(self, steps: Steps[Result]) -> Result:
+        """Run `steps` to its end like `run`, but the first steps immediately. Short work does not wait for its turn."""
+        try:
+            for _ in range(SHORT_STEPS):
+                next(steps)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return] # the same as in `run`
+        return await self.run(steps)
 
     async def run(self, steps: Steps[Result]) -> Result:
         """Run `steps` to its end and return its result. If the caller is cancelled, `steps` is closed."""
@@ -50,3 +61,12 @@ def run_without_pauses(steps: Steps[Result]) -> Result:
             next(steps)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return] # the same
+
+
+def collect(items: Iterable[Result]) -> Steps[list[Result]]:
+    """Return `items` as a list. Each item is one step."""
+    collected = []
+    for item in items:
+        collected.append(item)
+        yield
+    return collected

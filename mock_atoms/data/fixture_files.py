@@ -3,18 +3,20 @@
 import json
 import logging
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from mock_atoms.contract.schemas import MAX_MEMBERS, ObjectId
 from mock_atoms.core.masking import mask_token, quote_value
-from mock_atoms.core.parsing import ConfigError, StrictModel, describe_error, parse_model
+from mock_atoms.core.parsing import ConfigError, StrictModel, describe_error, parse_items, parse_model
 from mock_atoms.core.settings import Locale, Token
-from mock_atoms.data.models import ValidatedAudiences
+from mock_atoms.core.slices import Steps
+from mock_atoms.data.models import AudienceRecord, ValidatedAudience, ValidatedAudiences, check_ids
 
 LOGGER = logging.getLogger("mock_atoms")
 SUFFIXES = {".json", ".yaml", ".yml"}
@@ -111,13 +113,38 @@ def read_folder(folder: Path) -> dict[str, FixtureFile]:
     return files
 
 
-def parse_fixture(content: object) -> FixtureFile:
+def parse_fixture(content: dict[str, Any]) -> Steps[FixtureFile]:
     """Parse the content of a fixture file.
 
     Raises:
         ConfigError: names the field by JSON pointer.
     """
-    return parse_model(FixtureFile, content)
+    if not isinstance(content.get("audiences"), list):
+        return parse_model(FixtureFile, content)
+    file = parse_model(FixtureFile, {**content, "audiences": []})
+    return file.model_copy(update={"audiences": (yield from parse_audiences(content["audiences"], "/audiences"))})
+
+
+def parse_audiences(values: list[Any], pointer: str) -> Steps[list[AudienceRecord]]:
+    """Parse a list of audiences, one in each step.
+
+    Args:
+        values: the audiences.
+        pointer: JSON pointer to the list.
+
+    Raises:
+        ConfigError: names the field by JSON pointer.
+    """
+    audiences = yield from parse_items(_audience_adapter(), values, pointer)
+    try:
+        return check_ids(audiences)
+    except ValueError as error:
+        raise ConfigError(str(error), pointer) from None
+
+
+@cache
+def _audience_adapter() -> TypeAdapter[AudienceRecord]:
+    return TypeAdapter(ValidatedAudience)
 
 
 def read_file(path: Path) -> FixtureFile:

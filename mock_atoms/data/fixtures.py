@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakValueDictionary
 
 from mock_atoms.core.masking import mask_token
+from mock_atoms.core.slices import Steps, collect, run_without_pauses
 from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for, digest_token
 from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
 from mock_atoms.data.generator import Generator, GeneratorOptions
@@ -57,6 +59,7 @@ class Fixtures:
         self._max_cached = max_cached
         self._imported: dict[bytes, FixtureData] | None = None
         self._cache: OrderedDict[bytes, InitialData] = OrderedDict()
+        self._in_progress: WeakValueDictionary[bytes, Steps[InitialData]] = WeakValueDictionary()
         self._cached = 0
         self._owners = self._find_owners()
 
@@ -66,19 +69,21 @@ class Fixtures:
             return caller.tenant.token_digest in self._imported
         return caller.token in self._files
 
-    def export_data(self) -> dict[bytes, FixtureData]:
+    def export_data(self) -> Steps[dict[bytes, FixtureData]]:
         """Return the data of all fixture files, or of the last import, by token digest."""
         if self._imported is not None:
             return self._imported
-        return {
-            digest_token(token): FixtureData(mask_token(token), self.from_fixture_file(file, token))
-            for token, file in self._files.items()
-        }
+        exported = {}
+        for token, file in self._files.items():
+            initial_data = yield from self.from_fixture_file(file, token)
+            exported[digest_token(token)] = FixtureData(mask_token(token), initial_data)
+        return exported
 
     def import_data(self, data: dict[bytes, FixtureData] | None) -> None:
         """Replace the data of all fixture files by `data`; `None` restores the files."""
         self._imported = data
         self._cache.clear()
+        self._in_progress.clear()
         self._cached = 0
         self._owners = self._find_owners()
 
@@ -112,27 +117,40 @@ class Fixtures:
 
     def initial_data(self, caller: AuthenticatedCaller) -> InitialData:
         """Return the initial data of `caller`, a pure function of the seed, its token and the fixtures."""
+        return run_without_pauses(self.initial_data_steps(caller))
+
+    def initial_data_steps(self, caller: AuthenticatedCaller) -> Steps[InitialData]:
+        """Return the same as `initial_data`. Several callers with one token advance the same work."""
         token_digest = caller.tenant.token_digest
-        cached = self._cache.get(token_digest)
-        if cached is not None:
-            self._cache.move_to_end(token_digest)
-            return cached
-        initial_data = self._cache[token_digest] = self._find_initial_data(caller)
+        while (cached := self._cache.get(token_digest)) is None:
+            work = self._in_progress.get(token_digest)
+            if work is None:
+                work = self._in_progress[token_digest] = self._find_initial_data(caller)
+            try:
+                next(work)
+            except StopIteration as stop:
+                return self._keep(token_digest, stop.value)
+            yield
+        self._cache.move_to_end(token_digest)
+        return cached
+
+    def _keep(self, token_digest: bytes, initial_data: InitialData) -> InitialData:
+        self._cache[token_digest] = initial_data
         self._cached += 1 + len(initial_data.audiences)
         while self._cached > self._max_cached and len(self._cache) > 1:
             self._cached -= 1 + len(self._cache.popitem(last=False)[1].audiences)
         return initial_data
 
-    def _find_initial_data(self, caller: AuthenticatedCaller) -> InitialData:
+    def _find_initial_data(self, caller: AuthenticatedCaller) -> Steps[InitialData]:
         token = caller.token
         if self._imported is not None and caller.tenant.token_digest in self._imported:
             return self._imported[caller.tenant.token_digest].initial_data
         if self._imported is None and token in self._files:
-            return self.from_fixture_file(self._files[token], token)
+            return (yield from self.from_fixture_file(self._files[token], token))
         if token == DOCUMENTED_TOKEN:
             return self._documented
-        make_audiences = find_persona(token) or Generator.audiences
-        return InitialData(make_audiences(self._generator, token, self._options))
+        make_audiences = find_persona(token) or Generator.audience_steps
+        return InitialData((yield from make_audiences(self._generator, token, self._options)))
 
     @cached_property
     def _documented(self) -> InitialData:
@@ -140,7 +158,7 @@ class Fixtures:
         example = json.loads(DOCUMENTED_EXAMPLE.read_text(encoding="utf-8"))
         return InitialData(example["audiences"], example["organization"])
 
-    def from_fixture_file(self, file: "FixtureFile", token: str) -> InitialData:
+    def from_fixture_file(self, file: "FixtureFile", token: str) -> Steps[InitialData]:
         """Return the initial data of `token` in `file`."""
         organization = file.organization or self._generator.organization(file.tokens[0])
         if file.generate is not None:
@@ -151,15 +169,15 @@ class Fixtures:
                 with_campaigns=file.generate.withCampaigns,
                 organization=organization,
             )
-            audiences = self._generator.audiences(token, options)
+            audiences = yield from self._generator.audience_steps(token, options)
             if options.locale != self.locale:
                 audiences = [{**audience, "locale": options.locale} for audience in audiences]
         else:
             options = GeneratorOptions(self.locale, organization=organization, with_campaigns=0.0)
             records = file.audiences or []
-            audiences = [
+            audiences = yield from collect(
                 self._complete(record, token, index, len(records), options) for index, record in enumerate(records)
-            ]
+            )
         return InitialData(audiences, organization)
 
     def _complete(

@@ -14,6 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 from mock_atoms.contract.schemas import MAX_MEMBERS, Campaign
+from mock_atoms.core.slices import Steps, collect, run_without_pauses
 from mock_atoms.core.tenancy import digest_token
 from mock_atoms.core.timestamps import format_timestamp
 from mock_atoms.data.models import AudienceRecord
@@ -199,8 +200,12 @@ class Generator:
 
     def audiences(self, token: str, options: GeneratorOptions) -> list[AudienceRecord]:
         """Return all audiences of `token`, oldest first."""
+        return run_without_pauses(self.audience_steps(token, options))
+
+    def audience_steps(self, token: str, options: GeneratorOptions) -> Steps[list[AudienceRecord]]:
+        """Return the same as `audiences`, one in each step."""
         count = self.audience_count(token, options)
-        return [self.audience(token, index, count, options) for index in range(count)]
+        return (yield from collect(self.audience(token, index, count, options) for index in range(count)))
 
     def audience(self, token: str, index: int, count: int, options: GeneratorOptions) -> AudienceRecord:
         """Return audience `index` of the `count` audiences of `token`, with every documented key."""

@@ -7,14 +7,15 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from mock_atoms.contract.schemas import MAX_MEMBERS, Audience, Campaign, Member, render_json
+from mock_atoms.contract.schemas import MAX_MEMBERS, Audience, Campaign, render_json
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.settings import Locale
 from mock_atoms.core.sizes import json_bytes
+from mock_atoms.core.slices import Steps, run_without_pauses
 from mock_atoms.core.timestamps import parse_timestamp
 
 AUDIENCE_BYTES, REMOVED_INDEX_BYTES = 2_000, 40
-_INITIAL_DATA_BYTES, _INDEX_ENTRY_BYTES = 1_000, 100
+_INITIAL_DATA_BYTES, _INDEX_ENTRY_BYTES = 1_000, 108
 """Estimated memory of initial data besides its audiences, and of the index of each audience."""
 MEMBER_BYTES = 250
 """Estimated memory of an added member besides its JSON: its phone number and its place in a dictionary."""
@@ -65,7 +66,12 @@ def _check_audience(audience: AudienceRecord) -> AudienceRecord:
     return audience
 
 
-def _check_ids(audiences: list[AudienceRecord]) -> list[AudienceRecord]:
+def check_ids(audiences: list[AudienceRecord]) -> list[AudienceRecord]:
+    """Return `audiences`, whose ids must differ.
+
+    Raises:
+        ValueError: an id is duplicated.
+    """
     seen = set()
     for audience_id in (audience["_id"] for audience in audiences if "_id" in audience):
         if audience_id in seen:
@@ -82,7 +88,7 @@ def _check_campaign(campaign: Campaign) -> Campaign:
 
 ValidatedAudience = Annotated[AudienceRecord, AfterValidator(_check_audience)]
 """An `AudienceRecord` with valid values."""
-ValidatedAudiences = Annotated[list[ValidatedAudience], AfterValidator(_check_ids)]
+ValidatedAudiences = Annotated[list[ValidatedAudience], AfterValidator(check_ids)]
 """Valid audiences with distinct ids."""
 ValidatedCampaign = Annotated[Campaign, AfterValidator(_check_campaign)]
 """A `Campaign` with valid values."""
@@ -107,21 +113,26 @@ class InitialData:
     def __init__(self, audiences: list[AudienceRecord], organization: str | None = None) -> None:
         self.audiences = audiences
         self.organization = organization
+        self._size_bytes: int | None = None
 
-    @cached_property
+    @property
     def size_bytes(self) -> int:
-        """Approximate memory."""
-        return _INITIAL_DATA_BYTES + _INDEX_ENTRY_BYTES * len(self.audiences) + json_bytes(self.audiences)
+        """Approximate memory. Call `measure` first if there may be thousands of audiences."""
+        return run_without_pauses(self.measure()) if self._size_bytes is None else self._size_bytes
+
+    def measure(self) -> Steps[int]:
+        """Return `size_bytes`."""
+        size_bytes = _INITIAL_DATA_BYTES
+        for audience in self.audiences:
+            size_bytes += _INDEX_ENTRY_BYTES + json_bytes(audience)
+            yield
+        self._size_bytes = size_bytes
+        return size_bytes
 
     @cached_property
     def by_id(self) -> dict[str, AudienceRecord]:
         """The audiences by id, without those whose `_id` responses leave out."""
         return {record["_id"]: record for record in self.audiences if "_id" in api_fields(record)}
-
-
-def member_bytes(member: Member) -> int:
-    """Return the estimated memory of an added member."""
-    return MEMBER_BYTES + len(render_json(member))
 
 
 def is_phone_number(value: object) -> bool:

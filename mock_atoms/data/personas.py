@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mock_atoms.contract.schemas import Audience, Campaign
+from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import magic_word
 from mock_atoms.data.generator import Generator, GeneratorOptions
 from mock_atoms.data.models import AudienceRecord
 
 MANY = 1000
 
-Persona = Callable[[Generator, str, GeneratorOptions], list[AudienceRecord]]
+Persona = Callable[[Generator, str, GeneratorOptions], Steps[list[AudienceRecord]]]
 
 _UNICODE_NAMES = (
     "عملاء الربيع – القاهرة",  # right to left
@@ -33,23 +34,24 @@ def find_persona(token: str) -> Persona | None:
     return _PERSONAS.get(magic_word(token) or "")
 
 
-def _empty(_generator: Generator, _token: str, _options: GeneratorOptions) -> list[AudienceRecord]:
+def _empty(_generator: Generator, _token: str, _options: GeneratorOptions) -> Steps[list[AudienceRecord]]:
+    yield
     return []
 
 
-def _one(generator: Generator, token: str, options: GeneratorOptions) -> list[AudienceRecord]:
-    return generator.audiences(token, replace(options, audiences=(1, 1)))
+def _one(generator: Generator, token: str, options: GeneratorOptions) -> Steps[list[AudienceRecord]]:
+    return (yield from generator.audience_steps(token, replace(options, audiences=(1, 1))))
 
 
-def _many(generator: Generator, token: str, options: GeneratorOptions) -> list[AudienceRecord]:
-    return generator.audiences(token, replace(options, audiences=(MANY, MANY)))
+def _many(generator: Generator, token: str, options: GeneratorOptions) -> Steps[list[AudienceRecord]]:
+    return (yield from generator.audience_steps(token, replace(options, audiences=(MANY, MANY))))
 
 
-def _sparse(generator: Generator, token: str, options: GeneratorOptions) -> list[AudienceRecord]:
+def _sparse(generator: Generator, token: str, options: GeneratorOptions) -> Steps[list[AudienceRecord]]:
     """Omit each documented key once, then all of them: no key is required (S)."""
     audience_keys, campaign_keys = list(Audience.__annotations__), list(Campaign.__annotations__)
     count = len(audience_keys) + len(campaign_keys) + 2
-    audiences = generator.audiences(
+    audiences = yield from generator.audience_steps(
         token, replace(options, audiences=(count, count), members=(1, options.members[1]), with_campaigns=1.0)
     )
     remaining = iter(audiences)
@@ -62,9 +64,9 @@ def _sparse(generator: Generator, token: str, options: GeneratorOptions) -> list
     return audiences
 
 
-def _unicode(generator: Generator, token: str, options: GeneratorOptions) -> list[AudienceRecord]:
+def _unicode(generator: Generator, token: str, options: GeneratorOptions) -> Steps[list[AudienceRecord]]:
     count = len(_UNICODE_NAMES)
-    audiences = generator.audiences(token, replace(options, audiences=(count, count)))
+    audiences = yield from generator.audience_steps(token, replace(options, audiences=(count, count)))
     for audience, name in zip(audiences, _UNICODE_NAMES, strict=True):
         audience["name"] = name
         audience["description"] = f"{name} ✓"
@@ -72,7 +74,7 @@ def _unicode(generator: Generator, token: str, options: GeneratorOptions) -> lis
 
 
 _PERSONAS: dict[str, Persona] = {
-    "test": Generator.audiences,
+    "test": Generator.audience_steps,
     "empty": _empty,
     "one": _one,
     "many": _many,

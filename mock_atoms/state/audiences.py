@@ -1,11 +1,12 @@
 """The audiences of one tenant, with the API's operations on them."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from mock_atoms.contract.errors import INVALID_PHONE_NUMBER, ApiError, documented_message
 from mock_atoms.contract.operations import DELETE_AUDIENCE, RequestedOperation
@@ -25,6 +26,7 @@ from mock_atoms.contract.schemas import (
 from mock_atoms.core.patterns import OBJECT_ID
 from mock_atoms.core.printable import find_lookalike, unicode_form
 from mock_atoms.core.sizes import json_bytes
+from mock_atoms.core.slices import Steps, collect
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.core.timestamps import WallClock, format_timestamp, parse_timestamp
 from mock_atoms.data.fixtures import Fixtures
@@ -32,9 +34,9 @@ from mock_atoms.data.generator import Generator, SequentialIds
 from mock_atoms.data.models import (
     REMOVED_INDEX_BYTES,
     AudienceRecord,
+    InitialData,
     api_fields,
     is_phone_number,
-    member_bytes,
     phone_digits,
 )
 from mock_atoms.state.audience_view import AudienceView, created_record
@@ -46,6 +48,9 @@ MAX_CREATED_AUDIENCES = 1_000
 """Maximum number of audiences that one tenant can create."""
 MAX_TENANT_BYTES = 128 * 1024 * 1024
 """Maximum size of one tenant's changes, approximately."""
+T = TypeVar("T")
+Change = Steps[Callable[[], T]]
+"""Steps that prepare a change without making it, and the function that makes it and returns its result."""
 
 
 class AudienceRepository:
@@ -57,17 +62,20 @@ class AudienceRepository:
     Args:
         caller: the caller of the operation.
         state: the state of the caller's tenant.
-        fixtures: the initial data, unless `state` has its own.
+        initial_data: the initial data.
+        fixtures: knows the initial data of other tenants.
         generator: generates members and ids.
         now: wall clock for creation and update times.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a tenant, and what makes its data
         self,
         caller: AuthenticatedCaller,
         state: TenantState,
+        initial_data: InitialData,
         fixtures: Fixtures,
         generator: Generator,
+        *,
         now: WallClock,
     ) -> None:
         self._caller = caller
@@ -75,16 +83,16 @@ class AudienceRepository:
         self._fixtures = fixtures
         self._generator = generator
         self._now = now
-        self._initial_data = fixtures.initial_data(caller) if state.initial_data is None else state.initial_data
+        self._initial_data = initial_data
         self._changes = TenantChanges() if state.changes is None else state.changes
 
-    def list_audiences(self) -> list[Audience]:
+    def list_audiences(self) -> Steps[list[Audience]]:
         """Return all audiences in the order of creation."""
         if self._state.changes is None:
-            return [api_fields(record) for record in self._initial_data.audiences]
-        return [view.listed() for view in self._views()]
+            return collect(map(api_fields, self._initial_data.audiences))
+        return collect(self._listed(dict(self._changes.audiences), set(self._changes.deleted_ids)))
 
-    def create_audience(self, fields: CreatedAudience, rows: Sequence[dict[str, str]]) -> CreatedAudience:
+    def create_audience(self, fields: CreatedAudience, rows: Sequence[dict[str, str]]) -> Change[CreatedAudience]:
         """Create an audience and return it.
 
         Args:
@@ -109,17 +117,21 @@ class AudienceRepository:
             "updatedAt": now,
         }
         changes = AudienceChanges(fields["phoneNumberColumnName"], created, updated_at=now)
-        changes.add_members(self._new_members(rows, first_id=1))
+        yield from self._add_members(changes, rows, first_id=1)
         changes.update_size()
         self._check_room(changes.size_bytes)
-        self._save(created["_id"], changes, new_ids=1 + len(rows))
-        return created
+
+        def apply() -> CreatedAudience:
+            self._save(created["_id"], changes, new_ids=1 + len(rows))
+            return created
+
+        return apply
 
     def get_audience(self, audience_id: str) -> AudienceDetail:
         """Return one audience."""
         return self._find(audience_id).detail()
 
-    def delete_audience(self, audience_id: str) -> None:
+    def delete_audience(self, audience_id: str) -> Change[None]:
         """Delete an audience and its members.
 
         Raises:
@@ -131,12 +143,17 @@ class AudienceRepository:
                 HTTPStatus.BAD_REQUEST,
                 documented_message(HTTPStatus.BAD_REQUEST, RequestedOperation(DELETE_AUDIENCE.name, view.id)),
             )
-        self._changes.audiences.pop(view.id, None)
-        if view.changes.created is None:
-            self._changes.deleted_ids.add(view.id)
-        self._save_tenant()
+        yield
 
-    def get_members(self, audience_id: str, page: int, size: int, search: str = "") -> MembersPage:
+        def apply() -> None:
+            self._changes.audiences.pop(view.id, None)
+            if view.changes.created is None:
+                self._changes.deleted_ids.add(view.id)
+            self._save_tenant()
+
+        return apply
+
+    def get_members(self, audience_id: str, page: int, size: int, search: str = "") -> Steps[MembersPage]:
         """Return one page of the members, or of those that contain `search`.
 
         Args:
@@ -151,52 +168,66 @@ class AudienceRepository:
         view = self._find(audience_id, foreign_status=HTTPStatus.FORBIDDEN)
         start = (page - 1) * size
         if search:
-            found = find_text(search, view.members())
-            total, members = len(found), found[start : start + size]
-        else:
-            total, members = view.member_count, list(view.members(start, start + size))
-        pages = -(-total // size)
-        return {"members": members, "totalCount": total, "totalPages": pages, "hasMore": page < pages}
+            return _found_page(find_text(search, view.members()), page, size)
+        return _page(view.members(start, start + size), view.member_count, page, size)
 
-    def add_members(self, audience_id: str, members: Sequence[dict[str, Any]]) -> AddedMembers:
+    def add_members(self, audience_id: str, members: Sequence[dict[str, Any]]) -> Change[AddedMembers]:
         """Add the members with new phone numbers, and skip the others.
 
         Raises:
             ApiError: 400, a phone number is missing or malformed, or there are too many members.
         """
         view = self._find(audience_id)
-        _check_new_members(view, members)
+        yield from _check_new_members(view, members)
         rows: dict[str, dict[str, Any]] = {}
         for member in members:
             digits = phone_digits(member[view.phone_column])
             if not view.has_number(digits):
                 rows.setdefault(digits, member)
-        if rows:
-            added = list(self._new_members(rows.values()))
-            self._check_room(sum(map(member_bytes, added)))
-            view.changes.updated_at = self._update_time(view)
-            view.changes.add_members(added)
-            self._save(view.id, view.changes, new_ids=len(added))
-        return {
-            "message": f"{len(rows)} members added successfully",
-            "data": {"added": len(rows), "skipped": len(members) - len(rows)},
-        }
+            yield
+        added = AudienceChanges(view.phone_column)
+        yield from self._add_members(added, rows.values())
+        self._check_room(added.added.size_bytes)
+        updated_at = self._update_time(view) if rows else None
 
-    def delete_members(self, audience_id: str, member_ids: Iterable[str]) -> DeletedCount:
+        def apply() -> AddedMembers:
+            if rows:
+                view.changes.updated_at = updated_at
+                view.changes.added.merge(added.added)
+                self._save(view.id, view.changes, new_ids=len(rows))
+            return {
+                "message": f"{len(rows)} members added successfully",
+                "data": {"added": len(rows), "skipped": len(members) - len(rows)},
+            }
+
+        return apply
+
+    def delete_members(self, audience_id: str, member_ids: Iterable[str]) -> Change[DeletedCount]:
         """Delete the members with these ids. Unknown ids are ignored (A)."""
         view = self._find(audience_id)
-        ids = {member_id.lower() for member_id in member_ids if re.fullmatch(OBJECT_ID, member_id.lower())}
-        indexes = view.generated_indexes(ids)
+        ids: set[str] = set()
+        indexes: set[int] = set()
+        for member_id in map(str.lower, member_ids):
+            if re.fullmatch(OBJECT_ID, member_id):
+                ids.add(member_id)
+                indexes.update(view.generated_indexes([member_id]))
+            yield
+        indexes.difference_update(view.changes.removed_indexes)
         self._check_room(REMOVED_INDEX_BYTES * len(indexes))
         updated_at = self._update_time(view)
-        deleted = len(indexes) + view.changes.added.remove(ids)
-        if deleted:
-            view.changes.removed_indexes = sorted([*view.changes.removed_indexes, *indexes])
-            view.changes.updated_at = updated_at
-            self._save(view.id, view.changes)
-        return {"deletedCount": deleted}
+        changes = replace(view.changes, added=(yield from view.changes.added.without(ids)))
+        changes.removed_indexes = sorted([*changes.removed_indexes, *indexes])
+        changes.updated_at = updated_at
+        deleted = len(indexes) + len(view.changes.added) - len(changes.added)
 
-    def search_members(self, audience_id: str, query: str, fields: dict[str, list[str]]) -> SearchResult:
+        def apply() -> DeletedCount:
+            if deleted:
+                self._save(view.id, changes)
+            return {"deletedCount": deleted}
+
+        return apply
+
+    def search_members(self, audience_id: str, query: str, fields: dict[str, list[str]]) -> Steps[SearchResult]:
         """Return all members that contain `query` in any column, or the terms of `fields` in their columns.
 
         Args:
@@ -207,15 +238,14 @@ class AudienceRepository:
         view = self._find(audience_id)
         if fields:
             terms = [term for terms in fields.values() for term in terms]
-            found = find_in_columns(fields, view.members())
+            matches = find_in_columns(fields, view.members())
             info: SearchInfo = {"searchType": "multiple", "searchTerm": ", ".join(terms), "searchFields": list(fields)}
         else:
-            found = find_text(query, view.members())
+            matches = find_text(query, view.members())
             info = {"searchType": "general", "searchTerm": query, "searchFields": []}
-        info["totalResults"] = len(found)
-        return {"members": found, "searchInfo": info}
+        return _search_result(matches, info)
 
-    def set_campaigns(self, audience_id: str, campaigns: Sequence[Campaign]) -> Audience:
+    def set_campaigns(self, audience_id: str, campaigns: Sequence[Campaign]) -> Change[Audience]:
         """Replace the campaigns of an audience, and return the audience as the list shows it.
 
         Missing ids, names, statuses and creation times are filled in.
@@ -233,19 +263,24 @@ class AudienceRepository:
             for number, campaign in enumerate(campaigns)
         ]
         self._check_room(json_bytes(complete))
-        view.changes.campaigns = complete
-        self._save(view.id, view.changes, new_ids=len(campaigns))
-        return self._find(view.id).listed()
+        yield
 
-    def _views(self) -> Iterator[AudienceView]:
-        """Yield all audiences in the order of creation."""
+        def apply() -> Audience:
+            view.changes.campaigns = complete
+            self._save(view.id, view.changes, new_ids=len(campaigns))
+            return self._find(view.id).listed()
+
+        return apply
+
+    def _listed(self, all_changes: dict[str, AudienceChanges], deleted_ids: set[str]) -> Iterator[Audience]:
+        """Yield all audiences in the order of creation, as the list shows them."""
         for record in self._initial_data.audiences:
             audience_id = record.get("_id", "")
-            if audience_id not in self._changes.deleted_ids:
-                yield self._view(record, self._changes.audiences.get(audience_id))
-        for changes in self._changes.audiences.values():
+            if audience_id not in deleted_ids:
+                yield self._view(record, all_changes.get(audience_id)).listed()
+        for changes in all_changes.values():
             if changes.created is not None:
-                yield self._view(created_record(changes.created), changes)
+                yield self._view(created_record(changes.created), changes).listed()
 
     def _find(self, audience_id: str, foreign_status: HTTPStatus = HTTPStatus.NOT_FOUND) -> AudienceView:
         """Return the audience with this id. `foreign_status` is the status for another tenant's audience."""
@@ -274,9 +309,11 @@ class AudienceRepository:
         first = self._generator.random_bits(tenant.key.hex(), "created") + self._changes.issued_ids
         return SequentialIds(self._timestamp, self._generator.id_marker(tenant.token_digest), first)
 
-    def _new_members(self, rows: Iterable[dict[str, Any]], first_id: int = 0) -> Iterator[Member]:
+    def _add_members(self, changes: AudienceChanges, rows: Iterable[dict[str, Any]], first_id: int = 0) -> Steps[None]:
+        """Add a member with a new id for each row to `changes`."""
         for number, data in enumerate(rows, first_id):
-            yield {"_id": self._new_ids[number], "data": data}
+            changes.add_member({"_id": self._new_ids[number], "data": data})
+            yield
 
     def _check_room(self, added_bytes: int) -> None:
         if self._changes.size_bytes + added_bytes > MAX_TENANT_BYTES:
@@ -300,13 +337,31 @@ class AudienceRepository:
         self._state.set_data(self._state.initial_data, self._changes)
 
 
-def _check_new_members(view: AudienceView, members: Sequence[dict[str, Any]]) -> None:
+def _page(members: Iterator[Member], total: int, page: int, size: int) -> Steps[MembersPage]:
+    on_page = yield from collect(members)
+    pages = -(-total // size)
+    return {"members": on_page, "totalCount": total, "totalPages": pages, "hasMore": page < pages}
+
+
+def _found_page(matches: Steps[list[Member]], page: int, size: int) -> Steps[MembersPage]:
+    found = yield from matches
+    start = (page - 1) * size
+    return (yield from _page(iter(found[start : start + size]), len(found), page, size))
+
+
+def _search_result(matches: Steps[list[Member]], info: SearchInfo) -> Steps[SearchResult]:
+    found = yield from matches
+    return {"members": found, "searchInfo": {**info, "totalResults": len(found)}}
+
+
+def _check_new_members(view: AudienceView, members: Sequence[dict[str, Any]]) -> Steps[None]:
     column = view.phone_column
     for member in members:
         if member.get(column) in (None, ""):
             raise ApiError(HTTPStatus.BAD_REQUEST, *_describe_missing_number(column, member))
         if not is_phone_number(member[column]):
             raise ApiError(HTTPStatus.BAD_REQUEST, INVALID_PHONE_NUMBER.format(number=member[column]))
+        yield
     count = view.member_count
     if count + len(members) > MAX_MEMBERS:
         raise ApiError(

@@ -1,6 +1,5 @@
 """Changes of a tenant since its initial data."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mock_atoms.contract.schemas import Campaign, CreatedAudience, Member
@@ -33,10 +32,9 @@ class AudienceChanges:
     updated_at: str | None = None
     size_bytes: int = 0
 
-    def add_members(self, members: Iterable[Member]) -> None:
-        """Append `members`, whose phone numbers are all new."""
-        for member in members:
-            self.added.append(member, phone_digits(member["data"][self.phone_column]))
+    def add_member(self, member: Member) -> None:
+        """Append `member`, whose phone number is new."""
+        self.added.append(member, phone_digits(member["data"][self.phone_column]))
 
     def update_size(self) -> None:
         """Recompute `size_bytes`."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from mock_atoms.contract.schemas import Member, render_json
+from mock_atoms.core.slices import Steps
 from mock_atoms.data.models import MEMBER_BYTES
 
 _ID = slice(len('{"_id":"'), len('{"_id":"') + 24)
@@ -52,10 +53,18 @@ class MemberList:
         self._json_by_number[digits] = text
         self.size_bytes += MEMBER_BYTES + len(text)
 
-    def remove(self, ids: Iterable[str]) -> int:
-        """Remove the members with these ids, and return their number."""
+    def merge(self, other: "MemberList") -> None:
+        """Append the members of `other`, whose phone numbers are all new."""
+        self._json_by_number |= other._json_by_number  # noqa: SLF001 - of the same class
+        self.size_bytes += other.size_bytes
+
+    def without(self, ids: Iterable[str]) -> Steps["MemberList"]:
+        """Return a copy without the members with these ids."""
         raw_ids = {member_id.encode() for member_id in ids}
-        removed = [digits for digits, text in self._json_by_number.items() if text[_ID] in raw_ids]
-        for digits in removed:
-            self.size_bytes -= MEMBER_BYTES + len(self._json_by_number.pop(digits))
-        return len(removed)
+        copy = MemberList()
+        for digits, text in list(self._json_by_number.items()):
+            if text[_ID] not in raw_ids:
+                copy._json_by_number[digits] = text
+                copy.size_bytes += MEMBER_BYTES + len(text)
+            yield
+        return copy

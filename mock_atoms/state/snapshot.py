@@ -5,6 +5,7 @@ from typing import Any
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, parse_model
 from mock_atoms.core.settings import Settings
+from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import digest_test_id
 from mock_atoms.core.version import __version__
 from mock_atoms.data.fixtures import Fixtures
@@ -51,7 +52,7 @@ async def export_state(settings: Settings, rules: RuleBook, fixtures: Fixtures, 
         "rules": [{**entry.as_json(), **({"atStart": True} if entry.is_startup_rule else {})} for entry in rules],
         "fixtures": [
             {"token": written.label, "tokenDigest": token_digest.hex(), **_initial_data_json(written.initial_data)}
-            for token_digest, written in fixtures.export_data().items()
+            for token_digest, written in run_without_pauses(fixtures.export_data()).items()
         ],
         "tenants": [export_tenant(state) for state in await store.tenants()],
     }

@@ -98,7 +98,8 @@ class _AudienceChangesModel(StrictModel):
             campaigns=self.campaigns,
             updated_at=self.updatedAt,
         )
-        changes.add_members(self.added)
+        for member in self.added:
+            changes.add_member(member)
         changes.update_size()
         return changes
 

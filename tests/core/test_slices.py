@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from mock_atoms.core.slices import SLICE_SECONDS, Slices, Steps, run_without_pauses
+from mock_atoms.core.slices import SHORT_STEPS, SLICE_SECONDS, Slices, Steps, collect, run_without_pauses
 
 
 class Clock:
@@ -97,3 +97,35 @@ def test_an_exception_of_a_step_reaches_the_caller() -> None:
 
     with pytest.raises(ValueError, match="broken"):
         asyncio.run(Slices(Clock()).run(failing()))
+
+
+def test_short_work_does_not_wait_for_its_turn() -> None:
+    clock, log = Clock(), list[str]()
+    slices = Slices(clock)
+
+    async def run() -> None:
+        long = asyncio.create_task(slices.run(clock.steps("a", 6, log)))
+        await asyncio.sleep(0)
+        assert await slices.finish(clock.steps("b", 3, log)) == "result of b"
+        await long
+
+    asyncio.run(run())
+    assert "".join(log) == "aabbbaaaa"
+
+
+def test_long_work_takes_turns_after_its_first_steps() -> None:
+    clock, log = Clock(), list[str]()
+
+    async def other() -> None:
+        log.append("-")
+
+    async def run() -> None:
+        await asyncio.gather(Slices(clock).finish(clock.steps("a", SHORT_STEPS + 4, log)), other())
+
+    asyncio.run(run())
+    assert "".join(log) == "a" * SHORT_STEPS + "aa-aa"
+
+
+def test_items_are_collected_one_in_each_step() -> None:
+    assert run_without_pauses(collect(range(3))) == [0, 1, 2]
+    assert sum(1 for _ in collect(range(3))) == 3

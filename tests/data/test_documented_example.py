@@ -11,6 +11,7 @@ import pytest
 
 from mock_atoms import MockServer, create_app
 from mock_atoms.contract.schemas import Audience
+from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixture_files import read_file
 from mock_atoms.data.fixtures import DOCUMENTED_EXAMPLE, DOCUMENTED_TOKEN, FixtureData, Fixtures
@@ -56,7 +57,7 @@ def test_the_documented_token_has_the_documented_example(fixtures: Fixtures) -> 
 def test_the_documented_example_is_a_complete_fixture_file(fixtures: Fixtures) -> None:
     file = read_file(DOCUMENTED_EXAMPLE)
     built_in = fixtures.initial_data(caller_for(DOCUMENTED_TOKEN))
-    from_file = fixtures.from_fixture_file(file, DOCUMENTED_TOKEN)
+    from_file = run_without_pauses(fixtures.from_fixture_file(file, DOCUMENTED_TOKEN))
     assert file.tokens == [DOCUMENTED_TOKEN]
     assert (from_file.audiences, from_file.organization) == (built_in.audiences, built_in.organization)
 

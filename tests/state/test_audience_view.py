@@ -26,7 +26,8 @@ def test_members_are_the_remaining_generated_and_then_the_added_ones(
     removed: set[int], added_count: int, start: int, stop: int
 ) -> None:
     changes = AudienceChanges("phoneNumber", removed_indexes=sorted(removed))
-    changes.add_members(ADDED[:added_count])
+    for member in ADDED[:added_count]:
+        changes.add_member(member)
     view = view_of(changes)
     members = [member for index, member in enumerate(INITIAL_MEMBERS) if index not in removed] + ADDED[:added_count]
     assert view.member_count == len(members)

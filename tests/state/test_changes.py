@@ -31,7 +31,7 @@ def changes_with_all_fields() -> AudienceChanges:
         campaigns=[{"_id": MEMBER_ID, "name": "Spring"}],
         updated_at=CREATED_AT,
     )
-    changes.add_members([{"_id": MEMBER_ID, "data": {"phone": "+14155550100"}}])
+    changes.add_member({"_id": MEMBER_ID, "data": {"phone": "+14155550100"}})
     changes.update_size()
     return changes
 

@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
+from time import monotonic
+from typing import Any, Protocol
 
 import pytest
 
 from mock_atoms.core.errors import CapacityError
+from mock_atoms.core.slices import Slices
 from mock_atoms.core.tenancy import Tenant, caller_for
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import RuleCounter
-from mock_atoms.state.audiences import AudienceRepository
+from mock_atoms.state.audiences import AudienceRepository, Change
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import AudienceRepositories
 from mock_atoms.state.store import Store, TenantState
@@ -260,10 +262,11 @@ def test_replacing_keeps_the_most_recently_used_tenants(make_store: MakeStore) -
 
 GENERATOR = Generator("atoms")
 FIXTURES = Fixtures(GENERATOR, "en_US")
+SLICES = Slices(monotonic)
 
 
 def repositories(store: Store) -> AudienceRepositories:
-    return AudienceRepositories(store, FIXTURES, GENERATOR, lambda: datetime(2026, 1, 31, tzinfo=UTC))
+    return AudienceRepositories(store, FIXTURES, GENERATOR, lambda: datetime(2026, 1, 31, tzinfo=UTC), SLICES)
 
 
 def test_changes_to_audiences_are_saved(make_store: MakeStore) -> None:
@@ -272,11 +275,11 @@ def test_changes_to_audiences_are_saved(make_store: MakeStore) -> None:
     async def run() -> None:
         store = make_store()
         audiences, caller = repositories(store), caller_for("sk_mock_one.store")
-        (initial,) = await audiences.read(caller, AudienceRepository.list_audiences)
+        (initial,) = await audiences.read_in_steps(caller, AudienceRepository.list_audiences)
         initial_id, before = initial["_id"], initial["memberCount"]
         column = initial["phoneNumberColumnName"]
         await audiences.update(caller, lambda repo: repo.set_campaigns(initial_id, [{"name": "Mine"}]))
-        first_page = await audiences.read(caller, lambda repo: repo.get_members(initial_id, 1, 1))
+        first_page = await audiences.read_in_steps(caller, lambda repo: repo.get_members(initial_id, 1, 1))
         first = first_page["members"][0]
         await audiences.update(caller, lambda repo: repo.delete_members(initial_id, [first["_id"]]))
         await audiences.update(
@@ -287,21 +290,22 @@ def test_changes_to_audiences_are_saved(make_store: MakeStore) -> None:
             lambda repo: repo.create_audience({"name": "New", "phoneNumberColumnName": "p"}, [{"p": "15550100998"}]),
         )
         listed = {
-            audience["_id"]: audience for audience in await audiences.read(caller, AudienceRepository.list_audiences)
+            audience["_id"]: audience
+            for audience in await audiences.read_in_steps(caller, AudienceRepository.list_audiences)
         }
         assert listed[initial_id]["memberCount"] == before
         assert [campaign["name"] for campaign in listed[initial_id]["campaigns"]] == ["Mine"]
         assert listed[created["_id"]]["memberCount"] == 1
-        found = await audiences.read(caller, lambda repo: repo.search_members(initial_id, "true", {}))
+        found = await audiences.read_in_steps(caller, lambda repo: repo.search_members(initial_id, "true", {}))
         assert [member["data"] for member in found["members"]] == [{column: "+15550100999", "vip": True}]
-        page = await audiences.read(caller, lambda repo: repo.get_members(initial_id, 1, 10_000))
+        page = await audiences.read_in_steps(caller, lambda repo: repo.get_members(initial_id, 1, 10_000))
         assert first["_id"] not in [member["_id"] for member in page["members"]]
         await audiences.update(caller, lambda repo: repo.set_campaigns(initial_id, []))
         await audiences.update(caller, lambda repo: repo.delete_audience(initial_id))
-        remaining = await audiences.read(caller, AudienceRepository.list_audiences)
+        remaining = await audiences.read_in_steps(caller, AudienceRepository.list_audiences)
         assert [audience["_id"] for audience in remaining] == [created["_id"]]
         await store.reset()
-        assert await audiences.read(caller, AudienceRepository.list_audiences) == [initial]
+        assert await audiences.read_in_steps(caller, AudienceRepository.list_audiences) == [initial]
 
     asyncio.run(run())
 
@@ -315,14 +319,14 @@ def test_failed_change_has_no_effect(make_store: MakeStore) -> None:
     async def run() -> None:
         store, caller = make_store(), caller_for("sk_mock_one.store")
         audiences = repositories(store)
-        (initial,) = await audiences.read(caller, AudienceRepository.list_audiences)
+        (initial,) = await audiences.read_in_steps(caller, AudienceRepository.list_audiences)
         audience_id, column = initial["_id"], initial["phoneNumberColumnName"]
         await audiences.update(caller, lambda repo: repo.add_members(audience_id, [{column: "+15550100001"}]))
-        before = await audiences.read(caller, lambda repo: repo.get_members(audience_id, 1, 10_000))
+        before = await audiences.read_in_steps(caller, lambda repo: repo.get_members(audience_id, 1, 10_000))
         ids = [member["_id"] for member in before["members"][-2:]]
-        listed = await audiences.read(caller, AudienceRepository.list_audiences)
-        failing = AudienceRepositories(store, FIXTURES, GENERATOR, broken_clock)
-        changes: list[Callable[[AudienceRepository], object]] = [
+        listed = await audiences.read_in_steps(caller, AudienceRepository.list_audiences)
+        failing = AudienceRepositories(store, FIXTURES, GENERATOR, broken_clock, SLICES)
+        changes: list[Callable[[AudienceRepository], Change[Any]]] = [
             lambda repo: repo.add_members(audience_id, [{column: "+15550100002"}]),
             lambda repo: repo.delete_members(audience_id, ids),
             lambda repo: repo.create_audience({"name": "x", "phoneNumberColumnName": "p"}, [{"p": "+15550100003"}]),
@@ -331,7 +335,7 @@ def test_failed_change_has_no_effect(make_store: MakeStore) -> None:
         for change in changes:
             with pytest.raises(RuntimeError, match="clock"):
                 await failing.update(caller, change)
-        assert await audiences.read(caller, lambda repo: repo.get_members(audience_id, 1, 10_000)) == before
-        assert await audiences.read(caller, AudienceRepository.list_audiences) == listed
+        assert await audiences.read_in_steps(caller, lambda repo: repo.get_members(audience_id, 1, 10_000)) == before
+        assert await audiences.read_in_steps(caller, AudienceRepository.list_audiences) == listed
 
     asyncio.run(run())

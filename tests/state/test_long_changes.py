@@ -1,0 +1,176 @@
+"""Changes and queries that run in slices: what happens in between, and that the result is the same."""
+
+import asyncio
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import pytest
+
+from mock_atoms.contract.errors import ApiError
+from mock_atoms.contract.schemas import MAX_MEMBERS, CreatedAudience
+from mock_atoms.core.slices import SLICE_SECONDS, Slices
+from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for
+from mock_atoms.data.fixtures import Fixtures
+from mock_atoms.data.generator import Generator
+from mock_atoms.data.models import InitialData
+from mock_atoms.state.audiences import AudienceRepository
+from mock_atoms.state.memory_store import MemoryStore
+from mock_atoms.state.repositories import AudienceRepositories
+
+CALLER = caller_for("sk_acme")
+FIELDS: CreatedAudience = {"name": "Mine", "phoneNumberColumnName": "phone"}
+ROWS = [{"phone": f"{14150000000 + number}"} for number in range(MAX_MEMBERS)]
+
+
+class Server:
+    """Repositories whose works pause after each step."""
+
+    def __init__(self) -> None:
+        ticks = count()
+        generator = Generator("atoms")
+        self.fixtures = Fixtures(generator, "en_US")
+        self.store = MemoryStore()
+        slices = Slices(lambda: next(ticks) * SLICE_SECONDS)
+        now = datetime(2026, 1, 31, tzinfo=UTC)
+        self.repositories = AudienceRepositories(self.store, self.fixtures, generator, lambda: now, slices)
+
+    async def create(self, rows: list[dict[str, str]]) -> str:
+        created = await self.repositories.update(CALLER, lambda repository: repository.create_audience(FIELDS, rows))
+        return created["_id"]
+
+    async def add(self, audience_id: str, rows: list[dict[str, str]]) -> dict[str, int]:
+        added = await self.repositories.update(CALLER, lambda repository: repository.add_members(audience_id, rows))
+        return dict(added["data"])  # type: ignore[arg-type] # two numbers
+
+    async def delete(self, audience_id: str, ids: list[str]) -> int:
+        deleted = await self.repositories.update(CALLER, lambda repository: repository.delete_members(audience_id, ids))
+        return deleted["deletedCount"]
+
+    async def members(self, audience_id: str) -> list[Any]:
+        page = await self.repositories.read_in_steps(
+            CALLER, lambda repository: repository.get_members(audience_id, 1, MAX_MEMBERS)
+        )
+        return page["members"]
+
+    async def audiences(self, caller: AuthenticatedCaller = CALLER) -> list[Any]:
+        return await self.repositories.read_in_steps(caller, AudienceRepository.list_audiences)
+
+
+async def count_pauses(work: Any) -> tuple[Any, int]:  # noqa: ANN401 - any awaitable
+    """Return the result of `work`, and how often other tasks ran meanwhile."""
+    pauses = 0
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        pauses += 1
+        await asyncio.sleep(0)
+    return task.result(), pauses
+
+
+def test_others_run_while_ten_thousand_members_are_created_added_found_listed_and_deleted() -> None:
+    async def run() -> None:
+        server = Server()
+        first, pauses = await count_pauses(server.create(ROWS))
+        assert pauses > 1000
+        members, pauses = await count_pauses(server.members(first))
+        assert (len(members), pauses > 1000) == (MAX_MEMBERS, True)
+        found, pauses = await count_pauses(
+            server.repositories.read_in_steps(CALLER, lambda repository: repository.search_members(first, "1", {}))
+        )
+        assert (found["searchInfo"]["totalResults"], pauses > 1000) == (MAX_MEMBERS, True)
+        deleted, pauses = await count_pauses(server.delete(first, [member["_id"] for member in members]))
+        assert (deleted, pauses > 1000) == (MAX_MEMBERS, True)
+        added, pauses = await count_pauses(server.add(first, ROWS))
+        assert (added, pauses > 1000) == ({"added": MAX_MEMBERS, "skipped": 0}, True)
+
+    asyncio.run(run())
+
+
+def test_parallel_changes_of_one_tenant_have_the_results_of_one_after_another() -> None:
+    async def parallel(server: Server) -> list[Any]:
+        first, second = await asyncio.gather(server.create(ROWS[:200]), server.create(ROWS[:300]))
+        await asyncio.gather(server.add(first, ROWS[100:400]), server.add(first, ROWS[300:500]))
+        ids = [member["_id"] for member in await server.members(first)]
+        await asyncio.gather(server.delete(first, ids[:300]), server.delete(first, ids[200:400]))
+        return [await server.audiences(), await server.members(first), await server.members(second)]
+
+    async def one_by_one(server: Server) -> list[Any]:
+        first, second = await server.create(ROWS[:200]), await server.create(ROWS[:300])
+        await server.add(first, ROWS[100:400])
+        await server.add(first, ROWS[300:500])
+        ids = [member["_id"] for member in await server.members(first)]
+        await server.delete(first, ids[:300])
+        await server.delete(first, ids[200:400])
+        return [await server.audiences(), await server.members(first), await server.members(second)]
+
+    assert asyncio.run(parallel(Server())) == asyncio.run(one_by_one(Server()))
+
+
+def test_a_change_is_prepared_again_if_the_data_was_replaced_meanwhile() -> None:
+    async def run() -> None:
+        server = Server()
+        audience_id = await server.create(ROWS[:1])
+        adding = asyncio.ensure_future(server.add(audience_id, ROWS[:1000]))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await server.store.reset()
+        with pytest.raises(ApiError) as error:
+            await adding
+        assert error.value.status == 404
+
+    asyncio.run(run())
+
+
+def test_a_search_finds_what_there_was_when_it_began() -> None:
+    async def run() -> None:
+        server = Server()
+        audience_id = await server.create(ROWS[:1000])
+        finding = asyncio.ensure_future(server.members(audience_id))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await server.add(audience_id, ROWS[1000:1010])
+        assert len(await finding) == 1000
+        assert len(await server.members(audience_id)) == 1010
+
+    asyncio.run(run())
+
+
+def test_many_audiences_are_generated_in_slices_and_once_for_all_who_wait() -> None:
+    async def run() -> None:
+        server, caller = Server(), caller_for("sk_mock_many")
+        generated = 0
+        generate = Generator.audience
+
+        def count_audiences(*arguments: Any) -> Any:  # noqa: ANN401 - those of the method
+            nonlocal generated
+            generated += 1
+            return generate(*arguments)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Generator, "audience", count_audiences)
+            works = asyncio.gather(*(server.audiences(caller) for _ in range(5)))
+            results, pauses = await count_pauses(works)
+        assert (generated, pauses > 500) == (1000, True)
+        assert all(result == results[0] for result in results)
+        assert len(results[0]) == 1000
+
+    asyncio.run(run())
+
+
+def test_fixtures_imported_meanwhile_replace_those_being_generated() -> None:
+    async def run() -> None:
+        server, caller = Server(), caller_for("sk_mock_many")
+        listing = asyncio.ensure_future(server.audiences(caller))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        server.fixtures.import_data({})
+        assert len(await listing) == 1000
+        assert len(server.fixtures.initial_data(caller).audiences) == 1000
+
+    asyncio.run(run())
+
+
+def test_measuring_initial_data_takes_one_step_for_each_audience() -> None:
+    data = InitialData([{"_id": f"{number:024x}"} for number in range(100)])
+    assert sum(1 for _ in data.measure()) == 100
+    assert data.size_bytes == InitialData(data.audiences).size_bytes
