@@ -1,6 +1,8 @@
 """The vendor's errors: documented messages, bodies and headers by status and operation."""
 
+import math
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +19,7 @@ from mock_atoms.contract.operations import (
 )
 from mock_atoms.contract.schemas import MAX_MEMBERS
 from mock_atoms.core.printable import show_invisible
+from mock_atoms.core.retry_after import HEADER, parse_retry_after
 
 
 class ApiError(Exception):
@@ -91,24 +94,28 @@ def error_headers(status: int) -> dict[str, str]:
 
 
 def error_body(
-    status: int, errors: list[str] | None, headers: Mapping[str, str], operation: RequestedOperation = NO_OPERATION
+    status: int,
+    errors: list[str] | None,
+    headers: Mapping[str, str],
+    operation: RequestedOperation = NO_OPERATION,
+    now: datetime | None = None,
 ) -> dict[str, Any]:
     """Return the JSON body of an error: the documented one if it exists, otherwise the envelope (D, A).
 
     Args:
         status: HTTP status, 400 to 599.
         errors: messages that replace the documented ones.
-        headers: response headers by lower-case name; a 429's body repeats its `retry-after`.
+        headers: response headers by lower-case name; a 429's body repeats its `retry-after` in full seconds.
         operation: the requested operation; some have their own messages, and one its own envelope.
+        now: wall-clock time of the response, which a `retry-after` with a date needs.
     """
     if errors is None and status == HTTPStatus.TOO_MANY_REQUESTS:
-        retry_after = headers.get("retry-after", "")
-        is_number = retry_after.isascii() and retry_after.isdigit()
+        seconds = parse_retry_after(headers.get(HEADER, ""), now)
         return {
             "status": False,
             "error": "Rate limit exceeded",
             "code": "RATE_LIMIT_EXCEEDED",
-            "retry_after": int(retry_after) if is_number else RETRY_AFTER_SECONDS,
+            "retry_after": RETRY_AFTER_SECONDS if seconds is None else math.ceil(seconds),
         }
     is_members_error = (operation.name, status) == (GET_MEMBERS.name, HTTPStatus.BAD_REQUEST)
     return {

@@ -155,5 +155,6 @@ class RetryReport(TypedDict):
 
     calls: list[RetryCall]
     summary: RetrySummary
+    unattributed: Annotated[Count, Field(description="Requests without a token, or to an unknown route.")]
     dropped: Annotated[Count, Field(description="Requests that the journal has dropped.")]
     requestJournalDisabled: JournalDisabled

@@ -13,7 +13,7 @@ from mock_atoms.control.long_work import LongResponse, long_json, run_steps
 from mock_atoms.control.parsing import TenantQuery, up_to
 from mock_atoms.control.waiting import MAX_WAIT_MS, JournalWaiter
 from mock_atoms.core.slices import Steps
-from mock_atoms.journal.calls import MAX_PAUSE_MS, MIN_BACKOFF_MS
+from mock_atoms.journal.calls import MAX_PAUSE_MS, MIN_BACKOFF_MS, is_attributable
 from mock_atoms.journal.calls import Call as ClientCall
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.grouping import group_calls
@@ -86,16 +86,24 @@ class RetryCalls:
         settings = RetrySettings(
             min_backoff_ms=query.min_backoff_ms, patience_ms=query.patience_ms, max_pause_ms=query.new_call_after_ms
         )
-        calls = await self._run(request, self._calls(is_selected, query.new_call_after_ms / 1000))
-        content = report(calls, settings, self._mock.clock(), journal.dropped)
+        calls, unattributed = await self._run(request, self._calls(is_selected, query.new_call_after_ms / 1000))
+        content = report(calls, settings, self._mock.clock(), journal.dropped, unattributed)
         if query.format == "text":
             lines = [JOURNAL_IS_OFF] if journal.is_off else await self._run(request, text_lines(content))
             return LongResponse(self._mock.slices, iter(lines), "text/plain; charset=utf-8")
         return long_json(self._mock, {**content, "requestJournalDisabled": journal.is_off})
 
-    def _calls(self, is_selected: Callable[[Exchange], bool], max_pause: float) -> Steps[list[ClientCall]]:
-        exchanges = yield from self._mock.journal.snapshot().select(is_selected)
-        return (yield from group_calls(exchanges, max_pause))
+    def _calls(self, is_selected: Callable[[Exchange], bool], max_pause: float) -> Steps[tuple[list[ClientCall], int]]:
+        """Return the calls, and the number of exchanges that are not attributable."""
+        exchanges = []
+        unattributed = 0
+        for exchange in (yield from self._mock.journal.snapshot().select(is_selected)):
+            if is_attributable(exchange):
+                exchanges.append(exchange)
+            else:
+                unattributed += 1
+            yield
+        return (yield from group_calls(exchanges, max_pause)), unattributed
 
     async def _run(self, request: Request, steps: Steps[Result]) -> Result:
         return await run_steps(self._mock, request, steps)

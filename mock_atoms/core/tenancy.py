@@ -10,6 +10,8 @@ from mock_atoms.core.http_text import decode_text, parse_cookies
 from mock_atoms.core.masking import MAGIC_PREFIX, TOKEN_PATTERN, mask_text, mask_token
 
 REVOKED = "revoked"
+REVOKED_TOKEN = "revoked-token"  # noqa: S105 - a reason
+UNKNOWN_TOKEN = "unknown-token"  # noqa: S105 - a reason
 TEST_ID_HEADER = b"x-test-id"
 _MAX_TEST_ID_LENGTH = 200
 
@@ -144,9 +146,9 @@ def identify(
     token, reason = _credentials(headers, session_cookie)
     if reason is None and token is not None:
         if allowed is not None and token not in allowed:
-            reason = "unknown-token"
+            reason = UNKNOWN_TOKEN
         elif magic_word(token) == REVOKED:
-            reason = "revoked-token"
+            reason = REVOKED_TOKEN
         else:
             return caller_for(token, _test_id(headers))
     tenant = tenant_for(UNAUTHENTICATED_TENANT.token_digest, UNAUTHENTICATED_TENANT.label, _test_id(headers), token)

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from statistics import NormalDist
 from types import MappingProxyType
@@ -144,13 +145,17 @@ class FaultResponse(StrictModel):
         return self.status < HTTPStatus.MULTIPLE_CHOICES and self.text is not None
 
     def render(
-        self, extra_headers: Mapping[str, str] = MappingProxyType({}), operation: RequestedOperation = NO_OPERATION
+        self,
+        extra_headers: Mapping[str, str] = MappingProxyType({}),
+        operation: RequestedOperation = NO_OPERATION,
+        now: datetime | None = None,
     ) -> tuple[list[tuple[str, str]], bytes]:
         """Return the headers, with lower-case names, and the body.
 
         Args:
             extra_headers: headers of this one response, such as `retry-after`. The headers of the rule win.
             operation: the requested operation; some have their own documented errors.
+            now: wall-clock time of the response, for a `Retry-After` that is a date.
         """
         headers = header_values(error_headers(self.status) | dict(extra_headers)) | header_values(self.headers)
         if self.status not in STATUSES_WITHOUT_BODY:
@@ -160,9 +165,10 @@ class FaultResponse(StrictModel):
             return fields, b""
         if self.text is not None:
             return fields, self.text.encode()
+        if self.body is not None:
+            return fields, render_json(self.body)
         first_values = {name: values[0] for name, values in headers.items()}
-        body = error_body(self.status, self.errors, first_values, operation) if self.body is None else self.body
-        return fields, render_json(body)
+        return fields, render_json(error_body(self.status, self.errors, first_values, operation, now))
 
 
 class ConnectionFault(StrictModel):

@@ -3,13 +3,13 @@
 import math
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from hashlib import blake2b
 from http import HTTPStatus
 from weakref import WeakValueDictionary
 
-from mock_atoms.core.tenancy import Tenant
+from mock_atoms.core.retry_after import HEADER, parse_retry_after
+from mock_atoms.core.tenancy import REVOKED_TOKEN, UNAUTHENTICATED_TENANT, UNKNOWN_TOKEN, Tenant
 from mock_atoms.journal.exchange import ABORTED, RESPONDED, Exchange
 
 MAX_PAUSE_MS = 120_000
@@ -39,6 +39,15 @@ class Call:
         return self.attempts[0].tenant
 
 
+def is_attributable(exchange: Exchange) -> bool:
+    """Return whether one client is known to have sent a request to a mocked route: it has a token, valid or not."""
+    has_token = exchange.tenant.token_digest != UNAUTHENTICATED_TENANT.token_digest or exchange.reason in (
+        REVOKED_TOKEN,
+        UNKNOWN_TOKEN,
+    )
+    return has_token and exchange.is_matched
+
+
 def has_succeeded(exchange: Exchange) -> bool:
     """Return whether the client received a complete, well-formed response below status 400."""
     return exchange.ended == RESPONDED and exchange.status < HTTPStatus.BAD_REQUEST and not exchange.has_malformed_body
@@ -46,18 +55,12 @@ def has_succeeded(exchange: Exchange) -> bool:
 
 def retry_after_ms(exchange: Exchange) -> float | None:
     """Return the milliseconds that `Retry-After` asked the client to wait; `None` without a valid one."""
-    text = exchange.response_header("retry-after")
+    text = exchange.response_header(HEADER)
     if text is None:
         return None
-    if re.fullmatch(r"\d{1,9}", text, re.ASCII):
-        return float(text) * 1000
-    try:
-        retry_at = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    retry_at = retry_at if retry_at.tzinfo else retry_at.replace(tzinfo=UTC)
     end = exchange.arrived_at + timedelta(milliseconds=exchange.duration_ms or 0)
-    return max(0.0, (retry_at - end).total_seconds() * 1000)
+    seconds = parse_retry_after(text, end)
+    return None if seconds is None else seconds * 1000
 
 
 def request_key(exchange: Exchange) -> tuple[object, ...]:
@@ -69,7 +72,9 @@ def request_key(exchange: Exchange) -> tuple[object, ...]:
     # The received part of an incomplete body differs between attempts.
     body_tail = exchange.body_tail_digest if exchange.is_body_complete and not boundary else b""
     return (
-        exchange.tenant.key or tuple(sorted(exchange.head.secrets)),  # unauthenticated callers share a tenant
+        exchange.tenant.key,
+        () if exchange.tenant.token_digest else tuple(sorted(exchange.head.secrets)),  # invalid tokens share a tenant
+        tuple(exchange.header_values("user-agent")),
         exchange.method,
         exchange.url,
         body,
@@ -115,9 +120,9 @@ class AttemptCounter:
         has_failed = not has_succeeded(exchange)
         tenant = exchange.tenant.key
         failed = self._failed.get(tenant)
+        if (failed is None and not has_failed) or not is_attributable(exchange):
+            return 1
         if failed is None:
-            if not has_failed:
-                return 1
             failed = self._failed[tenant] = WeakValueDictionary()
             if len(self._failed) > _MAX_TENANTS:
                 del self._failed[next(iter(self._failed))]

@@ -13,7 +13,9 @@ from mock_atoms.journal.exchange import ABORTED, RESPONDED, Exchange
 from mock_atoms.journal.retries import CLOCK_TOLERANCE_MS, CallOutcome, RetrySettings, findings_of, outcome
 
 
-def report(calls: Sequence[Call], settings: RetrySettings, now: float, dropped: int) -> dict[str, Any]:
+def report(
+    calls: Sequence[Call], settings: RetrySettings, now: float, dropped: int, unattributed: int = 0
+) -> dict[str, Any]:
     """Return the report as JSON that is rendered in pieces, see `json_pieces`: long lists are generators.
 
     Args:
@@ -21,10 +23,11 @@ def report(calls: Sequence[Call], settings: RetrySettings, now: float, dropped: 
         settings: thresholds.
         now: time of the report on the monotonic clock.
         dropped: number of exchanges that the journal has dropped and that may be missing.
+        unattributed: number of exchanges that are no attempts because they are not attributable.
     """
     summary = _Summary()
     reported = (_call_json(call, settings, now, summary) for call in calls)
-    return {"calls": reported, "summary": summary.as_json, "dropped": dropped}
+    return {"calls": reported, "summary": summary.as_json, "unattributed": unattributed, "dropped": dropped}
 
 
 class _Summary:
@@ -136,6 +139,9 @@ def text_lines(reported: dict[str, Any]) -> Steps[list[str]]:
     counts = ", ".join(f"{summary[key]} {text}" for key, text in outcomes.items() if summary[key])
     total = f"{_count(summary['calls'], 'call')}, {_count(summary['attempts'], 'attempt')}"
     head = [_line(f"{total}{': ' if counts else ''}{counts}; {_count(summary['findings'], 'finding')}")]
+    if reported["unattributed"]:
+        requests = _count(reported["unattributed"], "request")
+        head.append(_line(f"not counted, because no client or no route is known: {requests}"))
     if reported["dropped"]:
         dropped = _count(reported["dropped"], "exchange")
         head.append(_line(f"the journal has dropped {dropped}: calls may be incomplete"))

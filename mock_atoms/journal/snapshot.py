@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from mock_atoms.core.slices import Steps
+from mock_atoms.journal.calls import is_attributable
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.grouping import group_calls
 
@@ -36,11 +37,12 @@ class JournalSnapshot(NamedTuple):
     def number(self, selected: Iterable[Exchange]) -> Steps[list[NumberedExchange]]:
         """Return some of the exchanges with their attempt numbers, in the order of `selected`."""
         routes = set()
+        numbers = {}
         for exchange in selected:
             routes.add(_route(exchange))
+            numbers[exchange] = 1  # of one that is not attributable
             yield
-        related = yield from self.select(lambda exchange: _route(exchange) in routes)
-        numbers = {}
+        related = yield from self.select(lambda exchange: _route(exchange) in routes and is_attributable(exchange))
         for call in (yield from group_calls(related)):
             for number, exchange in enumerate(call.attempts, 1):
                 numbers[exchange] = number

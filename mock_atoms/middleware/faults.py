@@ -1,5 +1,6 @@
 """Applies fault decisions to requests."""
 
+from datetime import timedelta
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -60,7 +61,8 @@ class FaultMiddleware:
                 return
         if decision.respond is not None:
             exchange.has_malformed_body = decision.respond.has_malformed_body
-            headers, body = decision.respond.render(decision.extra_headers, context.operation)
+            now = exchange.arrived_at + timedelta(milliseconds=decision.delay_ms)
+            headers, body = decision.respond.render(decision.extra_headers, context.operation, now)
             await send_response(send, decision.respond.status, headers, body)
         elif decision.patch is not None:
             await self._send_patched(decision.patch, scope, receive, send)

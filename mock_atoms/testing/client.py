@@ -263,7 +263,7 @@ class MockClient:
         """
         query = {**options, **self._tenant_fields(token, test_id)}
         content = _journal_content(self._control.call("GET", "/retries", query=query))
-        return RetryReport(content["calls"], content["summary"], content["dropped"])
+        return RetryReport(content["calls"], content["summary"], content["dropped"], content["unattributed"])
 
     def set_audiences(
         self, audiences: Sequence[Mapping[str, Any]], *, token: str | None = None, test_id: str | None = None

@@ -11,12 +11,14 @@ class RetryReport:
     Attributes:
         calls: each call with its attempts, outcome and findings.
         summary: counts of calls, attempts, outcomes and findings.
+        unattributed: requests without a token or to an unknown route, which belong to no call.
         dropped: exchanges that the journal dropped; some may be missing from `calls`.
     """
 
     calls: list[dict[str, Any]]
     summary: dict[str, Any]
     dropped: int = 0
+    unattributed: int = 0
 
     @property
     def findings(self) -> list[dict[str, Any]]:
@@ -28,7 +30,14 @@ class RetryReport:
         """The complete report as text, like `GET /__admin/retries?format=text`."""
         from mock_atoms.journal.retry_report import as_text  # noqa: PLC0415 - only text needs more than the client
 
-        return as_text({"calls": self.calls, "summary": self.summary, "dropped": self.dropped})
+        return as_text(
+            {
+                "calls": self.calls,
+                "summary": self.summary,
+                "dropped": self.dropped,
+                "unattributed": self.unattributed,
+            }
+        )
 
     def __str__(self) -> str:
         return self.text

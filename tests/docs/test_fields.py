@@ -42,7 +42,7 @@ def test_journal_page_has_all_own_fields(server_after_a_retry: MockServer) -> No
 
 def test_journal_page_has_all_reasons() -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "mock_atoms").rglob("*.py"))
-    literals = set(re.findall(r'(?:\breason ?= ?|\breason or |return None, )"([a-z]+(?:-[a-z]+)+)"', code))
+    literals = set(re.findall(r'(?:\breason ?= ?|\breason or |return None, |_TOKEN = )"([a-z]+(?:-[a-z]+)+)"', code))
     constants = {value for name, value in vars(exchange).items() if name.isupper() and isinstance(value, str)}
     slugs = {value for value in constants if re.fullmatch(r"[a-z-]+", value)} - {exchange.RESPONDED}
     connections = {f"connection-{kind}" for kind in get_args(get_type_hints(ConnectionFault)["kind"])}

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -200,6 +201,27 @@ def test_headers_may_have_several_values() -> None:
     ]
     assert json.loads(body)["retry_after"] == 7
     assert parse_rule(rule.as_json()) == rule
+
+
+@pytest.mark.parametrize(
+    ("value", "in_body"),
+    [
+        ("1", 1),
+        (" 60\t", 60),
+        ("1.5", 2),
+        ("0", 0),
+        ("soon", 60),
+        ("-1", 60),
+        ("9" * 5_000, 60),
+        ("Thu, 01 Jan 2026 12:00:03 GMT", 3),
+        ("Thu, 01 Jan 2026 11:00:00 GMT", 0),
+    ],
+)
+def test_body_of_a_429_repeats_retry_after_in_full_seconds(value: str, in_body: int) -> None:
+    respond = FaultResponse(status=429, headers={"Retry-After": value})
+    headers, body = respond.render(now=datetime(2026, 1, 1, 12, tzinfo=UTC))
+    assert dict(headers)["retry-after"] == value
+    assert json.loads(body)["retry_after"] == in_body
 
 
 def test_204_has_neither_body_nor_content_type() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mock_atoms.core.slices import run_without_pauses
-from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, caller_for
+from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, Tenant, caller_for
 from mock_atoms.journal.calls import (
     MAX_PAUSE_MS,
     MIN_BACKOFF_MS,
@@ -27,6 +27,10 @@ from tests.helpers.exchanges import calls_of, exchange, post, retry_after
 
 def on(port: int, start: float, status: int) -> Exchange:
     return exchange(start, status, client_port=port)
+
+
+def by(user_agent: str, start: float, status: int) -> Exchange:
+    return exchange(start, status, headers=(("User-Agent", user_agent),))
 
 
 def upload(start: float, received: int, length: str) -> Exchange:
@@ -76,6 +80,13 @@ def start_times(exchanges: list[Exchange]) -> list[list[float]]:
             + [exchange(1, 401, tenant=UNAUTHENTICATED_TENANT, secrets=frozenset({b"2"}))],
             [[0], [0, 1]],
         ),
+        (
+            [exchange(0, 401, tenant=Tenant(b"t", b"", "-"), secrets=frozenset({key})) for key in (b"1", b"2")],
+            [[0], [0]],
+        ),
+        # Two values of `User-Agent` are two clients.
+        ([by("curl/8", 0, 500), by("Mozilla/5.0", 1, 500), by("curl/8", 2, 200)], [[0, 2], [1]]),
+        ([by("curl/8", 0, 500), exchange(1, 200)], [[0], [1]]),
         # An overlapping request is no retry; of parallel calls, the one that waited longest continues.
         ([exchange(0, 500, duration=1), exchange(0.95, 200)], [[0], [0.95]]),
         ([exchange(0, None), exchange(1, 200)], [[0], [1]]),

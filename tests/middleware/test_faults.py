@@ -133,6 +133,13 @@ def test_a_header_with_several_values_is_sent_and_recorded_several_times(client:
     client.delete(control.join(f"faults/{created['id']}"))
 
 
+def test_the_body_of_a_429_counts_the_seconds_to_a_date() -> None:
+    respond = {"status": 429, "headers": {"Retry-After": "Thu, 01 Jan 2026 12:00:03 GMT"}}
+    settings = Settings(fault=(json.dumps({"delay": {"ms": 500}, "respond": respond}),))
+    app = create_app(mock=MockAtoms(settings, now=lambda: datetime(2026, 1, 1, 12, tzinfo=UTC)))
+    assert json.loads(call(app, "/atoms/v1/audience", bearer_pairs("sk_acme")).body)["retry_after"] == 3  # not 2.5
+
+
 def test_a_204_has_no_body_and_no_content_length() -> None:
     with MockServer(fault=['{"respond": {"status": 204}}']) as mock:
         response = httpx.get(f"{mock.url}/audience", headers=ACME)

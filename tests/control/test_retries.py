@@ -1,0 +1,82 @@
+"""Which requests the retry report counts as attempts."""
+
+import httpx
+import pytest
+
+from mock_atoms import MockServer
+from tests.helpers.audiences import bearer
+
+
+def outcomes(server: MockServer) -> list[tuple[str, list[int], list[str]]]:
+    """Return the path, the statuses and the findings of each call."""
+    calls = server.retries().calls
+    return [(call["url"], call["statuses"], [each["kind"] for each in call["findings"]]) for call in calls]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/atoms/v1/audience", {}),
+        ("/atoms/v1/audience", {"Authorization": "Basic eDp5"}),
+        ("/atoms/v1/audience", {"Authorization": "Bearer two words"}),
+        ("/atoms/v1/audience", {"X-Test-Id": "t1"}),
+        ("/atoms/v1/audience", {"Cookie": "other=1"}),
+        ("/atoms/v1/health", {}),
+        ("/favicon.ico", {}),
+        ("/", {}),
+        ("/atoms/v1/agents", bearer("sk_acme")),
+        ("/v1/audience", bearer("sk_acme")),
+    ],
+)
+def test_requests_without_a_token_or_a_mocked_route_are_no_attempts(
+    server: MockServer, path: str, headers: dict[str, str]
+) -> None:
+    statuses = [httpx.get(server.root_url + path, headers=headers).status_code for _ in range(3)]
+    assert set(statuses) <= {401, 404}
+    report = server.retries()
+    assert (report.calls, report.unattributed, report.summary["attempts"]) == ([], 3, 0)
+    text = "0 calls, 0 attempts; 0 findings\nnot counted, because no client or no route is known: 3 requests\n"
+    assert report.text == text
+    assert [request.attempt for request in server.requests()] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("headers", [bearer("sk_mock_revoked"), {"Cookie": "session=sk_mock_revoked"}])
+def test_a_retried_401_of_a_token_is_a_mistake(server: MockServer, headers: dict[str, str]) -> None:
+    for _ in range(2):
+        httpx.get(f"{server.url}/audience", headers=headers)
+    ((_, statuses, kinds),) = outcomes(server)
+    assert (statuses, kinds) == ([401, 401], ["retried-final-status", "no-backoff"])
+    assert [request.attempt for request in server.requests()] == [1, 2]
+
+
+def test_each_unknown_token_has_separate_calls() -> None:
+    with MockServer(tokens=["sk_known"]) as server:
+        for token in ("sk_one", "sk_other", "sk_one"):
+            httpx.get(f"{server.url}/audience", headers=bearer(token))
+        assert [statuses for _, statuses, _ in outcomes(server)] == [[401, 401], [401]]
+
+
+def test_a_404_of_a_mocked_route_is_an_attempt(server: MockServer) -> None:
+    for _ in range(2):
+        httpx.get(f"{server.url}/audience/60d0fe4f5311236168a109ca", headers=bearer("sk_mock_none"))
+    ((_, statuses, kinds),) = outcomes(server)
+    assert (statuses, kinds) == ([404, 404], ["retried-final-status", "no-backoff"])
+
+
+def test_clients_with_different_user_agents_have_separate_calls(server: MockServer) -> None:
+    for user_agent in ("sdk/1", "curl/8", "sdk/1"):
+        httpx.get(f"{server.url}/audience", headers=bearer("sk_mock_500x2.agents") | {"User-Agent": user_agent})
+    assert [statuses for _, statuses, _ in outcomes(server)] == [[500, 200], [500]]
+    assert [request.attempt for request in server.requests()] == [1, 1, 2]
+
+
+def test_a_cleared_journal_ends_all_calls(server: MockServer, caplog: pytest.LogCaptureFixture) -> None:
+    headers = bearer("sk_mock_500.cleared")
+    with caplog.at_level("INFO", "mock_atoms"):
+        for _ in range(2):
+            httpx.get(f"{server.url}/audience", headers=headers)
+        httpx.delete(f"{server.root_url}/__admin/requests")
+        httpx.get(f"{server.url}/audience", headers=headers)
+    lines = [record.getMessage() for record in caplog.records if record.name == "mock_atoms"]
+    assert ["attempt=2" in line for line in lines] == [False, True, False]
+    assert [request.attempt for request in server.requests()] == [1]
