@@ -7,7 +7,7 @@ from datetime import datetime
 from http import HTTPStatus
 from statistics import NormalDist
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
@@ -171,23 +171,29 @@ class FaultResponse(StrictModel):
         return fields, render_json(error_body(self.status, self.errors, first_values, operation, now))
 
 
+ConnectionKind = Literal["reset", "close", "stale", "hang", "truncate", "garbage", "drip"]
+CONNECTION_KINDS: tuple[ConnectionKind, ...] = get_args(ConnectionKind)
+_DURATIONS = {"hang": r"(?:\d{1,7})?", "drip": r"\d{1,7}"}
+CONNECTION_PATTERN = "|".join(kind + _DURATIONS.get(kind, "") for kind in CONNECTION_KINDS)
+"""Regular expression of a connection fault, without groups."""
+CONNECTION_EXAMPLES = f"{', '.join(CONNECTION_KINDS[:-1])}, hang30000 or {CONNECTION_KINDS[-1]}2000"
+
+
 class ConnectionFault(StrictModel):
     """A broken connection in place of a proper response. Its JSON is a text such as `hang30000`.
 
     Attributes:
-        kind: `reset` sends RST. `close` sends FIN before any byte. `hang` sends nothing. `truncate` sends headers that
+        kind: `reset` sends RST. `close` sends FIN before any byte. `stale` responds, and closes the kept connection
+            without notice when the next request arrives. `hang` sends nothing. `truncate` sends headers that
             promise more than follows. `garbage` sends bytes that are not HTTP. `drip` sends the body in slow pieces.
         ms: duration of `hang` (`None`: until the client gives up) or `drip`.
     """
 
-    kind: Literal["reset", "close", "hang", "truncate", "garbage", "drip"]
+    kind: ConnectionKind
     ms: Milliseconds | None = None
 
     def __str__(self) -> str:
         return self.kind + ("" if self.ms is None else f"{self.ms:.0f}")
-
-
-_CONNECTION_FAULT = re.compile(r"(reset|close|truncate|garbage)|(hang)(\d{1,7})?|(drip)(\d{1,7})", re.ASCII)
 
 
 def parse_connection_fault(value: object) -> ConnectionFault:
@@ -198,14 +204,10 @@ def parse_connection_fault(value: object) -> ConnectionFault:
     """
     if not isinstance(value, str):
         raise ValueError("must be text such as reset or hang30000")  # noqa: TRY004 - pydantic wants a ValueError
-    match = _CONNECTION_FAULT.fullmatch(value)
-    if match is None:
-        raise ValueError(
-            f"{quote_value(value)} is not a connection fault: use reset, close, hang, hang30000, truncate, garbage or "
-            "drip2000"
-        )
-    instant, hang, hang_ms, drip, drip_ms = match.groups()
-    ms = hang_ms or drip_ms
+    if not re.fullmatch(CONNECTION_PATTERN, value, re.ASCII):
+        raise ValueError(f"{quote_value(value)} is not a connection fault: use {CONNECTION_EXAMPLES}")
+    kind = value.rstrip("0123456789")
+    ms = value.removeprefix(kind)
     if int(ms or 0) > MAX_DELAY_MS:
         raise ValueError(f"{value} takes too long: at most {MAX_DELAY_MS} ms")
-    return ConnectionFault.model_validate({"kind": instant or hang or drip, "ms": ms})
+    return ConnectionFault.model_validate({"kind": kind, "ms": ms or None})

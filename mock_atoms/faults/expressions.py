@@ -13,6 +13,9 @@ from mock_atoms.core.json_parsing import parse_json
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, describe_error
 from mock_atoms.faults.effects import (
+    CONNECTION_EXAMPLES,
+    CONNECTION_KINDS,
+    CONNECTION_PATTERN,
     MAX_DELAY_MS,
     ConnectionFault,
     Delay,
@@ -33,17 +36,17 @@ _TERM = re.compile(
     r"(?:(?P<status>[1-9]\d\d)|delay(?P<delay>\d{1,7})|limit(?P<limit>\d{1,6}(?:/\d{1,5})?)"
     r"|retry(?P<retry>\d{1,5})"
     r"|(?P<body>html|badjson|blank|plaintext|retyped|extra|nulled)"
-    r"|(?P<connection>reset|close|truncate|garbage|hang\d{0,7}|drip\d{1,7}))"
+    rf"|(?P<connection>{CONNECTION_PATTERN}))"
     r"(?:x(?P<times>\d{1,9})|p(?P<percent>\d{1,3}))?",
     re.ASCII,
 )
 _WORDS = (
     *("delay", "limit", "retry", "html", "badjson", "blank", "plaintext", "retyped", "extra", "nulled"),
-    *("reset", "close", "truncate", "garbage", "hang", "drip"),
+    *CONNECTION_KINDS,
 )
 _GRAMMAR = (
     "Join terms such as 500, 500x2, 500p25, delay250 or limit10 with +; others are retry1, html, badjson, blank, "
-    "plaintext, retyped, extra, nulled, reset, close, hang, truncate, garbage and drip2000"
+    f"plaintext, retyped, extra, nulled, {CONNECTION_EXAMPLES}"
 )
 _EXCLUSIVE = (
     *({"times", "percent"}, {"times", "limit"}, {"percent", "limit"}),

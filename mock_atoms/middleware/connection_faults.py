@@ -5,7 +5,7 @@ They act on the transport of the connection, which the server puts into the ASGI
 
 import socket
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, assert_never, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,6 +23,13 @@ _GARBAGE = b"\x16\x03\x00 this is not HTTP \xff\xfe\r\n\r\n"
 _DRIP_CHUNKS = 20
 """Number of chunks of a dripping body, unless it is shorter."""
 _RST_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class ClosableConnection(Protocol):
+    """The protocol of a transport, as this module uses it."""
+
+    def close_before_next_request(self) -> None:
+        """Close the connection silently once the next request arrives, or soon after the current response."""
 
 
 class NoConnectionError(RuntimeError):
@@ -56,29 +63,28 @@ class ConnectionFaultRunner:
         transport: asyncio.Transport | None = scope.get("extensions", {}).get(TRANSPORT)
         if transport is None:
             raise NoConnectionError(fault)
-        if fault.kind == "drip":
-            await self._drip(fault, scope, receive, send)
-            return
-        if fault.kind == "hang":
-            result, receive = await self._waiter.wait(
-                None if fault.ms is None else fault.ms / 1000, receive, keep_messages=False
-            )
-            if result is WaitResult.CLIENT_DISCONNECTED:
-                return
-        elif fault.kind == "truncate":
-            await self._truncate(scope, receive, send)
-        else:
-            await _read_body(receive)  # unread data would turn the FIN into a RST
-        await send({"type": BROKEN, "kind": fault.kind})
-        if fault.kind == "garbage":
-            transport.write(_GARBAGE)
-        if fault.kind == "reset":
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
-            transport.abort()
-        else:
-            transport.close()
-        while (await receive())["type"] != "http.disconnect":
-            pass  # if this returned earlier, the server would send a response
+        match fault.kind:
+            case "reset" | "close" | "garbage":
+                await _read_body(receive)  # unread data would turn the FIN into a RST
+                await _break(fault, transport, receive, send)
+            case "hang":
+                await self._hang(fault, transport, receive, send)
+            case "truncate":
+                await self._truncate(scope, receive, send)
+                await _break(fault, transport, receive, send)
+            case "drip":
+                await self._drip(fault, scope, receive, send)
+            case "stale":
+                cast("ClosableConnection", transport.get_protocol()).close_before_next_request()
+                await self._app(scope, receive, send)
+            case _:  # pragma: no cover - mypy checks that all kinds are here
+                assert_never(fault.kind)
+
+    async def _hang(self, fault: ConnectionFault, transport: "asyncio.Transport", receive: Receive, send: Send) -> None:
+        seconds = None if fault.ms is None else fault.ms / 1000
+        result, receive = await self._waiter.wait(seconds, receive, keep_messages=False)
+        if result is not WaitResult.CLIENT_DISCONNECTED:
+            await _break(fault, transport, receive, send)
 
     async def _truncate(self, scope: Scope, receive: Receive, send: Send) -> None:
         start, body = await collect_response(self._app, scope, receive)
@@ -95,6 +101,20 @@ class ConnectionFaultRunner:
                 return
             chunk = body[len(body) * number // chunks : len(body) * (number + 1) // chunks]
             await send({"type": "http.response.body", "body": chunk, "more_body": number < chunks - 1})
+
+
+async def _break(fault: ConnectionFault, transport: "asyncio.Transport", receive: Receive, send: Send) -> None:
+    """Break the connection."""
+    await send({"type": BROKEN, "kind": fault.kind})
+    if fault.kind == "garbage":
+        transport.write(_GARBAGE)
+    if fault.kind == "reset":
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
+        transport.abort()
+    else:
+        transport.close()
+    while (await receive())["type"] != "http.disconnect":
+        pass  # if this returned earlier, the server would send a response
 
 
 async def _read_body(receive: Receive) -> None:

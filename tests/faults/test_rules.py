@@ -51,7 +51,7 @@ R500 = FaultResponse(status=500)
         ('{"respond": {"status": ' + "9" * 5000 + "}}", "not JSON: Exceeds the limit"),
         ('{"a":' * 100_000, "not JSON: "),
         ({"match": []}, "/match: must have keys and values"),
-        ({"connection": "rest"}, "/connection: `rest` is not a connection fault: use reset, close, hang"),
+        ({"connection": "rest"}, "/connection: `rest` is not a connection fault: use reset, close, stale, hang"),
         ({"connection": "drip9999999"}, "/connection: drip9999999 takes too long: at most 3600000 ms"),
         ({"connection": 7}, "/connection: must be text such as reset or hang30000"),
         ({"connection": {"kind": "drip"}}, "/connection: must be text such as reset or hang30000"),

@@ -21,7 +21,7 @@ from mock_atoms.serving.server import Server
 from tests.helpers.audiences import bearer
 from tests.helpers.servers import running
 from tests.helpers.snippets import ROOT
-from tests.helpers.sockets import connect, exchange, raw_request, read_to_end
+from tests.helpers.sockets import connect, exchange, raw_request, read_responses, read_to_end
 
 Loop = Literal["asyncio", "uvloop"]
 LOOPS: list[asyncio.AbstractEventLoop] = []
@@ -80,6 +80,46 @@ def test_each_fault_acts_on_the_socket(loop: Loop, source: str) -> None:
         content_length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         assert 0 < len(body) <= content_length
         assert (len(body) == content_length) is is_complete
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_stale_responds_and_closes_the_kept_connection_without_notice(loop: Loop, source: str) -> None:
+    faults, token, extra = SOURCES[source]("stale")
+    request = raw_request(token, extra)
+    with served(faults, loop) as port:
+        for later in (b"", request):  # after a second, and at the next request
+            with connect(port) as client:
+                client.sendall(request)
+                ((head, _),) = read_responses(client, 1)
+                assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+                assert b"\r\nkeep-alive: timeout=75\r\n" in head
+                assert b"\r\nx-mock-atoms-reason: connection-stale" in head
+                assert b"\r\nx-mock-atoms-fault: " in head
+                client.sendall(later)
+                assert read_to_end(client) == b""
+        pipelined = exchange(port, request * 3)
+    assert pipelined.count(b"HTTP/1.1 ") == 1
+
+
+def test_stale_may_be_limited_to_some_requests(server: MockServer) -> None:
+    token = "sk_mock_stalex1.twice"
+    headers = bearer(token)
+    with httpx.Client() as client:
+        assert client.get(f"{server.url}/audience", headers=headers).status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.get(f"{server.url}/audience", headers=headers)
+        assert client.get(f"{server.url}/audience", headers=headers).status_code == 200
+    with requests.Session() as session:
+        session.headers.update(bearer("sk_mock_stalex1.requests"))
+        assert session.get(f"{server.url}/audience").status_code == 200
+        with pytest.raises(requests.ConnectionError):
+            session.get(f"{server.url}/audience")
+    recorded = server.requests(token=token)
+    assert [(request.status, request.ended, request.reason) for request in recorded] == [
+        (200, "responded", "connection-stale"),
+        (200, "responded", None),
+    ]
 
 
 def test_close_with_a_large_unread_body_is_no_reset() -> None:
@@ -156,7 +196,7 @@ def test_a_disconnect_ends_the_fault(caplog: pytest.LogCaptureFixture, fault: st
     assert not [record for record in caplog.records if record.name == "uvicorn.error"]
 
 
-@pytest.mark.parametrize("fault", ["reset", "close", "hang", "truncate", "garbage", "drip100"])
+@pytest.mark.parametrize("fault", ["reset", "close", "stale", "hang", "truncate", "garbage", "drip100"])
 def test_a_connection_fault_in_process_is_an_error_with_advice(fault: str) -> None:
     async def request() -> None:
         transport = httpx.ASGITransport(create_app())
