@@ -1,6 +1,8 @@
 """The complete application: `create_app` builds it around the state of a `MockAtoms`."""
 
+import asyncio
 import os
+import threading
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
@@ -55,6 +57,8 @@ class PathDispatcher:
 class LazyApp:
     """An application that is created at its first request, which keeps the start fast.
 
+    A thread creates it, so that other requests do not wait.
+
     Args:
         create: creates it.
     """
@@ -62,12 +66,18 @@ class LazyApp:
     def __init__(self, create: Callable[[], ASGIApp]) -> None:
         self._create = create
         self._app: ASGIApp | None = None
+        self._lock = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if self._app is None:
-            self._app = self._create()
-        await self._app(scope, receive, send)
+        app = await asyncio.to_thread(self._created) if self._app is None else self._app
+        await app(scope, receive, send)
+
+    def _created(self) -> ASGIApp:
+        with self._lock:
+            if self._app is None:
+                self._app = self._create()
+            return self._app
 
 
 def _head_as_get(scope: Scope) -> Scope:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mock_atoms.control.errors import RequestError
+from mock_atoms.control.errors import RequestError, foreign_origin
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.control_access import control_access
 from mock_atoms.core.settings import Settings
@@ -84,11 +84,7 @@ class AccessControlMiddleware:
         host = _host_name(origin)
         own_origin = f"{request.scope['scheme']}://{request.headers.get('host', '')}"
         if origin != own_origin or not (host == "localhost" or _is_address(host)):
-            raise RequestError(
-                HTTPStatus.FORBIDDEN,
-                "the page is of another origin",
-                f"{origin} may not call the control API: allow it with --cors-origin {origin}",
-            )
+            raise foreign_origin(origin)
 
     @staticmethod
     def _check_token(request: Request, expected: str) -> None:

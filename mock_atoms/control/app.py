@@ -1,20 +1,21 @@
 """The control API as a FastAPI application. Adding a group of calls takes one module and one line in `call_groups`."""
 
+import asyncio
 from functools import cache
 from http import HTTPStatus
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Match
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from mock_atoms.control.access import DOCUMENT_PATH, AccessControlMiddleware
 from mock_atoms.control.calls import CallGroup
-from mock_atoms.control.errors import RequestError, unprocessable
+from mock_atoms.control.errors import RequestError, foreign_origin, unprocessable
 from mock_atoms.control.faults import FaultCalls
 from mock_atoms.control.health import HealthCalls
 from mock_atoms.control.near_misses import NearMissCalls
@@ -61,19 +62,31 @@ def control_app(mock: MockAtoms) -> ASGIApp:
         return JSONResponse(describe(groups))
 
     async def openapi(_request: Request) -> Response:
-        return document()
+        return await asyncio.to_thread(document)
 
     app.add_route(DOCUMENT_PATH, openapi)
     for error_type in (RequestError, ConfigError, CapacityError, HTTPException, Exception):
         app.add_exception_handler(error_type, _respond_error)
     origins = [origin for origin in mock.settings.cors_origin if origin not in ("*", LOCALHOST_ORIGINS)]
-    return CORSMiddleware(
+    return _CorsMiddleware(
         AccessControlMiddleware(app, mock.settings),
         allow_origins=origins,
         allow_methods=["*"],
         allow_headers=["*"],
         allow_credentials=True,
     )
+
+
+class _CorsMiddleware(CORSMiddleware):
+    """Starlette's CORS, with the errors of the control API."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Return the response to a preflight request."""
+        response = super().preflight_response(request_headers)
+        if response.status_code == HTTPStatus.OK:
+            return response
+        error = foreign_origin(request_headers["origin"], response.status_code)
+        return error.response()
 
 
 async def _respond_error(request: Request, error: Exception) -> Response:
@@ -98,7 +111,7 @@ def _no_such_call(request: Request, status: int) -> RequestError:
     methods = {
         method
         for route in request.app.routes
-        if isinstance(route, APIRoute) and route.matches(request.scope)[0] is Match.PARTIAL
+        if isinstance(route, Route) and route.matches(request.scope)[0] is Match.PARTIAL
         for method in route.methods or ()
     }
     if "GET" in methods:

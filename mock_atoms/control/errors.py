@@ -58,3 +58,9 @@ def unprocessable(error: ConfigError) -> RequestError:
 def invalid_parameter(name: str, problem: str) -> RequestError:
     """Return the 422 for a query parameter that cannot be used."""
     return RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid query parameter", problem, name)
+
+
+def foreign_origin(origin: str, status: int = HTTPStatus.FORBIDDEN) -> RequestError:
+    """Return the error for a page that may not call the control API."""
+    detail = f"{origin} may not call the control API: allow it with --cors-origin {origin}"
+    return RequestError(status, "the page is of another origin", detail, headers={"vary": "Origin"})

@@ -1,5 +1,7 @@
 """Health and metrics."""
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -49,5 +51,6 @@ class HealthCalls:
             triggered={rule.id: rule.triggered for rule in mock.rules},
             uptime=mock.uptime,
         )
-        content, content_type = mock.metrics.render(status, request.headers.get("accept", ""))
+        accept = request.headers.get("accept", "")
+        content, content_type = await asyncio.to_thread(mock.metrics.copy().render, status, accept)
         return Response(content, headers={"content-type": content_type})

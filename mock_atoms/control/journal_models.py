@@ -1,4 +1,4 @@
-"""JSON of the control API: WireMock's request journal, and the retry report."""
+"""JSON of the control API: WireMock's request journal, its lists of stubs, and the retry report."""
 
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -158,3 +158,18 @@ class RetryReport(TypedDict):
     unattributed: Annotated[Count, Field(description="Requests without a token, or to an unknown route.")]
     dropped: Annotated[Count, Field(description="Requests that the journal has dropped.")]
     requestJournalDisabled: JournalDisabled
+
+
+@_strict
+class StubList(TypedDict):
+    """Stubs; there are none yet."""
+
+    mappings: list[Any]
+    meta: ListMeta
+
+
+@_strict
+class ScenarioList(TypedDict):
+    """Scenarios; there are none yet."""
+
+    scenarios: list[Any]

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from mock_atoms.control.calls import Call, CallGroup
+from mock_atoms.control.journal_models import ScenarioList, StubList
 from mock_atoms.control.models import Empty
 from mock_atoms.mock import MockAtoms
 
@@ -20,15 +21,32 @@ class StubCalls:
             "WireMock",
             "Calls that test suites written for WireMock make between tests.",
             (
+                Call("GET", "/mappings", self.list_mappings, "List no stubs", StubList),
+                Call("DELETE", "/mappings", self.delete_mappings, "Do nothing", Empty),
                 Call("POST", "/mappings/reset", self.reset_mappings, "Empty the request journal", Empty),
+                Call("GET", "/scenarios", self.list_scenarios, "List no scenarios", ScenarioList),
                 Call("POST", "/scenarios/reset", self.reset_scenarios, "Do nothing", Empty),
             ),
         )
+
+    async def list_mappings(self, _request: Request) -> Response:
+        """Return an empty list: there are no stubs."""
+        content: StubList = {"mappings": [], "meta": {"total": 0}}
+        return JSONResponse(content)
+
+    async def delete_mappings(self, _request: Request) -> Response:
+        """Do nothing: there are no stubs to delete."""
+        return JSONResponse({})
 
     async def reset_mappings(self, _request: Request) -> Response:
         """Empty the request journal, as WireMock does. There are no stubs to reset."""
         await self._mock.clear_journal()
         return JSONResponse({})
+
+    async def list_scenarios(self, _request: Request) -> Response:
+        """Return an empty list: there are no scenarios."""
+        content: ScenarioList = {"scenarios": []}
+        return JSONResponse(content)
 
     async def reset_scenarios(self, _request: Request) -> Response:
         """Do nothing: there are no scenarios to reset."""

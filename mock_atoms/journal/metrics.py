@@ -1,5 +1,6 @@
 """Prometheus metrics of the exchanges since the server started."""
 
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ OTHER = "other"
 """The `operation` label of requests that match no documented operation."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the duration buckets, in seconds."""
+_UNUSUAL_VERSION = re.compile(r"version=(?!\d{1,3}(\.\d{1,3}){0,2} *(;|$))", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,27 @@ class Metrics:
         durations.counts[bisect_left(BUCKETS, seconds)] += 1
         durations.total += seconds
 
+    def copy(self) -> "Metrics":
+        """Return a copy that another thread can render."""
+        copied = Metrics()
+        copied._exchanges = self._exchanges.copy()
+        copied._durations = {
+            operation: _Durations([*durations.counts], durations.total)
+            for operation, durations in self._durations.items()
+        }
+        return copied
+
     def render(self, status: ServerStatus, accept: str = "") -> tuple[bytes, str]:
-        """Return all metrics in the format that the `Accept` header asks for, and their content type."""
+        """Return all metrics in the format that the `Accept` header asks for, and their content type.
+
+        Media types of unusual versions are ignored.
+        """
         # A lazy import keeps the start fast.
         from prometheus_client import CollectorRegistry  # noqa: PLC0415 - see above
         from prometheus_client.exposition import choose_encoder  # noqa: PLC0415 - see above
 
-        encode, content_type = choose_encoder(accept)
+        usual = [media_type for media_type in accept.split(",") if not _UNUSUAL_VERSION.search(media_type)]
+        encode, content_type = choose_encoder(",".join(usual))
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Collector([*self._families(status)]))
         return encode(registry), content_type

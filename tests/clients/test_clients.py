@@ -13,6 +13,8 @@ from mock_atoms import MockServer
 from tests.helpers.audiences import list_audiences
 
 HERE = Path(__file__).parent
+WIREMOCK = "node_wiremock.mjs"
+"""A program that uses the control API only."""
 
 
 class Program(NamedTuple):
@@ -65,13 +67,19 @@ def skip_or_fail(reason: str) -> None:
     pytest.skip(reason)
 
 
+def require_node_modules() -> None:
+    """Skip the test, or fail it in CI, if the packages of the Node.js programs are missing."""
+    if not (HERE / "node_modules").is_dir():
+        skip_or_fail("tests/clients/node_modules is missing: npm install --prefix tests/clients")
+
+
 def require(program: Program, tool: Callable[[str], str]) -> None:
     """Skip the test, or fail it in CI, if a requirement of the program is missing."""
     tool(program.command[0])
     if program.file == "curl.sh":
         tool("curl")
-    if program.file in {"node_axios.mjs", "node_smallestai.mjs"} and not (HERE / "node_modules").is_dir():
-        skip_or_fail("tests/clients/node_modules is missing: npm install --prefix tests/clients")
+    if program.file in {"node_axios.mjs", "node_smallestai.mjs"}:
+        require_node_modules()
     if program.file == "client.php":
         find = "exit(stream_resolve_include_path('GuzzleHttp/autoload.php') ? 0 : 1);"
         if subprocess.run(["php", "-r", find], check=False, timeout=60).returncode:
@@ -80,7 +88,7 @@ def require(program: Program, tool: Callable[[str], str]) -> None:
 
 def test_every_program_of_the_folder_is_listed() -> None:
     files = {path.name for path in HERE.iterdir() if path.is_file() and not path.name.startswith((".", "__", "test_"))}
-    assert files - {"package.json", "package-lock.json"} == {program.file for program in PROGRAMS}
+    assert files - {"package.json", "package-lock.json"} == {program.file for program in PROGRAMS} | {WIREMOCK}
     assert len({program.key for program in PROGRAMS}) == len(PROGRAMS)
 
 
@@ -122,3 +130,19 @@ def test_a_program_lists_audiences_handles_errors_and_retries(
 
     (call,) = mock.retries(token=f"sk_mock_500x2.{program.key}").calls
     assert (call["statuses"], call["outcome"], call["findings"]) == ([500, 500, 200], "recovered", [])
+
+
+def test_wiremocks_client_for_javascript_reads_and_clears_the_mock(tool: Callable[[str], str]) -> None:
+    require_node_modules()
+    with MockServer() as fresh:
+        done = subprocess.run(
+            [tool("node"), WIREMOCK, fresh.root_url], cwd=HERE, capture_output=True, text=True, timeout=60, check=False
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "mappings: []",
+        "scenarios: []",
+        "unmatched: GET /nowhere",
+        "requests for /nowhere: 1",
+        "requests: 0",
+    ]

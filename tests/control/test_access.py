@@ -1,5 +1,6 @@
 """Who may call the control API."""
 
+import json
 from typing import Any
 
 import httpx
@@ -82,8 +83,17 @@ def test_an_allowed_page_gets_cors_headers() -> None:
     assert call(app, "/__admin/state", preflight, "OPTIONS").status == 200
     response = call(app, "/__admin/state", [origin, *bearer_pairs("secret-1")])
     assert (response.status, response.headers["access-control-allow-origin"]) == (200, "https://named.test")
-    foreign = [(b"origin", b"https://other.test"), *preflight[1:]]
-    assert call(app, "/__admin/state", foreign, "OPTIONS").status == 400
+
+
+def test_a_rejected_preflight_has_the_shape_of_errors() -> None:
+    app = control_app(MockAtoms(Settings()))
+    preflight = [(b"origin", b"https://other.test"), (b"access-control-request-method", b"PUT")]
+    response = call(app, "/__admin/state", preflight, "OPTIONS")
+    assert response.status == 400
+    (error,) = json.loads(response.body)["errors"]
+    assert error["detail"] == (
+        "https://other.test may not call the control API: allow it with --cors-origin https://other.test"
+    )
 
 
 def test_the_control_api_is_neither_faulted_nor_journaled() -> None:

@@ -157,7 +157,7 @@ def test_every_response_is_as_documented(running: MockServer) -> None:
         send("DELETE", f"/faults/{rule.json()['id']}")
         for method, path in (
             ("DELETE", "/faults"),
-            ("DELETE", "/requests"),
+            *[("DELETE", "/requests"), ("DELETE", "/mappings"), ("GET", "/mappings"), ("GET", "/scenarios")],
             *[("POST", f"/{name}/reset") for name in ("requests", "mappings", "scenarios")],
         ):
             send(method, path)

@@ -358,7 +358,10 @@ def test_forms_and_requests_without_host_have_wiremocks_shape(server: MockServer
     assert request["absoluteUrl"] == f"{server.root_url}{PATH}"
 
 
-def test_resets_of_wiremock_suites_succeed(admin: httpx.Client) -> None:
+def test_wiremock_suites_find_no_stubs_and_reset_them(admin: httpx.Client) -> None:
+    assert admin.get("/mappings").json() == {"mappings": [], "meta": {"total": 0}}
+    assert admin.get("/scenarios").json() == {"scenarios": []}
+    assert admin.delete("/mappings").json() == {}
     assert admin.post("/scenarios/reset").json() == {}
     assert len(listed_requests(admin.get("/requests"))) == 3
     assert admin.post("/mappings/reset").json() == {}

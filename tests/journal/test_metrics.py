@@ -1,14 +1,17 @@
 """Prometheus metrics."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 import mock_atoms
 from mock_atoms import MockServer
-from mock_atoms.journal.metrics import BUCKETS
+from mock_atoms.journal.metrics import BUCKETS, Metrics, ServerStatus
 from tests.helpers.audiences import send
 
 LABELS = ("operation", "status", "ended", "faulted", "le", "rule", "version")
@@ -90,3 +93,29 @@ def test_metrics_need_the_admin_token() -> None:
         assert httpx.get(f"{mock.root_url}/__admin/metrics").status_code == 401
     with MockServer() as mock:
         assert httpx.get(f"{mock.root_url}/__admin/metrics?x=1").status_code == 422
+
+
+ACCEPT = st.lists(
+    st.sampled_from(["application/openmetrics-text", "text/plain", "*/*", ";", ",", " ", "=", "version", "escaping"])
+    | st.sampled_from(
+        ["; version=", "1.0.0", "0.0.1", "2.0.0", "1.0.0.0", "x", "1e9", "; escaping=", "allow-utf-8", "q=0.5"]
+    )
+    | st.text(st.characters(max_codepoint=255), max_size=3)
+)
+
+
+@given(ACCEPT.map("".join))
+@example("application/openmetrics-text;version=x")
+@example(f"application/openmetrics-text;version={'9' * 5_000}")
+@example("text/plain;version=1.0.0;version=\xb2")
+def test_any_accept_header_gets_metrics(accept: str) -> None:
+    content, content_type = Metrics().render(ServerStatus(0, 0, 0, {}, 0.0), accept)
+    assert b"mock_atoms_tenants 0.0" in content
+    assert re.match(r"(text/plain|application/openmetrics-text); version=\d[\d.]*; charset=utf-8", content_type)
+
+
+def test_prometheus_gets_openmetrics() -> None:
+    accept = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=x,text/plain"
+    content, content_type = Metrics().render(ServerStatus(0, 0, 0, {}, 0.0), accept)
+    assert content.endswith(b"# EOF\n")
+    assert content_type.startswith("application/openmetrics-text; version=1.0.0")

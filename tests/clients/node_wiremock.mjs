@@ -1,0 +1,14 @@
+// Reads and clears the mock with WireMock's client for JavaScript.
+import { WireMock } from "wiremock-captain";
+
+const mock = new WireMock(process.argv[2]);
+await mock.clearAll();
+await fetch(`${process.argv[2]}/nowhere`);
+console.log("mappings:", JSON.stringify(await mock.getAllMappings()));
+console.log("scenarios:", JSON.stringify(await mock.getAllScenarios()));
+for (const request of await mock.getUnmatchedRequests()) console.log("unmatched:", request.method, request.url);
+console.log("requests for /nowhere:", (await mock.getRequestsForAPI("GET", "/nowhere")).length);
+await mock.resetMappings();
+await mock.resetAllScenarios();
+await mock.clearAllExceptDefault();
+console.log("requests:", (await mock.getAllRequests()).length);
