@@ -6,7 +6,7 @@ from functools import partial
 import httpx
 import pytest
 
-from mock_atoms import MockServer, Settings
+from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.control import parsing
 from mock_atoms.control.app import control_app
 from mock_atoms.mock import MockAtoms
@@ -38,7 +38,17 @@ def test_a_body_that_is_not_json_is_an_error(
 
 def test_a_body_that_is_too_long_is_an_error(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parsing, "MAX_BODY_BYTES", 100)
-    assert problem(admin.post("/faults", json="x" * 200))[0] == 413
+    longest = '"' + "x" * 98 + '"'
+    headers = {"Content-Type": "application/json"}
+    assert problem(admin.post("/faults", content=longest, headers=headers))[0] == 422
+    assert problem(admin.post("/faults", content=f"{longest} ", headers=headers))[0] == 413
+
+
+def test_a_body_may_have_64_mib() -> None:
+    response = call(create_app(), "/__admin/faults", method="POST", body=bytes(64 * 1024 * 1024 + 1))
+    assert (response.status, b"the body has more than 67108864 bytes" in response.body) == (413, True)
+    response = call(create_app(), "/__admin/faults", method="POST", body=bytes(64 * 1024 * 1024))
+    assert response.status == 415  # without Content-Type, it is not parsed
 
 
 @pytest.mark.parametrize(

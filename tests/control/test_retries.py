@@ -56,6 +56,23 @@ def test_each_unknown_token_has_separate_calls() -> None:
         assert [statuses for _, statuses, _ in outcomes(server)] == [[401, 401], [401]]
 
 
+def test_a_malformed_body_is_a_failure(server: MockServer) -> None:
+    for _ in range(2):
+        httpx.get(f"{server.url}/audience", headers=bearer("sk_mock_badjsonx1.recovers"))
+    report = server.retries()
+    ((_, statuses, kinds),) = outcomes(server)
+    assert (statuses, kinds) == ([200, 200], ["no-backoff"])
+    assert [(call["outcome"], call["attempts"][0]["malformedBody"]) for call in report.calls] == [("recovered", True)]
+    assert (report.summary["recovered"], report.summary["succeeded"]) == (1, 0)
+
+
+def test_a_body_that_a_rule_sets_is_no_failure(server: MockServer) -> None:
+    server.fail({"respond": {"status": 200, "body": {"status": True, "data": []}}, "match": {"token": "sk_acme"}})
+    for _ in range(2):
+        httpx.get(f"{server.url}/audience", headers=bearer("sk_acme"))
+    assert outcomes(server) == [("/atoms/v1/audience", [200], [])] * 2
+
+
 def test_a_404_of_a_mocked_route_is_an_attempt(server: MockServer) -> None:
     for _ in range(2):
         httpx.get(f"{server.url}/audience/60d0fe4f5311236168a109ca", headers=bearer("sk_mock_none"))

@@ -58,6 +58,17 @@ R500 = FaultResponse(status=500)
             "limit10+reset",
             Rule(when=RuleSchedule(limit=RateLimit(requests=10)), connection=ConnectionFault(kind="reset")),
         ),
+        ("400", Rule(respond=FaultResponse(status=400))),
+        ("599", Rule(respond=FaultResponse(status=599))),
+        ("500p100", Rule(when=RuleSchedule(probability=1), respond=R500)),
+        ("delay3600000", Rule(delay=Delay(ms=3_600_000))),
+        ("hang3600000", Rule(connection=ConnectionFault(kind="hang", ms=3_600_000))),
+        (
+            "limit999999/86400",
+            Rule(
+                when=RuleSchedule(limit=RateLimit(requests=999_999, seconds=86_400)), respond=FaultResponse(status=429)
+            ),
+        ),
         ("delay250p50", Rule(when=RuleSchedule(probability=0.5), delay=Delay(ms=250))),
     ],
 )
@@ -95,6 +106,9 @@ def test_expression_is_parsed_into_a_rule(text: str, rule: Rule) -> None:
         ("limit", "`limit` is not a fault"),
         ("reset+close", "the terms of `reset+close` exclude each other: use at most one of status"),
         ("200", "`200` is not a fault: use a status from 400 to 599"),
+        ("399", "`399` is not a fault: use a status from 400 to 599"),
+        ("limit10/86401", "`limit10/86401` is out of range: use a window of 1 to 86400 seconds"),
+        ("drip3600001", "drip3600001 takes too long: at most 3600000 ms"),
         ("600", "`600` is not a fault: use a status from 400 to 599"),
         ("500p101", "`p101` is not a percentage: use 0 to 100"),
         ("delay3600001", "`delay3600001` is too long: at most 3600000 ms"),

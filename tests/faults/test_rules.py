@@ -98,6 +98,29 @@ R500 = FaultResponse(status=500)
         ({"delay": {"ms": None}}, "/delay: must have numbers, not null"),
         ({"delay": {"minMs": 2, "maxMs": 1}}, "/delay: minMs is greater than maxMs"),
         ({"delay": {"ms": 1e9}}, "/delay/ms: must be at most 3600000"),
+        ({"delay": {"ms": 3_600_001}}, "/delay/ms: must be at most 3600000"),
+        ({"delay": {"ms": -1}}, "/delay/ms: must be at least 0"),
+        ({"delay": {"minMs": -1, "maxMs": 1}}, "/delay/minMs: must be at least 0"),
+        ({"delay": {"minMs": -2, "maxMs": -1}}, "/delay/minMs: must be at least 0"),
+        ({"delay": {"medianMs": -1, "sigma": 1}}, "/delay/medianMs: must be at least 0"),
+        ({"delay": {"medianMs": 1, "sigma": -1}}, "/delay/sigma: must be at least 0"),
+        ({"delay": {"medianMs": 1, "sigma": 11}}, "/delay/sigma: must be at most 10"),
+        ({"delay": {"ms": 1}, "when": {"after": -1}}, "/when/after: must be at least 0"),
+        ({"delay": {"ms": 1}, "when": {"times": -1}}, "/when/times: must be at least 0"),
+        ({"delay": {"ms": 1}, "when": {"probability": -0.1}}, "/when/probability: must be at least 0"),
+        ({"delay": {"ms": 1}, "when": {"limit": {"requests": -1}}}, "/when/limit/requests: must be at least 0"),
+        ({"delay": {"ms": 1}, "when": {"limit": {"requests": 1_000_001}}}, "/when/limit/requests: must be at most"),
+        ({"delay": {"ms": 1}, "when": {"limit": {"requests": 1, "seconds": 0}}}, "/when/limit/seconds: must be at l"),
+        (
+            {"delay": {"ms": 1}, "when": {"limit": {"requests": 1, "seconds": 86_401}}},
+            "/when/limit/seconds: must be at most 86400",
+        ),
+        ({"fault": "500", "name": "x" * 201}, "/name: "),
+        ({"respond": {"status": 199}}, "/respond/status: must be at least 200"),
+        (
+            {"respond": {"status": 500, "headers": {"a": "x" * 8_193}}},
+            "/respond/headers/a: must have at most 8192 characters",
+        ),
         ({"delay": {"ms": 1}, "when": {"every": 0}}, "/when/every: must be at least"),
         ({"delay": {"ms": 1}, "when": {"probability": 2}}, "/when/probability: must be at most 1"),
     ],
@@ -107,6 +130,44 @@ def test_invalid_fault_is_rejected_with_its_pointer(value: str | dict[str, objec
         parse_fault(value)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"delay": {"ms": 0}},
+        {"delay": {"ms": 3_600_000}},
+        {"delay": {"minMs": 5, "maxMs": 5}},
+        {"delay": {"medianMs": 1, "sigma": 10}},
+        {"delay": {"ms": 1}, "when": {"after": 0, "times": 0, "every": 1, "probability": 0}},
+        {"delay": {"ms": 1}, "when": {"probability": 1}},
+        {"respond": {"status": 429}, "when": {"limit": {"requests": 0, "seconds": 1}}},
+        {"respond": {"status": 429}, "when": {"limit": {"requests": 1_000_000, "seconds": 86_400}}},
+        {"respond": {"status": 200, "text": ""}},
+        {"respond": {"status": 599}},
+        {"respond": {"status": 500, "headers": {"a": "x" * 8_192}}},
+        {"connection": "hang3600000"},
+        {"connection": "drip3600000"},
+        {"fault": "500", "name": "x" * 200},
+    ],
+)
+def test_limits_of_a_fault_are_inclusive(value: dict[str, object]) -> None:
+    assert parse_fault(value).as_json()
+
+
+@pytest.mark.parametrize(
+    ("respond", "is_malformed"),
+    [
+        (FaultResponse(status=200, text="{"), True),
+        (FaultResponse(status=299, text="{"), True),
+        (FaultResponse(status=300, text="{"), False),
+        (FaultResponse(status=500, text="{"), False),
+        (FaultResponse(status=200, body={}), False),
+        (FaultResponse(status=204), False),
+    ],
+)
+def test_only_the_text_of_a_success_may_be_malformed(respond: FaultResponse, is_malformed: bool) -> None:  # noqa: FBT001 - a table
+    assert respond.has_malformed_body is is_malformed
 
 
 def test_error_does_not_repeat_an_invalid_token() -> None:

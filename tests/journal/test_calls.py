@@ -52,6 +52,15 @@ def test_an_attempt_after_a_dropped_exchange_is_the_first() -> None:
     assert counter.number(third) == 1
 
 
+@pytest.mark.parametrize(("start", "number"), [(0.999, 1), (1.0, 2), (121.0, 2), (121.001, 1)])
+def test_a_retry_starts_between_the_end_and_the_longest_pause(start: float, number: int) -> None:
+    counter = AttemptCounter()
+    first, second = in_journal([exchange(0, 500, duration=1.0), exchange(start, 500)])
+    assert [counter.number(first), counter.number(second)] == [1, number]
+    ((_, numbered),) = run_without_pauses(JournalSnapshot([first, second]).number([second]))
+    assert numbered == number
+
+
 def test_a_request_parallel_to_a_failure_is_a_first_attempt() -> None:
     counter = AttemptCounter()
     first, parallel = in_journal([exchange(0, 500, duration=1), exchange(0.5, 500, duration=1)])

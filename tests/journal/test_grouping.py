@@ -21,6 +21,7 @@ from mock_atoms.journal.calls import (
 )
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.grouping import group_calls
+from mock_atoms.journal.retries import findings_of
 from mock_atoms.journal.snapshot import JournalSnapshot
 from tests.helpers.exchanges import calls_of, exchange, post, retry_after
 
@@ -113,6 +114,21 @@ def start_times(exchanges: list[Exchange]) -> list[list[float]]:
 )
 def test_exchanges_are_grouped_into_calls(exchanges: list[Exchange], calls: list[list[float]]) -> None:
     assert start_times(exchanges) == calls
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "ambiguous"),
+    [
+        # A request that succeeds in parallel may have been a retry of the failed one.
+        ([exchange(0, 200, duration=1), exchange(0.5, 500), exchange(0.52, 200)], [True, True]),
+        ([exchange(0, 500, duration=0.5), exchange(0.4, 200, duration=1), exchange(0.52, 200)], [True, True]),
+        ([exchange(0, 200), exchange(0.01, 500), exchange(0.03, 200)], [False, False]),
+    ],
+)
+def test_a_parallel_request_makes_a_call_ambiguous(exchanges: list[Exchange], ambiguous: list[bool]) -> None:
+    calls = calls_of(*exchanges)
+    assert [call.is_ambiguous for call in calls] == ambiguous
+    assert [len(call.attempts) > 1 and bool(findings_of(call, 2)) for call in calls] == [False, not ambiguous[1]]
 
 
 def test_the_longest_pause_within_a_call_is_configurable() -> None:

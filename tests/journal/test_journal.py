@@ -117,6 +117,45 @@ def test_a_waiting_request_is_in_flight_and_aborted_after_a_disconnect(mock: Moc
     assert ended == "aborted"
 
 
+def test_the_request_id_is_the_first_recorded_response_header(mock: MockServer) -> None:
+    response = httpx.get(f"{mock.url}/audience", headers=ACME)
+    headers = events(mock)[0]["response"]["headers"]
+    assert next(iter(headers)) == "x-request-id"
+    assert headers["x-request-id"] == response.headers["x-request-id"] == latest(mock)["id"]
+    assert headers["content-type"] == response.headers["content-type"]
+
+
+def test_a_request_id_of_a_rule_is_recorded_in_its_place(mock: MockServer) -> None:
+    mock.fail({"respond": {"status": 500, "headers": {"A": "1", "X-Request-Id": "mine"}}})
+    httpx.get(f"{mock.url}/audience", headers=ACME)
+    headers = events(mock)[0]["response"]["headers"]
+    assert [name for name in headers if name in ("a", "x-request-id")] == ["a", "x-request-id"]
+    assert headers["x-request-id"] == "mine" != latest(mock)["id"]
+
+
+def test_a_broken_connection_has_no_response_headers(mock: MockServer) -> None:
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"{mock.url}/audience", headers=bearer("sk_mock_close"))
+    assert "response" not in events(mock)[0] or not events(mock)[0]["response"].get("headers")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "parameters"),
+    [
+        ("application/x-www-form-urlencoded", {"a": {"key": "a", "values": ["1"]}}),
+        ("Application/X-WWW-Form-URLencoded; charset=utf-8", {"a": {"key": "a", "values": ["1"]}}),
+        ("application/json", {}),
+        (None, {}),
+    ],
+)
+def test_only_a_body_of_that_type_is_a_form(
+    mock: MockServer, content_type: str | None, parameters: dict[str, object]
+) -> None:
+    headers = ACME if content_type is None else ACME | {"Content-Type": content_type}
+    httpx.post(f"{mock.url}/audience", headers=headers, content=b"a=1")
+    assert events(mock)[0]["request"]["formParams"] == parameters
+
+
 def test_the_journal_uses_the_injected_clocks() -> None:
     seconds = chain([10.0, 10.0, 10.25, 10.5], repeat(99.0))
     mock = MockAtoms(Settings(), lambda: next(seconds), lambda: datetime(2026, 1, 2, 3, 4, 5, 6000, tzinfo=UTC))
@@ -385,6 +424,26 @@ def test_the_size_of_the_journal_is_bounded() -> None:
     journal.clear()
     journal.add(exchange(99, b"x" * 20_000))
     assert len(journal) == 1  # the latest is always kept
+
+
+def test_a_journal_may_be_exactly_full() -> None:
+    body = b"x" * 1_000
+    unbounded = Journal(10, Credentials(b"key"))
+    unbounded.add(exchange(0, body))
+    for spare, dropped in ((0, 0), (-1, 1)):
+        journal = Journal(10, Credentials(b"key"), max_bytes=3 * unbounded.size_bytes + spare)
+        for number in range(3):
+            journal.add(exchange(number, body))
+        assert (len(journal), journal.dropped) == (3 - dropped, dropped)
+
+
+def test_the_journal_keeps_64_mib_by_default() -> None:
+    journal = Journal(10_000, Credentials(b"key"))
+    body = b"x" * MAX_BODY_BYTES
+    for number in range(1_100):
+        journal.add(exchange(number, body))
+    assert journal.dropped > 0
+    assert 64 * 1024 * 1024 - 70_000 < journal.size_bytes <= 64 * 1024 * 1024
 
 
 def test_headers_weigh_more_than_their_text() -> None:

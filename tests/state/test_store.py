@@ -198,6 +198,19 @@ def test_reset_and_smaller_data_make_room(make_store: MakeStore) -> None:
     asyncio.run(run())
 
 
+def test_a_reset_tenant_leaves_its_memory_to_others(make_store: MakeStore) -> None:
+    async def run() -> None:
+        store = make_store(max_bytes=2 * size_of(4))
+        for _ in range(3):
+            await store.update(tenant_of("a"), set_audiences(4))
+            await store.reset(tenant_of("a").token_digest)
+        for name in "bc":
+            await store.update(tenant_of(name), set_audiences(4))
+        assert [await store.read(tenant_of(name), audience_count) for name in "bc"] == [4, 4]
+
+    asyncio.run(run())
+
+
 def test_reset_selects_by_token_and_test(make_store: MakeStore) -> None:
     async def labels_after_reset(token_digest: bytes | None, test_digest: bytes | None) -> list[str]:
         store = make_store()
