@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from mock_atoms.control.calls import Call, CallGroup, RequestBody
 from mock_atoms.control.errors import RequestError
+from mock_atoms.control.long_work import long_json
 from mock_atoms.control.models import Empty, State
 from mock_atoms.control.parsing import TenantFilter, parse_tenant_filter, read_json_body
 from mock_atoms.mock import MockAtoms
@@ -57,7 +58,8 @@ class StateCalls:
         Tokens are masked. What clients wrote into names and members is included as it is.
         """
         mock = self._mock
-        return JSONResponse(await export_state(mock.settings, mock.rules, mock.fixtures, mock.store))
+        state = await export_state(mock.settings, mock.rules, mock.fixtures, mock.store, mock.slices)
+        return long_json(mock, state)
 
     async def import_state(self, request: Request) -> Response:
         """Replace the state by an exported one, and empty the request journal.
@@ -67,7 +69,7 @@ class StateCalls:
         mock = self._mock
         state = await read_json_body(request)
         try:
-            await import_state(state, mock.settings, mock.rules, mock.fixtures, mock.store)
+            await import_state(state, mock.settings, mock.rules, mock.fixtures, mock.store, slices=mock.slices)
         except SettingsMismatchError as error:
             raise RequestError(HTTPStatus.CONFLICT, "settings differ", str(error), error.pointer) from None
         await mock.clear_journal()

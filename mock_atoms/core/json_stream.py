@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from types import FunctionType, GeneratorType, MethodType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mock_atoms.core.slices import Steps
 
@@ -13,6 +13,12 @@ _FUNCTIONS = (FunctionType, MethodType)
 _LAZY = (*_FUNCTIONS, GeneratorType)
 PAUSE: Final = object()
 """An item of a generator that is no item of the array: the generator works on the next one."""
+
+
+class RenderedJson(NamedTuple):
+    """A value that is JSON already."""
+
+    text: str
 
 
 def dump_json(value: Any) -> str:  # noqa: ANN401 - any JSON
@@ -28,7 +34,9 @@ def json_pieces(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
     """
     if isinstance(value, _FUNCTIONS):
         value = value()
-    if isinstance(value, GeneratorType):
+    if isinstance(value, RenderedJson):
+        yield value.text
+    elif isinstance(value, GeneratorType):
         yield from _array_pieces(value)
     elif isinstance(value, dict) and any(isinstance(item, _LAZY) for item in value.values()):
         opening = "{"

@@ -43,6 +43,10 @@ class MemberList:
         first, last, _ = slice(start, stop).indices(len(self))
         return map(json.loads, list(islice(self._json_by_number.values(), first, last)))
 
+    def texts(self) -> Iterator[str]:
+        """Yield the members as JSON, as of now."""
+        return map(bytes.decode, list(self._json_by_number.values()))
+
     def has_number(self, digits: str) -> bool:
         """Return whether a member has this phone number, written as `phone_digits` returns it."""
         return digits in self._json_by_number

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from mock_atoms.core.json_stream import RenderedJson
 from mock_atoms.core.masking import quote_value
-from mock_atoms.core.parsing import ConfigError, parse_model
+from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
-from mock_atoms.core.slices import run_without_pauses
+from mock_atoms.core.slices import Slices, Steps
 from mock_atoms.core.tenancy import digest_test_id
 from mock_atoms.core.version import __version__
 from mock_atoms.data.fixtures import Fixtures
@@ -15,7 +16,8 @@ from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.state.changes import AudienceChanges
-from mock_atoms.state.snapshot_models import RuleModel, SnapshotModel, TenantModel, first_duplicate
+from mock_atoms.state.snapshot_models import RuleModel
+from mock_atoms.state.snapshot_parsing import parse_snapshot
 from mock_atoms.state.store import Store, TenantState
 
 
@@ -43,23 +45,30 @@ def tenant_summary(state: TenantState) -> dict[str, Any]:
     }
 
 
-async def export_state(settings: Settings, rules: RuleBook, fixtures: Fixtures, store: Store) -> dict[str, Any]:
-    """Return the complete state, except the journal."""
+async def export_state(
+    settings: Settings, rules: RuleBook, fixtures: Fixtures, store: Store, slices: Slices
+) -> dict[str, Any]:
+    """Return the complete state, except the journal, as content for `json_pieces`.
+
+    A tenant is exported as it is when its turn comes.
+    """
+    initial_data = await slices.run(fixtures.export_data())
+    states = await store.tenants()
     return {
         "version": __version__,
         "seed": settings.seed,
         "locale": settings.locale,
-        "rules": [{**entry.as_json(), **({"atStart": True} if entry.is_startup_rule else {})} for entry in rules],
-        "fixtures": [
-            {"token": written.label, "tokenDigest": token_digest.hex(), **_initial_data_json(written.initial_data)}
-            for token_digest, written in run_without_pauses(fixtures.export_data()).items()
-        ],
-        "tenants": [export_tenant(state) for state in await store.tenants()],
+        "rules": ({**rule.as_json(), **({"atStart": True} if rule.is_startup_rule else {})} for rule in list(rules)),
+        "fixtures": (
+            {"token": data.label, "tokenDigest": token_digest.hex(), **_initial_data_json(data.initial_data)}
+            for token_digest, data in initial_data.items()
+        ),
+        "tenants": (export_tenant(state) for state in states),
     }
 
 
 def export_tenant(state: TenantState) -> dict[str, Any]:
-    """Return the complete state of one tenant."""
+    """Return the complete state of one tenant as it is now, as content for `json_pieces`."""
     exported = tenant_summary(state)
     test_digest = state.tenant.test_digest
     if test_digest is not None and test_digest != digest_test_id(state.tenant.test_id or ""):
@@ -68,13 +77,13 @@ def export_tenant(state: TenantState) -> dict[str, Any]:
     if state.initial_data is not None:
         exported |= _initial_data_json(state.initial_data)
     if state.changes is not None:
-        exported["changes"] = {
+        changes = [_changes_json(audience_id, changes) for audience_id, changes in state.changes.audiences.items()]
+        content = {
             "ids": state.changes.issued_ids,
             "deleted": sorted(state.changes.deleted_ids),
-            "audiences": [
-                _changes_json(audience_id, changes) for audience_id, changes in state.changes.audiences.items()
-            ],
+            "audiences": (change for change in changes),
         }
+        exported["changes"] = lambda: content
     return exported
 
 
@@ -89,15 +98,16 @@ def _counter_json(counter: RuleCounter) -> dict[str, Any]:
 
 def _initial_data_json(initial_data: InitialData) -> dict[str, Any]:
     organization = {} if initial_data.organization is None else {"organization": initial_data.organization}
-    return {**organization, "audiences": initial_data.audiences}
+    return {**organization, "audiences": (audience for audience in initial_data.audiences)}
 
 
 def _changes_json(audience_id: str, changes: AudienceChanges) -> dict[str, Any]:
     """Return the changes to one audience, without what is unchanged."""
+    added = changes.added.texts()
     optional = {
         "created": changes.created,
         "removed": changes.removed_indexes or None,
-        "added": list(changes.added) or None,
+        "added": (RenderedJson(text) for text in added) if changes.added else None,
         "campaigns": changes.campaigns,
         "updatedAt": changes.updated_at,
     }
@@ -105,16 +115,9 @@ def _changes_json(audience_id: str, changes: AudienceChanges) -> dict[str, Any]:
     return {"audience": audience_id, "phoneNumberColumnName": changes.phone_column, **present}
 
 
-def import_tenant(value: object) -> TenantState:
-    """Return the state that `export_tenant` exported.
-
-    Raises:
-        ConfigError: `value` is invalid; names the field by JSON pointer.
-    """
-    return parse_model(TenantModel, value).state
-
-
-async def import_state(value: object, settings: Settings, rules: RuleBook, fixtures: Fixtures, store: Store) -> None:
+async def import_state(  # noqa: PLR0913 - all that the state is imported into
+    value: object, settings: Settings, rules: RuleBook, fixtures: Fixtures, store: Store, *, slices: Slices
+) -> None:
     """Replace the state of this server with one from `export_state`. An error leaves it unchanged.
 
     Raises:
@@ -122,23 +125,18 @@ async def import_state(value: object, settings: Settings, rules: RuleBook, fixtu
         SettingsMismatchError: the exporting server has another seed or locale.
         CapacityError: there are too many rules or audiences.
     """
-    snapshot = parse_model(SnapshotModel, value)
+    snapshot = await slices.run(parse_snapshot(value))
     _check_setting("seed", snapshot.seed, settings.seed)
     _check_setting("locale", snapshot.locale, settings.locale)
-    active_rules = _active_rules(snapshot.rules, settings.base_path)
-    states = [model.state for model in snapshot.tenants]
-    if first_duplicate(state.tenant.key for state in states) is not None:
-        raise ConfigError("a tenant is duplicated", "/tenants")
-    if first_duplicate(model.tokenDigest for model in snapshot.fixtures) is not None:
-        raise ConfigError("a token is duplicated", "/fixtures")
+    active_rules = await slices.run(_active_rules(snapshot.rules, settings.base_path))
     previous_rules = list(rules)
     rules.replace_all(active_rules)
     try:
-        await store.replace_all(states)
+        await store.replace_all(snapshot.tenants)
     except BaseException:
         rules.replace_all(previous_rules)
         raise
-    fixtures.import_data({bytes.fromhex(model.tokenDigest): model.imported_data for model in snapshot.fixtures})
+    fixtures.import_data(snapshot.fixtures)
 
 
 def _check_setting(name: str, exported: str, current: str) -> None:
@@ -150,7 +148,7 @@ def _check_setting(name: str, exported: str, current: str) -> None:
         )
 
 
-def _active_rules(models: list[RuleModel], base_path: str) -> list[ActiveRule]:
+def _active_rules(models: list[RuleModel], base_path: str) -> Steps[list[ActiveRule]]:
     active_rules: dict[str, ActiveRule] = {}
     for number, model in enumerate(models):
         if model.id in active_rules:
@@ -160,4 +158,5 @@ def _active_rules(models: list[RuleModel], base_path: str) -> list[ActiveRule]:
         except ConfigError as error:
             raise ConfigError(error.problem, f"/rules/{number}{error.pointer.rstrip('/')}") from None
         active_rules[model.id] = ActiveRule(model.id, rule, (model.atStart, number), model.evaluated, model.triggered)
+        yield
     return list(active_rules.values())

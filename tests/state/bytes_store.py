@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable
 from typing import TypeVar
 
-from mock_atoms.contract.schemas import render_json
 from mock_atoms.core.errors import CapacityError
+from mock_atoms.core.json_stream import json_pieces
+from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import Tenant
-from mock_atoms.state.snapshot import export_tenant, import_tenant
+from mock_atoms.state.snapshot import export_tenant
+from mock_atoms.state.snapshot_parsing import parse_tenant
 from mock_atoms.state.store import TenantState
 
 T = TypeVar("T")
@@ -68,8 +70,8 @@ class BytesStore:
 
 
 def _to_bytes(state: TenantState) -> bytes:
-    return render_json(export_tenant(state))
+    return "".join(json_pieces(export_tenant(state))).encode()
 
 
 def _from_bytes(data: bytes) -> TenantState:
-    return import_tenant(json.loads(data))
+    return run_without_pauses(parse_tenant(json.loads(data)))

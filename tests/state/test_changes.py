@@ -1,11 +1,15 @@
 """Each field of the changes to an audience is exported, imported and documented."""
 
+import json
 from dataclasses import fields
 
 from mock_atoms.control.models import AudienceChange
+from mock_atoms.core.json_stream import json_pieces
+from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import digest_token, tenant_for
 from mock_atoms.state.changes import AudienceChanges, TenantChanges
-from mock_atoms.state.snapshot import export_tenant, import_tenant
+from mock_atoms.state.snapshot import export_tenant
+from mock_atoms.state.snapshot_parsing import parse_tenant
 from mock_atoms.state.store import TenantState
 
 AUDIENCE_ID = "65a01285f0c7adc6c2c9a7a1"
@@ -41,8 +45,8 @@ def test_every_field_of_audience_changes_is_exported_imported_and_documented() -
     tenant = tenant_for(digest_token("sk_mock_test"), "sk_mock_test", None)
     state = TenantState(tenant, changes=TenantChanges({AUDIENCE_ID: changes}, issued_ids=2))
 
-    exported = export_tenant(state)
-    imported = import_tenant(exported)
+    exported = json.loads("".join(json_pieces(export_tenant(state))))
+    imported = run_without_pauses(parse_tenant(exported))
 
     documented = AudienceChange.__required_keys__ | AudienceChange.__optional_keys__
     assert {field.name for field in fields(AudienceChanges)} == KEYS.keys() | DERIVED

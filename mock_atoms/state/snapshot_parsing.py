@@ -1,0 +1,166 @@
+"""Parsing of snapshots in steps: long lists are taken out of their models and validated item by item."""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
+
+from mock_atoms.contract.schemas import MAX_MEMBERS, Member, ObjectId
+from mock_atoms.core.json_pointer import format_pointer
+from mock_atoms.core.parsing import ConfigError, parse_items, parse_model
+from mock_atoms.core.slices import Steps
+from mock_atoms.data.fixture_files import parse_audiences
+from mock_atoms.data.fixtures import FixtureData
+from mock_atoms.data.models import AudienceRecord, InitialData, is_phone_number, phone_digits
+from mock_atoms.state.changes import AudienceChanges, TenantChanges
+from mock_atoms.state.snapshot_models import (
+    AudienceChangesModel,
+    CounterModel,
+    FixtureModel,
+    RuleModel,
+    SnapshotModel,
+    TenantChangesModel,
+    TenantModel,
+)
+from mock_atoms.state.store import TenantState
+
+
+class Snapshot(NamedTuple):
+    """A valid snapshot."""
+
+    seed: str
+    locale: str
+    rules: list[RuleModel]
+    fixtures: dict[bytes, FixtureData]
+    tenants: list[TenantState]
+
+
+def parse_snapshot(value: object) -> Steps[Snapshot]:
+    """Return a complete snapshot.
+
+    Raises:
+        ConfigError: it is invalid; names the field by JSON pointer.
+    """
+    rest, long = _split(value, "rules", "fixtures", "tenants")
+    model = parse_model(SnapshotModel, rest)
+    rules = yield from parse_items(_adapter(RuleModel), long["rules"], "/rules")
+    fixtures: dict[bytes, FixtureData] = {}
+    for number, item in enumerate(long["fixtures"]):
+        token_digest, data = yield from _parse_fixture(item, f"/fixtures/{number}")
+        if token_digest in fixtures:
+            raise ConfigError("a token is duplicated", "/fixtures")
+        fixtures[token_digest] = data
+    tenants: dict[bytes, TenantState] = {}
+    for number, item in enumerate(long["tenants"]):
+        state = yield from parse_tenant(item, f"/tenants/{number}")
+        if state.tenant.key in tenants:
+            raise ConfigError("a tenant is duplicated", "/tenants")
+        tenants[state.tenant.key] = state
+    return Snapshot(model.seed, model.locale, rules, fixtures, list(tenants.values()))
+
+
+def _parse_fixture(value: object, pointer: str) -> Steps[tuple[bytes, FixtureData]]:
+    rest, long = _split(value, "audiences")
+    model = parse_model(FixtureModel, rest, pointer)
+    audiences = yield from parse_audiences(long["audiences"], f"{pointer}/audiences")
+    data = InitialData(audiences, model.organization)
+    return bytes.fromhex(model.tokenDigest), FixtureData(model.token, data)
+
+
+def parse_tenant(value: object, pointer: str = "") -> Steps[TenantState]:
+    """Return the state of one tenant.
+
+    Args:
+        value: what `snapshot.export_tenant` describes.
+        pointer: JSON pointer to it.
+
+    Raises:
+        ConfigError: it is invalid; names the field by JSON pointer.
+    """
+    rest, long = _split(value, "audiences", "counters", "changes")
+    model = parse_model(TenantModel, rest, pointer)
+    state = TenantState(model.tenant, model.requests)
+    for rule_id, item in (long["counters"] or {}).items():
+        counter = parse_model(CounterModel, item, f"{pointer}/counters{format_pointer([rule_id])}")
+        state.counters[rule_id] = counter.counter
+        yield
+    if model.audiences is not None:
+        audiences: list[AudienceRecord] = yield from parse_audiences(long["audiences"], f"{pointer}/audiences")
+        state.initial_data = InitialData(audiences, model.organization)
+        yield from state.initial_data.measure()
+    if model.changes is not None:
+        state.changes = yield from _parse_changes(long["changes"], f"{pointer}/changes")
+    return state
+
+
+def _parse_changes(value: object, pointer: str) -> Steps[TenantChanges]:
+    rest, long = _split(value, "deleted", "audiences")
+    model = parse_model(TenantChangesModel, rest, pointer)
+    deleted = yield from parse_items(_adapter(ObjectId), long["deleted"], f"{pointer}/deleted")
+    changes = TenantChanges({}, set(deleted), model.ids)
+    created = 0
+    for number, item in enumerate(long["audiences"]):
+        audience_id, part = yield from _parse_audience_changes(item, f"{pointer}/audiences/{number}")
+        if audience_id in changes.audiences:
+            raise ConfigError(f"audiences: the audience {audience_id} is duplicated", pointer)
+        changes.audiences[audience_id] = part
+        created += (part.created is not None) + len(part.added)
+    if model.ids < created:
+        problem = f"ids: {model.ids} is less than the {created} ids of created audiences and members"
+        raise ConfigError(problem, pointer)
+    changes.update_size()
+    return changes
+
+
+def _parse_audience_changes(value: object, pointer: str) -> Steps[tuple[str, AudienceChanges]]:
+    rest, long = _split(value, "added")
+    model = parse_model(AudienceChangesModel, rest, pointer)
+    changes = AudienceChanges(
+        model.phoneNumberColumnName,
+        model.created,
+        list(model.removed),
+        campaigns=model.campaigns,
+        updated_at=model.updatedAt,
+    )
+    if len(long["added"]) > MAX_MEMBERS:
+        raise ConfigError(f"must have at most {MAX_MEMBERS} items", f"{pointer}/added")
+    members = yield from parse_items(_adapter(Member), long["added"], f"{pointer}/added")
+    ids: set[str] = set()
+    for member in members:
+        _check_member(member, changes, ids, pointer)
+        ids.add(member["_id"])
+        changes.add_member(member)
+        yield
+    changes.update_size()
+    return model.audience, changes
+
+
+def _check_member(member: Member, changes: AudienceChanges, ids: set[str], pointer: str) -> None:
+    number = member.get("data", {}).get(changes.phone_column)
+    if not is_phone_number(number) or "_id" not in member:
+        problem = "added: each member needs an _id, and data with a phone number in phoneNumberColumnName"
+        raise ConfigError(problem, pointer)
+    digits = phone_digits(str(number))
+    if changes.added.has_number(digits):
+        raise ConfigError(f"added: the phone number {digits} is duplicated", pointer)
+    if member["_id"] in ids:
+        raise ConfigError(f"added: the _id {member['_id']} is duplicated", pointer)
+
+
+def _split(value: object, *names: str) -> tuple[object, dict[str, Any]]:
+    """Return `value` with empty containers instead of those in the fields `names`, and these containers."""
+    long: dict[str, Any] = dict.fromkeys(names, ())
+    if not isinstance(value, dict):
+        return value, long
+    rest = dict(value)
+    for name in names:
+        container = value.get(name)
+        if isinstance(container, list | dict):
+            long[name] = container
+            rest[name] = type(container)()
+    return rest, long
+
+
+@cache
+def _adapter(item_type: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - any type that pydantic knows
+    return TypeAdapter(item_type)
