@@ -6,6 +6,7 @@ bystander in a third process sends a request every few milliseconds. Exit code 1
 - tasks, file descriptors and threads are the same before and after,
 - resident memory stays within `MAX_MEMORY` of the server's documented limits,
 - the log has no traceback, and no response says `bug-in-mock`,
+- the event loop held its clients for at most `MAX_STALL_MS` of processor time,
 - no request of the bystander took longer than `MAX_STALL_MS`, apart from what the machine itself adds.
 """
 
@@ -14,6 +15,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +30,7 @@ from typing import Any
 from benchmarks.hostile_clients import Client
 
 MAX_STALL_MS = 50.0
+HEARTBEAT_SECONDS = 0.001
 PAUSE_SECONDS = 0.005
 """Pause of the bystander between two requests."""
 ROUNDS = 4
@@ -54,10 +57,14 @@ def serve(log_file: str) -> None:
     sockets = listen("127.0.0.1", 0)
     loops: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()
+    heartbeat = Heartbeat()
 
     def on_ready() -> None:
         loops.append(asyncio.get_running_loop())
+        tasks.append(loops[0].create_task(heartbeat.run()))
         ready.set()
+
+    tasks: list[asyncio.Task[None]] = []
 
     server = build_server(mock, create_app(mock=mock), on_ready)
     thread = threading.Thread(target=server.run, args=(sockets,))
@@ -65,9 +72,32 @@ def serve(log_file: str) -> None:
     ready.wait()
     print(sockets[0].getsockname()[1], flush=True)
     for _ in sys.stdin:
-        print(json.dumps(resources(loops[0], len(mock.journal))), flush=True)
+        amounts = resources(loops[0], len(mock.journal))
+        print(json.dumps({**amounts, "hold": round(heartbeat.longest_ms)}), flush=True)
+        heartbeat.longest_ms = 0.0
+    loops[0].call_soon_threadsafe(tasks[0].cancel)
     server.stop()
     thread.join()
+
+
+class Heartbeat:
+    """Measures how long the event loop held its clients.
+
+    Attributes:
+        longest_ms: longest processor time of the loop's thread between two heartbeats, in milliseconds.
+    """
+
+    def __init__(self) -> None:
+        self.longest_ms = 0.0
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        began = time.thread_time()
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            ended = time.thread_time()
+            self.longest_ms = max(self.longest_ms, (ended - began) * 1000)
+            began = ended
 
 
 def resources(loop: asyncio.AbstractEventLoop, entries: int) -> dict[str, int]:
@@ -191,13 +221,18 @@ def soak(requests: int, max_memory: int, kinds: dict[str, tuple[int, float]], fo
     for name, amount in amounts.items():
         print(f"{name:>7}: {amount}")
     print(f"bystander: {times}")
-    tracebacks = log.read_text(encoding="utf-8").count("Traceback")
+    errors = re.findall(r"^Traceback.*?^(\w.*?)$", log.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    for error, number in Counter(errors).most_common(5):
+        print(f"{number} tracebacks: {error[:300]}")
+    tracebacks = len(errors)
+    hold = max(amount["hold"] for name, amount in amounts.items() if name != "before")
     stall = times["longest"][-1] - times["pauses"][-1]
     checks = {
         **{name: amounts["after"][name] <= amounts["before"][name] for name in ("tasks", "descriptors", "threads")},
         f"memory at most {max_memory} MiB": max(amount["memory"] for amount in amounts.values()) <= max_memory,
         f"{tracebacks} tracebacks": not tracebacks,
         f"{outcomes['bug-in-mock']} bugs": not outcomes["bug-in-mock"],
+        f"longest hold {hold} ms of processor time": hold <= MAX_STALL_MS,
         f"longest stall {stall:.0f} ms beyond the machine's own": stall <= MAX_STALL_MS,
     }
     for name, is_met in checks.items():
