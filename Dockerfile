@@ -17,7 +17,7 @@ COPY --from=build /opt/mock-atoms /opt/mock-atoms
 COPY --chmod=755 fixtures /fixtures
 ENV PATH=/opt/mock-atoms/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    MOCK_ATOMS_HOST=0.0.0.0 \
+    MOCK_ATOMS_HOST=:: \
     MOCK_ATOMS_ADMIN=true \
     MOCK_ATOMS_FIXTURES=/fixtures
 USER 10001:10001

@@ -50,7 +50,8 @@ def serve(log_file: str) -> None:
     """Serve on a free port; print the port, and the resources of the process after each line of input."""
     from mock_atoms import Settings, create_app  # noqa: PLC0415 - the clients do without
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - the same
-    from mock_atoms.serving.server import build_server, listen  # noqa: PLC0415 - the same
+    from mock_atoms.serving.listening import listen  # noqa: PLC0415 - the same
+    from mock_atoms.serving.server import build_server  # noqa: PLC0415 - the same
 
     logging.basicConfig(filename=log_file, level=logging.INFO)
     mock = MockAtoms(Settings(fault=("GET /audience/{id} 500p5",)))

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from mock_atoms.app import create_app
     from mock_atoms.core.parsing import ConfigError
     from mock_atoms.core.settings import Settings
-    from mock_atoms.serving.server import ListenError
+    from mock_atoms.serving.listening import ListenError
     from mock_atoms.testing.client import MockClient
     from mock_atoms.testing.container import MockAtomsContainer
     from mock_atoms.testing.control_api import ControlError
@@ -33,7 +33,7 @@ __all__ = [
 _MODULES = {
     "ConfigError": "mock_atoms.core.parsing",
     "ControlError": "mock_atoms.testing.control_api",
-    "ListenError": "mock_atoms.serving.server",
+    "ListenError": "mock_atoms.serving.listening",
     "MockAtomsContainer": "mock_atoms.testing.container",
     "MockClient": "mock_atoms.testing.client",
     "MockServer": "mock_atoms.testing.server",

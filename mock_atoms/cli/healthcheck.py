@@ -25,7 +25,7 @@ def _add_arguments(parser: CommandParser) -> None:
 
 def _run(invocation: Invocation) -> int:
     settings = invocation.load_settings()
-    host = reachable_host(settings.host)
+    host = reachable_host(settings.host[0])
     try:
         with contextlib.closing(_connection(settings, host)) as connection:
             connection.request("GET", f"{CONTROL_PREFIX}/health")

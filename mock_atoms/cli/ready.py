@@ -23,7 +23,7 @@ def ready_message(
         ca_file: certificate of the CA that was made at start, if any.
         now: the wall clock, for the `time` of the JSON.
     """
-    root_url = reachable_url(settings.host, addresses[0][1], settings.scheme)
+    root_url = reachable_url(settings.host[0], addresses[0][1], settings.scheme)
     formatted_addresses = [format_address(host, port) for host, port in addresses]
     access = control_access(settings)
     if settings.log_format == "json":

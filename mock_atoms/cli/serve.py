@@ -18,7 +18,8 @@ def _add_arguments(parser: CommandParser) -> None:
 
 def _run(invocation: Invocation) -> int:
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - other commands start faster without it
-    from mock_atoms.serving.server import ListenError, listen, serve  # noqa: PLC0415 - the same
+    from mock_atoms.serving.listening import ListenError, listen_on_all  # noqa: PLC0415 - the same
+    from mock_atoms.serving.server import serve  # noqa: PLC0415 - the same
     from mock_atoms.serving.tls import load_certificate  # noqa: PLC0415 - the same
 
     settings = invocation.load_settings()
@@ -26,7 +27,7 @@ def _run(invocation: Invocation) -> int:
     mock = MockAtoms(settings, log=log)
     with load_certificate(settings) as certificate:
         try:
-            sockets = listen(settings.host, settings.port)
+            sockets = listen_on_all(settings.host, settings.port)
         except ListenError as error:
             return invocation.fail(error)
         addresses = [listener.getsockname()[:2] for listener in sockets]

@@ -6,6 +6,9 @@ CONTROL_PREFIX = "/__admin"
 """Path of the control API. The path of each endpoint starts with it."""
 
 
+EVERY_IPV4_ADDRESS, EVERY_IPV6_ADDRESS = "0.0.0.0", "::"  # noqa: S104 - recognized, not bound here
+
+
 def is_loopback(host: str) -> bool:
     """Return whether only this machine reaches a server that listens on `host`."""
     return host == "localhost" or host.startswith("127.") or host == "::1"
@@ -13,8 +16,7 @@ def is_loopback(host: str) -> bool:
 
 def reachable_host(host: str) -> str:
     """Return the address by which this machine reaches a server that listens on `host`."""
-    every_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognized here, not bound
-    return every_address.get(host, host)
+    return "127.0.0.1" if host in (EVERY_IPV4_ADDRESS, EVERY_IPV6_ADDRESS) else host
 
 
 def format_address(host: str, port: int) -> str:

@@ -21,6 +21,6 @@ def control_access(settings: Settings) -> ControlAccess:
         return ControlAccess("token", "requires the token of --admin-token")
     if settings.admin:
         return ControlAccess("open", "--admin")
-    if is_loopback(settings.host):
+    if all(map(is_loopback, settings.host)):
         return ControlAccess("open", "listens on loopback only")
     return ControlAccess("closed", "other machines reach the server; open it with --admin-token or --admin")

@@ -100,6 +100,10 @@ def _split_tokens(value: object) -> object:
     return _split(value, ",")
 
 
+def _split_hosts(value: object) -> object:
+    return _split(value, ";")
+
+
 def _split_origins(value: object) -> object:
     return _split(value, ";,")
 
@@ -136,11 +140,16 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     host: Annotated[
-        str,
+        tuple[Text, ...],
+        BeforeValidator(_split_hosts),
         Field(min_length=1),
-        AfterValidator(_validate_text),
-        SettingInfo(_NETWORK, "ADDRESS", "address to listen on"),
-    ] = "127.0.0.1"
+        SettingInfo(
+            _NETWORK,
+            "ADDRESS",
+            "address or name to listen on; `::` is every address of IPv6 and IPv4",
+            repeatable=True,
+        ),
+    ] = ("127.0.0.1",)
     port: Annotated[
         int, Field(ge=0, le=65535), SettingInfo(_NETWORK, "PORT", "port to listen on; `0` picks a free one")
     ] = 28667

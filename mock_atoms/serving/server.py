@@ -1,10 +1,8 @@
 """The server: uvicorn around the application."""
 
 import asyncio
-import errno
 import logging
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -26,53 +24,9 @@ GRACE_SECONDS = 5
 """Time for requests in flight to finish after a signal to stop."""
 KEEP_ALIVE_MARGIN = 1
 """Seconds that an idle connection stays open longer than announced: a client that honours it is never cut."""
-_BACKLOG = 2048
 _TICK_SECONDS = 0.1
 _TURNS_TO_CLOSE = 3
 """Turns of the event loop after which a closed idle connection is gone."""
-
-
-class ListenError(OSError):
-    """The server cannot listen on an address. Its text is one line with the address and the fix."""
-
-
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Listen on one port of every address of `host`; port `0` picks a free one.
-
-    Raises:
-        ListenError: the port is in use, or no address belongs to this machine.
-    """
-    sockets: list[socket.socket] = []
-    failure: OSError | UnicodeError | None = None
-    try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as error:
-        addresses, failure = [], error
-    for family, kind, proto, _, address in addresses:
-        listener = socket.socket(family, kind, proto)
-        try:
-            if sys.platform != "win32":  # pragma: no branch - the option has another meaning there
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listener.bind((address[0], port, *address[2:]))
-            listener.listen(_BACKLOG)
-        except OSError as error:
-            listener.close()
-            failure = error
-            if error.errno == errno.EADDRNOTAVAIL:
-                continue  # a name may have addresses of other machines
-            break
-        sockets.append(listener)
-        port = listener.getsockname()[1]
-    if failure is None or (sockets and isinstance(failure, OSError) and failure.errno == errno.EADDRNOTAVAIL):
-        return sockets
-    for listener in sockets:
-        listener.close()
-    reason = (getattr(failure, "strerror", None) or str(failure)).lower()
-    raise ListenError(
-        f"cannot listen on {host}:{port}: {reason}; choose with --host and --port, where 0 picks a free port"
-    )
 
 
 def _worth_logging(record: logging.LogRecord) -> bool:
@@ -118,7 +72,6 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            backlog=_BACKLOG,
             timeout_keep_alive=keep_alive + KEEP_ALIVE_MARGIN,
             timeout_graceful_shutdown=GRACE_SECONDS,
             ssl_certfile=None if certificate is None else certificate.file,

@@ -1,7 +1,7 @@
 """TLS: the certificate of the server, from files or made at start."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,13 +72,13 @@ def _read_certificate(file: Path | None, key: Path | None) -> Certificate | None
     return Certificate(file, key)
 
 
-def _make_certificate(host: str, folder: Path) -> Certificate:
+def _make_certificate(hosts: Sequence[str], folder: Path) -> Certificate:
     try:
         import trustme  # noqa: PLC0415 - an optional dependency, and slow
     except ImportError:
         raise ConfigError(f"{flag_name('tls')}: self-signed needs trustme: {_INSTALL_TRUSTME}") from None
     authority = trustme.CA(organization_name="mock-atoms")
-    names = dict.fromkeys((*_OWN_NAMES, reachable_host(host)))
+    names = dict.fromkeys((*_OWN_NAMES, *map(reachable_host, hosts)))
     certificate = authority.issue_cert(*names)
     file, ca_file = folder / "server.pem", folder / "ca.pem"
     certificate.private_key_and_cert_chain_pem.write_to_path(str(file))

@@ -13,7 +13,8 @@ from mock_atoms.core.addresses import reachable_host, reachable_url
 from mock_atoms.core.control_access import control_access
 from mock_atoms.core.settings import Settings, validate_settings
 from mock_atoms.mock import MockAtoms
-from mock_atoms.serving.server import Server, build_server, listen
+from mock_atoms.serving.listening import listen_on_all
+from mock_atoms.serving.server import Server, build_server
 from mock_atoms.serving.tls import load_certificate
 from mock_atoms.testing.client import MockClient
 from mock_atoms.testing.proxies import without_proxy
@@ -62,7 +63,7 @@ class MockServer(MockClient):
         self._resources = ExitStack()
 
     def _reachable_url(self) -> str:
-        return reachable_url(self.settings.host, self.port, self.settings.scheme)
+        return reachable_url(self.settings.host[0], self.port, self.settings.scheme)
 
     @property
     def ca_file(self) -> Path | None:
@@ -83,8 +84,8 @@ class MockServer(MockClient):
             )
         with ExitStack() as stack:
             certificate = stack.enter_context(load_certificate(self.settings))
-            stack.enter_context(without_proxy(reachable_host(self.settings.host)))
-            sockets = listen(self.settings.host, self.settings.port)
+            stack.enter_context(without_proxy(reachable_host(self.settings.host[0])))
+            sockets = listen_on_all(self.settings.host, self.settings.port)
             self._resources = stack.pop_all()
         ca_file = None if certificate is None else certificate.ca_file or certificate.file
         self.port = sockets[0].getsockname()[1]

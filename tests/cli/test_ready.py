@@ -15,7 +15,7 @@ def now() -> datetime:
 
 
 def test_the_text_lists_addresses_urls_and_who_may_use_the_control_api() -> None:
-    settings = Settings(host="localhost", base_path="/x")
+    settings = Settings(host=("localhost",), base_path="/x")
     assert ready_message(settings, [("127.0.0.1", 80), ("::1", 80)], None, now).splitlines() == [
         f"mock-atoms {__version__} is ready; base URL: http://localhost:80/x",
         "  listening on: 127.0.0.1:80, [::1]:80",
@@ -32,7 +32,7 @@ def test_the_text_ends_with_the_certificate_to_trust() -> None:
 
 @pytest.mark.parametrize("ca_file", [None, CA_FILE])
 def test_the_json_is_one_line_with_the_same_facts(ca_file: Path | None) -> None:
-    settings = Settings(host="0.0.0.0", tls="self-signed", log_format="json")
+    settings = Settings(host=("0.0.0.0",), tls="self-signed", log_format="json")
     message = ready_message(settings, [("0.0.0.0", 80)], ca_file, now)
     assert "\n" not in message
     assert json.loads(message) == {

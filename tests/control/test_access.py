@@ -14,7 +14,7 @@ from tests.helpers.audiences import ACME
 
 
 def test_an_admin_token_guards_all_but_health() -> None:
-    app = control_app(MockAtoms(Settings(admin_token="secret-1", host="0.0.0.0")))
+    app = control_app(MockAtoms(Settings(admin_token="secret-1", host=("0.0.0.0",))))
     for headers in ([], bearer_pairs("secret-2"), bearer_pairs("secret-12"), [(b"authorization", b"Basic secret-1")]):
         response = call(app, "/__admin/faults", headers)
         assert (response.status, response.headers["www-authenticate"]) == (401, "Bearer")

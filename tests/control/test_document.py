@@ -99,7 +99,7 @@ def test_only_health_needs_no_admin_token() -> None:
 
 
 def test_the_document_is_open_unless_the_control_api_is_disabled() -> None:
-    guarded = control_app(MockAtoms(Settings(admin_token="secret-1", host="0.0.0.0")))
+    guarded = control_app(MockAtoms(Settings(admin_token="secret-1", host=("0.0.0.0",))))
     assert json.loads(call(guarded, DOCUMENT_PATH).body) == DOCUMENT
     assert call(control_app(MockAtoms(Settings(admin=False))), DOCUMENT_PATH).status == 404
 

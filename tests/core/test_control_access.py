@@ -10,11 +10,16 @@ from mock_atoms.core.control_access import control_access
     ("settings", "access", "reason"),
     [
         (Settings(), "open", "listens on loopback only"),
-        (Settings(host="::1"), "open", "listens on loopback only"),
-        (Settings(host="0.0.0.0", admin=True), "open", "--admin"),
-        (Settings(host="0.0.0.0", admin_token="x"), "token", "requires the token of --admin-token"),
+        (Settings(host=("::1", "127.0.0.1")), "open", "listens on loopback only"),
+        (
+            Settings(host=("127.0.0.1", "::")),
+            "closed",
+            "other machines reach the server; open it with --admin-token or",
+        ),
+        (Settings(host=("0.0.0.0",), admin=True), "open", "--admin"),
+        (Settings(host=("0.0.0.0",), admin_token="x"), "token", "requires the token of --admin-token"),
         (Settings(admin=True, admin_token="x"), "token", "requires the token of --admin-token"),
-        (Settings(host="0.0.0.0"), "closed", "other machines reach the server; open it with --admin-token or"),
+        (Settings(host=("0.0.0.0",)), "closed", "other machines reach the server; open it with --admin-token or"),
         (Settings(admin=False, admin_token="x"), "disabled", "--no-admin"),
     ],
 )

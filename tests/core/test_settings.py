@@ -25,7 +25,8 @@ def test_every_field_has_a_flag_a_key_and_a_variable() -> None:
 @pytest.mark.parametrize(
     ("field", "raw_value", "value"),
     [
-        ("host", "0.0.0.0", "0.0.0.0"),
+        ("host", "0.0.0.0", ("0.0.0.0",)),
+        ("host", "::1; 127.0.0.1", ("::1", "127.0.0.1")),
         ("port", "0", 0),
         ("base_path", "/", ""),
         ("base_path", "/api/v1/", "/api/v1"),

@@ -186,7 +186,7 @@ def test_scrape_job_points_to_the_metrics() -> None:
     (job,) = yaml.safe_load(snippet.text)["scrape_configs"]
     with MockServer() as mock:
         assert httpx.get(mock.root_url + job["metrics_path"]).status_code == 200
-    assert job["static_configs"] == [{"targets": [f"{Settings().host}:{Settings().port}"]}]
+    assert job["static_configs"] == [{"targets": [f"{Settings().host[0]}:{Settings().port}"]}]
 
 
 @pytest.mark.parametrize("snippet", snippets_of("yaml"), ids=str)

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mock_atoms.serving.server import Server, listen
+from mock_atoms.serving.listening import listen
+from mock_atoms.serving.server import Server
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Start, stop and listening, through real processes and sockets."""
 
 import asyncio
+import errno
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import httpx
 import pytest
@@ -24,8 +26,9 @@ from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.core.addresses import reachable_url
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.mock import MockAtoms
+from mock_atoms.serving.listening import ListenError, listen, listen_on_all
 from mock_atoms.serving.protocol import HttpProtocol
-from mock_atoms.serving.server import ListenError, Server, build_server, listen
+from mock_atoms.serving.server import Server, build_server
 from tests.helpers.audiences import ACME
 
 
@@ -213,10 +216,15 @@ def test_an_address_of_another_machine_is_ignored(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_port_in_use_on_one_address_closes_the_other_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = socket.getaddrinfo("127.0.0.1", 0, type=socket.SOCK_STREAM)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: real * 2)
-    with pytest.raises(ListenError, match="address already in use"):
-        listen("localhost", 0)
+    addresses = [
+        address
+        for name in ("127.0.0.1", "127.0.0.2")
+        for address in socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM)
+    ]
+    with socket.create_server(("127.0.0.2", 0)) as taken:
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: addresses)
+        with pytest.raises(ListenError, match="address already in use"):
+            listen("localhost", taken.getsockname()[1])
 
 
 def test_every_address_of_a_name_shares_the_port() -> None:
@@ -226,6 +234,71 @@ def test_every_address_of_a_name_shares_the_port() -> None:
     finally:
         for listener in sockets:
             listener.close()
+
+
+def close_all(sockets: list[socket.socket]) -> list[tuple[str, int]]:
+    """Close `sockets`, and return their addresses."""
+    addresses = [listener.getsockname()[:2] for listener in sockets]
+    for listener in sockets:
+        listener.close()
+    return addresses
+
+
+def test_two_colons_are_every_address_of_both_families() -> None:
+    with MockServer(host="::", admin=True) as mock:
+        assert mock.url.startswith("http://127.0.0.1:")
+        for host in ("127.0.0.1", "[::1]", "localhost"):
+            assert httpx.get(f"http://{host}:{mock.port}/atoms/v1/audience", headers=ACME).status_code == 200
+
+
+def test_two_colons_fall_back_to_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    create = socket.socket
+
+    def without_ipv6(family: int = -1, *args: int) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return create(family, *args)
+
+    monkeypatch.setattr(socket, "socket", without_ipv6)
+    ((host, _),) = close_all(listen("::", 0))
+    assert host == "0.0.0.0"
+    with pytest.raises(ListenError, match=r"^cannot listen on ::1:0: address family not supported"):
+        listen("::1", 0)
+
+
+def test_a_server_listens_on_several_hosts() -> None:
+    with MockServer(host=["127.0.0.2", "127.0.0.1", "localhost", "127.0.0.2"]) as mock:
+        assert mock.url.startswith("http://127.0.0.2:")
+        for host in ("127.0.0.1", "127.0.0.2", "localhost"):
+            assert httpx.get(f"http://{host}:{mock.port}/atoms/v1/audience", headers=ACME).status_code == 200
+
+
+@pytest.mark.parametrize("hosts", [["127.0.0.1", "0.0.0.0"], ["::1", "127.0.0.1", "::", "0.0.0.0"]])
+def test_an_address_that_another_one_includes_is_no_second_socket(hosts: list[str]) -> None:
+    addresses = close_all(listen_on_all(hosts, 0))
+    assert [host for host, _ in addresses] == (["0.0.0.0"] if "::" not in hosts else ["::", "0.0.0.0"])
+    assert len({port for _, port in addresses}) == 1
+
+
+@pytest.mark.parametrize("failures", [1, 100])
+def test_a_free_port_that_is_in_use_on_another_address_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    class UnluckySocket(socket.socket):
+        failures_left = failures
+
+        def bind(self, address: Any) -> None:  # noqa: ANN401 - as in socket
+            if address[0] == "127.0.0.2" and UnluckySocket.failures_left:
+                UnluckySocket.failures_left -= 1
+                raise OSError(errno.EADDRINUSE, "Address already in use")
+            super().bind(address)
+
+    monkeypatch.setattr(socket, "socket", UnluckySocket)
+    if failures == 1:
+        assert len(close_all(listen_on_all(["127.0.0.1", "127.0.0.2"], 0))) == 2
+    else:
+        with pytest.raises(ListenError, match="address already in use"):
+            listen_on_all(["127.0.0.1", "127.0.0.2"], 0)
 
 
 def test_a_server_listens_on_ipv6() -> None:
@@ -239,7 +312,7 @@ def test_a_server_listens_on_ipv6() -> None:
     [
         ("127.0.0.1", "http://127.0.0.1:1"),
         ("0.0.0.0", "http://127.0.0.1:1"),
-        ("::", "http://[::1]:1"),
+        ("::", "http://127.0.0.1:1"),
         ("mock.test", "http://mock.test:1"),
     ],
 )

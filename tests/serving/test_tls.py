@@ -18,7 +18,7 @@ from smallestai import SmallestAI
 
 from mock_atoms import MockServer, Settings
 from mock_atoms.core.parsing import ConfigError
-from mock_atoms.serving.server import ListenError
+from mock_atoms.serving.listening import ListenError
 from mock_atoms.serving.tls import load_certificate
 from tests.helpers.audiences import ACME, bearer
 
