@@ -15,7 +15,7 @@ from mock_atoms.core.settings import DEFAULT_KEEP_ALIVE, DEFAULT_REQUEST_TIMEOUT
 from mock_atoms.journal.exchange import RECEIVED_KEY, ReceivedHead
 from mock_atoms.middleware.connection_faults import TRANSPORT
 from mock_atoms.serving.deadline import Deadline
-from mock_atoms.serving.refusal import MAX_HEAD_BYTES, Refusal, head_too_large, timed_out, unparsable
+from mock_atoms.serving.refusal import LINGER_SECONDS, MAX_HEAD_BYTES, Refusal, head_too_large, timed_out, unparsable
 from mock_atoms.serving.response_cycle import ResponseCycle
 from mock_atoms.serving.upgrade import AfterFirstHead
 
@@ -23,8 +23,6 @@ PIECE_BYTES = 4096
 """Number of bytes in one call of the parser; they contain at most a few hundred requests."""
 _REQUESTS_PER_TURN = 32
 """Number of pipelined requests after which other connections get their turn."""
-_LINGER_SECONDS = 2
-"""Time for a client to read a refusal. The close of a connection with unread data would lose it."""
 _STALE_SECONDS = 1
 
 
@@ -348,7 +346,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.flow.resume_reading()
-        self._deadline.set(_LINGER_SECONDS)
+        self._deadline.set(LINGER_SECONDS)
 
     def shutdown(self) -> None:
         """Close the connection as soon as no response is due."""

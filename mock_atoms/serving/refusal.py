@@ -9,9 +9,11 @@ from mock_atoms.journal.access_log import LOGGER, EventLine
 
 MAX_HEAD_BYTES = 64 * 1024
 """Size limit of a request line with its headers, and of what stands between the parts of a chunked body."""
-PLAIN_HTTP = "plain HTTP: this port speaks HTTPS, so use https://"
+LINGER_SECONDS = 2
+"""Time for a client to read a refusal. The close of a connection with unread data would lose it."""
+PLAIN_HTTP = "no TLS handshake: this port speaks HTTPS, so use https://"
 _TLS = "a TLS handshake: this port speaks plain HTTP, so use http://"
-_TLS_HANDSHAKE = b"\x16"
+TLS_HANDSHAKE = b"\x16"
 """First byte of a TLS connection."""
 
 
@@ -60,7 +62,7 @@ def timed_out(seconds: float, part: str) -> Refusal:
 
 def unparsable(error: httptools.HttpParserError, data: bytes) -> Refusal:
     """Return the refusal of `data`, at which the parser stopped with `error`."""
-    if data.startswith(_TLS_HANDSHAKE):
+    if data.startswith(TLS_HANDSHAKE):
         cause = _TLS
     elif data.startswith(b"PRI * HTTP/2"):
         cause = "HTTP/2: this server speaks HTTP/1.1"

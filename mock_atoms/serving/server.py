@@ -7,10 +7,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import count
-from typing import Literal
+from operator import methodcaller
+from typing import Any, Literal
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.server import ServerState
 
 from mock_atoms.app import create_app
 from mock_atoms.caching.fast_path import FastPath
@@ -19,6 +21,7 @@ from mock_atoms.core.settings import DEFAULT_KEEP_ALIVE, DEFAULT_REQUEST_TIMEOUT
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.protocol import HttpProtocol
 from mock_atoms.serving.tls import Certificate
+from mock_atoms.serving.tls_connection import TlsConnection
 
 GRACE_SECONDS = 5
 """Time for requests in flight to finish after a signal to stop."""
@@ -61,10 +64,16 @@ class Server(uvicorn.Server):
         keep_alive: int = DEFAULT_KEEP_ALIVE,
         request_timeout: int = DEFAULT_REQUEST_TIMEOUT,
     ) -> None:
-        protocol = partial(HttpProtocol, fast_path=fast_path, keep_alive=keep_alive, request_timeout=request_timeout)
+        create_http = partial(HttpProtocol, fast_path=fast_path, keep_alive=keep_alive, request_timeout=request_timeout)
+        context = None if certificate is None else certificate.context()
+
+        def create_protocol(server_state: ServerState, **options: Any) -> asyncio.Protocol:  # noqa: ANN401 - uvicorn's
+            create = partial(create_http, server_state=server_state, **options)
+            return create() if context is None else TlsConnection(create, context, request_timeout, server_state)
+
         config = uvicorn.Config(
             app,
-            http=protocol,  # type: ignore[arg-type] # uvicorn only calls it
+            http=create_protocol,  # type: ignore[arg-type] # uvicorn only calls it
             loop=loop,
             lifespan="off",
             ws="none",
@@ -74,8 +83,6 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             timeout_keep_alive=keep_alive + KEEP_ALIVE_MARGIN,
             timeout_graceful_shutdown=GRACE_SECONDS,
-            ssl_certfile=None if certificate is None else certificate.file,
-            ssl_keyfile=None if certificate is None else certificate.key,
         )
         super().__init__(config)
         self._shutdown_signal = shutdown_signal
@@ -115,9 +122,9 @@ class Server(uvicorn.Server):
             listener.close()
         for listening in sockets or ():
             listening.close()
-        for close in (HttpProtocol.shutdown, HttpProtocol.abort_if_idle):
+        for close in (methodcaller("shutdown"), methodcaller("abort_if_idle")):
             for connection in list(self.server_state.connections):
-                close(connection)  # type: ignore[arg-type] # all are instances of HttpProtocol
+                close(connection)
             for _ in range(_TURNS_TO_CLOSE):
                 await asyncio.sleep(0)
         if not self.server_state.connections and not self.server_state.tasks:

@@ -31,6 +31,12 @@ class Certificate:
     key: Path | None = None
     ca_file: Path | None = None
 
+    def context(self) -> ssl.SSLContext:
+        """Return the TLS settings of a server with this certificate."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.file, self.key)
+        return context
+
 
 @contextmanager
 def load_certificate(settings: Settings) -> Iterator[Certificate | None]:

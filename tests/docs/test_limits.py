@@ -90,6 +90,7 @@ KIB, MIB = 1024, 1024 * 1024
             f"`--keep-alive`, {Settings().keep_alive} seconds, and {KEEP_ALIVE_MARGIN} second more",
         ),
         ("time until a connection sends its first byte", f"`--request-timeout`, {Settings().request_timeout} seconds"),
+        ("time for a TLS handshake", f"`--request-timeout`, {Settings().request_timeout} seconds"),
         ("time for a complete request line and headers", f"`--request-timeout`, {Settings().request_timeout} seconds"),
         ("pause in a request body", f"`--request-timeout`, {Settings().request_timeout} seconds"),
         ("request line and headers", f"{MAX_REQUEST_HEAD_BYTES / KIB:g} KiB"),

@@ -1,26 +1,34 @@
 """HTTPS, as real clients speak it."""
 
 import os
+import re
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
 import trustme
 from smallestai import SmallestAI
 
-from mock_atoms import MockServer, Settings
+from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.core.parsing import ConfigError
+from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.listening import ListenError
-from mock_atoms.serving.tls import load_certificate
+from mock_atoms.serving.server import Server
+from mock_atoms.serving.tls import Certificate, load_certificate
 from tests.helpers.audiences import ACME, bearer
+from tests.helpers.servers import running
+from tests.helpers.sockets import connect, exchange, raw_request
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +54,23 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, content in contents.items():
         (folder / f"{name}.pem").write_bytes(content)
     return {name: folder / f"{name}.pem" for name in [*contents, "missing"]}
+
+
+@contextmanager
+def tls_server(files: dict[str, Path], loop: Literal["asyncio", "uvloop"], request_timeout: int = 1) -> Iterator[int]:
+    """Serve HTTPS on a free port and yield it."""
+    mock = MockAtoms(Settings())
+    ready = threading.Event()
+    server = Server(
+        create_app(mock=mock),
+        mock.shutdown_signal,
+        ready.set,
+        loop,
+        certificate=Certificate(files["cert"], files["key"]),
+        request_timeout=request_timeout,
+    )
+    with running(server, ready) as port:
+        yield port
 
 
 def test_curl_trusts_the_ca_made_at_start(server: MockServer, tool: Callable[[str], str]) -> None:
@@ -115,15 +140,85 @@ def test_a_reset_is_an_rst_packet(server: MockServer) -> None:
                 deque(iter(lambda: below.recv(65536), b""))
 
 
-def test_a_client_without_tls_causes_no_output(server: MockServer, capfd: pytest.CaptureFixture[str]) -> None:
-    with socket.create_connection(("127.0.0.1", server.port)) as plain:
-        plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        plain.settimeout(20)
-        assert b"HTTP" not in plain.recv(65536)
-    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-        httpx.get(server.url)
-    assert httpx.get(f"{server.url}/audience", headers=ACME, verify=server.ssl_context()).status_code == 200
-    assert capfd.readouterr() == ("", "")
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_plain_http_gets_a_400_and_a_log_line(
+    files: dict[str, Path], loop: Literal["asyncio", "uvloop"], caplog: pytest.LogCaptureFixture
+) -> None:
+    with tls_server(files, loop) as port:
+        for sent in (raw_request(), b"\0", b"G" * 1_000_000):
+            response = exchange(port, sent)
+            assert response.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+            assert response.endswith(b"\r\n\r\nno TLS handshake: this port speaks HTTPS, so use https://\n")
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 3
+    assert re.fullmatch(r'peer=127\.0\.0\.1:\d+ status=400 cause="no TLS handshake: this port .+"', lines[0])
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_failed_handshake_is_one_log_line(
+    files: dict[str, Path], loop: Literal["asyncio", "uvloop"], caplog: pytest.LogCaptureFixture
+) -> None:
+    with tls_server(files, loop) as port:
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            httpx.get(f"https://127.0.0.1:{port}")
+        assert exchange(port, b"\x16\3\1\0\5hello")[:1] in (b"", b"\x15")  # uvloop sends an alert
+        assert exchange(port, b"\x16\3\1") == b""  # half a handshake, until the timeout
+        with connect(port) as connection:
+            connection.sendall(b"\x16\3\1")
+        assert exchange(port, b"") == b""  # nothing, until the timeout
+        context = ssl.create_default_context(cafile=files["ca"])
+        assert httpx.get(f"https://127.0.0.1:{port}/atoms/v1/audience", headers=ACME, verify=context).is_success
+    causes = [line for line in caplog.messages if "TLS handshake" in line]
+    assert all(re.match(r'peer=127\.0\.0\.1:\d+ cause="the TLS handshake failed: .+"', cause) for cause in causes)
+    assert len(causes) == 4
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("size", [1, 100, 100_000])
+def test_a_handshake_may_come_in_any_pieces(
+    files: dict[str, Path], loop: Literal["asyncio", "uvloop"], size: int
+) -> None:
+    context = ssl.create_default_context(cafile=files["ca"])
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    response = b""
+    with tls_server(files, loop) as port, connect(port) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        steps: list[Callable[[], object]] = [
+            tls.do_handshake,
+            lambda: tls.write(raw_request(header_lines="Connection: close\r\n")),
+        ]
+        for step in steps:  # the last part of the handshake and the request leave together
+            with suppress(ssl.SSLWantReadError):
+                step()
+            while step == tls.do_handshake and tls.version() is None:
+                data = outgoing.read()
+                for start in range(0, len(data), size):
+                    connection.sendall(data[start : start + size])
+                incoming.write(connection.recv(65_536))
+                with suppress(ssl.SSLWantReadError):
+                    tls.do_handshake()
+        connection.sendall(outgoing.read())
+        while b"}" not in response[-1:]:
+            try:
+                response += tls.read()
+            except ssl.SSLWantReadError:
+                incoming.write(connection.recv(65_536))
+    assert response.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16\3\1"])
+def test_a_stop_does_not_wait_for_a_handshake(files: dict[str, Path], sent: bytes) -> None:
+    with tls_server(files, "uvloop", request_timeout=3600) as port:
+        connection = connect(port)
+        connection.sendall(sent)
+        context = ssl.create_default_context(cafile=files["ca"])
+        assert httpx.get(f"https://127.0.0.1:{port}/atoms/v1/audience", headers=ACME, verify=context).is_success
+        started_at = time.monotonic()
+    assert time.monotonic() - started_at < 3
+    with connection, suppress(ConnectionResetError):
+        assert connection.recv(1) == b""
 
 
 @pytest.mark.parametrize("names", [("both",), ("cert", "key")])
