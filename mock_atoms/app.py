@@ -18,6 +18,7 @@ from mock_atoms.api.router import VendorJsonResponse
 from mock_atoms.contract.errors import ApiError, error_body, error_headers
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.delays import CancellableWaiter
+from mock_atoms.core.forwarding import strip_root_path
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.setting_sources import load_settings
 from mock_atoms.core.settings import Settings
@@ -45,6 +46,8 @@ class PathDispatcher:
         if scope["type"] != "http":
             await self._documentation(scope, receive, send)  # lifespan events, and WebSockets, which it refuses
             return
+        if scope.get("root_path"):
+            scope = strip_root_path(scope)
         path: str = scope["path"]
         if path == CONTROL_PREFIX or path.startswith(f"{CONTROL_PREFIX}/"):
             await self._control(_head_as_get(scope), receive, send)

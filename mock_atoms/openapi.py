@@ -1,10 +1,16 @@
 """The OpenAPI document of the mocked API, and the pages that show it and the control API's without a network."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
 
 from mock_atoms.control.access import DOCUMENT_PATH as CONTROL_DOCUMENT_PATH
+from mock_atoms.core.forwarding import PREFIX_HEADER, with_public_prefix
 from mock_atoms.core.version import __version__
 
 DOCUMENT_PATH = "/openapi.json"
@@ -17,7 +23,7 @@ PRODUCTION_SERVER = "https://api.smallest.ai/atoms/v1"
 def build_document(vendor: FastAPI, base_path: str) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the routes of `vendor`; this server precedes the real one."""
     document = vendor.openapi()
-    document["info"]["description"] = f"This mock also has a [control API]({CONTROL_PAGE_PATH})."
+    document["info"]["description"] = f"This mock also has a [control API]({CONTROL_PAGE_PATH.removeprefix('/')})."
     document["servers"] = [
         {"url": base_path or "/", "description": f"This mock, mock-atoms {__version__}"},
         {"url": PRODUCTION_SERVER, "description": "Production server"},
@@ -25,31 +31,37 @@ def build_document(vendor: FastAPI, base_path: str) -> dict[str, Any]:
     return document
 
 
-def documentation_app(document: dict[str, Any]) -> FastAPI:
-    """Return an app that serves `document`, its page and the control API's, with scripts from an installed package."""
+def documentation_app(document: Mapping[str, Any]) -> Starlette:
+    """Return an app that serves `document`, its page and the control API's, with scripts from an installed package.
+
+    The addresses in the pages are relative, so they work behind a proxy that strips a prefix of the path.
+    """
     from fastapi.openapi.docs import get_swagger_ui_html  # noqa: PLC0415 - the server starts faster without it
-    from fastapi_offline import FastAPIOffline  # noqa: PLC0415 - the server starts faster without it
+    from starlette.staticfiles import StaticFiles  # noqa: PLC0415 - the same
 
-    app = FastAPIOffline(
-        title="mock-atoms", openapi_url=DOCUMENT_PATH, docs_url=PAGE_PATH, redoc_url=None, static_url=ASSETS_PATH
-    )
+    # Swagger UI has no layout with a list of documents in that package, so each gets a page, with a link to the other.
+    pages = {
+        PAGE_PATH: ("mock-atoms", ".", DOCUMENT_PATH),
+        CONTROL_PAGE_PATH: ("mock-atoms control API", "..", CONTROL_DOCUMENT_PATH),
+    }
 
-    # The package has no Swagger UI layout with a list of documents, so each gets a page, with a link to the other.
-    @app.get(CONTROL_PAGE_PATH, include_in_schema=False)
-    async def control_page() -> Response:
+    async def show_page(request: Request) -> Response:
+        title, root, document_path = pages[request.scope["path"]]
         return get_swagger_ui_html(
-            openapi_url=CONTROL_DOCUMENT_PATH,
-            title="mock-atoms control API",
-            swagger_js_url=f"{ASSETS_PATH}/swagger-ui-bundle.js",
-            swagger_css_url=f"{ASSETS_PATH}/swagger-ui.css",
-            swagger_favicon_url=f"{ASSETS_PATH}/favicon.png",
+            openapi_url=root + document_path,
+            title=title,
+            swagger_js_url=f"{root}{ASSETS_PATH}/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}{ASSETS_PATH}/swagger-ui.css",
+            swagger_favicon_url=f"{root}{ASSETS_PATH}/favicon.png",
         )
 
-    app.openapi = lambda: document  # type: ignore[method-assign] # how FastAPI wants a document replaced
-    return app
+    async def show_document(request: Request) -> Response:
+        return JSONResponse(with_public_prefix(document, request.scope), headers={"vary": PREFIX_HEADER})
+
+    assets = Mount(ASSETS_PATH, StaticFiles(packages=[("fastapi_offline", "static")]))
+    return Starlette(routes=[Route(DOCUMENT_PATH, show_document), *(Route(path, show_page) for path in pages), assets])
 
 
 def is_documentation_path(path: str) -> bool:
     """Return whether `path` belongs to the documentation."""
-    pages = (DOCUMENT_PATH, PAGE_PATH, CONTROL_PAGE_PATH, f"{PAGE_PATH}/oauth2-redirect")
-    return path in pages or path.startswith(f"{ASSETS_PATH}/")
+    return path in (DOCUMENT_PATH, PAGE_PATH, CONTROL_PAGE_PATH) or path.startswith(f"{ASSETS_PATH}/")

@@ -1,14 +1,17 @@
+import json
 import re
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from mock_atoms import MockServer
+from mock_atoms import MockServer, Settings, create_app
 from tests.contract.documented import OPERATIONS, SCHEMAS
+from tests.helpers.asgi import bearer_pairs, call
 
 
 def without_prose(document: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -72,18 +75,46 @@ def test_every_operation_and_response_has_a_description(document: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("path", "document_path"), [("/docs", "/openapi.json"), ("/docs/control", "/__admin/openapi.json")]
+    ("path", "document_path"), [("/docs", "./openapi.json"), ("/docs/control", "../__admin/openapi.json")]
 )
-def test_a_page_shows_its_document_and_loads_nothing_from_other_hosts(
-    server: MockServer, path: str, document_path: str
-) -> None:
-    page = httpx.get(server.root_url + path).text
-    assert f"url: '{document_path}'" in page
-    links = re.findall(r'(?:src|href)="([^"]+)"', page)
+def test_a_page_has_only_relative_addresses(server: MockServer, path: str, document_path: str) -> None:
+    page = httpx.get(server.root_url + path)
+    assert f"url: '{document_path}'" in page.text
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert len(links) == 3
     for link in links:
-        assert link.startswith("/docs-assets/")
-        assert httpx.get(server.root_url + link).status_code == 200
+        assert link.startswith(("./docs-assets/", "../docs-assets/"))
+        assert httpx.get(page.url.join(link)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/__admin/openapi.json"])
+def test_servers_follow_the_prefix_of_a_proxy(server: MockServer, path: str) -> None:
+    own, behind = (
+        httpx.get(server.root_url + path, headers=headers) for headers in ({}, {"X-Forwarded-Prefix": "/mock"})
+    )
+    url = own.json()["servers"][0]["url"]
+    assert behind.json()["servers"][0]["url"] == f"/mock{url}".rstrip("/")
+    assert "X-Forwarded-Prefix" in behind.headers["vary"]
+
+
+def test_the_location_of_a_rule_follows_the_prefix_of_a_proxy(server: MockServer) -> None:
+    headers = {"X-Forwarded-Prefix": "/mock"}
+    created = httpx.post(f"{server.root_url}/__admin/faults", json="500", headers=headers)
+    assert created.headers["location"] == f"/mock/__admin/faults/{created.json()['id']}"
+
+
+@pytest.mark.parametrize("raw_path", [None, b"/mock"])
+def test_an_app_may_be_mounted_below_a_path(raw_path: bytes | None) -> None:
+    app = create_app(Settings())
+    mounted = partial(call, app, root_path="/mock")
+    full_path = raw_path and raw_path + b"/atoms/v1/audience"
+    assert mounted("/mock/atoms/v1/audience", bearer_pairs("sk_acme"), raw_path=full_path).status == 200
+    document = json.loads(mounted("/mock/openapi.json").body)
+    assert document["servers"][0]["url"] == "/mock/atoms/v1"
+    assert mounted("/mock/docs").status == 200
+    assert mounted("/mock/__admin/health").status == 200
+    assert json.loads(mounted("/mock/__admin/requests").body)["requests"][0]["request"]["url"] == "/atoms/v1/audience"
+    assert mounted("/mock", bearer_pairs("sk_acme"), raw_path=raw_path).status == 404
 
 
 def test_a_browser_without_network_shows_the_operations(

@@ -3,6 +3,7 @@
 import asyncio
 from functools import cache
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers
@@ -26,6 +27,7 @@ from mock_atoms.control.stubs import StubCalls
 from mock_atoms.control.tenants import TenantCalls
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.errors import CapacityError
+from mock_atoms.core.forwarding import PREFIX_HEADER, with_public_prefix
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import LOCALHOST_ORIGINS
 from mock_atoms.mock import MockAtoms
@@ -56,13 +58,15 @@ def control_app(mock: MockAtoms) -> ASGIApp:
             app.add_api_route(CONTROL_PREFIX + call.path, call.__call__, methods=[call.method], response_model=None)
 
     @cache
-    def document() -> Response:
+    def document() -> dict[str, Any]:
         from mock_atoms.control.document import describe  # noqa: PLC0415 - other calls do without
 
-        return JSONResponse(describe(groups))
+        return describe(groups)
 
-    async def openapi(_request: Request) -> Response:
-        return await asyncio.to_thread(document)
+    async def openapi(request: Request) -> Response:
+        return JSONResponse(
+            with_public_prefix(await asyncio.to_thread(document), request.scope), headers={"vary": PREFIX_HEADER}
+        )
 
     app.add_route(DOCUMENT_PATH, openapi)
     for error_type in (RequestError, ConfigError, CapacityError, HTTPException, Exception):

@@ -24,7 +24,7 @@ Controls a running mock: inject faults, set data, and check what clients sent.
 Calls are never faulted and never appear in the request journal. Bodies are JSON with `Content-Type: application/json`.
 Unknown fields and query parameters are errors. Every error has the same shape, with a JSON pointer to the wrong field.
 
-The mocked API has a [separate document](/docs).
+The mocked API has a [separate document](../docs).
 """
 _TOKEN = "AdminToken"  # noqa: S105 - the name of the security scheme
 _COMMON_ERRORS = {

@@ -11,6 +11,7 @@ from mock_atoms.control.models import ActiveFaultRule, Empty, FaultRuleBody, Fau
 from mock_atoms.control.parsing import read_json_body
 from mock_atoms.control.rendering import large_json
 from mock_atoms.core.addresses import CONTROL_PREFIX
+from mock_atoms.core.forwarding import public_prefix
 from mock_atoms.core.slices import collect
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
@@ -56,7 +57,8 @@ class FaultCalls:
         """
         fault = parse_fault(await read_json_body(request), self._mock.settings.base_path)
         rule = self._rules.add(fault)
-        return JSONResponse(rule.as_json(), HTTPStatus.CREATED, {"location": f"{FAULTS_PATH}/{rule.id}"})
+        location = f"{public_prefix(request.scope)}{FAULTS_PATH}/{rule.id}"
+        return JSONResponse(rule.as_json(), HTTPStatus.CREATED, {"location": location})
 
     async def delete_all(self, _request: Request) -> Response:
         """Delete all rules except those of the server's settings."""

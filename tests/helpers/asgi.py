@@ -22,6 +22,7 @@ def call(
     raw_path: bytes | None = None,
     query: bytes = b"",
     body: bytes = b"",
+    root_path: str = "",
 ) -> AsgiResponse:
     scope = {
         "type": "http",
@@ -30,7 +31,7 @@ def call(
         "method": method,
         "path": path,
         "raw_path": raw_path,
-        "root_path": "",
+        "root_path": root_path,
         "query_string": query,
         "headers": list(headers),
         "scheme": "http",
