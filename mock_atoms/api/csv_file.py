@@ -4,22 +4,22 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from mock_atoms.contract.errors import DUPLICATE_NUMBERS, INVALID_PHONE_NUMBER, TOO_MANY_MEMBERS, bad_request
 from mock_atoms.contract.schemas import MAX_MEMBERS
 from mock_atoms.core.printable import find_lookalike, unicode_form
-from mock_atoms.core.slices import Steps, collect, run_without_pauses
+from mock_atoms.core.slices import Steps, run_without_pauses
 from mock_atoms.data.models import is_phone_number, phone_digits
 
-if TYPE_CHECKING:
-    import _csv
-
 MAX_COLUMNS = 100
+MAX_COMMAS = 100_000
+"""Maximum number of commas in a line, so that a step stays short."""
 _MAX_LISTED_COLUMNS, _MAX_NAME_LENGTH = 20, 40
 """Maximum number of columns in a message, and of characters of each name."""
 
 
+_CELLS_PER_STEP = 500
 _START_BYTES = 4096
 """Number of bytes that tell the format of a file and the separator of its columns."""
 _SAVE_AS_CSV = "Save it as CSV UTF-8, separated by commas"
@@ -59,7 +59,7 @@ def parse_csv_steps(
             raise bad_request(f"CSV file is not UTF-8 text but {format_name}. {_SAVE_AS_CSV}")
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
-        return (yield from collect(_rows(text, phone_column, identifier_column, _describe_separator(start))))
+        return (yield from _rows(text, phone_column, identifier_column, _describe_separator(start)))
     except UnicodeDecodeError:
         raise bad_request(f"CSV file is not UTF-8 text. {_SAVE_AS_CSV}") from None
     finally:
@@ -77,51 +77,68 @@ def _describe_separator(start: bytes) -> str:
 
 def _rows(
     text: io.TextIOWrapper, phone_column: str, identifier_column: str | None, wrong_separator: str
-) -> Iterator[dict[str, str]]:
-    reader = csv.reader(_lines(text), strict=True)
-    records = _records(reader, wrong_separator)
-    columns = next(records, None)
-    if columns is None:
-        raise bad_request("CSV file is empty")
-    _check_columns(columns)
-    missing = [name for name in (phone_column, identifier_column) if name is not None and name not in columns]
-    if missing:
-        raise bad_request(_describe_missing_column(missing[0], columns) + wrong_separator)
+) -> Steps[list[dict[str, str]]]:
+    """Return the rows. A step has about `_CELLS_PER_STEP` cells, those of ignored records too."""
+    columns: list[str] = []
+    rows: list[dict[str, str]] = []
     numbers: set[str] = set()
-    for cells in records:
-        line = f"CSV line {reader.line_num}"
-        if len(cells) != len(columns):
-            raise bad_request(f"{line} has {len(cells)} cells; the header has {len(columns)} columns")
-        row = dict(zip(columns, cells, strict=True))
-        number = row[phone_column]
-        if not number:
-            raise bad_request(f"{line} has no {phone_column}")
-        if not is_phone_number(number):
-            raise bad_request(f"{line}: {INVALID_PHONE_NUMBER.format(number=number)}")
-        if phone_digits(number) in numbers:
-            raise bad_request(DUPLICATE_NUMBERS)
-        if len(numbers) == MAX_MEMBERS:
-            raise bad_request(TOO_MANY_MEMBERS)
-        numbers.add(phone_digits(number))
-        yield row
-    if not numbers:
-        raise bad_request("CSV file has no rows after its header")
+    work = 0
+    for number, cells in _records(text, wrong_separator):
+        work += 1 + len(cells)
+        if work >= _CELLS_PER_STEP:
+            work = 0
+            yield
+        if not "".join(cells).strip():
+            continue  # a spreadsheet writes a line of commas for an empty row
+        if columns:
+            rows.append(_parse_row(f"CSV line {number}", columns, cells, phone_column, numbers))
+        else:
+            columns = cells
+            _check_columns(columns)
+            missing = [name for name in (phone_column, identifier_column) if name is not None and name not in columns]
+            if missing:
+                raise bad_request(_describe_missing_column(missing[0], columns) + wrong_separator)
+    if not rows:
+        raise bad_request("CSV file has no rows after its header" if columns else "CSV file is empty")
+    return rows
 
 
-def _lines(text: io.TextIOWrapper) -> Iterator[str]:
-    for line in text:
-        if "\0" in line:
-            raise bad_request("CSV file is not text: it has NUL bytes")
-        yield line
+def _parse_row(line: str, columns: list[str], cells: list[str], phone_column: str, numbers: set[str]) -> dict[str, str]:
+    """Return a row by column. Its phone number is added to `numbers`, those of the rows before it."""
+    if len(cells) != len(columns):
+        raise bad_request(f"{line} has {len(cells)} cells; the header has {len(columns)} columns")
+    row = dict(zip(columns, cells, strict=True))
+    number = row[phone_column]
+    if not number:
+        raise bad_request(f"{line} has no {phone_column}")
+    if not is_phone_number(number):
+        raise bad_request(f"{line}: {INVALID_PHONE_NUMBER.format(number=number)}")
+    if phone_digits(number) in numbers:
+        raise bad_request(DUPLICATE_NUMBERS)
+    if len(numbers) == MAX_MEMBERS:
+        raise bad_request(TOO_MANY_MEMBERS)
+    numbers.add(phone_digits(number))
+    return row
 
 
-def _records(reader: "_csv.Reader", wrong_separator: str) -> Iterator[list[str]]:
-    """Yield the cells of each record that has text. A spreadsheet writes a line of commas for an empty row."""
+def _records(text: io.TextIOWrapper, wrong_separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of the last line and the cells of each record."""
+    reader = csv.reader(_lines(text), strict=True)
     try:
-        yield from (cells for cells in reader if any(cell.strip() for cell in cells))
+        for cells in reader:
+            yield reader.line_num, cells
     except csv.Error as error:
         problem = f"CSV file cannot be read after line {reader.line_num}: {error}{wrong_separator}"
         raise bad_request(problem) from None
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    for number, line in enumerate(text, 1):
+        if "\0" in line:
+            raise bad_request("CSV file is not text: it has NUL bytes")
+        if line.count(",") > MAX_COMMAS:
+            raise bad_request(f"CSV line {number} has more than {MAX_COMMAS} commas")
+        yield line
 
 
 def _check_columns(columns: list[str]) -> None:

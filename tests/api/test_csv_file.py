@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from mock_atoms import MockServer, create_app
-from mock_atoms.api.csv_file import parse_csv
+from mock_atoms.api.csv_file import parse_csv, parse_csv_steps
 from mock_atoms.contract.errors import ApiError
 from tests.helpers.audiences import bearer
 
@@ -274,6 +274,23 @@ def test_a_column_in_another_unicode_form_is_named() -> None:
     assert caught.value.errors == [
         f"{problem}. It has one in NFC, which only looks the same: use one Unicode form for both"
     ]
+
+
+@pytest.mark.parametrize(("row", "cells"), [(b"\n", 0), (b",\n", 2), (b'"\n"\n', 1)])
+def test_ignored_rows_count_as_work(row: bytes, cells: int) -> None:
+    few, many = (
+        len(list(parse_csv_steps(io.BytesIO(b"phone\n" + row * count + b"5550100\n"), "phone")))
+        for count in (10_000, 20_000)
+    )
+    assert few == pytest.approx(10_000 * (1 + cells) / 500, rel=0.05)
+    assert many == pytest.approx(2 * few, rel=0.05)
+
+
+def test_a_line_has_at_most_100000_commas() -> None:
+    assert len(parse_csv(io.BytesIO(b"phone\n" + b"," * 100_000 + b"\n5550100\n"), "phone")) == 1
+    with pytest.raises(ApiError) as caught:
+        parse_csv(io.BytesIO(b"phone\n" + b"," * 100_001 + b"\n5550100\n"), "phone")
+    assert caught.value.errors == ["CSV line 2 has more than 100000 commas"]
 
 
 def test_a_file_has_at_most_10000_rows() -> None:

@@ -64,6 +64,7 @@ def test_every_snippet_is_of_a_tested_kind() -> None:
         ("text", "error"),
         ("text", "log"),
         ("text", "marker"),
+        ("text", "proxy"),  # configuration of another program
         ("text", "report"),
         ("text", "report-elsewhere"),
         ("yaml", "prometheus.yml"),

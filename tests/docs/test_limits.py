@@ -5,7 +5,7 @@ import re
 import pytest
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
-from mock_atoms.api.csv_file import MAX_COLUMNS
+from mock_atoms.api.csv_file import MAX_COLUMNS, MAX_COMMAS
 from mock_atoms.api.multipart import MAX_HEAD_BYTES as MAX_HEAD_BYTES_OF_PART
 from mock_atoms.api.uploads import MAX_FIELD_BYTES, MAX_FIELDS
 from mock_atoms.caching.eligibility import MAX_HEAD_BYTES
@@ -60,6 +60,7 @@ KIB, MIB = 1024, 1024 * 1024
         ("CSV file", f"{MAX_FILE_BYTES / MIB:g} MB"),
         ("rows of a CSV file", f"{MAX_MEMBERS:,}"),
         ("columns of a CSV file", f"{MAX_COLUMNS}"),
+        ("commas in a line of a CSV file", f"{MAX_COMMAS:,}"),
         ("fields of a form beside its file, ignored parts included", f"{MAX_FIELDS}"),
         ("each of these fields", f"{MAX_FIELD_BYTES / KIB:g} KiB"),
         ("body sent to the control API, inflated", f"{MAX_CONTROL_BODY_BYTES / MIB:g} MiB"),
