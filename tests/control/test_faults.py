@@ -74,7 +74,7 @@ def test_deleting_all_rules_keeps_those_of_the_settings(admin: httpx.Client) -> 
         ({"respond": {"status": 500, "headers": {"a": "x" * 8193}}}, "/respond/headers/a", "at most 8192"),
         ({"respond": {"status": 999}}, "/respond/status", "must be at most 599"),
         ({"respond": {"status": 500, "errors": ["a"], "body": {}}}, "/respond", "one of errors, body and text"),
-        ({"connection": "explode"}, "/connection", "use reset, close, hang"),
+        ({"connection": "explode"}, "/connection", "use reset, close, stale, hang"),
         ({"delay": {"ms": 1, "minMs": 1}}, "/delay", "must have ms, or minMs and maxMs"),
         ([], "", "must have keys and values"),
         (7, "", "must have keys and values"),
