@@ -67,7 +67,7 @@ class Credentials:
     def mask_header(self, name: str, value: str, token: str | None = None) -> str:
         """Return a header value with credentials masked."""
         if name.lower() in CREDENTIAL_HEADERS:
-            return mask_credentials(value)
+            return mask_text(mask_credentials(value), token)
         if name.lower() == "cookie":
             value = ";".join(map(self._mask_session, value.split(";")))
         return mask_text(value, token)

@@ -5,6 +5,7 @@ from difflib import SequenceMatcher
 from heapq import nsmallest
 from typing import Any, NamedTuple
 
+from mock_atoms.core.masking import mask_text
 from mock_atoms.core.slices import Steps
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange
@@ -50,7 +51,7 @@ class RequestPattern(NamedTuple):
         return [
             {
                 "field": condition.field,
-                "expected": condition.description,
+                "expected": mask_text(condition.description),
                 "actual": ", ".join(values) if values else None,
             }
             for condition in self.conditions

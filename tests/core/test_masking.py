@@ -1,8 +1,3 @@
-import json
-import re
-from collections.abc import Callable
-from urllib.parse import quote_plus, unquote, unquote_plus
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +6,7 @@ from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, is_magic_key, mask_jso
 from mock_atoms.core.tenancy import mask_test_id
 from mock_atoms.core.unescaping import MAX_LAYERS
 from mock_atoms.journal.credentials import Credentials
+from tests.helpers.secrets import ENCODINGS, MAGIC_KEYS, PIECES, SECRETS, Encoding, find_secret
 
 
 @pytest.mark.parametrize("token", ["k", "sk", "sk_acme", "sk_live_0123456789abcdef0123456789abcdef"])
@@ -192,50 +188,11 @@ def test_a_url_shows_magic_keys_and_masks_all_others(url: str, masked: str) -> N
     assert mask_text(url, "sk_mock_delay1+500") == masked
 
 
-SUFFIXES = st.text("abcXYZ019_.+~-", min_size=6, max_size=20)
-SECRETS = st.one_of(
-    SUFFIXES.map("sk_live_{}".format), st.binary(min_size=12, max_size=16).map(lambda key: f"sk_{key.hex()}")
-)
-MAGIC_KEYS = SUFFIXES.filter(lambda suffix: "sk" not in suffix).map("sk_mock_{}".format)
-PIECES = st.one_of(
-    SECRETS,
-    MAGIC_KEYS,
-    st.sampled_from(["sk_", "mock_", "sk_mock_", "sk_mock_test", "s", "k", "a", "Z", "9", "_", "task", "sk_mock_500"]),
-    st.sampled_from(
-        [" ", "/", "?", "&", "&a=", "'", '"', "`", ", ", "; ", "(", "\n", "%", "%20", "\\", ".", ":", "=", "é"]
-    ),
-)
-
-
-def percent_encode(text: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in text.encode())
-
-
-def escape_as_json(text: str) -> str:
-    return "".join(f"\\u{ord(character):04x}" for character in text)
-
-
-ENCODINGS = st.lists(
-    st.sampled_from(
-        [
-            percent_encode,
-            escape_as_json,
-            quote_plus,
-            lambda text: json.dumps(text)[1:-1],
-            lambda text: text.replace("_", "%5F"),
-            lambda text: text.replace("s", "\\u0073"),
-            lambda text: text.replace("k", "%6b"),
-        ]
-    ),
-    max_size=3,
-)
-
-
 @given(st.lists(PIECES, min_size=1, max_size=6), SECRETS, ENCODINGS, st.integers(0, 6), st.booleans())
 def test_no_secret_survives_in_any_encoding(
     pieces: list[str],
     secret: str,
-    encodings: list[Callable[[str], str]],
+    encodings: list[Encoding],
     position: int,
     is_own: bool,  # noqa: FBT001 - drawn by Hypothesis
 ) -> None:
@@ -252,31 +209,6 @@ def test_no_secret_survives_in_any_encoding(
         Credentials(b"").mask_header("Cookie", f"a={text}; session={text}", token),
     ]
     assert [found for each in shown for found in find_secret(hidden, each)] == []
-
-
-def find_secret(secret: str, text: str) -> list[str]:
-    """Return `text`, and what decoding it repeatedly gives, where it contains `secret`."""
-    seen = {text}
-    found = []
-    texts = [text]
-    while texts:
-        current = texts.pop()
-        if secret in current:
-            found.append(current)
-        for decoded in (
-            unquote(current),
-            unquote_plus(current),
-            re.sub(r"\\u([0-9a-f]{4})", unescape, current),
-            re.sub(r"\\(.)", r"\1", current),
-        ):
-            if decoded not in seen:
-                seen.add(decoded)
-                texts.append(decoded)
-    return found
-
-
-def unescape(match: re.Match[str]) -> str:
-    return chr(int(match[1], 16))
 
 
 @given(st.lists(MAGIC_KEYS, min_size=1), st.sampled_from([" ", "/", "?", "&", '"', ", ", "; ", "\n"]))
