@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from mock_atoms.contract.errors import DUPLICATE_NUMBERS, INVALID_PHONE_NUMBER, TOO_MANY_MEMBERS, bad_request
 from mock_atoms.contract.schemas import MAX_MEMBERS
+from mock_atoms.core.masking import mask_text
 from mock_atoms.core.printable import find_lookalike, unicode_form
 from mock_atoms.core.slices import Steps, run_without_pauses
 from mock_atoms.data.models import is_phone_number, phone_digits
@@ -166,4 +167,5 @@ def _describe_missing_column(name: str, columns: list[str]) -> str:
 
 
 def _quote(name: str) -> str:
+    name = mask_text(name)  # before the cut
     return f'"{name}"' if len(name) <= _MAX_NAME_LENGTH else f'"{name[:_MAX_NAME_LENGTH]}…"'

@@ -32,8 +32,8 @@ REASON_HEADER = b"x-mock-atoms-reason"
 MAX_UNREAD_BODY_BYTES = 8 * 1024 * 1024
 """Number of request body bytes that are read although the application did not ask for them."""
 
-_LONGEST_KEY = 256
-"""Number of characters of a key of the API, with plenty of room."""
+MAX_CUT_KEY_LENGTH = 256
+"""Number of characters of a key that the end of a recorded body may cut: a longer one gets another digest."""
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -173,7 +173,7 @@ class RequestBodyRecorder:
         self._receive = receive
         self._token = token
         # A key across the limit is masked before the cut: escaped once, each of its characters is up to six bytes.
-        max_bytes = MAX_BODY_BYTES + 6 * max(_LONGEST_KEY, len(token or ""))
+        max_bytes = MAX_BODY_BYTES + 6 * max(MAX_CUT_KEY_LENGTH, len(token or ""))
         self._received = self._stored = BodyExcerpt(max_bytes)
         self._inflater: Inflater | None = None
         encoding = content_encoding(exchange.header_values("content-encoding"))

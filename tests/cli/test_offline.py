@@ -21,6 +21,12 @@ def test_fixtures_prints_the_response_of_the_server() -> None:
     assert (code, json.loads(out)) == (0, response.json())
 
 
+def test_invisible_characters_are_escaped() -> None:
+    code, out, _ = run_command("fixtures", "sk_mock_unicode")
+    assert (code, [line for line in out.splitlines() if not line.isprintable()]) == (0, [])
+    assert "zero\u200bwidth" in {part for each in json.loads(out)["data"] for part in each["name"].split()}
+
+
 def test_fixtures_reads_the_folder() -> None:
     code, out, _ = run_command("fixtures", "sk_acme", environ={"MOCK_ATOMS_FIXTURES": str(FIXTURES)})
     assert code == 0

@@ -24,6 +24,7 @@ from mock_atoms.control.waiting import MAX_WAIT_MS
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_PIECE_BYTES
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH
 from mock_atoms.core.settings import Settings
+from mock_atoms.core.unescaping import MAX_LAYERS
 from mock_atoms.data.fixture_files import MAX_AUDIENCES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
 from mock_atoms.faults.effects import MAX_DELAY_MS, MAX_HEADER_VALUES
@@ -32,7 +33,7 @@ from mock_atoms.faults.rulebook import MAX_RULES
 from mock_atoms.journal import exchange, journal
 from mock_atoms.journal.calls import MAX_PAUSE_MS
 from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
-from mock_atoms.middleware.recording import MAX_UNREAD_BODY_BYTES
+from mock_atoms.middleware.recording import MAX_CUT_KEY_LENGTH, MAX_UNREAD_BODY_BYTES
 from mock_atoms.serving.refusal import MAX_HEAD_BYTES as MAX_REQUEST_HEAD_BYTES
 from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN
 from mock_atoms.state import memory_store
@@ -81,6 +82,11 @@ KIB, MIB = 1024, 1024 * 1024
             f"{MAX_PAUSE_MS / 60_000:g} minutes, unless `Retry-After` asks for more",
         ),
         ("failed calls that a retry on a new connection is compared with", f"{MAX_COMPARED_CALLS}"),
+        ("layers of percent-encoding and backslash escapes that are decoded to find a key", f"{MAX_LAYERS}"),
+        (
+            "characters of a key that the end of a recorded body cuts",
+            f"{MAX_CUT_KEY_LENGTH}, or the length of the token",
+        ),
         ("rendered responses, with the queries that they respond to", f"{MAX_SIZE / MIB:g} MiB"),
         ("one rendered response", f"{MAX_RESPONSE_BYTES / MIB:g} MiB"),
         ("fast path entries", f"{MAX_REPEATED_REQUESTS:,}"),

@@ -19,7 +19,14 @@ import pytest
 
 from mock_atoms.core.masking import mask_token
 from mock_atoms.core.tenancy import caller_for
-from mock_atoms.journal.access_log import LOGGER, AccessLogFormatter, BufferedAccessLog, JsonFormatter, TextFormatter
+from mock_atoms.journal.access_log import (
+    LOGGER,
+    AccessLogFormatter,
+    AccessLogLine,
+    BufferedAccessLog,
+    JsonFormatter,
+    TextFormatter,
+)
 from mock_atoms.journal.exchange import Exchange, RequestHead
 from tests.helpers.audiences import ACME
 
@@ -150,6 +157,29 @@ def test_other_records_keep_their_format_and_traceback() -> None:
     first, *rest = TextFormatter().format(record).splitlines()
     assert re.fullmatch(r"(1970-01-01|1969-12-31) \d\d:\d\d:00,250 ERROR   it broke", first)
     assert rest[-1] == "RuntimeError: broken"
+
+
+def test_other_records_are_one_line_without_keys_before_their_traceback() -> None:
+    error = RuntimeError("sk_verysecret \u202e")
+    record = logging.LogRecord("x", logging.ERROR, "", 1, "a\nsk_verysecret\u2028", (), (RuntimeError, error, None))
+    first, *rest = TextFormatter().format(record).split("\n")
+    assert first.endswith(" ERROR   aU+000Ask_ver…#38c9cbU+2028")
+    assert rest[-1] == "RuntimeError: sk_ver…#38c9cb U+202E"
+    line = JsonFormatter().format(record)
+    assert line.isprintable()
+    assert json.loads(line)["message"] == "a\nsk_ver…#38c9cb\u2028"
+    assert json.loads(line)["traceback"].endswith("RuntimeError: sk_ver…#38c9cb U+202E")
+
+
+def test_a_test_id_cannot_forge_or_reorder_a_line() -> None:
+    test_id = 'a\n2026-01-01 "\x1b[31m\x7f\u202e\u2028.'
+    head = RequestHead(caller_for("sk_mock_test", test_id).tenant, frozenset(), "GET", "/", "http", "1.1", "", ())
+    line = AccessLogLine(Exchange(head, datetime(2026, 1, 31, tzinfo=UTC), 0.0, "", 0, ended_at=1.0), 1)
+    text, in_json = TextFormatter().format_line(line), JsonFormatter().format_line(line)
+    assert r'test="a\n2026-01-01 \"\u001b[31mU+007FU+202EU+2028."' in text
+    assert text.isprintable()
+    assert in_json.isprintable()
+    assert json.loads(in_json)["test"] == test_id
 
 
 def test_a_stopped_server_has_logged_every_response(tmp_path: Path) -> None:

@@ -267,6 +267,14 @@ def test_a_token_across_the_limit_is_masked() -> None:
     assert exchange.body == b"x" * (MAX_BODY_BYTES - 5) + mask_token("sk_acme").encode()[:5]
 
 
+@pytest.mark.parametrize("key", ["sk_verysecret", "sk%5Fverysecret", r"\u0073\u006b\u005f\u0076erysecret"])
+@pytest.mark.parametrize("kept", [1, 5, 20])
+def test_an_escaped_key_across_the_limit_is_masked(key: str, kept: int) -> None:
+    body = b"." * (MAX_BODY_BYTES - kept) + key.encode()
+    exchange = recorded_post(app_reads=True, messages=[chunk(body, more=False)])
+    assert exchange.body[MAX_BODY_BYTES - kept :] == "sk_ver…#38c9cb".encode()[:kept]
+
+
 def test_bodies_that_differ_beyond_the_limit_have_different_digests() -> None:
     bodies = [[chunk(b"x" * MAX_BODY_BYTES), chunk(end, more=False)] for end in (b"1", b"1", b"2")]
     first, same, other = (recorded_post(app_reads=True, messages=body) for body in bodies)

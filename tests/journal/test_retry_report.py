@@ -1,6 +1,7 @@
 """The retry report as JSON and as text."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -145,6 +146,14 @@ def test_a_pause_below_a_millisecond_is_reported() -> None:
     assert "   2  after 0 ms     200\n     ! no-backoff: retried after 0 ms (500); wait at least 50 ms" in text
     (call,) = report_of(calls, now=1)["calls"]
     assert (call["gapsMs"], [attempt["gapMs"] for attempt in call["attempts"]]) == ([0.4], [None, 0.4])
+
+
+def test_the_text_report_shows_invisible_characters_of_a_test_id() -> None:
+    (call,) = calls_of(exchange(0, 200))
+    tenant = caller_for("sk_mock_test", "a\u202e\n  1  forged").tenant
+    call.attempts[0].head = replace(call.attempts[0].head, tenant=tenant)
+    text = as_text(report([call], RetrySettings(), 1, 0))
+    assert " tenant=sk_mock_test test=aU+202EU+000A  1  forged: succeeded\n" in text
 
 
 def test_an_empty_report_is_one_line() -> None:

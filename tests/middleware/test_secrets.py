@@ -42,6 +42,7 @@ class Sent(NamedTuple):
 def multipart(name: str, columns: str, cell: str, column: str = "phone") -> Sent:
     parts = [
         f'Content-Disposition: form-data; name="{name}"\r\n\r\n{cell}',
+        'Content-Disposition: form-data; name="name"\r\n\r\nMine',
         f'Content-Disposition: form-data; name="phoneNumberColumnName"\r\n\r\n{column}',
         f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n{columns}\n{cell}\n',
     ]
@@ -183,6 +184,39 @@ def test_no_reader_sees_a_secret_that_the_control_api_received(
     readers.send(Sent("GET", AUDIENCE))
     shown = [response.body.decode(), *response.headers.values(), *readers.view()]
     assert [found for text in shown for found in find_secret(secret, text)] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("code", "Prefer: `code=sk_ver…#38c9cb` is invalid"),
+        ("ids", "memberIds is required"),
+        ("column", 'CSV file has two columns named \\"sk_ver…#38c9cb\\"'),
+        ("cell", "CSV line 2: Invalid phone number: sk_very…#d5542a Use"),
+        ("column name", 'CSV file has no column named \\"sk_ver…#38c9cb\\". It has:'),
+        ("unknown path", "Cannot GET /atoms/v1/sk_ver…#38c9cb/sk_ver…#38c9cb"),
+        ("fault's message", "campaign with this audience sk_ver…#38c9cb exists"),
+    ],
+)
+def test_an_error_response_shows_a_masked_key_to_its_sender(place: str, shown: str) -> None:
+    assert shown in Readers().send(VENDOR_PLACES[place]("sk_verysecret")).body.decode()
+
+
+def test_the_token_of_any_form_is_masked_in_an_error_response() -> None:
+    body = Readers().send(VENDOR_PLACES["cell"]("Zz!verysecret"), "Zz!verysecret").body.decode()
+    assert "Invalid phone number: Zz!ver…#" in body
+
+
+def test_a_rule_sends_its_key_and_shows_it_masked() -> None:
+    readers = Readers()
+    rule = {"respond": {"status": 500, "text": "sk_verysecret", "headers": {"X-Key": "sk_verysecret"}}}
+    created = json.loads(readers.send(admin("POST", "faults", rule)).body)
+    assert created["respond"]["text"] == created["respond"]["headers"]["X-Key"] == "sk_ver…#38c9cb"
+    response = readers.send(Sent("GET", AUDIENCE))
+    assert (response.headers["x-key"], response.body) == ("sk_verysecret", b"sk_verysecret")
+    (event,) = json.loads(readers.send(admin("GET", "requests")).body)["requests"]
+    assert event["response"]["headers"]["x-key"] == "sk_ver…#38c9cb"
+    assert not [text for text in readers.view() if "verysecret" in text]
 
 
 def encode(text: str, encodings: list[Encoding]) -> str:

@@ -277,6 +277,12 @@ def test_a_server_that_is_not_running_is_an_error() -> None:
         mock.wait_until_healthy(0.05)
 
 
+def test_a_key_in_a_url_is_masked_in_errors() -> None:
+    with pytest.raises(ControlError) as caught:
+        MockClient("http://sk_verysecret@127.0.0.1:0").reset()
+    assert "verysecret" not in str(caught.value) + caught.value.detail
+
+
 def test_a_client_waits_for_a_server_that_starts_later(mock: MockServer) -> None:
     with MockServer() as first:
         url, port = first.url, first.port
