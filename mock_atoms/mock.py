@@ -30,6 +30,7 @@ from mock_atoms.journal.snapshot import free
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import AudienceRepositories
 from mock_atoms.state.store import Store, TenantState
+from mock_atoms.state.store import free as free_states
 
 if TYPE_CHECKING:
     from mock_atoms.data.fixture_files import FixtureFile
@@ -106,15 +107,16 @@ class MockAtoms:
             self.rules.reset()
             self.fixtures.import_data(None)
             await self.clear_journal()
-            await self.store.reset()
+            states = await self.store.reset()
             self.response_cache.clear()
+            await self.slices.run(free_states(states))
             return
         token_digest = None if token is None else digest_token(token)
         test_digest = None if test_id is None else digest_test_id(test_id)
         await self.remove_rules(self.rules.created_ids(token_digest, test_digest))
         selected = await self.slices.run(self.journal.snapshot().select(self.journal.tenant_filter(token, test_id)))
         await self.slices.run(free(self.journal.remove(selected)))
-        await self.store.reset(token_digest, test_digest)
+        await self.slices.run(free_states(await self.store.reset(token_digest, test_digest)))
 
     async def clear_journal(self) -> None:
         """Remove all exchanges from the journal."""
@@ -130,7 +132,7 @@ class MockAtoms:
             for rule_id in state.counters.keys() & removed_ids:
                 del state.counters[rule_id]
 
-        await self.store.update_all(remove_counters)
+        await self.slices.run(self.store.update_all(remove_counters))
 
 
 def _read_fixtures(settings: Settings) -> "dict[str, FixtureFile]":

@@ -5,7 +5,7 @@ and writes the document; parsing stays ours.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Self
@@ -17,13 +17,15 @@ from starlette.requests import ClientDisconnect, Request
 from mock_atoms.control.errors import RequestError, invalid_parameter
 from mock_atoms.core.http_text import parse_query
 from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
-from mock_atoms.core.json_parsing import parse_json_steps
+from mock_atoms.core.json_parsing import Convert, JsonParser, parse_json_steps
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
 from mock_atoms.core.patterns import NOT_BLANK, TOKEN
 from mock_atoms.core.settings import Token
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_LONG_BODY_BYTES = 256 * 1024 * 1024
+"""Maximum memory of the parts of a long body that are not converted."""
 
 
 async def read_json_body(request: Request, *, optional: bool = False) -> Any:  # noqa: ANN401 - any JSON
@@ -34,6 +36,43 @@ async def read_json_body(request: Request, *, optional: bool = False) -> Any:  #
         RequestError: the body is too long, incomplete, compressed wrongly, or has another content type.
     """
     body = bytearray()
+    async for chunk in _read_chunks(request):
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_long(f"more than {MAX_BODY_BYTES} bytes")
+    if not body and optional:
+        return {}
+    _check_content_type(request)
+    return await request.app.state.slices.finish(parse_json_steps(body))
+
+
+async def read_long_json_body(request: Request, convert: Convert) -> Any:  # noqa: ANN401 - any JSON
+    """Return a JSON body of any length. It is parsed while it arrives.
+
+    Args:
+        request: the request.
+        convert: see `JsonParser`.
+
+    Raises:
+        ConfigError: the body is not JSON.
+        RequestError: the body needs too much memory, or is incomplete, compressed wrongly or of another content type.
+    """
+    _check_content_type(request)
+    slices = request.app.state.slices
+    parser = JsonParser(convert)
+    async for chunk in _read_chunks(request):
+        await slices.finish(parser.feed(chunk))
+        if parser.size_bytes > MAX_LONG_BODY_BYTES:
+            raise _too_long(f"parts that need more than {MAX_LONG_BODY_BYTES} bytes of memory")
+    return await slices.finish(parser.finish())
+
+
+async def _read_chunks(request: Request) -> AsyncGenerator[bytes]:
+    """Yield the body, inflated, in chunks.
+
+    Raises:
+        RequestError: the body is incomplete or compressed wrongly.
+    """
     encoding = content_encoding(request.headers.getlist("content-encoding"))
     if encoding != "identity" and not is_inflatable(encoding):
         raise RequestError(
@@ -41,21 +80,18 @@ async def read_json_body(request: Request, *, optional: bool = False) -> Any:  #
             "the encoding is unknown",
             f"Content-Encoding is {quote_value(encoding)}: use gzip or deflate, or send the body uncompressed",
         )
-    chunks = request.stream() if encoding == "identity" else inflate(request.stream(), encoding)
     try:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                detail = f"the body has more than {MAX_BODY_BYTES} bytes"
-                raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body too long", detail)
+        async for chunk in request.stream() if encoding == "identity" else inflate(request.stream(), encoding):
+            yield chunk
     except InflateError as error:
         detail = f"the body is not in the format {encoding}: {error}"
         raise RequestError(HTTPStatus.BAD_REQUEST, "malformed body", detail) from None
     except ClientDisconnect:
         detail = "the client disconnected before the end of the body"
         raise RequestError(HTTPStatus.BAD_REQUEST, "incomplete body", detail) from None
-    if not body and optional:
-        return {}
+
+
+def _check_content_type(request: Request) -> None:
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise RequestError(
@@ -63,7 +99,10 @@ async def read_json_body(request: Request, *, optional: bool = False) -> Any:  #
             "the content type is not JSON",
             "send the header Content-Type: application/json with the body",
         )
-    return await request.app.state.slices.finish(parse_json_steps(body))
+
+
+def _too_long(problem: str) -> RequestError:
+    return RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body too long", f"the body has {problem}")
 
 
 def up_to(maximum: int) -> BeforeValidator:

@@ -9,9 +9,10 @@ from mock_atoms.control.calls import Call, CallGroup, RequestBody
 from mock_atoms.control.errors import RequestError
 from mock_atoms.control.long_work import long_json
 from mock_atoms.control.models import Empty, State
-from mock_atoms.control.parsing import TenantFilter, parse_tenant_filter, read_json_body
+from mock_atoms.control.parsing import TenantFilter, parse_tenant_filter, read_json_body, read_long_json_body
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.snapshot import SettingsMismatchError, export_state, import_state
+from mock_atoms.state.snapshot_parsing import SnapshotConverter
 
 
 class StateCalls:
@@ -67,7 +68,7 @@ class StateCalls:
         The server needs the seed and locale of the one that exported it. It then gives the same responses.
         """
         mock = self._mock
-        state = await read_json_body(request)
+        state = await read_long_json_body(request, SnapshotConverter().convert)
         try:
             await import_state(state, mock.settings, mock.rules, mock.fixtures, mock.store, slices=mock.slices)
         except SettingsMismatchError as error:

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -16,6 +18,8 @@ MAX_PIECE_BYTES = 5 * 1024 * 1024 + PIECE_BYTES
 """Maximum distance of two commas outside of strings. A text in a body of 5 MB fits."""
 VALUE_BYTES = 64
 """Approximate memory of a value without its text."""
+Convert = Callable[[tuple[int | str, ...], Any], Steps[Any]]
+"""Makes a smaller object of an item of a list, given its path and the item."""
 _OUTSIDE = re.compile(rb'(?:[^",]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 """Up to the next comma, or to a string that is not closed. Both patterns are possessive, so that matching is linear."""
 _INSIDE = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
@@ -56,18 +60,41 @@ def parse_json_steps(text: str | bytes | bytearray) -> Steps[Any]:
     return (yield from parser.finish())
 
 
+@dataclass(slots=True)
+class _Container:
+    """A list or an object that is not complete.
+
+    Attributes:
+        value: its items so far.
+        key: its key or index in its parent.
+        converted: number of items that were converted.
+        size_bytes: approximate memory of its items.
+    """
+
+    value: Any
+    key: int | str = ""
+    converted: int = 0
+    size_bytes: int = 0
+
+    def add(self, items: Any) -> None:  # noqa: ANN401 - of the same type
+        if isinstance(self.value, dict):
+            self.value.update(items)
+        else:
+            self.value.extend(items)
+
+
 class JsonParser:
     """Parses a JSON text that arrives in parts.
 
     It cuts the text at commas into pieces of about 64 KiB. Python's parser parses each piece, with the brackets around
     it that are open before and after it. The result is then merged into the containers that are still open.
 
-    Attributes:
-        size_bytes: approximate memory of the values so far.
+    Args:
+        convert: converts the items of long lists as soon as they are complete. Inner lists come first.
     """
 
-    def __init__(self) -> None:
-        self.size_bytes = 0
+    def __init__(self, convert: Convert | None = None) -> None:
+        self._convert = convert
         self._text = bytearray()
         self._start = 0
         self._scanned = 0
@@ -75,8 +102,13 @@ class JsonParser:
         self._structure_count = 0
         self._line, self._column = 1, 1
         self._open = b""
-        self._containers: list[Any] = []
+        self._containers: list[_Container] = []
         self._root: Any = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Approximate memory of the values so far, without those that were converted."""
+        return len(self._text) + sum(container.size_bytes for container in self._containers)
 
     def feed(self, text: bytes | bytearray) -> Steps[None]:
         """Parse the next part of the text.
@@ -145,8 +177,7 @@ class JsonParser:
         outside = _outside_of_strings(piece)
         brackets = outside.translate(None, _NOT_BRACKETS)
         still_open, kept = self._follow(brackets)
-        self.size_bytes += len(piece) - 5 * piece.count(b"\\u00")
-        self.size_bytes += VALUE_BYTES * (len(brackets) // 2 + outside.count(b",") + 1)
+        size_bytes = len(piece) + VALUE_BYTES * (len(brackets) // 2 + outside.count(b",") + 1)
         if len(piece) > _LONG_PIECE_BYTES:
             yield
         first, last = ("", "") if is_last and not self._open else _unused_texts(piece)
@@ -163,17 +194,38 @@ class JsonParser:
             raise _half_surrogate_pair() from None
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"not JSON: {error}") from None
-        if not self._containers:
-            self._root = value
-        opened = [] if is_last else _open_containers(value, len(still_open), last)
-        for container, part in zip(self._containers, self._parts(value, first), strict=True):
-            if isinstance(container, dict):
-                container.update(part)
-            else:
-                container.extend(part)
-        self._containers = [*self._containers[:kept], *opened[kept:]]
-        self._open = still_open
         self._line, self._column = self._position(text)
+        opened = [] if is_last else _open_containers(value, len(still_open), last)
+        self._add(value, first)
+        if kept:
+            self._containers[kept - 1].size_bytes += size_bytes
+        yield from self._convert_items(kept, len(still_open))
+        self._containers = self._containers[:kept]
+        for key, opened_value in opened[kept:]:
+            parent = self._containers[-1].value if self._containers else None
+            self._containers.append(_Container(opened_value, len(parent) - 1 if isinstance(parent, list) else key))
+        self._open = still_open
+
+    def _convert_items(self, kept: int, depth: int) -> Steps[None]:
+        """Convert the complete items of the lists that were open before the piece, of the innermost one first.
+
+        Args:
+            kept: how many of the containers are still open.
+            depth: how many containers are open now.
+        """
+        for level in reversed(range(len(self._containers))):
+            container = self._containers[level]
+            if isinstance(container.value, list) and self._convert is not None:
+                path = [parent.key for parent in self._containers[1 : level + 1]]
+                is_last_item_open = level < kept and level + 1 < depth
+                for index in range(container.converted, len(container.value) - is_last_item_open):
+                    item = container.value[index]
+                    container.value[index] = converted = yield from self._convert((*path, index), item)
+                    if converted is not item:
+                        container.size_bytes = 0
+                    container.converted = index + 1
+            if level >= kept > 0:
+                self._containers[kept - 1].size_bytes += container.size_bytes
 
     def _follow(self, brackets: bytes) -> tuple[bytes, int]:
         """Return the brackets that are open after `brackets`, and how many of those before were open all the time."""
@@ -193,13 +245,16 @@ class JsonParser:
         opening = "".join("[" if bracket == ord("[") else f'{{"{marker}":' for bracket in self._open)
         return f'{opening}"{marker}",' if opening else ""
 
-    def _parts(self, value: Any, marker: str) -> list[Any]:  # noqa: ANN401 - any JSON
-        """Return the items that a piece adds to each open container, without `marker`."""
+    def _add(self, value: Any, marker: str) -> None:  # noqa: ANN401 - any JSON
+        """Add the items of a piece to the open containers, without `marker`."""
+        if not self._containers:
+            self._root = value
         parts = []
         for bracket in self._open:
             parts.append(value)
             value = value.pop(0 if bracket == ord("[") else json.loads(f'"{marker}"'))
-        return parts
+        for container, part in zip(self._containers, parts, strict=True):
+            container.add(part)
 
     def _position(self, text: str) -> tuple[int, int]:
         """Return line and column after `text`, which follows what is parsed."""
@@ -207,24 +262,28 @@ class JsonParser:
         return self._line + lines, len(text) - text.rfind("\n") if lines else self._column + len(text)
 
 
-def _open_containers(value: Any, depth: int, marker: str) -> list[Any]:  # noqa: ANN401 - any JSON
-    """Return the containers around `marker`, which is the last item, from `value` inwards. Remove `marker`."""
+def _open_containers(value: Any, depth: int, marker: str) -> list[tuple[str, Any]]:  # noqa: ANN401 - any JSON
+    """Return the containers around `marker`, which is the last item, from `value` inwards. Remove `marker`.
+
+    Each container comes with its key in the one around it, if that is an object.
+    """
     text = json.loads(f'"{marker}"')
-    path = _path_to(text, value, depth) or []
-    path[-1].pop(text if isinstance(path[-1], dict) else -1)
+    path = _path_to(text, "", value, depth) or []
+    innermost = path[-1][1]
+    innermost.pop(text if isinstance(innermost, dict) else -1)
     return path
 
 
-def _path_to(marker: str, value: Any, depth: int) -> list[Any] | None:  # noqa: ANN401 - any JSON
+def _path_to(marker: str, key: str, value: Any, depth: int) -> list[tuple[str, Any]] | None:  # noqa: ANN401 - any JSON
     """Return the containers around `marker`, the last text. A duplicated key has its first position, though."""
     if depth == 0:
         return [] if value == marker else None
     if not isinstance(value, list | dict):
         return None
-    for item in value[-1:] if isinstance(value, list) else reversed(value.values()):
-        path = _path_to(marker, item, depth - 1)
+    for item_key, item in (("", item) for item in value[-1:]) if isinstance(value, list) else reversed(value.items()):
+        path = _path_to(marker, item_key, item, depth - 1)
         if path is not None:
-            return [value, *path]
+            return [(key, value), *path]
     return None
 
 

@@ -95,12 +95,21 @@ def parse_items(adapter: TypeAdapter[Item], values: list[Any], pointer: str) -> 
     """
     items = []
     for number, value in enumerate(values):
-        try:
-            items.append(adapter.validate_python(value))
-        except ValidationError as error:
-            raise _config_error(error, f"{pointer}/{number}") from None
+        items.append(parse_item(adapter, value, f"{pointer}/{number}"))
         yield
     return items
+
+
+def parse_item(adapter: TypeAdapter[Item], value: object, pointer: str) -> Item:
+    """Return `value` as the type of `adapter`.
+
+    Raises:
+        ConfigError: a field is invalid; the error names it by JSON pointer, below `pointer`.
+    """
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        raise _config_error(error, pointer) from None
 
 
 def _config_error(error: ValidationError, pointer: str) -> ConfigError:

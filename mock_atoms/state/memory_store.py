@@ -5,12 +5,23 @@ from typing import TypeVar
 
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.lru import LruCache, next_use
+from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.state.store import TenantState
 
 T = TypeVar("T")
 MAX_TENANTS = 10_000
 MAX_STORE_BYTES = 256 * 1024 * 1024
+
+
+def check_capacity(size_bytes: int, max_bytes: int) -> None:
+    """Check the size of all tenants.
+
+    Raises:
+        CapacityError: they are too large.
+    """
+    if size_bytes > max_bytes:
+        raise CapacityError(f"the tenants need about {size_bytes} bytes; the maximum is {max_bytes}")
 
 
 class MemoryStore:
@@ -43,36 +54,40 @@ class MemoryStore:
             self._size_bytes -= self._tenants.evict().size_bytes
         return result
 
-    async def update_all(self, change: Callable[[TenantState], None]) -> None:
-        """Apply `change` to the state of every known tenant."""
+    def update_all(self, change: Callable[[TenantState], None]) -> Steps[None]:
+        """Apply `change` to the state of every known tenant, one in each step."""
         for state in self._tenants:
-            change(state)
-        self._size_bytes = sum(state.size_bytes for state in self._tenants)
+            if state.is_live:
+                before = state.size_bytes
+                change(state)
+                self._size_bytes += state.size_bytes - before
+            yield
 
-    async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
-        """Delete the state of all tenants, or of those of one token, one test or both."""
-        for state in self._tenants:
-            if state.tenant.belongs_to(token_digest, test_digest):
-                self._tenants.remove(state.tenant.key)
-                self._size_bytes -= state.size_bytes
+    async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[TenantState]:
+        """Delete and return the state of all tenants, or of those of one token, one test or both."""
+        removed = [state for state in self._tenants if state.tenant.belongs_to(token_digest, test_digest)]
+        for state in removed:
+            self._tenants.remove(state.tenant.key)
+            self._size_bytes -= state.size_bytes
+        return removed
 
     async def tenants(self) -> list[TenantState]:
         """Return the states of all known tenants, least recently used first."""
         return list(self._tenants)
 
-    async def replace_all(self, states: list[TenantState]) -> None:
-        """Replace all states with `states`, least recently used first.
+    async def replace_all(self, states: list[TenantState]) -> list[TenantState]:
+        """Replace all states with `states`, least recently used first, and return the old ones.
 
         Raises:
             CapacityError: they are too large; nothing has changed.
         """
-        size_bytes = sum(state.size_bytes for state in states)
-        if size_bytes > self._max_bytes:
-            raise CapacityError(f"the tenants need about {size_bytes} bytes; the maximum is {self._max_bytes}")
+        check_capacity(sum(state.size_bytes for state in states), self._max_bytes)
+        replaced = list(self._tenants)
         self._tenants.clear()
         for state in states[-self._max_tenants :]:
             self._tenants.put(state.tenant.key, state)
         self._size_bytes = sum(state.size_bytes for state in self._tenants)
+        return replaced
 
     def _state_of(self, tenant: Tenant) -> TenantState:
         """Return the state of `tenant`, marked as used now."""

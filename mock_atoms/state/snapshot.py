@@ -18,7 +18,7 @@ from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.state.changes import AudienceChanges
 from mock_atoms.state.snapshot_models import RuleModel
 from mock_atoms.state.snapshot_parsing import parse_snapshot
-from mock_atoms.state.store import Store, TenantState
+from mock_atoms.state.store import Store, TenantState, free
 
 
 class SettingsMismatchError(Exception):
@@ -132,11 +132,12 @@ async def import_state(  # noqa: PLR0913 - all that the state is imported into
     previous_rules = list(rules)
     rules.replace_all(active_rules)
     try:
-        await store.replace_all(snapshot.tenants)
+        replaced = await store.replace_all(snapshot.tenants)
     except BaseException:
         rules.replace_all(previous_rules)
         raise
     fixtures.import_data(snapshot.fixtures)
+    await slices.run(free(replaced))
 
 
 def _check_setting(name: str, exported: str, current: str) -> None:

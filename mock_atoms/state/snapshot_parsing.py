@@ -1,18 +1,20 @@
 """Parsing of snapshots in steps: long lists are taken out of their models and validated item by item."""
 
+import json
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pydantic import TypeAdapter
 
-from mock_atoms.contract.schemas import MAX_MEMBERS, Member, ObjectId
+from mock_atoms.contract.schemas import MAX_MEMBERS, Member, ObjectId, render_json
 from mock_atoms.core.json_pointer import format_pointer
-from mock_atoms.core.parsing import ConfigError, parse_items, parse_model
+from mock_atoms.core.parsing import ConfigError, parse_item, parse_items, parse_model
 from mock_atoms.core.slices import Steps
 from mock_atoms.data.fixture_files import parse_audiences
 from mock_atoms.data.fixtures import FixtureData
 from mock_atoms.data.models import AudienceRecord, InitialData, is_phone_number, phone_digits
 from mock_atoms.state.changes import AudienceChanges, TenantChanges
+from mock_atoms.state.memory_store import MAX_STORE_BYTES, check_capacity
 from mock_atoms.state.snapshot_models import (
     AudienceChangesModel,
     CounterModel,
@@ -35,6 +37,58 @@ class Snapshot(NamedTuple):
     tenants: list[TenantState]
 
 
+class _AudiencePart(NamedTuple):
+    """The changes to one audience."""
+
+    id: str
+    changes: AudienceChanges
+
+
+class SnapshotConverter:
+    """Converts the parts of a snapshot while its text is parsed, so that large ones need little memory.
+
+    Args:
+        max_bytes: maximum size of the tenants.
+    """
+
+    def __init__(self, max_bytes: int = MAX_STORE_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._tenant_bytes = self._audience_bytes = self._member_bytes = 0
+
+    def convert(self, path: tuple[int | str, ...], item: Any) -> Steps[Any]:  # noqa: ANN401 - any JSON
+        """Return a tenant as its state, changes to an audience as `AudienceChanges`, a member as JSON.
+
+        Raises:
+            ConfigError: the item is invalid; names the field by JSON pointer.
+            CapacityError: there is too much data.
+        """
+        match path:
+            case ("tenants", int()):
+                state = yield from parse_tenant(item, format_pointer(path))
+                self._tenant_bytes += state.size_bytes
+                self._audience_bytes = self._member_bytes = 0
+                self._check()
+                return state
+            case ("tenants", int(), "changes", "audiences", int()):
+                part = yield from _parse_audience_changes(item, format_pointer(path))
+                self._audience_bytes += part.changes.size_bytes
+                self._member_bytes = 0
+                self._check()
+                return part
+            case ("tenants", int(), "changes", "audiences", int(), "added", int(number)):
+                yield
+                if number >= MAX_MEMBERS:
+                    raise ConfigError(f"must have at most {MAX_MEMBERS} items", format_pointer(path[:-1]))
+                member = render_json(_parse_member(item, format_pointer(path)))
+                self._member_bytes += len(member)
+                self._check()
+                return member
+        return item
+
+    def _check(self) -> None:
+        check_capacity(self._tenant_bytes + self._audience_bytes + self._member_bytes, self._max_bytes)
+
+
 def parse_snapshot(value: object) -> Steps[Snapshot]:
     """Return a complete snapshot.
 
@@ -52,7 +106,7 @@ def parse_snapshot(value: object) -> Steps[Snapshot]:
         fixtures[token_digest] = data
     tenants: dict[bytes, TenantState] = {}
     for number, item in enumerate(long["tenants"]):
-        state = yield from parse_tenant(item, f"/tenants/{number}")
+        state = item if isinstance(item, TenantState) else (yield from parse_tenant(item, f"/tenants/{number}"))
         if state.tenant.key in tenants:
             raise ConfigError("a tenant is duplicated", "/tenants")
         tenants[state.tenant.key] = state
@@ -100,7 +154,10 @@ def _parse_changes(value: object, pointer: str) -> Steps[TenantChanges]:
     changes = TenantChanges({}, set(deleted), model.ids)
     created = 0
     for number, item in enumerate(long["audiences"]):
-        audience_id, part = yield from _parse_audience_changes(item, f"{pointer}/audiences/{number}")
+        is_converted = isinstance(item, _AudiencePart)
+        audience_id, part = (
+            item if is_converted else (yield from _parse_audience_changes(item, f"{pointer}/audiences/{number}"))
+        )
         if audience_id in changes.audiences:
             raise ConfigError(f"audiences: the audience {audience_id} is duplicated", pointer)
         changes.audiences[audience_id] = part
@@ -112,7 +169,7 @@ def _parse_changes(value: object, pointer: str) -> Steps[TenantChanges]:
     return changes
 
 
-def _parse_audience_changes(value: object, pointer: str) -> Steps[tuple[str, AudienceChanges]]:
+def _parse_audience_changes(value: object, pointer: str) -> Steps[_AudiencePart]:
     rest, long = _split(value, "added")
     model = parse_model(AudienceChangesModel, rest, pointer)
     changes = AudienceChanges(
@@ -124,15 +181,19 @@ def _parse_audience_changes(value: object, pointer: str) -> Steps[tuple[str, Aud
     )
     if len(long["added"]) > MAX_MEMBERS:
         raise ConfigError(f"must have at most {MAX_MEMBERS} items", f"{pointer}/added")
-    members = yield from parse_items(_adapter(Member), long["added"], f"{pointer}/added")
     ids: set[str] = set()
-    for member in members:
+    for number, item in enumerate(long["added"]):
+        member = json.loads(item) if isinstance(item, bytes) else _parse_member(item, f"{pointer}/added/{number}")
         _check_member(member, changes, ids, pointer)
         ids.add(member["_id"])
         changes.add_member(member)
         yield
     changes.update_size()
-    return model.audience, changes
+    return _AudiencePart(model.audience, changes)
+
+
+def _parse_member(value: object, pointer: str) -> Member:
+    return cast("Member", parse_item(_adapter(Member), value, pointer))
 
 
 def _check_member(member: Member, changes: AudienceChanges, ids: set[str], pointer: str) -> None:

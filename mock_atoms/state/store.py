@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol, TypeVar
 
+from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import COUNTER_BYTES, Counters
@@ -62,6 +63,18 @@ class TenantState:
         return size if self.changes is None else size + self.changes.size_bytes
 
 
+def free(states: list[TenantState]) -> Steps[None]:
+    """Empty a list of deleted states bit by bit: to free all their memory takes too long for one step."""
+    while states:
+        state = states.pop()
+        state.counters.clear()
+        if state.changes is not None:
+            while state.changes.audiences:
+                state.changes.audiences.popitem()
+                yield
+        yield
+
+
 class Store(Protocol):
     """Tenant states by tenant. An unknown tenant has an empty `TenantState`.
 
@@ -78,20 +91,20 @@ class Store(Protocol):
         """Return the result of `change` on the state of `tenant`, and save the state unless `change` raises."""
         ...
 
-    async def update_all(self, change: Callable[[TenantState], None]) -> None:
-        """Apply `change` to the state of every known tenant."""
+    def update_all(self, change: Callable[[TenantState], None]) -> Steps[None]:
+        """Apply `change` to the state of every known tenant, one in each step."""
         ...
 
-    async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
-        """Delete the state of all tenants, or of those of one token, one test or both."""
+    async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[TenantState]:
+        """Delete and return the state of all tenants, or of those of one token, one test or both."""
         ...
 
     async def tenants(self) -> list[TenantState]:
         """Return the states of all known tenants, least recently used first. They must not be changed."""
         ...
 
-    async def replace_all(self, states: list[TenantState]) -> None:
-        """Replace all states with `states`, least recently used first.
+    async def replace_all(self, states: list[TenantState]) -> list[TenantState]:
+        """Replace all states with `states`, least recently used first, and return the old ones.
 
         Raises:
             CapacityError: they are too large; nothing has changed.

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.control import parsing
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.memory_store import MemoryStore
 from tests.helpers.asgi import AsgiResponse, call
@@ -249,3 +250,24 @@ def test_a_state_contains_the_changes_of_clients(running: MockServer, admin: htt
             assert http.get(f"/audience/{kept['_id']}").status_code == 200
             again = http.post(members, json={"members": [{edited["phoneNumberColumnName"]: "15550100000"}]})
             assert again.json()["data"][0]["data"] == {"added": 0, "skipped": 1}
+
+
+def test_a_state_may_be_longer_than_other_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app(mock=MockAtoms(Settings()))
+    headers = [(b"content-type", b"application/json")]
+    state = json.loads(call(app, "/__admin/state").body)
+    tenants = [TENANT | {"testId": str(number), "audiences": [{}]} for number in range(2000)]
+    body = json.dumps(state | {"tenants": tenants}).encode()
+
+    monkeypatch.setattr(parsing, "MAX_BODY_BYTES", 1000)
+    assert call(app, "/__admin/state", headers, "PUT", body=body).status == 200
+    assert call(app, "/__admin/faults", headers, "POST", body=body).status == 413
+    monkeypatch.setattr(parsing, "MAX_LONG_BODY_BYTES", 10_000)
+    response = call(app, "/__admin/state", headers, "PUT", body=json.dumps({"rules": [{}] * 100_000}).encode())
+    assert response.status == 413
+    assert json.loads(call(app, "/__admin/state").body)["tenants"][-1]["testId"] == "1999"
+
+
+def test_a_state_of_another_content_type_is_refused() -> None:
+    app = create_app(mock=MockAtoms(Settings()))
+    assert call(app, "/__admin/state", [], "PUT", body=b"{}").status == 415

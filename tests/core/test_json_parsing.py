@@ -19,7 +19,7 @@ from mock_atoms.core.json_parsing import (
     parse_json_steps,
 )
 from mock_atoms.core.parsing import ConfigError
-from mock_atoms.core.slices import run_without_pauses
+from mock_atoms.core.slices import Steps, run_without_pauses
 
 
 def nested(depth: int) -> str:
@@ -179,12 +179,50 @@ def test_a_text_with_too_few_commas_is_rejected(text: str) -> None:
     assert parse_json(json.dumps(["x" * (5 * 1024 * 1024 - 4)]))
 
 
-def test_the_size_grows_with_texts_and_values() -> None:
-    def size_bytes(text: bytes) -> int:
-        parser = JsonParser()
-        run_without_pauses(parser.feed(text))
-        run_without_pauses(parser.finish())
-        return parser.size_bytes
+@pytest.mark.usefixtures("tiny_pieces")
+@uses_tiny_pieces
+@given(value=st.lists(VALUES, min_size=1) | st.dictionaries(KEYS, VALUES, min_size=1))
+def test_items_of_long_lists_are_converted_once_with_their_path(value: Any) -> None:  # noqa: ANN401 - any JSON
+    paths: list[tuple[int | str, ...]] = []
 
-    assert size_bytes(rb'["\u0000\u0000"]') == size_bytes(b'["ab"]')
-    assert size_bytes(b"[{},{},{}]") > 4 * json_parsing.VALUE_BYTES > size_bytes(b"[1]")
+    def convert(path: tuple[int | str, ...], item: Any) -> Steps[Any]:  # noqa: ANN401 - any JSON
+        yield
+        paths.append(path)
+        found = value
+        for key in path:
+            found = found[key]
+        assert unwrapped(item) == found
+        return ("converted", item)
+
+    parser = JsonParser(convert)
+    run_without_pauses(parser.feed(json.dumps(value).encode()))
+    assert unwrapped(run_without_pauses(parser.finish())) == value
+    assert len(paths) == len(set(paths))
+
+
+def unwrapped(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return a value without the marks of converted items."""
+    if isinstance(value, tuple):
+        return unwrapped(value[1])
+    if isinstance(value, list):
+        return [unwrapped(item) for item in value]
+    return {key: unwrapped(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def test_the_size_grows_with_values_and_not_with_converted_items() -> None:
+    def keep(_path: tuple[int | str, ...], item: Any) -> Steps[Any]:  # noqa: ANN401 - any JSON
+        yield
+        return item
+
+    def drop(_path: tuple[int | str, ...], _item: Any) -> Steps[Any]:  # noqa: ANN401 - any JSON
+        yield
+        return None
+
+    text = json.dumps({"a": [{"b": 1}] * 50_000, "c": [{}] * 50_000}).encode()
+    sizes = []
+    for convert in (None, keep, drop):
+        parser = JsonParser(convert)
+        run_without_pauses(parser.feed(text))
+        sizes.append(parser.size_bytes)
+    assert sizes[0] == sizes[1] > 100_000 * json_parsing.VALUE_BYTES
+    assert sizes[2] < sizes[0] / 5

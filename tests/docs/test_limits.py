@@ -17,6 +17,7 @@ from mock_atoms.caching.response_cache import (
 )
 from mock_atoms.contract.schemas import MAX_FILE_BYTES, MAX_MEMBERS
 from mock_atoms.control.parsing import MAX_BODY_BYTES as MAX_CONTROL_BODY_BYTES
+from mock_atoms.control.parsing import MAX_LONG_BODY_BYTES
 from mock_atoms.control.requests import MAX_NEAR_MISSES
 from mock_atoms.control.retries import MAX_BACKOFF_MS
 from mock_atoms.control.tenants import MAX_AUDIENCES as MAX_SET_AUDIENCES
@@ -38,6 +39,7 @@ from mock_atoms.serving.refusal import MAX_HEAD_BYTES as MAX_REQUEST_HEAD_BYTES
 from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN
 from mock_atoms.state import memory_store
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES, MAX_TENANT_BYTES
+from mock_atoms.state.snapshot_models import MAX_DIGITS
 from tests.helpers.snippets import ROOT
 
 PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
@@ -64,7 +66,12 @@ KIB, MIB = 1024, 1024 * 1024
         ("commas in a line of a CSV file", f"{MAX_COMMAS:,}"),
         ("fields of a form beside its file, ignored parts included", f"{MAX_FIELDS}"),
         ("each of these fields", f"{MAX_FIELD_BYTES / KIB:g} KiB"),
-        ("body sent to the control API, inflated", f"{MAX_CONTROL_BODY_BYTES / MIB:g} MiB"),
+        (
+            "body sent to the control API, inflated",
+            f"{MAX_CONTROL_BODY_BYTES / MIB:g} MiB, except an imported state",
+        ),
+        ("imported state: memory of its rules and fixtures, approximately", f"{MAX_LONG_BODY_BYTES / MIB:g} MiB"),
+        ("digits of a count of an imported state", f"{MAX_DIGITS:,}"),
         ("rules created over the control API", f"{MAX_RULES:,}"),
         ("memory of these rules", f"{MAX_RULE_BYTES / MIB:g} MiB"),
         ("delay, `hang` or `drip`", f"{MAX_DELAY_MS / 3_600_000:g} hour"),

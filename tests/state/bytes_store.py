@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.json_stream import json_pieces
-from mock_atoms.core.slices import run_without_pauses
+from mock_atoms.core.slices import Steps, run_without_pauses
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.state.snapshot import export_tenant
 from mock_atoms.state.snapshot_parsing import parse_tenant
@@ -37,23 +37,27 @@ class BytesStore:
         self._write(state)
         return result
 
-    async def update_all(self, change: Callable[[TenantState], None]) -> None:
-        for state in await self.tenants():
+    def update_all(self, change: Callable[[TenantState], None]) -> Steps[None]:
+        for state in map(_from_bytes, list(self._states.values())):
             change(state)
             self._states[state.tenant.key] = _to_bytes(state)
+            yield
 
-    async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
-        for state in await self.tenants():
-            if state.tenant.belongs_to(token_digest, test_digest):
-                del self._states[state.tenant.key]
+    async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[TenantState]:
+        removed = [state for state in await self.tenants() if state.tenant.belongs_to(token_digest, test_digest)]
+        for state in removed:
+            del self._states[state.tenant.key]
+        return removed
 
     async def tenants(self) -> list[TenantState]:
         return [_from_bytes(data) for data in self._states.values()]
 
-    async def replace_all(self, states: list[TenantState]) -> None:
+    async def replace_all(self, states: list[TenantState]) -> list[TenantState]:
         if sum(state.size_bytes for state in states) > self._max_bytes:
             raise CapacityError("too large")
+        replaced = await self.tenants()
         self._states = {state.tenant.key: _to_bytes(state) for state in states[-self._max_tenants :]}
+        return replaced
 
     def _read(self, tenant: Tenant) -> TenantState:
         data = self._states.get(tenant.key)

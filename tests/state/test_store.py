@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pytest
 
 from mock_atoms.core.errors import CapacityError
-from mock_atoms.core.slices import Slices
+from mock_atoms.core.slices import Slices, run_without_pauses
 from mock_atoms.core.tenancy import Tenant, caller_for
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
@@ -136,7 +136,7 @@ def test_counters_are_saved_and_can_be_removed_from_all_tenants(make_store: Make
         store = make_store()
         await store.update(tenant_of("a"), trigger)
         await store.update(tenant_of("b"), count_request)
-        await store.update_all(remove_counter)
+        run_without_pauses(store.update_all(remove_counter))
         assert await store.read(tenant_of("a"), lambda state: state.counters) == {"s": RuleCounter(1, 1, 2.5, 1)}
         assert await store.read(tenant_of("b"), lambda state: state.counters) == {}
 
@@ -191,7 +191,7 @@ def test_reset_and_smaller_data_make_room(make_store: MakeStore) -> None:
             await store.update(tenant_of(name), set_audiences(4))
             await store.reset(tenant_of(name).token_digest)
         await store.update(tenant_of("g"), set_audiences(4))
-        await store.update_all(set_audiences(1))
+        run_without_pauses(store.update_all(set_audiences(1)))
         await store.update(tenant_of("h"), set_audiences(4))
         assert [await store.read(tenant_of(name), audience_count) for name in "gh"] == [1, 4]
 
