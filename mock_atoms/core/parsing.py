@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 _MESSAGES = {
     "extra_forbidden": "unknown key",
     "missing": "is missing",
-    "string_type": "must be text; in YAML, quote text that looks like another type",
+    "string_type": "must be text",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),

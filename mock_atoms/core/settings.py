@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,8 @@ from pydantic import (
     PrivateAttr,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 
 from mock_atoms.core.addresses import CONTROL_PREFIX
@@ -118,7 +120,10 @@ def _parse_faults(value: object) -> object:
             return json.loads(value)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"not a JSON list: {error}") from None
-    return _split(value, ";")
+    faults = _split(value, ";")
+    if not faults:
+        raise ValueError("no fault: write one such as 500x2, or leave the setting out")
+    return faults
 
 
 Locale = Annotated[str, AfterValidator(_validate_locale)]
@@ -259,6 +264,20 @@ class Settings(BaseModel):
     ] = True
 
     _fault_place: str = PrivateAttr("fault")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_type(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse what pydantic converts: true is no number, 1 is no switch, 1.0 is no whole number."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        types = {annotation, *get_args(annotation)}
+        if isinstance(value, bool) and types & {int, float}:
+            raise ValueError("must be a number")
+        if isinstance(value, float) and int in types:
+            raise ValueError("must be a whole number")
+        if isinstance(value, int | float) and not isinstance(value, bool) and bool in types:
+            raise ValueError("must be true or false")
+        return value
 
     def model_post_init(self, context: Mapping[str, str] | None, /) -> None:
         """Store the place of `fault`, whose expressions are parsed later."""

@@ -164,7 +164,12 @@ def read_file(path: Path) -> FixtureFile:
         return FixtureFile.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise ConfigError(f"{path}:{_line(text, first['loc'])}: {_describe(first)}") from None
+        hint = "; quote text that looks like another type" if first["type"] == "string_type" and _is_yaml(path) else ""
+        raise ConfigError(f"{path}:{_line(text, first['loc'])}: {_describe(first)}{hint}") from None
+
+
+def _is_yaml(path: Path) -> bool:
+    return path.suffix.lower() != ".json"
 
 
 def _describe(error: ErrorDetails) -> str:
@@ -206,7 +211,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _parse(path: Path, text: str) -> object:
-    kind = "JSON" if path.suffix.lower() == ".json" else "YAML"
+    kind = "YAML" if _is_yaml(path) else "JSON"
     try:
         if kind == "JSON":
             return json.loads(text, object_pairs_hook=_unique_keys)

@@ -191,7 +191,12 @@ def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- _id: 650000000000000000000001\n",
-            ":3: audiences[0]._id is `650000000000000000000001`: must be text;",
+            ":3: audiences[0]._id is `650000000000000000000001`: must be text; quote text that looks like another type",
+        ),
+        (
+            "team.json",
+            '{"tokens": ["sk_a"], "audiences": [\n{"name": 5}]}',
+            ":2: audiences[0].name is `5`: must be text",
         ),
         (
             "team.json",
