@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 IMAGE ?= mock-atoms
 PARALLEL ?= --numprocesses=auto --dist=loadfile
+# `make SEED=7 test` shuffles the tests in another order than pyproject.toml says. pytest prints the seed.
+SHUFFLE = $(if $(SEED),--randomly-seed=$(SEED))
 
 .PHONY: serve test test-fast check check-language check-commits format bench bench-peers dist image test-clients test-container clean
 
@@ -11,10 +13,10 @@ serve: $(VENV)/.installed ## serve on http://127.0.0.1:28667/atoms/v1 with the e
 	$(BIN)/mock-atoms serve --fixtures fixtures
 
 test: $(VENV)/.installed-test ## run the tests
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE)
 
 test-fast: $(VENV)/.installed-test ## run the tests without the slow ones
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) -m "not slow"
 
 check: $(VENV)/.installed-dev ## lint, types, language, commit subjects, and the tests with branch coverage
 	$(BIN)/ruff check .
@@ -22,7 +24,7 @@ check: $(VENV)/.installed-dev ## lint, types, language, commit subjects, and the
 	$(BIN)/mypy
 	$(BIN)/python .ci/check_language.py
 	$(BIN)/python .ci/check_commits.py
-	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
+	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) --cov --cov-report=term
 
 check-language: ## report phrases and names that .ci/language.toml refuses, and long sentences
 	$(PYTHON) .ci/check_language.py
