@@ -131,6 +131,14 @@ def test_a_parallel_request_makes_a_call_ambiguous(exchanges: list[Exchange], am
     assert [len(call.attempts) > 1 and bool(findings_of(call, 2)) for call in calls] == [False, not ambiguous[1]]
 
 
+def test_a_retry_of_one_of_two_failed_calls_makes_both_ambiguous() -> None:
+    one_client = [on(1, 0, 500), on(2, 0.02, 500)]
+    calls = calls_of(*one_client, on(3, 1, 200), on(1, 1.1, 200))
+    assert [(len(call.attempts), call.is_ambiguous) for call in calls] == [(2, True), (2, True)]
+    calls = calls_of(*one_client, on(2, 1, 200), on(1, 1.1, 200))
+    assert [(len(call.attempts), call.is_ambiguous) for call in calls] == [(2, False), (2, False)]
+
+
 def test_the_longest_pause_within_a_call_is_configurable() -> None:
     assert len(run_without_pauses(group_calls([exchange(0, 500), exchange(2, 500)], max_pause=1))) == 2
 

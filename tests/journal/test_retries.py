@@ -49,6 +49,9 @@ def test_a_call_has_an_outcome(exchanges: list[Exchange], patience_ms: float, ex
         ([exchange(0, 429, **retry_after("0")), exchange(0.011, 200)], []),
         ([exchange(0, 429, **retry_after("Thu, 01 Jan 2026 12:00:03 GMT")), exchange(1, 200)], ["ignored-retry-after"]),
         ([exchange(0, 429, **retry_after("Thu, 01 Jan 2026 12:00:03 -0000")), exchange(3.01, 200)], []),
+        ([exchange(0, 429, duration=0, **retry_after("2")), exchange(1.95, 200)], []),  # exactly the tolerance
+        ([exchange(0, 429, duration=0, **retry_after("2")), exchange(1.949, 200)], ["ignored-retry-after"]),
+        ([exchange(0, 500, duration=0), exchange(0.05, 200)], []),  # exactly the shortest backoff
         ([exchange(0, 429, **retry_after("soon")), exchange(1, 200)], []),
         ([exchange(0, 429, **retry_after(" 2\t")), exchange(1, 200)], ["ignored-retry-after"]),
         ([exchange(0, 429, **retry_after("1.5")), exchange(1, 200)], ["ignored-retry-after"]),
@@ -85,6 +88,10 @@ def test_the_shortest_backoff_is_configurable() -> None:
         (
             [exchange(0, 429, **retry_after("60")), exchange(0.017, 200)],
             "retried after 7 ms; `Retry-After` asked for 60 s",
+        ),
+        (
+            [exchange(0, 429, **retry_after("1.25")), exchange(0.017, 200)],
+            "retried after 7 ms; `Retry-After` asked for 1.2 s",
         ),
         (
             [exchange(0, 500), exchange(0.02, 200)],

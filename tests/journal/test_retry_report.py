@@ -141,7 +141,7 @@ def test_the_text_report_has_a_line_for_each_attempt() -> None:
 
 
 def test_a_pause_below_a_millisecond_is_reported() -> None:
-    calls = calls_of(exchange(0, 500), exchange(0.0104, 200))
+    calls = calls_of(exchange(0, 500), exchange(0.01044, 200))
     text = as_text(report(calls, RetrySettings(), now=1, dropped=0))
     assert "   2  after 0 ms     200\n     ! no-backoff: retried after 0 ms (500); wait at least 50 ms" in text
     (call,) = report_of(calls, now=1)["calls"]
