@@ -156,6 +156,11 @@ def change_of(**part: object) -> dict[str, Any]:
             "/tenants/0/changes",
             "ids: 0 is less than the 1 ids of created audiences",
         ),
+        (
+            change_of(created=CREATED, added=[ADDED]),
+            "/tenants/0/changes",
+            "ids: 0 is less than the 2 ids of created audiences and members",
+        ),
         (duplicated_change(), "/tenants/0/changes", "audiences: the audience 111111111111111111111111 is duplicated"),
         ({"tenants": [TENANT | {"audiences": [{"_id": "1" * 24}] * 2}]}, "/tenants/0/audiences", "is duplicated"),
         ({"fixtures": [TENANT | {"audiences": []}] * 2}, "/fixtures", "a token is duplicated"),

@@ -87,6 +87,14 @@ def test_buffered_lines_leave_in_one_write() -> None:
     assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,001 INFO    {message}\n", second)
 
 
+def test_a_test_id_is_readable_text_in_quotes() -> None:
+    lines = []
+    for test_id in ("größe", 'a "b"', "\u202a"):
+        head = RequestHead(caller_for("sk_a", test_id).tenant, frozenset(), "GET", "/", "http", "1.1", "", ())
+        lines.append(str(AccessLogLine(Exchange(head, NOON, 1.0, "", 0, ended_at=1.0, status=200), 1)))
+    assert [line.partition(" test=")[2] for line in lines] == ['"größe"', '"a \\"b\\""', '"U+202A"']
+
+
 @pytest.mark.usefixtures("level")
 def test_a_warning_flushes_the_buffer() -> None:
     log = buffered_log(stream := Stream())
