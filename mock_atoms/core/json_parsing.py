@@ -16,6 +16,8 @@ PIECE_BYTES = 64 * 1024
 """Approximate size of the pieces that are parsed in one step."""
 MAX_PIECE_BYTES = 5 * 1024 * 1024 + PIECE_BYTES
 """Maximum distance of two commas outside of strings. A text in a body of 5 MB fits."""
+MAX_VALUE_BYTES = 48 * 1024 * 1024
+"""Maximum memory of all values of a text: freeing more of them would take too long."""
 VALUE_BYTES = 64
 """Approximate memory of a value without its text."""
 Convert = Callable[[tuple[int | str, ...], Any], Steps[Any]]
@@ -48,7 +50,8 @@ def parse_json_steps(text: str | bytes | bytearray) -> Steps[Any]:
     """Return the value of a JSON text.
 
     Raises:
-        ConfigError: the text is not JSON, nested too deep, or has more than `MAX_PIECE_BYTES` without a comma.
+        ConfigError: the text is not JSON, nested too deep, needs more memory than `MAX_VALUE_BYTES` besides that of
+            the text, or has more than `MAX_PIECE_BYTES` without a comma.
     """
     parser = JsonParser()
     try:
@@ -57,6 +60,8 @@ def parse_json_steps(text: str | bytes | bytearray) -> Steps[Any]:
         raise _half_surrogate_pair() from None
     for start in range(0, len(encoded), _PART_BYTES):
         yield from parser.feed(encoded[start : start + _PART_BYTES])
+        if parser.size_bytes > len(encoded) + MAX_VALUE_BYTES:
+            raise ConfigError(f"not JSON: too many values, which need more than {MAX_VALUE_BYTES} bytes of memory")
     return (yield from parser.finish())
 
 

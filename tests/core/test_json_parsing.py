@@ -209,6 +209,13 @@ def unwrapped(value: Any) -> Any:  # noqa: ANN401 - any JSON
     return {key: unwrapped(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
+def test_too_many_values_are_refused_before_the_end() -> None:
+    text = b"[" + b"{}," * 1_500_000 + b"{}]"
+    with pytest.raises(ConfigError, match="not JSON: too many values, which need more than 50331648 bytes of memory"):
+        parse_json(text)
+    assert len(parse_json(b"[" + b"0," * 700_000 + b"0]")) == 700_001
+
+
 def test_the_size_grows_with_values_and_not_with_converted_items() -> None:
     def keep(_path: tuple[int | str, ...], item: Any) -> Steps[Any]:  # noqa: ANN401 - any JSON
         yield

@@ -22,7 +22,7 @@ from mock_atoms.control.requests import MAX_NEAR_MISSES
 from mock_atoms.control.retries import MAX_BACKOFF_MS
 from mock_atoms.control.tenants import MAX_AUDIENCES as MAX_SET_AUDIENCES
 from mock_atoms.control.waiting import MAX_WAIT_MS
-from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_PIECE_BYTES
+from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_PIECE_BYTES, MAX_VALUE_BYTES
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.unescaping import MAX_LAYERS
@@ -60,6 +60,10 @@ KIB, MIB = 1024, 1024 * 1024
         ("JSON body, inflated", f"{MAX_FILE_BYTES / MIB:g} MB"),
         ("levels of nested JSON", f"{MAX_JSON_DEPTH}"),
         ("JSON without a comma outside of texts, so also a text", f"{MAX_PIECE_BYTES / KIB:,g} KiB"),
+        (
+            "memory of the values of JSON, 64 bytes each besides their texts",
+            f"{MAX_VALUE_BYTES / MIB:g} MiB, except in an imported state",
+        ),
         ("CSV file", f"{MAX_FILE_BYTES / MIB:g} MB"),
         ("rows of a CSV file", f"{MAX_MEMBERS:,}"),
         ("columns of a CSV file", f"{MAX_COLUMNS}"),

@@ -9,7 +9,7 @@ import pytest
 
 from mock_atoms.contract.errors import ApiError
 from mock_atoms.contract.schemas import MAX_MEMBERS, CreatedAudience
-from mock_atoms.core.slices import SLICE_SECONDS, Slices
+from mock_atoms.core.slices import SLICE_SECONDS, Slices, run_without_pauses
 from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
@@ -17,6 +17,7 @@ from mock_atoms.data.models import InitialData
 from mock_atoms.state.audiences import AudienceRepository
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import AudienceRepositories
+from mock_atoms.state.store import TenantState, free
 
 CALLER = caller_for("sk_acme")
 FIELDS: CreatedAudience = {"name": "Mine", "phoneNumberColumnName": "phone"}
@@ -174,3 +175,32 @@ def test_measuring_initial_data_takes_one_step_for_each_audience() -> None:
     data = InitialData([{"_id": f"{number:024x}"} for number in range(100)])
     assert sum(1 for _ in data.measure()) == 100
     assert data.size_bytes == InitialData(data.audiences).size_bytes
+
+
+def test_a_tenant_that_was_deleted_meanwhile_is_not_changed() -> None:
+    async def run() -> None:
+        server = Server()
+        await server.create(ROWS[:1])
+        await server.audiences(caller_for("sk_other"))
+        changed: list[TenantState] = []
+        steps = server.store.update_all(changed.append)
+        next(steps)
+        await server.store.reset()
+        run_without_pauses(steps)
+        assert [state.tenant for state in changed] == [CALLER.tenant]
+
+    asyncio.run(run())
+
+
+def test_deleted_data_is_freed_bit_by_bit() -> None:
+    async def run() -> None:
+        server = Server()
+        for _ in range(3):
+            await server.create(ROWS[:10])
+        await server.audiences(caller_for("sk_other"))
+        states = await server.store.reset()
+        assert len(states) == 2
+        assert sum(1 for _ in free(states)) == 5
+        assert states == []
+
+    asyncio.run(run())
