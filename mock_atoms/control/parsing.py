@@ -114,7 +114,7 @@ def up_to(maximum: int) -> BeforeValidator:
 
 def _whole_number(maximum: int, text: str) -> int:
     if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) > maximum:
-        raise ValueError(f"{text!r} is not a whole number from 0 to {maximum}")
+        raise ValueError(f"{quote_value(text)} is not a whole number from 0 to {maximum}")
     return int(text)
 
 
@@ -135,7 +135,7 @@ class Query(StrictModel):
         for name, (value, *others) in parse_query(request.scope["query_string"].decode("latin-1")).items():
             if name not in names:
                 allowed = f"the parameters are {', '.join(names)}" if names else "this call has no parameters"
-                raise invalid_parameter(name, f"there is no parameter {name!r}: {allowed}")
+                raise invalid_parameter(name, f"there is no parameter {quote_value(name)}: {allowed}")
             if others:
                 raise invalid_parameter(name, "the parameter is duplicated")
             values[name] = value

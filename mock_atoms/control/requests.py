@@ -26,6 +26,7 @@ from mock_atoms.control.models import Empty
 from mock_atoms.control.near_misses import PATTERN_EXAMPLE, near_misses
 from mock_atoms.control.parsing import Query, TenantQuery, read_json_body, up_to
 from mock_atoms.control.waiting import MAX_WAIT_MS, JournalWaiter
+from mock_atoms.core.masking import quote_value
 from mock_atoms.core.slices import Steps
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.snapshot import NumberedExchange
@@ -46,7 +47,7 @@ def _parse_since(text: str) -> datetime:
         # A plus sign that was not encoded arrives as a space.
         since = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
     except ValueError:
-        raise ValueError(f"{text!r} is not a timestamp such as 2026-01-31T12:00:00Z") from None
+        raise ValueError(f"{quote_value(text)} is not a timestamp such as 2026-01-31T12:00:00Z") from None
     return since if since.tzinfo else since.replace(tzinfo=UTC)
 
 
@@ -246,5 +247,5 @@ def _request_id(request: Request) -> str:
     try:
         return str(UUID(text))
     except ValueError:
-        detail = f"{text!r} is not a UUID"
+        detail = f"{quote_value(text)} is not a UUID"
         raise RequestError(HTTPStatus.BAD_REQUEST, "invalid id", detail, "id", code=INVALID_ID_CODE) from None

@@ -122,14 +122,14 @@ def test_requests_are_listed_the_newest_first(admin: httpx.Client, query: str, f
 @pytest.mark.parametrize(
     ("call", "pointer", "detail"),
     [
-        ("GET /requests?limit=-1", "limit", "'-1' is not a whole number from 0 to"),
+        ("GET /requests?limit=-1", "limit", "`-1` is not a whole number from 0 to"),
         ("GET /requests?limit=1&limit=2", "limit", "the parameter is duplicated"),
         ("GET /requests?unmatched=maybe", "unmatched", "must be `false` or `true`"),
-        ("GET /requests?since=yesterday", "since", "'yesterday' is not a timestamp such as"),
+        ("GET /requests?since=yesterday", "since", "`yesterday` is not a timestamp such as"),
         (
             "GET /requests?matchingStub=1",
             "matchingStub",
-            "there is no parameter 'matchingStub': the parameters are token, testId, limit, since",
+            "there is no parameter `matchingStub`: the parameters are token, testId, limit, since",
         ),
         ("GET /requests?token=two%20words", "token", "one word of visible ASCII"),
         ("GET /requests?testId=%20", "testId", "an id must not be blank"),
@@ -154,7 +154,7 @@ def test_a_request_is_read_and_removed_by_id(admin: httpx.Client) -> None:
     assert admin.delete(f"/requests/{UNKNOWN}").json() == {}
     assert problem(admin.get(f"/requests/{newest['id']}"))[0] == 404
     response = admin.get("/requests/first")
-    assert problem(response) == (400, "id", "'first' is not a UUID")
+    assert problem(response) == (400, "id", "`first` is not a UUID")
     assert response.json()["errors"][0]["code"] == 15
     assert len(listed_requests(admin.get("/requests"))) == 2
 
