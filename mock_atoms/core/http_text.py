@@ -16,7 +16,7 @@ class PathTemplate:
         trailing_slash: whether a trailing slash may follow.
 
     Raises:
-        ValueError: two parameters are adjacent, so that nothing tells where the first one ends.
+        ValueError: two parameters are adjacent, so that the end of the first one is unknown.
     """
 
     def __init__(self, text: str, *, trailing_slash: bool = False) -> None:

@@ -7,13 +7,13 @@ from typing import NamedTuple
 from mock_atoms.core.http_text import PATH_PARAMETER, PathTemplate
 from mock_atoms.core.masking import mask_text, mask_token
 from mock_atoms.journal.credentials import CREDENTIAL_HEADERS
-from mock_atoms.journal.exchange import Exchange
+from mock_atoms.wiremock.candidate import Candidate
 from mock_atoms.wiremock.operands import Operand, OperandContext
-from mock_atoms.wiremock.operators import Matcher, parse_matcher, regular_expression
+from mock_atoms.wiremock.operators import Matcher, is_full_match, parse_matcher, parse_regex
 
 URL_FIELDS = ("url", "urlPattern", "urlPath", "urlPathPattern", "urlPathTemplate")
 
-Values = Callable[[Exchange], list[str]]
+Values = Callable[[Candidate], list[str]]
 
 
 class Condition(NamedTuple):
@@ -22,8 +22,8 @@ class Condition(NamedTuple):
     Attributes:
         field: the field that it tests, such as `headers.Accept`.
         description: the condition in words, credentials masked.
-        values: returns the values that an exchange has in the field.
-        is_met: returns whether an exchange meets the condition.
+        values: returns the values that a candidate has in the field.
+        is_met: returns whether a candidate meets the condition.
         expected: the text that the values are compared with, if it is one; near misses are measured by it.
         needs_body: whether it tests the body.
     """
@@ -31,7 +31,7 @@ class Condition(NamedTuple):
     field: str
     description: str
     values: Values
-    is_met: Callable[[Exchange], bool]
+    is_met: Callable[[Candidate], bool]
     expected: str | None = None
     needs_body: bool = False
 
@@ -41,10 +41,10 @@ def method_condition(value: object, context: OperandContext) -> Condition:
     if isinstance(value, str):
         description = mask_text(value)
         if value.upper() == "ANY":
-            return Condition("method", "ANY", _method, lambda _exchange: True)
+            return Condition("method", "ANY", _method, lambda _candidate: True)
         allowed = {"GET", "HEAD"} if value.upper() == "GET_OR_HEAD" else {value.upper()}
         return Condition(
-            "method", description, _method, lambda exchange: exchange.method.upper() in allowed, description
+            "method", description, _method, lambda candidate: candidate.exchange.method.upper() in allowed, description
         )
     if isinstance(value, Mapping) and len(value) == 1:
         [(operator, names)] = value.items()
@@ -55,13 +55,13 @@ def method_condition(value: object, context: OperandContext) -> Condition:
                 "method",
                 mask_text(f"{operator} {', '.join(names)}"),
                 _method,
-                lambda exchange: (exchange.method.upper() in methods) is is_one_of,
+                lambda candidate: (candidate.exchange.method.upper() in methods) is is_one_of,
             )
     raise context.at("method").error('expected a method, ANY, {"oneOf": […]} or {"noneOf": […]}')
 
 
-def _method(exchange: Exchange) -> list[str]:
-    return [exchange.method]
+def _method(candidate: Candidate) -> list[str]:
+    return [candidate.exchange.method]
 
 
 def url_condition(field: str, value: object, context: OperandContext) -> Condition:
@@ -69,15 +69,15 @@ def url_condition(field: str, value: object, context: OperandContext) -> Conditi
     if not isinstance(value, str):
         raise context.at(field).error("expected a string")
 
-    def url(exchange: Exchange) -> str:
-        return exchange.url if field in ("url", "urlPattern") else exchange.path
+    def url(candidate: Candidate) -> str:
+        return candidate.exchange.url if field in ("url", "urlPattern") else candidate.exchange.path
 
-    def urls(exchange: Exchange) -> list[str]:
-        return [url(exchange)]
+    def urls(candidate: Candidate) -> list[str]:
+        return [url(candidate)]
 
     if field in ("urlPattern", "urlPathPattern"):
-        expression = regular_expression(value, context.at(field).pointer)
-        return Condition(field, value, urls, lambda exchange: bool(expression.fullmatch(url(exchange))), value)
+        regex = parse_regex(value, context.at(field))
+        return Condition(field, value, urls, lambda candidate: is_full_match(regex, url(candidate), candidate), value)
     operand = Operand(value, context)
     if field == "urlPathTemplate":
         names = _parameter_names(value)
@@ -91,11 +91,11 @@ def url_condition(field: str, value: object, context: OperandContext) -> Conditi
             field,
             operand.masked,
             urls,
-            lambda exchange: template.values(exchange) is not None,
+            lambda candidate: template.values(candidate) is not None,
             operand.masked,
         )
     return Condition(
-        field, operand.masked, urls, lambda exchange: url(exchange) in operand.forms(exchange), operand.masked
+        field, operand.masked, urls, lambda candidate: url(candidate) in operand.forms(candidate), operand.masked
     )
 
 
@@ -114,12 +114,14 @@ class _Template:
         self._operand = operand
         self._templates = {operand.text: PathTemplate(operand.text)}
 
-    def values(self, exchange: Exchange) -> list[str] | None:
+    def values(self, candidate: Candidate) -> list[str] | None:
         """Return the values of its parameters, or `None` if the path does not match."""
-        for form in self._operand.forms(exchange):
+        path = candidate.exchange.path
+        for form in self._operand.forms(candidate):
+            candidate.steps.count(1 + len(form) // 5 + len(path) // 500)
             if form not in self._templates:
                 self._templates[form] = PathTemplate(form)
-            values = self._templates[form].match(exchange.path)
+            values = self._templates[form].match(path)
             if values is not None:
                 return values
         return None
@@ -132,23 +134,24 @@ def named_condition(
     here = context.at(field, name)
     values: Values
     if field == "headers":
-        values = partial(Exchange.header_values, name=name)
-        if name.lower() in CREDENTIAL_HEADERS or name.lower() == "cookie":
+        lower_name = name.lower()
+        values = partial(_values_of, lambda candidate: candidate.headers, lower_name)
+        if lower_name in CREDENTIAL_HEADERS or lower_name == "cookie":
             mask_header = partial(context.credentials.mask_header, name)
             here = here._replace(header=name, is_secret=True, mask_text=mask_header)
     elif field == "cookies":
-        values = partial(_values_of, Exchange.cookies, name)
+        values = partial(_values_of, lambda candidate: candidate.cookies, name)
         if context.credentials.is_session_cookie(name):
             here = here._replace(is_secret=True, mask_text=lambda text, _token: mask_token(text))
     elif field == "queryParameters":
-        values = partial(_values_of, Exchange.query_parameters, name)
+        values = partial(_values_of, lambda candidate: candidate.query_parameters, name)
     else:
         values = _path_values(template or "", name, here)
     return _values_condition(mask_text(f"{field}.{name}"), operator, here, values)
 
 
-def _values_of(read: Callable[[Exchange], dict[str, list[str]]], name: str, exchange: Exchange) -> list[str]:
-    return read(exchange).get(name, [])
+def _values_of(read: Callable[[Candidate], dict[str, list[str]]], name: str, candidate: Candidate) -> list[str]:
+    return read(candidate).get(name, [])
 
 
 def _path_values(template: str, name: str, context: OperandContext) -> Values:
@@ -158,8 +161,8 @@ def _path_values(template: str, name: str, context: OperandContext) -> Values:
     position = names.index(name)
     parsed = _Template(Operand(template, context))
 
-    def values(exchange: Exchange) -> list[str]:
-        found = parsed.values(exchange)
+    def values(candidate: Candidate) -> list[str]:
+        found = parsed.values(candidate)
         return [] if found is None else [found[position]]
 
     return values
@@ -178,20 +181,20 @@ def _values_condition(field: str, operator: object, context: OperandContext, val
 
 
 def _all_matchers_condition(field: str, operator: str, matchers: list[Matcher], values: Values) -> Condition:
-    def is_met(exchange: Exchange) -> bool:
-        actual = values(exchange)
+    def is_met(candidate: Candidate) -> bool:
+        actual = values(candidate)
         if not actual or (operator == "hasExactly" and len(actual) != len(matchers)):
             return False
-        return all(any(matcher.matches(value, exchange) for value in actual) for matcher in matchers)
+        return all(any(matcher.matches(value, candidate) for value in actual) for matcher in matchers)
 
     description = f"{operator} {', '.join(matcher.description for matcher in matchers)}"
     return Condition(field, description, values, is_met)
 
 
 def _matcher_condition(field: str, matcher: Matcher, values: Values) -> Condition:
-    def is_met(exchange: Exchange) -> bool:
-        actual: list[str | None] = [*values(exchange)]
-        return any(matcher.matches(value, exchange) for value in actual or [None])
+    def is_met(candidate: Candidate) -> bool:
+        actual: list[str | None] = [*values(candidate)]
+        return any(matcher.matches(value, candidate) for value in actual or [None])
 
     return Condition(field, matcher.description, values, is_met, matcher.expected)
 
@@ -207,5 +210,5 @@ def body_conditions(value: object, context: OperandContext) -> list[Condition]:
     return conditions
 
 
-def _body(exchange: Exchange) -> list[str]:
-    return [exchange.body_text] if exchange.body else []
+def _body(candidate: Candidate) -> list[str]:
+    return candidate.body

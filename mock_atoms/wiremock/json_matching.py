@@ -1,37 +1,34 @@
-"""Comparison of JSON values, and JSONPath."""
+"""Comparison of JSON values."""
 
 import json
-import re
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from mock_atoms.core.parsing import ConfigError
+from mock_atoms.wiremock.steps import StepCounter
 
-MAX_DEPTH = 40
-TOO_DEEP = f"nested too deeply: at most {MAX_DEPTH} levels"
-
-
-def parse_valid_json(texts: Iterable[str]) -> Iterator[Any]:
-    """Yield the value of each text that is JSON. A masked number makes a text invalid."""
-    for text in texts:
-        with suppress(ValueError):
-            yield json.loads(text)
+MAX_PATTERN_DEPTH = 40
+MAX_PATTERN_CHARACTERS = 100_000
+MAX_VALUES = 5_000
+"""Maximum number of values in a pattern, and in a JSON body that is compared."""
 
 
-def is_nested_too_deeply(content: object) -> bool:
-    """Return whether JSON has more than `MAX_DEPTH` levels."""
-    level = [content]
-    for _ in range(MAX_DEPTH):
-        level = [item for value in level for item in _children(value)]
-    return bool(level)
-
-
-def _children(value: object) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+def size_problem(value: object, max_depth: int) -> str | None:
+    """Return what is too large about a JSON value, or `None`. Stops as soon as a limit is exceeded."""
+    level, values, characters = [value], 1, 0
+    for _ in range(max_depth):
+        containers = [item for item in level if isinstance(item, dict | list)]
+        values += sum(map(len, containers))
+        if values > MAX_VALUES:
+            return f"too large: at most {MAX_VALUES:,} values"
+        children = [item.values() if isinstance(item, dict) else item for item in containers]
+        names = [name for item in containers if isinstance(item, dict) for name in item]
+        characters += sum(len(item) for item in (*level, *names) if isinstance(item, str))
+        if characters > MAX_PATTERN_CHARACTERS:
+            return f"too large: at most {MAX_PATTERN_CHARACTERS:,} characters"
+        level = [child for items in children for child in items]
+    return f"nested too deeply: at most {max_depth} levels" if level else None
 
 
 class JsonEquality(NamedTuple):
@@ -45,99 +42,126 @@ class JsonEquality(NamedTuple):
     ignore_array_order: bool = False
     ignore_extra_elements: bool = False
 
-    def __call__(self, expected: object, actual: object) -> bool:
+    def __call__(self, expected: object, actual: object, steps: StepCounter) -> bool:
         """Return whether the values are equal. 1 equals 1.0, but not true."""
+        steps.count()
         if isinstance(expected, dict) and isinstance(actual, dict):
             extra = actual.keys() - expected.keys()
             return (
                 expected.keys() <= actual.keys()
                 and (not extra or self.ignore_extra_elements)
-                and all(self(value, actual[key]) for key, value in expected.items())
+                and all(self(value, actual[key], steps) for key, value in expected.items())
             )
         if isinstance(expected, list) and isinstance(actual, list):
             if len(expected) > len(actual) or (len(expected) < len(actual) and not self.ignore_extra_elements):
                 return False
             if self.ignore_array_order:
-                return self._matches_in_any_order(expected, actual)
-            return all(self(expected_item, item) for expected_item, item in zip(expected, actual, strict=False))
+                return self._matches_in_any_order(expected, actual, steps)
+            return all(self(expected_item, item, steps) for expected_item, item in zip(expected, actual, strict=False))
         return isinstance(expected, bool) is isinstance(actual, bool) and expected == actual
 
-    def _matches_in_any_order(self, expected: list[object], actual: list[object]) -> bool:
+    def _matches_in_any_order(self, expected: list[object], actual: list[object], steps: StepCounter) -> bool:
         """Return whether each expected item can be paired with an equal actual item."""
         left: dict[str, list[object]] = {}
         for item in actual:
-            left.setdefault(self._canonical(item), []).append(item)
+            left.setdefault(_canonical(item, steps), []).append(item)
         # Identical items are paired first: any other item that could take one also matches its partner.
         others = []
         for expected_item in expected:
-            alike = left.get(self._canonical(expected_item))
+            alike = left.get(_canonical(expected_item, steps))
             if alike:
                 alike.pop()
             else:
                 others.append(expected_item)
+        if not self.ignore_extra_elements or not all(isinstance(item, dict | list) for item in others):
+            return not others
         rest = [item for items in left.values() for item in items]
-        return not others or (self.ignore_extra_elements and self._can_be_paired(others, rest))
-
-    def _canonical(self, value: object) -> str:
-        """Return a text that is the same for values that differ in the order of lists alone."""
-        if isinstance(value, dict):
-            return "{" + ",".join(f"{json.dumps(key)}:{self._canonical(value[key])}" for key in sorted(value)) + "}"
-        if isinstance(value, list):
-            return "[" + ",".join(sorted(map(self._canonical, value))) + "]"
-        return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
-
-    def _can_be_paired(self, expected: list[object], actual: list[object]) -> bool:
-        """Return whether each expected item can be paired with a separate actual item (bipartite matching)."""
-        matches = [[n for n, item in enumerate(actual) if self(expected_item, item)] for expected_item in expected]
-        owner: dict[int, int] = {}
-        for start in range(len(expected)):
-            reached_from: dict[int, int] = {}
-            queue = deque([start])
-            free = None
-            while queue and free is None:
-                expected_item = queue.popleft()
-                for item in matches[expected_item]:
-                    if item not in reached_from:
-                        reached_from[item] = expected_item
-                        if item not in owner:
-                            free = item
-                            break
-                        queue.append(owner[item])
-            if free is None:
-                return False
-            partner = {expected_item: item for item, expected_item in owner.items()}
-            while free is not None:
-                expected_item = reached_from[free]
-                owner[free] = expected_item
-                free = partner.get(expected_item)
-        return True
+        return _Pairing(self, others, rest, steps).is_complete()
 
 
-class JsonPath:
-    """A JSONPath.
+def _canonical(value: object, steps: StepCounter) -> str:
+    """Return a text that is the same for values that differ in the order of lists alone."""
+    steps.count(2)
+    if isinstance(value, dict):
+        members = (f"{json.dumps(key)}:{_canonical(value[key], steps)}" for key in sorted(value))
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(sorted(_canonical(item, steps) for item in value)) + "]"
+    return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
 
-    Raises:
-        ConfigError: the text is not a JSONPath.
+
+class _Pairing:
+    """Pairs each expected item, a list or an object, with a separate actual item (bipartite matching).
+
+    Args:
+        equal: compares two items.
+        expected: the expected items.
+        actual: the actual items.
+        steps: counts the comparisons.
     """
 
-    def __init__(self, text: str, pointer: str) -> None:
-        import jsonpath  # noqa: PLC0415 - slow to import, and few patterns need it
+    def __init__(self, equal: JsonEquality, expected: list[object], actual: list[object], steps: StepCounter) -> None:
+        self._equal = equal
+        self._expected = expected
+        self._actual = actual
+        self._steps = steps
+        self._positions: dict[tuple[str, str], list[int]] = {}
+        for position, item in enumerate(actual):
+            for member in self._plain_members(item):
+                self._positions.setdefault(member, []).append(position)
+        self._first_free = 0
+        self._partners: dict[int, int] = {}
+        self._owners: dict[int, int] = {}
 
-        try:
-            self._path = jsonpath.compile(text)
-        except Exception as error:  # noqa: BLE001 - it raises any exception for an invalid filter
-            raise ConfigError(f"not a JSONPath: {error}", pointer) from None
-        self.is_single = isinstance(self._path, jsonpath.JSONPath) and self._path.singular_query()
-        """Whether it finds at most one value."""
-        self._filters_root = re.match(r"\$\s*\[\s*\?", text) is not None
+    def is_complete(self) -> bool:
+        """Return whether each expected item has a partner."""
+        numbers = range(len(self._expected))
+        return all(self._pair_with_free_item(number) or self._exchange_partners(number) for number in numbers)
 
-    def find(self, text: str | None) -> list[Any]:
-        """Return the values found in `text`; none if it is not JSON, or if a filter cannot be applied."""
-        try:
-            content = json.loads(text or "")
-            if self._filters_root and isinstance(content, dict):
-                content = [content]  # WireMock filters the object itself, RFC 9535 its members
-            # The library would parse a string as JSON.
-            return self._path.findall(json.dumps(content) if isinstance(content, str) else content)
-        except Exception:  # noqa: BLE001 - as in WireMock, values that a filter cannot compare do not match
-            return []
+    def _plain_members(self, item: object) -> list[tuple[str, str]]:
+        """Return the name and the value of each member of an object that is neither list nor object."""
+        members = item.items() if isinstance(item, dict) else ()
+        return [(name, _canonical(value, self._steps)) for name, value in members if not isinstance(value, dict | list)]
+
+    def _possible_partners(self, number: int) -> Sequence[int]:
+        """Return the positions of the actual items that can equal an expected item: they have its rarest member."""
+        positions = [self._positions.get(member, ()) for member in self._plain_members(self._expected[number])]
+        return min(positions, key=len) if positions else range(len(self._actual))
+
+    def _is_equal(self, number: int, position: int) -> bool:
+        return self._equal(self._expected[number], self._actual[position], self._steps)
+
+    def _pair_with_free_item(self, number: int) -> bool:
+        while self._first_free in self._owners:
+            self._first_free += 1
+        positions = self._possible_partners(number)
+        for index in range(bisect_left(positions, self._first_free), len(positions)):
+            self._steps.count()
+            if positions[index] not in self._owners and self._is_equal(number, positions[index]):
+                self._pair(number, positions[index])
+                return True
+        return False
+
+    def _pair(self, number: int, position: int) -> None:
+        self._owners[position], self._partners[number] = number, position
+
+    def _exchange_partners(self, start: int) -> bool:
+        """Pair an item with one that another item gives up for a different one, over any number of items."""
+        reached_from: dict[int, int] = {}
+        queue = deque([start])
+        while queue:
+            number = queue.popleft()
+            for position in self._possible_partners(number):
+                if position in reached_from or not self._is_equal(number, position):
+                    continue
+                reached_from[position] = number
+                if position in self._owners:
+                    queue.append(self._owners[position])
+                    continue
+                free: int | None = position
+                while free is not None:
+                    number, taken = reached_from[free], free
+                    free = self._partners.get(number)
+                    self._pair(number, taken)
+                return True
+        return False

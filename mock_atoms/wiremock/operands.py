@@ -9,7 +9,8 @@ from mock_atoms.core.json_pointer import format_pointer
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.journal.credentials import Credentials
-from mock_atoms.journal.exchange import Exchange
+from mock_atoms.wiremock.candidate import Candidate
+from mock_atoms.wiremock.steps import StepCounter
 
 
 class OperandContext(NamedTuple):
@@ -18,6 +19,7 @@ class OperandContext(NamedTuple):
     Attributes:
         pointer: JSON pointer to the operator.
         credentials: digests and masks credentials.
+        steps: counts the work to parse the pattern.
         mask_text: masks a text as the journal does at this place, given the caller's token if it is in the text.
         header: name of the header that the operator is about, if the header carries credentials.
         is_secret: whether the value contains a credential, so that the journal has it masked.
@@ -25,6 +27,7 @@ class OperandContext(NamedTuple):
 
     pointer: str
     credentials: Credentials
+    steps: StepCounter
     mask_text: Callable[[str, str | None], str] = mask_text
     header: str = ""
     is_secret: bool = False
@@ -51,6 +54,7 @@ class Operand:
     """
 
     def __init__(self, text: str, context: OperandContext) -> None:
+        context.steps.count(10 + len(text) // 4)
         self.text = text
         self._context = context
         words = {text}
@@ -58,19 +62,22 @@ class Operand:
             words.update(re.findall(f"[^{separators}]+", text))
         words.update(map(unquote, re.findall("[^?&=/]+", text)), re.findall("(?<==)[^&]+", text))
         self._words_by_digest = {context.credentials.digest(word): word for word in words}
+        self._digest = context.credentials.digest(text)
         self._secrets = context.credentials.secrets_in(context.header, text)
         self.masked = context.mask_text(text, None)
 
-    def forms(self, exchange: Exchange) -> set[str]:
-        """Return the forms that the text can have in the journal entry of `exchange`."""
-        digests = self._words_by_digest.keys() & exchange.head.secrets
-        tokens = (self._words_by_digest[digest] for digest in digests)
-        return {self.text, self.masked, *(self._context.mask_text(self.text, token) for token in tokens)}
+    def forms(self, candidate: Candidate) -> list[str]:
+        """Return the forms that the text can have in the journal entry of `candidate`."""
+        digests = self._words_by_digest.keys() & candidate.exchange.head.secrets
+        candidate.steps.count(3 + len(digests) * len(self.text) // 10)
+        tokens = sorted(self._words_by_digest[digest] for digest in digests)
+        masked = (self._context.mask_text(self.text, token) for token in tokens)
+        return [*dict.fromkeys((self.text, self.masked, *masked))]
 
-    def has_secrets_of(self, exchange: Exchange) -> bool:
-        """Return whether `exchange` was sent with all credentials in the text. Equal masks alone do not prove it."""
-        return self._secrets <= exchange.head.secrets
+    def has_secrets_of(self, candidate: Candidate) -> bool:
+        """Return whether `candidate` was sent with all credentials in the text. Equal masks alone do not prove it."""
+        return self._secrets <= candidate.exchange.head.secrets
 
-    def is_secret_of(self, exchange: Exchange) -> bool:
-        """Return whether the complete text is a credential that `exchange` was sent with."""
-        return self._context.credentials.digest(self.text) in exchange.head.secrets
+    def is_secret_of(self, candidate: Candidate) -> bool:
+        """Return whether the complete text is a credential that `candidate` was sent with."""
+        return self._digest in candidate.exchange.head.secrets

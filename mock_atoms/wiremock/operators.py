@@ -2,7 +2,6 @@
 
 import json
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -10,11 +9,13 @@ from typing import Any, NamedTuple
 
 from mock_atoms.core.masking import MAGIC_PREFIX, mask_token
 from mock_atoms.core.parsing import ConfigError
-from mock_atoms.journal.exchange import Exchange
-from mock_atoms.wiremock.json_matching import TOO_DEEP, JsonEquality, JsonPath, is_nested_too_deeply, parse_valid_json
+from mock_atoms.core.regex import Regex, RegexError
+from mock_atoms.wiremock.candidate import NOT_JSON, Candidate
+from mock_atoms.wiremock.json_matching import MAX_PATTERN_DEPTH, JsonEquality, size_problem
+from mock_atoms.wiremock.json_path import MaskedJsonPath
 from mock_atoms.wiremock.operands import Operand, OperandContext
 
-ValueTest = Callable[[str | None, Exchange], bool]
+ValueTest = Callable[[str | None, Candidate], bool]
 
 
 class Matcher(NamedTuple):
@@ -22,7 +23,7 @@ class Matcher(NamedTuple):
 
     Attributes:
         description: the operator in words, credentials masked.
-        matches: whether a value of an exchange matches; the value is `None` if it is absent.
+        matches: whether a value of a candidate matches; the value is `None` if it is absent.
         expected: the text that the value is compared with, if it is one; near misses are measured by it.
     """
 
@@ -67,16 +68,17 @@ def _equal_to(fields: Mapping[str, Any], context: OperandContext) -> Matcher:
     operand = Operand(text, context)
     fold = str.lower if fields.get("caseInsensitive") else str
 
-    def matches(value: str | None, exchange: Exchange) -> bool:
+    def matches(value: str | None, candidate: Candidate) -> bool:
         if value is None:
             return False
+        candidate.steps.count(1 + len(value) // 500)
         if fold(value) == fold(text):
             return True
         if context.is_secret:
-            is_sent = operand.has_secrets_of(exchange) if context.header else operand.is_secret_of(exchange)
+            is_sent = operand.has_secrets_of(candidate) if context.header else operand.is_secret_of(candidate)
             if not is_sent:
                 return False
-        return fold(value) in map(fold, operand.forms(exchange))
+        return fold(value) in map(fold, operand.forms(candidate))
 
     name = "equalTo (caseInsensitive)" if fields.get("caseInsensitive") else "equalTo"
     return Matcher(f"{name} {operand.masked!r}", matches, operand.masked)
@@ -85,18 +87,21 @@ def _equal_to(fields: Mapping[str, Any], context: OperandContext) -> Matcher:
 def _contains(fields: Mapping[str, Any], context: OperandContext, *, operator: str = "contains") -> Matcher:
     text = _text(fields, operator, context)
     operand = Operand(text, context)
+    masked_token = mask_token(text)
     # Part of a cookie without its name could be any part of a session key.
-    masked = mask_token(text) if context.header.lower() == "cookie" and text and "=" not in text else operand.masked
+    masked = masked_token if context.header.lower() == "cookie" and text and "=" not in text else operand.masked
 
-    def matches(value: str | None, exchange: Exchange) -> bool:
+    def matches(value: str | None, candidate: Candidate) -> bool:
         if value is None:
             return False
+        candidate.steps.count(1 + len(value) // 500)
         if not context.is_secret:
-            return any(form in value for form in operand.forms(exchange))
+            return any(form in value for form in operand.forms(candidate))
+        candidate.steps.count(5 + (len(text) + len(value)) // 500)
         return (
             text in (value if "…" in text else _MASK.sub("…", value))
-            or (operand.masked in value and bool(context.header) and operand.has_secrets_of(exchange))
-            or (mask_token(text) in value and operand.is_secret_of(exchange))
+            or (operand.masked in value and bool(context.header) and operand.has_secrets_of(candidate))
+            or (masked_token in value and operand.is_secret_of(candidate))
         )
 
     return Matcher(f"{operator} {masked!r}", matches, masked)
@@ -109,39 +114,46 @@ def _matches(fields: Mapping[str, Any], context: OperandContext, *, operator: st
             "credentials are masked, so that only expressions such as 'Bearer .+' are supported: "
             "use equalTo or contains with the complete credential"
         )
-    expression = regular_expression(text, context.at(operator).pointer)
+    regex = parse_regex(text, context.at(operator))
     return Matcher(
-        f"{operator} {text!r}", lambda value, _exchange: value is not None and bool(expression.fullmatch(value))
+        f"{operator} {text!r}", lambda value, candidate: value is not None and is_full_match(regex, value, candidate)
     )
 
 
-def regular_expression(text: str, pointer: str) -> re.Pattern[str]:
-    """Compile an expression as WireMock does: character classes are ASCII, and the dot matches line ends.
+def parse_regex(text: str, context: OperandContext) -> Regex:
+    """Return the regular expression of a pattern. As in WireMock, the dot matches line ends.
 
     Raises:
-        ConfigError: the expression is invalid, differs from Java's syntax, or contains a key.
+        ConfigError: the expression is invalid, not supported, or contains a key.
     """
     if _KEY_IN_EXPRESSION.search(text):
-        raise ConfigError("keys are masked: use equalTo or contains with the complete key", pointer)
+        raise context.error("keys are masked: use equalTo or contains with the complete key")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", FutureWarning)  # nested sets, which Java has and Python does not
-            return re.compile(text, re.DOTALL | re.ASCII)
-    except (re.error, OverflowError, RecursionError, FutureWarning) as error:
-        raise ConfigError(f"not a regular expression: {error}", pointer) from None
+        regex = Regex(text, is_dot_all=True)
+    except RegexError as error:
+        raise context.error(str(error)) from None
+    context.steps.count(_REGEX_STEPS + regex.size // 2)
+    return regex
 
 
+def is_full_match(regex: Regex, value: str, candidate: Candidate) -> bool:
+    """Return whether the complete value matches."""
+    candidate.steps.count(regex.steps(value))
+    return regex.fullmatch(value)
+
+
+_REGEX_STEPS = 250
 _MASK = re.compile("…#[0-9a-f]{6}")
 _KEY_IN_EXPRESSION = re.compile(rf"(?!{MAGIC_PREFIX})sk_[\w-]{{4,}}")
 _CREDENTIAL_FREE = re.compile(r"\^?(\w+( |\\s|\\s\+))?(\.\*|\.\+|\\S\+|\\S\*)\$?")
 
 
 def _inverted(matcher: Matcher, description: str = "") -> Matcher:
-    return Matcher(description or matcher.description, lambda value, exchange: not matcher.matches(value, exchange))
+    return Matcher(description or matcher.description, lambda value, candidate: not matcher.matches(value, candidate))
 
 
 def _absent(_fields: Mapping[str, Any], _context: OperandContext) -> Matcher:
-    return Matcher("absent", lambda value, _exchange: value is None)
+    return Matcher("absent", lambda value, _candidate: value is None)
 
 
 def _not(fields: Mapping[str, Any], context: OperandContext) -> Matcher:
@@ -157,39 +169,59 @@ def _joined(fields: Mapping[str, Any], context: OperandContext, *, operator: str
     join = all if operator == "and" else any
     description = f" {operator} ".join(matcher.description for matcher in inner)
     return Matcher(
-        f"({description})", lambda value, exchange: join(matcher.matches(value, exchange) for matcher in inner)
+        f"({description})", lambda value, candidate: join(matcher.matches(value, candidate) for matcher in inner)
     )
 
 
 def _equal_to_json(fields: Mapping[str, Any], context: OperandContext) -> Matcher:
-    expected, here = fields["equalToJson"], context.at("equalToJson")
-    if isinstance(expected, str):
-        try:
-            expected = json.loads(expected)
-        except (ValueError, RecursionError) as error:
-            raise here.error(f"not JSON: {error}") from None
-    if is_nested_too_deeply(expected):
-        raise here.error(TOO_DEEP)
+    here = context.at("equalToJson")
     try:
-        text = json.dumps(expected, ensure_ascii=False, allow_nan=False)
-    except ValueError as error:
+        text = _json_operand(fields["equalToJson"], here)
+    except ConfigError:
+        raise
+    except UnicodeEncodeError:
+        raise here.error("not JSON: half of a surrogate pair, which UTF-8 cannot encode") from None
+    except (ValueError, RecursionError) as error:
         raise here.error(f"not JSON: {error}") from None
-    if "${json-unit." in text:
-        raise here.error("${json-unit.…} placeholders are not supported: use matchesJsonPath")
     operand = Operand(text, here)
     equal = JsonEquality(
         ignore_array_order=bool(fields.get("ignoreArrayOrder")),
         ignore_extra_elements=bool(fields.get("ignoreExtraElements")),
     )
+    values: dict[str, list[Any]] = {}
 
-    def matches(value: str | None, exchange: Exchange) -> bool:
-        try:
-            actual = json.loads(value or "")
-        except (ValueError, RecursionError):
+    def matches(value: str | None, candidate: Candidate) -> bool:
+        actual = candidate.json(value)
+        if actual is NOT_JSON:
             return False
-        return any(equal(form, actual) for form in parse_valid_json(operand.forms(exchange)))
+        forms = operand.forms(candidate)
+        for form in forms:
+            candidate.steps.count(len(form) // 50)
+            if form not in values:
+                values[form] = _parse_valid_json(form)
+        return any(equal(expected, actual, candidate.steps) for form in forms for expected in values[form])
 
     return Matcher(f"equalToJson {operand.masked}", matches, operand.masked)
+
+
+def _json_operand(expected: object, context: OperandContext) -> str:
+    """Return the JSON to compare with, which may be in a string."""
+    if isinstance(expected, str):
+        expected = json.loads(expected)
+    if problem := size_problem(expected, MAX_PATTERN_DEPTH):
+        raise context.error(problem)
+    text = json.dumps(expected, ensure_ascii=False, allow_nan=False)
+    text.encode()
+    if "${json-unit." in text:
+        raise context.error("${json-unit.…} placeholders are not supported: use matchesJsonPath")
+    return text
+
+
+def _parse_valid_json(text: str) -> list[Any]:
+    """Return a list of the value of a text, empty if it is not JSON. A masked number makes it invalid."""
+    with suppress(ValueError):
+        return [json.loads(text)]
+    return []
 
 
 def _matches_json_path(fields: Mapping[str, Any], context: OperandContext) -> Matcher:
@@ -204,33 +236,32 @@ def _matches_json_path(fields: Mapping[str, Any], context: OperandContext) -> Ma
         path, here = path.get("expression"), here.at("expression")
     if not isinstance(path, str) or not path:
         raise here.error("expected a JSONPath such as $.name")
-    operand = Operand(path, here)
-    single = JsonPath(path, here.pointer).is_single
-    paths = {operand.masked: JsonPath(operand.masked, here.pointer)}
+    json_path = MaskedJsonPath(path, here)
 
-    def matches(value: str | None, exchange: Exchange) -> bool:
-        forms = operand.forms(exchange)
-        for form in forms - paths.keys():
-            with suppress(ConfigError):  # a masked number is no number
-                paths[form] = JsonPath(form, here.pointer)
-        return any(is_match(paths[form].find(value), exchange) for form in forms & paths.keys())
+    def matches(value: str | None, candidate: Candidate) -> bool:
+        return any(is_match(found, candidate) for found in json_path.find(value, candidate))
 
-    def is_match(found: list[Any], exchange: Exchange) -> bool:
+    def is_match(found: list[Any], candidate: Candidate) -> bool:
         if inner is None:
-            return bool(found) and not (single and found[0] in (None, [], {}))
-        if single and found and isinstance(found[0], list) and not is_json:
+            return bool(found) and not (json_path.is_single and found[0] in (None, [], {}))
+        if json_path.is_single and found and isinstance(found[0], list) and not is_json:
             found = found[0]
-        elif not single and is_json:
+        elif not json_path.is_single and is_json:
             found = [found]
-        texts: list[str | None] = [_json_text(item) for item in found if item is not None]
-        return any(inner.matches(text, exchange) for text in texts or ([None] if inner.description == "absent" else []))
+        texts = (_json_text(item, candidate) for item in found if item is not None)
+        if any(inner.matches(text, candidate) for text in texts):
+            return True
+        is_absent = all(item is None for item in found)
+        return is_absent and inner.description == "absent" and inner.matches(None, candidate)
 
-    description = f"matchesJsonPath {operand.masked!r}"
+    description = f"matchesJsonPath {json_path.masked!r}"
     return Matcher(f"{description} {inner.description}" if inner else description, matches)
 
 
-def _json_text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _json_text(value: object, candidate: Candidate) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    candidate.steps.count(1 + len(text) // 50)
+    return text
 
 
 _OPERATORS: dict[str, Callable[[Mapping[str, Any], OperandContext], Matcher]] = {

@@ -1,14 +1,16 @@
 """WireMock's request patterns: which requests match, and how near the others come."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from difflib import SequenceMatcher
 from heapq import nsmallest
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.slices import Steps
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange
+from mock_atoms.wiremock.candidate import Candidate
 from mock_atoms.wiremock.conditions import (
     URL_FIELDS,
     Condition,
@@ -17,9 +19,10 @@ from mock_atoms.wiremock.conditions import (
     named_condition,
     url_condition,
 )
-from mock_atoms.wiremock.json_matching import TOO_DEEP, is_nested_too_deeply
+from mock_atoms.wiremock.json_matching import MAX_PATTERN_DEPTH, size_problem
 from mock_atoms.wiremock.models import Difference
 from mock_atoms.wiremock.operands import OperandContext
+from mock_atoms.wiremock.steps import StepCounter
 
 _MAP_FIELDS = ("pathParameters", "queryParameters", "headers", "cookies")
 _FIELDS = ("method", *URL_FIELDS, *_MAP_FIELDS, "bodyPatterns")
@@ -28,7 +31,8 @@ _UNSUPPORTED_FIELDS = {
     *("multipartPatterns", "customMatcher"),
 }
 """Other fields of WireMock. Its clients may send `null` for them."""
-_MAX_COMPARED_CHARACTERS = 1_000
+MAX_COMPARED_CHARACTERS = 500
+MAX_COMPARED_VALUES = 5
 _MIN_RANKED = 50
 
 
@@ -39,7 +43,8 @@ class RequestPattern(NamedTuple):
 
     def matches(self, exchange: Exchange) -> bool:
         """Return whether `exchange` matches. It does not if a condition needs a body that is still arriving."""
-        return not self.awaits_body(exchange) and all(condition.is_met(exchange) for condition in self.conditions)
+        candidate = Candidate(exchange)
+        return not self.awaits_body(exchange) and all(condition.is_met(candidate) for condition in self.conditions)
 
     def awaits_body(self, exchange: Exchange) -> bool:
         """Return whether a condition needs a body that is still arriving."""
@@ -48,6 +53,7 @@ class RequestPattern(NamedTuple):
 
     def differences(self, exchange: Exchange) -> list[Difference]:
         """Return the conditions that `exchange` does not meet."""
+        candidate = Candidate(exchange)
         return [
             {
                 "field": condition.field,
@@ -55,31 +61,48 @@ class RequestPattern(NamedTuple):
                 "actual": ", ".join(values) if values else None,
             }
             for condition in self.conditions
-            if not condition.is_met(exchange)
-            for values in [condition.values(exchange)]
+            if not condition.is_met(candidate)
+            for values in [condition.values(candidate)]
         ]
 
     def distance(self, exchange: Exchange) -> float:
         """Return how far `exchange` is from matching, from 0 (it matches) to 1 (it differs in everything)."""
-        return sum(_distance(condition, exchange) for condition in self.conditions) / max(1, len(self.conditions))
+        candidate = Candidate(exchange)
+        return sum(_distance(condition, candidate) for condition in self.conditions) / max(1, len(self.conditions))
+
+    def failures(self, exchange: Exchange) -> int:
+        """Return how many conditions `exchange` does not meet."""
+        candidate = Candidate(exchange)
+        return sum(not condition.is_met(candidate) for condition in self.conditions)
 
 
-def _distance(condition: Condition, exchange: Exchange) -> float:
-    if condition.is_met(exchange):
+def _distance(condition: Condition, candidate: Candidate) -> float:
+    if condition.is_met(candidate):
         return 0.0
     if condition.expected is None:
         return 1.0
-    expected = condition.expected[:_MAX_COMPARED_CHARACTERS]
-    values = (value[:_MAX_COMPARED_CHARACTERS] for value in condition.values(exchange))
-    similarities = (SequenceMatcher(None, expected, value).ratio() for value in values)
+    expected = _parts(condition.expected)
+    values = condition.values(candidate)[:MAX_COMPARED_VALUES]
+    candidate.steps.count(10 + sum(min(len(value), MAX_COMPARED_CHARACTERS) for value in values) // 5)
+    similarities = (_similarity(expected, _parts(value)) for value in values)
     return 1.0 - max(similarities, default=0.0) * 0.9  # never 0, which is for matches
+
+
+def _parts(text: str) -> Counter[str]:
+    """Count the characters and the adjacent pairs of a text. To compare these takes linear time."""
+    text = text[:MAX_COMPARED_CHARACTERS]
+    return Counter([*text, *map("".join, pairwise(text))])
+
+
+def _similarity(one: Counter[str], other: Counter[str]) -> float:
+    return 2 * (one & other).total() / max(1, one.total() + other.total())
 
 
 def nearest(pattern: RequestPattern, exchanges: Iterable[Exchange], count: int) -> Steps[list[tuple[float, Exchange]]]:
     """Return the `count` exchanges nearest to `pattern` that do not match it, with their distances, nearest first."""
     missed = []
     for position, exchange in enumerate(exchanges):
-        failures = sum(not condition.is_met(exchange) for condition in pattern.conditions)
+        failures = pattern.failures(exchange)
         if failures:
             missed.append((failures, -position, exchange))
         yield
@@ -98,9 +121,9 @@ def parse_pattern(value: object, credentials: Credentials) -> RequestPattern:
     Raises:
         ConfigError: the pattern is invalid or not supported.
     """
-    context = OperandContext("", credentials)
-    if is_nested_too_deeply(value):
-        raise context.error(TOO_DEEP)
+    context = OperandContext("", credentials, StepCounter())
+    if problem := size_problem(value, MAX_PATTERN_DEPTH):
+        raise context.error(problem)
     fields = _supported_fields(value, context)
     conditions = [method_condition(fields["method"], context)] if "method" in fields else []
     conditions += [url_condition(field, fields[field], context) for field in URL_FIELDS if field in fields]

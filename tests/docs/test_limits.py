@@ -22,6 +22,7 @@ from mock_atoms.control.requests import MAX_NEAR_MISSES
 from mock_atoms.control.retries import MAX_BACKOFF_MS
 from mock_atoms.control.tenants import MAX_AUDIENCES as MAX_SET_AUDIENCES
 from mock_atoms.control.waiting import MAX_WAIT_MS
+from mock_atoms.core import regex
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_PIECE_BYTES, MAX_VALUE_BYTES
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH
 from mock_atoms.core.settings import Settings
@@ -40,6 +41,10 @@ from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN
 from mock_atoms.state import memory_store
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES, MAX_TENANT_BYTES
 from mock_atoms.state.snapshot_models import MAX_DIGITS
+from mock_atoms.wiremock.json_matching import MAX_PATTERN_CHARACTERS, MAX_PATTERN_DEPTH, MAX_VALUES
+from mock_atoms.wiremock.json_path import MAX_PATH_LENGTH, MAX_PATH_TOKENS
+from mock_atoms.wiremock.patterns import MAX_COMPARED_CHARACTERS, MAX_COMPARED_VALUES
+from mock_atoms.wiremock.steps import MAX_STEPS
 from tests.helpers.snippets import ROOT
 
 PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
@@ -86,6 +91,20 @@ KIB, MIB = 1024, 1024 * 1024
         ("headers of a part of a form", f"{MAX_HEAD_BYTES_OF_PART / KIB:g} KiB"),
         ("bytes that the journal inflates of one body", f"{MAX_UNREAD_BODY_BYTES / MIB:g} MiB"),
         ("`nearMisses`", f"{MAX_NEAR_MISSES}"),
+        ("levels of a request pattern", f"{MAX_PATTERN_DEPTH}"),
+        ("values of a request pattern, and of JSON that is compared with one", f"{MAX_VALUES:,}"),
+        ("characters of a request pattern", f"{MAX_PATTERN_CHARACTERS:,}"),
+        ("steps to parse a request pattern, and to compare it with one request", f"{MAX_STEPS:,}"),
+        ("characters of a regular expression", f"{regex.MAX_LENGTH:,}"),
+        ("repetitions such as `{100}` in a regular expression, added up", f"{regex.MAX_REPETITIONS:,}"),
+        (r"classes such as `\p{L}` in a regular expression", f"{regex.MAX_UNICODE_CLASSES}"),
+        ("instructions of RE2 for a regular expression", f"{regex.MAX_SIZE:,}"),
+        ("characters of a JSONPath", f"{MAX_PATH_LENGTH:,}"),
+        ("names, numbers and signs of a JSONPath", f"{MAX_PATH_TOKENS}"),
+        (
+            "values and characters of each that a near miss compares",
+            f"{MAX_COMPARED_VALUES} and {MAX_COMPARED_CHARACTERS}",
+        ),
         ("`minBackoffMs`", f"{MAX_BACKOFF_MS:,}"),
         ("wait of `POST /__admin/requests/count`", f"{MAX_WAIT_MS / 60_000:g} minutes"),
         (

@@ -1,0 +1,75 @@
+"""An exchange while a pattern is compared with it."""
+
+import json
+from functools import cached_property
+from typing import Final
+
+from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
+from mock_atoms.journal.exchange import Exchange
+from mock_atoms.wiremock.json_matching import size_problem
+from mock_atoms.wiremock.steps import StepCounter
+
+
+class _NotJson:
+    """Type of `NOT_JSON`."""
+
+
+NOT_JSON: Final = _NotJson()
+"""Value of a text that is not JSON, or that has too many values or levels."""
+
+
+class Candidate:
+    """An exchange that a pattern is compared with. Parses each part of it once.
+
+    Attributes:
+        exchange: the exchange.
+        steps: counts the work of the comparison.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.steps = StepCounter()
+        self._json: dict[str, object] = {}
+
+    @cached_property
+    def headers(self) -> dict[str, list[str]]:
+        """The values of each request header by its lower-case name."""
+        headers: dict[str, list[str]] = {}
+        for name, value in self.exchange.head.headers:
+            headers.setdefault(name.lower(), []).append(value)
+        self.steps.count(len(self.exchange.head.headers) // 2)
+        return headers
+
+    @cached_property
+    def cookies(self) -> dict[str, list[str]]:
+        """The values of each cookie."""
+        self.steps.count(sum(map(len, self.headers.get("cookie", []))) // 10)
+        return self.exchange.cookies()
+
+    @cached_property
+    def query_parameters(self) -> dict[str, list[str]]:
+        """The decoded values of each query parameter."""
+        self.steps.count(len(self.exchange.url) // 10)
+        return self.exchange.query_parameters()
+
+    @cached_property
+    def body(self) -> list[str]:
+        """The recorded request body as text; none if it is empty."""
+        return [self.exchange.body_text] if self.exchange.body else []
+
+    def json(self, text: str | None) -> object:
+        """Return the value of a JSON text, or `NOT_JSON`."""
+        if not text:
+            return NOT_JSON
+        if text not in self._json:
+            self.steps.count(5 + len(text) // 50)
+            self._json[text] = _parse(text)
+        return self._json[text]
+
+
+def _parse(text: str) -> object:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return NOT_JSON
+    return NOT_JSON if size_problem(value, MAX_JSON_DEPTH) else value

@@ -1,0 +1,30 @@
+"""A bound on the work that one request pattern causes."""
+
+from mock_atoms.core.parsing import ConfigError
+
+MAX_STEPS = 25_000
+"""Maximum number of steps to parse a pattern, and to compare it with one request. A step takes about a microsecond."""
+
+
+class StepCounter:
+    """Counts steps, so that one pattern cannot hold other clients. The same work always takes the same steps.
+
+    Attributes:
+        remaining: number of steps that may follow.
+    """
+
+    def __init__(self) -> None:
+        self.remaining = MAX_STEPS
+
+    def count(self, steps: int = 1) -> None:
+        """Count `steps` more.
+
+        Raises:
+            ConfigError: there are too many.
+        """
+        self.remaining -= steps
+        if self.remaining < 0:
+            raise ConfigError(
+                f"the pattern takes more than {MAX_STEPS:,} steps: use fewer or shorter operators, or several patterns",
+                "/",
+            )
