@@ -10,7 +10,7 @@ from mock_atoms.contract.operations import OPERATIONS
 from mock_atoms.control.calls import Call, CallGroup, RequestBody
 from mock_atoms.control.journal_models import NearMissList, RequestPatternBody
 from mock_atoms.control.long_work import long_json, run_steps
-from mock_atoms.control.parsing import read_json_body
+from mock_atoms.control.patterns import read_pattern
 from mock_atoms.core.json_stream import PAUSE
 from mock_atoms.core.slices import Steps
 from mock_atoms.journal.credentials import Credentials
@@ -98,8 +98,7 @@ class NearMissCalls:
 
     async def of_pattern(self, request: Request) -> Response:
         """Return the three requests that are nearest to a pattern without matching it, with what differs."""
-        body = await read_json_body(request)
-        pattern = parse_pattern(body, self._journal.credentials)
+        body, pattern = await read_pattern(request, self._journal.credentials)
         steps = near_misses(self._journal.snapshot(), self._journal.credentials, body, pattern, DEFAULT_COUNT)
         return long_json(self._mock, {"nearMisses": (miss for miss in await run_steps(self._mock, request, steps))})
 

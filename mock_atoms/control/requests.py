@@ -24,7 +24,8 @@ from mock_atoms.control.long_work import long_json, run_steps
 from mock_atoms.control.match_counter import MatchCounter
 from mock_atoms.control.models import Empty
 from mock_atoms.control.near_misses import PATTERN_EXAMPLE, near_misses
-from mock_atoms.control.parsing import Query, TenantQuery, read_json_body, up_to
+from mock_atoms.control.parsing import Query, TenantQuery, up_to
+from mock_atoms.control.patterns import read_pattern
 from mock_atoms.control.waiting import MAX_WAIT_MS, JournalWaiter
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.slices import Steps
@@ -32,7 +33,7 @@ from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.snapshot import NumberedExchange
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.models import NearMiss, ServeEvent
-from mock_atoms.wiremock.patterns import RequestPattern, parse_pattern
+from mock_atoms.wiremock.patterns import RequestPattern
 from mock_atoms.wiremock.responses import logged_request, serve_event
 
 Result = TypeVar("Result")
@@ -165,7 +166,7 @@ class RequestCalls:
     async def find(self, request: Request) -> Response:
         """Return the requests that match a pattern, the oldest first."""
         query = FindQuery.parse(request)
-        body, pattern = await self._read_pattern(request)
+        body, pattern = await read_pattern(request, self._journal.credentials)
         found, misses = await self._run(request, self._find(body, pattern, query.near_misses))
         content: dict[str, Any] = {"requests": _rendered(logged_request, found)}
         if query.near_misses:
@@ -191,7 +192,7 @@ class RequestCalls:
         query = CountQuery.parse(request)
         if query.timeout_ms and not query.at_least:
             raise invalid_parameter("timeoutMs", "timeoutMs needs atLeast: give both")
-        _, pattern = await self._read_pattern(request)
+        _, pattern = await read_pattern(request, self._journal.credentials)
         if self._journal.is_off:
             return self._respond({"count": -1})
         counter = MatchCounter(self._journal, pattern)
@@ -205,7 +206,7 @@ class RequestCalls:
 
     async def remove(self, request: Request) -> Response:
         """Remove the requests that match a pattern, and return them."""
-        _, pattern = await self._read_pattern(request)
+        _, pattern = await read_pattern(request, self._journal.credentials)
         removed = await self._run(request, self._remove(pattern))
         return long_json(self._mock, {"serveEvents": _rendered(serve_event, removed)})
 
@@ -223,10 +224,6 @@ class RequestCalls:
         snapshot = self._journal.snapshot()
         exchanges = yield from snapshot.select(lambda exchange: not exchange.is_matched)
         return (yield from snapshot.number(exchanges[::-1]))
-
-    async def _read_pattern(self, request: Request) -> tuple[Any, RequestPattern]:
-        body = await read_json_body(request)
-        return body, parse_pattern(body, self._journal.credentials)
 
     async def _run(self, request: Request, steps: Steps[Result]) -> Result:
         return await run_steps(self._mock, request, steps)

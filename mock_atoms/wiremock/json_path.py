@@ -1,17 +1,28 @@
 """JSONPath."""
 
+import asyncio
+import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.wiremock.candidate import NOT_JSON, Candidate
+from mock_atoms.wiremock.json_matching import MAX_PATTERN_DEPTH, size_problem
 from mock_atoms.wiremock.operands import Operand, OperandContext
 from mock_atoms.wiremock.steps import StepCounter
 
 MAX_PATH_LENGTH = 2_000
 MAX_PATH_TOKENS = 200
+_ENGINE = "mock_atoms.wiremock.json_path_engine"
+
+
+async def load_library(pattern: object) -> None:
+    """Load the JSONPath library in a thread if `pattern` needs it, because that takes tens of milliseconds."""
+    if size_problem(pattern, MAX_PATTERN_DEPTH) is None and "matchesJsonPath" in json.dumps(pattern):
+        await asyncio.to_thread(import_module, _ENGINE)
 
 
 class JsonPath:
@@ -49,7 +60,7 @@ class JsonPath:
         Raises:
             ConfigError: it takes too many steps.
         """
-        steps.count(30)
+        steps.count(40)
         self._environment.begin(steps)
         if self._filters_root and isinstance(content, dict):
             content = [content]  # WireMock filters the object itself, RFC 9535 its members

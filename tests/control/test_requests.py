@@ -366,3 +366,23 @@ def test_wiremock_suites_find_no_stubs_and_reset_them(admin: httpx.Client) -> No
     assert len(listed_requests(admin.get("/requests"))) == 3
     assert admin.post("/mappings/reset").json() == {}
     assert listed_requests(admin.get("/requests")) == []
+
+
+HOSTILE_PATTERNS = [
+    ({"bodyPatterns": [{"matches": "(a|a){26}b.*"}]}, 200, ""),
+    ({"bodyPatterns": [{"matchesJsonPath": "$[?match(@.a, '(a+)+b')]"}]}, 200, ""),
+    ({"bodyPatterns": [{"matches": "(?=a)a*"}]}, 422, "lookahead `(?=` is not supported"),
+    ({"urlPathTemplate": "/{a}{b}!"}, 422, "{a}{b} has no text between its parameters"),
+    ({"bodyPatterns": [{"matchesJsonPath": "$" + "..*" * 12}]}, 422, "the pattern takes more than 25,000 steps"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "status", "detail"), HOSTILE_PATTERNS)
+def test_a_hostile_pattern_is_bounded(
+    server: MockServer, admin: httpx.Client, pattern: object, status: int, detail: str
+) -> None:
+    httpx.post(f"{server.url}/audience/1/members", headers=ACME, content="[" * 40 + '"' + "a" * 40 + '"' + "]" * 40)
+    for call in ("/requests/find", "/requests/count?atLeast=1&timeoutMs=1000", "/near-misses/request-pattern"):
+        response = admin.post(call, json=pattern)
+        assert response.status_code == status
+        assert status == 200 or problem(response)[2].startswith(detail)

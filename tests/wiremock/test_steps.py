@@ -1,5 +1,6 @@
 """The work of a pattern is bounded: counted in steps, never in time."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange, RequestHead
 from mock_atoms.wiremock.candidate import Candidate
 from mock_atoms.wiremock.json_matching import MAX_VALUES
+from mock_atoms.wiremock.json_path import load_library
 from mock_atoms.wiremock.patterns import nearest, parse_pattern
 from mock_atoms.wiremock.steps import MAX_STEPS
 
@@ -233,6 +235,25 @@ def test_the_headers_are_indexed_once_for_all_conditions() -> None:
     compared = exchange(headers=[(b"x", b"y")] * 5_000)
     one, many = (steps({"headers": {f"a{i}": {"absent": True} for i in range(n)}}, compared) for n in (1, 500))
     assert many - one < 1_000
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ({"bodyPatterns": [{"not": {"matchesJsonPath": "$.a"}}]}, ["mock_atoms.wiremock.json_path_engine"]),
+        ({"bodyPatterns": [{"contains": "a"}]}, []),
+        ({"bodyPatterns": [{"matchesJsonPath": "$.a"}] * 2_500}, []),
+        (None, []),
+    ],
+    ids=["JSONPath", "no JSONPath", "too large", "null"],
+)
+def test_the_json_path_library_is_loaded_if_a_pattern_needs_it(
+    pattern: object, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr("mock_atoms.wiremock.json_path.import_module", loaded.append)
+    asyncio.run(load_library(pattern))
+    assert loaded == expected
 
 
 def test_a_near_miss_compares_the_first_values_and_characters_alone() -> None:
