@@ -23,8 +23,9 @@ class PathTemplate:
         if adjacent := _ADJACENT_PARAMETERS.search(text):
             first, second = adjacent.groups()
             raise ValueError(f"{first}{second} has no text between its parameters: write one such as {first}-{second}")
-        segments = (text.rstrip("/") if trailing_slash else text).split("/")
-        self._segments = [PATH_PARAMETER.split(segment) for segment in segments]
+        text = text.rstrip("/") if trailing_slash else text
+        self._start = PATH_PARAMETER.split(text)[0]
+        self._segments = [PATH_PARAMETER.split(segment) for segment in text.split("/")]
         self._trailing_slash = trailing_slash
 
     def match(self, path: str) -> list[str] | None:
@@ -32,6 +33,8 @@ class PathTemplate:
 
         Parameters take as much text as they can, the first ones first.
         """
+        if not path.startswith(self._start):
+            return None
         segments = path.split("/", len(self._segments))
         if self._trailing_slash and len(segments) > 1 and not segments[-1]:
             segments.pop()
