@@ -62,7 +62,7 @@ class Candidate:
         if not text:
             return NOT_JSON
         if text not in self._json:
-            self.steps.count(5 + len(text) // 50)
+            self.steps.count(5 + len(text) // 20)
             self._json[text] = _parse(text)
         return self._json[text]
 

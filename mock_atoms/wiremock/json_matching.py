@@ -87,7 +87,9 @@ def _canonical(value: object, steps: StepCounter) -> str:
         return "{" + ",".join(members) + "}"
     if isinstance(value, list):
         return "[" + ",".join(sorted(_canonical(item, steps) for item in value)) + "]"
-    return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
+    if isinstance(value, str):
+        return json.dumps(value)
+    return repr(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 class _Pairing:

@@ -21,6 +21,7 @@ from mock_atoms.wiremock.steps import StepCounter
 
 _REGEX_STEPS = 250
 _MAX_SIZE = 100
+_NO_CHILDREN: list[JSONPathMatch] = []
 
 
 class _Node(JSONPathMatch):
@@ -30,7 +31,9 @@ class _Node(JSONPathMatch):
 
     def __init__(self, *, filter_context: Mapping[str, Any], obj: object, root: Any, **_unused: object) -> None:  # noqa: ANN401 - any JSON
         filter_context["steps"].count()
-        super().__init__(filter_context=filter_context, obj=obj, parent=None, path="", parts=(), root=root)
+        # What the library's constructor does, but this one is called for each value.
+        self._filter_context, self.obj, self.root = filter_context, obj, root
+        self.parent, self.parts, self.path, self.children = None, (), "", _NO_CHILDREN
 
     def new_child(self, obj: object, key: int | str) -> "_Node":  # noqa: ARG002 - the library passes it
         return _Node(filter_context=self._filter_context, obj=obj, root=self.root)

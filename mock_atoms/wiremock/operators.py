@@ -38,6 +38,7 @@ def parse_matcher(value: object, context: OperandContext) -> Matcher:
     Raises:
         ConfigError: the operator is invalid or not supported.
     """
+    context.steps.count(_OPERATOR_STEPS)
     if not isinstance(value, Mapping):
         raise context.error('not an operator: write one such as {"equalTo": "…"}')
     operators = [key for key in value if key in _OPERATORS]
@@ -142,6 +143,7 @@ def is_full_match(regex: Regex, value: str, candidate: Candidate) -> bool:
     return regex.fullmatch(value)
 
 
+_OPERATOR_STEPS = 20
 _REGEX_STEPS = 250
 _MASK = re.compile("…#[0-9a-f]{6}")
 _KEY_IN_EXPRESSION = re.compile(rf"(?!{MAGIC_PREFIX})sk_[\w-]{{4,}}")
@@ -260,7 +262,7 @@ def _matches_json_path(fields: Mapping[str, Any], context: OperandContext) -> Ma
 
 def _json_text(value: object, candidate: Candidate) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    candidate.steps.count(1 + len(text) // 50)
+    candidate.steps.count(1 + len(text) // 20)
     return text
 
 
