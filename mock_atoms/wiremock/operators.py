@@ -144,7 +144,7 @@ def is_full_match(regex: Regex, value: str, candidate: Candidate) -> bool:
 
 
 _OPERATOR_STEPS = 20
-_REGEX_STEPS = 250
+_REGEX_STEPS = 500
 _MASK = re.compile("…#[0-9a-f]{6}")
 _KEY_IN_EXPRESSION = re.compile(rf"(?!{MAGIC_PREFIX})sk_[\w-]{{4,}}")
 _CREDENTIAL_FREE = re.compile(r"\^?(\w+( |\\s|\\s\+))?(\.\*|\.\+|\\S\+|\\S\*)\$?")
