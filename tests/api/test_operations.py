@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer
+from mock_atoms.data.models import REMOVED_INDEX_BYTES
+from mock_atoms.state.changes import TenantChanges
 from tests.helpers.audiences import bearer
 
 gzipped = partial(gzip.compress, mtime=0)
@@ -708,6 +710,16 @@ def test_deletions_and_campaigns_count_as_data_of_a_token(
     status, (message,) = errors(http.request("DELETE", f"{generated.path}/members", json={"memberIds": ids}))
     assert (status, "at most 100 bytes" in message) == (400, True)
     assert http.get(f"{generated.path}/members").json()["data"]["totalCount"] == 12
+
+
+@pytest.mark.parametrize(("spare", "status"), [(0, 200), (-1, 400)])
+def test_the_data_of_a_token_may_reach_its_limit(
+    monkeypatch: pytest.MonkeyPatch, http: httpx.Client, generated: GeneratedAudience, spare: int, status: int
+) -> None:
+    limit = TenantChanges().size_bytes + 3 * REMOVED_INDEX_BYTES
+    monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_BYTES", limit + spare)
+    ids = [member["_id"] for member in generated.members[:3]]
+    assert http.request("DELETE", f"{generated.path}/members", json={"memberIds": ids}).status_code == status
 
 
 def test_a_created_audience_has_the_set_organisation(mock: MockServer) -> None:
