@@ -2,16 +2,28 @@
 
 import json
 import re
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from mock_atoms.contract.schemas import render_json
 from mock_atoms.core.json_pointer import parse_pointer
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import StrictModel
 from mock_atoms.faults.effects import HeaderFields
+
+MAX_VALUES = 1_000
+"""Maximum number of values of a patch."""
+MAX_STEPS = 50_000
+"""Maximum number of keys and items that a patch visits in one response."""
+MAX_ADDED_BYTES = 8 * 1024 * 1024
+"""Maximum size of the values that a patch writes into one response."""
+
+
+class PatchError(Exception):
+    """A patch would visit or write too much of a response. The message says how to fix it."""
 
 
 def _check_pointer(pointer: str) -> str:
@@ -29,7 +41,7 @@ class ResponsePatch(StrictModel):
         headers: headers to add or replace, each with one value or several.
     """
 
-    values: dict[Annotated[str, AfterValidator(_check_pointer)], Any] = {}
+    values: Annotated[dict[Annotated[str, AfterValidator(_check_pointer)], Any], Field(max_length=MAX_VALUES)] = {}
     headers: HeaderFields = {}
 
     @model_validator(mode="after")
@@ -43,18 +55,50 @@ class ResponsePatch(StrictModel):
         return self
 
     def apply(self, body: bytes) -> bytes:
-        """Return `body` with the new values; unchanged if it is not JSON."""
+        """Return `body` with the new values; unchanged if it is not JSON.
+
+        Raises:
+            PatchError: it would visit more than `MAX_STEPS` values, write more than `MAX_ADDED_BYTES` bytes, or nest
+                values too deep.
+        """
         try:
             content = json.loads(body)
         except ValueError:
             return body
+        try:
+            return self._apply_to(content)
+        except RecursionError:
+            raise PatchError("`alter` nests values too deep: use shorter pointers") from None
+
+    def _apply_to(self, content: Any) -> bytes:  # noqa: ANN401 - any JSON
+        limits = _Limits()
         for pointer, value in self.values.items():
             *parents, last = parse_pointer(pointer)
-            for container in _find_containers(content, parents):
+            size = len(render_json(value))
+            for container in _find_containers(content, parents, limits):
                 is_new_key = isinstance(container, dict) and last != "*"
                 for key in [last] if is_new_key else _matching_keys(container, last):
+                    limits.count(size)
                     container[key] = deepcopy(value)  # later pointers may lead into it
         return render_json(content)
+
+
+class _Limits:
+    """Counts what one patch does. Nested wildcards could grow a response without end."""
+
+    def __init__(self) -> None:
+        self._steps = self._added_bytes = 0
+
+    def count(self, added_bytes: int = 0) -> None:
+        """Count one value that is visited, or written with `added_bytes` bytes."""
+        self._steps += 1
+        self._added_bytes += added_bytes
+        if self._steps > MAX_STEPS:
+            raise PatchError(f"`alter` visits more than {MAX_STEPS} values: use fewer wildcards, or a smaller response")
+        if self._added_bytes > MAX_ADDED_BYTES:
+            raise PatchError(
+                f"`alter` writes more than {MAX_ADDED_BYTES} bytes: use fewer wildcards, or smaller values"
+            )
 
 
 def _matching_keys(container: object, pattern: str) -> list[Any]:
@@ -66,9 +110,13 @@ def _matching_keys(container: object, pattern: str) -> list[Any]:
     return []
 
 
-def _find_containers(content: Any, parents: list[str]) -> list[Any]:  # noqa: ANN401 - any JSON
-    """Return the objects and arrays that the parts `parents` of a pointer lead to."""
-    found = [content]
-    for pattern in parents:
-        found = [container[key] for container in found for key in _matching_keys(container, pattern)]
-    return [value for value in found if isinstance(value, dict | list)]
+def _find_containers(content: Any, parents: list[str], limits: _Limits) -> Iterator[Any]:  # noqa: ANN401 - any JSON
+    """Yield the objects and arrays that the parts `parents` of a pointer lead to."""
+    limits.count()
+    if not isinstance(content, dict | list):
+        return
+    if not parents:
+        yield content
+        return
+    for key in _matching_keys(content, parents[0]):
+        yield from _find_containers(content[key], parents[1:], limits)

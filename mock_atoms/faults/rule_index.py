@@ -42,8 +42,8 @@ class ActiveRule:
 by_position = attrgetter("position")
 _Rules = dict[str, ActiveRule]
 """Rules by id."""
-_Template = tuple[Callable[[str], object], _Rules]
-"""The rules with one path that has a parameter, and the function that matches this path."""
+_Template = tuple[str, Callable[[str], object], _Rules]
+"""The rules with one path that has a parameter: its text before the parameter, and the function that matches it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,12 +64,12 @@ class _Bucket:
             self.literals.setdefault(key, {})[active_rule.id] = active_rule
             return
         if key not in self.templates:
-            self.templates[key] = PathTemplate(path, trailing_slash=True).match, {}
-        self.templates[key][1][active_rule.id] = active_rule
+            self.templates[key] = path.partition("{")[0], PathTemplate(path, trailing_slash=True).match, {}
+        self.templates[key][-1][active_rule.id] = active_rule
 
     def remove(self, active_rule: ActiveRule) -> None:
         key = _path_key(active_rule.rule)
-        rules = self.literals[key] if key in self.literals else self.templates[key][1]
+        rules = self.literals[key] if key in self.literals else self.templates[key][-1]
         del rules[active_rule.id]
         if not rules:
             self.literals.pop(key, None)
@@ -79,8 +79,8 @@ class _Bucket:
         for literal_path in (None, path, path[:-1]) if path.endswith("/") else (None, path):
             if rules := self.literals.get(literal_path):
                 yield from rules.values()
-        for matches, rules in self.templates.values():
-            if matches(path):
+        for start, matches, rules in self.templates.values():
+            if path.startswith(start) and matches(path):
                 yield from rules.values()
 
 

@@ -28,6 +28,7 @@ ABORTED = "aborted"
 """`Exchange.ended` and reason without a complete response: the client disconnected or the server stopped."""
 SHUTTING_DOWN = "shutting-down"
 BAD_PREFER = "bad-prefer"
+PATCH_TOO_LARGE = "alter-too-large"
 UNMOCKED_ROUTE = "unmocked-route"
 OUTSIDE_BASE_PATH = "outside-base-path"
 UNROUTED = {UNMOCKED_ROUTE, OUTSIDE_BASE_PATH}

@@ -12,8 +12,8 @@ from mock_atoms.faults.effects import header_values
 from mock_atoms.faults.engine import FaultDecision, FaultEngine, FaultRequest
 from mock_atoms.faults.expressions import ExpressionError
 from mock_atoms.faults.prefer import RequestedFault, parse_prefer
-from mock_atoms.faults.response_patch import ResponsePatch
-from mock_atoms.journal.exchange import BAD_PREFER, CONTEXT_KEY, SHUTTING_DOWN, RequestContext
+from mock_atoms.faults.response_patch import PatchError, ResponsePatch
+from mock_atoms.journal.exchange import BAD_PREFER, CONTEXT_KEY, PATCH_TOO_LARGE, SHUTTING_DOWN, RequestContext
 from mock_atoms.middleware.connection_faults import ConnectionFaultRunner, collect_response
 from mock_atoms.middleware.responses import send_error, send_response
 from mock_atoms.state.store import Store, TenantState
@@ -65,7 +65,11 @@ class FaultMiddleware:
             headers, body = decision.respond.render(decision.extra_headers, context.operation, now)
             await send_response(send, decision.respond.status, headers, body)
         elif decision.patch is not None:
-            await self._send_patched(decision.patch, scope, receive, send)
+            try:
+                await self._send_patched(decision.patch, scope, receive, send)
+            except PatchError as error:
+                exchange.reason = PATCH_TOO_LARGE
+                await send_error(send, HTTPStatus.INTERNAL_SERVER_ERROR, [str(error)])
         elif decision.connection is not None:
             exchange.reason = f"connection-{decision.connection.kind}"
             await self._connection_faults(decision.connection, scope, receive, send)

@@ -7,7 +7,7 @@ from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.tenancy import digest_token
 from mock_atoms.faults.effects import Delay, FaultResponse
 from mock_atoms.faults.expressions import parse_fault
-from mock_atoms.faults.response_patch import ResponsePatch
+from mock_atoms.faults.response_patch import PatchError, ResponsePatch
 from mock_atoms.faults.rules import parse_rule
 
 R500 = FaultResponse(status=500)
@@ -59,6 +59,10 @@ R500 = FaultResponse(status=500)
         (
             {"respond": {"status": 500}, "alter": {"headers": {"a": "b"}}},
             "/: use only one of respond, connection and alter",
+        ),
+        (
+            {"alter": {"values": {f"/{number}": 0 for number in range(1001)}}},
+            "/alter/values: must have at most 1000 items",
         ),
         ({"alter": {}}, "/alter: must have values or headers"),
         (
@@ -312,6 +316,30 @@ def test_a_patch_does_not_change_its_own_values() -> None:
     patch = ResponsePatch(values={"/data": {"items": [1]}, "/data/items/0": 2})
     assert [json.loads(patch.apply(b"{}")) for _ in range(2)] == [{"data": {"items": [2]}}] * 2
     assert patch.values["/data"] == {"items": [1]}
+
+
+def test_nested_wildcards_are_limited() -> None:
+    """Each level doubles the number of places that the next one writes to."""
+    values: dict[str, object] = {f"/x{'/*' * level}": {"a": 0, "b": 0} for level in range(30)}
+    with pytest.raises(PatchError, match="`alter` visits more than 50000 values: use fewer wildcards"):
+        ResponsePatch(values=values).apply(b"{}")
+    assert len(ResponsePatch(values=dict([*values.items()][:10])).apply(b"{}")) < 20_000
+
+
+def test_size_of_written_values_is_limited() -> None:
+    patch = ResponsePatch(values={"/data/*": "x" * 100_000})
+    assert len(patch.apply(json.dumps({"data": [0] * 80}).encode())) > 8_000_000
+    with pytest.raises(PatchError, match="`alter` writes more than 8388608 bytes: use fewer wildcards"):
+        patch.apply(json.dumps({"data": [0] * 84}).encode())
+
+
+def test_depth_of_written_values_is_limited() -> None:
+    deep: dict[str, object] = {"a": 0}
+    for _ in range(90):
+        deep = {"a": deep}
+    values: dict[str, object] = {"/a" * (1 + 91 * level): deep for level in range(20)}
+    with pytest.raises(PatchError, match="`alter` nests values too deep: use shorter pointers"):
+        ResponsePatch(values=values).apply(b"{}")
 
 
 def test_patch_ignores_bodies_that_are_not_json() -> None:

@@ -66,6 +66,15 @@ def test_an_invalid_prefer_header_gets_a_400_with_the_reason(client: httpx.Clien
     assert "x-mock-atoms-fault" not in response.headers
 
 
+def test_an_alter_that_grows_a_response_without_end_gets_a_500() -> None:
+    values = {f"/x{'/*' * level}": {"a": 0, "b": 0} for level in range(30)}
+    with MockServer(fault=[json.dumps({"alter": {"values": values}})]) as mock:
+        response = httpx.get(f"{mock.url}/audience", headers=ACME)
+    assert (response.status_code, response.headers["x-mock-atoms-reason"]) == (500, "alter-too-large")
+    assert response.headers["x-mock-atoms-fault"] == "fault-1"
+    assert response.json()["errors"][0].startswith("`alter` visits more than 50000 values")
+
+
 def test_fault_settings_trigger_for_their_paths() -> None:
     with (
         MockServer(fault=["GET /audience 500x1", "GET /audience/{id} 503"]) as mock,
