@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,9 @@ class MockAtoms:
         store: the store of tenants; in memory by default.
         log: receives each finished exchange.
 
+    Attributes:
+        after_reset: called after a complete reset.
+
     Raises:
         ConfigError: a fault or a fixture file is invalid.
     """
@@ -80,6 +83,7 @@ class MockAtoms:
         self.metrics = Metrics()
         self.recorder = ExchangeRecorder(self.journal, self.attempt_counter, self.metrics, clock, log)
         self.shutdown_signal = ShutdownSignal()
+        self.after_reset: Callable[[], None] = lambda: None
         self.rules = RuleBook(_startup_rules(settings))
         self.fault_engine = FaultEngine(settings.seed, self.rules)
         self.fast_path = FastPath(
@@ -107,9 +111,10 @@ class MockAtoms:
             self.rules.reset()
             self.fixtures.import_data(None)
             await self.clear_journal()
-            states = await self.store.reset()
-            self.response_cache.clear()
-            await self.slices.run(free_states(states))
+            cached = self.response_cache.clear()
+            await self.slices.run(free_states(await self.store.reset()))
+            await self.slices.run(free(cached))
+            self.after_reset()
             return
         token_digest = None if token is None else digest_token(token)
         test_digest = None if test_id is None else digest_test_id(test_id)

@@ -156,8 +156,7 @@ class ResponseCache:
         while len(self.requests) > self.max_requests or self._requests_size > self.max_requests_size:
             self._requests_size -= self.requests.evict().size_bytes
 
-    def clear(self) -> None:
-        """Remove all responses: the initial data of tenants may have changed."""
-        self.requests.clear()
-        self._responses.clear()
+    def clear(self) -> list[CachedResponse | RepeatedRequest]:
+        """Remove and return all entries: the initial data of tenants may have changed."""
         self._size = self._requests_size = 0
+        return [*self.requests.clear(), *self._responses.clear()]

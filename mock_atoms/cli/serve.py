@@ -18,6 +18,7 @@ def _add_arguments(parser: CommandParser) -> None:
 
 def _run(invocation: Invocation) -> int:
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - other commands start faster without it
+    from mock_atoms.serving.free_memory import return_free_memory  # noqa: PLC0415 - the same
     from mock_atoms.serving.listening import ListenError, listen_on_all  # noqa: PLC0415 - the same
     from mock_atoms.serving.server import serve  # noqa: PLC0415 - the same
     from mock_atoms.serving.tls import load_certificate  # noqa: PLC0415 - the same
@@ -25,6 +26,7 @@ def _run(invocation: Invocation) -> int:
     settings = invocation.load_settings()
     log = _set_up_log(settings, invocation.err)
     mock = MockAtoms(settings, log=log)
+    mock.after_reset = return_free_memory
     with load_certificate(settings) as certificate:
         try:
             sockets = listen_on_all(settings.host, settings.port)

@@ -77,9 +77,11 @@ class LruCache(Generic[K, V]):
                 self.remove(key)
                 return value
 
-    def clear(self) -> None:
-        """Remove all values."""
-        for value in self._values.values():
+    def clear(self) -> list[V]:
+        """Remove and return all values."""
+        removed = list(self._values.values())
+        for value in removed:
             value.is_live = False
         self._values.clear()
         self._keys_in_order.clear()
+        return removed

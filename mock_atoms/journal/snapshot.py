@@ -1,7 +1,7 @@
 """The exchanges of the journal at one time, and queries that run in steps while the journal changes."""
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mock_atoms.core.slices import Steps
 from mock_atoms.journal.calls import is_attributable
@@ -56,8 +56,8 @@ def _route(exchange: Exchange) -> tuple[object, ...]:
     return head.tenant.key, head.method, head.url
 
 
-def free(exchanges: list[Exchange]) -> Steps[None]:
-    """Empty a list of exchanges one by one: to free a full journal takes too long for one step."""
-    while exchanges:
-        exchanges.pop()
+def free(objects: list[Any]) -> Steps[None]:
+    """Empty a list of objects one by one: to free a full journal takes too long for one step."""
+    while objects:
+        objects.pop()
         yield

@@ -32,7 +32,8 @@ class Deadline:
         self._at = inf
 
     def cancel(self) -> None:
-        """Never expire, and free the timer."""
+        """Never expire again, and free the timer and the callback."""
+        self._on_expiry = lambda: None
         self._at = self._timer_at = inf
         if self._timer is not None:
             self._timer.cancel()

@@ -369,3 +369,6 @@ class HttpProtocol(HttpToolsProtocol):
         if self._running is not None:
             self._running.disconnected = True
             self._running.message_event.set()
+        # Without its reference cycles, a closed connection is freed now, and not by a full garbage collection.
+        self.cycle = self._running = None
+        self.parser = None  # type: ignore[assignment] # nothing is parsed any more

@@ -1,0 +1,79 @@
+"""What a server gives back: closed connections immediately, and free memory after a reset."""
+
+import asyncio
+import ctypes
+import gc
+import http.client
+import time
+from threading import Event
+from typing import Any
+
+import pytest
+
+from mock_atoms import MockServer, Settings
+from mock_atoms.mock import MockAtoms
+from mock_atoms.serving.free_memory import return_free_memory
+from mock_atoms.serving.protocol import HttpProtocol
+from tests.helpers.audiences import bearer
+
+
+def count_connections() -> int:
+    return sum(isinstance(item, HttpProtocol) for item in gc.get_objects())
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_closed_connection_leaves_no_garbage(method: str) -> None:
+    with MockServer() as mock:
+        before = count_connections()
+        gc.disable()
+        try:
+            connection = http.client.HTTPConnection(mock.root_url.removeprefix("http://"))
+            for path in ("/atoms/v1/audience", "/atoms/v1/nowhere", "/__admin/health"):
+                connection.request(method, path, "{}" if method == "POST" else None, bearer("sk_a"))
+                connection.getresponse().read()
+            assert count_connections() == before + 1
+            connection.close()
+            deadline = time.monotonic() + 5
+            while count_connections() > before and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert count_connections() == before
+        finally:
+            gc.enable()
+
+
+class FakeLibrary:
+    """A C library that records calls."""
+
+    def __init__(self, _name: None) -> None:
+        pass
+
+    def malloc_trim(self, kept: int) -> None:
+        assert kept == 0
+        CALLED.set()
+
+
+CALLED = Event()
+
+
+def test_free_memory_is_returned_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", FakeLibrary)
+    return_free_memory()
+    assert CALLED.wait(5)
+
+
+@pytest.mark.parametrize("error", [AttributeError, OSError, TypeError])
+def test_other_systems_keep_free_memory(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    def load(_name: None) -> Any:  # noqa: ANN401 - never returns
+        raise error
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    return_free_memory()
+
+
+def test_a_complete_reset_is_announced() -> None:
+    mock, resets = MockAtoms(Settings()), []
+    mock.after_reset = lambda: resets.append("all")
+    asyncio.run(mock.reset("sk_a"))
+    assert resets == []
+    asyncio.run(mock.reset())
+    assert resets == ["all"]
