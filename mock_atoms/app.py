@@ -17,12 +17,13 @@ from mock_atoms.api.members import member_routes
 from mock_atoms.api.router import VendorJsonResponse
 from mock_atoms.contract.errors import ApiError, error_body, error_headers
 from mock_atoms.core.addresses import CONTROL_PREFIX
+from mock_atoms.core.body_memory import BodyLease, BodyMemory, BodyMemoryError
 from mock_atoms.core.delays import CancellableWaiter
 from mock_atoms.core.forwarding import strip_root_path
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.setting_sources import load_settings
 from mock_atoms.core.settings import Settings
-from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
+from mock_atoms.journal.exchange import BODIES_IN_FLIGHT, CONTEXT_KEY, RequestContext
 from mock_atoms.middleware.cors import CorsMiddleware
 from mock_atoms.middleware.express import ExpressMiddleware, not_found
 from mock_atoms.middleware.faults import FaultMiddleware
@@ -34,9 +35,17 @@ from mock_atoms.state.repositories import AudienceRepositories
 
 
 class PathDispatcher:
-    """Dispatches requests to the control API, the documentation or, for all other paths, the vendor's API."""
+    """Dispatches requests to the control API, the documentation or, for all other paths, the vendor's API.
 
-    def __init__(self, vendor: ASGIApp, documentation: ASGIApp, control: ASGIApp) -> None:
+    Args:
+        vendor: the vendor's API.
+        documentation: the documentation.
+        control: the control API.
+        body_memory: memory of the request bodies in flight.
+    """
+
+    def __init__(self, vendor: ASGIApp, documentation: ASGIApp, control: ASGIApp, body_memory: BodyMemory) -> None:
+        self._body_memory = body_memory
         self._vendor = vendor
         self._documentation = documentation
         self._control = control
@@ -46,6 +55,14 @@ class PathDispatcher:
         if scope["type"] != "http":
             await self._documentation(scope, receive, send)  # lifespan events, and WebSockets, which it refuses
             return
+        lease = BodyLease(self._body_memory)
+        lease.put_into(scope)
+        try:
+            await self._dispatch(scope, receive, send)
+        finally:
+            lease.release()
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("root_path"):
             scope = strip_root_path(scope)
         path: str = scope["path"]
@@ -115,6 +132,11 @@ def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) 
         errors = error.errors and [mask_text(message, context.caller.token) for message in error.errors]
         return VendorJsonResponse(error_body(error.status, errors, headers, context.operation), error.status, headers)
 
+    @app.exception_handler(BodyMemoryError)
+    async def too_many_bodies(request: Request, error: BodyMemoryError) -> Response:
+        busy = ApiError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), reason=BODIES_IN_FLIGHT)
+        return await api_error(request, busy)
+
     @app.exception_handler(HTTPException)
     async def unknown_route(request: Request, _error: HTTPException) -> Response:
         return _NotFound(request.scope)
@@ -157,7 +179,9 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     vendor = FaultMiddleware(vendor, mock.fault_engine, mock.store, CancellableWaiter(mock.shutdown_signal))
     vendor = RecordingMiddleware(CorsMiddleware(vendor, origins), mock)
     vendor = IdentifyMiddleware(vendor, mock)
-    return PathDispatcher(vendor, LazyApp(partial(_documentation, mock)), LazyApp(partial(_control, mock)))
+    return PathDispatcher(
+        vendor, LazyApp(partial(_documentation, mock)), LazyApp(partial(_control, mock)), mock.body_memory
+    )
 
 
 def _documentation(mock: MockAtoms) -> ASGIApp:

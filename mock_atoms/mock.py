@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mock_atoms.caching.fast_path import FastPath
 from mock_atoms.caching.response_cache import ResponseCache
+from mock_atoms.core.body_memory import BodyMemory
 from mock_atoms.core.delays import ShutdownSignal
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
@@ -82,6 +83,7 @@ class MockAtoms:
         self.response_cache = ResponseCache()
         self.metrics = Metrics()
         self.recorder = ExchangeRecorder(self.journal, self.attempt_counter, self.metrics, clock, log)
+        self.body_memory = BodyMemory()
         self.shutdown_signal = ShutdownSignal()
         self.after_reset: Callable[[], None] = lambda: None
         self.rules = RuleBook(_startup_rules(settings))

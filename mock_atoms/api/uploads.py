@@ -5,6 +5,7 @@ Compressed JSON is inflated, as Express does. The form of an upload is not: mult
 
 import io
 from collections.abc import AsyncGenerator, AsyncIterable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, BinaryIO, NamedTuple
 
@@ -13,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from mock_atoms.api.multipart import MultipartError, MultipartParser, PartHead, decode_field, parse_content_type
 from mock_atoms.contract.errors import MISSING_FILE, ApiError, bad_request
 from mock_atoms.contract.schemas import MAX_FILE_BYTES
+from mock_atoms.core.body_memory import take_body_memory
 from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
 from mock_atoms.core.json_parsing import parse_json_steps
 from mock_atoms.core.masking import quote_value
@@ -26,6 +28,9 @@ MAX_FORM_BYTES = MAX_FILE_BYTES + 1024 * 1024
 """Maximum size of a form: a file, its fields and boundaries."""
 FILE_TOO_LARGE = f"File too large: at most {MAX_FILE_BYTES} bytes (5 MB)"
 BODY_TOO_LARGE = f"Request body too large: at most {MAX_FILE_BYTES} bytes (5 MB)"
+
+_MEMORY_OF_FORM = 8
+"""Memory of a form and its rows, in bytes for each byte."""
 
 
 class Upload(NamedTuple):
@@ -112,6 +117,7 @@ async def read_upload(request: Request) -> Upload:
         _check_content_length(request, MAX_FORM_BYTES, FILE_TOO_LARGE)
         async for chunk in _limit(_read_chunks(request), MAX_FORM_BYTES, FILE_TOO_LARGE):
             is_empty = False
+            take_body_memory(request.scope, _MEMORY_OF_FORM * len(chunk))
             parser.feed(chunk)
     except MultipartError as error:
         raise _malformed_form(str(error)) from None
@@ -146,13 +152,14 @@ async def read_json_object(request: Request, slices: Slices) -> dict[str, Any]:
     body = bytearray()
     try:
         async for chunk in chunks:
+            take_body_memory(request.scope, len(chunk))
             body += chunk
     except InflateError as error:
         raise bad_request(f"Invalid {encoding} body: {error}") from None
     if not body:
         return {}
     try:
-        payload = await slices.finish(parse_json_steps(body))
+        payload = await slices.finish(parse_json_steps(body, partial(take_body_memory, request.scope)))
     except ConfigError as error:
         raise bad_request(f"Invalid JSON: {error.problem.removeprefix('not JSON: ')}") from None
     return payload if isinstance(payload, dict) else {}

@@ -26,6 +26,7 @@ from mock_atoms.control.state import StateCalls
 from mock_atoms.control.stubs import StubCalls
 from mock_atoms.control.tenants import TenantCalls
 from mock_atoms.core.addresses import CONTROL_PREFIX
+from mock_atoms.core.body_memory import BodyMemoryError
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.forwarding import PREFIX_HEADER, with_public_prefix
 from mock_atoms.core.parsing import ConfigError
@@ -69,7 +70,7 @@ def control_app(mock: MockAtoms) -> ASGIApp:
         )
 
     app.add_route(DOCUMENT_PATH, openapi)
-    for error_type in (RequestError, ConfigError, CapacityError, HTTPException, Exception):
+    for error_type in (RequestError, ConfigError, BodyMemoryError, CapacityError, HTTPException, Exception):
         app.add_exception_handler(error_type, _respond_error)
     origins = [origin for origin in mock.settings.cors_origin if origin not in ("*", LOCALHOST_ORIGINS)]
     return _CorsMiddleware(
@@ -103,6 +104,8 @@ def _request_error(request: Request, error: Exception) -> RequestError:
             return error
         case ConfigError():
             return unprocessable(error)
+        case BodyMemoryError():
+            return RequestError(HTTPStatus.SERVICE_UNAVAILABLE, "too many bodies in flight", str(error))
         case CapacityError():
             return RequestError(HTTPStatus.CONFLICT, "no room", str(error))
         case HTTPException():

@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 from starlette.requests import ClientDisconnect, Request
 
 from mock_atoms.control.errors import RequestError, invalid_parameter
+from mock_atoms.core.body_memory import take_body_memory
 from mock_atoms.core.http_text import parse_query
 from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
 from mock_atoms.core.json_parsing import Convert, JsonParser, parse_json_steps
@@ -37,13 +38,14 @@ async def read_json_body(request: Request, *, optional: bool = False) -> Any:  #
     """
     body = bytearray()
     async for chunk in _read_chunks(request):
+        take_body_memory(request.scope, len(chunk))
         body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise _too_long(f"more than {MAX_BODY_BYTES} bytes")
     if not body and optional:
         return {}
     _check_content_type(request)
-    return await request.app.state.slices.finish(parse_json_steps(body))
+    return await request.app.state.slices.finish(parse_json_steps(body, partial(take_body_memory, request.scope)))
 
 
 async def read_long_json_body(request: Request, convert: Convert) -> Any:  # noqa: ANN401 - any JSON
@@ -61,7 +63,9 @@ async def read_long_json_body(request: Request, convert: Convert) -> Any:  # noq
     slices = request.app.state.slices
     parser = JsonParser(convert)
     async for chunk in _read_chunks(request):
+        before = parser.size_bytes
         await slices.finish(parser.feed(chunk))
+        take_body_memory(request.scope, parser.size_bytes - before)
         if parser.size_bytes > MAX_LONG_BODY_BYTES:
             raise _too_long(f"parts that need more than {MAX_LONG_BODY_BYTES} bytes of memory")
     return await slices.finish(parser.finish())

@@ -37,6 +37,10 @@ _MAX_FLOAT_DIGITS = 300
 """A longer number may be infinite without an exponent."""
 
 
+def _unlimited(_size: int) -> None:
+    """Allow any size."""
+
+
 def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
     """Return the value of a short JSON text.
 
@@ -46,8 +50,12 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
     return run_without_pauses(parse_json_steps(text))
 
 
-def parse_json_steps(text: str | bytes | bytearray) -> Steps[Any]:
+def parse_json_steps(text: str | bytes | bytearray, take_memory: Callable[[int], None] = _unlimited) -> Steps[Any]:
     """Return the value of a JSON text.
+
+    Args:
+        text: the text.
+        take_memory: called with the approximate memory of the values, part by part. It may raise an error.
 
     Raises:
         ConfigError: the text is not JSON, nested too deep, needs more memory than `MAX_VALUE_BYTES` besides that of
@@ -59,9 +67,11 @@ def parse_json_steps(text: str | bytes | bytearray) -> Steps[Any]:
     except UnicodeEncodeError:
         raise _half_surrogate_pair() from None
     for start in range(0, len(encoded), _PART_BYTES):
+        before = parser.size_bytes
         yield from parser.feed(encoded[start : start + _PART_BYTES])
         if parser.size_bytes > len(encoded) + MAX_VALUE_BYTES:
             raise ConfigError(f"not JSON: too many values, which need more than {MAX_VALUE_BYTES} bytes of memory")
+        take_memory(parser.size_bytes - before)
     return (yield from parser.finish())
 
 

@@ -29,8 +29,8 @@ from mock_atoms.core.settings import Settings
 from mock_atoms.core.unescaping import MAX_LAYERS
 from mock_atoms.data.fixture_files import MAX_AUDIENCES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
+from mock_atoms.faults import response_patch
 from mock_atoms.faults.effects import MAX_DELAY_MS, MAX_HEADER_VALUES
-from mock_atoms.faults.response_patch import MAX_ADDED_BYTES, MAX_STEPS, MAX_VALUES
 from mock_atoms.faults.rulebook import MAX_BYTES as MAX_RULE_BYTES
 from mock_atoms.faults.rulebook import MAX_RULES
 from mock_atoms.journal import exchange, journal
@@ -83,9 +83,9 @@ KIB, MIB = 1024, 1024 * 1024
         ("imported state: memory of its rules and fixtures, approximately", f"{MAX_LONG_BODY_BYTES / MIB:g} MiB"),
         ("digits of a count of an imported state", f"{MAX_DIGITS:,}"),
         ("rules created over the control API", f"{MAX_RULES:,}"),
-        ("values of one `alter`", f"{MAX_VALUES:,}"),
-        ("keys and items that one `alter` visits in a response", f"{MAX_STEPS:,}"),
-        ("bytes that one `alter` writes into a response", f"{MAX_ADDED_BYTES / MIB:g} MiB"),
+        ("values of one `alter`", f"{response_patch.MAX_VALUES:,}"),
+        ("keys and items that one `alter` visits in a response", f"{response_patch.MAX_STEPS:,}"),
+        ("bytes that one `alter` writes into a response", f"{response_patch.MAX_ADDED_BYTES / MIB:g} MiB"),
         ("memory of these rules", f"{MAX_RULE_BYTES / MIB:g} MiB"),
         ("delay, `hang` or `drip`", f"{MAX_DELAY_MS / 3_600_000:g} hour"),
         ("values of one header in a rule", f"{MAX_HEADER_VALUES}"),

@@ -1,4 +1,4 @@
-"""The journal counts at least the memory that its exchanges use, whatever clients send."""
+"""The journal counts at least the memory that its exchanges use."""
 
 import asyncio
 from typing import Any

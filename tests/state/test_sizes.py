@@ -1,4 +1,4 @@
-"""A tenant counts at least the memory that its data uses, whatever clients send."""
+"""A tenant counts at least the memory that its data uses."""
 
 import asyncio
 import json

@@ -1,0 +1,68 @@
+"""Request bodies in flight share a bounded memory."""
+
+import json
+
+import pytest
+
+from mock_atoms import Settings, create_app
+from mock_atoms.core import body_memory
+from mock_atoms.core.body_memory import BodyLease, BodyMemory, BodyMemoryError, take_body_memory
+from mock_atoms.mock import MockAtoms
+from tests.helpers.asgi import call
+
+
+def test_memory_is_shared_until_it_is_given_back() -> None:
+    memory = BodyMemory()
+    first, second = BodyLease(memory), BodyLease(memory)
+    scope: dict[str, object] = {}
+    first.put_into(scope)
+    take_body_memory(scope, body_memory.MAX_BYTES - 10)
+    second.take(10)
+    with pytest.raises(BodyMemoryError, match="the request bodies in flight need more than 402653184 bytes of memory"):
+        second.take(1)
+    first.release()
+    second.take(1)
+    second.release()
+    second.release()
+    assert memory.free_bytes == body_memory.MAX_BYTES
+
+
+def test_a_part_of_the_application_that_runs_alone_has_no_limit() -> None:
+    take_body_memory({}, 10**12)
+
+
+JSON = (b"content-type", b"application/json")
+FORM = (b"content-type", b"multipart/form-data; boundary=b")
+UPLOAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\nphone\r\n+14155550100\r\n--b--\r\n'
+AUDIENCE = "/atoms/v1/audience/60d0fe4f5311236168a109ca"
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "body", "free"),
+    [
+        (f"{AUDIENCE}/members", JSON, b"[1]", 2),
+        (f"{AUDIENCE}/members", JSON, json.dumps([[]] * 100_000).encode(), 1_000_000),
+        ("/atoms/v1/audience", FORM, UPLOAD, 500),
+    ],
+)
+def test_a_body_beyond_the_memory_gets_a_503(
+    path: str, content_type: tuple[bytes, bytes], body: bytes, free: int
+) -> None:
+    mock = MockAtoms(Settings())
+    app = create_app(mock=mock)
+    headers = [(b"authorization", b"Bearer sk_a"), content_type, (b"content-length", b"%d" % len(body))]
+    mock.body_memory.free_bytes = free
+    response = call(app, path, headers, "POST", body=body)
+    assert (response.status, response.headers["x-mock-atoms-reason"]) == (503, "bodies-in-flight")
+    assert json.loads(response.body)["errors"][0].startswith("the request bodies in flight need more than")
+    assert mock.body_memory.free_bytes == free
+
+
+def test_a_body_of_the_control_api_beyond_the_memory_gets_a_503() -> None:
+    mock = MockAtoms(Settings())
+    app = create_app(mock=mock)
+    mock.body_memory.free_bytes = 1
+    response = call(app, "/__admin/reset", [JSON], "POST", body=b"{}")
+    assert (response.status, json.loads(response.body)["errors"][0]["title"]) == (503, "too many bodies in flight")
+    mock.body_memory.free_bytes = 1_000
+    assert call(app, "/__admin/reset", [JSON], "POST", body=b"{}").status == 200
