@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -35,6 +36,32 @@ class CommandParser(argparse.ArgumentParser):
         self.error(f"`{name}` is not an option.{suggestion}")
 
 
+class OutputError(Exception):
+    """A result cannot be written."""
+
+
+def write(text: str, out: TextIO) -> None:
+    """Write `text`, and what `out` has buffered.
+
+    Raises:
+        OutputError: it cannot be written.
+        BrokenPipeError: the reader has closed the pipe.
+    """
+    try:
+        out.write(text)
+        out.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write to standard output: {error.strerror}") from None
+
+
+def print_error(message: object, err: TextIO) -> None:
+    """Print an error as one line, if `err` can be written."""
+    with suppress(OSError):
+        print(f"mock-atoms: {message}", file=err, flush=True)
+
+
 @dataclass(frozen=True)
 class Invocation:
     """One run of a command.
@@ -60,9 +87,17 @@ class Invocation:
         config = self.arguments.config
         return load_settings(vars(self.arguments), self.environ, Path(config) if config else None)
 
+    def print(self, text: str) -> None:
+        """Print a result.
+
+        Raises:
+            OutputError: the text cannot be written.
+        """
+        write(f"{text}\n", self.out)
+
     def fail(self, message: object) -> int:
         """Print an error, and return the exit code 1."""
-        print(f"mock-atoms: {show_invisible(mask_text(str(message)))}", file=self.err)
+        print_error(show_invisible(mask_text(str(message))), self.err)
         return EXIT_FAILED
 
 

@@ -3,9 +3,19 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
-from mock_atoms.cli.command import EXIT_FAILED, EXIT_USAGE, Command, CommandParser, Invocation
+from mock_atoms.cli.command import (
+    EXIT_FAILED,
+    EXIT_USAGE,
+    Command,
+    CommandParser,
+    Invocation,
+    OutputError,
+    print_error,
+    write,
+)
 from mock_atoms.cli.healthcheck import HEALTHCHECK
 from mock_atoms.cli.offline import FIXTURES, OPENAPI
 from mock_atoms.cli.serve import SERVE
@@ -22,13 +32,24 @@ _MAIN_OPTIONS = ("-h", "--help", "--version")
 
 def entry_point() -> NoReturn:
     """Run the command with the arguments, environment and streams of the process; write JSON as UTF-8."""
-    cast("io.TextIOWrapper", sys.stdout).reconfigure(encoding="utf-8")
+    out, err = cast("io.TextIOWrapper | None", sys.stdout), cast("TextIO | None", sys.stderr)
+    if err is None:  # closed by the shell, as in `2>&-`
+        err = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for the rest of the process
+    if out is None:
+        print_error("cannot write to standard output: it is closed", err)
+        sys.exit(EXIT_FAILED)
+    out.reconfigure(encoding="utf-8")
     try:
-        code = main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
-    except BrokenPipeError:
-        # The reader of the output has closed it, so flushing at exit must go elsewhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        try:
+            code = main(sys.argv[1:], os.environ, out, err)
+        finally:
+            write("", out)
+    except (BrokenPipeError, OutputError) as error:
+        # What cannot be written must not be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
         code = EXIT_FAILED
+        if isinstance(error, OutputError):
+            print_error(error, err)
     sys.exit(code)
 
 
@@ -59,7 +80,7 @@ def main(args: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
     try:
         return COMMANDS[arguments.command].run(Invocation(arguments, environ, out, err))
     except ConfigError as error:
-        print(f"mock-atoms: {error}", file=err)
+        print_error(error, err)
         return EXIT_USAGE
 
 

@@ -49,7 +49,7 @@ def _run_openapi(invocation: Invocation) -> int:
 
 def _print_json(value: object, invocation: Invocation) -> None:
     lines = json.dumps(value, ensure_ascii=False, indent=2).split("\n")
-    print("\n".join(map(escape_invisible, lines)), file=invocation.out, flush=True)
+    invocation.print("\n".join(map(escape_invisible, lines)))
 
 
 FIXTURES = Command(

@@ -40,7 +40,7 @@ def _run(invocation: Invocation) -> int:
             # A full collection holds every client, and finds nothing: requests leave no garbage in cycles.
             gc.set_threshold(*gc.get_threshold()[:2], 1_000)
             gc.enable()
-            print(ready_message(settings, addresses, ca_file, mock.now), file=invocation.out, flush=True)
+            invocation.print(ready_message(settings, addresses, ca_file, mock.now))
 
         try:
             serve(mock, sockets, announce, certificate)

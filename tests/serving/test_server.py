@@ -431,6 +431,29 @@ def test_invalid_settings_are_a_config_error() -> None:
         MockServer(nothing=1)
 
 
+@pytest.mark.parametrize(
+    ("streams", "code", "message"),
+    [
+        (">/dev/full", 1, "mock-atoms: cannot write to standard output: No space left on device\n"),
+        (">&-", 1, "mock-atoms: cannot write to standard output: it is closed\n"),
+        (">&- 2>&-", 1, ""),
+        (">/dev/full 2>/dev/full", 1, ""),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve --port 0", "openapi", "fixtures sk_acme", "--version", "serve --help"])
+def test_output_that_cannot_be_written_is_one_line(command: str, streams: str, code: int, message: str) -> None:
+    script = f"exec {sys.executable} -m mock_atoms {command} {streams}"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", message)
+
+
+@pytest.mark.parametrize("streams", ["2>/dev/full", "2>&-"])
+def test_an_error_without_a_place_to_print_it_keeps_its_exit_code(streams: str) -> None:
+    script = f"exec {sys.executable} -m mock_atoms openapi --base-path x {streams}"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+
+
 def test_a_closed_pipe_prints_no_traceback() -> None:
     read, write = os.pipe()
     os.close(read)
