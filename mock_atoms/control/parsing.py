@@ -36,6 +36,9 @@ async def read_json_body(request: Request, *, optional: bool = False) -> Any:  #
         ConfigError: the body is not JSON.
         RequestError: the body is too long, incomplete, compressed wrongly, or has another content type.
     """
+    content_length = request.headers.get("content-length", "")
+    if content_length.isdecimal() and int(content_length) > MAX_BODY_BYTES:
+        raise _too_long(f"more than {MAX_BODY_BYTES} bytes")
     body = bytearray()
     async for chunk in _read_chunks(request):
         take_body_memory(request.scope, len(chunk))

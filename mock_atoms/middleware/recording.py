@@ -79,7 +79,7 @@ class RecordingMiddleware:
                 self._finish(exchange, body_recorder, message["kind"])
                 return
             if message["type"] == "http.response.start":
-                if body_recorder is not None:
+                if body_recorder is not None and not _is_refused_unread(exchange, body_recorder):
                     await body_recorder.read_rest(self._body_timeout)
                 exchange.response_started_at = self._clock()
                 exchange.reason = exchange.reason or self._unknown_magic_word(context.caller)
@@ -118,6 +118,12 @@ class RecordingMiddleware:
         if body_recorder is not None and not exchange.is_body_complete:
             body_recorder.store_body()
         self._recorder.end(exchange, ended)
+
+
+def _is_refused_unread(exchange: Exchange, body_recorder: "RequestBodyRecorder") -> bool:
+    """Return whether the client waits for `100 Continue`, which the API refuses."""
+    is_waiting = any(value.lower() == "100-continue" for value in exchange.header_values("expect"))
+    return is_waiting and not body_recorder.is_started and not exchange.faults
 
 
 def _count_request(state: TenantState) -> TenantState:
@@ -165,6 +171,7 @@ class RequestBodyRecorder:
 
     Attributes:
         is_gone: whether the client disconnected before its body was complete.
+        is_started: whether the body has been requested from the client.
     """
 
     def __init__(self, exchange: Exchange, journal: Journal, receive: Receive, token: str | None) -> None:
@@ -181,9 +188,11 @@ class RequestBodyRecorder:
             self._inflater = Inflater(encoding)
             self._stored = BodyExcerpt(max_bytes)
         self.is_gone = False
+        self.is_started = False
 
     async def receive(self) -> Message:
         """Return the next ASGI message of the request."""
+        self.is_started = True
         message = await self._receive()
         if message["type"] == "http.request":
             is_last = not message.get("more_body", False)

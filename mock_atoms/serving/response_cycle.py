@@ -33,5 +33,7 @@ class ResponseCycle(RequestResponseCycle):
         names = {name.lower(): value.lower() for name, value in headers}
         if b"close" in names.get(b"connection", b""):
             return False
+        if self.waiting_for_100_continue and not self.body:
+            return False  # the client may send the refused body, or none
         # HTTP/1.0 has no chunks: the end of the connection ends a body without a length.
         return self.scope["http_version"] != "1.0" or b"content-length" in names or status in (204, 304)

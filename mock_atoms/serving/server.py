@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import os
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import count
 from operator import methodcaller
+from types import FrameType
 from typing import Any, Literal
 
 import uvicorn
@@ -18,16 +21,20 @@ from mock_atoms.app import create_app
 from mock_atoms.caching.fast_path import FastPath
 from mock_atoms.core.delays import ShutdownSignal
 from mock_atoms.core.settings import DEFAULT_KEEP_ALIVE, DEFAULT_REQUEST_TIMEOUT
+from mock_atoms.journal.access_log import LOGGER, EventLine
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.protocol import HttpProtocol
 from mock_atoms.serving.tls import Certificate
 from mock_atoms.serving.tls_connection import TlsConnection
 
-GRACE_SECONDS = 5
+STOP_SECONDS = 5
+"""Time from a signal to the end of the process, regardless of what it does."""
+GRACE_SECONDS = 4
 """Time for requests in flight to finish after a signal to stop."""
 KEEP_ALIVE_MARGIN = 1
 """Seconds that an idle connection stays open longer than announced: a client that honours it is never cut."""
 _TICK_SECONDS = 0.1
+_LOG_SECONDS = 0.2
 _TURNS_TO_CLOSE = 3
 """Turns of the event loop after which a closed idle connection is gone."""
 
@@ -36,6 +43,15 @@ def _worth_logging(record: logging.LogRecord) -> bool:
     """Return whether a line of uvicorn is news: not requests cancelled by a stop, nor missing WebSocket support."""
     cancelled = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
     return not cancelled and not record.getMessage().startswith(("Unsupported upgrade", "No supported WebSocket"))
+
+
+def _exit_now() -> None:  # pragma: no cover - ends the process before it can report its coverage
+    """End the process although its event loop is busy."""
+    cause = f"the server was still busy {STOP_SECONDS:g} s after the signal to stop"
+    log = threading.Thread(target=LOGGER.error, args=(EventLine({"cause": cause}),), daemon=True)
+    log.start()
+    log.join(_LOG_SECONDS)  # the busy thread may hold the lock of the log
+    os._exit(1)
 
 
 class Server(uvicorn.Server):
@@ -104,6 +120,13 @@ class Server(uvicorn.Server):
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop is closed already
                 self._loop.call_soon_threadsafe(self._stop_requested.set)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop because of a signal, at the latest after `STOP_SECONDS`."""
+        super().handle_exit(sig, frame)
+        watchdog = threading.Timer(STOP_SECONDS, _exit_now)
+        watchdog.daemon = True
+        watchdog.start()
 
     async def main_loop(self) -> None:
         """Call `on_ready`, then tick ten times a second until a stop is requested.

@@ -38,7 +38,7 @@ from mock_atoms.journal.calls import MAX_PAUSE_MS
 from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
 from mock_atoms.middleware.recording import MAX_CUT_KEY_LENGTH, MAX_UNREAD_BODY_BYTES
 from mock_atoms.serving.refusal import MAX_HEAD_BYTES as MAX_REQUEST_HEAD_BYTES
-from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN
+from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SECONDS
 from mock_atoms.state import memory_store
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES, MAX_TENANT_BYTES
 from mock_atoms.state.snapshot_models import MAX_DIGITS
@@ -150,3 +150,4 @@ def test_length_of_readable_magic_keys_is_that_of_the_code() -> None:
 
 def test_shutdown_limit_is_that_of_the_code() -> None:
     assert f"requests in flight have {GRACE_SECONDS} seconds to finish" in PAGE
+    assert f"The process ends after {STOP_SECONDS} seconds" in PAGE

@@ -349,3 +349,38 @@ def test_an_abandoned_connection_leaves_no_request_behind() -> None:
             with pytest.raises(TimeoutError):
                 connection.recv(1)
         assert [request.ended for request in mock.wait_for_requests(1, token="sk_mock_hang")] == ["aborted"]
+
+
+EXPECTING = "Expect: 100-continue\r\nContent-Type: application/json\r\n"
+MEMBERS_PATH = f"{LIST_PATH}/60d0fe4f5311236168a109ca/members"
+
+
+@pytest.mark.parametrize(
+    ("target", "size", "status"),
+    [
+        (MEMBERS_PATH, 10**7, 400),
+        (LIST_PATH, 10**7, 400),
+        ("/__admin/faults", 10**8, 413),
+        ("/__admin/reset", 10**8, 413),
+    ],
+)
+def test_a_refused_content_length_gets_no_100_continue(
+    impatient: MockServer, target: str, size: int, status: int
+) -> None:
+    content_type = "Content-Type: multipart/form-data; boundary=x\r\n" if target == LIST_PATH else ""
+    lines = EXPECTING if not content_type else content_type + "Expect: 100-continue\r\n"
+    request = raw_request(header_lines=f"{lines}Content-Length: {size}\r\n", target=target, method="POST")
+    response = exchange(impatient.port, request)
+    assert statuses(response) == [status]
+    assert b"\r\nconnection: close\r\n" in response
+
+
+@pytest.mark.parametrize("token", ["sk_acme", "sk_mock_500"])
+def test_a_body_that_is_read_gets_100_continue(impatient: MockServer, token: str) -> None:
+    request = raw_request(token, f"{EXPECTING}Content-Length: 2\r\n", MEMBERS_PATH, method="POST")
+    with connect(impatient.port) as connection:
+        connection.sendall(request)
+        assert connection.recv(65_536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"{}")
+        (response,) = read_responses(connection, 1)
+    assert b"\r\nconnection: keep-alive\r\n" in response.head

@@ -30,6 +30,7 @@ from mock_atoms.serving.listening import ListenError, listen, listen_on_all
 from mock_atoms.serving.protocol import HttpProtocol
 from mock_atoms.serving.server import Server, build_server
 from tests.helpers.audiences import ACME
+from tests.helpers.sockets import connect, raw_request
 
 
 @contextmanager
@@ -145,6 +146,39 @@ def test_a_signal_during_start_up_stops_without_a_traceback() -> None:
             out, err = process.communicate(timeout=20)
         assert (process.returncode, out) == (0, "")
         assert "Traceback" not in err
+
+
+BUSY = """
+import logging, time
+from mock_atoms.core.delays import ShutdownSignal
+from mock_atoms.serving import server
+from mock_atoms.serving.listening import listen
+
+server.STOP_SECONDS = 0.3
+sockets = listen("127.0.0.1", 0)
+
+async def app(scope, receive, send):
+    print("busy", flush=True)
+    while True:
+        pass
+
+logging.basicConfig()
+server.Server(app, ShutdownSignal(), lambda: print(sockets[0].getsockname()[1], flush=True)).run(sockets)
+"""
+
+
+def test_a_signal_ends_a_process_whose_event_loop_is_busy() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", BUSY], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        with connect(int(process.stdout.readline())) as connection:
+            connection.sendall(raw_request())
+            assert process.stdout.readline() == "busy\n"
+            process.terminate()
+            _, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert 'cause="the server was still busy 0.3 s after the signal to stop"' in err
 
 
 def test_the_log_follows_its_settings() -> None:
