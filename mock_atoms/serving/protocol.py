@@ -34,6 +34,9 @@ class _Phase(Enum):
     BODY = auto()
 
 
+_NONE, _HEAD, _BODY = _Phase  # faster than members of the class
+
+
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol on httptools, with these changes.
 
@@ -69,7 +72,7 @@ class HttpProtocol(HttpToolsProtocol):
         )
         self._request_timeout = request_timeout
         self._deadline = Deadline(self.loop, self._on_deadline)
-        self._phase = _Phase.NONE
+        self._phase = _NONE
         self._is_new_head = False
         self._bytes_without_body = 0
         self._requests_in_turn = 0
@@ -98,7 +101,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _is_response_due(self) -> bool:
         """Return whether a complete request waits for its response, so that the next one has to wait too."""
-        return self._running is not None and self._phase is _Phase.NONE
+        return self._running is not None and self._phase is _NONE
 
     def _hold(self, data: bytes) -> None:
         self._unparsed += data
@@ -107,7 +110,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _parse_turn(self, data: bytes) -> None:
         """Parse `data` until a response is due, or until other connections should get their turn."""
-        if self._is_stale and self._phase is _Phase.NONE:
+        if self._is_stale and self._phase is _NONE:
             self.transport.close()
             return
         self._took_fast_path = False
@@ -117,7 +120,7 @@ class HttpProtocol(HttpToolsProtocol):
                 piece, data = data[:PIECE_BYTES], data[PIECE_BYTES:]
                 self._bytes_without_body += len(piece)
                 data = self._parse(piece) + data
-                if self._bytes_without_body > MAX_HEAD_BYTES and self._phase is not _Phase.NONE:
+                if self._bytes_without_body > MAX_HEAD_BYTES and self._phase is not _NONE:
                     raise head_too_large()
                 if data and self._is_response_due():
                     break
@@ -140,11 +143,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _set_deadline(self) -> None:
         """Set the time by which the client must send more."""
-        if self._phase is _Phase.BODY:
+        if self._phase is _BODY:
             self._deadline.set(self._request_timeout)
         elif self._running is not None:
             self._deadline.clear()
-        elif self._phase is _Phase.NONE:
+        elif self._phase is _NONE:
             if self.headers is not None:  # set by the first request
                 self._deadline.set(self.timeout_keep_alive)
         elif self._is_new_head:
@@ -152,12 +155,12 @@ class HttpProtocol(HttpToolsProtocol):
             self._deadline.set(self._request_timeout)
 
     def _on_deadline(self) -> None:
-        if self._refusal is not None or self._phase is _Phase.NONE:
+        if self._refusal is not None or self._phase is _NONE:
             self.transport.close()
         elif self.flow.read_paused:
             self._deadline.set(self._request_timeout)  # the client has to wait for the application
         else:
-            part = "head" if self._phase is _Phase.HEAD else "body"
+            part = "head" if self._phase is _HEAD else "body"
             self._refuse(timed_out(self._request_timeout, part))
 
     def _parse(self, data: bytes) -> bytes:
@@ -186,13 +189,13 @@ class HttpProtocol(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
-        self._phase = _Phase.HEAD
+        self._phase = _HEAD
         self._is_new_head = True
         self._bytes_without_body = 0
 
     def on_headers_complete(self) -> None:
         """Respond on the fast path or run the application."""
-        self._phase = _Phase.BODY
+        self._phase = _BODY
         self._requests_in_turn += 1
         if self._bytes_without_body > MAX_HEAD_BYTES - PIECE_BYTES:
             self._check_head_size()
@@ -289,7 +292,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End a request, unless the fast path responded or its body follows after an `Upgrade`."""
         if not self.parser.should_upgrade() or self.scope["method"] == "CONNECT":
-            self._phase = _Phase.NONE
+            self._phase = _NONE
             if not self._took_fast_path:
                 super().on_message_complete()
 
@@ -310,7 +313,7 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self.flow.resume_reading()
             idle_seconds = _STALE_SECONDS if self._is_stale else self.timeout_keep_alive
-            self._deadline.set(idle_seconds if self._phase is _Phase.NONE else self._request_timeout)
+            self._deadline.set(idle_seconds if self._phase is _NONE else self._request_timeout)
 
     def close_before_next_request(self) -> None:
         """Close the connection silently after the current response: when more is received, or a second later."""
@@ -320,7 +323,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Refuse the rest of what the client sends, after the responses that are due."""
         self._refusal = refusal
         self._unparsed = b""
-        if self._phase is _Phase.BODY and self.cycle is not None:
+        if self._phase is _BODY and self.cycle is not None:
             if self.cycle.response_started:
                 self.transport.close()  # the response cannot be replaced
                 return
