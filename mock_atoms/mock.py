@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,10 @@ from mock_atoms.state.store import free as free_states
 
 if TYPE_CHECKING:
     from mock_atoms.data.fixture_files import FixtureFile
+
+
+async def _do_nothing() -> None:
+    """Do nothing."""
 
 
 def _utc_now() -> datetime:
@@ -85,7 +89,7 @@ class MockAtoms:
         self.recorder = ExchangeRecorder(self.journal, self.attempt_counter, self.metrics, clock, log)
         self.body_memory = BodyMemory()
         self.shutdown_signal = ShutdownSignal()
-        self.after_reset: Callable[[], None] = lambda: None
+        self.after_reset: Callable[[], Awaitable[None]] = _do_nothing
         self.rules = RuleBook(_startup_rules(settings))
         self.fault_engine = FaultEngine(settings.seed, self.rules)
         self.fast_path = FastPath(
@@ -116,7 +120,7 @@ class MockAtoms:
             cached = self.response_cache.clear()
             await self.slices.run(free_states(await self.store.reset()))
             await self.slices.run(free(cached))
-            self.after_reset()
+            await self.after_reset()
             return
         token_digest = None if token is None else digest_token(token)
         test_digest = None if test_id is None else digest_test_id(test_id)

@@ -57,8 +57,8 @@ CALLED = Event()
 
 def test_free_memory_is_returned_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", FakeLibrary)
-    return_free_memory()
-    assert CALLED.wait(5)
+    asyncio.run(return_free_memory())
+    assert CALLED.is_set()
 
 
 @pytest.mark.parametrize("error", [AttributeError, OSError, TypeError])
@@ -67,12 +67,17 @@ def test_other_systems_keep_free_memory(monkeypatch: pytest.MonkeyPatch, error: 
         raise error
 
     monkeypatch.setattr(ctypes, "CDLL", load)
-    return_free_memory()
+    asyncio.run(return_free_memory())
 
 
 def test_a_complete_reset_is_announced() -> None:
-    mock, resets = MockAtoms(Settings()), []
-    mock.after_reset = lambda: resets.append("all")
+    resets: list[str] = []
+    mock = MockAtoms(Settings())
+
+    async def count() -> None:
+        resets.append("all")
+
+    mock.after_reset = count
     asyncio.run(mock.reset("sk_a"))
     assert resets == []
     asyncio.run(mock.reset())
