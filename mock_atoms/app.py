@@ -18,6 +18,7 @@ from mock_atoms.api.router import VendorJsonResponse
 from mock_atoms.contract.errors import ApiError, error_body, error_headers
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.body_memory import BodyLease, BodyMemory, BodyMemoryError
+from mock_atoms.core.control_access import control_access
 from mock_atoms.core.delays import CancellableWaiter
 from mock_atoms.core.forwarding import strip_root_path
 from mock_atoms.core.masking import mask_text
@@ -185,8 +186,11 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
 
 
 def _documentation(mock: MockAtoms) -> ASGIApp:
-    document = openapi.build_document(vendor_app(mock.repositories, documented=True), mock.settings.base_path)
-    return CorsMiddleware(openapi.documentation_app(document), mock.settings.cors_origin)
+    has_control_api = control_access(mock.settings).access != "disabled"
+    vendor = vendor_app(mock.repositories, documented=True)
+    document = openapi.build_document(vendor, mock.settings.base_path, has_control_api=has_control_api)
+    app = openapi.documentation_app(document, has_control_api=has_control_api)
+    return CorsMiddleware(app, mock.settings.cors_origin)
 
 
 def _control(mock: MockAtoms) -> ASGIApp:

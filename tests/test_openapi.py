@@ -12,6 +12,7 @@ import pytest
 from mock_atoms import MockServer, Settings, create_app
 from tests.contract.documented import OPERATIONS, SCHEMAS
 from tests.helpers.asgi import bearer_pairs, call
+from tests.helpers.control import problem
 
 
 def without_prose(document: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -144,3 +145,27 @@ def test_a_browser_without_network_shows_the_operations(
     )
     assert 'id="operations-subpackage_audience-get-all-audiences"' in done.stdout
     assert "Audience_getAllAudiences_Response_200" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("POST", "/docs", 405, {"GET", "HEAD"}),
+        ("PUT", "/docs/control", 405, {"GET", "HEAD"}),
+        ("DELETE", "/openapi.json", 405, {"GET", "HEAD"}),
+        ("GET", "/docs-assets/nothing", 404, {""}),
+    ],
+)
+def test_an_error_has_the_shape_of_the_control_api(
+    server: MockServer, method: str, path: str, status: int, allow: set[str]
+) -> None:
+    response = httpx.request(method, server.root_url + path)
+    assert problem(response) == (status, "", f"{method} {path}: the documentation is at /docs and /openapi.json")
+    assert set(response.headers.get("allow", "").split(", ")) == allow
+
+
+def test_a_disabled_control_api_has_no_page() -> None:
+    with MockServer(admin=False) as mock:
+        assert httpx.get(f"{mock.root_url}/docs/control").status_code == 404
+        assert "docs/control" not in httpx.get(f"{mock.root_url}/openapi.json").text
+        assert httpx.get(f"{mock.root_url}/docs").status_code == 200

@@ -82,7 +82,7 @@ def matched_by(counts: int, changes: str = "") -> int:
             matched += 1
             return pattern.matches(each)
 
-    counter._pattern = Recorder  # type: ignore[assignment] # noqa: SLF001 - counts what it is asked
+    counter._pattern = Recorder  # type: ignore[assignment] # noqa: SLF001 - counts its calls
     for _ in range(20):
         apply("add", journal, [])
     for _ in range(counts):

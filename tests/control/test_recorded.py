@@ -153,7 +153,7 @@ def raw(method: str, target: bytes, headers: list[tuple[bytes, bytes]], body: by
 
 
 def connection() -> Mock:
-    """Return a connection whose responses nobody reads."""
+    """Return a connection that drops all responses."""
     transport = Mock()
     transport.get_extra_info = {"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 80)}.get
     transport.is_closing.return_value = False
