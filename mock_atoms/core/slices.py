@@ -13,7 +13,9 @@ Steps = Generator[None, None, Result]
 SHORT_STEPS = 50
 """Number of steps of short work, such as members of a page."""
 SLICE_SECONDS = 0.002
-"""Duration of a slice. Between two slices, everything else that is ready runs once."""
+"""Duration of a slice."""
+PAUSE_TURNS = 16
+"""Turns of the event loop between two slices. A request takes some, and uvloop accepts one connection in each."""
 
 
 class Slices:
@@ -47,7 +49,8 @@ class Slices:
                     end = self._clock() + SLICE_SECONDS
                     while self._clock() < end:
                         next(steps)
-                await asyncio.sleep(0)
+                    for _ in range(PAUSE_TURNS):
+                        await asyncio.sleep(0)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return] # typeshed has no type for the result of a generator
         finally:

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from mock_atoms.core.slices import SHORT_STEPS, SLICE_SECONDS, Slices, Steps, collect, run_without_pauses
+from mock_atoms.core.slices import PAUSE_TURNS, SHORT_STEPS, SLICE_SECONDS, Slices, Steps, collect, run_without_pauses
 
 
 class Clock:
@@ -43,7 +43,7 @@ def test_others_run_between_two_slices() -> None:
     clock, log = Clock(), list[str]()
 
     async def other() -> None:
-        for _ in range(3):
+        for _ in range(PAUSE_TURNS + 3):
             log.append("-")
             await asyncio.sleep(0)
 
@@ -51,7 +51,7 @@ def test_others_run_between_two_slices() -> None:
         await asyncio.gather(Slices(clock).run(clock.steps("a", 6, log)), other())
 
     asyncio.run(run())
-    assert "".join(log) == "aa-aa-aa-"
+    assert "".join(log) == f"aa{'-' * PAUSE_TURNS}aa---aa"
 
 
 def test_a_cancelled_work_is_closed_and_gives_its_turn_back() -> None:
