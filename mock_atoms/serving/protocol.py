@@ -234,7 +234,7 @@ class HttpProtocol(HttpToolsProtocol):
         raw_path = target.path or b"/"  # an absolute URL needs no path
         self.scope = {
             "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "asgi": {"version": self.config.asgi_version, "spec_version": "2.3"},
             "http_version": version,
             "server": self.server,
             "client": self.client,

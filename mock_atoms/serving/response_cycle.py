@@ -11,6 +11,13 @@ if TYPE_CHECKING:
 Headers = Sequence[tuple[bytes, bytes]]
 
 
+_CLOSE = (b"connection", b"close")  # uvicorn 0.35 omits it unless the request has it
+
+
+def _announces_close(headers: Headers) -> bool:
+    return any(name.lower() == b"connection" and b"close" in value.lower() for name, value in headers)
+
+
 class ResponseCycle(RequestResponseCycle):
     """uvicorn's cycle, which also announces that the connection is kept.
 
@@ -25,15 +32,18 @@ class ResponseCycle(RequestResponseCycle):
         if message["type"] == "http.response.start":
             headers = list(message.get("headers", ()))
             self.keep_alive = self.keep_alive and self._may_keep_alive(message["status"], headers)
-            if self.keep_alive:
-                self.default_headers = [*self.default_headers, *self.kept_headers]
+            added = self.kept_headers if self.keep_alive else (() if _announces_close(headers) else (_CLOSE,))
+            self.default_headers = [*self.default_headers, *added]
         await super().send(message)
 
     def _may_keep_alive(self, status: int, headers: Headers) -> bool:
-        names = {name.lower(): value.lower() for name, value in headers}
-        if b"close" in names.get(b"connection", b""):
+        if _announces_close(headers):
             return False
         if self.waiting_for_100_continue and not self.body:
             return False  # the client may send the refused body, or none
         # HTTP/1.0 has no chunks: the end of the connection ends a body without a length.
-        return self.scope["http_version"] != "1.0" or b"content-length" in names or status in (204, 304)
+        return (
+            self.scope["http_version"] != "1.0"
+            or any(name.lower() == b"content-length" for name, _ in headers)
+            or status in (204, 304)
+        )
