@@ -1,4 +1,7 @@
-"""docs/clients.md shows each program of tests/clients in full; tests/clients runs them."""
+"""docs/clients.md shows each program of tests/clients in full; tests/clients runs them.
+
+Programs in the folder `control_api` are not shown: the page is about clients of the vendor's API.
+"""
 
 from tests.helpers.snippets import ROOT, read_snippets
 
