@@ -24,7 +24,7 @@ from mock_atoms.core.slices import Slices, Steps
 from mock_atoms.state.repositories import AudienceRepositories
 
 _DEFAULT_PAGE_SIZE = 5
-_MAX_SEARCH_TERMS = 100
+MAX_SEARCH_TERMS = 100
 _ITEMS_PER_STEP = 1000
 _INTEGER = re.compile(r"\d{1,1000}", re.ASCII)
 
@@ -152,8 +152,8 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         audience_id, parameters = audience_id_of(request), _parse_query(request)
         query = parameters.pop("query", [""])[-1]
         fields = {name: terms for name, values in parameters.items() if (terms := [term for term in values if term])}
-        if sum(map(len, fields.values())) > _MAX_SEARCH_TERMS:
-            raise bad_request(f"Too many search parameters: at most {_MAX_SEARCH_TERMS}")
+        if sum(map(len, fields.values())) > MAX_SEARCH_TERMS:
+            raise bad_request(f"Too many search parameters: at most {MAX_SEARCH_TERMS}")
         if not query and not fields:
             raise bad_request(MISSING_SEARCH_PARAMETER)
         if query and fields:

@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 from mock_atoms.contract.schemas import Audience, Campaign, Member
 from mock_atoms.data.fixture_files import GenerateOptions
-from mock_atoms.data.models import AudienceRecord
+from mock_atoms.data.models import MAX_CAMPAIGNS, AudienceRecord
 from mock_atoms.faults.effects import Delay, FaultResponse
 from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.faults.rules import RuleSchedule
@@ -150,7 +150,7 @@ class CampaignsBody(TypedDict):
 
     token: Annotated[str, Field(description="The token of the tenant.")]
     testId: NotRequired[Annotated[str, Field(description="Only for this test.")]]
-    campaigns: Annotated[list[Campaign], Field(max_length=100)]
+    campaigns: Annotated[list[Campaign], Field(max_length=MAX_CAMPAIGNS)]
 
 
 @_strict

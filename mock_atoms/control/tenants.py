@@ -16,8 +16,9 @@ from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
 from mock_atoms.core.slices import collect
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, caller_for
 from mock_atoms.data.fixture_files import parse_fixture
-from mock_atoms.data.models import ValidatedCampaign, api_fields
+from mock_atoms.data.models import MAX_CAMPAIGNS, ValidatedCampaign, api_fields
 from mock_atoms.mock import MockAtoms
+from mock_atoms.state.audiences import MAX_TENANT_BYTES
 from mock_atoms.state.snapshot import tenant_summary
 from mock_atoms.state.store import TenantState
 
@@ -26,7 +27,7 @@ MAX_AUDIENCES = 10_000
 
 
 class _Campaigns(StrictModel):
-    campaigns: Annotated[list[ValidatedCampaign], Field(max_length=100)]
+    campaigns: Annotated[list[ValidatedCampaign], Field(max_length=MAX_CAMPAIGNS)]
 
 
 class TenantCalls:
@@ -88,7 +89,8 @@ class TenantCalls:
         slices = self._mock.slices
         file = await slices.finish(parse_fixture({**default, **fields, "tokens": [caller.token]}))
         initial_data = await slices.finish(fixtures.from_fixture_file(file, caller.token))
-        await slices.finish(initial_data.measure())
+        if await slices.finish(initial_data.measure()) > MAX_TENANT_BYTES:
+            raise ConfigError(f"more than {MAX_TENANT_BYTES} bytes of memory: send fewer or smaller ones", "/audiences")
 
         def set_initial_data(state: TenantState) -> None:
             state.set_data(initial_data, None)

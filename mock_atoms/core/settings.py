@@ -31,6 +31,7 @@ from mock_atoms.core.timestamps import parse_timestamp
 ENV_PREFIX = "MOCK_ATOMS_"
 LOCALHOST_ORIGINS = "localhost"
 DEFAULT_KEEP_ALIVE = 75
+MAX_JOURNAL_SIZE = 1_000_000
 DEFAULT_REQUEST_TIMEOUT = 10
 RESERVED_SEGMENTS = {CONTROL_PREFIX.removeprefix("/"), "docs", "docs-assets", "openapi.json"}
 """First path segments that the server uses itself: the control API and the documentation."""
@@ -249,7 +250,7 @@ class Settings(BaseModel):
     ] = None
     journal_size: Annotated[
         int,
-        Field(ge=0, le=1_000_000),
+        Field(ge=0, le=MAX_JOURNAL_SIZE),
         SettingInfo(_JOURNAL, "ENTRIES", "number of exchanges that the journal keeps; `0` turns it off"),
     ] = 10_000
     log_level: Annotated[

@@ -13,8 +13,8 @@ REVOKED = "revoked"
 REVOKED_TOKEN = "revoked-token"  # noqa: S105 - a reason
 UNKNOWN_TOKEN = "unknown-token"  # noqa: S105 - a reason
 TEST_ID_HEADER = b"x-test-id"
-_MAX_TEST_ID_LENGTH = 200
-_CUT_TEST_ID = re.compile(rf".{{{_MAX_TEST_ID_LENGTH}}}…#[0-9a-f]{{16}}", re.DOTALL)
+MAX_TEST_ID_LENGTH = 200
+_CUT_TEST_ID = re.compile(rf".{{{MAX_TEST_ID_LENGTH}}}…#[0-9a-f]{{16}}", re.DOTALL)
 """A test id that was cut already. An exported one is not cut again."""
 
 _TOKEN = re.compile(TOKEN_PATTERN)
@@ -115,8 +115,8 @@ def restore_tenant(token_digest: bytes, label: str, masked_test_id: str, test_di
 def mask_test_id(test_id: str, token: str | None = None) -> str | None:
     """Return a test id with keys masked, cut to 200 characters and a digest; `None` if it is blank."""
     masked = mask_text(test_id.strip(), token)
-    if len(masked) > _MAX_TEST_ID_LENGTH and not _CUT_TEST_ID.fullmatch(masked):
-        masked = f"{masked[:_MAX_TEST_ID_LENGTH]}…#{digest_test_id(masked).hex()[:16]}"
+    if len(masked) > MAX_TEST_ID_LENGTH and not _CUT_TEST_ID.fullmatch(masked):
+        masked = f"{masked[:MAX_TEST_ID_LENGTH]}…#{digest_test_id(masked).hex()[:16]}"
     return masked or None
 
 

@@ -14,6 +14,8 @@ from mock_atoms.core.sizes import json_bytes
 from mock_atoms.core.slices import Steps, run_without_pauses
 from mock_atoms.core.timestamps import parse_timestamp
 
+MAX_CAMPAIGNS = 100
+"""Maximum number of campaigns of an audience."""
 AUDIENCE_BYTES, REMOVED_INDEX_BYTES = 2_000, 40
 _INITIAL_DATA_BYTES, _INDEX_ENTRY_BYTES = 1_000, 108
 """Estimated memory of initial data besides its audiences, and of the index of each audience."""
@@ -57,6 +59,8 @@ def _check_audience(audience: AudienceRecord) -> AudienceRecord:
     if count > MAX_MEMBERS:
         raise ValueError(f"memberCount is {quote_value(count)}: must be at most {MAX_MEMBERS}")
     _check_timestamps(audience)
+    if len(audience.get("campaigns", [])) > MAX_CAMPAIGNS:
+        raise ValueError(f"campaigns: must have at most {MAX_CAMPAIGNS} items")
     for index, campaign in enumerate(audience.get("campaigns", [])):
         try:
             _check_timestamps(campaign)

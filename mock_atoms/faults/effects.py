@@ -21,7 +21,7 @@ MAX_DELAY_MS = 3_600_000
 STATUSES_WITHOUT_BODY = {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED}
 MAX_HEADER_VALUES = 100
 """Maximum number of values of one header of a rule."""
-_MAX_HEADER_LENGTH = 8_192
+MAX_HEADER_LENGTH = 8_192
 _MAX_QUOTED = 100
 HeaderValue = str | list[str]
 """The value of a response header, or several values."""
@@ -69,8 +69,8 @@ def _check_header_value(value: object) -> HeaderValue:
             raise ValueError(f"{quote_value(item)} is not text")  # noqa: TRY004 - pydantic wants a ValueError
         if not re.fullmatch(r"[\x20-\x7e\t]*", item):
             raise ValueError(f"{quote_value(item[:_MAX_QUOTED])} is not printable ASCII")
-        if len(item) > _MAX_HEADER_LENGTH:
-            raise ValueError(f"must have at most {_MAX_HEADER_LENGTH} characters")
+        if len(item) > MAX_HEADER_LENGTH:
+            raise ValueError(f"must have at most {MAX_HEADER_LENGTH} characters")
     return value if isinstance(value, str) else list(values)
 
 

@@ -25,7 +25,7 @@ from mock_atoms.faults.effects import (
 )
 from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.faults.rule_match import RuleMatch
-from mock_atoms.faults.rules import RateLimit, Rule, RuleSchedule, parse_rule
+from mock_atoms.faults.rules import MAX_WINDOW_SECONDS, RateLimit, Rule, RuleSchedule, parse_rule
 
 
 class ExpressionError(ValueError):
@@ -162,7 +162,9 @@ def _parse_limit(text: str) -> RateLimit:
     try:
         return RateLimit(requests=int(requests), seconds=int(seconds or 1))
     except ValidationError:
-        raise ExpressionError(f"`limit{text}` is out of range: use a window of 1 to 86400 seconds") from None
+        raise ExpressionError(
+            f"`limit{text}` is out of range: use a window of 1 to {MAX_WINDOW_SECONDS} seconds"
+        ) from None
 
 
 def parse_fault(value: str | Mapping[str, Any], base_path: str = "") -> Rule:

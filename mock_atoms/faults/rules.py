@@ -12,6 +12,11 @@ from mock_atoms.faults.effects import ConnectionFault, Delay, FaultResponse, par
 from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.faults.rule_match import RuleMatch
 
+MAX_LIMITED_REQUESTS = 1_000_000
+"""Maximum number of requests of a rate limit."""
+MAX_WINDOW_SECONDS = 86_400
+"""Maximum duration of the window of a rate limit."""
+MAX_NAME_LENGTH = 200
 _RULE_BYTES = 2_500
 """Estimated memory of an active rule besides its JSON."""
 
@@ -24,8 +29,8 @@ class RateLimit(StrictModel):
         seconds: duration of a window. The first request opens it.
     """
 
-    requests: Annotated[int, Field(ge=0, le=1_000_000)]
-    seconds: Annotated[int, Field(ge=1, le=86_400)] = 1
+    requests: Annotated[int, Field(ge=0, le=MAX_LIMITED_REQUESTS)]
+    seconds: Annotated[int, Field(ge=1, le=MAX_WINDOW_SECONDS)] = 1
 
 
 class RuleSchedule(StrictModel):
@@ -63,7 +68,7 @@ class Rule(StrictModel):
         connection: broken connection in place of a response.
     """
 
-    name: Annotated[str, Field(max_length=200), AfterValidator(mask_text)] | None = None
+    name: Annotated[str, Field(max_length=MAX_NAME_LENGTH), AfterValidator(mask_text)] | None = None
     match: RuleMatch = RuleMatch()
     when: RuleSchedule = RuleSchedule()
     delay: Delay | None = None

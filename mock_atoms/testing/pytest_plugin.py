@@ -23,7 +23,7 @@ _URL_OPTION = "--mock-atoms-url"
 _URL_VARIABLE = "MOCK_ATOMS_URL"
 _MARKER = "atoms_fault"
 _FIXTURE = "mock_atoms"
-_MAX_REPORTED_REQUESTS = 50
+MAX_REPORTED_REQUESTS = 50
 _MAX_NAME_LENGTH = 40
 _HEALTH_SECONDS = 10.0
 _CLIENTS = pytest.StashKey[tuple["MockClient", "MockClient"]]()
@@ -222,8 +222,8 @@ def request_report(client: "MockClient", server: "MockClient") -> str:
         )
         advice = proxy_advice(client.root_url)
         return f"{summary}\n{advice}" if advice else summary
-    dropped = len(requests) - _MAX_REPORTED_REQUESTS
+    dropped = len(requests) - MAX_REPORTED_REQUESTS
     lines = [f"… {dropped} earlier requests"] if dropped > 0 else []
-    lines += map(str, requests[-_MAX_REPORTED_REQUESTS:])
+    lines += map(str, requests[-MAX_REPORTED_REQUESTS:])
     lines += [f"! {finding['kind']}: {finding['detail']}" for finding in retries.findings]
     return "\n".join(lines)

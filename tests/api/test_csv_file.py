@@ -513,6 +513,11 @@ MULTIPART = {"content-type": "multipart/form-data; boundary=limit"}
         ),
         pytest.param(
             MULTIPART["content-type"],
+            form(NAME, COLUMN, (f'; name="x"\r\nA: {"a" * 16_384}', b""), CSV),
+            id="headers of a part too long",
+        ),
+        pytest.param(
+            MULTIPART["content-type"],
             form(NAME, COLUMN, *[('; name="x"', b"x")] * 99, CSV),
             id="101 fields",
         ),

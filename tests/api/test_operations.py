@@ -680,6 +680,16 @@ def test_deeply_nested_json_is_a_400(http: httpx.Client, depth: int) -> None:
     assert errors(response) == (400, ["Invalid JSON: nested too deep: at most 100 levels"])
 
 
+def test_json_of_too_many_values_is_a_400(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"/audience/{create(http)['_id']}/members"
+    monkeypatch.setattr("mock_atoms.core.json_parsing.MAX_VALUE_BYTES", 100_000)
+    status, (message,) = errors(http.post(path, json={"members": [0] * 100_000}))
+    assert (status, message) == (
+        400,
+        "Invalid JSON: too many values, which need more than 100000 bytes of memory",
+    )
+
+
 def test_json_may_have_many_brackets(http: httpx.Client) -> None:
     path = f"/audience/{create(http)['_id']}/members"
     deep: list[Any] = ["]" * 200, *([[]] * 200)]

@@ -9,6 +9,8 @@ import pytest
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.control import parsing
 from mock_atoms.control.app import control_app
+from mock_atoms.core import json_parsing
+from mock_atoms.core.json_parsing import MAX_PIECE_BYTES
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import call
 from tests.helpers.control import problem
@@ -33,6 +35,24 @@ def test_a_body_that_is_not_json_is_an_error(
 ) -> None:
     response = admin.post("/faults", content=body, headers={"Content-Type": content_type} if content_type else {})
     assert problem(response)[0] == status
+    assert detail in problem(response)[2]
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ("[" * 101 + "]" * 101, "not JSON: nested too deep: at most 100 levels"),
+        (f'"{"x" * 2 * MAX_PIECE_BYTES}"', f"not JSON: more than {MAX_PIECE_BYTES} bytes without a comma"),
+        (f"[{'0, ' * 100_000}0]", "not JSON: too many values, which need more than 100000 bytes of memory"),
+    ],
+    ids=["levels", "no comma", "values"],
+)
+def test_json_beyond_a_limit_is_an_error(
+    admin: httpx.Client, monkeypatch: pytest.MonkeyPatch, body: str, detail: str
+) -> None:
+    monkeypatch.setattr(json_parsing, "MAX_VALUE_BYTES", 100_000)
+    response = admin.post("/faults", content=body, headers={"Content-Type": "application/json"})
+    assert problem(response)[0] == 422
     assert detail in problem(response)[2]
 
 

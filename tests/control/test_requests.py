@@ -135,6 +135,8 @@ def test_requests_are_listed_the_newest_first(admin: httpx.Client, query: str, f
         ("GET /requests?testId=%20", "testId", "an id must not be blank"),
         ("POST /requests/count?timeoutMs=5", "timeoutMs", "timeoutMs needs atLeast: give both"),
         (f"POST /requests/count?atLeast=1&timeoutMs={MAX_WAIT_MS + 1}", "timeoutMs", "a whole number from 0 to"),
+        ("POST /requests/find?nearMisses=101", "nearMisses", "a whole number from 0 to 100"),
+        ("GET /retries?minBackoffMs=1000001", "minBackoffMs", "a whole number from 0 to 1000000"),
         ("POST /requests/find?nearMisses=many", "nearMisses", "a whole number from 0 to 100"),
         ("GET /retries?format=html", "format", "must be `json` or `text`"),
     ],

@@ -42,6 +42,7 @@ def test_a_test_sets_the_data_of_a_tenant(running: MockServer, admin: httpx.Clie
         ({"token": "sk_acme", "audiences": [{"naem": "x"}]}, "/audiences/0/naem", "unknown key"),
         ({"token": "sk_acme", "audiences": [], "tokens": ["sk_b"]}, "/tokens", "unknown key"),
         ({"token": "sk_acme", "audiences": [{}] * 10_001}, "/audiences", "at most 10000"),
+        ({"token": "sk_acme", "audiences": [{"campaigns": [{}] * 101}]}, "/audiences/0", "must have at most 100 items"),
         ({"token": "sk_acme", "generate": {"audiences": 5000}}, "/generate/audiences", "at most 1000"),
         ([], "/token", "give the token"),
     ],
@@ -51,6 +52,16 @@ def test_invalid_data_of_a_tenant_is_an_error(admin: httpx.Client, body: object,
     assert (status, actual_pointer) == (422, pointer)
     assert detail in problem_detail
     assert admin.get("/tenants").json()["tenants"] == []
+
+
+def test_data_beyond_the_memory_of_a_tenant_is_an_error(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mock_atoms.control.tenants.MAX_TENANT_BYTES", 10_000)
+    body = {"token": "sk_acme", "audiences": [{"description": "x" * 3_000}]}
+    assert admin.put("/tenants", json=body).status_code == 200
+    body["audiences"] = [{"description": "x" * 10_000}]
+    status, pointer, detail = problem(admin.put("/tenants", json=body))
+    assert (status, pointer, detail.partition(":")[0]) == (422, "/audiences", "more than 10000 bytes of memory")
+    assert len(admin.get("/tenants").json()["tenants"]) == 1
 
 
 def test_data_for_a_token_outside_tokens_is_an_error() -> None:

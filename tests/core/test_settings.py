@@ -105,6 +105,7 @@ def test_a_value_is_parsed(field: str, raw_value: object, value: object) -> None
         ("fault", "", "--fault: no fault: write one such as 500x2, or leave the setting out"),
         ("port", True, "--port: `true` is invalid: must be a number"),
         ("port", 1.0, "--port: `1.0` is invalid: must be a whole number"),
+        ("journal_size", 1_000_001, "--journal-size: `1000001` is invalid: must be at most 1000000"),
         ("journal_size", False, "--journal-size: `false` is invalid: must be a number"),
         ("error_rate", True, "--error-rate: `true` is invalid: must be a number"),
         ("admin", 1, "--admin: `1` is invalid: must be true or false"),

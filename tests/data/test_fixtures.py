@@ -170,6 +170,11 @@ def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
         ),
         (
             "team.yaml",
+            f"tokens: [sk_a]\naudiences:\n- campaigns: [{', '.join(['{}'] * 101)}]\n",
+            ":3: audiences[0]: campaigns: must have at most 100 items",
+        ),
+        (
+            "a.yaml",
             "tokens: [sk_a]\naudiences:\n- campaigns: [{createdAt: 2025-01-15T10:30:00}]\n",
             ":3: audiences[0]: campaigns[0].createdAt is `2025-01-15T10:30:00`: not a timestamp",
         ),

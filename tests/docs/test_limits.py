@@ -1,11 +1,13 @@
 """Compares docs/limits.md with the constants of the code."""
 
+import csv
 import re
 
 import pytest
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from mock_atoms.api.csv_file import MAX_COLUMNS, MAX_COMMAS
+from mock_atoms.api.members import MAX_SEARCH_TERMS
 from mock_atoms.api.multipart import MAX_HEAD_BYTES as MAX_HEAD_BYTES_OF_PART
 from mock_atoms.api.uploads import MAX_FIELD_BYTES, MAX_FIELDS
 from mock_atoms.caching.eligibility import MAX_HEAD_BYTES
@@ -25,16 +27,20 @@ from mock_atoms.control.waiting import MAX_WAIT_MS
 from mock_atoms.core import regex
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_PIECE_BYTES, MAX_VALUE_BYTES
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH
-from mock_atoms.core.settings import Settings
+from mock_atoms.core.settings import MAX_JOURNAL_SIZE, Settings
+from mock_atoms.core.tenancy import MAX_TEST_ID_LENGTH
 from mock_atoms.core.unescaping import MAX_LAYERS
 from mock_atoms.data.fixture_files import MAX_AUDIENCES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
+from mock_atoms.data.models import MAX_CAMPAIGNS
 from mock_atoms.faults import response_patch
-from mock_atoms.faults.effects import MAX_DELAY_MS, MAX_HEADER_VALUES
+from mock_atoms.faults.effects import MAX_DELAY_MS, MAX_HEADER_LENGTH, MAX_HEADER_VALUES
 from mock_atoms.faults.rulebook import MAX_BYTES as MAX_RULE_BYTES
 from mock_atoms.faults.rulebook import MAX_RULES
+from mock_atoms.faults.rules import MAX_LIMITED_REQUESTS, MAX_NAME_LENGTH, MAX_WINDOW_SECONDS
 from mock_atoms.journal import exchange, journal
 from mock_atoms.journal.calls import MAX_PAUSE_MS
+from mock_atoms.journal.calls import MAX_TENANTS as MAX_NUMBERED_TENANTS
 from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
 from mock_atoms.middleware.recording import MAX_CUT_KEY_LENGTH, MAX_UNREAD_BODY_BYTES
 from mock_atoms.serving.refusal import MAX_HEAD_BYTES as MAX_REQUEST_HEAD_BYTES
@@ -42,6 +48,7 @@ from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SEC
 from mock_atoms.state import memory_store
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES, MAX_TENANT_BYTES
 from mock_atoms.state.snapshot_models import MAX_DIGITS
+from mock_atoms.testing.pytest_plugin import MAX_REPORTED_REQUESTS
 from mock_atoms.wiremock.json_matching import MAX_PATTERN_CHARACTERS, MAX_PATTERN_DEPTH, MAX_VALUES
 from mock_atoms.wiremock.json_path import MAX_PATH_LENGTH, MAX_PATH_TOKENS
 from mock_atoms.wiremock.patterns import MAX_COMPARED_CHARACTERS, MAX_COMPARED_VALUES
@@ -53,93 +60,107 @@ ROWS = dict(re.findall(r"^\| (.+?) \| (.+?) \| .+ \|$", PAGE, re.MULTILINE))
 KIB, MIB = 1024, 1024 * 1024
 
 
-@pytest.mark.parametrize(
-    ("row", "limit"),
-    [
-        ("tenants", f"{memory_store.MAX_TENANTS:,}"),
-        ("changes and fault counters of all tenants", f"{memory_store.MAX_STORE_BYTES / MIB:g} MiB"),
-        ("changes of one tenant", f"{MAX_TENANT_BYTES / MIB:g} MiB"),
-        ("audiences that a tenant created", f"{MAX_CREATED_AUDIENCES:,}"),
-        ("members of an audience", f"{MAX_MEMBERS:,}"),
-        ("audiences set by one request to the control API", f"{MAX_SET_AUDIENCES:,}"),
-        ("audiences that one [fixture file](fixtures.md) generates for a token", f"{MAX_AUDIENCES:,}"),
-        ("JSON body, inflated", f"{MAX_FILE_BYTES / MIB:g} MB"),
-        ("levels of nested JSON", f"{MAX_JSON_DEPTH}"),
-        ("JSON without a comma outside of texts, so also a text", f"{MAX_PIECE_BYTES / KIB:,g} KiB"),
-        (
-            "memory of the values of JSON, 64 bytes each besides their texts",
-            f"{MAX_VALUE_BYTES / MIB:g} MiB, except in an imported state",
-        ),
-        ("CSV file", f"{MAX_FILE_BYTES / MIB:g} MB"),
-        ("rows of a CSV file", f"{MAX_MEMBERS:,}"),
-        ("columns of a CSV file", f"{MAX_COLUMNS}"),
-        ("commas in a line of a CSV file", f"{MAX_COMMAS:,}"),
-        ("fields of a form beside its file, ignored parts included", f"{MAX_FIELDS}"),
-        ("each of these fields", f"{MAX_FIELD_BYTES / KIB:g} KiB"),
-        (
-            "body sent to the control API, inflated",
-            f"{MAX_CONTROL_BODY_BYTES / MIB:g} MiB, except an imported state",
-        ),
-        ("imported state: memory of its rules and fixtures, approximately", f"{MAX_LONG_BODY_BYTES / MIB:g} MiB"),
-        ("digits of a count of an imported state", f"{MAX_DIGITS:,}"),
-        ("rules created over the control API", f"{MAX_RULES:,}"),
-        ("values of one `alter`", f"{response_patch.MAX_VALUES:,}"),
-        ("keys and items that one `alter` visits in a response", f"{response_patch.MAX_STEPS:,}"),
-        ("bytes that one `alter` writes into a response", f"{response_patch.MAX_ADDED_BYTES / MIB:g} MiB"),
-        ("memory of these rules", f"{MAX_RULE_BYTES / MIB:g} MiB"),
-        ("delay, `hang` or `drip`", f"{MAX_DELAY_MS / 3_600_000:g} hour"),
-        ("values of one header in a rule", f"{MAX_HEADER_VALUES}"),
-        ("exchanges in the journal", f"{Settings().journal_size:,}, or `--journal-size`"),
-        ("all URLs, headers and bodies in the journal", f"{journal.MAX_BYTES / MIB:g} MiB"),
-        ("request body in the journal", f"{exchange.MAX_BODY_BYTES / KIB:g} KiB"),
-        ("headers of a part of a form", f"{MAX_HEAD_BYTES_OF_PART / KIB:g} KiB"),
-        ("bytes that the journal inflates of one body", f"{MAX_UNREAD_BODY_BYTES / MIB:g} MiB"),
-        ("`nearMisses`", f"{MAX_NEAR_MISSES}"),
-        ("levels of a request pattern", f"{MAX_PATTERN_DEPTH}"),
-        ("values of a request pattern, and of JSON that is compared with one", f"{MAX_VALUES:,}"),
-        ("characters of a request pattern", f"{MAX_PATTERN_CHARACTERS:,}"),
-        ("steps to parse a request pattern, and to compare it with one request", f"{MAX_STEPS:,}"),
-        ("characters of a regular expression", f"{regex.MAX_LENGTH:,}"),
-        ("repetitions such as `{100}` in a regular expression, added up", f"{regex.MAX_REPETITIONS:,}"),
-        (r"classes such as `\p{L}` in a regular expression", f"{regex.MAX_UNICODE_CLASSES}"),
-        ("instructions of RE2 for a regular expression", f"{regex.MAX_SIZE:,}"),
-        ("characters of a JSONPath", f"{MAX_PATH_LENGTH:,}"),
-        ("names, numbers and signs of a JSONPath", f"{MAX_PATH_TOKENS}"),
-        (
-            "values and characters of each that a near miss compares",
-            f"{MAX_COMPARED_VALUES} and {MAX_COMPARED_CHARACTERS}",
-        ),
-        ("`minBackoffMs`", f"{MAX_BACKOFF_MS:,}"),
-        ("wait of `POST /__admin/requests/count`", f"{MAX_WAIT_MS / 60_000:g} minutes"),
-        (
-            "pause between the attempts of one call",
-            f"{MAX_PAUSE_MS / 60_000:g} minutes, unless `Retry-After` asks for more",
-        ),
-        ("failed calls that a retry on a new connection is compared with", f"{MAX_COMPARED_CALLS}"),
-        ("layers of percent-encoding and backslash escapes that are decoded to find a key", f"{MAX_LAYERS}"),
-        (
-            "characters of a key that the end of a recorded body cuts",
-            f"{MAX_CUT_KEY_LENGTH}, or the length of the token",
-        ),
-        ("rendered responses, with the queries that they respond to", f"{MAX_SIZE / MIB:g} MiB"),
-        ("one rendered response", f"{MAX_RESPONSE_BYTES / MIB:g} MiB"),
-        ("fast path entries", f"{MAX_REPEATED_REQUESTS:,}"),
-        ("request heads of fast path entries", f"{MAX_REPEATED_REQUESTS_SIZE / MIB:g} MiB"),
-        ("request head on the fast path", f"{MAX_HEAD_BYTES:,} bytes"),
-        (
-            "pause between two requests",
-            f"`--keep-alive`, {Settings().keep_alive} seconds, and {KEEP_ALIVE_MARGIN} second more",
-        ),
-        ("time until a connection sends its first byte", f"`--request-timeout`, {Settings().request_timeout} seconds"),
-        ("time for a TLS handshake", f"`--request-timeout`, {Settings().request_timeout} seconds"),
-        ("time for a complete request line and headers", f"`--request-timeout`, {Settings().request_timeout} seconds"),
-        ("pause in a request body", f"`--request-timeout`, {Settings().request_timeout} seconds"),
-        ("request line and headers", f"{MAX_REQUEST_HEAD_BYTES / KIB:g} KiB"),
-        ("chunk extensions and trailers between two parts of a body", f"{MAX_REQUEST_HEAD_BYTES / KIB:g} KiB"),
-        ("bytes that wait behind a request", f"{HIGH_WATER_LIMIT / KIB:g} KiB, and what one read returns"),
-        ("audiences kept after generation", f"{MAX_CACHED_AUDIENCES:,}"),
-    ],
-)
+LIMITS = [
+    ("tenants", f"{memory_store.MAX_TENANTS:,}"),
+    ("changes and fault counters of all tenants", f"{memory_store.MAX_STORE_BYTES / MIB:g} MiB"),
+    ("data set for one tenant over the control API", f"{MAX_TENANT_BYTES / MIB:g} MiB"),
+    ("changes of one tenant", f"{MAX_TENANT_BYTES / MIB:g} MiB"),
+    ("audiences that a tenant created", f"{MAX_CREATED_AUDIENCES:,}"),
+    ("members of an audience", f"{MAX_MEMBERS:,}"),
+    ("audiences set by one request to the control API", f"{MAX_SET_AUDIENCES:,}"),
+    ("audiences that one [fixture file](fixtures.md) generates for a token", f"{MAX_AUDIENCES:,}"),
+    ("JSON body, inflated", f"{MAX_FILE_BYTES / MIB:g} MB"),
+    ("levels of nested JSON", f"{MAX_JSON_DEPTH}"),
+    ("JSON without a comma outside of texts, so also a text", f"{MAX_PIECE_BYTES / KIB:,g} KiB"),
+    (
+        "memory of the values of JSON, 64 bytes each besides their texts",
+        f"{MAX_VALUE_BYTES / MIB:g} MiB, except in an imported state",
+    ),
+    ("CSV file", f"{MAX_FILE_BYTES / MIB:g} MB"),
+    ("rows of a CSV file", f"{MAX_MEMBERS:,}"),
+    ("columns of a CSV file", f"{MAX_COLUMNS}"),
+    ("commas in a line of a CSV file", f"{MAX_COMMAS:,}"),
+    ("fields of a form beside its file, ignored parts included", f"{MAX_FIELDS}"),
+    ("each of these fields", f"{MAX_FIELD_BYTES / KIB:g} KiB"),
+    (
+        "body sent to the control API, inflated",
+        f"{MAX_CONTROL_BODY_BYTES / MIB:g} MiB, except an imported state",
+    ),
+    ("imported state: memory of its rules and fixtures, approximately", f"{MAX_LONG_BODY_BYTES / MIB:g} MiB"),
+    ("digits of a count of an imported state", f"{MAX_DIGITS:,}"),
+    ("rules created over the control API", f"{MAX_RULES:,}"),
+    ("values of one `alter`", f"{response_patch.MAX_VALUES:,}"),
+    ("keys and items that one `alter` visits in a response", f"{response_patch.MAX_STEPS:,}"),
+    ("bytes that one `alter` writes into a response", f"{response_patch.MAX_ADDED_BYTES / MIB:g} MiB"),
+    ("memory of these rules", f"{MAX_RULE_BYTES / MIB:g} MiB"),
+    ("delay, `hang` or `drip`", f"{MAX_DELAY_MS / 3_600_000:g} hour"),
+    ("values of one header in a rule", f"{MAX_HEADER_VALUES}"),
+    ("exchanges in the journal", f"{Settings().journal_size:,}, or `--journal-size`"),
+    ("all URLs, headers and bodies in the journal", f"{journal.MAX_BYTES / MIB:g} MiB"),
+    ("request body in the journal", f"{exchange.MAX_BODY_BYTES / KIB:g} KiB"),
+    ("headers of a part of a form", f"{MAX_HEAD_BYTES_OF_PART / KIB:g} KiB"),
+    ("bytes that the journal inflates of one body", f"{MAX_UNREAD_BODY_BYTES / MIB:g} MiB"),
+    ("`nearMisses`", f"{MAX_NEAR_MISSES}"),
+    ("levels of a request pattern", f"{MAX_PATTERN_DEPTH}"),
+    ("values of a request pattern, and of JSON that is compared with one", f"{MAX_VALUES:,}"),
+    ("characters of a request pattern", f"{MAX_PATTERN_CHARACTERS:,}"),
+    ("steps to parse a request pattern, and to compare it with one request", f"{MAX_STEPS:,}"),
+    ("characters of a regular expression", f"{regex.MAX_LENGTH:,}"),
+    ("repetitions such as `{100}` in a regular expression, added up", f"{regex.MAX_REPETITIONS:,}"),
+    (r"classes such as `\p{L}` in a regular expression", f"{regex.MAX_UNICODE_CLASSES}"),
+    ("instructions of RE2 for a regular expression", f"{regex.MAX_SIZE:,}"),
+    ("characters of a JSONPath", f"{MAX_PATH_LENGTH:,}"),
+    ("names, numbers and signs of a JSONPath", f"{MAX_PATH_TOKENS}"),
+    (
+        "values and characters of each that a near miss compares",
+        f"{MAX_COMPARED_VALUES} and {MAX_COMPARED_CHARACTERS}",
+    ),
+    ("`minBackoffMs`", f"{MAX_BACKOFF_MS:,}"),
+    ("wait of `POST /__admin/requests/count`", f"{MAX_WAIT_MS / 60_000:g} minutes"),
+    (
+        "pause between the attempts of one call",
+        f"{MAX_PAUSE_MS / 60_000:g} minutes, unless `Retry-After` asks for more",
+    ),
+    ("failed calls that a retry on a new connection is compared with", f"{MAX_COMPARED_CALLS}"),
+    ("layers of percent-encoding and backslash escapes that are decoded to find a key", f"{MAX_LAYERS}"),
+    (
+        "characters of a key that the end of a recorded body cuts",
+        f"{MAX_CUT_KEY_LENGTH}, or the length of the token",
+    ),
+    ("rendered responses, with the queries that they respond to", f"{MAX_SIZE / MIB:g} MiB"),
+    ("one rendered response", f"{MAX_RESPONSE_BYTES / MIB:g} MiB"),
+    ("fast path entries", f"{MAX_REPEATED_REQUESTS:,}"),
+    ("request heads of fast path entries", f"{MAX_REPEATED_REQUESTS_SIZE / MIB:g} MiB"),
+    ("request head on the fast path", f"{MAX_HEAD_BYTES:,} bytes"),
+    (
+        "pause between two requests",
+        f"`--keep-alive`, {Settings().keep_alive} seconds, and {KEEP_ALIVE_MARGIN} second more",
+    ),
+    ("time until a connection sends its first byte", f"`--request-timeout`, {Settings().request_timeout} seconds"),
+    ("time for a TLS handshake", f"`--request-timeout`, {Settings().request_timeout} seconds"),
+    ("time for a complete request line and headers", f"`--request-timeout`, {Settings().request_timeout} seconds"),
+    ("pause in a request body", f"`--request-timeout`, {Settings().request_timeout} seconds"),
+    ("request line and headers", f"{MAX_REQUEST_HEAD_BYTES / KIB:g} KiB"),
+    ("chunk extensions and trailers between two parts of a body", f"{MAX_REQUEST_HEAD_BYTES / KIB:g} KiB"),
+    ("bytes that wait behind a request", f"{HIGH_WATER_LIMIT / KIB:g} KiB, and what one read returns"),
+    ("audiences kept after generation", f"{MAX_CACHED_AUDIENCES:,}"),
+    ("characters of `X-Test-Id` that are shown", f"{MAX_TEST_ID_LENGTH}"),
+    ("campaigns of an audience, set over the control API or by a fixture file", f"{MAX_CAMPAIGNS}"),
+    ("characters in a cell of a CSV file", f"{csv.field_size_limit():,}"),
+    ("parameters of a member search", f"{MAX_SEARCH_TERMS}"),
+    ("requests of a rate limit", f"{MAX_LIMITED_REQUESTS:,}"),
+    ("seconds of a rate limit", f"{MAX_WINDOW_SECONDS:,}"),
+    ("characters of a header value in a rule", f"{MAX_HEADER_LENGTH:,}"),
+    ("characters of the name of a rule", f"{MAX_NAME_LENGTH}"),
+    ("`--journal-size`", f"{MAX_JOURNAL_SIZE:,}"),
+    ("response body in the journal", "none"),
+    ("tenants whose attempts the log numbers", f"{MAX_NUMBERED_TENANTS:,}"),
+    ("requests in the report of a failed pytest test", f"{MAX_REPORTED_REQUESTS}"),
+    ("pipelined requests that run at the same time", "1 per connection"),
+]
+
+
+@pytest.mark.parametrize(("row", "limit"), LIMITS)
 def test_limit_is_that_of_the_code(row: str, limit: str) -> None:
     assert ROWS[row] == limit
 

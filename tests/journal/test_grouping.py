@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, Tenant, caller_for
+from mock_atoms.journal import grouping
 from mock_atoms.journal.calls import (
     MAX_PAUSE_MS,
     MIN_BACKOFF_MS,
@@ -229,6 +230,21 @@ def test_parallel_exchanges_are_grouped_like_by_a_comparison_of_all_with_all(
         start += pause / 1000
         exchanges.append(exchange(start, result, duration / 1000, client_port=port, **retry_after("1")))
     assert calls_of(*exchanges) == simple_calls_of(exchanges)
+
+
+def test_a_retry_is_compared_with_the_calls_that_waited_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grouping, "MAX_COMPARED_CALLS", 2)
+    failed = [exchange(0, 500, port / 10, client_port=port) for port in range(1, 4)]
+    compared = []
+
+    def gap_of(last: Exchange, following: Exchange) -> float:
+        compared.append(last)
+        return gap_ms(last, following)
+
+    monkeypatch.setattr(grouping, "gap_ms", gap_of)
+    calls = calls_of(*failed, on(4, 1, 200))
+    assert [len(call.attempts) for call in calls] == [2, 1, 1]
+    assert compared == failed[:2]
 
 
 def function_calls(exchanges: list[Exchange]) -> int:

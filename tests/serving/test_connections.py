@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
 from mock_atoms import MockServer, Settings, create_app
@@ -40,6 +41,7 @@ class FakeTransport(asyncio.Transport):
         super().__init__()
         self.sent = bytearray()
         self.is_closed = False
+        self.is_paused = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.sent += data
@@ -51,10 +53,10 @@ class FakeTransport(asyncio.Transport):
         return self.is_closed
 
     def pause_reading(self) -> None:
-        pass
+        self.is_paused = True
 
     def resume_reading(self) -> None:
-        pass
+        self.is_paused = False
 
 
 def connected(app: ASGIApp, state: ServerState, **options: Any) -> tuple[HttpProtocol, FakeTransport]:  # noqa: ANN401 - any setting
@@ -339,6 +341,26 @@ def test_pipelined_requests_leave_turns_to_other_tasks(options: dict[str, Any]) 
 
     app = create_app(Settings(**options))
     assert max(asyncio.run(parse(2000))) <= 2 * PIECE_BYTES // len(raw_request())
+
+
+def test_bytes_behind_a_request_are_bounded() -> None:
+    async def wait(_scope: Scope, receive: Receive, _send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def hold() -> list[bool]:
+        protocol, transport = connected(wait, ServerState(), response_cache=False)
+        protocol.data_received(raw_request())
+        await asyncio.sleep(0)
+        is_paused = []
+        for _ in range(2):
+            protocol.data_received(b"x" * (HIGH_WATER_LIMIT // 2 + 1))
+            is_paused.append(transport.is_paused)
+        protocol.connection_lost(None)
+        await asyncio.sleep(0)
+        return is_paused
+
+    assert asyncio.run(hold()) == [False, True]
 
 
 def test_an_abandoned_connection_leaves_no_request_behind() -> None:

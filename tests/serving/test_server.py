@@ -103,6 +103,15 @@ def delayed_request(url: str, milliseconds: int) -> Iterator[socket.socket]:
         yield client
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory from /proc")
+def test_a_process_without_data_is_small() -> None:
+    with running() as (process, url):
+        httpx.get(f"{url}/audience", headers=ACME).raise_for_status()
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    (kibibytes,) = re.findall(r"VmRSS:\s+(\d+) kB", status)
+    assert int(kibibytes) <= 80 * 1024
+
+
 def test_a_stop_waits_for_a_request_in_flight() -> None:
     with running() as (process, url), delayed_request(url, 1000) as client:
         process.terminate()

@@ -1,0 +1,184 @@
+"""Names the test that holds what happens beyond each limit of docs/limits.md."""
+
+import ast
+import re
+
+import pytest
+
+from tests.docs import test_limits
+from tests.docs.test_memory_limits import SECTION
+from tests.helpers.snippets import ROOT
+
+HOLDING = {
+    "core/test_tenancy.py::test_a_test_id_makes_a_separate_tenant": ["characters of `X-Test-Id` that are shown"],
+    "state/test_store.py::test_least_recently_used_tenant_is_evicted": ["tenants"],
+    "state/test_store.py::test_least_recently_used_tenants_are_evicted_if_data_is_too_large": [
+        "changes and fault counters of all tenants",
+        "memory of the tenants",
+    ],
+    "api/test_operations.py::test_the_data_of_a_token_is_limited_in_bytes": ["changes of one tenant"],
+    "api/test_operations.py::test_a_token_has_at_most_1000_created_audiences": ["audiences that a tenant created"],
+    "api/test_operations.py::test_an_audience_has_at_most_10000_members": ["members of an audience"],
+    "control/test_tenants.py::test_data_beyond_the_memory_of_a_tenant_is_an_error": [
+        "data set for one tenant over the control API",
+    ],
+    "control/test_tenants.py::test_invalid_campaigns_are_an_error": [
+        "campaigns of an audience, set over the control API or by a fixture file"
+    ],
+    "control/test_tenants.py::test_invalid_data_of_a_tenant_is_an_error": [
+        "audiences set by one request to the control API"
+    ],
+    "data/test_fixtures.py::test_an_error_names_file_line_field_value_and_reason": [
+        "audiences that one [fixture file](fixtures.md) generates for a token"
+    ],
+    "api/test_operations.py::test_an_unreadable_body_is_a_400": ["JSON body, inflated"],
+    "api/test_operations.py::test_json_of_too_many_values_is_a_400": [
+        "memory of the values of JSON, 64 bytes each besides their texts"
+    ],
+    "control/test_errors.py::test_json_beyond_a_limit_is_an_error": [
+        "levels of nested JSON",
+        "JSON without a comma outside of texts, so also a text",
+    ],
+    "api/test_csv_file.py::test_a_file_has_at_most_5_mib": ["CSV file"],
+    "api/test_csv_file.py::test_an_upload_has_at_most_10000_rows": ["rows of a CSV file"],
+    "api/test_csv_file.py::test_a_file_has_at_most_100_columns": ["columns of a CSV file"],
+    "api/test_csv_file.py::test_a_line_has_at_most_100000_commas": ["commas in a line of a CSV file"],
+    "api/test_csv_file.py::test_an_invalid_file_is_refused_with_a_reason": ["characters in a cell of a CSV file"],
+    "api/test_csv_file.py::test_a_malformed_form_stores_nothing": [
+        "headers of a part of a form",
+        "fields of a form beside its file, ignored parts included",
+        "each of these fields",
+    ],
+    "api/test_operations.py::test_a_search_has_at_most_100_parameters": ["parameters of a member search"],
+    "control/test_errors.py::test_a_body_that_is_too_long_is_an_error": ["body sent to the control API, inflated"],
+    "control/test_state.py::test_a_state_may_be_longer_than_other_bodies": [
+        "imported state: memory of its rules and fixtures, approximately"
+    ],
+    "control/test_state.py::test_an_invalid_state_changes_nothing": ["digits of a count of an imported state"],
+    "control/test_faults.py::test_the_number_of_rules_is_limited": ["rules created over the control API"],
+    "faults/test_rulebook.py::test_memory_of_created_rules_is_limited": [
+        "memory of these rules",
+        "memory of fault rules",
+    ],
+    "faults/test_rules.py::test_invalid_fault_is_rejected_with_its_pointer": [
+        "delay, `hang` or `drip`",
+        "requests of a rate limit",
+        "seconds of a rate limit",
+        "characters of a header value in a rule",
+        "values of one header in a rule",
+        "values of one `alter`",
+        "characters of the name of a rule",
+    ],
+    "faults/test_rules.py::test_nested_wildcards_are_limited": ["keys and items that one `alter` visits in a response"],
+    "faults/test_rules.py::test_size_of_written_values_is_limited": ["bytes that one `alter` writes into a response"],
+    "journal/test_journal.py::test_the_oldest_exchanges_are_dropped_and_counted": ["exchanges in the journal"],
+    "core/test_settings.py::test_an_invalid_value_is_reported_with_its_flag": ["`--journal-size`"],
+    "journal/test_journal.py::test_the_size_of_the_journal_is_bounded": [
+        "all URLs, headers and bodies in the journal",
+        "memory of the journal",
+    ],
+    "journal/test_journal.py::test_a_body_is_kept_up_to_the_limit_with_its_size": ["request body in the journal"],
+    "journal/test_journal.py::test_the_journal_inflates_a_bounded_part_of_a_body": [
+        "bytes that the journal inflates of one body"
+    ],
+    "control/test_requests.py::test_a_request_has_wiremocks_shape": ["response body in the journal"],
+    "wiremock/test_patterns.py::test_operators_may_be_nested_40_levels": ["levels of a request pattern"],
+    "wiremock/test_steps.py::test_a_body_with_too_many_levels_or_values_is_no_json": [
+        "values of a request pattern, and of JSON that is compared with one"
+    ],
+    "wiremock/test_steps.py::test_a_pattern_that_is_too_large_is_an_error": [
+        "characters of a request pattern",
+        "names, numbers and signs of a JSONPath",
+    ],
+    "wiremock/test_steps.py::test_a_pattern_that_takes_too_long_is_an_error": [
+        "steps to parse a request pattern, and to compare it with one request"
+    ],
+    "core/test_regex.py::test_what_cannot_be_matched_in_linear_time_is_refused": [
+        "characters of a regular expression",
+        "repetitions such as `{100}` in a regular expression, added up",
+        r"classes such as `\p{L}` in a regular expression",
+        "instructions of RE2 for a regular expression",
+    ],
+    "wiremock/test_operators.py::test_an_invalid_operator_is_an_error_with_a_pointer": ["characters of a JSONPath"],
+    "wiremock/test_steps.py::test_a_near_miss_compares_the_first_values_and_characters_alone": [
+        "values and characters of each that a near miss compares"
+    ],
+    "control/test_requests.py::test_an_invalid_query_parameter_is_an_error": [
+        "`nearMisses`",
+        "`minBackoffMs`",
+        "wait of `POST /__admin/requests/count`",
+    ],
+    "journal/test_calls.py::test_a_retry_starts_between_the_end_and_the_longest_pause": [
+        "pause between the attempts of one call"
+    ],
+    "journal/test_grouping.py::test_a_retry_is_compared_with_the_calls_that_waited_longest": [
+        "failed calls that a retry on a new connection is compared with"
+    ],
+    "journal/test_calls.py::test_the_counter_remembers_a_bounded_number_of_tenants": [
+        "tenants whose attempts the log numbers"
+    ],
+    "testing/test_pytest_plugin.py::test_the_report_of_a_failure_lists_the_requests": [
+        "requests in the report of a failed pytest test"
+    ],
+    "core/test_masking.py::test_text_with_too_many_layers_of_escapes_is_masked": [
+        "layers of percent-encoding and backslash escapes that are decoded to find a key"
+    ],
+    "journal/test_journal.py::test_an_escaped_key_across_the_limit_is_masked": [
+        "characters of a key that the end of a recorded body cuts"
+    ],
+    "caching/test_response_cache.py::test_the_cache_evicts_the_least_recently_used_response": [
+        "rendered responses, with the queries that they respond to",
+        "one rendered response",
+        "memory of rendered responses",
+    ],
+    "caching/test_fast_path.py::test_the_fast_path_evicts_the_least_recently_used_request": ["fast path entries"],
+    "caching/test_response_cache.py::test_repeated_requests_are_bounded_by_their_heads": [
+        "request heads of fast path entries",
+        "memory of request heads on the fast path",
+    ],
+    "caching/test_fast_path.py::test_other_requests_reach_the_application": ["request head on the fast path"],
+    "data/test_fixtures.py::test_initial_data_is_cached_within_limits": ["audiences kept after generation"],
+    "serving/test_server.py::test_a_process_without_data_is_small": ["the process without data"],
+    "docs/test_memory_limits.py::test_generated_audiences_fit_into_their_memory": [
+        "memory of audiences kept after generation"
+    ],
+    "core/test_body_memory.py::test_a_body_beyond_the_memory_gets_a_503": [
+        "memory of request bodies in flight, with the values parsed from them"
+    ],
+    "docs/test_memory_limits.py::test_memory_limits_are_those_of_the_code_and_add_up": ["**sum**"],
+    "caching/test_fast_path.py::test_an_idle_connection_is_closed": ["pause between two requests"],
+    "serving/test_connections.py::test_a_silent_connection_is_closed_without_a_response": [
+        "time until a connection sends its first byte"
+    ],
+    "serving/test_tls.py::test_a_failed_handshake_is_one_log_line": ["time for a TLS handshake"],
+    "serving/test_connections.py::test_half_a_head_gets_a_408": ["time for a complete request line and headers"],
+    "serving/test_connections.py::test_half_a_body_gets_a_408": ["pause in a request body"],
+    "serving/test_connections.py::test_a_head_has_a_size_limit": ["request line and headers"],
+    "serving/test_connections.py::test_what_is_no_body_is_not_read_without_end": [
+        "chunk extensions and trailers between two parts of a body"
+    ],
+    "serving/test_connections.py::test_an_abandoned_connection_leaves_no_request_behind": [
+        "pipelined requests that run at the same time"
+    ],
+    "serving/test_connections.py::test_bytes_behind_a_request_are_bounded": ["bytes that wait behind a request"],
+}
+"""Rows of the tables by the test that exceeds their limits."""
+ROW = re.compile(r"^\| (?!what \|)([^-].*?) \| .+? \| .+ \|$", re.MULTILINE)
+
+
+def test_every_limit_has_a_test_that_exceeds_it() -> None:
+    held = [row for rows in HOLDING.values() for row in rows]
+    assert sorted(held) == sorted(ROW.findall(test_limits.PAGE))
+
+
+def test_every_limit_is_compared_with_the_code() -> None:
+    compared = [*(row for row, _ in test_limits.LIMITS), *ROW.findall(SECTION)]
+    assert sorted(compared) == sorted(ROW.findall(test_limits.PAGE))
+
+
+@pytest.mark.parametrize("test", HOLDING)
+def test_the_named_test_exists(test: str) -> None:
+    file, name = test.split("::")
+    module = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
+    functions = [node.name for node in module.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert functions.count(name) == 1
