@@ -21,7 +21,7 @@ from mock_atoms.core.body_memory import BodyLease, BodyMemory, BodyMemoryError
 from mock_atoms.core.control_access import control_access
 from mock_atoms.core.delays import CancellableWaiter
 from mock_atoms.core.forwarding import strip_root_path
-from mock_atoms.core.masking import mask_text
+from mock_atoms.core.masking import MAX_MESSAGE_LENGTH, show_text
 from mock_atoms.core.setting_sources import load_settings
 from mock_atoms.core.settings import Settings
 from mock_atoms.journal.exchange import BODIES_IN_FLIGHT, CONTEXT_KEY, RequestContext
@@ -130,7 +130,9 @@ def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) 
         exchange.reason = exchange.reason or error.reason
         headers = error_headers(error.status)
         # The messages quote what the client sent.
-        errors = error.errors and [mask_text(message, context.caller.token) for message in error.errors]
+        errors = error.errors and [
+            show_text(message, MAX_MESSAGE_LENGTH, context.caller.token) for message in error.errors
+        ]
         return VendorJsonResponse(error_body(error.status, errors, headers, context.operation), error.status, headers)
 
     @app.exception_handler(BodyMemoryError)

@@ -18,6 +18,7 @@ from mock_atoms.contract.operations import (
     RequestedOperation,
 )
 from mock_atoms.contract.schemas import MAX_MEMBERS
+from mock_atoms.core.masking import MAX_MESSAGE_LENGTH
 from mock_atoms.core.printable import show_invisible
 from mock_atoms.core.retry_after import HEADER, parse_retry_after
 
@@ -34,7 +35,7 @@ class ApiError(Exception):
     def __init__(self, status: int, *errors: str, reason: str | None = None) -> None:
         super().__init__(status, errors)
         self.status = status
-        self.errors = [show_invisible(error) for error in errors] or None
+        self.errors = [show_invisible(error[: 2 * MAX_MESSAGE_LENGTH]) for error in errors] or None
         self.reason = reason
 
 

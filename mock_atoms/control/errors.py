@@ -5,9 +5,8 @@ from http import HTTPStatus
 
 from starlette.responses import JSONResponse, Response
 
-from mock_atoms.core.masking import mask_text
+from mock_atoms.core.masking import MAX_MESSAGE_LENGTH, show_text
 from mock_atoms.core.parsing import ConfigError
-from mock_atoms.core.printable import show_invisible
 
 INVALID_CODE = 10
 """WireMock's number of an invalid request. Its Java client expects a number in each error."""
@@ -22,7 +21,7 @@ class RequestError(Exception):
         status: status code.
         title: what is wrong in a few words.
         detail: what is wrong with which value, and how to fix it. Keys in it are masked.
-        pointer: JSON pointer to the field, or the name of the query parameter.
+        pointer: JSON pointer to the field, or the name of the query parameter. A long one is cut.
         code: WireMock's number of the error.
         headers: headers of the response.
     """
@@ -40,8 +39,8 @@ class RequestError(Exception):
         super().__init__(detail)
         self.status = status
         self.headers = headers
-        detail = show_invisible(mask_text(detail))
-        error = {"code": code, "title": title, "detail": detail, "source": {"pointer": mask_text(pointer)}}
+        detail = show_text(detail, MAX_MESSAGE_LENGTH)
+        error = {"code": code, "title": title, "detail": detail, "source": {"pointer": show_text(pointer)}}
         self.body = {"errors": [error]}
 
     def response(self) -> Response:

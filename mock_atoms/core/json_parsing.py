@@ -58,8 +58,8 @@ def parse_json_steps(text: str | bytes | bytearray, take_memory: Callable[[int],
         take_memory: called with the approximate memory of the values, part by part. It may raise an error.
 
     Raises:
-        ConfigError: the text is not JSON, nested too deep, needs more memory than `MAX_VALUE_BYTES` besides that of
-            the text, or has more than `MAX_PIECE_BYTES` without a comma.
+        ConfigError: the text is not JSON, is nested too deep, or has more than `MAX_PIECE_BYTES` without a comma.
+            Or its values need more than its length plus `MAX_VALUE_BYTES`.
     """
     parser = JsonParser()
     try:

@@ -17,6 +17,12 @@ MAX_MAGIC_KEY_LENGTH = 200
 """Longer magic keys are masked, so a client cannot fill the log with one."""
 MIN_SECRET_LENGTH = 6
 """Shorter tokens are not searched for in texts: they would be found in ordinary words."""
+MAX_QUOTED_LENGTH = 500
+"""Longer values are cut in messages."""
+MAX_MESSAGE_LENGTH = 5_000
+"""Longer messages of a response are cut."""
+_MAX_KEY_LENGTH = 1_000
+"""A key across the cut of a message is masked as a whole, with at most this number of characters behind the cut."""
 _MAX_VISIBLE_CHARACTERS = 10
 
 _WORD = r"(?:[a-z]{1,12}+(?:[A-Z][a-z]{1,11}+){0,2}+\d{0,3}+|\d{1,12}+)"
@@ -73,9 +79,15 @@ def mask_json(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def quote_value(value: object) -> str:
-    """Return `value` in backticks for a message, with keys masked and invisible characters as `U+202A`."""
-    text = mask_text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
-    return f"`{show_invisible(text)}`" if text else "an empty text"
+    """Return `value` in backticks for a message; see `show_text`."""
+    text = show_text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    return f"`{text}`" if text else "an empty text"
+
+
+def show_text(text: str, limit: int = MAX_QUOTED_LENGTH, token: str | None = None) -> str:
+    """Return `text` for a message: `token` and keys masked, invisible characters as `U+202A`, at most `limit` long."""
+    masked = show_invisible(mask_text(text[: limit + _MAX_KEY_LENGTH], token, limit))
+    return masked if len(text) <= limit else f"{masked}…"
 
 
 def _mask(secret: str) -> str:

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from mock_atoms.core.json_pointer import format_pointer
-from mock_atoms.core.masking import mask_text
+from mock_atoms.core.masking import mask_text, show_text
 from mock_atoms.core.patterns import PATTERN_ERRORS
 from mock_atoms.core.printable import show_invisible
 from mock_atoms.core.slices import Steps
@@ -50,7 +50,7 @@ class ConfigError(ValueError):
 
     def __init__(self, problem: str, pointer: str = "") -> None:
         self.problem = mask_text(" ".join(problem.split()))
-        self.pointer = mask_text(pointer)
+        self.pointer = show_text(pointer)
         super().__init__(show_invisible(f"{self.pointer}: {self.problem}" if pointer else self.problem))
 
 

@@ -29,7 +29,7 @@ Connection = tuple[str, int]
 def group_calls(exchanges: Iterable[Exchange], max_pause: float = MAX_PAUSE_MS / 1000) -> Steps[list[Call]]:
     """Group `exchanges`, oldest first, into calls, in order of their first attempts.
 
-    An attempt continues a failed call with the same tenant, client, method, URL, body and idempotency key whose last
+    An attempt continues a failed call with the same tenant, client, method, URL, body and idempotency key. Its last
     attempt ended at most `max_pause` seconds before. A call on the same connection wins, then the one that waited
     longest. If similar requests ran in parallel, this is a guess, and the calls are marked ambiguous.
     """

@@ -37,7 +37,7 @@ class NoConnectionError(RuntimeError):
 
     def __init__(self, fault: ConnectionFault) -> None:
         super().__init__(
-            f"the fault {fault.kind!r} needs a real connection, and an in-process ASGI transport has none: "
+            f"the fault `{fault.kind}` needs a real connection, and an in-process ASGI transport has none: "
             "use MockServer or `mock-atoms serve`"
         )
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
-from mock_atoms.core.masking import MAGIC_PREFIX, mask_token
+from mock_atoms.core.masking import MAGIC_PREFIX, MAX_QUOTED_LENGTH, mask_token, quote_value
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.regex import Regex, RegexError
 from mock_atoms.wiremock.candidate import NOT_JSON, Candidate
@@ -64,6 +64,11 @@ def _text(fields: Mapping[str, Any], operator: str, context: OperandContext) -> 
     return text
 
 
+def _quote(text: str, context: OperandContext) -> str:
+    context.steps.count(min(len(text), MAX_QUOTED_LENGTH) // 4)
+    return quote_value(text)
+
+
 def _equal_to(fields: Mapping[str, Any], context: OperandContext) -> Matcher:
     text = _text(fields, "equalTo", context)
     operand = Operand(text, context)
@@ -82,7 +87,7 @@ def _equal_to(fields: Mapping[str, Any], context: OperandContext) -> Matcher:
         return fold(value) in map(fold, operand.forms(candidate))
 
     name = "equalTo (caseInsensitive)" if fields.get("caseInsensitive") else "equalTo"
-    return Matcher(f"{name} {operand.masked!r}", matches, operand.masked)
+    return Matcher(f"{name} {_quote(operand.masked, context)}", matches, operand.masked)
 
 
 def _contains(fields: Mapping[str, Any], context: OperandContext, *, operator: str = "contains") -> Matcher:
@@ -105,7 +110,7 @@ def _contains(fields: Mapping[str, Any], context: OperandContext, *, operator: s
             or (masked_token in value and operand.is_secret_of(candidate))
         )
 
-    return Matcher(f"{operator} {masked!r}", matches, masked)
+    return Matcher(f"{operator} {_quote(masked, context)}", matches, masked)
 
 
 def _matches(fields: Mapping[str, Any], context: OperandContext, *, operator: str = "matches") -> Matcher:
@@ -117,7 +122,8 @@ def _matches(fields: Mapping[str, Any], context: OperandContext, *, operator: st
         )
     regex = parse_regex(text, context.at(operator))
     return Matcher(
-        f"{operator} {text!r}", lambda value, candidate: value is not None and is_full_match(regex, value, candidate)
+        f"{operator} {_quote(text, context)}",
+        lambda value, candidate: value is not None and is_full_match(regex, value, candidate),
     )
 
 
@@ -256,7 +262,7 @@ def _matches_json_path(fields: Mapping[str, Any], context: OperandContext) -> Ma
         is_absent = all(item is None for item in found)
         return is_absent and inner.description == "absent" and inner.matches(None, candidate)
 
-    description = f"matchesJsonPath {json_path.masked!r}"
+    description = f"matchesJsonPath {_quote(json_path.masked, context)}"
     return Matcher(f"{description} {inner.description}" if inner else description, matches)
 
 

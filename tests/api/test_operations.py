@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer
+from mock_atoms.core.masking import MAX_MESSAGE_LENGTH
 from mock_atoms.data.models import REMOVED_INDEX_BYTES
 from mock_atoms.state.changes import TenantChanges
 from tests.helpers.audiences import bearer
@@ -99,6 +100,12 @@ def test_an_audience_is_created_from_a_csv_file(http: httpx.Client, generated: G
         {"phone": "+14155550101", "name": "Grace"},
         {"phone": "+14155550102", "name": "Edsger"},
     ]
+
+
+def test_the_message_about_a_long_value_is_cut(http: httpx.Client) -> None:
+    path = f"/audience/{create(http)['_id']}/members"
+    status, (message,) = errors(http.post(path, json={"members": [{"phone": "é" * 1_000_000}]}))
+    assert (status, len(message), message[-3:]) == (400, MAX_MESSAGE_LENGTH + 1, "éé…")
 
 
 def test_optional_fields_of_an_upload_stay_absent(http: httpx.Client) -> None:

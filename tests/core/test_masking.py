@@ -2,7 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, is_magic_key, mask_json, mask_text, mask_token, quote_value
+from mock_atoms.core.masking import (
+    MAX_MAGIC_KEY_LENGTH,
+    MAX_QUOTED_LENGTH,
+    is_magic_key,
+    mask_json,
+    mask_text,
+    mask_token,
+    quote_value,
+)
 from mock_atoms.core.tenancy import mask_test_id
 from mock_atoms.core.unescaping import MAX_LAYERS
 from mock_atoms.journal.credentials import Credentials
@@ -30,6 +38,13 @@ def test_a_masked_token_shows_at_most_half_of_it(token: str) -> None:
 )
 def test_a_quoted_value_is_masked_and_escaped(value: object, quoted: str) -> None:
     assert quote_value(value) == quoted
+
+
+def test_a_long_quoted_value_is_cut() -> None:
+    assert quote_value("\u202a" * 1_000_000) == f"`{'U+202A' * MAX_QUOTED_LENGTH}…`"
+    assert quote_value("-" * (MAX_QUOTED_LENGTH - 1) + "sk_verysecret") == (
+        f"`{'-' * (MAX_QUOTED_LENGTH - 1)}sk_ver…#38c9cb…`"
+    )
 
 
 def test_masks_tell_similar_tokens_apart() -> None:
@@ -168,6 +183,16 @@ def test_json_is_masked_in_names_and_texts() -> None:
 
 def test_masking_a_long_text_that_resembles_a_key_is_fast() -> None:
     assert mask_text("sk_" * 100_000 + "…").startswith("sk_sk_sk_s…#")
+
+
+@pytest.mark.parametrize("beside", ["sk_mock_000000", "sk_mock_", "sk_mock_test.", "sk_live_a"])
+@pytest.mark.parametrize("token", ["Zz/live_000000", "Zz_live_000000"])
+def test_the_caller_s_token_is_masked_behind_a_magic_prefix(beside: str, token: str) -> None:
+    text = f"{beside}{token}"
+    for value in (text, f"Bearer {text}", f"a={text}; session={text}"):
+        for header in ("Authorization", "X-Api-Key", "Cookie", "X-Other"):
+            assert token not in Credentials(b"").mask_header(header, value, token)
+        assert token not in mask_text(value, token)
 
 
 @pytest.mark.parametrize("text", ["Zz/secret+0123==", "Zz%2Fsecret%2B0123%3D%3D", "Zz%2fsecret%2b0123%3d%3d"])

@@ -26,7 +26,7 @@ from mock_atoms.control.tenants import MAX_AUDIENCES as MAX_SET_AUDIENCES
 from mock_atoms.control.waiting import MAX_WAIT_MS
 from mock_atoms.core import regex
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_PIECE_BYTES, MAX_VALUE_BYTES
-from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH
+from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, MAX_MESSAGE_LENGTH, MAX_QUOTED_LENGTH
 from mock_atoms.core.settings import MAX_JOURNAL_SIZE, Settings
 from mock_atoms.core.tenancy import MAX_TEST_ID_LENGTH
 from mock_atoms.core.unescaping import MAX_LAYERS
@@ -122,6 +122,8 @@ LIMITS = [
         f"{MAX_PAUSE_MS / 60_000:g} minutes, unless `Retry-After` asks for more",
     ),
     ("failed calls that a retry on a new connection is compared with", f"{MAX_COMPARED_CALLS}"),
+    ("characters of a value that an error message quotes", f"{MAX_QUOTED_LENGTH}"),
+    ("characters of an error message", f"{MAX_MESSAGE_LENGTH:,}"),
     ("layers of percent-encoding and backslash escapes that are decoded to find a key", f"{MAX_LAYERS}"),
     (
         "characters of a key that the end of a recorded body cuts",

@@ -604,13 +604,13 @@ def test_a_difference_shows_expected_and_actual_value() -> None:
     assert pattern.differences(sent) == [
         Difference(field="method", expected="oneOf PUT, PATCH", actual="POST"),
         Difference(field="urlPathTemplate", expected="/audience/{id}", actual="/audience"),
-        Difference(field="pathParameters.id", expected="equalTo '1'", actual=None),
-        Difference(field="queryParameters.page", expected="equalTo '2'", actual="1, 3"),
-        Difference(field="queryParameters.size", expected="includes equalTo '1', absent", actual=None),
-        Difference(field="headers.Accept", expected="contains 'html'", actual="text/plain"),
-        Difference(field="cookies.theme", expected="equalTo 'dark'", actual=None),
+        Difference(field="pathParameters.id", expected="equalTo `1`", actual=None),
+        Difference(field="queryParameters.page", expected="equalTo `2`", actual="1, 3"),
+        Difference(field="queryParameters.size", expected="includes equalTo `1`, absent", actual=None),
+        Difference(field="headers.Accept", expected="contains `html`", actual="text/plain"),
+        Difference(field="cookies.theme", expected="equalTo `dark`", actual=None),
         Difference(field="bodyPatterns[0]", expected="absent", actual="text"),
-        Difference(field="bodyPatterns[1]", expected="equalTo 'other'", actual="text"),
+        Difference(field="bodyPatterns[1]", expected="equalTo `other`", actual="text"),
     ]
 
 
