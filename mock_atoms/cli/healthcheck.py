@@ -6,7 +6,7 @@ import json
 import ssl
 
 from mock_atoms.cli.command import EXIT_OK, Command, CommandParser, Invocation, add_settings
-from mock_atoms.core.addresses import CONTROL_PREFIX, reachable_host
+from mock_atoms.core.addresses import CONTROL_PREFIX, format_address, reachable_host
 from mock_atoms.core.settings import Settings
 
 _TIMEOUT_SECONDS = 3
@@ -35,7 +35,7 @@ def _run(invocation: Invocation) -> int:
         reason = f"its status is `{status}`"
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         reason = str(error) or type(error).__name__
-    return invocation.fail(f"{host}:{settings.port} is not healthy: {reason}")
+    return invocation.fail(f"{format_address(host, settings.port)} is not healthy: {reason}")
 
 
 def _connection(settings: Settings, host: str) -> http.client.HTTPConnection:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from mock_atoms.core.addresses import EVERY_IPV4_ADDRESS, EVERY_IPV6_ADDRESS
+from mock_atoms.core.addresses import EVERY_IPV4_ADDRESS, EVERY_IPV6_ADDRESS, format_address
 
 _BACKLOG = 2048
 _ATTEMPTS = 10
@@ -123,4 +123,5 @@ def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
 def _listen_error(host: str, port: int, failure: OSError | UnicodeError | None) -> ListenError:
     reason = (getattr(failure, "strerror", None) or str(failure)).lower()
     kind = _PortInUseError if getattr(failure, "errno", None) == errno.EADDRINUSE else ListenError
-    return kind(f"cannot listen on {host}:{port}: {reason}; choose with --host and --port, where 0 picks a free port")
+    address = format_address(host, port)
+    return kind(f"cannot listen on {address}: {reason}; choose with --host and --port, where 0 picks a free port")

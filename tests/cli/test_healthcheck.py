@@ -8,15 +8,15 @@ from mock_atoms import MockServer
 from tests.helpers.cli import run_command
 
 
-@pytest.mark.parametrize("host", [None, "0.0.0.0"])
+@pytest.mark.parametrize("host", [None, "0.0.0.0", "::", "127.0.0.1;::1"])
 def test_healthcheck_follows_the_port_of_the_environment(server: MockServer, host: str | None) -> None:
     environ = {"MOCK_ATOMS_PORT": str(server.port)} | ({"MOCK_ATOMS_HOST": host} if host else {})
     assert run_command("healthcheck", environ=environ) == (0, "", "")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "a b", "a..b", "no.such.host.invalid"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "a b", "a..b", "no.such.host.invalid"])
 def test_healthcheck_fails_without_a_server(host: str) -> None:
-    code, out, err = run_command("healthcheck", "--host", host, "--port", "1")
+    code, out, err = run_command("healthcheck", "--host", host.strip("[]"), "--port", "1")
     assert (code, out) == (1, "")
     assert err.startswith(f"mock-atoms: {host}:1 is not healthy: ")
     assert err.count("\n") == 1

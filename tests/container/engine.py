@@ -2,7 +2,10 @@
 
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "mock-atoms"
@@ -22,3 +25,13 @@ def wait_until_healthy(container: str) -> None:
             break
         time.sleep(0.2)
     assert status == "healthy"
+
+
+@contextmanager
+def new_network(*options: str) -> Iterator[str]:
+    """Create a network, and remove it at the end."""
+    name = docker("network", "create", *options, f"mock-atoms-{uuid4().hex[:8]}")
+    try:
+        yield name
+    finally:
+        docker("network", "rm", name)

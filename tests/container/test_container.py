@@ -3,34 +3,54 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
 
 from mock_atoms import MockServer
-from tests.container.engine import IMAGE, docker, wait_until_healthy
+from tests.container.engine import IMAGE, docker, new_network, wait_until_healthy
 from tests.helpers.audiences import ACME, bearer
 
 CONTAINER = "mock-atoms-under-test"
+HOSTNAME = "mock"
 MAX_BYTES_OVER_BASE = 80_000_000
+IPV6 = ("--ipv6", "--subnet", "fd00:6d6f:636b::/64")
+"""Options of a network that has both families. Older engines pick no IPv6 subnet themselves."""
+CLIENT = """
+import http.client, sys
+for host in sys.argv[1:]:
+    connection = http.client.HTTPConnection(host, 28667, timeout=10)
+    connection.request("GET", "/atoms/v1/audience", headers={"Authorization": "Bearer sk_acme"})
+    response = connection.getresponse()
+    kept = "closed" if response.will_close else "kept"
+    print(f"{host}: {response.status}, {response.headers['Keep-Alive']}, {kept}")
+"""
+"""Sends a request to each host."""
 
 
 def compose(*args: str) -> str:
     return docker("compose", "--project-name", "mock-atoms-test", *args)
 
 
+@contextmanager
+def running(*options: str) -> Iterator[None]:
+    """Run the image with options of `docker run`, and remove the container at the end."""
+    docker("run", "--detach", "--name", CONTAINER, *options, IMAGE)
+    try:
+        yield
+    finally:
+        docker("rm", "--force", CONTAINER)
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
     """Run the image with as few privileges as possible. Yield the published port."""
-    docker(
-        "run", "--detach", "--name", CONTAINER, "--read-only", "--cap-drop", "ALL",
-        "--security-opt", "no-new-privileges:true", "--env", "MOCK_ATOMS_PORT=9000", "--publish", "127.0.0.1::9000",
-        IMAGE,
-    )  # fmt: skip
-    try:
+    with running(
+        "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true",
+        "--env", "MOCK_ATOMS_PORT=9000", "--publish", "127.0.0.1::9000",
+    ):  # fmt: skip
         yield int(docker("port", CONTAINER, "9000/tcp").rpartition(":")[2])
-    finally:
-        docker("rm", "--force", CONTAINER)
 
 
 def test_the_image_serves_without_privileges_and_stops_on_sigterm(port: int) -> None:
@@ -64,6 +84,67 @@ def test_a_broken_connection_passes_a_published_port_and_is_in_the_journal(port:
     (call,) = httpx.get(f"{admin}/retries").json()["calls"]
     assert [attempt["ended"] for attempt in call["attempts"]] == ["reset", "responded"]
     assert call["outcome"] == "recovered"
+
+
+@pytest.fixture(scope="module")
+def has_ipv6() -> bool:
+    """Return whether the engine's kernel has IPv6."""
+    command = ["docker", "run", "--rm", "--entrypoint", "test", IMAGE, "-e", "/proc/net/if_inet6"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def addresses() -> list[str]:
+    """Return the addresses of the container in its network."""
+    (network,) = json.loads(docker("inspect", CONTAINER))[0]["NetworkSettings"]["Networks"].values()
+    return [address for address in (network["IPAddress"], network["GlobalIPv6Address"]) if address]
+
+
+def test_other_containers_reach_the_image_on_every_family_and_keep_connections(*, has_ipv6: bool) -> None:
+    with new_network(*(IPV6 if has_ipv6 else ())) as network, running("--network", network):
+        wait_until_healthy(CONTAINER)
+        hosts = [CONTAINER, *addresses()]
+        assert len(hosts) == (3 if has_ipv6 else 2)
+        lines = docker("run", "--rm", "--network", network, "--entrypoint", "python3", IMAGE, "-c", CLIENT, *hosts)
+    assert lines.splitlines() == [f"{host}: 200, timeout=75, kept" for host in hosts]
+
+
+def test_a_port_can_be_published_on_ipv6_too(*, has_ipv6: bool) -> None:
+    if not has_ipv6:
+        pytest.skip("the engine has no IPv6")
+    with running("--publish", "127.0.0.1::28667", "--publish", "[::1]::28667"):
+        wait_until_healthy(CONTAINER)
+        published = docker("port", CONTAINER, "28667/tcp").splitlines()
+        assert [httpx.get(f"http://{address}/__admin/health").status_code for address in published] == [200, 200]
+
+
+def test_the_image_serves_ipv4_if_the_container_has_no_ipv6(*, has_ipv6: bool) -> None:
+    disable_ipv6 = ("--sysctl", "net.ipv6.conf.all.disable_ipv6=1") if has_ipv6 else ()
+    with running(*disable_ipv6):
+        wait_until_healthy(CONTAINER)
+        line = docker("exec", CONTAINER, "python3", "-c", CLIENT, "127.0.0.1")
+    assert line == "127.0.0.1: 200, timeout=75, kept"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"MOCK_ATOMS_HOST": "127.0.0.1;::1"},
+        {"MOCK_ATOMS_HOST": "::1;127.0.0.1"},
+        {"MOCK_ATOMS_HOST": "::1"},
+        {"MOCK_ATOMS_HOST": "localhost"},
+        {"MOCK_ATOMS_HOST": f"{HOSTNAME};localhost"},
+        {"MOCK_ATOMS_HOST": "0.0.0.0;::"},
+        {"MOCK_ATOMS_HOST": "::", "MOCK_ATOMS_TLS": "self-signed", "MOCK_ATOMS_PORT": "9443"},
+    ],
+    ids=lambda variables: ",".join(variables.values()),
+)
+def test_the_health_check_works_with_every_host(variables: dict[str, str], *, has_ipv6: bool) -> None:
+    if "::1" in variables["MOCK_ATOMS_HOST"] and not has_ipv6:
+        pytest.skip("the engine has no IPv6")
+    environment = [f"--env={name}={value}" for name, value in variables.items()]
+    enable_ipv6 = ("--sysctl", "net.ipv6.conf.all.disable_ipv6=0") if has_ipv6 else ()
+    with running("--hostname", HOSTNAME, *enable_ipv6, *environment):
+        wait_until_healthy(CONTAINER)
 
 
 def test_the_image_is_small_and_has_no_tools() -> None:

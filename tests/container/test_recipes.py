@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from mock_atoms import MockServer
-from tests.container.engine import IMAGE, ROOT, docker, wait_until_healthy
+from tests.container.engine import IMAGE, ROOT, docker, new_network, wait_until_healthy
 from tests.helpers.audiences import list_audiences
 from tests.helpers.snippets import commands, read_snippets
 
@@ -167,11 +167,8 @@ def test_make_removes_the_container_when_the_job_is_cancelled(checkout: Checkout
 @pytest.fixture
 def network() -> Iterator[str]:
     """Create a network for one job, as the runners do."""
-    name = docker("network", "create", f"recipe-{uuid4().hex[:8]}")
-    try:
+    with new_network() as name:
         yield name
-    finally:
-        docker("network", "rm", name)
 
 
 @pytest.fixture

@@ -305,7 +305,7 @@ def test_two_colons_fall_back_to_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "socket", without_ipv6)
     ((host, _),) = close_all(listen("::", 0))
     assert host == "0.0.0.0"
-    with pytest.raises(ListenError, match=r"^cannot listen on ::1:0: address family not supported"):
+    with pytest.raises(ListenError, match=r"^cannot listen on \[::1\]:0: address family not supported"):
         listen("::1", 0)
 
 
