@@ -18,7 +18,13 @@ SESSIONS = {
 
 @pytest.fixture(autouse=True)
 def _cleanup() -> Iterator[None]:
+    """Remove the containers at the end, and those of an interrupted run."""
+    remove_containers()
     yield
+    remove_containers()
+
+
+def remove_containers() -> None:
     subprocess.run(["docker", "compose", "down", "--timeout", "8"], cwd=ROOT, capture_output=True, check=True)
     subprocess.run(["docker", "rm", "--force", "mock-atoms"], capture_output=True, check=False)
 

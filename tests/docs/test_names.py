@@ -19,7 +19,8 @@ OTHER_FLAGS = {
     *("--config", "--help", "--version"),  # of the command itself
     *("--mock-atoms-url", "--strict-markers"),  # pytest
     *("--build", "--detach", "--force", "--name", "--publish", "--rm", "--volume", "--wait"),  # docker
-    *("--cacert", "--factory", "--quiet", "--root-path"),  # curl, uvicorn, pip
+    *("--cacert", "--fail", "--retry", "--retry-all-errors", "--retry-delay"),  # curl
+    *("--factory", "--quiet", "--root-path"),  # uvicorn, pip
 }
 OTHER_VARIABLES = {
     *("MOCK_ATOMS_CONFIG", "MOCK_ATOMS_URL"),
