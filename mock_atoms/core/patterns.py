@@ -1,4 +1,4 @@
-"""Patterns of tokens, ids, origins and cookies, with an error message each."""
+"""Patterns of tokens, ids, hosts, origins and cookies, with an error message each."""
 
 from mock_atoms.core.masking import MAGIC_PREFIX, TOKEN_PATTERN
 
@@ -8,11 +8,13 @@ MASKED_TOKEN = rf"^([\x21-\x2b\x2d-\x7e]*…#[0-9a-f]{{6}}|{MAGIC_PREFIX}[\x21-\
 """Results of `masking.mask_token`: a masked token or a magic key."""
 NOT_BLANK = r"\S"
 ORIGIN = r"^(\*|localhost|[a-z][a-z0-9+.-]*://[^/\s]+)$"
+HOST = r"^[^\s/\[\]]+$"
 COOKIE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 PATTERN_ERRORS = {
     TOKEN: "a token is one word of visible ASCII, without commas",
     MASKED_TOKEN: "a token is one word of visible ASCII, without commas",
     ORIGIN: "an origin looks like https://app.test, without a path or trailing slash; * and localhost are allowed too",
+    HOST: "write an address or a name, such as ::1 or localhost, without a port, a path or brackets",
     COOKIE: "a cookie's name has no spaces and none of ( ) < > @ , ; : \\ / [ ] ? = { }",
     NOT_BLANK: "an id must not be blank",
     OBJECT_ID: "an id is 24 lower-case hexadecimal digits",

@@ -24,7 +24,7 @@ from pydantic import (
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, describe_error
-from mock_atoms.core.patterns import COOKIE, ORIGIN, TOKEN
+from mock_atoms.core.patterns import COOKIE, HOST, ORIGIN, TOKEN
 from mock_atoms.core.suggestions import did_you_mean
 from mock_atoms.core.timestamps import parse_timestamp
 
@@ -103,11 +103,7 @@ def _split_tokens(value: object) -> object:
     return _split(value, ",")
 
 
-def _split_hosts(value: object) -> object:
-    return _split(value, ";")
-
-
-def _split_origins(value: object) -> object:
+def _split_addresses(value: object) -> object:
     return _split(value, ";,")
 
 
@@ -130,6 +126,7 @@ def _parse_faults(value: object) -> object:
 Locale = Annotated[str, AfterValidator(_validate_locale)]
 Text = Annotated[str, AfterValidator(_validate_text)]
 Token = Annotated[str, StringConstraints(pattern=TOKEN)]
+Host = Annotated[Text, StringConstraints(pattern=HOST)]
 Origin = Annotated[str, StringConstraints(pattern=ORIGIN)]
 
 _NETWORK, _TLS, _DATA, _FAULTS = "network", "TLS", "data and tokens", "faults"
@@ -146,8 +143,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     host: Annotated[
-        tuple[Text, ...],
-        BeforeValidator(_split_hosts),
+        tuple[Host, ...],
+        BeforeValidator(_split_addresses),
         Field(min_length=1),
         SettingInfo(
             _NETWORK,
@@ -166,7 +163,7 @@ class Settings(BaseModel):
     ] = "/atoms/v1"
     cors_origin: Annotated[
         tuple[Origin, ...],
-        BeforeValidator(_split_origins),
+        BeforeValidator(_split_addresses),
         SettingInfo(
             _NETWORK,
             "ORIGIN",

@@ -149,3 +149,14 @@ def test_an_unknown_field_is_rejected_with_a_suggestion(name: str, message: str)
     with pytest.raises(ConfigError) as caught:
         validate_settings({name: 1})
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1;::1", "127.0.0.1, ::1", ["127.0.0.1", "::1"], ("127.0.0.1", "::1")])
+def test_hosts_are_separated_by_semicolons_or_commas(host: object) -> None:
+    assert validate_settings({"host": host}).host == ("127.0.0.1", "::1")
+
+
+@pytest.mark.parametrize("host", ["http://localhost", "[::1]", "127.0.0.1 ::1"])
+def test_a_host_is_an_address_or_a_name(host: str) -> None:
+    with pytest.raises(ConfigError, match="write an address or a name, such as ::1 or localhost, without"):
+        validate_settings({"host": host})
