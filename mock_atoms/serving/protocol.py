@@ -115,20 +115,24 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._took_fast_path = False
         self._requests_in_turn = 0
+        position, size = 0, len(data)
         try:
-            while data and self._requests_in_turn < _REQUESTS_PER_TURN:
-                piece, data = data[:PIECE_BYTES], data[PIECE_BYTES:]
-                self._bytes_without_body += len(piece)
-                data = self._parse(piece) + data
+            while position < size and self._requests_in_turn < _REQUESTS_PER_TURN:
+                piece = data[position : position + PIECE_BYTES]
+                position += PIECE_BYTES
+                self._bytes_without_body += PIECE_BYTES
+                if rest := self._parse(piece):
+                    data = rest + data[position:]
+                    position, size = 0, len(data)
                 if self._bytes_without_body > MAX_HEAD_BYTES and self._phase is not _NONE:
                     raise head_too_large()
-                if data and self._is_response_due():
+                if self._is_response_due():
                     break
         except Refusal as refusal:
             self._refuse(refusal)
         else:
-            if data:
-                self._hold(data)
+            if position < size:
+                self._hold(data[position:])
                 if not self._is_response_due():
                     self.loop.call_soon(self._parse_unparsed)
             self._set_deadline()
