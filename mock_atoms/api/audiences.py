@@ -93,7 +93,7 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
         with upload.file:
             fields = _parse_fields(upload.fields)
             column = fields["phoneNumberColumnName"]
-            rows = await repositories.slices.finish(
+            rows = await repositories.slices.run_promptly(
                 parse_csv_steps(upload.file, column, fields.get("identifierColumnName"))
             )
         return success(await repositories.update(caller, lambda repository: repository.create_audience(fields, rows)))

@@ -194,7 +194,7 @@ async def _read_list(request: Request, slices: Slices, name: str, item_type: typ
     if name not in payload:
         raise bad_request(f"{name} is required")
     value = payload[name]
-    if not isinstance(value, list) or not await slices.finish(_are_all(value, item_type)):
+    if not isinstance(value, list) or not await slices.run_promptly(_are_all(value, item_type)):
         raise bad_request(f"{name} must be a list of {items}")
     return value
 

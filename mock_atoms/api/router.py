@@ -90,7 +90,7 @@ def success(data: object) -> Response:
 
 async def success_in_steps(data: object, slices: Slices) -> Response:
     """Return the same as `success`. Large data is rendered in slices."""
-    body = await slices.finish(render_json_steps({"status": True, "data": data}))
+    body = await slices.run_promptly(render_json_steps({"status": True, "data": data}))
     return Response(body, media_type=JSON_TYPE)
 
 

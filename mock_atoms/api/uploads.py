@@ -159,7 +159,7 @@ async def read_json_object(request: Request, slices: Slices) -> dict[str, Any]:
     if not body:
         return {}
     try:
-        payload = await slices.finish(parse_json_steps(body, partial(take_body_memory, request.scope)))
+        payload = await slices.run_promptly(parse_json_steps(body, partial(take_body_memory, request.scope)))
     except ConfigError as error:
         raise bad_request(f"Invalid JSON: {error.problem.removeprefix('not JSON: ')}") from None
     return payload if isinstance(payload, dict) else {}

@@ -47,7 +47,7 @@ class FaultCalls:
 
     async def list_rules(self, _request: Request) -> Response:
         """Return all active rules in order of precedence, with how often each was evaluated and triggered."""
-        rules = await self._mock.slices.finish(collect(rule.as_json() for rule in self._rules))
+        rules = await self._mock.slices.run_promptly(collect(rule.as_json() for rule in self._rules))
         return await large_json(self._mock.slices, {"faults": rules})
 
     async def create(self, request: Request) -> Response:

@@ -48,7 +48,7 @@ async def read_json_body(request: Request, *, optional: bool = False) -> Any:  #
     if not body and optional:
         return {}
     _check_content_type(request)
-    return await request.app.state.slices.finish(parse_json_steps(body, partial(take_body_memory, request.scope)))
+    return await request.app.state.slices.run_promptly(parse_json_steps(body, partial(take_body_memory, request.scope)))
 
 
 async def read_long_json_body(request: Request, convert: Convert) -> Any:  # noqa: ANN401 - any JSON
@@ -67,11 +67,11 @@ async def read_long_json_body(request: Request, convert: Convert) -> Any:  # noq
     parser = JsonParser(convert)
     async for chunk in _read_chunks(request):
         before = parser.size_bytes
-        await slices.finish(parser.feed(chunk))
+        await slices.run_promptly(parser.feed(chunk))
         take_body_memory(request.scope, parser.size_bytes - before)
         if parser.size_bytes > MAX_LONG_BODY_BYTES:
             raise _too_long(f"parts that need more than {MAX_LONG_BODY_BYTES} bytes of memory")
-    return await slices.finish(parser.finish())
+    return await slices.run_promptly(parser.finish())
 
 
 async def _read_chunks(request: Request) -> AsyncGenerator[bytes]:

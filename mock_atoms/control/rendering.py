@@ -8,4 +8,4 @@ from mock_atoms.core.slices import Slices
 
 async def large_json(slices: Slices, content: object) -> Response:
     """Return `content` as a JSON response. It is rendered in slices."""
-    return Response(await slices.finish(render_json_steps(content)), media_type="application/json")
+    return Response(await slices.run_promptly(render_json_steps(content)), media_type="application/json")

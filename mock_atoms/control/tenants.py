@@ -70,7 +70,7 @@ class TenantCalls:
     async def list_tenants(self, _request: Request) -> Response:
         """Return the known tenants, the least recently used first. Tokens are masked."""
         states = await self._mock.store.tenants()
-        summaries = await self._mock.slices.finish(collect(map(tenant_summary, states)))
+        summaries = await self._mock.slices.run_promptly(collect(map(tenant_summary, states)))
         return await large_json(self._mock.slices, {"tenants": summaries})
 
     async def set_data(self, request: Request) -> Response:
@@ -84,19 +84,19 @@ class TenantCalls:
         if isinstance(fields.get("audiences"), list) and len(fields["audiences"]) > MAX_AUDIENCES:
             raise ConfigError(f"{len(fields['audiences'])} audiences: at most {MAX_AUDIENCES}", "/audiences")
         fixtures = self._mock.fixtures
-        organization = (await self._mock.slices.finish(fixtures.initial_data_steps(caller))).organization
+        organization = (await self._mock.slices.run_promptly(fixtures.initial_data_steps(caller))).organization
         default = {} if organization is None else {"organization": organization}
         slices = self._mock.slices
-        file = await slices.finish(parse_fixture({**default, **fields, "tokens": [caller.token]}))
-        initial_data = await slices.finish(fixtures.from_fixture_file(file, caller.token))
-        if await slices.finish(initial_data.measure()) > MAX_TENANT_BYTES:
+        file = await slices.run_promptly(parse_fixture({**default, **fields, "tokens": [caller.token]}))
+        initial_data = await slices.run_promptly(fixtures.from_fixture_file(file, caller.token))
+        if await slices.run_promptly(initial_data.measure()) > MAX_TENANT_BYTES:
             raise ConfigError(f"more than {MAX_TENANT_BYTES} bytes of memory: send fewer or smaller ones", "/audiences")
 
         def set_initial_data(state: TenantState) -> None:
             state.set_data(initial_data, None)
 
         await self._mock.store.update(caller.tenant, set_initial_data)
-        audiences = await slices.finish(collect(map(api_fields, initial_data.audiences)))
+        audiences = await slices.run_promptly(collect(map(api_fields, initial_data.audiences)))
         return await large_json(slices, {**_tenant_json(caller.tenant), "audiences": audiences})
 
     async def set_campaigns(self, request: Request) -> Response:

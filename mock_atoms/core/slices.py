@@ -10,8 +10,6 @@ from mock_atoms.core.timestamps import MonotonicClock
 Result = TypeVar("Result")
 Steps = Generator[None, None, Result]
 """Work that yields wherever it may pause, after a millisecond at most, and returns its result."""
-SHORT_STEPS = 50
-"""Number of steps of short work, such as members of a page."""
 SLICE_SECONDS = 0.002
 """Duration of a slice."""
 PAUSE_TURNS = 16
@@ -31,10 +29,11 @@ class Slices:
         self._clock = clock
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
-    async def finish(self, steps: Steps[Result]) -> Result:
-        """Run `steps` to its end like `run`, but the first steps immediately. Short work does not wait for its turn."""
+    async def run_promptly(self, steps: Steps[Result]) -> Result:
+        """Run `steps` to its end like `run`, but its first slice immediately: short work does not wait for its turn."""
+        end = self._clock() + SLICE_SECONDS
         try:
-            for _ in range(SHORT_STEPS):
+            while self._clock() < end:
                 next(steps)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return] # the same as in `run`

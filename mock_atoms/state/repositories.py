@@ -44,7 +44,7 @@ class AudienceRepositories:
 
     async def read_in_steps(self, caller: AuthenticatedCaller, query: Callable[[AudienceRepository], Steps[T]]) -> T:
         """Return the result of the steps that `query` returns. They must not depend on later changes."""
-        return await self.slices.finish(await self.read(caller, query))
+        return await self.slices.run_promptly(await self.read(caller, query))
 
     async def update(self, caller: AuthenticatedCaller, prepare: Callable[[AudienceRepository], Change[T]]) -> T:
         """Return the result of a change to the repository of `caller`, and save it.
@@ -58,7 +58,7 @@ class AudienceRepositories:
             state, version, change = await self._store.read(
                 caller.tenant, lambda state: (state, state.version, self._apply(caller, prepare, initial_data, state))
             )
-            apply = await self.slices.finish(change)
+            apply = await self.slices.run_promptly(change)
 
             def save(current: TenantState) -> T:
                 if current is state and current.version == version:
@@ -69,7 +69,7 @@ class AudienceRepositories:
 
     async def _initial_data(self, caller: AuthenticatedCaller) -> InitialData:
         """Return the initial data of `caller`, which takes a while for a thousand audiences."""
-        return await self.slices.finish(self._fixtures.initial_data_steps(caller))
+        return await self.slices.run_promptly(self._fixtures.initial_data_steps(caller))
 
     def _apply(
         self,

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from mock_atoms.core.slices import PAUSE_TURNS, SHORT_STEPS, SLICE_SECONDS, Slices, Steps, collect, run_without_pauses
+from mock_atoms.core.slices import PAUSE_TURNS, SLICE_SECONDS, Slices, Steps, collect, run_without_pauses
 
 
 class Clock:
@@ -106,24 +106,24 @@ def test_short_work_does_not_wait_for_its_turn() -> None:
     async def run() -> None:
         long = asyncio.create_task(slices.run(clock.steps("a", 6, log)))
         await asyncio.sleep(0)
-        assert await slices.finish(clock.steps("b", 3, log)) == "result of b"
+        assert await slices.run_promptly(clock.steps("b", 1, log)) == "result of b"
         await long
 
     asyncio.run(run())
-    assert "".join(log) == "aabbbaaaa"
+    assert "".join(log) == "aabaaaa"
 
 
-def test_long_work_takes_turns_after_its_first_steps() -> None:
+def test_long_work_takes_turns_after_its_first_slice() -> None:
     clock, log = Clock(), list[str]()
 
     async def other() -> None:
         log.append("-")
 
     async def run() -> None:
-        await asyncio.gather(Slices(clock).finish(clock.steps("a", SHORT_STEPS + 4, log)), other())
+        await asyncio.gather(Slices(clock).run_promptly(clock.steps("a", 6, log)), other())
 
     asyncio.run(run())
-    assert "".join(log) == "a" * SHORT_STEPS + "aa-aa"
+    assert "".join(log) == "aaaa-aa"
 
 
 def test_items_are_collected_one_in_each_step() -> None:
