@@ -5,9 +5,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 
-_BLANK = (
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U0001d159\U000e0100-\U000e01ef"
-)
 _MAX_COMPARED = 200
 """Maximum number of characters to normalize, which takes quadratic time for marks in a bad order."""
 # Python calls these printable: fillers and blanks that look like a space, joiners and variation selectors.

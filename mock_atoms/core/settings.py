@@ -184,7 +184,7 @@ class Settings(BaseModel):
         int,
         Field(ge=1, le=3600),
         SettingInfo(
-            _NETWORK, "SECONDS", "time for a client to send a complete head, and each next part of a body; then 408"
+            _NETWORK, "SECONDS", "time to receive the request line and headers, and the next part of a body; then 408"
         ),
     ] = DEFAULT_REQUEST_TIMEOUT
     tls: Annotated[

@@ -164,7 +164,7 @@ class HttpProtocol(HttpToolsProtocol):
         elif self.flow.read_paused:
             self._deadline.set(self._request_timeout)  # the client has to wait for the application
         else:
-            part = "head" if self._phase is _HEAD else "body"
+            part = "request line and headers" if self._phase is _HEAD else "body"
             self._refuse(timed_out(self._request_timeout, part))
 
     def _parse(self, data: bytes) -> bytes:

@@ -57,7 +57,7 @@ def head_too_large() -> Refusal:
 
 def timed_out(seconds: float, part: str) -> Refusal:
     """Return the refusal of a client that stopped sending `part` of its request."""
-    return Refusal(HTTPStatus.REQUEST_TIMEOUT, f"the {part} is incomplete after {seconds:g} s")
+    return Refusal(HTTPStatus.REQUEST_TIMEOUT, f"{part} incomplete after {seconds:g} s")
 
 
 def unparsable(error: httptools.HttpParserError, data: bytes) -> Refusal:
