@@ -14,7 +14,7 @@ def test_healthcheck_follows_the_port_of_the_environment(server: MockServer, hos
     assert run_command("healthcheck", environ=environ) == (0, "", "")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "a b", "a..b", "no.such.host.invalid"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "a..b", "no.such.host.invalid"])
 def test_healthcheck_fails_without_a_server(host: str) -> None:
     code, out, err = run_command("healthcheck", "--host", host.strip("[]"), "--port", "1")
     assert (code, out) == (1, "")
