@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Protocol, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -18,15 +18,27 @@ from mock_atoms.control.errors import RequestError, invalid_parameter
 from mock_atoms.core.body_memory import take_body_memory
 from mock_atoms.core.http_text import parse_query
 from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
-from mock_atoms.core.json_parsing import Convert, JsonParser, parse_json_steps
+from mock_atoms.core.json_parsing import JsonParser, parse_json_steps
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
 from mock_atoms.core.patterns import NOT_BLANK, TOKEN
 from mock_atoms.core.settings import Token
+from mock_atoms.core.slices import Steps
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-MAX_LONG_BODY_BYTES = 256 * 1024 * 1024
+MAX_LONG_BODY_BYTES = 128 * 1024 * 1024
 """Maximum memory of the parts of a long body that are not converted."""
+
+
+class Converter(Protocol):
+    """Converts the parts of a long body."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of what has been converted."""
+
+    def convert(self, path: tuple[int | str, ...], item: Any) -> Steps[Any]:  # noqa: ANN401 - any JSON
+        """Return a smaller object than `item`, see `JsonParser`."""
 
 
 async def read_json_body(request: Request, *, optional: bool = False) -> Any:  # noqa: ANN401 - any JSON
@@ -51,12 +63,12 @@ async def read_json_body(request: Request, *, optional: bool = False) -> Any:  #
     return await request.app.state.slices.run_promptly(parse_json_steps(body, partial(take_body_memory, request.scope)))
 
 
-async def read_long_json_body(request: Request, convert: Convert) -> Any:  # noqa: ANN401 - any JSON
+async def read_long_json_body(request: Request, converter: Converter) -> Any:  # noqa: ANN401 - any JSON
     """Return a JSON body of any length. It is parsed while it arrives.
 
     Args:
         request: the request.
-        convert: see `JsonParser`.
+        converter: converts the items of long lists while they arrive.
 
     Raises:
         ConfigError: the body is not JSON.
@@ -64,11 +76,13 @@ async def read_long_json_body(request: Request, convert: Convert) -> Any:  # noq
     """
     _check_content_type(request)
     slices = request.app.state.slices
-    parser = JsonParser(convert)
+    parser = JsonParser(converter.convert)
+    size_bytes = 0
     async for chunk in _read_chunks(request):
-        before = parser.size_bytes
+        before = size_bytes
         await slices.run_promptly(parser.feed(chunk))
-        take_body_memory(request.scope, parser.size_bytes - before)
+        size_bytes = parser.size_bytes + converter.size_bytes
+        take_body_memory(request.scope, size_bytes - before)
         if parser.size_bytes > MAX_LONG_BODY_BYTES:
             raise _too_long(f"parts that need more than {MAX_LONG_BODY_BYTES} bytes of memory")
     return await slices.run_promptly(parser.finish())

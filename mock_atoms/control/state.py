@@ -68,7 +68,7 @@ class StateCalls:
         The server needs the seed and locale of the one that exported it. It then gives the same responses.
         """
         mock = self._mock
-        state = await read_long_json_body(request, SnapshotConverter().convert)
+        state = await read_long_json_body(request, SnapshotConverter())
         try:
             await import_state(state, mock.settings, mock.rules, mock.fixtures, mock.store, slices=mock.slices)
         except SettingsMismatchError as error:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mock_atoms.core.addresses import EVERY_IPV4_ADDRESS, EVERY_IPV6_ADDRESS, format_address
+from mock_atoms.serving.listener import Listener
 
 _BACKLOG = 2048
 _ATTEMPTS = 10
@@ -106,7 +107,7 @@ def _addresses(host: str) -> list[tuple[int, tuple[Any, ...]]]:
 
 
 def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = Listener(family)
     try:
         if sys.platform != "win32":  # pragma: no branch - the option has another meaning there
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -14,10 +14,11 @@ from mock_atoms.caching.fast_path import FastPath
 from mock_atoms.core.settings import DEFAULT_KEEP_ALIVE, DEFAULT_REQUEST_TIMEOUT
 from mock_atoms.journal.exchange import RECEIVED_KEY, ReceivedHead
 from mock_atoms.middleware.connection_faults import TRANSPORT
+from mock_atoms.serving.connection_limits import ConnectionLimits, WaitingBytes
 from mock_atoms.serving.deadline import Deadline
 from mock_atoms.serving.refusal import LINGER_SECONDS, MAX_HEAD_BYTES, Refusal, head_too_large, timed_out, unparsable
 from mock_atoms.serving.response_cycle import ResponseCycle
-from mock_atoms.serving.upgrade import AfterFirstHead
+from mock_atoms.serving.upgrade import AfterFirstHead, head_without_upgrade
 
 PIECE_BYTES = 4096
 """Number of bytes in one call of the parser; they contain at most a few hundred requests."""
@@ -51,7 +52,8 @@ class HttpProtocol(HttpToolsProtocol):
         args: positional arguments of uvicorn's protocol.
         fast_path: the fast path; `None` sends all requests to the application.
         keep_alive: seconds that an idle connection is kept; 0 closes it after each response.
-        request_timeout: seconds for a complete head, and for the next part of a body.
+        request_timeout: seconds for a complete head, for the next part of a body, and to read more of a response.
+        limits: the limits that all connections share; separate ones by default.
         kwargs: keyword arguments of uvicorn's protocol.
     """
 
@@ -61,6 +63,7 @@ class HttpProtocol(HttpToolsProtocol):
         fast_path: FastPath | None = None,
         keep_alive: float = DEFAULT_KEEP_ALIVE,
         request_timeout: float = DEFAULT_REQUEST_TIMEOUT,
+        limits: ConnectionLimits | None = None,
         **kwargs: Any,  # noqa: ANN401 - the same
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -72,6 +75,7 @@ class HttpProtocol(HttpToolsProtocol):
         )
         self._request_timeout = request_timeout
         self._deadline = Deadline(self.loop, self._on_deadline)
+        self._limits = limits or ConnectionLimits()
         self._phase = _NONE
         self._is_new_head = False
         self._bytes_without_body = 0
@@ -86,6 +90,12 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Start to serve a connection."""
         super().connection_made(transport)
+        self._waiting = WaitingBytes(self._limits, self._request_timeout, transport)
+        self._refusal = self._limits.refusal(len(self.connections))
+        if self._refusal is not None:
+            transport.write(self._refusal.response(self.server_state.default_headers))
+            transport.close()
+            return
         self._deadline.set(self._request_timeout)
         if self._fast_path is not None:
             self._connection_hash = self._fast_path.connection_hash(self.scheme, self.server)
@@ -105,6 +115,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _hold(self, data: bytes) -> None:
         self._unparsed += data
+        self._waiting.set_received(len(self._unparsed))
         if len(self._unparsed) > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
 
@@ -141,6 +152,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing() or self._refusal is not None or self._is_response_due():
             return
         data, self._unparsed = self._unparsed, b""
+        self._waiting.set_received(0)
         self._parse_turn(data)
         if not self._unparsed:
             self.flow.resume_reading()
@@ -178,11 +190,9 @@ class HttpProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             if self.scope["method"] == "CONNECT":
                 return b""
-            head = [b"%s %s HTTP/%s" % (self.scope["method"].encode(), self.url, self.scope["http_version"].encode())]
-            head += [b"%s: %s" % header for header in self.scope["headers"] if header[0] != b"upgrade"]
             self.parser = httptools.HttpRequestParser(AfterFirstHead(self))
             self._bytes_without_body = 0
-            return b"\r\n".join([*head, b"", data[upgrade.args[0] :]])
+            return head_without_upgrade(self.scope, self.url) + data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             cause = error.__context__ or error  # the parser wraps what a callback raised
             raise unparsable(cause, data) if isinstance(cause, httptools.HttpParserError) else cause from None
@@ -348,12 +358,21 @@ class HttpProtocol(HttpToolsProtocol):
     def _send_refusal(self, refusal: Refusal) -> None:
         if self.transport.is_closing():
             return
-        headers = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
-        self.transport.write(STATUS_LINE[refusal.status] + headers + refusal.response())
+        self.transport.write(refusal.response(self.server_state.default_headers))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.flow.resume_reading()
         self._deadline.set(LINGER_SECONDS)
+
+    def pause_writing(self) -> None:
+        """Wait until the client reads."""
+        super().pause_writing()
+        self._waiting.start_reading()
+
+    def resume_writing(self) -> None:
+        """Continue to write."""
+        super().resume_writing()
+        self._waiting.end_reading()
 
     def shutdown(self) -> None:
         """Close the connection as soon as no response is due."""
@@ -371,6 +390,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Notify the request in progress."""
         super().connection_lost(exc)
         self._deadline.cancel()
+        self._waiting.close()
         self.pipeline.clear()
         self._unparsed = b""
         if self._running is not None:

@@ -1,8 +1,10 @@
 """Requests that the server refuses before the application receives them."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 
 import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mock_atoms.core.addresses import format_address
 from mock_atoms.journal.access_log import LOGGER, EventLine
@@ -30,12 +32,17 @@ class Refusal(Exception):  # noqa: N818 - a response, rather than an error of ou
         self.status = status
         self.cause = cause
 
-    def response(self) -> bytes:
-        """Return the headers and the body: the cause as plain text."""
+    def response(self, default_headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """Return the response with the server's own headers, and the cause as plain text."""
         body = f"{self.cause}\n".encode()
-        return b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (
-            len(body),
-            body,
+        head = STATUS_LINE[self.status] + b"".join(b"%b: %b\r\n" % header for header in default_headers)
+        return (
+            head
+            + b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+            % (
+                len(body),
+                body,
+            )
         )
 
     def log(self, client: tuple[str, int] | None) -> None:

@@ -23,6 +23,7 @@ from mock_atoms.core.delays import ShutdownSignal
 from mock_atoms.core.settings import DEFAULT_KEEP_ALIVE, DEFAULT_REQUEST_TIMEOUT
 from mock_atoms.journal.access_log import LOGGER, EventLine
 from mock_atoms.mock import MockAtoms
+from mock_atoms.serving.connection_limits import ConnectionLimits, max_connections
 from mock_atoms.serving.protocol import HttpProtocol
 from mock_atoms.serving.tls import Certificate
 from mock_atoms.serving.tls_connection import TlsConnection
@@ -65,7 +66,7 @@ class Server(uvicorn.Server):
         certificate: the certificate for HTTPS; plain HTTP by default.
         fast_path: the fast path of the application; unused by default.
         keep_alive: seconds that an idle connection is kept; 0 closes it after each response.
-        request_timeout: seconds for a complete head, and for the next part of a body.
+        request_timeout: seconds for a complete head, for the next part of a body, and to read more of a response.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a server
@@ -80,12 +81,17 @@ class Server(uvicorn.Server):
         keep_alive: int = DEFAULT_KEEP_ALIVE,
         request_timeout: int = DEFAULT_REQUEST_TIMEOUT,
     ) -> None:
-        create_http = partial(HttpProtocol, fast_path=fast_path, keep_alive=keep_alive, request_timeout=request_timeout)
+        limits = ConnectionLimits(max_connections())
+        create_http = partial(
+            HttpProtocol, fast_path=fast_path, keep_alive=keep_alive, request_timeout=request_timeout, limits=limits
+        )
         context = None if certificate is None else certificate.context()
 
         def create_protocol(server_state: ServerState, **options: Any) -> asyncio.Protocol:  # noqa: ANN401 - uvicorn's
             create = partial(create_http, server_state=server_state, **options)
-            return create() if context is None else TlsConnection(create, context, request_timeout, server_state)
+            if context is None:
+                return create()
+            return TlsConnection(create, context, request_timeout, server_state, limits)
 
         config = uvicorn.Config(
             app,

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
+from mock_atoms.serving.connection_limits import ConnectionLimits
 from mock_atoms.serving.deadline import Deadline
 from mock_atoms.serving.refusal import LINGER_SECONDS, PLAIN_HTTP, TLS_HANDSHAKE, Refusal, log_connection
 
@@ -24,6 +24,7 @@ class TlsConnection(asyncio.Protocol):
         context: the certificate.
         timeout: seconds for the first byte, and for the handshake.
         server_state: lists the connections of the server.
+        limits: the limits that all connections share.
     """
 
     def __init__(
@@ -32,11 +33,13 @@ class TlsConnection(asyncio.Protocol):
         context: ssl.SSLContext,
         timeout: float,
         server_state: ServerState,
+        limits: ConnectionLimits,
     ) -> None:
         self._create_http = create_http
         self._context = context
         self._timeout = timeout
         self._server_state = server_state
+        self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._task: asyncio.Task[None] | None = None
@@ -52,6 +55,8 @@ class TlsConnection(asyncio.Protocol):
         self._deadline = Deadline(self._loop, transport.close)
         self._deadline.set(self._timeout)
         self._server_state.connections.add(self)  # type: ignore[arg-type] # for shutdown
+        if self._limits.refusal(len(self._server_state.connections)) is not None:
+            transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Start TLS, or refuse what is no handshake. Data within TLS are kept until HTTP has taken over."""
@@ -102,8 +107,7 @@ class TlsConnection(asyncio.Protocol):
     def _refuse(self, refusal: Refusal) -> None:
         refusal.log(self._client)
         self._is_refused = True
-        headers = b"".join(b"%b: %b\r\n" % header for header in self._server_state.default_headers)
-        self._transport.write(STATUS_LINE[refusal.status] + headers + refusal.response())
+        self._transport.write(refusal.response(self._server_state.default_headers))
         self._transport.write_eof()
         self._deadline.set(LINGER_SECONDS)
 

@@ -1,6 +1,16 @@
 """Requests that offer another protocol (`Upgrade`) and continue as HTTP/1.1."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from uvicorn._types import HTTPScope
+
+
+def head_without_upgrade(scope: "HTTPScope", url: bytes) -> bytes:
+    """Return the head of a request without its offer of another protocol."""
+    head = [b"%s %s HTTP/%s" % (scope["method"].encode(), url, scope["http_version"].encode())]
+    head += [b"%s: %s" % header for header in scope["headers"] if header[0] != b"upgrade"]
+    return b"\r\n".join([*head, b"", b""])
 
 
 class ParserCallbacks(Protocol):

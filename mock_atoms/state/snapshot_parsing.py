@@ -55,6 +55,11 @@ class SnapshotConverter:
         self._max_bytes = max_bytes
         self._tenant_bytes = self._audience_bytes = self._member_bytes = 0
 
+    @property
+    def size_bytes(self) -> int:
+        """Memory of what has been converted."""
+        return self._tenant_bytes + self._audience_bytes + self._member_bytes
+
     def convert(self, path: tuple[int | str, ...], item: Any) -> Steps[Any]:  # noqa: ANN401 - any JSON
         """Return a tenant as its state, changes to an audience as `AudienceChanges`, a member as JSON.
 
@@ -86,7 +91,7 @@ class SnapshotConverter:
         return item
 
     def _check(self) -> None:
-        check_capacity(self._tenant_bytes + self._audience_bytes + self._member_bytes, self._max_bytes)
+        check_capacity(self.size_bytes, self._max_bytes)
 
 
 def parse_snapshot(value: object) -> Steps[Snapshot]:

@@ -273,6 +273,18 @@ def test_a_state_may_be_longer_than_other_bodies(monkeypatch: pytest.MonkeyPatch
     assert json.loads(call(app, "/__admin/state").body)["tenants"][-1]["testId"] == "1999"
 
 
+def test_an_imported_state_is_a_body_in_flight() -> None:
+    mock = MockAtoms(Settings())
+    app = create_app(mock=mock)
+    headers = [(b"content-type", b"application/json")]
+    state = json.loads(call(app, "/__admin/state").body)
+    state["tenants"] = [TENANT | {"testId": str(number), "audiences": [{}]} for number in range(2_000)]
+    for free, status in ((4_000_000, 503), (8_000_000, 200)):
+        mock.body_memory.free_bytes = free
+        assert call(app, "/__admin/state", headers, "PUT", body=json.dumps(state).encode()).status == status
+        assert mock.body_memory.free_bytes == free
+
+
 def test_a_state_of_another_content_type_is_refused() -> None:
     app = create_app(mock=MockAtoms(Settings()))
     assert call(app, "/__admin/state", [], "PUT", body=b"{}").status == 415

@@ -43,6 +43,7 @@ from mock_atoms.journal.calls import MAX_PAUSE_MS
 from mock_atoms.journal.calls import MAX_TENANTS as MAX_NUMBERED_TENANTS
 from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
 from mock_atoms.middleware.recording import MAX_CUT_KEY_LENGTH, MAX_UNREAD_BODY_BYTES
+from mock_atoms.serving import connection_limits
 from mock_atoms.serving.refusal import MAX_HEAD_BYTES as MAX_REQUEST_HEAD_BYTES
 from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SECONDS
 from mock_atoms.state import memory_store
@@ -134,6 +135,11 @@ LIMITS = [
     ("fast path entries", f"{MAX_REPEATED_REQUESTS:,}"),
     ("request heads of fast path entries", f"{MAX_REPEATED_REQUESTS_SIZE / MIB:g} MiB"),
     ("request head on the fast path", f"{MAX_HEAD_BYTES:,} bytes"),
+    ("connections", f"{connection_limits.MAX_CONNECTIONS:,}, or 32 below the limit of file descriptors"),
+    (
+        "time in which a client reads nothing of a response",
+        f"`--request-timeout`, {Settings().request_timeout} seconds",
+    ),
     (
         "pause between two requests",
         f"`--keep-alive`, {Settings().keep_alive} seconds, and {KEEP_ALIVE_MARGIN} second more",

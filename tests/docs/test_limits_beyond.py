@@ -10,6 +10,16 @@ from tests.docs.test_memory_limits import SECTION
 from tests.helpers.snippets import ROOT
 
 HOLDING = {
+    "serving/test_connection_limits.py::test_connections_beyond_the_limit_get_a_503": [
+        "connections",
+        "memory of connections, 16 KiB each",
+    ],
+    "serving/test_connection_limits.py::test_a_client_that_reads_nothing_is_disconnected": [
+        "time in which a client reads nothing of a response",
+    ],
+    "serving/test_connection_limits.py::test_the_connection_that_waited_longest_is_aborted": [
+        "memory of unread responses and of bytes behind requests",
+    ],
     "core/test_tenancy.py::test_a_test_id_makes_a_separate_tenant": ["characters of `X-Test-Id` that are shown"],
     "state/test_store.py::test_least_recently_used_tenant_is_evicted": ["tenants"],
     "state/test_store.py::test_least_recently_used_tenants_are_evicted_if_data_is_too_large": [
@@ -52,7 +62,8 @@ HOLDING = {
     "api/test_operations.py::test_a_search_has_at_most_100_parameters": ["parameters of a member search"],
     "control/test_errors.py::test_a_body_that_is_too_long_is_an_error": ["body sent to the control API, inflated"],
     "control/test_state.py::test_a_state_may_be_longer_than_other_bodies": [
-        "imported state: memory of its rules and fixtures, approximately"
+        "imported state: memory of its rules and fixtures, approximately",
+        "memory of imported fixtures, approximately",
     ],
     "control/test_state.py::test_an_invalid_state_changes_nothing": ["digits of a count of an imported state"],
     "control/test_faults.py::test_the_number_of_rules_is_limited": ["rules created over the control API"],
@@ -145,7 +156,7 @@ HOLDING = {
         "memory of audiences kept after generation"
     ],
     "core/test_body_memory.py::test_a_body_beyond_the_memory_gets_a_503": [
-        "memory of request bodies in flight, with the values parsed from them"
+        "memory of request bodies in flight, with the values parsed from them and an imported state"
     ],
     "docs/test_memory_limits.py::test_memory_limits_are_those_of_the_code_and_add_up": ["**sum**"],
     "caching/test_fast_path.py::test_an_idle_connection_is_closed": ["pause between two requests"],

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mock_atoms.caching import response_cache
+from mock_atoms.control.parsing import MAX_LONG_BODY_BYTES
 from mock_atoms.core import body_memory
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES, Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults import rulebook
 from mock_atoms.journal import journal
+from mock_atoms.serving import connection_limits
 from mock_atoms.state import memory_store
 from tests.helpers.memory import allocated_bytes
 from tests.helpers.snippets import ROOT
@@ -32,7 +34,10 @@ def test_memory_limits_are_those_of_the_code_and_add_up() -> None:
         "fault rules": rulebook.MAX_BYTES,
         "rendered responses": response_cache.MAX_SIZE,
         "request heads on the fast path": response_cache.MAX_REPEATED_REQUESTS_SIZE,
-        "request bodies in flight, with the values parsed from them": body_memory.MAX_BYTES,
+        "unread responses and of bytes behind requests": connection_limits.MAX_WAITING_BYTES,
+        "connections, 16 KiB each": connection_limits.MAX_CONNECTIONS * connection_limits.CONNECTION_BYTES,
+        "imported fixtures, approximately": MAX_LONG_BODY_BYTES,
+        "request bodies in flight, with the values parsed from them and an imported state": body_memory.MAX_BYTES,
     }
     for name, size in limits.items():
         assert ROWS[f"memory of {name}"] == f"{size / MIB:g} MiB"

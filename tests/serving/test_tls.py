@@ -174,6 +174,14 @@ def test_a_failed_handshake_is_one_log_line(
     assert "Traceback" not in caplog.text
 
 
+def test_connections_beyond_the_limit_are_closed(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mock_atoms.serving.connection_limits.MAX_CONNECTIONS", 1)
+    with tls_server(files, "asyncio") as port, connect(port) as first:
+        first.sendall(b"\x16")
+        with connect(port) as second:
+            assert second.recv(1) == b""
+
+
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("size", [1, 100, 100_000])
 def test_a_handshake_may_come_in_any_pieces(
