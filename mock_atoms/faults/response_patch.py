@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from copy import deepcopy
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
@@ -16,9 +15,9 @@ from mock_atoms.faults.effects import HeaderFields
 
 MAX_VALUES = 1_000
 """Maximum number of values of a patch."""
-MAX_STEPS = 50_000
+MAX_STEPS = 20_000
 """Maximum number of keys and items that a patch visits in one response."""
-MAX_ADDED_BYTES = 8 * 1024 * 1024
+MAX_ADDED_BYTES = 1024 * 1024
 """Maximum size of the values that a patch writes into one response."""
 
 
@@ -74,12 +73,12 @@ class ResponsePatch(StrictModel):
         limits = _Limits()
         for pointer, value in self.values.items():
             *parents, last = parse_pointer(pointer)
-            size = len(render_json(value))
+            text = render_json(value)
             for container in _find_containers(content, parents, limits):
                 is_new_key = isinstance(container, dict) and last != "*"
                 for key in [last] if is_new_key else _matching_keys(container, last):
-                    limits.count(size)
-                    container[key] = deepcopy(value)  # later pointers may lead into it
+                    limits.count(len(text))
+                    container[key] = json.loads(text)  # later pointers may lead into it
         return render_json(content)
 
 
@@ -106,7 +105,10 @@ def _matching_keys(container: object, pattern: str) -> list[Any]:
     if isinstance(container, dict):
         return list(container) if pattern == "*" else [pattern] if pattern in container else []
     if isinstance(container, list):
-        return [index for index in range(len(container)) if pattern in ("*", str(index))]
+        if pattern == "*":
+            return list(range(len(container)))
+        is_index = re.fullmatch(r"0|[1-9]\d{0,8}", pattern, re.ASCII) is not None and int(pattern) < len(container)
+        return [int(pattern)] if is_index else []
     return []
 
 
