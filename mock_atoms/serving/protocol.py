@@ -78,8 +78,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._limits = limits or ConnectionLimits()
         self._phase = _NONE
         self._is_new_head = False
-        self._bytes_without_body = 0
-        self._requests_in_turn = 0
+        self._bytes_without_body = self._requests_in_turn = 0
         self._unparsed = b""
         self._running: ResponseCycle | None = None
         self._refusal: Refusal | None = None
