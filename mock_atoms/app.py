@@ -17,7 +17,7 @@ from mock_atoms.api.members import member_routes
 from mock_atoms.api.router import VendorJsonResponse
 from mock_atoms.contract.errors import ApiError, error_body, error_headers
 from mock_atoms.core.addresses import CONTROL_PREFIX
-from mock_atoms.core.body_memory import BodyLease, BodyMemory, BodyMemoryError
+from mock_atoms.core.body_memory import BodyLease, BodyMemoryError
 from mock_atoms.core.control_access import control_access
 from mock_atoms.core.delays import CancellableWaiter
 from mock_atoms.core.forwarding import strip_root_path
@@ -42,11 +42,12 @@ class PathDispatcher:
         vendor: the vendor's API.
         documentation: the documentation.
         control: the control API.
-        body_memory: memory of the request bodies in flight.
+        mock: the server: its memory of request bodies in flight.
     """
 
-    def __init__(self, vendor: ASGIApp, documentation: ASGIApp, control: ASGIApp, body_memory: BodyMemory) -> None:
-        self._body_memory = body_memory
+    def __init__(self, vendor: ASGIApp, documentation: ASGIApp, control: ASGIApp, mock: MockAtoms) -> None:
+        self._body_memory = mock.body_memory
+        self._slices = mock.slices
         self._vendor = vendor
         self._documentation = documentation
         self._control = control
@@ -61,6 +62,8 @@ class PathDispatcher:
         try:
             await self._dispatch(scope, receive, send)
         finally:
+            if lease.is_large:
+                await self._slices.run(lease.free())
             lease.release()
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -182,9 +185,7 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     vendor = FaultMiddleware(vendor, mock.fault_engine, mock.store, CancellableWaiter(mock.shutdown_signal))
     vendor = RecordingMiddleware(CorsMiddleware(vendor, origins), mock)
     vendor = IdentifyMiddleware(vendor, mock)
-    return PathDispatcher(
-        vendor, LazyApp(partial(_documentation, mock)), LazyApp(partial(_control, mock)), mock.body_memory
-    )
+    return PathDispatcher(vendor, LazyApp(partial(_documentation, mock)), LazyApp(partial(_control, mock)), mock)
 
 
 def _documentation(mock: MockAtoms) -> ASGIApp:

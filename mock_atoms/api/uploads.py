@@ -5,7 +5,6 @@ Compressed JSON is inflated, as Express does. The form of an upload is not: mult
 
 import io
 from collections.abc import AsyncGenerator, AsyncIterable
-from functools import partial
 from http import HTTPStatus
 from typing import Any, BinaryIO, NamedTuple
 
@@ -14,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from mock_atoms.api.multipart import MultipartError, MultipartParser, PartHead, decode_field, parse_content_type
 from mock_atoms.contract.errors import MISSING_FILE, ApiError, bad_request
 from mock_atoms.contract.schemas import MAX_FILE_BYTES
-from mock_atoms.core.body_memory import take_body_memory
+from mock_atoms.core.body_memory import body_lease, take_body_memory
 from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
 from mock_atoms.core.json_parsing import parse_json_steps
 from mock_atoms.core.masking import quote_value
@@ -159,7 +158,7 @@ async def read_json_object(request: Request, slices: Slices) -> dict[str, Any]:
     if not body:
         return {}
     try:
-        payload = await slices.run_promptly(parse_json_steps(body, partial(take_body_memory, request.scope)))
+        payload = await slices.run_promptly(parse_json_steps(body, body_lease(request.scope)))
     except ConfigError as error:
         raise bad_request(f"Invalid JSON: {error.problem.removeprefix('not JSON: ')}") from None
     return payload if isinstance(payload, dict) else {}

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from starlette.requests import ClientDisconnect, Request
 
 from mock_atoms.control.errors import RequestError, invalid_parameter
-from mock_atoms.core.body_memory import take_body_memory
+from mock_atoms.core.body_memory import body_lease, take_body_memory
 from mock_atoms.core.http_text import parse_query
 from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
 from mock_atoms.core.json_parsing import JsonParser, parse_json_steps
@@ -60,7 +60,7 @@ async def read_json_body(request: Request, *, optional: bool = False) -> Any:  #
     if not body and optional:
         return {}
     _check_content_type(request)
-    return await request.app.state.slices.run_promptly(parse_json_steps(body, partial(take_body_memory, request.scope)))
+    return await request.app.state.slices.run_promptly(parse_json_steps(body, body_lease(request.scope)))
 
 
 async def read_long_json_body(request: Request, converter: Converter) -> Any:  # noqa: ANN401 - any JSON

@@ -1,11 +1,19 @@
-"""Memory of the request bodies in flight."""
+"""Memory of the request bodies in flight, and of the values parsed from them."""
 
 from collections.abc import MutableMapping
+from sys import getrefcount
 from typing import Any
+
+from mock_atoms.core.slices import Steps
 
 MAX_BYTES = 384 * 1024 * 1024
 """Memory of all request bodies in flight, and of the values parsed from them."""
 _LEASE_KEY = "mock_atoms.body_lease"
+_SMALL_BYTES = 1024 * 1024
+"""Values that need less memory are freed immediately."""
+_VALUES_PER_STEP = 500
+_OWN_REFERENCES = 2
+"""References to a value that only one variable has, and the call that counts them."""
 
 
 class BodyMemoryError(Exception):
@@ -39,6 +47,7 @@ class BodyLease:
     def __init__(self, memory: BodyMemory) -> None:
         self._memory = memory
         self._taken = 0
+        self._values: list[Any] = []
 
     def put_into(self, scope: MutableMapping[str, Any]) -> None:
         """Let `take_body_memory` find this lease in an ASGI scope."""
@@ -55,10 +64,44 @@ class BodyLease:
         self._memory.free_bytes -= size
         self._taken += size
 
+    def keep(self, values: list[Any]) -> None:
+        """Keep a list of JSON values, so that `free` frees them."""
+        self._values.append(values)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether to free the values in steps."""
+        return bool(self._values) and self._taken > _SMALL_BYTES
+
+    def free(self) -> Steps[None]:
+        """Take the values apart: to free all of them takes too long for one step.
+
+        Containers that are in use elsewhere stay as they are.
+        """
+        containers, self._values = self._values, []
+        work = 0
+        while containers:
+            container = containers[-1]
+            while container:
+                value = container.pop() if isinstance(container, list) else container.popitem()[1]
+                work += 1
+                if work % _VALUES_PER_STEP == 0:
+                    yield
+                if isinstance(value, list | dict) and getrefcount(value) == _OWN_REFERENCES:
+                    containers.append(value)
+                    break
+            else:
+                containers.pop()
+
     def release(self) -> None:
         """Give everything back."""
         self._memory.free_bytes += self._taken
         self._taken = 0
+
+
+def body_lease(scope: MutableMapping[str, Any]) -> BodyLease | None:
+    """Return the lease of an ASGI scope; `None` if a part of the application runs alone."""
+    return scope.get(_LEASE_KEY)
 
 
 def take_body_memory(scope: MutableMapping[str, Any], size: int) -> None:
@@ -67,6 +110,6 @@ def take_body_memory(scope: MutableMapping[str, Any], size: int) -> None:
     Raises:
         BodyMemoryError: there is not so much.
     """
-    lease: BodyLease | None = scope.get(_LEASE_KEY)
-    if lease is not None:  # a part of the application may run alone
+    lease = body_lease(scope)
+    if lease is not None:
         lease.take(size)

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from mock_atoms.core.body_memory import BodyLease
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.slices import Steps, run_without_pauses
 
 MAX_JSON_DEPTH = 100
 """Maximum nesting of JSON, far below Python's recursion limit."""
-PIECE_BYTES = 64 * 1024
+PIECE_BYTES = 16 * 1024
 """Approximate size of the pieces that are parsed in one step."""
 MAX_PIECE_BYTES = 5 * 1024 * 1024 + PIECE_BYTES
 """Maximum distance of two commas outside of strings. A text in a body of 5 MB fits."""
 MAX_VALUE_BYTES = 48 * 1024 * 1024
-"""Maximum memory of all values of a text: freeing more of them would take too long."""
+"""Maximum memory of all values of a text."""
 VALUE_BYTES = 64
 """Approximate memory of a value without its text."""
 Convert = Callable[[tuple[int | str, ...], Any], Steps[Any]]
@@ -37,10 +38,6 @@ _MAX_FLOAT_DIGITS = 300
 """A longer number may be infinite without an exponent."""
 
 
-def _unlimited(_size: int) -> None:
-    """Allow any size."""
-
-
 def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
     """Return the value of a short JSON text.
 
@@ -50,28 +47,27 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
     return run_without_pauses(parse_json_steps(text))
 
 
-def parse_json_steps(text: str | bytes | bytearray, take_memory: Callable[[int], None] = _unlimited) -> Steps[Any]:
+def parse_json_steps(text: str | bytes | bytearray, lease: BodyLease | None = None) -> Steps[Any]:
     """Return the value of a JSON text.
 
     Args:
         text: the text.
-        take_memory: called with the approximate memory of the values, part by part. It may raise an error.
+        lease: memory of the values, which frees them in the end.
 
     Raises:
+        BodyMemoryError: the lease gets no more memory.
         ConfigError: the text is not JSON, is nested too deep, or has more than `MAX_PIECE_BYTES` without a comma.
             Or its values need more than its length plus `MAX_VALUE_BYTES`.
     """
-    parser = JsonParser()
+    parser = JsonParser(lease=lease)
     try:
         encoded = text.encode() if isinstance(text, str) else text
     except UnicodeEncodeError:
         raise _half_surrogate_pair() from None
     for start in range(0, len(encoded), _PART_BYTES):
-        before = parser.size_bytes
         yield from parser.feed(encoded[start : start + _PART_BYTES])
         if parser.size_bytes > len(encoded) + MAX_VALUE_BYTES:
             raise ConfigError(f"not JSON: too many values, which need more than {MAX_VALUE_BYTES} bytes of memory")
-        take_memory(parser.size_bytes - before)
     return (yield from parser.finish())
 
 
@@ -106,10 +102,12 @@ class JsonParser:
 
     Args:
         convert: converts the items of long lists as soon as they are complete. Inner lists come first.
+        lease: memory of the values, which frees them in the end.
     """
 
-    def __init__(self, convert: Convert | None = None) -> None:
+    def __init__(self, convert: Convert | None = None, lease: BodyLease | None = None) -> None:
         self._convert = convert
+        self._lease = lease
         self._text = bytearray()
         self._start = 0
         self._scanned = 0
@@ -118,7 +116,9 @@ class JsonParser:
         self._line, self._column = 1, 1
         self._open = b""
         self._containers: list[_Container] = []
-        self._root: Any = None
+        self._root: list[Any] = []
+        if lease is not None:
+            lease.keep(self._root)
 
     @property
     def size_bytes(self) -> int:
@@ -129,8 +129,10 @@ class JsonParser:
         """Parse the next part of the text.
 
         Raises:
+            BodyMemoryError: the lease gets no more memory.
             ConfigError: the text is not JSON, nested too deep, or has more than `MAX_PIECE_BYTES` without a comma.
         """
+        before = self.size_bytes
         self._text += text
         while (end := (yield from self._find_end())) is not None:
             yield from self._parse_piece(bytes(self._text[self._start : end]), is_last=False)
@@ -139,6 +141,8 @@ class JsonParser:
         del self._text[: self._start]
         self._scanned -= self._start
         self._start = 0
+        if self._lease is not None:
+            self._lease.take(self.size_bytes - before)
 
     def finish(self) -> Steps[Any]:
         """Parse the rest of the text, and return its value.
@@ -147,7 +151,8 @@ class JsonParser:
             ConfigError: the text is not JSON, or nested too deep.
         """
         yield from self._parse_piece(bytes(self._text), is_last=True)
-        return self._root
+        self._containers = []
+        return self._root[0]
 
     def _find_end(self) -> Steps[int | None]:
         """Return the position after the first comma that is not in a string, at least `PIECE_BYTES` after the start.
@@ -263,7 +268,7 @@ class JsonParser:
     def _add(self, value: Any, marker: str) -> None:  # noqa: ANN401 - any JSON
         """Add the items of a piece to the open containers, without `marker`."""
         if not self._containers:
-            self._root = value
+            self._root.append(value)
         parts = []
         for bracket in self._open:
             parts.append(value)

@@ -72,6 +72,9 @@ def free(states: list[TenantState]) -> Steps[None]:
             while state.changes.audiences:
                 state.changes.audiences.popitem()
                 yield
+            while state.changes.deleted_ids:
+                state.changes.deleted_ids.pop()
+                yield
         yield
 
 

@@ -7,6 +7,7 @@ import pytest
 from mock_atoms import Settings, create_app
 from mock_atoms.core import body_memory
 from mock_atoms.core.body_memory import BodyLease, BodyMemory, BodyMemoryError, take_body_memory
+from mock_atoms.core.slices import Steps
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import call
 
@@ -29,6 +30,40 @@ def test_memory_is_shared_until_it_is_given_back() -> None:
 
 def test_a_part_of_the_application_that_runs_alone_has_no_limit() -> None:
     take_body_memory({}, 10**12)
+
+
+def test_large_values_are_freed_in_steps_unless_they_are_in_use() -> None:
+    lease = BodyLease(BodyMemory())
+    rows = [{"a": [number, {}, {"b": [number]}]} for number in range(10_000)]
+    in_use = rows[5]
+    values = [{"rows": rows, "text": "x"}]
+    del rows
+    assert not lease.is_large
+    lease.keep(values)
+    assert not lease.is_large
+    lease.take(2_000_000)
+    assert lease.is_large
+    assert sum(1 for _ in lease.free()) > 100
+    assert values == []
+    assert in_use == {"a": [5, {}, {"b": [5]}]}
+
+
+def test_other_requests_run_while_a_large_body_is_freed() -> None:
+    mock = MockAtoms(Settings())
+    app = create_app(mock=mock)
+    freed = list[int]()
+    free = BodyLease.free
+
+    def counted(lease: BodyLease) -> Steps[None]:
+        freed.append(sum(1 for _ in free(lease)))
+        yield
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BodyLease, "free", counted)
+        for body in (b"[1]", json.dumps([[]] * 100_000).encode(), json.dumps([[]] * 1_000_000).encode()):
+            call(app, f"{AUDIENCE}/members", [(b"authorization", b"Bearer sk_a"), JSON], "POST", body=body)
+    assert [steps > 100 for steps in freed] == [True, True]
+    assert mock.body_memory.free_bytes == body_memory.MAX_BYTES
 
 
 JSON = (b"content-type", b"application/json")
