@@ -13,6 +13,9 @@ MAX_PATTERN_CHARACTERS = 100_000
 MAX_VALUES = 5_000
 """Maximum number of values in a pattern, and in a JSON body that is compared."""
 
+_BITS_PER_DIGIT = 4
+"""Bits of a long number for each of its digits, rounded up."""
+
 
 def size_problem(value: object, max_depth: int) -> str | None:
     """Return what is too large about a JSON value, or `None`. Stops as soon as a limit is exceeded."""
@@ -25,6 +28,7 @@ def size_problem(value: object, max_depth: int) -> str | None:
         children = [item.values() if isinstance(item, dict) else item for item in containers]
         names = [name for item in containers if isinstance(item, dict) for name in item]
         characters += sum(len(item) for item in (*level, *names) if isinstance(item, str))
+        characters += sum(item.bit_length() // _BITS_PER_DIGIT for item in level if isinstance(item, int))
         if characters > MAX_PATTERN_CHARACTERS:
             return f"too large: at most {MAX_PATTERN_CHARACTERS:,} characters"
         level = [child for items in children for child in items]

@@ -132,6 +132,7 @@ def test_a_pattern_that_takes_too_long_is_an_error(pattern: object, body: object
     [
         (body_pattern("equalTo", "a" * 100_001), "/: too large: at most 100,000 characters"),
         ({"headers": {"a" * 100_001: {"absent": True}}}, "/: too large: at most 100,000 characters"),
+        (body_pattern("equalTo", [int("1" * 4_000)] * 40), "/: too large: at most 100,000 characters"),
         (body_pattern("or", [{"absent": True}] * 2_500), "/: too large: at most 5,000 values"),
         (body_pattern("equalToJson", f"[{'0,' * 5_000}0]"), "/bodyPatterns/0/equalToJson: too large: at most 5,000"),
         (body_pattern("and", [{"matches": "a"}] * 100), f"/: {TOO_MANY}"),
