@@ -26,6 +26,8 @@ from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.core.addresses import reachable_url
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.mock import MockAtoms
+from mock_atoms.serving import listening
+from mock_atoms.serving.listener import Listener
 from mock_atoms.serving.listening import ListenError, listen, listen_on_all
 from mock_atoms.serving.protocol import HttpProtocol
 from mock_atoms.serving.server import Server, build_server
@@ -295,14 +297,12 @@ def test_two_colons_are_every_address_of_both_families() -> None:
 
 
 def test_two_colons_fall_back_to_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
-    create = socket.socket
-
-    def without_ipv6(family: int = -1, *args: int) -> socket.socket:
+    def without_ipv6(family: int) -> Listener:
         if family == socket.AF_INET6:
             raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
-        return create(family, *args)
+        return Listener(family)
 
-    monkeypatch.setattr(socket, "socket", without_ipv6)
+    monkeypatch.setattr(listening, "Listener", without_ipv6)
     ((host, _),) = close_all(listen("::", 0))
     assert host == "0.0.0.0"
     with pytest.raises(ListenError, match=r"^cannot listen on \[::1\]:0: address family not supported"):
@@ -327,7 +327,7 @@ def test_an_address_that_another_one_includes_is_no_second_socket(hosts: list[st
 def test_a_free_port_that_is_in_use_on_another_address_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, failures: int
 ) -> None:
-    class UnluckySocket(socket.socket):
+    class UnluckySocket(Listener):
         failures_left = failures
 
         def bind(self, address: Any) -> None:  # noqa: ANN401 - as in socket
@@ -336,7 +336,7 @@ def test_a_free_port_that_is_in_use_on_another_address_is_tried_again(
                 raise OSError(errno.EADDRINUSE, "Address already in use")
             super().bind(address)
 
-    monkeypatch.setattr(socket, "socket", UnluckySocket)
+    monkeypatch.setattr(listening, "Listener", UnluckySocket)
     if failures == 1:
         assert len(close_all(listen_on_all(["127.0.0.1", "127.0.0.2"], 0))) == 2
     else:
