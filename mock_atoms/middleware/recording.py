@@ -1,9 +1,11 @@
 """Recording of requests to the vendor's API: request ids, marks on responses, journal, log and metrics."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +18,8 @@ from mock_atoms.journal.exchange import (
     ABORTED,
     CONTEXT_KEY,
     MAX_BODY_BYTES,
+    NO_RESPONSE,
+    REFUSAL_KEY,
     RESPONDED,
     UNKNOWN_MAGIC_WORD,
     Exchange,
@@ -74,9 +78,11 @@ class RecordingMiddleware:
         else:
             exchange.is_body_complete = True
 
+        finish = partial(self._finish, scope.get("extensions", {}), exchange, body_recorder)
+
         async def record(message: Message) -> None:
             if message["type"] == BROKEN:
-                self._finish(exchange, body_recorder, message["kind"])
+                finish(message["kind"])
                 return
             if message["type"] == "http.response.start":
                 if body_recorder is not None and not _is_refused_unread(exchange, body_recorder):
@@ -93,7 +99,7 @@ class RecordingMiddleware:
                 exchange.bytes_sent += len(message.get("body", b""))
                 if not message.get("more_body"):
                     is_gone = body_recorder is not None and body_recorder.is_gone
-                    self._finish(exchange, body_recorder, ABORTED if is_gone else RESPONDED)
+                    finish(ABORTED if is_gone else RESPONDED)
                     if context.received is not None and is_cacheable(context, by_digest=True):
                         self._response_cache.put_request(context.received.digest, context, state)
             await send(message)
@@ -102,7 +108,7 @@ class RecordingMiddleware:
             await self._app(scope, receive if body_recorder is None else body_recorder.receive, record)
         finally:
             if exchange.ended_at is None:
-                self._finish(exchange, body_recorder, ABORTED)
+                finish(ABORTED)
 
     def _unknown_magic_word(self, caller: AuthenticatedCaller | UnauthenticatedCaller) -> str | None:
         """Return the reason of a response to a magic key whose word has no meaning; `None` for other tokens."""
@@ -114,9 +120,18 @@ class RecordingMiddleware:
             return None
         return UNKNOWN_MAGIC_WORD
 
-    def _finish(self, exchange: Exchange, body_recorder: "RequestBodyRecorder | None", ended: str) -> None:
+    def _finish(
+        self,
+        extensions: Mapping[str, Any],
+        exchange: Exchange,
+        body_recorder: "RequestBodyRecorder | None",
+        ended: str,
+    ) -> None:
         if body_recorder is not None and not exchange.is_body_complete:
             body_recorder.store_body()
+        if REFUSAL_KEY in extensions:
+            exchange.status, exchange.reason = extensions[REFUSAL_KEY]
+            exchange.response_head, exchange.bytes_sent, ended = NO_RESPONSE, 0, RESPONDED
         self._recorder.end(exchange, ended)
 
 

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mock_atoms.core.addresses import format_address
 from mock_atoms.journal.access_log import LOGGER, EventLine
+from mock_atoms.journal.exchange import MALFORMED_REQUEST, REQUEST_TIMEOUT
 
 MAX_HEAD_BYTES = 64 * 1024
 """Size limit of a request line with its headers, and of what stands between the parts of a chunked body."""
@@ -24,12 +25,14 @@ class Refusal(Exception):  # noqa: N818 - a response, rather than an error of ou
 
     Attributes:
         status: its status.
+        reason: slug of the reason, for the journal.
         cause: the reason, for the client and for the log. It quotes nothing that the client sent.
     """
 
     def __init__(self, status: HTTPStatus, cause: str) -> None:
         super().__init__(cause)
         self.status = status
+        self.reason = REQUEST_TIMEOUT if status == HTTPStatus.REQUEST_TIMEOUT else MALFORMED_REQUEST
         self.cause = cause
 
     def response(self, default_headers: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -162,13 +162,21 @@ def test_a_slow_head_is_cut_although_it_grows(impatient: MockServer) -> None:
     assert statuses(received) == [408]
 
 
-@pytest.mark.parametrize("token", ["sk_mock_hang", "sk_mock_delay60000"])
+@pytest.mark.parametrize("token", ["sk_half", "sk_mock_hang", "sk_mock_delay60000"])
 def test_half_a_body_gets_a_408(impatient: MockServer, token: str) -> None:
-    request = raw_request(token, method="POST", body=b"x" * 100)
-    response = exchange(impatient.port, request[:-1])
+    sent = raw_request(token, method="POST", body=b"x" * 100)
+    response = exchange(impatient.port, sent[:-1])
     assert statuses(response) == [408]
     assert response.endswith(b"\r\n\r\nbody incomplete after 1 s\n")
-    assert impatient.wait_for_requests(1, token=token)[0].ended == "aborted"
+    request = impatient.wait_for_requests(1, token=token)[0]
+    assert (request.status, request.ended, request.reason) == (408, "responded", "request-timeout")
+
+
+def test_a_malformed_chunk_is_recorded_as_refused(impatient: MockServer) -> None:
+    request = raw_request("sk_chunk", "Transfer-Encoding: chunked\r\n", method="POST")
+    assert statuses(exchange(impatient.port, request + b"ZZ\r\n")) == [400]
+    recorded = impatient.wait_for_requests(1, token="sk_chunk")[0]
+    assert (recorded.status, recorded.ended, recorded.reason) == (400, "responded", "malformed-request")
 
 
 def test_an_unread_body_does_not_keep_the_connection() -> None:
