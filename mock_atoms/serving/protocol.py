@@ -120,7 +120,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _parse_turn(self, data: bytes) -> None:
         """Parse `data` until a response is due, or until other connections should get their turn."""
-        if self._is_stale and self._phase is _NONE:
+        if self._is_stale and self._running is None and self._phase is not _BODY:
             self.transport.close()
             return
         self._took_fast_path = False
@@ -130,7 +130,7 @@ class HttpProtocol(HttpToolsProtocol):
             while position < size and self._requests_in_turn < _REQUESTS_PER_TURN:
                 piece = data[position : position + PIECE_BYTES]
                 position += PIECE_BYTES
-                self._bytes_without_body += PIECE_BYTES
+                self._bytes_without_body += PIECE_BYTES if position <= size else size % PIECE_BYTES
                 if rest := self._parse(piece):
                     data = rest + data[position:]
                     position, size = 0, len(data)
@@ -208,7 +208,6 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Respond on the fast path or run the application."""
-        self._phase = _BODY
         self._requests_in_turn += 1
         if self._bytes_without_body > MAX_HEAD_BYTES - PIECE_BYTES:
             self._check_head_size()
@@ -220,7 +219,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._connection_hash, self.parser.get_method(), version, self.url, self.headers
         )
         self._took_fast_path = self._try_fast_path(self._fast_path, digest)
-        if not self._took_fast_path:
+        if self._took_fast_path:
+            self._phase = _BODY
+        else:
             is_reusable = bool(self._kept_headers) and version == "1.1"
             is_reusable = is_reusable and self.parser.should_keep_alive() and not self.parser.should_upgrade()
             self._run_application({TRANSPORT: self.transport, RECEIVED_KEY: ReceivedHead(digest, is_reusable)})
@@ -277,6 +278,7 @@ class HttpProtocol(HttpToolsProtocol):
         cycle.kept_headers = self._kept_headers
         self.headers = []  # the trailers of a chunked body are no headers
         self.cycle = cycle
+        self._phase = _BODY
         if self._running is None:
             self._start(cycle)
         else:
@@ -315,7 +317,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._running = None
         if self.transport.is_closing():
             return
-        if self._is_stale and (self.pipeline or self._unparsed):
+        if self._is_stale and (self.pipeline or self._unparsed or self._phase is _HEAD):
             self.transport.close()
         elif self.pipeline:
             self._start(self.pipeline.pop()[0])  # type: ignore[arg-type] # all are ours
@@ -347,6 +349,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _drop_incomplete(self, cycle: ResponseCycle, refusal: Refusal) -> None:
         """Drop a request whose body will not be complete."""
+        cycle.waiting_for_100_continue = False
         cast("dict[str, Any]", cycle.scope["extensions"])[REFUSAL_KEY] = refusal.status.value, refusal.reason
         if self._running is cycle:
             self._running = None

@@ -172,6 +172,60 @@ def test_half_a_body_gets_a_408(impatient: MockServer, token: str) -> None:
     assert (request.status, request.ended, request.reason) == (408, "responded", "request-timeout")
 
 
+@CACHE
+@pytest.mark.parametrize("target", ["http://[", "http://x:999999/", "/" + "a" * 66_000], ids=["host", "port", "long"])
+@pytest.mark.parametrize("goods", [1, 2])
+def test_a_refused_target_leaves_the_requests_before_it_alone(options: dict[str, Any], target: str, goods: int) -> None:
+    with MockServer(**options) as mock:
+        refused = [431 if len(target) > 65_536 else 400]
+        pipelined = raw_request("sk_pipelined") * goods + raw_request(target=target)
+        assert statuses(exchange(mock.port, pipelined)) == [200] * goods + refused
+        with connect(mock.port) as connection:
+            for _ in range(goods):
+                connection.sendall(raw_request("sk_in_turn"))
+                assert read_responses(connection, 1)[0][0].startswith(b"HTTP/1.1 200 ")
+            connection.sendall(raw_request(target=target))
+            assert statuses(read_to_end(connection)) == refused
+
+
+@pytest.mark.parametrize("rest", [b"zz\r\n", b"1;" + b"x" * 70_000], ids=["chunk", "extension"])
+def test_a_refused_body_gets_no_100_continue(
+    impatient: MockServer, rest: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = "Expect: 100-continue\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+    response = exchange(
+        impatient.port,
+        raw_request("sk_expect", head, f"{LIST_PATH}/60d0fe4f5311236168a109ca/members", method="POST") + rest,
+    )
+    assert statuses(response)[-1] in (400, 431)
+    assert b"100 Continue" not in response
+    assert impatient.wait_for_requests(1, token="sk_expect")[0].reason == "malformed-request"
+    assert "Traceback" not in caplog.text
+
+
+def test_a_head_may_arrive_in_many_small_parts(impatient: MockServer) -> None:
+    with connect(impatient.port) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in raw_request(header_lines="Connection: close\r\n"):
+            connection.sendall(bytes([byte]))
+            time.sleep(0.001)
+        assert statuses(read_to_end(connection)) == [200]
+
+
+@pytest.mark.parametrize("size", [1, 30])
+def test_a_stale_connection_drops_a_request_of_which_a_part_has_come(impatient: MockServer, size: int) -> None:
+    following = raw_request()
+    with connect(impatient.port) as connection:
+        connection.sendall(raw_request("sk_mock_stale") + following[:size])
+        time.sleep(0.05)
+        with suppress(OSError):
+            connection.sendall(following[size:])
+        received = b""
+        with suppress(ConnectionResetError):
+            received = read_to_end(connection)
+        assert statuses(received) == [200]
+
+
 def test_a_malformed_chunk_is_recorded_as_refused(impatient: MockServer) -> None:
     request = raw_request("sk_chunk", "Transfer-Encoding: chunked\r\n", method="POST")
     assert statuses(exchange(impatient.port, request + b"ZZ\r\n")) == [400]
