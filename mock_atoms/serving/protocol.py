@@ -3,7 +3,7 @@
 import asyncio
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 import httptools
@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from mock_atoms.caching.fast_path import FastPath
 from mock_atoms.core.settings import DEFAULT_KEEP_ALIVE, DEFAULT_REQUEST_TIMEOUT
-from mock_atoms.journal.exchange import RECEIVED_KEY, REFUSAL_KEY, ReceivedHead
+from mock_atoms.journal.exchange import RECEIVED_KEY, ReceivedHead
 from mock_atoms.middleware.connection_faults import TRANSPORT
 from mock_atoms.serving.connection_limits import ConnectionLimits, WaitingBytes
 from mock_atoms.serving.deadline import Deadline
@@ -342,21 +342,14 @@ class HttpProtocol(HttpToolsProtocol):
             if self.cycle.response_started:
                 self.transport.close()  # the response cannot be replaced
                 return
-            self._drop_incomplete(self.cycle, refusal)
+            self.cycle.refuse(refusal)
+            if self._running is self.cycle:
+                self._running = None
+            else:
+                self.pipeline.popleft()
         refusal.log(self.client)
         if self._running is None:
             self._send_refusal(refusal)
-
-    def _drop_incomplete(self, cycle: ResponseCycle, refusal: Refusal) -> None:
-        """Drop a request whose body will not be complete."""
-        cycle.waiting_for_100_continue = False
-        cast("dict[str, Any]", cycle.scope["extensions"])[REFUSAL_KEY] = refusal.status.value, refusal.reason
-        if self._running is cycle:
-            self._running = None
-            cycle.disconnected = True
-            cycle.message_event.set()
-        else:
-            self.pipeline.popleft()
 
     def _send_refusal(self, refusal: Refusal) -> None:
         if self.transport.is_closing():

@@ -1,16 +1,17 @@
 """One request of the application and its response."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from mock_atoms.journal.exchange import REFUSAL_KEY
+from mock_atoms.serving.refusal import Refusal
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
 
 Headers = Sequence[tuple[bytes, bytes]]
-
-
 _CLOSE = (b"connection", b"close")  # uvicorn 0.35 omits it unless the request has it
 
 
@@ -26,6 +27,13 @@ class ResponseCycle(RequestResponseCycle):
     """
 
     kept_headers: Headers = ()
+
+    def refuse(self, refusal: Refusal) -> None:
+        """End a request whose body will not be complete. The application sends nothing any more."""
+        cast("dict[str, Any]", self.scope["extensions"])[REFUSAL_KEY] = refusal.status.value, refusal.reason
+        self.waiting_for_100_continue = False
+        self.disconnected = True
+        self.message_event.set()
 
     async def send(self, message: "ASGISendEvent") -> None:
         """Send a part of the response."""
