@@ -27,6 +27,9 @@ from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.faults.rule_match import RuleMatch
 from mock_atoms.faults.rules import MAX_WINDOW_SECONDS, RateLimit, Rule, RuleSchedule, parse_rule
 
+MAX_EXPRESSION_LENGTH = 10_000
+_TOO_LONG = f"the expression is too long: at most {MAX_EXPRESSION_LENGTH:,} characters"
+
 
 class ExpressionError(ValueError):
     """A fault expression that does not follow the grammar."""
@@ -88,6 +91,8 @@ def parse_terms(text: str) -> dict[str, str]:
     Raises:
         ExpressionError: says what is wrong with `text`.
     """
+    if len(text) > MAX_EXPRESSION_LENGTH:
+        raise ExpressionError(_TOO_LONG)
     terms: dict[str, str] = {}
     for term in text.split("+"):
         match = _TERM.fullmatch(term)
@@ -196,6 +201,8 @@ def parse_fault(value: str | Mapping[str, Any], base_path: str = "") -> Rule:
 
 
 def _parse_words(text: str) -> Rule:
+    if len(text) > MAX_EXPRESSION_LENGTH:
+        raise ConfigError(_TOO_LONG)
     match text.split():
         case [expression]:
             target = RuleMatch()

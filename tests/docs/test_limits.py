@@ -35,6 +35,7 @@ from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
 from mock_atoms.data.models import MAX_CAMPAIGNS
 from mock_atoms.faults import response_patch
 from mock_atoms.faults.effects import MAX_DELAY_MS, MAX_HEADER_LENGTH, MAX_HEADER_VALUES
+from mock_atoms.faults.expressions import MAX_EXPRESSION_LENGTH
 from mock_atoms.faults.rulebook import MAX_BYTES as MAX_RULE_BYTES
 from mock_atoms.faults.rulebook import MAX_RULES
 from mock_atoms.faults.rules import MAX_LIMITED_REQUESTS, MAX_NAME_LENGTH, MAX_WINDOW_SECONDS
@@ -90,6 +91,7 @@ LIMITS = [
     ("imported state: memory of its rules and fixtures, approximately", f"{MAX_LONG_BODY_BYTES / MIB:g} MiB"),
     ("digits of a count of an imported state", f"{MAX_DIGITS:,}"),
     ("rules created over the control API", f"{MAX_RULES:,}"),
+    ("characters of a fault expression", f"{MAX_EXPRESSION_LENGTH:,}"),
     ("values of one `alter`", f"{response_patch.MAX_VALUES:,}"),
     ("keys and items that one `alter` visits in a response", f"{response_patch.MAX_STEPS:,}"),
     ("bytes that one `alter` writes into a response", f"{response_patch.MAX_ADDED_BYTES / MIB:g} MiB"),

@@ -72,6 +72,7 @@ HOLDING = {
         "memory of fault rules",
     ],
     "faults/test_rules.py::test_invalid_fault_is_rejected_with_its_pointer": [
+        "characters of a fault expression",
         "delay, `hang` or `drip`",
         "requests of a rate limit",
         "seconds of a rate limit",

@@ -71,6 +71,8 @@ R500 = FaultResponse(status=500)
         ),
         ({"alter": {"values": {"/a": float("inf")}}}, "/alter: cannot be sent: Out of range"),
         ({"fault": "5oo"}, "/fault: `5oo` is not a fault. "),
+        ({"fault": "500+" * 2_501}, "/fault: the expression is too long: at most 10,000 characters"),
+        ("GET / " * 1_667, "the expression is too long: at most 10,000 characters"),
         ({"fault": 500}, "/fault: an empty text is not a fault. "),
         (
             {"fault": "500", "when": {"times": 1}, "delay": {"ms": 1}},
