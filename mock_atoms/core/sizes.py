@@ -4,6 +4,8 @@ import sys
 
 _TRACKED_BYTES = 16
 """Memory that the garbage collector adds to each container."""
+_BITS_PER_DIGIT = 4
+"""Bits of a long number for each of its digits, rounded up."""
 
 
 def json_bytes(value: object) -> int:
@@ -21,3 +23,21 @@ def json_bytes(value: object) -> int:
             size += _TRACKED_BYTES
             remaining += item
     return size
+
+
+def json_problem(value: object, max_depth: int, max_values: int, max_characters: int = sys.maxsize) -> str | None:
+    """Return what is too large about a JSON value, or `None`. Stops as soon as a limit is exceeded."""
+    level, values, characters = [value], 1, 0
+    for _ in range(max_depth):
+        containers = [item for item in level if isinstance(item, dict | list)]
+        values += sum(map(len, containers))
+        if values > max_values:
+            return f"too large: at most {max_values:,} values"
+        children = [item.values() if isinstance(item, dict) else item for item in containers]
+        names = [name for item in containers if isinstance(item, dict) for name in item]
+        characters += sum(len(item) for item in (*level, *names) if isinstance(item, str))
+        characters += sum(item.bit_length() // _BITS_PER_DIGIT for item in level if isinstance(item, int))
+        if characters > max_characters:
+            return f"too large: at most {max_characters:,} characters"
+        level = [child for items in children for child in items]
+    return f"nested too deeply: at most {max_depth} levels" if level else None

@@ -25,7 +25,15 @@ from mock_atoms.faults.effects import (
 )
 from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.faults.rule_match import RuleMatch
-from mock_atoms.faults.rules import MAX_WINDOW_SECONDS, RateLimit, Rule, RuleSchedule, parse_rule
+from mock_atoms.faults.rules import (
+    MAX_RULE_CHARACTERS,
+    MAX_WINDOW_SECONDS,
+    RateLimit,
+    Rule,
+    RuleSchedule,
+    check_rule_size,
+    parse_rule,
+)
 
 MAX_EXPRESSION_LENGTH = 10_000
 _TOO_LONG = f"the expression is too long: at most {MAX_EXPRESSION_LENGTH:,} characters"
@@ -186,7 +194,10 @@ def parse_fault(value: str | Mapping[str, Any], base_path: str = "") -> Rule:
     if isinstance(value, str) and not value.lstrip().startswith("{"):
         rule = _parse_words(value)
     else:
+        if isinstance(value, str) and len(value) > MAX_RULE_CHARACTERS:
+            raise ConfigError(f"a rule in a text has at most {MAX_RULE_CHARACTERS:,} characters: send an object", "/")
         payload = parse_json(value) if isinstance(value, str) else value
+        check_rule_size(payload)
         rule = _parse_mapping(payload) if isinstance(payload, Mapping) and "fault" in payload else parse_rule(payload)
     path = rule.match.path
     if path is not None and not any(_overlap(path, documented) for documented in DOCUMENTED_PATHS):

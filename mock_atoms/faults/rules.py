@@ -1,13 +1,15 @@
 """A fault rule: which requests it matches, when it triggers, and its effect. docs/faults.md describes its JSON."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
+from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
 from mock_atoms.core.masking import mask_json, mask_text
-from mock_atoms.core.parsing import StrictModel, parse_model
-from mock_atoms.core.sizes import json_bytes
+from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
+from mock_atoms.core.sizes import json_bytes, json_problem
 from mock_atoms.faults.effects import ConnectionFault, Delay, FaultResponse, parse_connection_fault
 from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.faults.rule_match import RuleMatch
@@ -17,6 +19,11 @@ MAX_LIMITED_REQUESTS = 1_000_000
 MAX_WINDOW_SECONDS = 86_400
 """Maximum duration of the window of a rate limit."""
 MAX_NAME_LENGTH = 200
+MAX_RULE_VALUES = 5_000
+MAX_RULE_CHARACTERS = 100_000
+"""Maximum number of characters of a rule, except in what it sends."""
+_SENT = ("body", "text", "errors")
+"""Keys of `respond` with what is sent."""
 _RULE_BYTES = 2_500
 """Estimated memory of an active rule besides its JSON."""
 
@@ -110,3 +117,29 @@ def parse_rule(value: object) -> Rule:
         ConfigError: names the field by JSON pointer.
     """
     return parse_model(Rule, value)
+
+
+def check_rule_size(rule: object) -> None:
+    """Check the size of the JSON of a rule before it is validated. What it sends may have long texts.
+
+    Raises:
+        ConfigError: it has too many values or characters.
+    """
+    problem = json_problem(rule, MAX_JSON_DEPTH + 1, MAX_RULE_VALUES) or json_problem(
+        _without_sent(rule), MAX_JSON_DEPTH + 1, MAX_RULE_VALUES, MAX_RULE_CHARACTERS
+    )
+    if problem:
+        raise ConfigError(problem, "/")
+
+
+def _without_sent(rule: object) -> object:
+    """Return a rule without what it sends. Only the pointers of `alter` are kept."""
+    if not isinstance(rule, Mapping):
+        return rule
+    kept = dict(rule)
+    respond, alter = kept.get("respond"), kept.get("alter")
+    if isinstance(respond, dict):
+        kept["respond"] = {key: value for key, value in respond.items() if key not in _SENT}
+    if isinstance(alter, dict) and isinstance(alter.get("values"), dict):
+        kept["alter"] = {**alter, "values": [*alter["values"]]}
+    return kept

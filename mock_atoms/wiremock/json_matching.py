@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from mock_atoms.core.sizes import json_problem
 from mock_atoms.wiremock.steps import StepCounter
 
 MAX_PATTERN_DEPTH = 40
@@ -13,26 +14,10 @@ MAX_PATTERN_CHARACTERS = 100_000
 MAX_VALUES = 5_000
 """Maximum number of values in a pattern, and in a JSON body that is compared."""
 
-_BITS_PER_DIGIT = 4
-"""Bits of a long number for each of its digits, rounded up."""
-
 
 def size_problem(value: object, max_depth: int) -> str | None:
-    """Return what is too large about a JSON value, or `None`. Stops as soon as a limit is exceeded."""
-    level, values, characters = [value], 1, 0
-    for _ in range(max_depth):
-        containers = [item for item in level if isinstance(item, dict | list)]
-        values += sum(map(len, containers))
-        if values > MAX_VALUES:
-            return f"too large: at most {MAX_VALUES:,} values"
-        children = [item.values() if isinstance(item, dict) else item for item in containers]
-        names = [name for item in containers if isinstance(item, dict) for name in item]
-        characters += sum(len(item) for item in (*level, *names) if isinstance(item, str))
-        characters += sum(item.bit_length() // _BITS_PER_DIGIT for item in level if isinstance(item, int))
-        if characters > MAX_PATTERN_CHARACTERS:
-            return f"too large: at most {MAX_PATTERN_CHARACTERS:,} characters"
-        level = [child for items in children for child in items]
-    return f"nested too deeply: at most {max_depth} levels" if level else None
+    """Return what is too large about a pattern, or about JSON that is compared with one, or `None`."""
+    return json_problem(value, max_depth, MAX_VALUES, MAX_PATTERN_CHARACTERS)
 
 
 class JsonEquality(NamedTuple):

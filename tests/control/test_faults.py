@@ -63,6 +63,8 @@ def test_deleting_all_rules_keeps_those_of_the_settings(admin: httpx.Client) -> 
     [
         ({}, "", "must have delay, respond, connection or alter"),
         ({"fault": "500", "color": "red"}, "/color", "unknown key"),
+        ({"respond": {"status": 500, "body": [0] * 5_000}}, "", "too large: at most 5,000 values"),
+        ("500+" * 2_501, "", "the expression is too long: at most 10,000 characters"),
         ({"fault": "boom"}, "/fault", "`boom` is not a fault"),
         ({"fault": "500", "delay": {"ms": 1}}, "/fault", "omit delay"),
         ({"fault": "500", "match": {"path": "/nowhere"}}, "/match/path", "/nowhere is not a path of the API"),

@@ -38,7 +38,13 @@ from mock_atoms.faults.effects import MAX_DELAY_MS, MAX_HEADER_LENGTH, MAX_HEADE
 from mock_atoms.faults.expressions import MAX_EXPRESSION_LENGTH
 from mock_atoms.faults.rulebook import MAX_BYTES as MAX_RULE_BYTES
 from mock_atoms.faults.rulebook import MAX_RULES
-from mock_atoms.faults.rules import MAX_LIMITED_REQUESTS, MAX_NAME_LENGTH, MAX_WINDOW_SECONDS
+from mock_atoms.faults.rules import (
+    MAX_LIMITED_REQUESTS,
+    MAX_NAME_LENGTH,
+    MAX_RULE_CHARACTERS,
+    MAX_RULE_VALUES,
+    MAX_WINDOW_SECONDS,
+)
 from mock_atoms.journal import exchange, journal
 from mock_atoms.journal.calls import MAX_PAUSE_MS
 from mock_atoms.journal.calls import MAX_TENANTS as MAX_NUMBERED_TENANTS
@@ -91,6 +97,11 @@ LIMITS = [
     ("imported state: memory of its rules and fixtures, approximately", f"{MAX_LONG_BODY_BYTES / MIB:g} MiB"),
     ("digits of a count of an imported state", f"{MAX_DIGITS:,}"),
     ("rules created over the control API", f"{MAX_RULES:,}"),
+    ("values of a rule, nested ones included", f"{MAX_RULE_VALUES:,}"),
+    (
+        "characters of a rule, without what it sends, and of a rule as JSON in a text",
+        f"{MAX_RULE_CHARACTERS:,}",
+    ),
     ("characters of a fault expression", f"{MAX_EXPRESSION_LENGTH:,}"),
     ("values of one `alter`", f"{response_patch.MAX_VALUES:,}"),
     ("keys and items that one `alter` visits in a response", f"{response_patch.MAX_STEPS:,}"),

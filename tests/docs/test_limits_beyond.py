@@ -72,6 +72,8 @@ HOLDING = {
         "memory of fault rules",
     ],
     "faults/test_rules.py::test_invalid_fault_is_rejected_with_its_pointer": [
+        "values of a rule, nested ones included",
+        "characters of a rule, without what it sends, and of a rule as JSON in a text",
         "characters of a fault expression",
         "delay, `hang` or `drip`",
         "requests of a rate limit",

@@ -49,7 +49,7 @@ R500 = FaultResponse(status=500)
         ({"respond": {"status": 500, "errors": ["\ud800"]}}, "/respond: cannot be sent: 'utf-8' codec"),
         ('{"respond": {"status": 500, "body": NaN}}', "not JSON: Out of range float"),
         ('{"respond": {"status": ' + "9" * 5000 + "}}", "not JSON: Exceeds the limit"),
-        ('{"a":' * 100_000, "not JSON: "),
+        ('{"a":' * 20_000, "not JSON: "),
         ({"match": []}, "/match: must have keys and values"),
         ({"connection": "rest"}, "/connection: `rest` is not a connection fault: use reset, close, stale, hang"),
         ({"connection": "drip9999999"}, "/connection: drip9999999 takes too long: at most 3600000 ms"),
@@ -73,6 +73,15 @@ R500 = FaultResponse(status=500)
         ({"fault": "5oo"}, "/fault: `5oo` is not a fault. "),
         ({"fault": "500+" * 2_501}, "/fault: the expression is too long: at most 10,000 characters"),
         ("GET / " * 1_667, "the expression is too long: at most 10,000 characters"),
+        ({str(number): 0 for number in range(5_000)}, "/: too large: at most 5,000 values"),
+        ({"respond": {"status": 500, "body": {"a": [0] * 4_997}}}, "/: too large: at most 5,000 values"),
+        ({"fault": "500", "match": {"path": "/" * 100_000}}, "/: too large: at most 100,000 characters"),
+        ({"alter": {"values": {"/a" * 50_000: 0}}}, "/: too large: at most 100,000 characters"),
+        ({"alter": {"values": "a" * 100_000}}, "/: too large: at most 100,000 characters"),
+        (
+            json.dumps({"respond": {"status": 500, "text": "a" * 100_000}}),
+            "/: a rule in a text has at most 100,000 characters",
+        ),
         ({"fault": 500}, "/fault: an empty text is not a fault. "),
         (
             {"fault": "500", "when": {"times": 1}, "delay": {"ms": 1}},
@@ -136,6 +145,12 @@ def test_invalid_fault_is_rejected_with_its_pointer(value: str | dict[str, objec
         parse_fault(value)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_rule_sends_may_be_long() -> None:
+    text = "a" * 1_000_000
+    for rule in ({"respond": {"status": 500, "body": {text: text}}}, {"alter": {"values": {"/a": {text: text}}}}):
+        assert parse_fault(rule).as_json() == rule
 
 
 @pytest.mark.parametrize(
