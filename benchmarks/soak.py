@@ -51,6 +51,10 @@ def serve(log_file: str) -> None:
     from mock_atoms import Settings, create_app  # noqa: PLC0415 - the clients do without
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - the same
     from mock_atoms.serving.listening import listen  # noqa: PLC0415 - the same
+    from mock_atoms.serving.process_memory import (  # noqa: PLC0415 - the same
+        make_full_collections_rare,
+        return_free_memory,
+    )
     from mock_atoms.serving.server import build_server  # noqa: PLC0415 - the same
 
     logging.basicConfig(filename=log_file, level=logging.INFO)
@@ -60,7 +64,10 @@ def serve(log_file: str) -> None:
     ready = threading.Event()
     heartbeat = Heartbeat()
 
+    mock.after_reset = return_free_memory
+
     def on_ready() -> None:
+        make_full_collections_rare()
         loops.append(asyncio.get_running_loop())
         tasks.append(loops[0].create_task(heartbeat.run()))
         ready.set()

@@ -1,6 +1,5 @@
 """The `serve` command."""
 
-import gc
 import logging
 from typing import TYPE_CHECKING, TextIO
 
@@ -18,8 +17,11 @@ def _add_arguments(parser: CommandParser) -> None:
 
 def _run(invocation: Invocation) -> int:
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - other commands start faster without it
-    from mock_atoms.serving.free_memory import return_free_memory  # noqa: PLC0415 - the same
     from mock_atoms.serving.listening import ListenError, listen_on_all  # noqa: PLC0415 - the same
+    from mock_atoms.serving.process_memory import (  # noqa: PLC0415 - the same
+        make_full_collections_rare,
+        return_free_memory,
+    )
     from mock_atoms.serving.server import serve  # noqa: PLC0415 - the same
     from mock_atoms.serving.tls import load_certificate  # noqa: PLC0415 - the same
 
@@ -36,10 +38,7 @@ def _run(invocation: Invocation) -> int:
         ca_file = None if certificate is None else certificate.ca_file
 
         def announce() -> None:
-            gc.freeze()  # everything imported so far stays
-            # A full collection holds every client, and finds nothing: requests leave no garbage in cycles.
-            gc.set_threshold(*gc.get_threshold()[:2], 1_000)
-            gc.enable()
+            make_full_collections_rare()
             invocation.print(ready_message(settings, addresses, ca_file, mock.now))
 
         try:

@@ -12,7 +12,7 @@ import pytest
 
 from mock_atoms import MockServer, Settings
 from mock_atoms.mock import MockAtoms
-from mock_atoms.serving.free_memory import return_free_memory
+from mock_atoms.serving.process_memory import return_free_memory
 from mock_atoms.serving.protocol import HttpProtocol
 from tests.helpers.audiences import bearer
 
@@ -55,7 +55,7 @@ class FakeLibrary:
 CALLED = Event()
 
 
-def test_free_memory_is_returned_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_memory_is_returned_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", FakeLibrary)
     asyncio.run(return_free_memory())
     assert CALLED.is_set()
