@@ -229,9 +229,9 @@ def soak(requests: int, max_memory: int, kinds: dict[str, tuple[int, float]], fo
     for name, amount in amounts.items():
         print(f"{name:>7}: {amount}")
     print(f"bystander: {times}")
-    errors = re.findall(r"^Traceback.*?^(\w.*?)$", log.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    for error, number in Counter(errors).most_common(5):
-        print(f"{number} tracebacks: {error[:300]}")
+    errors = re.findall(r"^Traceback.*?^\w.*?$", log.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    for error, number in Counter(errors).most_common(3):
+        print(f"{number} tracebacks such as:\n{error[-2000:]}")
     tracebacks = len(errors)
     hold = max(amount["hold"] for name, amount in amounts.items() if name != "before")
     stall = times["longest"][-1] - times["pauses"][-1]

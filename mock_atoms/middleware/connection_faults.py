@@ -109,7 +109,8 @@ async def _break(fault: ConnectionFault, transport: "asyncio.Transport", receive
     if fault.kind == "garbage":
         transport.write(_GARBAGE)
     if fault.kind == "reset":
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
+        if not transport.is_closing():
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
         transport.abort()
     else:
         transport.close()

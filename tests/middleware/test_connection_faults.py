@@ -13,9 +13,12 @@ from typing import Literal
 import httpx
 import pytest
 import requests
+from starlette.types import Message, Receive, Scope, Send
 
 from mock_atoms import MockServer, Settings, create_app
-from mock_atoms.middleware.connection_faults import NoConnectionError
+from mock_atoms.core.delays import CancellableWaiter, ShutdownSignal
+from mock_atoms.faults.effects import ConnectionFault
+from mock_atoms.middleware.connection_faults import BROKEN, TRANSPORT, ConnectionFaultRunner, NoConnectionError
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.server import Server
 from tests.helpers.audiences import bearer
@@ -243,3 +246,32 @@ def test_connect_opens_no_tunnel(target: str, status: int) -> None:
     with served([]) as port, connect(port) as client:
         client.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         assert client.recv(65536).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_a_reset_of_a_connection_that_the_client_has_closed_is_no_error() -> None:
+    class ClosedTransport(asyncio.Transport):
+        def get_extra_info(self, name: str, default: object = None) -> object:  # noqa: ARG002 - as in asyncio
+            closed = socket.socket()
+            closed.close()
+            return closed
+
+        def is_closing(self) -> bool:
+            return True
+
+        def abort(self) -> None:
+            sent.append("aborted")
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise AssertionError("it is not called")
+
+    sent: list[str] = []
+    runner = ConnectionFaultRunner(app, CancellableWaiter(ShutdownSignal()))
+    scope = {"type": "http", "extensions": {TRANSPORT: ClosedTransport()}}
+    asyncio.run(runner(ConnectionFault(kind="reset"), scope, receive, send))
+    assert sent == [BROKEN, "aborted"]
