@@ -21,6 +21,8 @@ _INITIAL_DATA_BYTES, _INDEX_ENTRY_BYTES = 1_000, 108
 """Estimated memory of initial data besides its audiences, and of the index of each audience."""
 MEMBER_BYTES = 250
 """Estimated memory of an added member besides its JSON: its phone number and its place in a dictionary."""
+MAX_MEMBER_VALUES = 10_000
+"""Maximum number of values of a member, nested ones included: one step stores or renders a member."""
 _PHONE_NUMBER = re.compile(r"\+?[1-9]\d{6,14}", re.ASCII)
 
 

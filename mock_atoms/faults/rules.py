@@ -22,8 +22,8 @@ MAX_NAME_LENGTH = 200
 MAX_RULE_VALUES = 5_000
 MAX_RULE_CHARACTERS = 100_000
 """Maximum number of characters of a rule, except in what it sends."""
-_SENT = ("body", "text", "errors")
-"""Keys of `respond` with what is sent."""
+_PAYLOAD_KEYS = ("body", "text", "errors")
+"""Keys of `respond` that hold the content of the response."""
 _RULE_BYTES = 2_500
 """Estimated memory of an active rule besides its JSON."""
 
@@ -126,20 +126,20 @@ def check_rule_size(rule: object) -> None:
         ConfigError: it has too many values or characters.
     """
     problem = json_problem(rule, MAX_JSON_DEPTH + 1, MAX_RULE_VALUES) or json_problem(
-        _without_sent(rule), MAX_JSON_DEPTH + 1, MAX_RULE_VALUES, MAX_RULE_CHARACTERS
+        _without_payload(rule), MAX_JSON_DEPTH + 1, MAX_RULE_VALUES, MAX_RULE_CHARACTERS
     )
     if problem:
         raise ConfigError(problem, "/")
 
 
-def _without_sent(rule: object) -> object:
+def _without_payload(rule: object) -> object:
     """Return a rule without what it sends. Only the pointers of `alter` are kept."""
     if not isinstance(rule, Mapping):
         return rule
     kept = dict(rule)
     respond, alter = kept.get("respond"), kept.get("alter")
     if isinstance(respond, dict):
-        kept["respond"] = {key: value for key, value in respond.items() if key not in _SENT}
+        kept["respond"] = {key: value for key, value in respond.items() if key not in _PAYLOAD_KEYS}
     if isinstance(alter, dict) and isinstance(alter.get("values"), dict):
         kept["alter"] = {**alter, "values": [*alter["values"]]}
     return kept

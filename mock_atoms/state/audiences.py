@@ -23,15 +23,17 @@ from mock_atoms.contract.schemas import (
     SearchInfo,
     SearchResult,
 )
+from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
 from mock_atoms.core.patterns import OBJECT_ID
 from mock_atoms.core.printable import find_lookalike, unicode_form
-from mock_atoms.core.sizes import json_bytes
+from mock_atoms.core.sizes import json_bytes, json_problem
 from mock_atoms.core.slices import Steps, collect
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.core.timestamps import WallClock, format_timestamp, parse_timestamp
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator, SequentialIds
 from mock_atoms.data.models import (
+    MAX_MEMBER_VALUES,
     REMOVED_INDEX_BYTES,
     AudienceRecord,
     InitialData,
@@ -357,6 +359,8 @@ def _search_result(matches: Steps[list[Member]], info: SearchInfo) -> Steps[Sear
 def _check_new_members(view: AudienceView, members: Sequence[dict[str, Any]]) -> Steps[None]:
     column = view.phone_column
     for member in members:
+        if json_problem(member, MAX_JSON_DEPTH, MAX_MEMBER_VALUES + 1):
+            raise ApiError(HTTPStatus.BAD_REQUEST, f"A member can have at most {MAX_MEMBER_VALUES} values")
         if member.get(column) in (None, ""):
             raise ApiError(HTTPStatus.BAD_REQUEST, *_describe_missing_number(column, member))
         if not is_phone_number(member[column]):

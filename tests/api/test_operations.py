@@ -310,6 +310,7 @@ def test_existing_members_are_skipped(http: httpx.Client, generated: GeneratedAu
     [
         ({"members": [{"phone": "+14155550109"}, {"name": "Ada"}]}, "Each member must have a phone field"),
         ({"members": [{"phone": ""}]}, "Each member must have a phone field"),
+        ({"members": [{"phone": "+14155550109", "a": [0] * 9_999}]}, "A member can have at most 10000 values"),
         ({"members": [{"phone": None}]}, "Each member must have a phone field"),
         ({"members": ["+14155550109"]}, "members must be a list of objects"),
         ({"members": {"phone": "+14155550109"}}, "members must be a list of objects"),
@@ -322,6 +323,12 @@ def test_invalid_members_change_nothing(http: httpx.Client, body: object, messag
     before = http.get(path).content
     assert errors(http.post(path, json=body)) == (400, [message])
     assert http.get(path).content == before
+
+
+def test_a_member_may_have_10000_values(http: httpx.Client) -> None:
+    member = {"phone": "+14155550109", "a": [0] * 9_998}
+    response = http.post(f"/audience/{create(http)['_id']}/members", json={"members": [member]})
+    assert response.status_code == 200
 
 
 def test_a_column_in_another_unicode_form_is_named(http: httpx.Client) -> None:

@@ -32,7 +32,7 @@ from mock_atoms.core.tenancy import MAX_TEST_ID_LENGTH
 from mock_atoms.core.unescaping import MAX_LAYERS
 from mock_atoms.data.fixture_files import MAX_AUDIENCES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
-from mock_atoms.data.models import MAX_CAMPAIGNS
+from mock_atoms.data.models import MAX_CAMPAIGNS, MAX_MEMBER_VALUES
 from mock_atoms.faults import response_patch
 from mock_atoms.faults.effects import MAX_DELAY_MS, MAX_HEADER_LENGTH, MAX_HEADER_VALUES
 from mock_atoms.faults.expressions import MAX_EXPRESSION_LENGTH
@@ -75,6 +75,7 @@ LIMITS = [
     ("changes of one tenant", f"{MAX_TENANT_BYTES / MIB:g} MiB"),
     ("audiences that a tenant created", f"{MAX_CREATED_AUDIENCES:,}"),
     ("members of an audience", f"{MAX_MEMBERS:,}"),
+    ("values of a member that is added as JSON, nested ones included", f"{MAX_MEMBER_VALUES:,}"),
     ("audiences set by one request to the control API", f"{MAX_SET_AUDIENCES:,}"),
     ("audiences that one [fixture file](fixtures.md) generates for a token", f"{MAX_AUDIENCES:,}"),
     ("JSON body, inflated", f"{MAX_FILE_BYTES / MIB:g} MB"),
