@@ -29,6 +29,9 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_LONG_BODY_BYTES = 128 * 1024 * 1024
 """Maximum memory of the parts of a long body that are not converted."""
 
+MAX_ID_LENGTH = 65_536
+"""Maximum number of characters of a token or a test id. A request head has no room for more."""
+
 
 class Converter(Protocol):
     """Converts the parts of a long body."""
@@ -172,13 +175,13 @@ class TenantFilter(StrictModel):
     model_config = ConfigDict(alias_generator=to_camel)
     token: Annotated[
         Token | None,
-        WithJsonSchema({"type": "string", "pattern": TOKEN}),
-        Field(repr=False, description="Only what belongs to this token."),
+        WithJsonSchema({"type": "string", "pattern": TOKEN, "maxLength": MAX_ID_LENGTH}),
+        Field(repr=False, max_length=MAX_ID_LENGTH, description="Only what belongs to this token."),
     ] = None
     test_id: Annotated[
         str | None,
-        Field(pattern=NOT_BLANK),
-        WithJsonSchema({"type": "string", "pattern": NOT_BLANK}),
+        Field(pattern=NOT_BLANK, max_length=MAX_ID_LENGTH),
+        WithJsonSchema({"type": "string", "pattern": NOT_BLANK, "maxLength": MAX_ID_LENGTH}),
         Field(description="Only what belongs to this test."),
     ] = None
 

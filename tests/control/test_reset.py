@@ -53,6 +53,8 @@ def test_a_reset_covers_its_scope(
         ({"tokens": "sk_acme"}, "/tokens", "unknown key"),
         ({"token": "two words"}, "/token", "one word of visible ASCII"),
         ({"testId": None}, "/testId", "null is not allowed: give text, or leave the field out to match all"),
+        ({"token": "x" * 65_537}, "/token", "must have at most 65536 characters"),
+        ({"testId": "x" * 65_537}, "/testId", "must have at most 65536 characters"),
         ({"testId": "  "}, "/testId", "an id must not be blank"),
         (None, "", "must have keys and values"),
         ([], "", "must have keys and values"),

@@ -19,7 +19,7 @@ from mock_atoms.caching.response_cache import (
 )
 from mock_atoms.contract.schemas import MAX_FILE_BYTES, MAX_MEMBERS
 from mock_atoms.control.parsing import MAX_BODY_BYTES as MAX_CONTROL_BODY_BYTES
-from mock_atoms.control.parsing import MAX_LONG_BODY_BYTES
+from mock_atoms.control.parsing import MAX_ID_LENGTH, MAX_LONG_BODY_BYTES
 from mock_atoms.control.requests import MAX_NEAR_MISSES
 from mock_atoms.control.retries import MAX_BACKOFF_MS
 from mock_atoms.control.tenants import MAX_AUDIENCES as MAX_SET_AUDIENCES
@@ -76,6 +76,7 @@ LIMITS = [
     ("audiences that a tenant created", f"{MAX_CREATED_AUDIENCES:,}"),
     ("members of an audience", f"{MAX_MEMBERS:,}"),
     ("values of a member that is added as JSON, nested ones included", f"{MAX_MEMBER_VALUES:,}"),
+    ("characters of the `token` or the `testId` of a control call", f"{MAX_ID_LENGTH:,}"),
     ("audiences set by one request to the control API", f"{MAX_SET_AUDIENCES:,}"),
     ("audiences that one [fixture file](fixtures.md) generates for a token", f"{MAX_AUDIENCES:,}"),
     ("JSON body, inflated", f"{MAX_FILE_BYTES / MIB:g} MB"),
