@@ -1,7 +1,8 @@
 """Long work in short slices, so that the event loop serves other clients in between."""
 
 import asyncio
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextvars import ContextVar
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -14,6 +15,29 @@ SLICE_SECONDS = 0.002
 """Duration of a slice."""
 PAUSE_TURNS = 16
 """Turns of the event loop between two slices. A request takes some, and uvloop accepts one connection in each."""
+
+_TURNS_TO_NOTICE = 2
+"""Turns of the event loop until it has read that a client disconnected right behind its request."""
+CLIENT_IS_GONE: ContextVar[Callable[[], bool] | None] = ContextVar("CLIENT_IS_GONE", default=None)
+"""Returns whether the client of the current request has gone. `None`: its work always runs to its end."""
+
+
+class ClientGoneError(asyncio.CancelledError):
+    """The client that the work was for has gone. Like a cancellation, it is no error of a request."""
+
+
+async def stop_if_client_is_gone() -> None:
+    """Let the event loop notice that the client has disconnected, before work that only the client needs.
+
+    Raises:
+        ClientGoneError: the client has gone.
+    """
+    is_gone = CLIENT_IS_GONE.get()
+    if is_gone is not None:
+        for _ in range(_TURNS_TO_NOTICE):
+            await asyncio.sleep(0)
+        if is_gone():
+            raise ClientGoneError
 
 
 class Slices:
@@ -40,11 +64,18 @@ class Slices:
         return await self.run(steps)
 
     async def run(self, steps: Steps[Result]) -> Result:
-        """Run `steps` to its end and return its result. If the caller is cancelled, `steps` is closed."""
+        """Run `steps` to its end and return its result. If the caller is cancelled, `steps` is closed.
+
+        Raises:
+            ClientGoneError: the client has gone, as `CLIENT_IS_GONE` returned before a slice.
+        """
+        is_gone = CLIENT_IS_GONE.get()
         turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         try:
             while True:
                 async with turn:
+                    if is_gone is not None and is_gone():
+                        raise ClientGoneError
                     end = self._clock() + SLICE_SECONDS
                     while self._clock() < end:
                         next(steps)

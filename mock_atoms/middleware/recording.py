@@ -13,6 +13,7 @@ from mock_atoms.caching.eligibility import is_cacheable
 from mock_atoms.core.http_text import decode_text
 from mock_atoms.core.inflating import InflateError, Inflater, content_encoding, is_inflatable
 from mock_atoms.core.masking import mask_text
+from mock_atoms.core.slices import CLIENT_IS_GONE
 from mock_atoms.core.tenancy import AuthenticatedCaller, UnauthenticatedCaller
 from mock_atoms.journal.exchange import (
     ABORTED,
@@ -27,7 +28,7 @@ from mock_atoms.journal.exchange import (
     ResponseHead,
 )
 from mock_atoms.journal.journal import Journal
-from mock_atoms.middleware.connection_faults import BROKEN
+from mock_atoms.middleware.connection_faults import BROKEN, TRANSPORT
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.store import TenantState
 
@@ -104,9 +105,12 @@ class RecordingMiddleware:
                         self._response_cache.put_request(context.received.digest, context, state)
             await send(message)
 
+        transport = scope.get("extensions", {}).get(TRANSPORT)
+        previous = CLIENT_IS_GONE.set(None if transport is None else transport.is_closing)
         try:
             await self._app(scope, receive if body_recorder is None else body_recorder.receive, record)
         finally:
+            CLIENT_IS_GONE.reset(previous)
             if exchange.ended_at is None:
                 finish(ABORTED)
 

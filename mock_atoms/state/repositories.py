@@ -6,7 +6,7 @@ from functools import partial
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from mock_atoms.core.slices import Slices, Steps, run_without_pauses
+from mock_atoms.core.slices import Slices, Steps, run_without_pauses, stop_if_client_is_gone
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.core.timestamps import WallClock
 from mock_atoms.data.fixtures import Fixtures
@@ -44,6 +44,7 @@ class AudienceRepositories:
 
     async def read_in_steps(self, caller: AuthenticatedCaller, query: Callable[[AudienceRepository], Steps[T]]) -> T:
         """Return the result of the steps that `query` returns. They must not depend on later changes."""
+        await stop_if_client_is_gone()
         return await self.slices.run_promptly(await self.read(caller, query))
 
     async def update(self, caller: AuthenticatedCaller, prepare: Callable[[AudienceRepository], Change[T]]) -> T:

@@ -2,7 +2,17 @@ import asyncio
 
 import pytest
 
-from mock_atoms.core.slices import PAUSE_TURNS, SLICE_SECONDS, Slices, Steps, collect, run_without_pauses
+from mock_atoms.core.slices import (
+    CLIENT_IS_GONE,
+    PAUSE_TURNS,
+    SLICE_SECONDS,
+    ClientGoneError,
+    Slices,
+    Steps,
+    collect,
+    run_without_pauses,
+    stop_if_client_is_gone,
+)
 
 
 class Clock:
@@ -78,6 +88,40 @@ def test_a_cancelled_work_is_closed_and_gives_its_turn_back() -> None:
 
     assert asyncio.run(cancel()) == "result of b"
     assert closed == ["closed"]
+
+
+def test_work_ends_once_its_client_has_gone_and_other_works_continue() -> None:
+    clock, log = Clock(), list[str]()
+    slices = Slices(clock)
+
+    async def abandoned() -> None:
+        CLIENT_IS_GONE.set(lambda: log.count("a") >= 4)
+        with pytest.raises(ClientGoneError):
+            await slices.run_promptly(clock.steps("a", 100, log))
+
+    async def connected() -> str:
+        CLIENT_IS_GONE.set(lambda: False)
+        return await slices.run(clock.steps("b", 6, log))
+
+    async def run() -> list[str | None]:
+        return [*await asyncio.gather(abandoned(), connected(), slices.run(clock.steps("c", 4, log)))]
+
+    assert asyncio.run(run()) == [None, "result of b", "result of c"]
+    assert "".join(log) == "aaaabbccbbccbb"
+
+
+def test_a_client_that_disconnects_right_behind_its_request_is_noticed() -> None:
+    disconnected: list[bool] = []
+
+    async def run() -> None:
+        await stop_if_client_is_gone()
+        CLIENT_IS_GONE.set(lambda: bool(disconnected))
+        await stop_if_client_is_gone()
+        asyncio.get_running_loop().call_soon(disconnected.append, True)  # noqa: FBT003 - an item of a list
+        with pytest.raises(ClientGoneError):
+            await stop_if_client_is_gone()
+
+    asyncio.run(run())
 
 
 def test_slices_work_in_one_event_loop_after_another() -> None:

@@ -121,6 +121,19 @@ def test_a_stop_waits_for_a_request_in_flight() -> None:
         assert process.wait(20) == 0
 
 
+def test_long_work_ends_once_its_client_has_disconnected() -> None:
+    count = 50
+    with running() as (process, url):
+        for number in range(count):
+            with connect(httpx.URL(url).port or 0) as connection:
+                connection.sendall(raw_request(f"sk_mock_many.{number}"))
+        assert httpx.get(f"{url}/audience", headers=ACME).status_code == 200
+        process.terminate()
+        _, err = process.communicate(timeout=20)
+    assert err.count("reason=aborted") == count
+    assert "Traceback" not in err
+
+
 @pytest.mark.slow
 def test_a_stop_ends_a_long_delay_with_503() -> None:
     with running() as (process, url), delayed_request(url, 600_000) as client:

@@ -9,7 +9,7 @@ import pytest
 
 from mock_atoms.contract.errors import ApiError
 from mock_atoms.contract.schemas import MAX_MEMBERS, CreatedAudience
-from mock_atoms.core.slices import SLICE_SECONDS, Slices, run_without_pauses
+from mock_atoms.core.slices import CLIENT_IS_GONE, SLICE_SECONDS, ClientGoneError, Slices, run_without_pauses
 from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
@@ -204,5 +204,22 @@ def test_deleted_data_is_freed_bit_by_bit() -> None:
         states[0].changes.deleted_ids.update(("1", "2"))
         assert sum(1 for _ in free(states)) == 7
         assert states == []
+
+    asyncio.run(run())
+
+
+def test_a_long_change_of_a_client_that_has_gone_is_not_made_and_does_not_hold_up_the_next_one() -> None:
+    async def run() -> None:
+        server = Server()
+        initial = await server.audiences()
+
+        async def abandoned() -> None:
+            CLIENT_IS_GONE.set(iter([False, False, True]).__next__)
+            with pytest.raises(ClientGoneError):
+                await server.create(ROWS)
+
+        created = (await asyncio.gather(abandoned(), server.create(ROWS[:3])))[1]
+        listed = [audience["_id"] for audience in await server.audiences()]
+        assert sorted(listed) == sorted([created, *(audience["_id"] for audience in initial)])
 
     asyncio.run(run())
