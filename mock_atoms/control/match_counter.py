@@ -48,9 +48,7 @@ class MatchCounter:
         return self._matches.bit_count()
 
     def _look_at(self, position: int, exchange: Exchange) -> None:
-        if position < self._first:
-            return
         if self._pattern.awaits_body(exchange):
             self._arriving.append((position, exchange))
-        elif self._pattern.matches(exchange):
+        elif position >= self._first and self._pattern.matches(exchange):
             self._matches |= 1 << (position - self._first)

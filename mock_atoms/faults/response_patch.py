@@ -100,16 +100,14 @@ class _Limits:
             )
 
 
-def _matching_keys(container: object, pattern: str) -> list[Any]:
+def _matching_keys(container: dict[str, Any] | list[Any], pattern: str) -> list[Any]:
     """Return the keys or indexes of `container` that one part of a pointer matches."""
     if isinstance(container, dict):
         return list(container) if pattern == "*" else [pattern] if pattern in container else []
-    if isinstance(container, list):
-        if pattern == "*":
-            return list(range(len(container)))
-        is_index = re.fullmatch(r"0|[1-9]\d{0,8}", pattern, re.ASCII) is not None and int(pattern) < len(container)
-        return [int(pattern)] if is_index else []
-    return []
+    if pattern == "*":
+        return list(range(len(container)))
+    is_index = re.fullmatch(r"0|[1-9]\d{0,8}", pattern, re.ASCII) is not None and int(pattern) < len(container)
+    return [int(pattern)] if is_index else []
 
 
 def _find_containers(content: Any, parents: list[str], limits: _Limits) -> Iterator[Any]:  # noqa: ANN401 - any JSON

@@ -45,8 +45,6 @@ class ResponseCycle(RequestResponseCycle):
         await super().send(message)
 
     def _may_keep_alive(self, status: int, headers: Headers) -> bool:
-        if _announces_close(headers):
-            return False
         if self.waiting_for_100_continue and not self.body:
             return False  # the client may send the refused body, or none
         # HTTP/1.0 has no chunks: the end of the connection ends a body without a length.

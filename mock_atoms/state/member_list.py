@@ -29,10 +29,6 @@ class MemberList:
     def __len__(self) -> int:
         return len(self._json_by_number)
 
-    def __iter__(self) -> Iterator[Member]:
-        """Yield copies of the members."""
-        return map(json.loads, list(self._json_by_number.values()))
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MemberList) and self._json_by_number == other._json_by_number
 

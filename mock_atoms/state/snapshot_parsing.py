@@ -184,8 +184,6 @@ def _parse_audience_changes(value: object, pointer: str) -> Steps[_AudiencePart]
         campaigns=model.campaigns,
         updated_at=model.updatedAt,
     )
-    if len(long["added"]) > MAX_MEMBERS:
-        raise ConfigError(f"must have at most {MAX_MEMBERS} items", f"{pointer}/added")
     ids: set[str] = set()
     for number, item in enumerate(long["added"]):
         member = json.loads(item) if isinstance(item, bytes) else _parse_member(item, f"{pointer}/added/{number}")

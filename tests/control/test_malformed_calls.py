@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message
 
 from mock_atoms import Settings
 from mock_atoms.control.app import control_app
@@ -19,6 +19,29 @@ from tests.helpers.asgi import AsgiResponse, call
 
 MOCK = MockAtoms(Settings(fault=("500p10",)))
 APP = control_app(MOCK)
+
+
+def test_a_body_without_its_end_is_an_error() -> None:
+    received: list[Message] = [{"type": "http.disconnect"}, {"type": "http.request", "body": b"{", "more_body": True}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return received.pop()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"9")]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/__admin/requests/find",
+        "headers": headers,
+        "query_string": b"",
+    }
+    asyncio.run(APP({**scope, "root_path": "", "client": ("127.0.0.1", 1)}, receive, send))  # type: ignore[arg-type] # an ASGI callable is a coroutine function
+    assert (sent[0]["status"], json.loads(sent[1]["body"])["errors"][0]["title"]) == (400, "incomplete body")
+
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 WORDS = st.sampled_from(["match", "fault", "token", "testId", "audiences", "rules", "url", "headers", "equalTo", "not"])

@@ -72,7 +72,15 @@ def test_an_alter_that_grows_a_response_without_end_gets_a_500() -> None:
         response = httpx.get(f"{mock.url}/audience", headers=ACME)
     assert (response.status_code, response.headers["x-mock-atoms-reason"]) == (500, "alter-too-large")
     assert response.headers["x-mock-atoms-fault"] == "fault-1"
-    assert response.json()["errors"][0].startswith("`alter` visits more than 50000 values")
+    assert response.json()["errors"][0].startswith("`alter` visits more than 20000 values")
+
+
+def test_an_alter_does_not_look_into_texts_and_numbers() -> None:
+    values = {"/status/x": 0, "/data/0/name/0": 0}
+    with MockServer(fault=[json.dumps({"alter": {"values": values}})]) as mock:
+        altered = httpx.get(f"{mock.url}/audience", headers=ACME)
+    with MockServer() as mock:
+        assert altered.json() == httpx.get(f"{mock.url}/audience", headers=ACME).json()
 
 
 def test_fault_settings_trigger_for_their_paths() -> None:

@@ -63,7 +63,8 @@ def connected(app: ASGIApp, state: ServerState, **options: Any) -> tuple[HttpPro
     """Return the protocol of a new connection to `app`, and its transport."""
     mock = MockAtoms(Settings(**options), log=lambda _exchange, _attempt: None)
     config = build_server(mock, app, lambda: None).config
-    protocol = HttpProtocol(config, state, {}, fast_path=mock.fast_path if mock.settings.response_cache else None)
+    fast_path = mock.fast_path if mock.settings.response_cache else None
+    protocol = HttpProtocol(config, state, {}, fast_path=fast_path, request_timeout=mock.settings.request_timeout)
     transport = FakeTransport()
     protocol.connection_made(transport)
     return protocol, transport
@@ -423,6 +424,59 @@ def test_bytes_behind_a_request_are_bounded() -> None:
         return is_paused
 
     assert asyncio.run(hold()) == [False, True]
+
+
+def test_held_bytes_are_parsed_after_the_response_unless_the_connection_is_closed() -> None:
+    async def respond(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+    async def hold(*, is_closed: bool) -> int:
+        protocol, transport = connected(respond, ServerState(), response_cache=False)
+        protocol.data_received(raw_request())
+        protocol.data_received(raw_request())
+        await asyncio.sleep(0)
+        if is_closed:
+            transport.close()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        protocol.connection_lost(None)
+        return len(statuses(bytes(transport.sent)))
+
+    assert asyncio.run(hold(is_closed=False)) == 2
+    assert asyncio.run(hold(is_closed=True)) == 1
+
+
+def test_no_timeout_cuts_a_body_that_the_application_does_not_read() -> None:
+    async def wait(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        await asyncio.Future()
+
+    async def send_body() -> tuple[bool, bytes]:
+        protocol, transport = connected(wait, ServerState(), request_timeout=1)
+        protocol.data_received(raw_request(method="POST", body=b"x" * (HIGH_WATER_LIMIT * 2))[:-1])
+        await asyncio.sleep(1.2)
+        try:
+            return transport.is_closed, bytes(transport.sent)
+        finally:
+            protocol.connection_lost(None)
+            for task in protocol.tasks:
+                task.cancel()
+
+    assert asyncio.run(send_body()) == (False, b"")
+
+
+def test_a_refusal_is_not_sent_to_a_client_that_has_gone() -> None:
+    async def wait(_scope: Scope, receive: Receive, _send: Send) -> None:
+        await receive()
+
+    async def refuse() -> bytes:
+        protocol, transport = connected(wait, ServerState())
+        transport.close()
+        protocol.data_received(b"no HTTP\r\n\r\n")
+        protocol.connection_lost(None)
+        return bytes(transport.sent)
+
+    assert asyncio.run(refuse()) == b""
 
 
 def test_an_abandoned_connection_leaves_no_request_behind() -> None:

@@ -1,5 +1,6 @@
 """HTTPS, as real clients speak it."""
 
+import asyncio
 import os
 import re
 import signal
@@ -19,13 +20,16 @@ import httpx
 import pytest
 import trustme
 from smallestai import SmallestAI
+from uvicorn.server import ServerState
 
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.mock import MockAtoms
+from mock_atoms.serving.connection_limits import ConnectionLimits
 from mock_atoms.serving.listening import ListenError
 from mock_atoms.serving.server import GRACE_SECONDS, Server
 from mock_atoms.serving.tls import Certificate, load_certificate
+from mock_atoms.serving.tls_connection import TlsConnection
 from tests.helpers.audiences import ACME, bearer
 from tests.helpers.servers import running
 from tests.helpers.sockets import connect, exchange, raw_request
@@ -214,6 +218,40 @@ def test_a_handshake_may_come_in_any_pieces(
             except ssl.SSLWantReadError:
                 incoming.write(connection.recv(65_536))
     assert response.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_bytes_that_arrive_before_tls_has_started_are_kept() -> None:
+    class Transport(asyncio.Transport):
+        def get_protocol(self) -> asyncio.Protocol:
+            return asyncio.Protocol()
+
+        def is_closing(self) -> bool:
+            return True
+
+    async def receive() -> bytes:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        connection = TlsConnection(asyncio.Protocol, context, 1, ServerState(), ConnectionLimits())
+        connection.connection_made(Transport())
+        for part in (b"\x16\3", b"\1"):
+            connection.data_received(part)
+        (task,) = asyncio.all_tasks() - {asyncio.current_task()}
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        return connection._encrypted  # noqa: SLF001 - nothing else shows it before a handshake
+
+    assert asyncio.run(receive()) == b"\x16\3\1"
+
+
+def test_a_refusal_is_sent_over_tls(files: dict[str, Path]) -> None:
+    context = ssl.create_default_context(cafile=files["ca"])
+    with (
+        tls_server(files, "uvloop") as port,
+        connect(port) as connection,
+        context.wrap_socket(connection, server_hostname="127.0.0.1") as tls,
+    ):
+        tls.sendall(b"GET / HTTP/1.1\r\nA: " + b"a" * 70_000)
+        assert tls.recv(65_536).startswith(b"HTTP/1.1 431 ")
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\3\1"])
