@@ -458,7 +458,7 @@ def test_headers_weigh_more_than_their_text() -> None:
         each = exchange(number, headers=(("a", "b"),) * 100)
         each.response_head = ResponseHead(((b"a", b"b"),) * 100)
         journal.add(each)
-    assert len(journal) == 2
+    assert len(journal) in (2, 3)  # objects have other sizes in other releases of Python
 
 
 def test_removed_exchanges_make_room() -> None:
