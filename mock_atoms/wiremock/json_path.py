@@ -38,8 +38,7 @@ class JsonPath:
     """
 
     def __init__(self, text: str, pointer: str, steps: StepCounter) -> None:
-        # Slow to import, and few patterns need it.
-        from mock_atoms.wiremock.json_path_engine import Environment  # noqa: PLC0415
+        from mock_atoms.wiremock.json_path_engine import Environment  # noqa: PLC0415 - slow, and few patterns need it
 
         if len(text) > MAX_PATH_LENGTH:
             raise ConfigError(f"{len(text):,} characters of a JSONPath: at most {MAX_PATH_LENGTH:,}", pointer)

@@ -180,14 +180,17 @@ def control(app: Any, method: str, target: str, content: object) -> AsgiResponse
     return call(app, f"/__admin{path}", headers, method, query=query.encode(), body=body)
 
 
-@pytest.mark.slow
-@given(REQUESTS)
-@settings(
+RECORDED = settings(
     max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.generate],
 )
+
+
+@pytest.mark.slow
+@given(REQUESTS)
+@RECORDED
 def test_requests_with_arbitrary_heads_and_bodies_can_be_read(requests: Requests) -> None:
     mock = MockAtoms(Settings(base_path="/"))
     app = create_app(mock=mock)
@@ -210,12 +213,7 @@ def test_requests_with_arbitrary_heads_and_bodies_can_be_read(requests: Requests
 
 @pytest.mark.slow
 @given(REQUESTS)
-@settings(
-    max_examples=100,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    phases=[Phase.explicit, Phase.generate],
-)
+@RECORDED
 @example([("GET", b"/", [(b"Host", b"x:" + b"9" * 5_000)], b"")])
 @example(
     [
