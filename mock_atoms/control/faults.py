@@ -7,12 +7,11 @@ from starlette.responses import JSONResponse, Response
 
 from mock_atoms.control.calls import Call, CallGroup, RequestBody
 from mock_atoms.control.errors import RequestError
+from mock_atoms.control.long_work import long_json
 from mock_atoms.control.models import ActiveFaultRule, Empty, FaultRuleBody, FaultRuleList
 from mock_atoms.control.parsing import read_json_body
-from mock_atoms.control.rendering import large_json
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.forwarding import public_prefix
-from mock_atoms.core.slices import collect
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.mock import MockAtoms
@@ -47,8 +46,7 @@ class FaultCalls:
 
     async def list_rules(self, _request: Request) -> Response:
         """Return all active rules in order of precedence, with how often each was evaluated and triggered."""
-        rules = await self._mock.slices.run_promptly(collect(rule.as_json() for rule in self._rules))
-        return await large_json(self._mock.slices, {"faults": rules})
+        return long_json(self._mock, {"faults": (rule.as_json() for rule in self._rules)})
 
     async def create(self, request: Request) -> Response:
         """Create a rule from a fault expression or from a complete rule. It takes precedence over rules of `--fault`.

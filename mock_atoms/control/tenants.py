@@ -9,11 +9,10 @@ from starlette.responses import JSONResponse, Response
 from mock_atoms.contract.errors import ApiError, documented_message
 from mock_atoms.control.calls import Call, CallGroup, RequestBody
 from mock_atoms.control.errors import RequestError
+from mock_atoms.control.long_work import long_json
 from mock_atoms.control.models import CampaignsBody, TenantAudience, TenantAudiences, TenantBody, TenantList
 from mock_atoms.control.parsing import parse_tenant_filter, read_json_body
-from mock_atoms.control.rendering import large_json
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
-from mock_atoms.core.slices import collect
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, caller_for
 from mock_atoms.data.fixture_files import parse_fixture
 from mock_atoms.data.models import MAX_CAMPAIGNS, ValidatedCampaign, api_fields
@@ -70,8 +69,7 @@ class TenantCalls:
     async def list_tenants(self, _request: Request) -> Response:
         """Return the known tenants, the least recently used first. Tokens are masked."""
         states = await self._mock.store.tenants()
-        summaries = await self._mock.slices.run_promptly(collect(map(tenant_summary, states)))
-        return await large_json(self._mock.slices, {"tenants": summaries})
+        return long_json(self._mock, {"tenants": (tenant_summary(state) for state in states)})
 
     async def set_data(self, request: Request) -> Response:
         """Replace the data of one tenant by `audiences`, or by what `generate` describes, as in a fixture file.
@@ -96,8 +94,8 @@ class TenantCalls:
             state.set_data(initial_data, None)
 
         await self._mock.store.update(caller.tenant, set_initial_data)
-        audiences = await slices.run_promptly(collect(map(api_fields, initial_data.audiences)))
-        return await large_json(slices, {**_tenant_json(caller.tenant), "audiences": audiences})
+        audiences = (api_fields(audience) for audience in initial_data.audiences)
+        return long_json(self._mock, {**_tenant_json(caller.tenant), "audiences": audiences})
 
     async def set_campaigns(self, request: Request) -> Response:
         """Set the active campaigns that use one audience of one tenant, up to 100."""
