@@ -70,7 +70,7 @@ KIB, MIB = 1024, 1024 * 1024
 
 LIMITS = [
     ("tenants", f"{memory_store.MAX_TENANTS:,}"),
-    ("changes and fault counters of all tenants", f"{memory_store.MAX_STORE_BYTES / MIB:g} MiB"),
+    ("data, changes and fault counters of all tenants", f"{memory_store.MAX_STORE_BYTES / MIB:g} MiB"),
     ("data set for one tenant over the control API", f"{MAX_TENANT_BYTES / MIB:g} MiB"),
     ("changes of one tenant", f"{MAX_TENANT_BYTES / MIB:g} MiB"),
     ("audiences that a tenant created", f"{MAX_CREATED_AUDIENCES:,}"),
@@ -81,9 +81,9 @@ LIMITS = [
     ("audiences that one [fixture file](fixtures.md) generates for a token", f"{MAX_AUDIENCES:,}"),
     ("JSON body, inflated", f"{MAX_FILE_BYTES / MIB:g} MB"),
     ("levels of nested JSON", f"{MAX_JSON_DEPTH}"),
-    ("JSON without a comma outside of texts, so also a text", f"{MAX_PIECE_BYTES / KIB:,g} KiB"),
+    ("one JSON string, and any JSON without a comma outside of strings", f"{MAX_PIECE_BYTES / KIB:,g} KiB"),
     (
-        "memory of the values of JSON, 64 bytes each besides their texts",
+        "memory of the values of JSON, 64 bytes each besides their strings",
         f"{MAX_VALUE_BYTES / MIB:g} MiB, except in an imported state",
     ),
     ("CSV file", f"{MAX_FILE_BYTES / MIB:g} MB"),

@@ -23,7 +23,7 @@ HOLDING = {
     "core/test_tenancy.py::test_a_test_id_makes_a_separate_tenant": ["characters of `X-Test-Id` that are shown"],
     "state/test_store.py::test_least_recently_used_tenant_is_evicted": ["tenants"],
     "state/test_store.py::test_least_recently_used_tenants_are_evicted_if_data_is_too_large": [
-        "changes and fault counters of all tenants",
+        "data, changes and fault counters of all tenants",
         "memory of the tenants",
     ],
     "api/test_operations.py::test_the_data_of_a_token_is_limited_in_bytes": ["changes of one tenant"],
@@ -49,11 +49,11 @@ HOLDING = {
     ],
     "api/test_operations.py::test_an_unreadable_body_is_a_400": ["JSON body, inflated"],
     "api/test_operations.py::test_json_of_too_many_values_is_a_400": [
-        "memory of the values of JSON, 64 bytes each besides their texts"
+        "memory of the values of JSON, 64 bytes each besides their strings"
     ],
     "control/test_errors.py::test_json_beyond_a_limit_is_an_error": [
         "levels of nested JSON",
-        "JSON without a comma outside of texts, so also a text",
+        "one JSON string, and any JSON without a comma outside of strings",
     ],
     "api/test_csv_file.py::test_a_file_has_at_most_5_mib": ["CSV file"],
     "api/test_csv_file.py::test_an_upload_has_at_most_10000_rows": ["rows of a CSV file"],
