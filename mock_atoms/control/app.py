@@ -1,4 +1,7 @@
-"""The control API as a FastAPI application. Adding a group of calls takes one module and one line in `call_groups`."""
+"""The control API as a FastAPI application.
+
+Adding a group of endpoints takes one module and one line in `endpoint_groups`.
+"""
 
 import asyncio
 from functools import cache
@@ -15,16 +18,16 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from mock_atoms.control.access import DOCUMENT_PATH, AccessControlMiddleware
-from mock_atoms.control.calls import CallGroup
+from mock_atoms.control.endpoints import EndpointGroup
 from mock_atoms.control.errors import RequestError, foreign_origin, unprocessable
-from mock_atoms.control.faults import FaultCalls
-from mock_atoms.control.health import HealthCalls
-from mock_atoms.control.near_misses import NearMissCalls
-from mock_atoms.control.requests import RequestCalls
-from mock_atoms.control.retries import RetryCalls
-from mock_atoms.control.state import StateCalls
-from mock_atoms.control.stubs import StubCalls
-from mock_atoms.control.tenants import TenantCalls
+from mock_atoms.control.faults import FaultEndpoints
+from mock_atoms.control.near_misses import NearMissEndpoints
+from mock_atoms.control.requests import RequestEndpoints
+from mock_atoms.control.retries import RetryEndpoints
+from mock_atoms.control.server_status import ServerStatusEndpoints
+from mock_atoms.control.state import StateEndpoints
+from mock_atoms.control.tenants import TenantEndpoints
+from mock_atoms.control.wiremock_resets import WireMockResetEndpoints
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.body_memory import BodyMemoryError
 from mock_atoms.core.errors import CapacityError
@@ -34,33 +37,35 @@ from mock_atoms.core.settings import LOCALHOST_ORIGINS
 from mock_atoms.mock import MockAtoms
 
 
-def call_groups(mock: MockAtoms) -> list[CallGroup]:
-    """Return all calls of the control API, in the order of the document. Literal paths precede those with an id."""
+def endpoint_groups(mock: MockAtoms) -> list[EndpointGroup]:
+    """Return all endpoints of the control API, in the order of the document. Literal paths precede those with an id."""
     return [
-        HealthCalls(mock).group(),
-        FaultCalls(mock).group(),
-        TenantCalls(mock).group(),
-        StateCalls(mock).group(),
-        NearMissCalls(mock).group(),
-        RequestCalls(mock).group(),
-        RetryCalls(mock).group(),
-        StubCalls(mock).group(),
+        ServerStatusEndpoints(mock).group(),
+        FaultEndpoints(mock).group(),
+        TenantEndpoints(mock).group(),
+        StateEndpoints(mock).group(),
+        NearMissEndpoints(mock).group(),
+        RequestEndpoints(mock).group(),
+        RetryEndpoints(mock).group(),
+        WireMockResetEndpoints(mock).group(),
     ]
 
 
 def control_app(mock: MockAtoms) -> ASGIApp:
     """Return the control API of `mock`."""
-    groups = call_groups(mock)
+    groups = endpoint_groups(mock)
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.state.slices = mock.slices
     for group in groups:
-        for call in group.calls:
-            # The models are left to the document: FastAPI takes 60 ms to prepare them, which the first call would pay.
-            app.add_api_route(CONTROL_PREFIX + call.path, call.__call__, methods=[call.method], response_model=None)
+        for endpoint in group.endpoints:
+            # The models are left to the document: FastAPI takes 60 ms to prepare them, which a first request would pay.
+            app.add_api_route(
+                CONTROL_PREFIX + endpoint.path, endpoint.__call__, methods=[endpoint.method], response_model=None
+            )
 
     @cache
     def document() -> dict[str, Any]:
-        from mock_atoms.control.document import describe  # noqa: PLC0415 - other calls do without
+        from mock_atoms.control.document import describe  # noqa: PLC0415 - other requests do without
 
         return describe(groups)
 
@@ -109,12 +114,12 @@ def _request_error(request: Request, error: Exception) -> RequestError:
         case CapacityError():
             return RequestError(HTTPStatus.CONFLICT, "no room", str(error))
         case HTTPException():
-            return _no_such_call(request, error.status_code)
+            return _no_such_endpoint(request, error.status_code)
         case _:
             return RequestError(HTTPStatus.INTERNAL_SERVER_ERROR, "bug in the mock", "the log has the traceback")
 
 
-def _no_such_call(request: Request, status: int) -> RequestError:
+def _no_such_endpoint(request: Request, status: int) -> RequestError:
     methods = {
         method
         for route in request.app.routes
@@ -124,5 +129,7 @@ def _no_such_call(request: Request, status: int) -> RequestError:
     if "GET" in methods:
         methods.add("HEAD")
     headers = {"allow": ", ".join(sorted(methods))} if methods else None
-    detail = f"{request.method} {request.scope['path']}: the control API has no such call; {DOCUMENT_PATH} lists all"
+    detail = (
+        f"{request.method} {request.scope['path']}: the control API has no such endpoint; {DOCUMENT_PATH} lists all"
+    )
     return RequestError(status, HTTPStatus(status).phrase, detail, headers=headers)

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 
 from mock_atoms.control.access import HEALTH_PATH
-from mock_atoms.control.calls import Call, CallGroup
+from mock_atoms.control.endpoints import Endpoint, EndpointGroup
 from mock_atoms.control.models import ErrorResponse
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.version import __version__
@@ -35,12 +35,12 @@ _COMMON_ERRORS = {
 _BODY_ERRORS = {413: "the body is too long", 415: "the content type is not JSON, or the encoding is unknown"}
 
 
-def describe(groups: Sequence[CallGroup]) -> dict[str, Any]:
+def describe(groups: Sequence[EndpointGroup]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of `groups`."""
     app = FastAPI()
     for group in groups:
-        for call in group.calls:
-            _add(app, group, call)
+        for endpoint in group.endpoints:
+            _add(app, group, endpoint)
     with warnings.catch_warnings():
         # FastAPI hides it while it prepares a field. Our models defer that until the schemas are generated.
         warnings.simplefilter("ignore", UnsupportedFieldAttributeWarning)
@@ -62,50 +62,50 @@ def describe(groups: Sequence[CallGroup]) -> dict[str, Any]:
     return document
 
 
-def _add(app: FastAPI, group: CallGroup, call: Call) -> None:
-    """Add a route that is described like `call`. It is never called."""
-    errors = dict(call.errors)
-    if CONTROL_PREFIX + call.path != HEALTH_PATH:
+def _add(app: FastAPI, group: EndpointGroup, endpoint: Endpoint) -> None:
+    """Add a route that is described like `endpoint`. It is never called."""
+    errors = dict(endpoint.errors)
+    if CONTROL_PREFIX + endpoint.path != HEALTH_PATH:
         errors |= _COMMON_ERRORS
-    if call.body is not None:
+    if endpoint.body is not None:
         errors |= _BODY_ERRORS
     responses: dict[int | str, dict[str, Any]] = {
         status: {"description": description, "model": ErrorResponse} for status, description in sorted(errors.items())
     }
-    is_text = call.response is str
-    if is_text or call.has_text_format:
-        responses[call.status] = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+    is_text = endpoint.response is str
+    if is_text or endpoint.has_text_format:
+        responses[endpoint.status] = {"content": {"text/plain": {"schema": {"type": "string"}}}}
     app.add_api_route(
-        CONTROL_PREFIX + call.path,
-        _endpoint(call),
-        methods=[call.method],
+        CONTROL_PREFIX + endpoint.path,
+        _described(endpoint),
+        methods=[endpoint.method],
         tags=[group.name],
-        operation_id=re.sub(r"\W+", "_", f"{call.method.lower()}{call.path}").strip("_"),
-        summary=call.summary,
-        description=getdoc(call.handler) or "",
-        status_code=call.status,
-        response_model=None if is_text else call.response,
+        operation_id=re.sub(r"\W+", "_", f"{endpoint.method.lower()}{endpoint.path}").strip("_"),
+        summary=endpoint.summary,
+        description=getdoc(endpoint.handler) or "",
+        status_code=endpoint.status,
+        response_model=None if is_text else endpoint.response,
         response_class=Response if is_text else JSONResponse,
         response_description="success",
         responses=responses,
     )
 
 
-def _endpoint(call: Call) -> Callable[[], None]:
-    """Return a function whose signature gives FastAPI the parameters and the body of `call`."""
-    names = re.findall(r"\{(\w+)\}", call.path)
+def _described(endpoint: Endpoint) -> Callable[[], None]:
+    """Return a function whose signature gives FastAPI the parameters and the body of `endpoint`."""
+    names = re.findall(r"\{(\w+)\}", endpoint.path)
     parameters = [_parameter(name, Annotated[str, Path(description="The id, as the list has it.")]) for name in names]
-    if call.query is not None and call.query.model_fields:
-        parameters.append(_parameter("query", Annotated[call.query, Query()]))
-    if call.body is not None:
-        example = {"example": Example(value=call.body.example)}
-        body: Any = Annotated[call.body.model, Body(openapi_examples=example)]
-        parameters.append(_parameter("body", body, Parameter.empty if call.body.is_required else None))
+    if endpoint.query is not None and endpoint.query.model_fields:
+        parameters.append(_parameter("query", Annotated[endpoint.query, Query()]))
+    if endpoint.body is not None:
+        example = {"example": Example(value=endpoint.body.example)}
+        body: Any = Annotated[endpoint.body.model, Body(openapi_examples=example)]
+        parameters.append(_parameter("body", body, Parameter.empty if endpoint.body.is_required else None))
 
-    def endpoint() -> None: ...
+    def described() -> None: ...
 
-    endpoint.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # what inspect.signature looks for
-    return endpoint
+    described.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # what inspect.signature looks for
+    return described
 
 
 def _parameter(name: str, annotation: object, default: object = Parameter.empty) -> Parameter:

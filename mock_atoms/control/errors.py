@@ -15,7 +15,7 @@ INVALID_ID_CODE = 15
 
 
 class RequestError(Exception):
-    """A call of the control API that fails.
+    """A request to the control API that fails.
 
     Args:
         status: status code.

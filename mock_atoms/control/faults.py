@@ -5,7 +5,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from mock_atoms.control.calls import Call, CallGroup, RequestBody
+from mock_atoms.control.endpoints import Endpoint, EndpointGroup, RequestBody
 from mock_atoms.control.errors import RequestError
 from mock_atoms.control.long_work import long_json
 from mock_atoms.control.models import ActiveFaultRule, Empty, FaultRuleBody, FaultRuleList
@@ -20,27 +20,27 @@ FAULTS_PATH = f"{CONTROL_PREFIX}/faults"
 _NO_RULE = {404: "no rule has this id"}
 
 
-class FaultCalls:
-    """Calls about fault rules."""
+class FaultEndpoints:
+    """Endpoints about fault rules."""
 
     def __init__(self, mock: MockAtoms) -> None:
         self._mock = mock
         self._rules = mock.rules
 
-    def group(self) -> CallGroup:
-        """Return the calls."""
+    def group(self) -> EndpointGroup:
+        """Return the endpoints."""
         body = RequestBody(FaultRuleBody, {"fault": "500x2", "match": {"token": "sk_acme"}})
         full = {409: "there are too many rules"}
         from_start = {409: "the rule comes from the server's settings"}
-        return CallGroup(
+        return EndpointGroup(
             "Faults",
             "Rules that make requests fail on purpose.",
             (
-                Call("GET", "/faults", self.list_rules, "List the rules", FaultRuleList),
-                Call("POST", "/faults", self.create, "Create a rule", ActiveFaultRule, 201, body=body, errors=full),
-                Call("DELETE", "/faults", self.delete_all, "Delete all rules", Empty),
-                Call("GET", "/faults/{id}", self.get, "Get a rule", ActiveFaultRule, errors=_NO_RULE),
-                Call("DELETE", "/faults/{id}", self.delete, "Delete a rule", Empty, errors=_NO_RULE | from_start),
+                Endpoint("GET", "/faults", self.list_rules, "List the rules", FaultRuleList),
+                Endpoint("POST", "/faults", self.create, "Create a rule", ActiveFaultRule, 201, body=body, errors=full),
+                Endpoint("DELETE", "/faults", self.delete_all, "Delete all rules", Empty),
+                Endpoint("GET", "/faults/{id}", self.get, "Get a rule", ActiveFaultRule, errors=_NO_RULE),
+                Endpoint("DELETE", "/faults/{id}", self.delete, "Delete a rule", Empty, errors=_NO_RULE | from_start),
             ),
         )
 

@@ -21,7 +21,7 @@ _strict = with_config(ConfigDict(extra="forbid"))
 
 @_strict
 class Empty(TypedDict):
-    """An empty object: the call succeeded."""
+    """An empty object: the request succeeded."""
 
 
 @_strict

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mock_atoms.contract.operations import OPERATIONS
-from mock_atoms.control.calls import Call, CallGroup, RequestBody
+from mock_atoms.control.endpoints import Endpoint, EndpointGroup, RequestBody
 from mock_atoms.control.journal_models import NearMissList, RequestPatternBody
 from mock_atoms.control.long_work import long_json, run_steps
 from mock_atoms.control.patterns import read_pattern
@@ -16,8 +16,8 @@ from mock_atoms.core.slices import Steps
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.snapshot import JournalSnapshot, NumberedExchange
 from mock_atoms.mock import MockAtoms
-from mock_atoms.wiremock.masking import mask_pattern
 from mock_atoms.wiremock.models import NearMiss
+from mock_atoms.wiremock.pattern_masking import mask_pattern
 from mock_atoms.wiremock.patterns import RequestPattern, nearest, parse_pattern
 from mock_atoms.wiremock.responses import near_miss
 
@@ -43,29 +43,29 @@ def near_misses(
     return misses
 
 
-class NearMissCalls:
-    """Calls about near misses."""
+class NearMissEndpoints:
+    """Endpoints about near misses."""
 
     def __init__(self, mock: MockAtoms) -> None:
         self._mock = mock
         self._journal = mock.journal
         self._base_path = mock.settings.base_path
 
-    def group(self) -> CallGroup:
-        """Return the calls."""
+    def group(self) -> EndpointGroup:
+        """Return the endpoints."""
         pattern = RequestBody(RequestPatternBody, PATTERN_EXAMPLE)
-        return CallGroup(
+        return EndpointGroup(
             "Near misses",
             "Which requests nearly match, and in what do they differ?",
             (
-                Call(
+                Endpoint(
                     "GET",
                     "/requests/unmatched/near-misses",
                     self.of_unmatched_requests,
                     "Find the operations nearest to requests to unknown routes",
                     NearMissList,
                 ),
-                Call(
+                Endpoint(
                     "POST",
                     "/near-misses/request-pattern",
                     self.of_pattern,

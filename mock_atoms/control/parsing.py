@@ -143,7 +143,7 @@ def _whole_number(maximum: int, text: str) -> int:
 
 
 class Query(StrictModel):
-    """Query parameters of a call. Unknown and duplicated ones are errors."""
+    """Query parameters of an endpoint. Unknown and duplicated ones are errors."""
 
     model_config = ConfigDict(alias_generator=to_camel)
 
@@ -158,7 +158,7 @@ class Query(StrictModel):
         values: dict[str, str] = {}
         for name, (value, *others) in parse_query(request.scope["query_string"].decode("latin-1")).items():
             if name not in names:
-                allowed = f"the parameters are {', '.join(names)}" if names else "this call has no parameters"
+                allowed = f"the parameters are {', '.join(names)}" if names else "this endpoint has no parameters"
                 raise invalid_parameter(name, f"there is no parameter {quote_value(name)}: {allowed}")
             if others:
                 raise invalid_parameter(name, "the parameter is duplicated")

@@ -1,4 +1,4 @@
-"""Request patterns in the bodies of calls."""
+"""Request patterns in the bodies of requests to the control API."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from mock_atoms.control.calls import Call, CallGroup, RequestBody
+from mock_atoms.control.endpoints import Endpoint, EndpointGroup, RequestBody
 from mock_atoms.control.errors import INVALID_ID_CODE, RequestError, invalid_parameter
 from mock_atoms.control.journal_models import (
     FoundRequests,
@@ -20,13 +20,13 @@ from mock_atoms.control.journal_models import (
     RequestPatternBody,
     UnmatchedRequests,
 )
+from mock_atoms.control.journal_waiter import MAX_WAIT_MS, JournalWaiter
 from mock_atoms.control.long_work import long_json, run_steps
 from mock_atoms.control.match_counter import MatchCounter
 from mock_atoms.control.models import Empty
 from mock_atoms.control.near_misses import PATTERN_EXAMPLE, near_misses
 from mock_atoms.control.parsing import Query, TenantQuery, up_to
 from mock_atoms.control.patterns import read_pattern
-from mock_atoms.control.waiting import MAX_WAIT_MS, JournalWaiter
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.slices import Steps
 from mock_atoms.journal.exchange import Exchange
@@ -84,29 +84,29 @@ class CountQuery(Query):
     timeout_ms: Annotated[int, up_to(MAX_WAIT_MS), Field(description="Wait no longer than this.")] = 0
 
 
-class RequestCalls:
-    """Calls about received requests."""
+class RequestEndpoints:
+    """Endpoints about received requests."""
 
     def __init__(self, mock: MockAtoms) -> None:
         self._mock = mock
         self._journal = mock.journal
         self._waiter = JournalWaiter(mock)
 
-    def group(self) -> CallGroup:
-        """Return the calls."""
+    def group(self) -> EndpointGroup:
+        """Return the endpoints."""
         pattern = RequestBody(RequestPatternBody, PATTERN_EXAMPLE)
         missing = _INVALID_ID | {404: "the journal has no such request"}
-        return CallGroup(
+        return EndpointGroup(
             "Requests",
-            "What did clients send? These calls are WireMock's, so that its clients work here.",
+            "What did clients send? These endpoints are WireMock's, so that its clients work here.",
             (
-                Call("GET", "/requests", self.list_requests, "List requests", RequestList, query=RequestListQuery),
-                Call("DELETE", "/requests", self.clear, "Empty the request journal", Empty),
-                Call("POST", "/requests/reset", self.clear, "Empty the request journal", Empty),
-                Call(
+                Endpoint("GET", "/requests", self.list_requests, "List requests", RequestList, query=RequestListQuery),
+                Endpoint("DELETE", "/requests", self.clear, "Empty the request journal", Empty),
+                Endpoint("POST", "/requests/reset", self.clear, "Empty the request journal", Empty),
+                Endpoint(
                     "POST", "/requests/find", self.find, "Find requests", FoundRequests, query=FindQuery, body=pattern
                 ),
-                Call(
+                Endpoint(
                     "POST",
                     "/requests/count",
                     self.count,
@@ -115,12 +115,12 @@ class RequestCalls:
                     query=CountQuery,
                     body=pattern,
                 ),
-                Call("POST", "/requests/remove", self.remove, "Remove requests", RemovedRequests, body=pattern),
-                Call(
+                Endpoint("POST", "/requests/remove", self.remove, "Remove requests", RemovedRequests, body=pattern),
+                Endpoint(
                     "GET", "/requests/unmatched", self.unmatched, "List requests to unknown routes", UnmatchedRequests
                 ),
-                Call("GET", "/requests/{id}", self.get, "Get a request", ServeEvent, errors=missing),
-                Call("DELETE", "/requests/{id}", self.delete, "Remove a request", Empty, errors=_INVALID_ID),
+                Endpoint("GET", "/requests/{id}", self.get, "Get a request", ServeEvent, errors=missing),
+                Endpoint("DELETE", "/requests/{id}", self.delete, "Remove a request", Empty, errors=_INVALID_ID),
             ),
         )
 

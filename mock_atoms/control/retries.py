@@ -7,14 +7,13 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mock_atoms.control.calls import Call, CallGroup
+from mock_atoms.control.endpoints import Endpoint, EndpointGroup
 from mock_atoms.control.journal_models import RetryReport
+from mock_atoms.control.journal_waiter import MAX_WAIT_MS, JournalWaiter
 from mock_atoms.control.long_work import LongResponse, long_json, run_steps
 from mock_atoms.control.parsing import TenantQuery, up_to
-from mock_atoms.control.waiting import MAX_WAIT_MS, JournalWaiter
 from mock_atoms.core.slices import Steps
-from mock_atoms.journal.calls import MAX_PAUSE_MS, MIN_BACKOFF_MS, is_attributable
-from mock_atoms.journal.calls import Call as ClientCall
+from mock_atoms.journal.calls import MAX_PAUSE_MS, MIN_BACKOFF_MS, Call, is_attributable
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.grouping import group_calls
 from mock_atoms.journal.retries import RetrySettings
@@ -46,16 +45,16 @@ class RetryQuery(TenantQuery):
     format: Annotated[Literal["json", "text"], Field(description="JSON, or readable text.")] = "json"
 
 
-class RetryCalls:
-    """The call that returns the retry report."""
+class RetryEndpoints:
+    """The endpoint that returns the retry report."""
 
     def __init__(self, mock: MockAtoms) -> None:
         self._mock = mock
         self._waiter = JournalWaiter(mock)
 
-    def group(self) -> CallGroup:
-        """Return the calls."""
-        retries = Call(
+    def group(self) -> EndpointGroup:
+        """Return the endpoints."""
+        retries = Endpoint(
             "GET",
             "/retries",
             self.retries,
@@ -64,7 +63,7 @@ class RetryCalls:
             query=RetryQuery,
             has_text_format=True,
         )
-        return CallGroup("Retries", "Did clients retry correctly?", (retries,))
+        return EndpointGroup("Retries", "Did clients retry correctly?", (retries,))
 
     async def retries(self, request: Request) -> Response:
         """Return each call (a first request and its retries) with its outcome and with what the client did wrong."""
@@ -93,7 +92,7 @@ class RetryCalls:
             return LongResponse(self._mock.slices, iter(lines), "text/plain; charset=utf-8")
         return long_json(self._mock, {**content, "requestJournalDisabled": journal.is_off})
 
-    def _calls(self, is_selected: Callable[[Exchange], bool], max_pause: float) -> Steps[tuple[list[ClientCall], int]]:
+    def _calls(self, is_selected: Callable[[Exchange], bool], max_pause: float) -> Steps[tuple[list[Call], int]]:
         """Return the calls, and the number of exchanges that are not attributable."""
         exchanges = []
         unattributed = 0

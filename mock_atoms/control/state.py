@@ -5,7 +5,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from mock_atoms.control.calls import Call, CallGroup, RequestBody
+from mock_atoms.control.endpoints import Endpoint, EndpointGroup, RequestBody
 from mock_atoms.control.errors import RequestError
 from mock_atoms.control.long_work import long_json
 from mock_atoms.control.models import Empty, State
@@ -15,14 +15,14 @@ from mock_atoms.state.snapshot import SettingsMismatchError, export_state, impor
 from mock_atoms.state.snapshot_parsing import SnapshotConverter
 
 
-class StateCalls:
-    """Calls about the state of the whole server."""
+class StateEndpoints:
+    """Endpoints about the state of the whole server."""
 
     def __init__(self, mock: MockAtoms) -> None:
         self._mock = mock
 
-    def group(self) -> CallGroup:
-        """Return the calls."""
+    def group(self) -> EndpointGroup:
+        """Return the endpoints."""
         empty_state = {
             "version": "0.1.0",
             "seed": "atoms",
@@ -34,13 +34,13 @@ class StateCalls:
         state = RequestBody(State, empty_state)
         scope = RequestBody(TenantFilter, {"token": "sk_acme", "testId": "test-1"}, is_required=False)
         conflict = {409: "the state comes from a server with other settings, or is too large"}
-        return CallGroup(
+        return EndpointGroup(
             "State",
             "Reset the server, or move its state to another one.",
             (
-                Call("POST", "/reset", self.reset, "Reset the server, a token or a test", Empty, body=scope),
-                Call("GET", "/state", self.export_state, "Export the state", State),
-                Call("PUT", "/state", self.import_state, "Import a state", Empty, body=state, errors=conflict),
+                Endpoint("POST", "/reset", self.reset, "Reset the server, a token or a test", Empty, body=scope),
+                Endpoint("GET", "/state", self.export_state, "Export the state", State),
+                Endpoint("PUT", "/state", self.import_state, "Import a state", Empty, body=state, errors=conflict),
             ),
         )
 

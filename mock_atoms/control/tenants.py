@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from mock_atoms.contract.errors import ApiError, documented_message
-from mock_atoms.control.calls import Call, CallGroup, RequestBody
+from mock_atoms.control.endpoints import Endpoint, EndpointGroup, RequestBody
 from mock_atoms.control.errors import RequestError
 from mock_atoms.control.long_work import long_json
 from mock_atoms.control.models import CampaignsBody, TenantAudience, TenantAudiences, TenantBody, TenantList
@@ -22,30 +22,30 @@ from mock_atoms.state.snapshot import tenant_summary
 from mock_atoms.state.store import TenantState
 
 MAX_AUDIENCES = 10_000
-"""How many audiences one call can set."""
+"""How many audiences one request can set."""
 
 
 class _Campaigns(StrictModel):
     campaigns: Annotated[list[ValidatedCampaign], Field(max_length=MAX_CAMPAIGNS)]
 
 
-class TenantCalls:
-    """Calls about tenants."""
+class TenantEndpoints:
+    """Endpoints about tenants."""
 
     def __init__(self, mock: MockAtoms) -> None:
         self._mock = mock
 
-    def group(self) -> CallGroup:
-        """Return the calls."""
+    def group(self) -> EndpointGroup:
+        """Return the endpoints."""
         data = RequestBody(TenantBody, {"token": "sk_acme", "audiences": [{"name": "Spring Sale Audience"}]})
         campaigns = RequestBody(CampaignsBody, {"token": "sk_acme", "campaigns": [{"name": "Spring Sale"}]})
         unknown = {400: "the audience id is malformed", 404: "the tenant has no such audience"}
-        return CallGroup(
+        return EndpointGroup(
             "Tenants",
             "The data that each token, or each test of a token, has.",
             (
-                Call("GET", "/tenants", self.list_tenants, "List the tenants", TenantList),
-                Call(
+                Endpoint("GET", "/tenants", self.list_tenants, "List the tenants", TenantList),
+                Endpoint(
                     "PUT",
                     "/tenants",
                     self.set_data,
@@ -54,7 +54,7 @@ class TenantCalls:
                     body=data,
                     errors={409: "the data is too large"},
                 ),
-                Call(
+                Endpoint(
                     "PUT",
                     "/audiences/{id}/campaigns",
                     self.set_campaigns,

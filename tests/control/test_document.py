@@ -12,7 +12,7 @@ import schemathesis
 
 from mock_atoms import MockServer, Settings
 from mock_atoms.control.access import DOCUMENT_PATH, HEALTH_PATH
-from mock_atoms.control.app import call_groups, control_app
+from mock_atoms.control.app import control_app, endpoint_groups
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import call
@@ -63,14 +63,14 @@ def test_the_document_is_valid_openapi() -> None:
     assert DOCUMENT["openapi"].startswith("3.1.")
 
 
-def test_the_document_lists_every_call() -> None:
-    calls = [call for group in call_groups(MockAtoms(Settings())) for call in group.calls]
-    assert sorted(OPERATIONS) == sorted((call.method, CONTROL_PREFIX + call.path) for call in calls)
-    assert len({operation["operationId"] for operation in OPERATIONS.values()}) == len(calls)
+def test_the_document_lists_every_endpoint() -> None:
+    endpoints = [endpoint for group in endpoint_groups(MockAtoms(Settings())) for endpoint in group.endpoints]
+    assert sorted(OPERATIONS) == sorted((endpoint.method, CONTROL_PREFIX + endpoint.path) for endpoint in endpoints)
+    assert len({operation["operationId"] for operation in OPERATIONS.values()}) == len(endpoints)
 
 
 @pytest.mark.parametrize("key", OPERATIONS, ids=IDS)
-def test_every_call_is_described(key: tuple[str, str]) -> None:
+def test_every_endpoint_is_described(key: tuple[str, str]) -> None:
     operation = OPERATIONS[key]
     assert operation["summary"]
     assert operation["description"]

@@ -127,7 +127,7 @@ def test_an_unknown_query_parameter_is_an_error(admin: httpx.Client, method: str
     assert (status, actual_pointer, detail) == (
         422,
         "force",
-        "there is no parameter `force`: this call has no parameters",
+        "there is no parameter `force`: this endpoint has no parameters",
     )
 
 

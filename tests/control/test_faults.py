@@ -1,4 +1,4 @@
-"""Calls about fault rules."""
+"""Endpoints about fault rules."""
 
 import httpx
 import pytest

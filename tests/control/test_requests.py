@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from mock_atoms import MockServer
-from mock_atoms.control.waiting import MAX_WAIT_MS
+from mock_atoms.control.journal_waiter import MAX_WAIT_MS
 from tests.helpers.audiences import ACME, bearer
 from tests.helpers.control import listed_requests, problem
 from tests.helpers.sockets import connect

@@ -1,4 +1,4 @@
-"""Calls about tenants and their data."""
+"""Endpoints about tenants and their data."""
 
 import json
 from typing import Any

@@ -18,12 +18,12 @@ from mock_atoms.caching.response_cache import (
     MAX_SIZE,
 )
 from mock_atoms.contract.schemas import MAX_FILE_BYTES, MAX_MEMBERS
+from mock_atoms.control.journal_waiter import MAX_WAIT_MS
 from mock_atoms.control.parsing import MAX_BODY_BYTES as MAX_CONTROL_BODY_BYTES
 from mock_atoms.control.parsing import MAX_ID_LENGTH, MAX_LONG_BODY_BYTES
 from mock_atoms.control.requests import MAX_NEAR_MISSES
 from mock_atoms.control.retries import MAX_BACKOFF_MS
 from mock_atoms.control.tenants import MAX_AUDIENCES as MAX_SET_AUDIENCES
-from mock_atoms.control.waiting import MAX_WAIT_MS
 from mock_atoms.core import regex
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_PIECE_BYTES, MAX_VALUE_BYTES
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, MAX_MESSAGE_LENGTH, MAX_QUOTED_LENGTH

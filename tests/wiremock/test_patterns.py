@@ -15,8 +15,8 @@ from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, caller_for
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange, RequestHead
-from mock_atoms.wiremock.masking import mask_pattern
 from mock_atoms.wiremock.models import Difference
+from mock_atoms.wiremock.pattern_masking import mask_pattern
 from mock_atoms.wiremock.patterns import RequestPattern, nearest, parse_pattern
 
 CREDENTIALS = Credentials(b"k" * 32)

@@ -1,4 +1,4 @@
-"""Calls of the control API, as data: `app` makes routes of them, `document` describes them."""
+"""Endpoints of the control API, as data: `app` makes routes of them, `document` describes them."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from mock_atoms.control.parsing import Query
 
 @dataclass(frozen=True, slots=True)
 class RequestBody:
-    """The type of a call's JSON body, with a valid example."""
+    """The type of an endpoint's JSON body, with a valid example."""
 
     model: Any
     example: object
@@ -20,14 +20,14 @@ class RequestBody:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One call. The docstring of its handler is its description.
+class Endpoint:
+    """One endpoint. The docstring of its handler is its description.
 
     Attributes:
         method: HTTP method.
         path: path below the prefix.
         handler: returns the response, or raises `RequestError` or `ConfigError`.
-        summary: the call in a few words.
+        summary: the endpoint in a few words.
         response: type of the JSON response; `str` for plain text.
         status: status code of a success.
         query: query parameters, which the handler parses. There are none by default; `None` ignores all.
@@ -55,9 +55,9 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class CallGroup:
-    """Calls about one thing, listed together in the document."""
+class EndpointGroup:
+    """Endpoints about one thing, listed together in the document."""
 
     name: str
     description: str
-    calls: tuple[Call, ...]
+    endpoints: tuple[Endpoint, ...]

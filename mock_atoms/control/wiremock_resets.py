@@ -1,31 +1,31 @@
-"""Calls that test suites written for WireMock make between tests. There are no stubs and scenarios yet."""
+"""Endpoints that test suites written for WireMock call between tests. There are no stubs and scenarios yet."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from mock_atoms.control.calls import Call, CallGroup
+from mock_atoms.control.endpoints import Endpoint, EndpointGroup
 from mock_atoms.control.journal_models import ScenarioList, StubList
 from mock_atoms.control.models import Empty
 from mock_atoms.mock import MockAtoms
 
 
-class StubCalls:
+class WireMockResetEndpoints:
     """Resets of WireMock's stubs and scenarios."""
 
     def __init__(self, mock: MockAtoms) -> None:
         self._mock = mock
 
-    def group(self) -> CallGroup:
-        """Return the calls."""
-        return CallGroup(
+    def group(self) -> EndpointGroup:
+        """Return the endpoints."""
+        return EndpointGroup(
             "WireMock",
-            "Calls that test suites written for WireMock make between tests.",
+            "Endpoints that test suites written for WireMock call between tests.",
             (
-                Call("GET", "/mappings", self.list_mappings, "List no stubs", StubList),
-                Call("DELETE", "/mappings", self.delete_mappings, "Do nothing", Empty),
-                Call("POST", "/mappings/reset", self.reset_mappings, "Empty the request journal", Empty),
-                Call("GET", "/scenarios", self.list_scenarios, "List no scenarios", ScenarioList),
-                Call("POST", "/scenarios/reset", self.reset_scenarios, "Do nothing", Empty),
+                Endpoint("GET", "/mappings", self.list_mappings, "List no stubs", StubList),
+                Endpoint("DELETE", "/mappings", self.delete_mappings, "Do nothing", Empty),
+                Endpoint("POST", "/mappings/reset", self.reset_mappings, "Empty the request journal", Empty),
+                Endpoint("GET", "/scenarios", self.list_scenarios, "List no scenarios", ScenarioList),
+                Endpoint("POST", "/scenarios/reset", self.reset_scenarios, "Do nothing", Empty),
             ),
         )
 

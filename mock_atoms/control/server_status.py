@@ -5,7 +5,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from mock_atoms.control.calls import Call, CallGroup
+from mock_atoms.control.endpoints import Endpoint, EndpointGroup
 from mock_atoms.control.models import Health
 from mock_atoms.core.timestamps import format_timestamp
 from mock_atoms.core.version import __version__
@@ -13,20 +13,20 @@ from mock_atoms.journal.metrics import ServerStatus
 from mock_atoms.mock import MockAtoms
 
 
-class HealthCalls:
-    """Calls about the server itself."""
+class ServerStatusEndpoints:
+    """Endpoints about the server itself."""
 
     def __init__(self, mock: MockAtoms) -> None:
         self._mock = mock
 
-    def group(self) -> CallGroup:
-        """Return the calls."""
-        return CallGroup(
+    def group(self) -> EndpointGroup:
+        """Return the endpoints."""
+        return EndpointGroup(
             "Health",
             "Is the server up, and what has it done?",
             (
-                Call("GET", "/health", self.health, "Check that the server is up", Health, query=None),
-                Call("GET", "/metrics", self.metrics, "Read metrics for Prometheus", str),
+                Endpoint("GET", "/health", self.health, "Check that the server is up", Health, query=None),
+                Endpoint("GET", "/metrics", self.metrics, "Read metrics for Prometheus", str),
             ),
         )
 

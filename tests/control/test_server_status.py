@@ -30,11 +30,11 @@ def test_health_shows_version_and_uptime() -> None:
     ("method", "path", "status"),
     [("GET", "/__admin", 404), ("GET", "/__admin/nothing", 404), ("POST", "/__admin/health", 405)],
 )
-def test_an_unknown_call_is_a_json_error(server: MockServer, method: str, path: str, status: int) -> None:
+def test_an_unknown_endpoint_is_a_json_error(server: MockServer, method: str, path: str, status: int) -> None:
     response = httpx.request(method, server.root_url + path)
     assert response.status_code == status
     (error,) = response.json()["errors"]
-    assert error["detail"] == f"{method} {path}: the control API has no such call; /__admin/openapi.json lists all"
+    assert error["detail"] == f"{method} {path}: the control API has no such endpoint; /__admin/openapi.json lists all"
     assert error.keys() == {"code", "title", "detail", "source"}
     assert "x-mock-atoms-reason" not in response.headers
 

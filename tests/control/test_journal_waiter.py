@@ -7,7 +7,7 @@ import pytest
 from starlette.types import Message
 
 from mock_atoms import Settings
-from mock_atoms.control.waiting import JournalWaiter
+from mock_atoms.control.journal_waiter import JournalWaiter
 from mock_atoms.core.slices import Steps
 from mock_atoms.mock import MockAtoms
 from tests.helpers.exchanges import exchange
