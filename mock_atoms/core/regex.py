@@ -35,6 +35,10 @@ class RegexError(ValueError):
     """An expression that is invalid, too large, or needs what RE2 does not support."""
 
 
+class UnsupportedSyntaxError(RegexError):
+    """An expression that needs what RE2 does not support. The field of the expression has an alternative."""
+
+
 class Regex:
     r"""A regular expression in the syntax of RE2. Some spellings of Java are accepted: `\Z`, `\p{Alpha}`, `\u00e9`.
 
@@ -125,7 +129,7 @@ def _check_support(part: str, previous: str) -> None:
     if part == "+" and (previous in ("*", "+", "?") or (previous[:1] == "{" and len(previous) > 1)):
         construct, part = "a possessive quantifier", previous + part
     if construct:
-        raise RegexError(f"{construct} `{part}` is not supported: join simpler expressions with and, or and not")
+        raise UnsupportedSyntaxError(f"{construct} `{part}` is not supported")
 
 
 def _translate_part(part: str, *, is_in_class: bool) -> str:

@@ -76,7 +76,12 @@ def url_condition(field: str, value: object, context: OperandContext) -> Conditi
         return [url(candidate)]
 
     if field in ("urlPattern", "urlPathPattern"):
-        regex = parse_regex(value, context.at(field))
+        regex = parse_regex(
+            value,
+            context.at(field),
+            for_keys="use url or urlPath with the complete key",
+            for_unsupported="write a simpler one, or use urlPathTemplate with pathParameters and queryParameters",
+        )
         return Condition(field, value, urls, lambda candidate: is_full_match(regex, url(candidate), candidate), value)
     operand = Operand(value, context)
     if field == "urlPathTemplate":

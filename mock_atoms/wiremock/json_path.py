@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.regex import UnsupportedSyntaxError
 from mock_atoms.wiremock.candidate import NOT_JSON, Candidate
 from mock_atoms.wiremock.json_matching import MAX_PATTERN_DEPTH, size_problem
 from mock_atoms.wiremock.operands import Operand, OperandContext
@@ -47,6 +48,8 @@ class JsonPath:
             self._path = self._environment.compile_counted(text, MAX_PATH_TOKENS)
         except ConfigError:
             raise
+        except UnsupportedSyntaxError as error:
+            raise ConfigError(f"{error}: join simpler filters with &&, || and !", pointer) from None
         except Exception as error:  # noqa: BLE001 - the library raises any exception for an invalid filter
             raise ConfigError(f"not a JSONPath: {error}", pointer) from None
         self.is_single = self._path.singular_query()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from mock_atoms.core.masking import MAGIC_PREFIX, MAX_QUOTED_LENGTH, mask_token, quote_value
 from mock_atoms.core.parsing import ConfigError
-from mock_atoms.core.regex import Regex, RegexError
+from mock_atoms.core.regex import Regex, RegexError, UnsupportedSyntaxError
 from mock_atoms.wiremock.candidate import NOT_JSON, Candidate
 from mock_atoms.wiremock.json_matching import MAX_PATTERN_DEPTH, JsonEquality, size_problem
 from mock_atoms.wiremock.json_path import MaskedJsonPath
@@ -120,23 +120,36 @@ def _matches(fields: Mapping[str, Any], context: OperandContext, *, operator: st
             "credentials are masked, so that only expressions such as 'Bearer .+' are supported: "
             "use equalTo or contains with the complete credential"
         )
-    regex = parse_regex(text, context.at(operator))
+    regex = parse_regex(
+        text,
+        context.at(operator),
+        for_keys="use equalTo or contains with the complete key",
+        for_unsupported="join simpler expressions with and, or and not",
+    )
     return Matcher(
         f"{operator} {_quote(text, context)}",
         lambda value, candidate: value is not None and is_full_match(regex, value, candidate),
     )
 
 
-def parse_regex(text: str, context: OperandContext) -> Regex:
+def parse_regex(text: str, context: OperandContext, *, for_keys: str, for_unsupported: str) -> Regex:
     """Return the regular expression of a pattern. As in WireMock, the dot matches line ends.
+
+    Args:
+        text: the expression.
+        context: its place in the pattern.
+        for_keys: what to write at this place instead of an expression with a key.
+        for_unsupported: what to write at this place instead of an expression that RE2 does not support.
 
     Raises:
         ConfigError: the expression is invalid, not supported, or contains a key.
     """
     if _KEY_IN_EXPRESSION.search(text):
-        raise context.error("keys are masked: use equalTo or contains with the complete key")
+        raise context.error(f"keys are masked: {for_keys}")
     try:
         regex = Regex(text, is_dot_all=True)
+    except UnsupportedSyntaxError as error:
+        raise context.error(f"{error}: {for_unsupported}") from None
     except RegexError as error:
         raise context.error(str(error)) from None
     context.steps.count(_REGEX_STEPS + regex.size // 2)

@@ -315,6 +315,11 @@ NO_OPERATOR = 'not an operator: write one such as {"equalTo": "…"}'
     [
         (None, "", NO_OPERATOR),
         ({"matches": f".*{KEY}.*"}, "/matches", "keys are masked: use equalTo or contains with the complete key"),
+        (
+            {"matches": "a(?!b)"},
+            "/matches",
+            "lookahead `(?!` is not supported: join simpler expressions with and, or and",
+        ),
         ({"doesNotMatch": KEY}, "/doesNotMatch", "keys are masked: use equalTo or contains"),
         ("x", "", NO_OPERATOR),
         ([], "", NO_OPERATOR),

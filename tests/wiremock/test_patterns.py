@@ -481,6 +481,7 @@ def test_keys_and_the_callers_token_match_wherever_they_were_sent(
 
 FIELDS = ", ".join(list(NULLS)[:11])
 A_METHOD = 'expected a method, ANY, {"oneOf": […]} or {"noneOf": […]}'
+SIMPLER_URL = "write a simpler one, or use urlPathTemplate with pathParameters and queryParameters"
 NO_OPERATOR = 'not an operator: write one such as {"equalTo": "…"}'
 
 
@@ -490,7 +491,14 @@ NO_OPERATOR = 'not an operator: write one such as {"equalTo": "…"}'
         (None, "/", "not a request pattern: write one such as {}"),
         ([], "/", "not a request pattern: write one such as {}"),
         ("/audience", "/", "not a request pattern: write one such as {}"),
-        ({"urlPattern": f"/audience/{KEY}"}, "/urlPattern", "keys are masked: use equalTo or contains"),
+        (
+            {"urlPattern": f"/audience/{KEY}"},
+            "/urlPattern",
+            "keys are masked: use url or urlPath with the complete key",
+        ),
+        ({"urlPattern": "/a(?=b)"}, "/urlPattern", f"lookahead `(?=` is not supported: {SIMPLER_URL}"),
+        ({"urlPathPattern": "/(a)/\\1"}, "/urlPathPattern", f"a backreference `\\1` is not supported: {SIMPLER_URL}"),
+        ({"urlPattern": "("}, "/urlPattern", "not a regular expression: missing ): ("),
         ({"bodyPatterns": [nested(37)]}, "/", "nested too deeply"),
         ({"headers": {"A": {"absent": json.loads("[" * 500 + "]" * 500)}}}, "/", "nested too deeply"),
         ({"path": "/x"}, "/path", f"unsupported field; the fields are {FIELDS}"),
