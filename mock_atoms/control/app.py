@@ -27,7 +27,7 @@ from mock_atoms.control.retries import RetryEndpoints
 from mock_atoms.control.server_status import ServerStatusEndpoints
 from mock_atoms.control.state import StateEndpoints
 from mock_atoms.control.tenants import TenantEndpoints
-from mock_atoms.control.wiremock_resets import WireMockResetEndpoints
+from mock_atoms.control.wiremock_resets import WireMockResetEndpoints, alternative_to
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.body_memory import BodyMemoryError
 from mock_atoms.core.errors import CapacityError
@@ -129,7 +129,7 @@ def _no_such_endpoint(request: Request, status: int) -> RequestError:
     if "GET" in methods:
         methods.add("HEAD")
     headers = {"allow": ", ".join(sorted(methods))} if methods else None
-    detail = (
-        f"{request.method} {request.scope['path']}: the control API has no such endpoint; {DOCUMENT_PATH} lists all"
-    )
+    path = request.scope["path"]
+    problem = alternative_to(path) or "the control API has no such endpoint"
+    detail = f"{request.method} {path}: {problem}; {DOCUMENT_PATH} lists all endpoints"
     return RequestError(status, HTTPStatus(status).phrase, detail, headers=headers)

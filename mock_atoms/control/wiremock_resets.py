@@ -6,7 +6,26 @@ from starlette.responses import JSONResponse, Response
 from mock_atoms.control.endpoints import Endpoint, EndpointGroup
 from mock_atoms.control.journal_models import ScenarioList, StubList
 from mock_atoms.control.models import Empty
+from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.mock import MockAtoms
+
+_FAULTS = f"POST {CONTROL_PREFIX}/faults (docs/faults.md)"
+_STUBS = f"stubs are not supported; create a fault rule with {_FAULTS}"
+_ALTERNATIVES = {
+    "mappings": _STUBS,
+    "scenarios": f"scenarios are not supported; create a fault rule with a count such as 500x2 with {_FAULTS}",
+    "recordings": "recording is not supported; write fixtures of recorded responses (docs/fixtures.md)",
+    "files": _STUBS,
+    "settings": f"global settings are not supported; create a rule with a delay with {_FAULTS}",
+    "shutdown": "the control API cannot stop the server; send SIGTERM",
+    "near-misses": f"only patterns have near misses; send POST {CONTROL_PREFIX}/near-misses/request-pattern",
+}
+"""What to do instead of WireMock's endpoints that do not exist here, by the first segment of their paths."""
+
+
+def alternative_to(path: str) -> str | None:
+    """Return what to do instead of calling an endpoint of WireMock that does not exist here; `None` for other paths."""
+    return _ALTERNATIVES.get(path.removeprefix(f"{CONTROL_PREFIX}/").partition("/")[0])
 
 
 class WireMockResetEndpoints:

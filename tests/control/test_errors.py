@@ -142,6 +142,48 @@ def test_a_disconnect_during_the_body_is_no_server_error(
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "alternative"),
+    [
+        (
+            "POST",
+            "/mappings",
+            "stubs are not supported; create a fault rule with POST /__admin/faults (docs/faults.md)",
+        ),
+        ("PUT", "/mappings", "stubs are not supported; create a fault rule with POST /__admin/faults"),
+        ("POST", "/mappings/import", "stubs are not supported; create a fault rule with POST /__admin/faults"),
+        ("DELETE", "/mappings/76ada7b0-49ae-4229-91c4-396a36f18e09", "stubs are not supported"),
+        ("POST", "/mappings/find-by-metadata", "stubs are not supported"),
+        ("GET", "/files/body.json", "stubs are not supported"),
+        (
+            "PUT",
+            "/scenarios/login/state",
+            "scenarios are not supported; create a fault rule with a count such as 500x2",
+        ),
+        (
+            "POST",
+            "/settings",
+            "global settings are not supported; create a rule with a delay with POST /__admin/faults",
+        ),
+        ("POST", "/recordings/start", "recording is not supported; write fixtures of recorded responses"),
+        ("POST", "/shutdown", "the control API cannot stop the server; send SIGTERM"),
+        (
+            "POST",
+            "/near-misses/request",
+            "only patterns have near misses; send POST /__admin/near-misses/",
+        ),
+        ("POST", "/mappingsx", "the control API has no such endpoint; /__admin/openapi.json lists all endpoints"),
+    ],
+)
+def test_missing_endpoints_of_wiremock_name_an_alternative(
+    admin: httpx.Client, method: str, path: str, alternative: str
+) -> None:
+    response = admin.request(method, path, json={"request": {}, "response": {}})
+    assert response.status_code in (404, 405)
+    (error,) = response.json()["errors"]
+    assert error["detail"].startswith(f"{method} /__admin{path}: {alternative}")
+
+
+@pytest.mark.parametrize(
     ("path", "methods"), [("/tenants", {"GET", "HEAD", "PUT"}), ("/openapi.json", {"GET", "HEAD"})]
 )
 def test_a_405_lists_the_allowed_methods(admin: httpx.Client, path: str, methods: set[str]) -> None:

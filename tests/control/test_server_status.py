@@ -34,7 +34,8 @@ def test_an_unknown_endpoint_is_a_json_error(server: MockServer, method: str, pa
     response = httpx.request(method, server.root_url + path)
     assert response.status_code == status
     (error,) = response.json()["errors"]
-    assert error["detail"] == f"{method} {path}: the control API has no such endpoint; /__admin/openapi.json lists all"
+    problem = "the control API has no such endpoint; /__admin/openapi.json lists all endpoints"
+    assert error["detail"] == f"{method} {path}: {problem}"
     assert error.keys() == {"code", "title", "detail", "source"}
     assert "x-mock-atoms-reason" not in response.headers
 
