@@ -18,9 +18,9 @@ from mock_atoms.contract.schemas import (
     InternalServerError,
     UnauthorizedError,
     render_json,
-    render_json_steps,
     success_envelope,
 )
+from mock_atoms.core.json_stream import join_pieces, json_pieces
 from mock_atoms.core.slices import Slices
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
@@ -90,8 +90,16 @@ def success(data: object) -> Response:
 
 async def success_in_steps(data: object, slices: Slices) -> Response:
     """Return the same as `success`. Large data is rendered in slices."""
-    body = await slices.run_promptly(render_json_steps({"status": True, "data": data}))
+    pieces = json_pieces({"status": True, "data": lambda: _item_by_item(data)})
+    body = await slices.run_promptly(join_pieces(pieces))
     return Response(body, media_type=JSON_TYPE)
+
+
+def _item_by_item(data: object) -> object:
+    """Return `data` with generators for its lists, so that `json_pieces` renders their items one by one."""
+    if isinstance(data, dict):
+        return {name: _item_by_item(value) for name, value in data.items()}
+    return (item for item in data) if isinstance(data, list) else data
 
 
 class VendorRouter(APIRouter):

@@ -3,15 +3,14 @@
 Source letters (S, D, G, L, K, A) are explained in docs/fidelity.md.
 """
 
-import json
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
+from mock_atoms.core.json_stream import dump_json
 from mock_atoms.core.patterns import OBJECT_ID
-from mock_atoms.core.slices import Steps
 
 JSON_TYPE = "application/json; charset=utf-8"
 """Content type of every JSON response (L)."""
@@ -28,7 +27,6 @@ Count = Annotated[int, Field(ge=0, strict=True), WithJsonSchema({"type": "intege
 CountAsDouble = Annotated[int, Field(ge=0, strict=True), WithJsonSchema({"type": "number", "format": "double"})]
 """Documented as a double, sent as an integer (S)."""
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _Shape = TypeVar("_Shape", bound=type)
 
 
@@ -215,30 +213,4 @@ class MembersBadRequestError(TypedDict, total=False):
 
 def render_json(content: object) -> bytes:
     """Return `content` as Express writes JSON: no spaces, characters as they are, in UTF-8."""
-    return _ENCODER.encode(content).encode()
-
-
-def render_json_steps(content: object) -> Steps[bytes]:
-    """Return the same as `render_json`. Lists in objects are rendered item by item."""
-    parts = bytearray()
-    yield from _render_into(parts, content)
-    return bytes(parts)
-
-
-def _render_into(parts: bytearray, content: object) -> Steps[None]:
-    if isinstance(content, dict) and any(isinstance(value, list | dict) for value in content.values()):
-        opening = b"{"
-        for key, value in content.items():
-            parts += opening + render_json(key) + b":"
-            yield from _render_into(parts, value)
-            opening = b","
-        parts += b"}"
-    elif isinstance(content, list) and content:
-        opening = b"["
-        for item in content:
-            parts += opening + render_json(item)
-            opening = b","
-            yield
-        parts += b"]"
-    else:
-        parts += render_json(content)
+    return dump_json(content).encode()

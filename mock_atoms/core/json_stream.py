@@ -10,9 +10,10 @@ from mock_atoms.core.slices import Steps
 CHUNK_CHARACTERS = 65_536
 """About as many characters are rendered before they are sent."""
 _FUNCTIONS = (FunctionType, MethodType)
-_LAZY = (*_FUNCTIONS, GeneratorType)
+_LAZY = {*_FUNCTIONS, GeneratorType}
 PAUSE: Final = object()
 """An item of a generator that is no item of the array: the generator works on the next one."""
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 class RenderedJson(NamedTuple):
@@ -23,7 +24,7 @@ class RenderedJson(NamedTuple):
 
 def dump_json(value: Any) -> str:  # noqa: ANN401 - any JSON
     """Return `value` as compact JSON, like all responses have it."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def json_pieces(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
@@ -38,7 +39,7 @@ def json_pieces(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
         yield value.text
     elif isinstance(value, GeneratorType):
         yield from _array_pieces(value)
-    elif isinstance(value, dict) and any(isinstance(item, _LAZY) for item in value.values()):
+    elif isinstance(value, dict) and not _LAZY.isdisjoint(map(type, value.values())):
         opening = "{"
         for key, item in value.items():
             yield f"{opening}{dump_json(key)}:"
@@ -59,6 +60,15 @@ def _array_pieces(items: Iterator[Any]) -> Iterator[str]:
             yield from json_pieces(item)
             opening = ","
     yield "[]" if opening == "[" else "]"
+
+
+def join_pieces(pieces: Iterator[str]) -> Steps[bytes]:
+    """Return all pieces as one text in UTF-8."""
+    text = bytearray()
+    for piece in pieces:
+        text += piece.encode()
+        yield
+    return bytes(text)
 
 
 def next_chunk(pieces: Iterator[str]) -> Steps[tuple[bytes, bool]]:
