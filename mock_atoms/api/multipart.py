@@ -8,7 +8,7 @@ import re
 from typing import Literal, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
-MAX_HEAD_BYTES = 16 * 1024
+MAX_PART_HEAD_BYTES = 16 * 1024
 """Maximum size of the headers of a part."""
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"  # noqa: S105 - a pattern
 _HEADER = re.compile(rf"({_TOKEN}+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
@@ -130,7 +130,7 @@ class MultipartParser:
     def _read_head(self) -> bool:
         end = self._buffer.find(b"\r\n\r\n")
         if end == -1:
-            if len(self._buffer) > MAX_HEAD_BYTES:
+            if len(self._buffer) > MAX_PART_HEAD_BYTES:
                 raise MultipartError("Malformed part header")
             return False
         head = _parse_head(self._buffer[:end].decode("latin-1"))
@@ -163,7 +163,7 @@ def _parse_head(text: str) -> PartHead | None:
     headers: dict[str, str] = {}
     for line in re.split(r"\r\n(?![ \t])", text):
         match = _HEADER.fullmatch(line.replace("\r\n", ""))
-        if match is None or len(text) > MAX_HEAD_BYTES:
+        if match is None or len(text) > MAX_PART_HEAD_BYTES:
             raise MultipartError("Malformed part header")
         headers.setdefault(match[1].lower(), match[2])
     disposition = _DISPOSITION.fullmatch(headers.get("content-disposition", ""))

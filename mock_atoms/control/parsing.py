@@ -25,8 +25,8 @@ from mock_atoms.core.patterns import NOT_BLANK, TOKEN
 from mock_atoms.core.settings import Token
 from mock_atoms.core.slices import Steps
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
-MAX_LONG_BODY_BYTES = 128 * 1024 * 1024
+MAX_CONTROL_BODY_BYTES = 64 * 1024 * 1024
+MAX_UNCONVERTED_BYTES = 128 * 1024 * 1024
 """Maximum memory of the parts of a long body that are not converted."""
 
 MAX_ID_LENGTH = 65_536
@@ -52,14 +52,14 @@ async def read_json_body(request: Request, *, optional: bool = False) -> Any:  #
         RequestError: the body is too long, incomplete, compressed wrongly, or has another content type.
     """
     content_length = request.headers.get("content-length", "")
-    if content_length.isdecimal() and int(content_length) > MAX_BODY_BYTES:
-        raise _too_long(f"more than {MAX_BODY_BYTES} bytes")
+    if content_length.isdecimal() and int(content_length) > MAX_CONTROL_BODY_BYTES:
+        raise _too_long(f"more than {MAX_CONTROL_BODY_BYTES} bytes")
     body = bytearray()
     async for chunk in _read_chunks(request):
         take_body_memory(request.scope, len(chunk))
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise _too_long(f"more than {MAX_BODY_BYTES} bytes")
+        if len(body) > MAX_CONTROL_BODY_BYTES:
+            raise _too_long(f"more than {MAX_CONTROL_BODY_BYTES} bytes")
     if not body and optional:
         return {}
     _check_content_type(request)
@@ -86,8 +86,8 @@ async def read_long_json_body(request: Request, converter: Converter) -> Any:  #
         await slices.run_promptly(parser.feed(chunk))
         size_bytes = parser.size_bytes + converter.size_bytes
         take_body_memory(request.scope, size_bytes - before)
-        if parser.size_bytes > MAX_LONG_BODY_BYTES:
-            raise _too_long(f"parts that need more than {MAX_LONG_BODY_BYTES} bytes of memory")
+        if parser.size_bytes > MAX_UNCONVERTED_BYTES:
+            raise _too_long(f"parts that need more than {MAX_UNCONVERTED_BYTES} bytes of memory")
     return await slices.run_promptly(parser.finish())
 
 

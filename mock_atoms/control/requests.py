@@ -38,7 +38,7 @@ from mock_atoms.wiremock.responses import logged_request, serve_event
 
 Result = TypeVar("Result")
 Rendered = TypeVar("Rendered")
-MAX_COUNT = 1_000_000
+MAX_REQUESTS = 1_000_000
 MAX_NEAR_MISSES = 100
 _INVALID_ID = {400: "the id is not a UUID"}
 
@@ -55,7 +55,7 @@ def _parse_since(text: str) -> datetime:
 class RequestListQuery(TenantQuery):
     """Parameters of the list of requests."""
 
-    limit: Annotated[int, up_to(MAX_COUNT), Field(description="How many requests to return.")] = MAX_COUNT
+    limit: Annotated[int, up_to(MAX_REQUESTS), Field(description="How many requests to return.")] = MAX_REQUESTS
     since: Annotated[
         datetime | None,
         BeforeValidator(_parse_since),
@@ -80,7 +80,7 @@ class FindQuery(Query):
 class CountQuery(Query):
     """Parameters of a count."""
 
-    at_least: Annotated[int, up_to(MAX_COUNT), Field(description="Wait until so many requests match.")] = 0
+    at_least: Annotated[int, up_to(MAX_REQUESTS), Field(description="Wait until so many requests match.")] = 0
     timeout_ms: Annotated[int, up_to(MAX_WAIT_MS), Field(description="Wait no longer than this.")] = 0
 
 

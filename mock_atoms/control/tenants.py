@@ -21,7 +21,7 @@ from mock_atoms.state.audiences import MAX_TENANT_BYTES
 from mock_atoms.state.snapshot import tenant_summary
 from mock_atoms.state.store import TenantState
 
-MAX_AUDIENCES = 10_000
+MAX_SET_AUDIENCES = 10_000
 """How many audiences one request can set."""
 
 
@@ -79,8 +79,8 @@ class TenantEndpoints:
         caller, fields = await self._read_caller(request)
         if "tokens" in fields:
             raise ConfigError("unknown key", "/tokens")
-        if isinstance(fields.get("audiences"), list) and len(fields["audiences"]) > MAX_AUDIENCES:
-            raise ConfigError(f"{len(fields['audiences'])} audiences: at most {MAX_AUDIENCES}", "/audiences")
+        if isinstance(fields.get("audiences"), list) and len(fields["audiences"]) > MAX_SET_AUDIENCES:
+            raise ConfigError(f"{len(fields['audiences'])} audiences: at most {MAX_SET_AUDIENCES}", "/audiences")
         fixtures = self._mock.fixtures
         organization = (await self._mock.slices.run_promptly(fixtures.initial_data_steps(caller))).organization
         default = {} if organization is None else {"organization": organization}

@@ -6,7 +6,7 @@ from typing import Any
 
 from mock_atoms.core.slices import Steps
 
-MAX_BYTES = 384 * 1024 * 1024
+MAX_BODIES_BYTES = 384 * 1024 * 1024
 """Memory of all request bodies in flight, and of the values parsed from them."""
 _LEASE_KEY = "mock_atoms.body_lease"
 _SMALL_BYTES = 1024 * 1024
@@ -21,7 +21,7 @@ class BodyMemoryError(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            f"the request bodies in flight need more than {MAX_BYTES} bytes of memory: send fewer at a time, or "
+            f"the request bodies in flight need more than {MAX_BODIES_BYTES} bytes of memory: send fewer at a time, or "
             "smaller ones"
         )
 
@@ -34,7 +34,7 @@ class BodyMemory:
     """
 
     def __init__(self) -> None:
-        self.free_bytes = MAX_BYTES
+        self.free_bytes = MAX_BODIES_BYTES
 
 
 class BodyLease:

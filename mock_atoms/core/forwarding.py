@@ -7,7 +7,7 @@ from typing import Any
 PREFIX_HEADER = "X-Forwarded-Prefix"
 PREFIX_KEY = "mock_atoms.prefix"
 """Key of the part of the path that the server itself has removed (ASGI's `root_path`) in a scope."""
-_MAX_LENGTH = 200
+_MAX_PREFIX_LENGTH = 200
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*/?")
 
 
@@ -43,5 +43,5 @@ def with_public_prefix(document: Mapping[str, Any], scope: Mapping[str, Any]) ->
 def _forwarded_prefix(headers: Iterable[tuple[bytes, bytes]]) -> str:
     values = [value.decode("latin-1") for name, value in headers if name == PREFIX_HEADER.lower().encode()]
     prefixes = [prefix.strip() for prefix in ",".join(values).split(",")]
-    is_valid = sum(map(len, prefixes)) <= _MAX_LENGTH and all(map(_PREFIX.fullmatch, prefixes))
+    is_valid = sum(map(len, prefixes)) <= _MAX_PREFIX_LENGTH and all(map(_PREFIX.fullmatch, prefixes))
     return "".join(prefix.rstrip("/") for prefix in prefixes) if is_valid else ""

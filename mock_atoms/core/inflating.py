@@ -4,7 +4,7 @@ import asyncio
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 
-PIECE_BYTES = 64 * 1024
+INFLATED_PIECE_BYTES = 64 * 1024
 """Maximum size of a piece."""
 _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
@@ -41,8 +41,8 @@ class Inflater:
         Raises:
             InflateError: `data` is not in the format.
         """
-        for start in range(0, len(data), PIECE_BYTES):
-            yield from self._inflate(data[start : start + PIECE_BYTES])
+        for start in range(0, len(data), INFLATED_PIECE_BYTES):
+            yield from self._inflate(data[start : start + INFLATED_PIECE_BYTES])
 
     def finish(self) -> None:
         """Check that the body is complete.
@@ -62,10 +62,10 @@ class Inflater:
                     return
                 self._stream = zlib.decompressobj(_WINDOW_BITS[self._encoding])
             try:
-                piece = self._stream.decompress(data, PIECE_BYTES)
+                piece = self._stream.decompress(data, INFLATED_PIECE_BYTES)
             except zlib.error as error:
                 raise InflateError(str(error).partition(": ")[2]) from None
-            is_full = len(piece) == PIECE_BYTES and not self._stream.eof  # more may follow without more data
+            is_full = len(piece) == INFLATED_PIECE_BYTES and not self._stream.eof  # more may follow without more data
             data = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
             if piece:
                 yield piece

@@ -13,11 +13,11 @@ from mock_atoms.core.slices import Steps, run_without_pauses
 
 MAX_JSON_DEPTH = 100
 """Maximum nesting of JSON, far below Python's recursion limit."""
-PIECE_BYTES = 16 * 1024
+JSON_PIECE_BYTES = 16 * 1024
 """Approximate size of the pieces that are parsed in one step."""
-MAX_PIECE_BYTES = 5 * 1024 * 1024 + PIECE_BYTES
+MAX_JSON_PIECE_BYTES = 5 * 1024 * 1024 + JSON_PIECE_BYTES
 """Maximum distance of two commas outside of strings. A text in a body of 5 MB fits."""
-MAX_VALUE_BYTES = 48 * 1024 * 1024
+MAX_VALUES_BYTES = 48 * 1024 * 1024
 """Maximum memory of all values of a text."""
 VALUE_BYTES = 64
 """Approximate memory of a value without its text."""
@@ -56,8 +56,8 @@ def parse_json_steps(text: str | bytes | bytearray, lease: BodyLease | None = No
 
     Raises:
         BodyMemoryError: the lease gets no more memory.
-        ConfigError: the text is not JSON, is nested too deep, or has more than `MAX_PIECE_BYTES` without a comma.
-            Or its values need more than its length plus `MAX_VALUE_BYTES`.
+        ConfigError: the text is not JSON, is nested too deep, or has more than `MAX_JSON_PIECE_BYTES` without a comma.
+            Or its values need more than its length plus `MAX_VALUES_BYTES`.
     """
     parser = JsonParser(lease=lease)
     try:
@@ -66,8 +66,8 @@ def parse_json_steps(text: str | bytes | bytearray, lease: BodyLease | None = No
         raise _half_surrogate_pair() from None
     for start in range(0, len(encoded), _PART_BYTES):
         yield from parser.feed(encoded[start : start + _PART_BYTES])
-        if parser.size_bytes > len(encoded) + MAX_VALUE_BYTES:
-            raise ConfigError(f"not JSON: too many values, which need more than {MAX_VALUE_BYTES} bytes of memory")
+        if parser.size_bytes > len(encoded) + MAX_VALUES_BYTES:
+            raise ConfigError(f"not JSON: too many values, which need more than {MAX_VALUES_BYTES} bytes of memory")
     return (yield from parser.finish())
 
 
@@ -130,7 +130,7 @@ class JsonParser:
 
         Raises:
             BodyMemoryError: the lease gets no more memory.
-            ConfigError: the text is not JSON, nested too deep, or has more than `MAX_PIECE_BYTES` without a comma.
+            ConfigError: the text is not JSON, nested too deep, or has more than `MAX_JSON_PIECE_BYTES` without a comma.
         """
         before = self.size_bytes
         self._text += text
@@ -155,12 +155,12 @@ class JsonParser:
         return self._root[0]
 
     def _find_end(self) -> Steps[int | None]:
-        """Return the position after the first comma that is not in a string, at least `PIECE_BYTES` after the start.
+        """Return the position after the first comma outside of strings, at least `JSON_PIECE_BYTES` after the start.
 
         Returns `None` if more text is needed, and the position scanned so far if a comma would be an error anyway.
         """
         if self._scanned == self._start:
-            end = self._start + PIECE_BYTES
+            end = self._start + JSON_PIECE_BYTES
             if len(self._text) <= end:
                 return None
             head = bytes(self._text[self._start : end])
@@ -169,9 +169,9 @@ class JsonParser:
             self._scanned = end + is_escape_cut
             self._structure_count = 0
         while self._scanned < len(self._text):
-            if self._scanned - self._start > MAX_PIECE_BYTES:
-                raise ConfigError(f"not JSON: more than {MAX_PIECE_BYTES} bytes without a comma outside of texts")
-            window_end = self._scanned + PIECE_BYTES
+            if self._scanned - self._start > MAX_JSON_PIECE_BYTES:
+                raise ConfigError(f"not JSON: more than {MAX_JSON_PIECE_BYTES} bytes without a comma outside of texts")
+            window_end = self._scanned + JSON_PIECE_BYTES
             match = (_INSIDE if self._is_in_string else _OUTSIDE).match(self._text, self._scanned, window_end)
             end = self._scanned if match is None else match.end()
             stop = self._text[end : min(end + 1, window_end)]

@@ -2,12 +2,12 @@
 
 import re
 
-MAX_LENGTH = 1_000
-MAX_SIZE = 5_000
+MAX_REGEX_LENGTH = 1_000
+MAX_REGEX_INSTRUCTIONS = 5_000
 """Maximum number of instructions of a compiled expression."""
-MAX_REPETITIONS = 1_000
+MAX_REGEX_REPETITIONS = 1_000
 MAX_UNICODE_CLASSES = 20
-_MAX_MEMORY = 2 * 1024 * 1024
+_MAX_REGEX_MEMORY = 2 * 1024 * 1024
 _PART = re.compile(
     r"\\Q.*?(?:\\E|\Z)|\\[pP]\{\w*\}|\\u[0-9a-fA-F]{4}|\\."
     r"|\(\?(?:P=|<[=!]|[=!>(#])?|\[:\^?[a-z]+:\]|\[\^?\]?|\{\d+(?:,\d*)?\}|&&|.",
@@ -58,11 +58,11 @@ class Regex:
     def __init__(self, pattern: str, *, is_dot_all: bool = False) -> None:
         import re2  # type: ignore[import-untyped]  # noqa: PLC0415 - it has no types; slow to import
 
-        if len(pattern) > MAX_LENGTH:
-            raise RegexError(f"{len(pattern):,} characters of a regular expression: at most {MAX_LENGTH:,}")
+        if len(pattern) > MAX_REGEX_LENGTH:
+            raise RegexError(f"{len(pattern):,} characters of a regular expression: at most {MAX_REGEX_LENGTH:,}")
         options = re2.Options()
         options.dot_nl, options.log_errors, options.never_capture = is_dot_all, False, True
-        options.max_mem = _MAX_MEMORY
+        options.max_mem = _MAX_REGEX_MEMORY
         try:
             self._regex = re2.compile(_translate(pattern).encode(), options)
         except UnicodeEncodeError:
@@ -71,9 +71,10 @@ class Regex:
             raise RegexError(f"not a regular expression: {error.args[0].decode(errors='replace')}") from None
         re2.purge()  # its cache would keep the memory of each expression
         self.size: int = self._regex.programsize
-        if self.size > MAX_SIZE:
+        if self.size > MAX_REGEX_INSTRUCTIONS:
             raise RegexError(
-                f"{self.size:,} instructions of RE2: at most {MAX_SIZE:,}, so repeat less or use fewer classes"
+                f"{self.size:,} instructions of RE2: at most {MAX_REGEX_INSTRUCTIONS:,}, so repeat less or "
+                "use fewer classes"
             )
 
     def fullmatch(self, text: str) -> bool:
@@ -115,8 +116,8 @@ def _translate(pattern: str) -> str:
         unicode_classes += part[:2] in (r"\p", r"\P")
         parts.append(_translate_part(part, is_in_class=is_in_class))
         previous = part
-    if repetitions > MAX_REPETITIONS:
-        raise RegexError(f"repetitions such as {{100}} add up to {repetitions:,}: at most {MAX_REPETITIONS:,}")
+    if repetitions > MAX_REGEX_REPETITIONS:
+        raise RegexError(f"repetitions such as {{100}} add up to {repetitions:,}: at most {MAX_REGEX_REPETITIONS:,}")
     if unicode_classes > MAX_UNICODE_CLASSES:
         raise RegexError(rf"{unicode_classes} classes such as \p{{L}}: at most {MAX_UNICODE_CLASSES}")
     return "".join(parts)

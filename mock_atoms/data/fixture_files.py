@@ -20,7 +20,7 @@ from mock_atoms.data.models import AudienceRecord, ValidatedAudience, ValidatedA
 
 LOGGER = logging.getLogger("mock_atoms")
 SUFFIXES = {".json", ".yaml", ".yml"}
-MAX_AUDIENCES = 1_000
+MAX_GENERATED_AUDIENCES = 1_000
 """Maximum number of generated audiences of a token."""
 _MAX_VALUE_LENGTH = 40
 """Maximum number of characters of a value in an error message."""
@@ -55,7 +55,7 @@ def _at_most(limit: int) -> AfterValidator:
 class GenerateOptions(StrictModel):
     """Options of the generator for the tokens of a file. The defaults are those of any token."""
 
-    audiences: Annotated[CountRange, BeforeValidator(_expand_number), _at_most(MAX_AUDIENCES)] = CountRange(
+    audiences: Annotated[CountRange, BeforeValidator(_expand_number), _at_most(MAX_GENERATED_AUDIENCES)] = CountRange(
         min=3, max=12
     )
     members: Annotated[CountRange, BeforeValidator(_expand_number), _at_most(MAX_MEMBERS)] = CountRange(

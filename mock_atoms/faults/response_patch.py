@@ -13,7 +13,7 @@ from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import StrictModel
 from mock_atoms.faults.effects import HeaderFields
 
-MAX_VALUES = 1_000
+MAX_ALTERED_VALUES = 1_000
 """Maximum number of values of a patch."""
 MAX_STEPS = 20_000
 """Maximum number of keys and items that a patch visits in one response."""
@@ -40,7 +40,9 @@ class ResponsePatch(StrictModel):
         headers: headers to add or replace, each with one value or several.
     """
 
-    values: Annotated[dict[Annotated[str, AfterValidator(_check_pointer)], Any], Field(max_length=MAX_VALUES)] = {}
+    values: Annotated[
+        dict[Annotated[str, AfterValidator(_check_pointer)], Any], Field(max_length=MAX_ALTERED_VALUES)
+    ] = {}
     headers: HeaderFields = {}
 
     @model_validator(mode="after")

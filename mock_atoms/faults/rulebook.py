@@ -11,7 +11,7 @@ from mock_atoms.faults.rules import Rule
 
 MAX_RULES = 10_000
 """Maximum number of active rules besides the startup rules."""
-MAX_BYTES = 64 * 1024 * 1024
+MAX_RULES_BYTES = 64 * 1024 * 1024
 """Maximum memory of these rules, approximately."""
 
 
@@ -120,7 +120,7 @@ class RuleBook:
 def _check_capacity(count: int, size_bytes: int) -> None:
     if count > MAX_RULES:
         raise CapacityError(f"there can be at most {MAX_RULES} rules: delete those of finished tests")
-    if size_bytes > MAX_BYTES:
+    if size_bytes > MAX_RULES_BYTES:
         raise CapacityError(
-            f"the rules need about {size_bytes} bytes; the maximum is {MAX_BYTES}: delete those of finished tests"
+            f"the rules need about {size_bytes} bytes; the maximum is {MAX_RULES_BYTES}: delete those of finished tests"
         )

@@ -18,7 +18,7 @@ MAX_LIMITED_REQUESTS = 1_000_000
 """Maximum number of requests of a rate limit."""
 MAX_WINDOW_SECONDS = 86_400
 """Maximum duration of the window of a rate limit."""
-MAX_NAME_LENGTH = 200
+MAX_RULE_NAME_LENGTH = 200
 MAX_RULE_VALUES = 5_000
 MAX_RULE_CHARACTERS = 100_000
 """Maximum number of characters of a rule, except in what it sends."""
@@ -75,7 +75,7 @@ class Rule(StrictModel):
         connection: broken connection in place of a response.
     """
 
-    name: Annotated[str, Field(max_length=MAX_NAME_LENGTH), AfterValidator(mask_text)] | None = None
+    name: Annotated[str, Field(max_length=MAX_RULE_NAME_LENGTH), AfterValidator(mask_text)] | None = None
     match: RuleMatch = RuleMatch()
     when: RuleSchedule = RuleSchedule()
     delay: Delay | None = None

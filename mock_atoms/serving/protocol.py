@@ -16,11 +16,11 @@ from mock_atoms.journal.exchange import RECEIVED_KEY, ReceivedHead
 from mock_atoms.middleware.connection_faults import TRANSPORT
 from mock_atoms.serving.connection_limits import ConnectionLimits, WaitingBytes
 from mock_atoms.serving.deadline import Deadline
-from mock_atoms.serving.refusal import LINGER_SECONDS, MAX_HEAD_BYTES, Refusal, head_too_large, timed_out, unparsable
+from mock_atoms.serving.refusal import LINGER_SECONDS, MAX_REQUEST_HEAD_BYTES, Refusal, timed_out, too_long, unparsable
 from mock_atoms.serving.response_cycle import ResponseCycle
 from mock_atoms.serving.upgrade import AfterFirstHead, head_without_upgrade
 
-PIECE_BYTES = 4096
+PARSED_PIECE_BYTES = 4096
 """Number of bytes in one call of the parser; they contain at most a few hundred requests."""
 _REQUESTS_PER_TURN = 32
 """Number of pipelined requests after which other connections get their turn."""
@@ -128,14 +128,14 @@ class HttpProtocol(HttpToolsProtocol):
         position, size = 0, len(data)
         try:
             while position < size and self._requests_in_turn < _REQUESTS_PER_TURN:
-                piece = data[position : position + PIECE_BYTES]
-                position += PIECE_BYTES
-                self._bytes_without_body += PIECE_BYTES if position <= size else size % PIECE_BYTES
+                piece = data[position : position + PARSED_PIECE_BYTES]
+                position += PARSED_PIECE_BYTES
+                self._bytes_without_body += PARSED_PIECE_BYTES if position <= size else size % PARSED_PIECE_BYTES
                 if rest := self._parse(piece):
                     data = rest + data[position:]
                     position, size = 0, len(data)
-                if self._bytes_without_body > MAX_HEAD_BYTES and self._phase is not _NONE:
-                    raise head_too_large()
+                if self._bytes_without_body > MAX_REQUEST_HEAD_BYTES and self._phase is not _NONE:
+                    raise too_long()
                 if self._is_response_due():
                     break
         except Refusal as refusal:
@@ -209,7 +209,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Respond on the fast path or run the application."""
         self._requests_in_turn += 1
-        if self._bytes_without_body > MAX_HEAD_BYTES - PIECE_BYTES:
+        if self._bytes_without_body > MAX_REQUEST_HEAD_BYTES - PARSED_PIECE_BYTES:
             self._check_head_size()
         if self._fast_path is None:
             self._run_application({TRANSPORT: self.transport})
@@ -228,8 +228,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _check_head_size(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
-        if size > MAX_HEAD_BYTES:
-            raise head_too_large()
+        if size > MAX_REQUEST_HEAD_BYTES:
+            raise too_long()
 
     def _try_fast_path(self, fast_path: FastPath, digest: bytes) -> bool:
         """Respond to a repeated request whose turn it is and whose client reads. Return `False` for others."""

@@ -10,7 +10,7 @@ from mock_atoms.core.addresses import format_address
 from mock_atoms.journal.access_log import LOGGER, EventLine
 from mock_atoms.journal.exchange import MALFORMED_REQUEST, REQUEST_TIMEOUT
 
-MAX_HEAD_BYTES = 64 * 1024
+MAX_REQUEST_HEAD_BYTES = 64 * 1024
 """Size limit of a request line with its headers, and of what stands between the parts of a chunked body."""
 LINGER_SECONDS = 2
 """Time for a client to read a refusal. The close of a connection with unread data would lose it."""
@@ -59,10 +59,10 @@ def log_connection(client: tuple[str, int] | None, cause: str, **fields: object)
     LOGGER.warning(EventLine({"peer": peer, **fields, "cause": cause}))
 
 
-def head_too_large() -> Refusal:
+def too_long() -> Refusal:
     """Return the refusal of a long head."""
     status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-    return Refusal(status, f"the request line and headers have more than {MAX_HEAD_BYTES} bytes")
+    return Refusal(status, f"the request line and headers have more than {MAX_REQUEST_HEAD_BYTES} bytes")
 
 
 def timed_out(seconds: float, part: str) -> Refusal:

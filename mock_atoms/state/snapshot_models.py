@@ -23,7 +23,7 @@ from mock_atoms.data.models import MAX_CAMPAIGNS, ValidatedAudiences, ValidatedC
 from mock_atoms.faults.engine import RuleCounter
 
 Value = TypeVar("Value", bound=Hashable)
-MAX_DIGITS = 4_000
+MAX_COUNT_DIGITS = 4_000
 """Maximum digits of a count. It can grow by counting without reaching the 4,300 digits that Python can print."""
 _DIGEST = r"^([0-9a-f]{32})?$"
 _LABEL = rf"^(-|{MASKED_TOKEN.removeprefix('^').removesuffix('$')})$"
@@ -31,8 +31,8 @@ _REQUIRED_KEYS = ("_id", "name", "phoneNumberColumnName", "createdAt")
 
 
 def _check_count(count: int) -> int:
-    if count >= 10**MAX_DIGITS:
-        raise ValueError(f"must have at most {MAX_DIGITS} digits")
+    if count >= 10**MAX_COUNT_DIGITS:
+        raise ValueError(f"must have at most {MAX_COUNT_DIGITS} digits")
     return count
 
 

@@ -11,13 +11,13 @@ from mock_atoms.wiremock.steps import StepCounter
 
 MAX_PATTERN_DEPTH = 40
 MAX_PATTERN_CHARACTERS = 100_000
-MAX_VALUES = 5_000
+MAX_PATTERN_VALUES = 5_000
 """Maximum number of values in a pattern, and in a JSON body that is compared."""
 
 
 def size_problem(value: object, max_depth: int) -> str | None:
     """Return what is too large about a pattern, or about JSON that is compared with one, or `None`."""
-    return json_problem(value, max_depth, MAX_VALUES, MAX_PATTERN_CHARACTERS)
+    return json_problem(value, max_depth, MAX_PATTERN_VALUES, MAX_PATTERN_CHARACTERS)
 
 
 class JsonEquality(NamedTuple):

@@ -20,7 +20,7 @@ from mock_atoms.core.regex import Regex, RegexError
 from mock_atoms.wiremock.steps import StepCounter
 
 _REGEX_STEPS = 250
-_MAX_SIZE = 100
+_MAX_COUNTED_VALUES = 100
 _NO_CHILDREN: list[JSONPathMatch] = []
 
 
@@ -231,9 +231,9 @@ def _size(operand: object) -> int:
     if isinstance(operand, str):
         return len(operand) // 500
     values, size = [operand], -1
-    while values and size < _MAX_SIZE:
+    while values and size < _MAX_COUNTED_VALUES:
         value = values.pop()
         size += 1
         if isinstance(value, dict | list):
-            values += islice(value.values() if isinstance(value, dict) else value, _MAX_SIZE)
+            values += islice(value.values() if isinstance(value, dict) else value, _MAX_COUNTED_VALUES)
     return size

@@ -2,7 +2,7 @@
 
 from mock_atoms.core.parsing import ConfigError
 
-MAX_STEPS = 25_000
+MAX_PATTERN_STEPS = 25_000
 """Maximum number of steps to parse a pattern, and to compare it with one request. A step takes about a microsecond."""
 
 
@@ -14,7 +14,7 @@ class StepCounter:
     """
 
     def __init__(self) -> None:
-        self.remaining = MAX_STEPS
+        self.remaining = MAX_PATTERN_STEPS
 
     def count(self, steps: int = 1) -> None:
         """Count `steps` more.
@@ -25,6 +25,7 @@ class StepCounter:
         self.remaining -= steps
         if self.remaining < 0:
             raise ConfigError(
-                f"the pattern takes more than {MAX_STEPS:,} steps: use fewer or shorter operators, or several patterns",
+                f"the pattern takes more than {MAX_PATTERN_STEPS:,} steps: use fewer or shorter operators, "
+                "or several patterns",
                 "/",
             )

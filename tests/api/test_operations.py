@@ -696,7 +696,7 @@ def test_deeply_nested_json_is_a_400(http: httpx.Client, depth: int) -> None:
 
 def test_json_of_too_many_values_is_a_400(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     path = f"/audience/{create(http)['_id']}/members"
-    monkeypatch.setattr("mock_atoms.core.json_parsing.MAX_VALUE_BYTES", 100_000)
+    monkeypatch.setattr("mock_atoms.core.json_parsing.MAX_VALUES_BYTES", 100_000)
     status, (message,) = errors(http.post(path, json={"members": [0] * 100_000}))
     assert (status, message) == (
         400,

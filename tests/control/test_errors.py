@@ -10,7 +10,7 @@ from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.control import parsing
 from mock_atoms.control.app import control_app
 from mock_atoms.core import json_parsing
-from mock_atoms.core.json_parsing import MAX_PIECE_BYTES
+from mock_atoms.core.json_parsing import MAX_JSON_PIECE_BYTES
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import call
 from tests.helpers.control import problem
@@ -50,7 +50,7 @@ def test_an_error_shows_invisible_characters_of_the_pointer_and_cuts_it(admin: h
     ("body", "detail"),
     [
         ("[" * 101 + "]" * 101, "not JSON: nested too deep: at most 100 levels"),
-        (f'"{"x" * 2 * MAX_PIECE_BYTES}"', f"not JSON: more than {MAX_PIECE_BYTES} bytes without a comma"),
+        (f'"{"x" * 2 * MAX_JSON_PIECE_BYTES}"', f"not JSON: more than {MAX_JSON_PIECE_BYTES} bytes without a comma"),
         (f"[{'0, ' * 100_000}0]", "not JSON: too many values, which need more than 100000 bytes of memory"),
     ],
     ids=["levels", "no comma", "values"],
@@ -58,14 +58,14 @@ def test_an_error_shows_invisible_characters_of_the_pointer_and_cuts_it(admin: h
 def test_json_beyond_a_limit_is_an_error(
     admin: httpx.Client, monkeypatch: pytest.MonkeyPatch, body: str, detail: str
 ) -> None:
-    monkeypatch.setattr(json_parsing, "MAX_VALUE_BYTES", 100_000)
+    monkeypatch.setattr(json_parsing, "MAX_VALUES_BYTES", 100_000)
     response = admin.post("/faults", content=body, headers={"Content-Type": "application/json"})
     assert problem(response)[0] == 422
     assert detail in problem(response)[2]
 
 
 def test_a_body_that_is_too_long_is_an_error(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parsing, "MAX_BODY_BYTES", 100)
+    monkeypatch.setattr(parsing, "MAX_CONTROL_BODY_BYTES", 100)
     longest = '"' + "x" * 98 + '"'
     headers = {"Content-Type": "application/json"}
     assert problem(admin.post("/faults", content=longest, headers=headers))[0] == 422
@@ -90,7 +90,7 @@ def test_a_body_may_have_64_mib() -> None:
 def test_a_body_in_another_encoding_is_an_error(  # noqa: PLR0917 - a table
     admin: httpx.Client, monkeypatch: pytest.MonkeyPatch, encoding: str, content: bytes, status: int, detail: str
 ) -> None:
-    monkeypatch.setattr(parsing, "MAX_BODY_BYTES", 100)
+    monkeypatch.setattr(parsing, "MAX_CONTROL_BODY_BYTES", 100)
     headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
     response = admin.post("/faults", content=content, headers=headers)
     assert (problem(response)[0], problem(response)[2]) == (status, detail)

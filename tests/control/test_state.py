@@ -264,10 +264,10 @@ def test_a_state_may_be_longer_than_other_bodies(monkeypatch: pytest.MonkeyPatch
     tenants = [TENANT | {"testId": str(number), "audiences": [{}]} for number in range(2000)]
     body = json.dumps(state | {"tenants": tenants}).encode()
 
-    monkeypatch.setattr(parsing, "MAX_BODY_BYTES", 1000)
+    monkeypatch.setattr(parsing, "MAX_CONTROL_BODY_BYTES", 1000)
     assert call(app, "/__admin/state", headers, "PUT", body=body).status == 200
     assert call(app, "/__admin/faults", headers, "POST", body=body).status == 413
-    monkeypatch.setattr(parsing, "MAX_LONG_BODY_BYTES", 10_000)
+    monkeypatch.setattr(parsing, "MAX_UNCONVERTED_BYTES", 10_000)
     response = call(app, "/__admin/state", headers, "PUT", body=json.dumps({"rules": [{}] * 100_000}).encode())
     assert response.status == 413
     assert json.loads(call(app, "/__admin/state").body)["tenants"][-1]["testId"] == "1999"

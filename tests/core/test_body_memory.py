@@ -17,7 +17,7 @@ def test_memory_is_shared_until_it_is_given_back() -> None:
     first, second = BodyLease(memory), BodyLease(memory)
     scope: dict[str, object] = {}
     first.put_into(scope)
-    take_body_memory(scope, body_memory.MAX_BYTES - 10)
+    take_body_memory(scope, body_memory.MAX_BODIES_BYTES - 10)
     second.take(10)
     with pytest.raises(BodyMemoryError, match="the request bodies in flight need more than 402653184 bytes of memory"):
         second.take(1)
@@ -25,7 +25,7 @@ def test_memory_is_shared_until_it_is_given_back() -> None:
     second.take(1)
     second.release()
     second.release()
-    assert memory.free_bytes == body_memory.MAX_BYTES
+    assert memory.free_bytes == body_memory.MAX_BODIES_BYTES
 
 
 def test_a_part_of_the_application_that_runs_alone_has_no_limit() -> None:
@@ -63,7 +63,7 @@ def test_other_requests_run_while_a_large_body_is_freed() -> None:
         for body in (b"[1]", json.dumps([[]] * 100_000).encode(), json.dumps([[]] * 1_000_000).encode()):
             call(app, f"{AUDIENCE}/members", [(b"authorization", b"Bearer sk_a"), JSON], "POST", body=body)
     assert [steps > 100 for steps in freed] == [True, True]
-    assert mock.body_memory.free_bytes == body_memory.MAX_BYTES
+    assert mock.body_memory.free_bytes == body_memory.MAX_BODIES_BYTES
 
 
 JSON = (b"content-type", b"application/json")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mock_atoms.core.inflating import PIECE_BYTES, InflateError, Inflater, content_encoding, inflate
+from mock_atoms.core.inflating import INFLATED_PIECE_BYTES, InflateError, Inflater, content_encoding, inflate
 
 gzipped = partial(gzip.compress, mtime=0)
 
@@ -69,14 +69,14 @@ def test_any_text_is_read_back_in_small_pieces(encoding: str, data: bytes, repea
     text = data * repeats
     compressed = gzipped(text) if encoding == "gzip" else zlib.compress(text)
     assert inflated(encoding, compressed, chunk_size) == text
-    assert all(0 < len(piece) <= PIECE_BYTES for piece in Inflater(encoding).feed(compressed))
+    assert all(0 < len(piece) <= INFLATED_PIECE_BYTES for piece in Inflater(encoding).feed(compressed))
 
 
 def test_other_tasks_run_between_two_pieces() -> None:
     events: list[int] = []
 
     async def body() -> AsyncIterator[bytes]:
-        yield zlib.compress(bytes(10 * PIECE_BYTES))
+        yield zlib.compress(bytes(10 * INFLATED_PIECE_BYTES))
 
     async def bystander() -> None:
         while True:
@@ -91,7 +91,7 @@ def test_other_tasks_run_between_two_pieces() -> None:
         task.cancel()
 
     asyncio.run(main())
-    assert events == [PIECE_BYTES, 0] * 10
+    assert events == [INFLATED_PIECE_BYTES, 0] * 10
 
 
 @pytest.mark.parametrize(

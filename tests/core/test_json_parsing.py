@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from mock_atoms.core import json_parsing
 from mock_atoms.core.json_parsing import (
+    JSON_PIECE_BYTES,
     MAX_JSON_DEPTH,
-    MAX_PIECE_BYTES,
-    PIECE_BYTES,
+    MAX_JSON_PIECE_BYTES,
     JsonParser,
     parse_json,
     parse_json_steps,
@@ -30,7 +30,7 @@ def nested(depth: int) -> str:
 def tiny_pieces() -> Iterator[None]:
     """Cut JSON texts at almost every comma."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_parsing, "PIECE_BYTES", 7)
+        patch.setattr(json_parsing, "JSON_PIECE_BYTES", 7)
         patch.setattr(json_parsing, "_PART_BYTES", 5)
         yield
 
@@ -98,7 +98,7 @@ def test_a_broken_text_in_pieces_has_the_error_of_the_whole_text(value: Any, cut
 def test_a_duplicated_key_has_its_last_value_in_pieces_too(
     text: str, piece_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_parsing, "PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(json_parsing, "JSON_PIECE_BYTES", piece_bytes)
     assert outcome(text) == outcome_of_python(text)
 
 
@@ -162,7 +162,7 @@ def test_an_unclosed_string_of_any_length_is_rejected(rest: str) -> None:
 )
 def test_a_large_text_is_parsed_in_many_steps(text: str) -> None:
     assert parse_json(text.encode()) == json.loads(text)
-    assert sum(1 for _ in parse_json_steps(text.encode())) >= len(text) // (2 * PIECE_BYTES)
+    assert sum(1 for _ in parse_json_steps(text.encode())) >= len(text) // (2 * JSON_PIECE_BYTES)
 
 
 @pytest.mark.parametrize("text", ["[" + '"' * 1_000_000, "[]" * 500_000, '[1,"' + '"x"' * 300_000 + ",2]"])
@@ -172,10 +172,10 @@ def test_a_text_without_commas_is_not_read_to_its_end(text: str) -> None:
         list(islice(steps, 5))
 
 
-@pytest.mark.parametrize("text", ['["' + "x" * MAX_PIECE_BYTES + '"]', "[" + " " * MAX_PIECE_BYTES + "1]"])
+@pytest.mark.parametrize("text", ['["' + "x" * MAX_JSON_PIECE_BYTES + '"]', "[" + " " * MAX_JSON_PIECE_BYTES + "1]"])
 def test_a_text_with_too_few_commas_is_rejected(text: str) -> None:
-    with pytest.raises(ConfigError, match=f"not JSON: more than {MAX_PIECE_BYTES} bytes without a comma"):
-        parse_json(text + " " * PIECE_BYTES)
+    with pytest.raises(ConfigError, match=f"not JSON: more than {MAX_JSON_PIECE_BYTES} bytes without a comma"):
+        parse_json(text + " " * JSON_PIECE_BYTES)
     assert parse_json(json.dumps(["x" * (5 * 1024 * 1024 - 4)]))
 
 

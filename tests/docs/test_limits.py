@@ -8,7 +8,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from mock_atoms.api.csv_file import MAX_COLUMNS, MAX_COMMAS
 from mock_atoms.api.members import MAX_SEARCH_TERMS
-from mock_atoms.api.multipart import MAX_HEAD_BYTES as MAX_HEAD_BYTES_OF_PART
+from mock_atoms.api.multipart import MAX_PART_HEAD_BYTES
 from mock_atoms.api.uploads import MAX_FIELD_BYTES, MAX_FIELDS
 from mock_atoms.caching.eligibility import MAX_HEAD_BYTES
 from mock_atoms.caching.response_cache import (
@@ -19,29 +19,27 @@ from mock_atoms.caching.response_cache import (
 )
 from mock_atoms.contract.schemas import MAX_FILE_BYTES, MAX_MEMBERS
 from mock_atoms.control.journal_waiter import MAX_WAIT_MS
-from mock_atoms.control.parsing import MAX_BODY_BYTES as MAX_CONTROL_BODY_BYTES
-from mock_atoms.control.parsing import MAX_ID_LENGTH, MAX_LONG_BODY_BYTES
+from mock_atoms.control.parsing import MAX_CONTROL_BODY_BYTES, MAX_ID_LENGTH, MAX_UNCONVERTED_BYTES
 from mock_atoms.control.requests import MAX_NEAR_MISSES
 from mock_atoms.control.retries import MAX_BACKOFF_MS
-from mock_atoms.control.tenants import MAX_AUDIENCES as MAX_SET_AUDIENCES
+from mock_atoms.control.tenants import MAX_SET_AUDIENCES
 from mock_atoms.core import regex
-from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_PIECE_BYTES, MAX_VALUE_BYTES
+from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_JSON_PIECE_BYTES, MAX_VALUES_BYTES
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, MAX_MESSAGE_LENGTH, MAX_QUOTED_LENGTH
 from mock_atoms.core.settings import MAX_JOURNAL_SIZE, Settings
 from mock_atoms.core.tenancy import MAX_TEST_ID_LENGTH
 from mock_atoms.core.unescaping import MAX_LAYERS
-from mock_atoms.data.fixture_files import MAX_AUDIENCES
+from mock_atoms.data.fixture_files import MAX_GENERATED_AUDIENCES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
 from mock_atoms.data.models import MAX_CAMPAIGNS, MAX_MEMBER_VALUES
 from mock_atoms.faults import response_patch
 from mock_atoms.faults.effects import MAX_DELAY_MS, MAX_HEADER_LENGTH, MAX_HEADER_VALUES
 from mock_atoms.faults.expressions import MAX_EXPRESSION_LENGTH
-from mock_atoms.faults.rulebook import MAX_BYTES as MAX_RULE_BYTES
-from mock_atoms.faults.rulebook import MAX_RULES
+from mock_atoms.faults.rulebook import MAX_RULES, MAX_RULES_BYTES
 from mock_atoms.faults.rules import (
     MAX_LIMITED_REQUESTS,
-    MAX_NAME_LENGTH,
     MAX_RULE_CHARACTERS,
+    MAX_RULE_NAME_LENGTH,
     MAX_RULE_VALUES,
     MAX_WINDOW_SECONDS,
 )
@@ -51,16 +49,16 @@ from mock_atoms.journal.calls import MAX_TENANTS as MAX_NUMBERED_TENANTS
 from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
 from mock_atoms.middleware.recording import MAX_CUT_KEY_LENGTH, MAX_UNREAD_BODY_BYTES
 from mock_atoms.serving import connection_limits
-from mock_atoms.serving.refusal import MAX_HEAD_BYTES as MAX_REQUEST_HEAD_BYTES
+from mock_atoms.serving.refusal import MAX_REQUEST_HEAD_BYTES
 from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SECONDS
 from mock_atoms.state import memory_store
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES, MAX_TENANT_BYTES
-from mock_atoms.state.snapshot_models import MAX_DIGITS
+from mock_atoms.state.snapshot_models import MAX_COUNT_DIGITS
 from mock_atoms.testing.pytest_plugin import MAX_REPORTED_REQUESTS
-from mock_atoms.wiremock.json_matching import MAX_PATTERN_CHARACTERS, MAX_PATTERN_DEPTH, MAX_VALUES
+from mock_atoms.wiremock.json_matching import MAX_PATTERN_CHARACTERS, MAX_PATTERN_DEPTH, MAX_PATTERN_VALUES
 from mock_atoms.wiremock.json_path import MAX_PATH_LENGTH, MAX_PATH_TOKENS
 from mock_atoms.wiremock.patterns import MAX_COMPARED_CHARACTERS, MAX_COMPARED_VALUES
-from mock_atoms.wiremock.steps import MAX_STEPS
+from mock_atoms.wiremock.steps import MAX_PATTERN_STEPS
 from tests.helpers.snippets import ROOT
 
 PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
@@ -78,13 +76,13 @@ LIMITS = [
     ("values of a member that is added as JSON, nested ones included", f"{MAX_MEMBER_VALUES:,}"),
     ("characters of the `token` or the `testId` of a control call", f"{MAX_ID_LENGTH:,}"),
     ("audiences set by one request to the control API", f"{MAX_SET_AUDIENCES:,}"),
-    ("audiences that one [fixture file](fixtures.md) generates for a token", f"{MAX_AUDIENCES:,}"),
+    ("audiences that one [fixture file](fixtures.md) generates for a token", f"{MAX_GENERATED_AUDIENCES:,}"),
     ("JSON body, inflated", f"{MAX_FILE_BYTES / MIB:g} MB"),
     ("levels of nested JSON", f"{MAX_JSON_DEPTH}"),
-    ("one JSON string, and any JSON without a comma outside of strings", f"{MAX_PIECE_BYTES / KIB:,g} KiB"),
+    ("one JSON string, and any JSON without a comma outside of strings", f"{MAX_JSON_PIECE_BYTES / KIB:,g} KiB"),
     (
         "memory of the values of JSON, 64 bytes each besides their strings",
-        f"{MAX_VALUE_BYTES / MIB:g} MiB, except in an imported state",
+        f"{MAX_VALUES_BYTES / MIB:g} MiB, except in an imported state",
     ),
     ("CSV file", f"{MAX_FILE_BYTES / MIB:g} MB"),
     ("rows of a CSV file", f"{MAX_MEMBERS:,}"),
@@ -96,8 +94,8 @@ LIMITS = [
         "body sent to the control API, inflated",
         f"{MAX_CONTROL_BODY_BYTES / MIB:g} MiB, except an imported state",
     ),
-    ("imported state: memory of its rules and fixtures, approximately", f"{MAX_LONG_BODY_BYTES / MIB:g} MiB"),
-    ("digits of a count of an imported state", f"{MAX_DIGITS:,}"),
+    ("imported state: memory of its rules and fixtures, approximately", f"{MAX_UNCONVERTED_BYTES / MIB:g} MiB"),
+    ("digits of a count of an imported state", f"{MAX_COUNT_DIGITS:,}"),
     ("rules created over the control API", f"{MAX_RULES:,}"),
     ("values of a rule, nested ones included", f"{MAX_RULE_VALUES:,}"),
     (
@@ -105,26 +103,26 @@ LIMITS = [
         f"{MAX_RULE_CHARACTERS:,}",
     ),
     ("characters of a fault expression", f"{MAX_EXPRESSION_LENGTH:,}"),
-    ("values of one `alter`", f"{response_patch.MAX_VALUES:,}"),
+    ("values of one `alter`", f"{response_patch.MAX_ALTERED_VALUES:,}"),
     ("keys and items that one `alter` visits in a response", f"{response_patch.MAX_STEPS:,}"),
     ("bytes that one `alter` writes into a response", f"{response_patch.MAX_ADDED_BYTES / MIB:g} MiB"),
-    ("memory of these rules", f"{MAX_RULE_BYTES / MIB:g} MiB"),
+    ("memory of these rules", f"{MAX_RULES_BYTES / MIB:g} MiB"),
     ("delay, `hang` or `drip`", f"{MAX_DELAY_MS / 3_600_000:g} hour"),
     ("values of one header in a rule", f"{MAX_HEADER_VALUES}"),
     ("exchanges in the journal", f"{Settings().journal_size:,}, or `--journal-size`"),
     ("all URLs, headers and bodies in the journal", f"{journal.MAX_BYTES / MIB:g} MiB"),
     ("request body in the journal", f"{exchange.MAX_BODY_BYTES / KIB:g} KiB"),
-    ("headers of a part of a form", f"{MAX_HEAD_BYTES_OF_PART / KIB:g} KiB"),
+    ("headers of a part of a form", f"{MAX_PART_HEAD_BYTES / KIB:g} KiB"),
     ("bytes that the journal inflates of one body", f"{MAX_UNREAD_BODY_BYTES / MIB:g} MiB"),
     ("`nearMisses`", f"{MAX_NEAR_MISSES}"),
     ("levels of a request pattern", f"{MAX_PATTERN_DEPTH}"),
-    ("values of a request pattern, and of JSON that is compared with one", f"{MAX_VALUES:,}"),
+    ("values of a request pattern, and of JSON that is compared with one", f"{MAX_PATTERN_VALUES:,}"),
     ("characters of a request pattern", f"{MAX_PATTERN_CHARACTERS:,}"),
-    ("steps to parse a request pattern, and to compare it with one request", f"{MAX_STEPS:,}"),
-    ("characters of a regular expression", f"{regex.MAX_LENGTH:,}"),
-    ("repetitions such as `{100}` in a regular expression, added up", f"{regex.MAX_REPETITIONS:,}"),
+    ("steps to parse a request pattern, and to compare it with one request", f"{MAX_PATTERN_STEPS:,}"),
+    ("characters of a regular expression", f"{regex.MAX_REGEX_LENGTH:,}"),
+    ("repetitions such as `{100}` in a regular expression, added up", f"{regex.MAX_REGEX_REPETITIONS:,}"),
     (r"classes such as `\p{L}` in a regular expression", f"{regex.MAX_UNICODE_CLASSES}"),
-    ("instructions of RE2 for a regular expression", f"{regex.MAX_SIZE:,}"),
+    ("instructions of RE2 for a regular expression", f"{regex.MAX_REGEX_INSTRUCTIONS:,}"),
     ("characters of a JSONPath", f"{MAX_PATH_LENGTH:,}"),
     ("names, numbers and signs of a JSONPath", f"{MAX_PATH_TOKENS}"),
     (
@@ -174,7 +172,7 @@ LIMITS = [
     ("requests of a rate limit", f"{MAX_LIMITED_REQUESTS:,}"),
     ("seconds of a rate limit", f"{MAX_WINDOW_SECONDS:,}"),
     ("characters of a header value in a rule", f"{MAX_HEADER_LENGTH:,}"),
-    ("characters of the name of a rule", f"{MAX_NAME_LENGTH}"),
+    ("characters of the name of a rule", f"{MAX_RULE_NAME_LENGTH}"),
     ("`--journal-size`", f"{MAX_JOURNAL_SIZE:,}"),
     ("response body in the journal", "none"),
     ("tenants whose attempts the log numbers", f"{MAX_NUMBERED_TENANTS:,}"),

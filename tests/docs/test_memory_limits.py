@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mock_atoms.caching import response_cache
-from mock_atoms.control.parsing import MAX_LONG_BODY_BYTES
-from mock_atoms.core import body_memory
+from mock_atoms.control.parsing import MAX_UNCONVERTED_BYTES
+from mock_atoms.core.body_memory import MAX_BODIES_BYTES
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES, Fixtures
 from mock_atoms.data.generator import Generator
@@ -31,13 +31,13 @@ def test_memory_limits_are_those_of_the_code_and_add_up() -> None:
     limits = {
         "the journal": journal.MAX_BYTES,
         "the tenants": memory_store.MAX_STORE_BYTES,
-        "fault rules": rulebook.MAX_BYTES,
+        "fault rules": rulebook.MAX_RULES_BYTES,
         "rendered responses": response_cache.MAX_SIZE,
         "request heads on the fast path": response_cache.MAX_REPEATED_REQUESTS_SIZE,
         "unread responses and of bytes behind requests": connection_limits.MAX_WAITING_BYTES,
         "connections, 16 KiB each": connection_limits.MAX_CONNECTIONS * connection_limits.CONNECTION_BYTES,
-        "imported fixtures, approximately": MAX_LONG_BODY_BYTES,
-        "request bodies in flight, with the values parsed from them and an imported state": body_memory.MAX_BYTES,
+        "imported fixtures, approximately": MAX_UNCONVERTED_BYTES,
+        "request bodies in flight, with the values parsed from them and an imported state": MAX_BODIES_BYTES,
     }
     for name, size in limits.items():
         assert ROWS[f"memory of {name}"] == f"{size / MIB:g} MiB"

@@ -90,7 +90,7 @@ def test_memory_of_created_rules_is_limited(monkeypatch: pytest.MonkeyPatch) -> 
     small = rule("501")
     large = parse_fault({"respond": {"status": 500, "body": ["x" * 10_000]}})
     assert large.size_bytes > small.size_bytes + 10_000
-    monkeypatch.setattr(rulebook, "MAX_BYTES", 2 * small.size_bytes)
+    monkeypatch.setattr(rulebook, "MAX_RULES_BYTES", 2 * small.size_bytes)
     book = RuleBook({"fault-1": large})
     first = book.add(small).id
     book.add(small)

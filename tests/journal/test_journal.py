@@ -16,7 +16,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from mock_atoms import MockServer, Settings, create_app
-from mock_atoms.core.inflating import PIECE_BYTES
+from mock_atoms.core.inflating import INFLATED_PIECE_BYTES
 from mock_atoms.core.masking import mask_token
 from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, caller_for
 from mock_atoms.journal.credentials import Credentials, mask_credentials
@@ -310,12 +310,12 @@ def test_the_received_part_of_a_compressed_body_is_inflated() -> None:
 
 
 def test_the_journal_inflates_a_bounded_part_of_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "MAX_UNREAD_BODY_BYTES", PIECE_BYTES)
-    bomb = gzipped(bytes(100 * PIECE_BYTES))
+    monkeypatch.setattr(recording, "MAX_UNREAD_BODY_BYTES", INFLATED_PIECE_BYTES)
+    bomb = gzipped(bytes(100 * INFLATED_PIECE_BYTES))
     exchange = recorded_post(
         app_reads=True, messages=[chunk(bomb[:-9]), chunk(bomb[-9:], more=False)], encoding=b"gzip"
     )
-    assert (exchange.body_size, exchange.is_body_complete) == (PIECE_BYTES, True)
+    assert (exchange.body_size, exchange.is_body_complete) == (INFLATED_PIECE_BYTES, True)
 
 
 def test_attempts_of_one_call_may_be_compressed_at_different_times(mock: MockServer) -> None:

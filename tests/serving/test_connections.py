@@ -19,8 +19,8 @@ from uvicorn.server import ServerState
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.journal.access_log import EventLine, JsonFormatter
 from mock_atoms.mock import MockAtoms
-from mock_atoms.serving.protocol import PIECE_BYTES, HttpProtocol
-from mock_atoms.serving.refusal import MAX_HEAD_BYTES
+from mock_atoms.serving.protocol import PARSED_PIECE_BYTES, HttpProtocol
+from mock_atoms.serving.refusal import MAX_REQUEST_HEAD_BYTES
 from mock_atoms.serving.server import build_server
 from tests.helpers.sockets import LIST_PATH, connect, exchange, raw_request, read_responses, read_to_end, send_in_turn
 
@@ -269,8 +269,8 @@ def head_of(size: int) -> bytes:
 @CACHE
 def test_a_head_has_a_size_limit(options: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     with MockServer(**options) as mock:
-        send_in_turn(mock.port, *[head_of(MAX_HEAD_BYTES)] * 3)
-        response = exchange(mock.port, head_of(MAX_HEAD_BYTES + 1))
+        send_in_turn(mock.port, *[head_of(MAX_REQUEST_HEAD_BYTES)] * 3)
+        response = exchange(mock.port, head_of(MAX_REQUEST_HEAD_BYTES + 1))
         assert statuses(response) == [431]
         assert response.endswith(b"\r\n\r\nthe request line and headers have more than 65536 bytes\n")
         assert len(mock.requests(token="sk_acme")) == 3
@@ -290,12 +290,12 @@ ENDLESS = {
 
 @pytest.mark.parametrize(("start", "more"), ENDLESS.values(), ids=ENDLESS)
 def test_what_is_no_body_is_not_read_without_end(impatient: MockServer, start: bytes, more: bytes) -> None:
-    response = exchange(impatient.port, start + more * (10 * MAX_HEAD_BYTES // len(more)))
+    response = exchange(impatient.port, start + more * (10 * MAX_REQUEST_HEAD_BYTES // len(more)))
     assert statuses(response) == [431]
 
 
 def test_a_large_body_in_small_chunks_is_no_large_head(impatient: MockServer) -> None:
-    body = b"1\r\nx\r\n" * MAX_HEAD_BYTES + b"0\r\n\r\n"
+    body = b"1\r\nx\r\n" * MAX_REQUEST_HEAD_BYTES + b"0\r\n\r\n"
     request = POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n" + body
     assert statuses(exchange(impatient.port, request)) == [400]
 
@@ -330,9 +330,9 @@ def test_a_broken_body_after_a_request_gets_a_400_after_its_response(impatient: 
 
 def test_a_refusal_waits_for_a_client_that_sends() -> None:
     with MockServer(keep_alive=1, request_timeout=1) as mock, connect(mock.port) as connection:
-        connection.sendall(b"GET /" + b"a" * 2 * MAX_HEAD_BYTES)
+        connection.sendall(b"GET /" + b"a" * 2 * MAX_REQUEST_HEAD_BYTES)
         for _ in range(20):
-            connection.sendall(b"a" * MAX_HEAD_BYTES)
+            connection.sendall(b"a" * MAX_REQUEST_HEAD_BYTES)
         assert statuses(read_to_end(connection)) == [431]
         with suppress(OSError):
             for _ in range(200):
@@ -403,7 +403,7 @@ def test_pipelined_requests_leave_turns_to_other_tasks(options: dict[str, Any]) 
         return in_turns
 
     app = create_app(Settings(**options))
-    assert max(asyncio.run(parse(2000))) <= 2 * PIECE_BYTES // len(raw_request())
+    assert max(asyncio.run(parse(2000))) <= 2 * PARSED_PIECE_BYTES // len(raw_request())
 
 
 def test_bytes_behind_a_request_are_bounded() -> None:

@@ -105,7 +105,7 @@ async def import_text(mock: MockAtoms, text: str) -> None:
     await import_state(state, mock.settings, mock.rules, mock.fixtures, mock.store, slices=mock.slices)
 
 
-@pytest.mark.parametrize("piece_bytes", [20, json_parsing.PIECE_BYTES])
+@pytest.mark.parametrize("piece_bytes", [20, json_parsing.JSON_PIECE_BYTES])
 @settings(deadline=None, max_examples=60)
 @given(drawn=st.lists(tenants(), max_size=3))
 def test_an_exported_state_can_be_imported_and_exported_again(piece_bytes: int, drawn: list[tuple[Any, ...]]) -> None:
@@ -118,7 +118,7 @@ def test_an_exported_state_can_be_imported_and_exported_again(piece_bytes: int, 
         assert await exported(second) == text
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_parsing, "PIECE_BYTES", piece_bytes)
+        patch.setattr(json_parsing, "JSON_PIECE_BYTES", piece_bytes)
         asyncio.run(run())
 
 

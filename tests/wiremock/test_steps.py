@@ -16,10 +16,10 @@ from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange, RequestHead
 from mock_atoms.wiremock.candidate import Candidate
-from mock_atoms.wiremock.json_matching import MAX_VALUES
+from mock_atoms.wiremock.json_matching import MAX_PATTERN_VALUES
 from mock_atoms.wiremock.json_path import load_library
 from mock_atoms.wiremock.patterns import nearest, parse_pattern
-from mock_atoms.wiremock.steps import MAX_STEPS
+from mock_atoms.wiremock.steps import MAX_PATTERN_STEPS
 
 CREDENTIALS = Credentials(b"k" * 32)
 TOO_MANY = "the pattern takes more than 25,000 steps: use fewer or shorter operators, or several patterns"
@@ -51,7 +51,7 @@ def steps(pattern: object, compared: Exchange) -> int:
     candidate = Candidate(compared)
     for condition in parse_pattern(pattern, CREDENTIALS).conditions:
         condition.is_met(candidate)
-    return MAX_STEPS - candidate.steps.remaining
+    return MAX_PATTERN_STEPS - candidate.steps.remaining
 
 
 def problem(action: Callable[[], object]) -> str:
@@ -206,8 +206,8 @@ def test_a_descendant_segment_finds_values_from_top_to_bottom() -> None:
     [
         (b"[" * 99 + b"0" + b"]" * 99, True),
         (b"[" * 100 + b"0" + b"]" * 100, False),
-        (b"[" + b"0," * (MAX_VALUES - 2) + b"0]", True),
-        (b"[" + b"0," * (MAX_VALUES - 1) + b"0]", False),
+        (b"[" + b"0," * (MAX_PATTERN_VALUES - 2) + b"0]", True),
+        (b"[" + b"0," * (MAX_PATTERN_VALUES - 1) + b"0]", False),
     ],
     ids=["100 levels", "101 levels", "5,000 values", "5,001 values"],
 )
