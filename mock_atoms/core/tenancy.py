@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from urllib.parse import unquote
 
@@ -74,6 +74,11 @@ class UnauthenticatedCaller:
     reason: str
     token: str | None = field(default=None, repr=False, compare=False)
     tenant: Tenant = field(default=UNAUTHENTICATED_TENANT, compare=False)
+
+    @property
+    def shown_tenant(self) -> Tenant:
+        """The tenant with the invalid token, masked, as its label: for the log, the journal and the retry report."""
+        return self.tenant if self.token is None else replace(self.tenant, label=mask_token(self.token))
 
 
 def digest_token(token: str) -> bytes:

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms.contract.operations import find_operation
 from mock_atoms.core.masking import mask_text
-from mock_atoms.core.tenancy import identify
+from mock_atoms.core.tenancy import AuthenticatedCaller, identify
 from mock_atoms.journal.exchange import CONTEXT_KEY, RECEIVED_KEY, Exchange, RequestContext, RequestHead
 from mock_atoms.mock import MockAtoms
 
@@ -38,7 +38,7 @@ class IdentifyMiddleware:
         operation = find_operation(scope["method"], mask_text(api_path or "", caller.token))
         headers, secrets = self._credentials.mask_headers(scope["headers"], caller.token)
         head = RequestHead(
-            tenant=caller.tenant,
+            tenant=caller.tenant if isinstance(caller, AuthenticatedCaller) else caller.shown_tenant,
             secrets=secrets,
             method=intern(mask_text(scope["method"], caller.token)),
             url=mask_text(url, caller.token),

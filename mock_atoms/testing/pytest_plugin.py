@@ -201,7 +201,7 @@ def request_report(client: "MockClient", server: "MockClient") -> str:
         server: a client of the same server for all tenants; its requests are counted if the tenant sent none.
     """
     from mock_atoms.core.masking import mask_token  # noqa: PLC0415 - as above
-    from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT  # noqa: PLC0415 - as above
+    from mock_atoms.core.tenancy import REVOKED_TOKEN, UNAUTHENTICATED_TENANT, UNKNOWN_TOKEN  # noqa: PLC0415 - as above
     from mock_atoms.journal.exchange import UNROUTED  # noqa: PLC0415 - as above
     from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - as above
     from mock_atoms.testing.proxies import proxy_advice  # noqa: PLC0415 - as above
@@ -212,7 +212,11 @@ def request_report(client: "MockClient", server: "MockClient") -> str:
     except ControlError as error:
         return str(error)
     if not requests:
-        without_token = [request for request in others if request.tenant == UNAUTHENTICATED_TENANT.label]
+        without_token = [
+            request
+            for request in others
+            if request.tenant == UNAUTHENTICATED_TENANT.label or request.reason in (REVOKED_TOKEN, UNKNOWN_TOKEN)
+        ]
         # A browser's /favicon.ico or a health probe is no request of the test.
         invalid = sum(request.reason not in UNROUTED or "authorization" in request.headers for request in without_token)
         summary = (

@@ -25,7 +25,7 @@ class RecordedRequest:
         headers: values by lower-case name; a comma joins several values of one name.
         body: first 64 KiB of the body.
         body_size: size of the complete body in bytes.
-        tenant: the masked token.
+        tenant: the masked token, valid or not; `-` without one.
         test_id: value of `X-Test-Id`, or `None`.
         attempt: attempt number within its call, from 1.
         status: HTTP status code of the response, or `None` without a response.

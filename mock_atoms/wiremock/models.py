@@ -33,7 +33,7 @@ class MockAtomsRequest(TypedDict):
     """What mock-atoms knows of a request beyond WireMock's fields."""
 
     id: str
-    tenant: Annotated[str, Field(description="The masked token.")]
+    tenant: Annotated[str, Field(description="The masked token, valid or not; `-` without one.")]
     testId: str | None
     attempt: Annotated[int, Field(ge=1, description="Attempt number in its call.")]
     status: Annotated[int | None, Field(description="Status code; `null` if there was no response.")]

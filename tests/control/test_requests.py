@@ -331,7 +331,7 @@ def test_unauthenticated_requests_are_found_by_token(server: MockServer, admin: 
     for number in (1, 2):
         httpx.get(f"{server.url}/audience", headers=bearer(f"sk_mock_revoked.{number}"))
     (call,) = admin.get("/retries?token=sk_mock_revoked.1").json()["calls"]
-    assert (call["statuses"], call["tenant"], call["findings"]) == ([401], "-", [])
+    assert (call["statuses"], call["tenant"], call["findings"]) == ([401], "sk_mock_revoked.1", [])
     assert admin.get("/requests?token=sk_mock_revoked.1").json()["meta"]["total"] == 1
     admin.post("/reset", json={"token": "sk_mock_revoked.1"})
     assert admin.get("/requests?token=sk_mock_revoked.1").json()["meta"]["total"] == 0

@@ -1,9 +1,13 @@
 """Which requests the retry report counts as attempts."""
 
+import logging
+import re
+
 import httpx
 import pytest
 
 from mock_atoms import MockServer
+from mock_atoms.core.masking import mask_token
 from tests.helpers.audiences import bearer
 
 
@@ -54,6 +58,20 @@ def test_each_unknown_token_has_separate_calls() -> None:
         for token in ("sk_one", "sk_other", "sk_one"):
             httpx.get(f"{server.url}/audience", headers=bearer(token))
         assert [statuses for _, statuses, _ in outcomes(server)] == [[401, 401], [401]]
+
+
+def test_rejected_tokens_are_named_and_share_one_tenant(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "mock_atoms"), MockServer(tokens=["sk_known"]) as server:
+        for token in ("sk_one_secret", "sk_mock_revoked.other"):
+            httpx.get(f"{server.url}/audience", headers=bearer(token))
+        labels = [mask_token("sk_one_secret"), "sk_mock_revoked.other"]
+        assert [call["tenant"] for call in server.retries().calls] == labels
+        assert [request.tenant for request in server.requests()] == labels
+        tenants = httpx.get(f"{server.root_url}/__admin/tenants").json()["tenants"]
+        assert [(tenant["token"], tenant["requests"]) for tenant in tenants] == [("-", 2)]
+    logged = [record.getMessage() for record in caplog.records if "status=401" in record.getMessage()]
+    assert [re.findall(r"tenant=\S+", line) for line in logged] == [[f"tenant={label}"] for label in labels]
+    assert "sk_one_secret" not in caplog.text
 
 
 def test_a_malformed_body_is_a_failure(server: MockServer) -> None:

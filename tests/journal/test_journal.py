@@ -57,7 +57,7 @@ def latest(mock: MockServer) -> dict[str, Any]:
     [
         ("GET", "/audience", ACME, {"status": 200, "ended": "responded", "reason": None, "faults": []}),
         ("GET", "/audience", {}, {"status": 401, "reason": "missing-credentials", "tenant": "-"}),
-        ("GET", "/audience", bearer("sk_mock_revoked"), {"status": 401, "reason": "revoked-token"}),
+        ("GET", "/audience", bearer("sk_mock_revoked"), {"reason": "revoked-token", "tenant": "sk_mock_revoked"}),
         ("PATCH", "/audience", ACME, {"status": 404, "reason": "unmocked-route"}),
         ("GET", "/../elsewhere", ACME, {"status": 404, "reason": "outside-base-path"}),
         ("GET", "/audience", ACME | {"Prefer": "code=500"}, {"status": 500, "faults": ["prefer"]}),

@@ -266,7 +266,7 @@ def test_each_exchange_is_one_log_line(caplog: pytest.LogCaptureFixture) -> None
         (
             "WARNING",
             "method=GET path=/atoms/v1/sk_mock_revoked.verysecret status=404",
-            "tenant=- reason=unmocked-route",
+            "tenant=sk_mock_revoked.verysecret reason=unmocked-route",
         ),
         (
             "WARNING",

@@ -173,7 +173,8 @@ def test_the_report_of_a_failure_names_a_proxy_and_counts_only_requests_of_the_t
                 httpx.get(mock_atoms.root_url + path)
             httpx.get(mock_atoms.root_url + "/audience", headers={"Authorization": "Basic x"})
             httpx.get(mock_atoms.url + "/audience")
-            httpx.get(mock_atoms.url + "/audience", headers={"Authorization": "Bearer sk_other"})
+            for token in ("sk_other", "sk_mock_revoked"):
+                httpx.get(mock_atoms.url + "/audience", headers={"Authorization": f"Bearer {token}"})
             monkeypatch.setenv("HTTP_PROXY", "http://user:secret@127.0.0.1:9")
             assert False
     """
@@ -183,7 +184,7 @@ def test_the_report_of_a_failure_names_a_proxy_and_counts_only_requests_of_the_t
         [
             (
                 "no requests with this test's token, sk_mock_test.test_it.????????????: "
-                "2 requests without a valid token, 1 with other tokens"
+                "3 requests without a valid token, 1 with other tokens"
             ),
             "HTTP_PROXY may have led the requests to a proxy: add 127.0.0.1 to NO_PROXY",
         ]
