@@ -212,8 +212,8 @@ class Generator:
         fake = self._faker(options.locale)
         fake.seed_instance(self.random_bits(token, "audience", index))
         rng: Random = fake.random
-        step = _CREATED_WITHIN / count
-        created = _truncate_to_ms(_FIRST_CREATED + index * step + rng.random() * step)
+        interval = _CREATED_WITHIN / count
+        created = _truncate_to_ms(_FIRST_CREATED + index * interval + rng.random() * interval)
         updated = _truncate_to_ms(created + rng.random() * _UPDATED_WITHIN)
         place = str(getattr(fake, _PLACES.get(options.locale, "city"))())
         vocabulary = VOCABULARIES.get(options.locale.partition("_")[0], VOCABULARIES["en"])

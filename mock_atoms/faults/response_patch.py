@@ -15,7 +15,7 @@ from mock_atoms.faults.effects import HeaderFields
 
 MAX_ALTERED_VALUES = 1_000
 """Maximum number of values of a patch."""
-MAX_STEPS = 20_000
+MAX_VISITED = 20_000
 """Maximum number of keys and items that a patch visits in one response."""
 MAX_ADDED_BYTES = 1024 * 1024
 """Maximum size of the values that a patch writes into one response."""
@@ -59,7 +59,7 @@ class ResponsePatch(StrictModel):
         """Return `body` with the new values; unchanged if it is not JSON.
 
         Raises:
-            PatchError: it would visit more than `MAX_STEPS` values, write more than `MAX_ADDED_BYTES` bytes, or nest
+            PatchError: it would visit more than `MAX_VISITED` values, write more than `MAX_ADDED_BYTES` bytes, or nest
                 values too deep.
         """
         try:
@@ -88,14 +88,16 @@ class _Limits:
     """Counts what one patch does. Nested wildcards could grow a response without end."""
 
     def __init__(self) -> None:
-        self._steps = self._added_bytes = 0
+        self._visited = self._added_bytes = 0
 
     def count(self, added_bytes: int = 0) -> None:
         """Count one value that is visited, or written with `added_bytes` bytes."""
-        self._steps += 1
+        self._visited += 1
         self._added_bytes += added_bytes
-        if self._steps > MAX_STEPS:
-            raise PatchError(f"`alter` visits more than {MAX_STEPS} values: use fewer wildcards, or a smaller response")
+        if self._visited > MAX_VISITED:
+            raise PatchError(
+                f"`alter` visits more than {MAX_VISITED} values: use fewer wildcards, or a smaller response"
+            )
         if self._added_bytes > MAX_ADDED_BYTES:
             raise PatchError(
                 f"`alter` writes more than {MAX_ADDED_BYTES} bytes: use fewer wildcards, or smaller values"

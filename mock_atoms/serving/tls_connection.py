@@ -68,7 +68,7 @@ class TlsConnection(asyncio.Protocol):
             self._encrypted = data
             self._deadline.clear()
             self._task = self._loop.create_task(self._start_tls())
-            # `start_tls` replaces the protocol in its first step, and connects it in the second.
+            # `start_tls` replaces the protocol in the next turn of the event loop, and connects it in the one after.
             self._loop.call_soon(self._loop.call_soon, self._feed_handshake)
         elif not self._is_refused:
             self._refuse(Refusal(HTTPStatus.BAD_REQUEST, PLAIN_HTTP))
