@@ -54,6 +54,7 @@ class FaultEndpoints:
         The token is stored masked, with a digest beside it, so that a rule can be sent again as it is returned.
         """
         fault = parse_fault(await read_json_body(request), self._mock.settings.base_path)
+        await self._mock.slices.run_promptly(fault.measure())
         rule = self._rules.add(fault)
         location = f"{public_prefix(request.scope)}{FAULTS_PATH}/{rule.id}"
         return JSONResponse(rule.as_json(), HTTPStatus.CREATED, {"location": location})

@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Any
 
 from mock_atoms.core.printable import show_invisible
-from mock_atoms.core.unescaping import ESCAPE, MAX_LAYERS, Layer, has_escapes, layers
+from mock_atoms.core.slices import Steps, run_without_pauses
+from mock_atoms.core.unescaping import ESCAPE, MAX_LAYERS, Layer, has_escapes, layer_steps
 
 TOKEN_PATTERN = r"[\x21-\x2b\x2d-\x7e]+"  # noqa: S105 - a pattern
 """A bearer token: visible ASCII without the comma, which separates header values."""
@@ -24,6 +25,7 @@ MAX_MESSAGE_LENGTH = 5_000
 _MAX_KEY_LENGTH = 1_000
 """A key across the cut of a message is masked as a whole, with at most this number of characters behind the cut."""
 _MAX_VISIBLE_CHARACTERS = 10
+_SECRETS_PER_STEP = 200
 
 _WORD = r"(?:[a-z]{1,12}+(?:[A-Z][a-z]{1,11}+){0,2}+\d{0,3}+|\d{1,12}+)"
 _WORDS = rf"(?!live_)(?:{_WORD}(?:[_-]{_WORD}){{0,7}}+)?+(?![A-Za-z0-9_-])"
@@ -43,7 +45,7 @@ def is_magic_key(token: str) -> bool:
     """Return whether `token` is a magic key such as `sk_mock_500x2.me`, with no other key in it, escaped or not."""
     if not token.startswith(MAGIC_PREFIX) or len(token) > MAX_MAGIC_KEY_LENGTH or _MAGIC_KEY.fullmatch(token) is None:
         return False
-    *_, (decoded, _) = layers(token)
+    *_, (decoded, _) = run_without_pauses(layer_steps(token))
     return not _OTHER_KEY.search(decoded, len("sk_")) and not ESCAPE.search(decoded)
 
 
@@ -62,20 +64,41 @@ def mask_text(text: str, token: str | None = None, limit: int | None = None) -> 
         token: the caller's token.
         limit: number of characters of `text` to return. A key across the limit is masked as a whole.
     """
+    return run_without_pauses(mask_text_steps(text, token, limit))
+
+
+def mask_text_steps(text: str, token: str | None = None, limit: int | None = None) -> Steps[str]:
+    """Return the same as `mask_text`."""
     if not has_escapes(text) and "sk_" not in text and (token is None or token not in text):
         return text[:limit]
     if token is not None and (len(token) < MIN_SECRET_LENGTH or is_magic_key(token)):
         token = None
-    return _replace(text, _find_secrets(text, token), len(text) if limit is None else limit)
+    spans = yield from _find_secrets(text, token)
+    return (yield from _replace(text, spans, len(text) if limit is None else limit))
 
 
 def mask_json(value: Any) -> Any:  # noqa: ANN401 - any JSON
     """Return a JSON value with everything that looks like a key masked in its texts and names."""
+    return run_without_pauses(mask_json_steps(value))
+
+
+def mask_json_steps(value: Any) -> Steps[Any]:  # noqa: ANN401 - any JSON
+    """Return the same as `mask_json`."""
     if isinstance(value, str):
-        return mask_text(value)
+        return (yield from mask_text_steps(value))
     if isinstance(value, dict):
-        return {mask_text(name): mask_json(item) for name, item in value.items()}
-    return [mask_json(item) for item in value] if isinstance(value, list) else value
+        masked = {}
+        for name, item in value.items():
+            masked[(yield from mask_text_steps(name))] = yield from mask_json_steps(item)
+            yield
+        return masked
+    if isinstance(value, list):
+        items = []
+        for item in value:
+            items.append((yield from mask_json_steps(item)))
+            yield
+        return items
+    return value
 
 
 def quote_value(value: object) -> str:
@@ -97,14 +120,26 @@ def _mask(secret: str) -> str:
     return f"{_UNSAFE.sub('', visible)}…#{digest}"
 
 
-def _find_secrets(text: str, token: str | None) -> list[_Span]:
-    decoded = [*layers(text)]
-    spans = [*_find_keys(decoded[-1])]
+def _find_secrets(text: str, token: str | None) -> Steps[list[_Span]]:
+    decoded = yield from layer_steps(text)
+    spans = yield from _collect(_find_keys(decoded[-1]))
     if token is not None:
-        spans += [span for layer in decoded for span in _find_token(layer, token)]
+        for layer in decoded:
+            spans += yield from _collect(_find_token(layer, token))
     if len(decoded) > MAX_LAYERS:
-        spans += _find_undecoded(decoded[-1])
+        spans += yield from _collect(_find_undecoded(decoded[-1]))
     return sorted(spans)
+
+
+def _collect(found: Iterable[_Span | None]) -> Steps[list[_Span]]:
+    """Return the secrets in `found`; `None` is text that resembles one."""
+    spans: list[_Span] = []
+    for number, span in enumerate(found, 1):
+        if span is not None:
+            spans.append(span)
+        if number % _SECRETS_PER_STEP == 0:
+            yield
+    return spans
 
 
 def _find_token(layer: Layer, token: str) -> Iterator[_Span]:
@@ -116,31 +151,33 @@ def _find_token(layer: Layer, token: str) -> Iterator[_Span]:
         start = text.find(token, end)
 
 
-def _find_keys(layer: Layer) -> Iterator[_Span]:
+def _find_keys(layer: Layer) -> Iterator[_Span | None]:
     text, offsets = layer
     for match in _KEY.finditer(text):
         key, mask = match.groups()
         is_masked_already = mask is not None and len(key) <= _MAX_VISIBLE_CHARACTERS
-        if not is_masked_already and not is_magic_key(key):
-            yield offsets[match.start()], offsets[match.end()], _mask(key)
+        is_secret = not is_masked_already and not is_magic_key(key)
+        yield (offsets[match.start()], offsets[match.end()], _mask(key)) if is_secret else None
 
 
-def _find_undecoded(layer: Layer) -> Iterator[_Span]:
+def _find_undecoded(layer: Layer) -> Iterator[_Span | None]:
     text, offsets = layer
     for match in _UNDECODED_WORD.finditer(text):
-        if ESCAPE.search(match[0]):
-            yield offsets[match.start()], offsets[match.end()], _mask(match[0])
+        is_escaped = ESCAPE.search(match[0]) is not None
+        yield (offsets[match.start()], offsets[match.end()], _mask(match[0])) if is_escaped else None
 
 
-def _replace(text: str, spans: list[_Span], limit: int) -> str:
+def _replace(text: str, spans: list[_Span], limit: int) -> Steps[str]:
     """Return the first `limit` characters of `text` with a mask in place of each span. Overlapping spans are one."""
     parts: list[str] = []
     end = 0
-    for start, span_end, mask in spans:
+    for number, (start, span_end, mask) in enumerate(spans, 1):
         if start >= limit:
             break
         if start >= end:
             parts += (text[end:start], mask)
         end = max(end, span_end)
+        if number % _SECRETS_PER_STEP == 0:
+            yield
     parts.append(text[end:limit])
     return "".join(parts)

@@ -41,3 +41,19 @@ def json_problem(value: object, max_depth: int, max_values: int, max_characters:
             return f"too large: at most {max_characters:,} characters"
         level = [child for items in children for child in items]
     return f"nested too deeply: at most {max_depth} levels" if level else None
+
+
+def json_characters(value: object) -> int:
+    """Return the number of characters of all texts and names of a JSON value."""
+    characters = 0
+    remaining = [value]
+    while remaining:
+        item = remaining.pop()
+        if isinstance(item, str):
+            characters += len(item)
+        elif isinstance(item, dict):
+            remaining += item.keys()
+            remaining += item.values()
+        elif isinstance(item, list):
+            remaining += item
+    return characters

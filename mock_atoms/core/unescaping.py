@@ -1,18 +1,23 @@
 """Escapes in text: the percent-encoding of URLs and forms, the backslashes of JSON and cookies, the NULs of UTF-16."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from mock_atoms.core.slices import Steps
 
 MAX_LAYERS = 8
 """Text that is escaped more often is not decoded completely."""
 
 ESCAPE = re.compile(
-    r"%(?P<percent>[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*)|\\u(?P<unicode>[0-9A-Fa-f]{4})|\\x(?P<byte>[0-9A-Fa-f]{2})"
-    r"|\\(?P<octal>[0-3][0-7]{2})|\\(?P<backslash>.(?:\\[^ux0-3])*)|\0",
+    r"%(?P<percent>[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2}){0,50})|\\u(?P<unicode>[0-9A-Fa-f]{4})|\\x(?P<byte>[0-9A-Fa-f]{2})"
+    r"|\\(?P<octal>[0-3][0-7]{2})|\\(?P<backslash>.(?:\\[^ux0-3]){0,50})|\0",
     re.DOTALL,
 )
-"""Escaped characters: in hexadecimal, in octal or behind a backslash; or a NUL. A literal starts each, for speed."""
+"""Escaped characters: in hexadecimal, in octal or behind a backslash; or a NUL. A literal starts each, and
+a match has up to 51 of a kind, for speed."""
+_NOT_NULS = re.compile(r"[^\0]+")
+_MATCHES_PER_STEP = 500
 _CONTROLS = str.maketrans("bfnrt", "\b\f\n\r\t")
 
 
@@ -33,30 +38,30 @@ def has_escapes(text: str) -> bool:
     return "%" in text or "\\" in text or "\0" in text
 
 
-def layers(text: str) -> Iterator[Layer]:
-    """Yield `text` as it is, decoded once, decoded twice and so on, until nothing is escaped or `MAX_LAYERS`."""
-    layer = Layer(text, range(len(text) + 1))
-    yield layer
+def layer_steps(text: str) -> Steps[list[Layer]]:
+    """Return `text` as it is, decoded once, decoded twice and so on, until nothing is escaped or `MAX_LAYERS`."""
+    layers = [Layer(text, range(len(text) + 1))]
     for _ in range(MAX_LAYERS):
-        if not has_escapes(layer.text):
-            return
-        decoded = _decode(layer)
+        decoded = (yield from _decode(layers[-1])) if has_escapes(layers[-1].text) else None
         if decoded is None:
-            return
-        layer = decoded
-        yield layer
+            break
+        layers.append(decoded)
+    return layers
 
 
-def _decode(layer: Layer) -> Layer | None:
+def _decode(layer: Layer) -> Steps[Layer | None]:
     """Return the next layer, or `None` if nothing is escaped."""
     text, offsets = layer
-    if "\0" in text:  # UTF-16 without its NULs reads like ASCII
-        kept = [offset for offset, character in zip(offsets, text, strict=False) if character != "\0"]
-        return Layer(text.replace("\0", ""), [*kept, offsets[-1]])
     parts: list[str] = []
     decoded_offsets: list[int] = []
+    if "\0" in text:  # UTF-16 without its NULs reads like ASCII
+        for number, match in enumerate(_NOT_NULS.finditer(text), 1):
+            decoded_offsets += offsets[match.start() : match.end()]
+            if number % _MATCHES_PER_STEP == 0:
+                yield
+        return Layer(text.replace("\0", ""), [*decoded_offsets, offsets[-1]])
     end = 0
-    for match in ESCAPE.finditer(text):
+    for number, match in enumerate(ESCAPE.finditer(text), 1):
         start = match.start()
         parts.append(text[end:start])
         decoded_offsets += offsets[end:start]
@@ -64,6 +69,8 @@ def _decode(layer: Layer) -> Layer | None:
         characters = _characters(match)
         parts.append(characters)
         decoded_offsets += offsets[start : end : (end - start) // len(characters)]
+        if number % _MATCHES_PER_STEP == 0:
+            yield
     if not end:
         return None
     parts.append(text[end:])

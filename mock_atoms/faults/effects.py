@@ -22,6 +22,8 @@ STATUSES_WITHOUT_BODY = {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPSt
 MAX_HEADER_VALUES = 100
 """Maximum number of values of one header of a rule."""
 MAX_HEADER_LENGTH = 8_192
+MAX_HEADERS_LENGTH = 16_384
+"""Maximum number of characters of all headers of a rule, names included."""
 HeaderValue = str | list[str]
 """The value of a response header, or several values."""
 _SERVER_HEADERS = {"connection", "content-length", "date", "server", "transfer-encoding"}
@@ -68,7 +70,7 @@ def _check_header_value(value: object) -> HeaderValue:
     ):
         raise ValueError(f"must be text, or a list of 1 to {MAX_HEADER_VALUES} texts")
     for item in values:
-        if not re.fullmatch(r"[\x20-\x7e\t]*", item):
+        if not re.fullmatch(r"[\x20-\x7e\t…]*", item):  # masked keys of an exported rule have an ellipsis
             raise ValueError(f"{quote_value(item)} is not printable ASCII")
         if len(item) > MAX_HEADER_LENGTH:
             raise ValueError(f"must have at most {MAX_HEADER_LENGTH} characters")
@@ -83,6 +85,9 @@ def _check_header_names(headers: dict[str, HeaderValue]) -> dict[str, HeaderValu
             raise ValueError(f"{name} is set by the server: omit it")
     if len({name.lower() for name in headers}) < len(headers):
         raise ValueError("a header is duplicated: use a list of its values")
+    characters = sum(len(name) + len(value) for name, values in header_values(headers).items() for value in values)
+    if characters > MAX_HEADERS_LENGTH:
+        raise ValueError(f"too large: {characters:,} characters; the maximum is {MAX_HEADERS_LENGTH:,}")
     return headers
 
 

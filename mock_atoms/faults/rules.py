@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
-from mock_atoms.core.masking import mask_json, mask_text
+from mock_atoms.core.masking import mask_json, mask_json_steps, mask_text
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
-from mock_atoms.core.sizes import json_bytes, json_problem
+from mock_atoms.core.sizes import json_bytes, json_characters, json_problem
+from mock_atoms.core.slices import Steps
 from mock_atoms.faults.effects import ConnectionFault, Delay, FaultResponse, parse_connection_fault
 from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.faults.rule_match import RuleMatch
@@ -22,7 +23,9 @@ MAX_RULE_NAME_LENGTH = 200
 MAX_RULE_VALUES = 5_000
 MAX_RULE_CHARACTERS = 100_000
 """Maximum number of characters of a rule, except in what it sends."""
-_PAYLOAD_KEYS = ("body", "text", "errors")
+MAX_CONTENT_CHARACTERS = 500_000
+"""Maximum number of characters of what a rule sends, except headers."""
+_CONTENT_KEYS = ("body", "text", "errors")
 """Keys of `respond` that hold the content of the response."""
 _RULE_BYTES = 2_500
 """Estimated memory of an active rule besides its JSON."""
@@ -62,6 +65,13 @@ def _parse_connection(value: object) -> ConnectionFault | None:
     return value if value is None or isinstance(value, ConnectionFault) else parse_connection_fault(value)
 
 
+def _mask_name(name: str) -> str:
+    masked = mask_text(name)
+    if len(masked) > MAX_RULE_NAME_LENGTH:
+        raise ValueError(f"must have at most {MAX_RULE_NAME_LENGTH} characters, when its keys are masked")
+    return masked
+
+
 class Rule(StrictModel):
     """A fault rule.
 
@@ -75,7 +85,7 @@ class Rule(StrictModel):
         connection: broken connection in place of a response.
     """
 
-    name: Annotated[str, Field(max_length=MAX_RULE_NAME_LENGTH), AfterValidator(mask_text)] | None = None
+    name: Annotated[str, Field(max_length=MAX_RULE_NAME_LENGTH), AfterValidator(_mask_name)] | None = None
     match: RuleMatch = RuleMatch()
     when: RuleSchedule = RuleSchedule()
     delay: Delay | None = None
@@ -97,12 +107,36 @@ class Rule(StrictModel):
 
     def as_json(self) -> dict[str, Any]:
         """Return its JSON without defaults, keys masked. The digest of the token allows to parse the rule again."""
-        return mask_json(self.model_dump(mode="json", exclude_defaults=True))  # type: ignore[no-any-return] # an object
+        return {**self._masked_json}
+
+    def measure(self) -> Steps[int]:
+        """Return `size_bytes`. Then it and `as_json` take no time.
+
+        Raises:
+            ConfigError: the rule is too large with its keys masked, so that its export could not be imported.
+        """
+        json = self._json()
+        masked = yield from mask_json_steps(json)
+        if masked != json:
+            try:
+                check_rule_size(masked)
+                parse_rule(masked)
+            except ConfigError as error:
+                raise ConfigError(f"{error.problem}, when its keys are masked", error.pointer) from None
+        self.__dict__["_masked_json"] = masked
+        return self.size_bytes
+
+    @cached_property
+    def _masked_json(self) -> dict[str, Any]:
+        return mask_json(self._json())  # type: ignore[no-any-return] # an object
+
+    def _json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_defaults=True)
 
     @cached_property
     def size_bytes(self) -> int:
-        """Memory of an active rule, approximately."""
-        return _RULE_BYTES + json_bytes(self.as_json())
+        """Memory of an active rule and its JSON, approximately."""
+        return _RULE_BYTES + 2 * json_bytes(self._masked_json)
 
     @property
     def is_terminal(self) -> bool:
@@ -125,21 +159,30 @@ def check_rule_size(rule: object) -> None:
     Raises:
         ConfigError: it has too many values or characters.
     """
-    problem = json_problem(rule, MAX_JSON_DEPTH + 1, MAX_RULE_VALUES) or json_problem(
-        _without_payload(rule), MAX_JSON_DEPTH + 1, MAX_RULE_VALUES, MAX_RULE_CHARACTERS
-    )
+    problem = json_problem(rule, MAX_JSON_DEPTH + 1, MAX_RULE_VALUES)
+    if problem:
+        raise ConfigError(problem, "/")
+    if not isinstance(rule, Mapping):
+        return
+    rest, contents = _split_content(rule)
+    for pointer, content in contents.items():
+        characters = json_characters(content)
+        if characters > MAX_CONTENT_CHARACTERS:
+            problem = f"too large: {characters:,} characters; the maximum is {MAX_CONTENT_CHARACTERS:,}"
+            raise ConfigError(problem, pointer)
+    problem = json_problem(rest, MAX_JSON_DEPTH + 1, MAX_RULE_VALUES, MAX_RULE_CHARACTERS)
     if problem:
         raise ConfigError(problem, "/")
 
 
-def _without_payload(rule: object) -> object:
-    """Return a rule without what it sends. Only the pointers of `alter` are kept."""
-    if not isinstance(rule, Mapping):
-        return rule
-    kept = dict(rule)
-    respond, alter = kept.get("respond"), kept.get("alter")
+def _split_content(rule: Mapping[str, object]) -> tuple[object, dict[str, object]]:
+    """Return a rule without what it sends, but with the pointers of `alter`, and what it sends by JSON pointer."""
+    rest, contents = dict(rule), dict[str, object]()
+    respond, alter = rule.get("respond"), rule.get("alter")
     if isinstance(respond, dict):
-        kept["respond"] = {key: value for key, value in respond.items() if key not in _PAYLOAD_KEYS}
+        rest["respond"] = {key: value for key, value in respond.items() if key not in _CONTENT_KEYS}
+        contents = {f"/respond/{key}": respond[key] for key in _CONTENT_KEYS if key in respond}
     if isinstance(alter, dict) and isinstance(alter.get("values"), dict):
-        kept["alter"] = {**alter, "values": [*alter["values"]]}
-    return kept
+        rest["alter"] = {**alter, "values": [*alter["values"]]}
+        contents["/alter/values"] = alter["values"]
+    return rest, contents

@@ -16,7 +16,7 @@ async def send_error(send: Send, status: int, errors: list[str]) -> None:
 
 async def send_response(send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
     """Send a complete response."""
-    raw_headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
+    raw_headers = [(name.encode("ascii"), value.encode()) for name, value in headers]
     if status not in STATUSES_WITHOUT_BODY:
         raw_headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": raw_headers})

@@ -158,6 +158,7 @@ def _active_rules(models: list[RuleModel], base_path: str) -> Steps[list[ActiveR
             rule = parse_fault(model.model_extra or {}, base_path)
         except ConfigError as error:
             raise ConfigError(error.problem, f"/rules/{number}{error.pointer.rstrip('/')}") from None
+        yield from rule.measure()
         active_rules[model.id] = ActiveRule(model.id, rule, (model.atStart, number), model.evaluated, model.triggered)
         yield
     return list(active_rules.values())

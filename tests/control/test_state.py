@@ -208,6 +208,24 @@ def test_masked_tokens_and_test_ids_survive_a_state(running: MockServer, admin: 
     assert admin.get("/requests").json()["meta"]["total"] == 0
 
 
+@pytest.mark.parametrize("effect", ["respond", "alter"])
+def test_a_rule_with_a_key_sends_its_mask_after_an_import(admin: httpx.Client, effect: str) -> None:
+    headers = {"X-Echo": "sk_verysecret"}
+    contents: dict[str, dict[str, object]] = {
+        "respond": {"status": 503, "text": "sk_verysecret"},
+        "alter": {"values": {"/message": "sk_verysecret"}},
+    }
+    rule = {effect: {**contents[effect], "headers": headers}, "match": {"path": "/audience"}}
+    assert admin.post("/faults", json=rule).status_code == 201
+    state = admin.get("/state").json()
+    with MockServer() as other:
+        assert httpx.put(f"{other.root_url}/__admin/state", json=state).status_code == 200
+        assert httpx.get(f"{other.root_url}/__admin/state").json() == state
+        response = httpx.get(f"{other.url}/audience", headers=ACME)
+    assert response.headers["x-echo"] == "sk_ver…#38c9cb"
+    assert "sk_ver…#38c9cb" in response.text
+
+
 def test_importing_a_state_empties_the_journal(running: MockServer, admin: httpx.Client) -> None:
     state = admin.get("/state").json()
     list_statuses(running.url, ACME, 1)

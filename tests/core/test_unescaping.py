@@ -1,6 +1,11 @@
 import pytest
 
-from mock_atoms.core.unescaping import MAX_LAYERS, layers
+from mock_atoms.core.slices import run_without_pauses
+from mock_atoms.core.unescaping import MAX_LAYERS, Layer, layer_steps
+
+
+def layers(text: str) -> list[Layer]:
+    return run_without_pauses(layer_steps(text))
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,11 @@ from mock_atoms.data.fixture_files import MAX_GENERATED_AUDIENCES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
 from mock_atoms.data.models import MAX_CAMPAIGNS, MAX_MEMBER_VALUES
 from mock_atoms.faults import response_patch
-from mock_atoms.faults.effects import MAX_DELAY_MS, MAX_HEADER_LENGTH, MAX_HEADER_VALUES
+from mock_atoms.faults.effects import MAX_DELAY_MS, MAX_HEADER_LENGTH, MAX_HEADER_VALUES, MAX_HEADERS_LENGTH
 from mock_atoms.faults.expressions import MAX_EXPRESSION_LENGTH
 from mock_atoms.faults.rulebook import MAX_RULES, MAX_RULES_BYTES
 from mock_atoms.faults.rules import (
+    MAX_CONTENT_CHARACTERS,
     MAX_LIMITED_REQUESTS,
     MAX_RULE_CHARACTERS,
     MAX_RULE_NAME_LENGTH,
@@ -108,6 +109,11 @@ LIMITS = [
     ("bytes that one `alter` writes into a response", f"{response_patch.MAX_ADDED_BYTES / MIB:g} MiB"),
     ("memory of these rules", f"{MAX_RULES_BYTES / MIB:g} MiB"),
     ("delay, `hang` or `drip`", f"{MAX_DELAY_MS / 3_600_000:g} hour"),
+    (
+        "characters of each of `body`, `text` and `errors` of `respond`, and of `values` of `alter`",
+        f"{MAX_CONTENT_CHARACTERS:,}",
+    ),
+    ("characters of all headers of a rule, names included", f"{MAX_HEADERS_LENGTH:,}"),
     ("values of one header in a rule", f"{MAX_HEADER_VALUES}"),
     ("exchanges in the journal", f"{Settings().journal_size:,}, or `--journal-size`"),
     ("all URLs, headers and bodies in the journal", f"{journal.MAX_BYTES / MIB:g} MiB"),

@@ -85,9 +85,13 @@ HOLDING = {
         "requests of a rate limit",
         "seconds of a rate limit",
         "characters of a header value in a rule",
+        "characters of all headers of a rule, names included",
         "values of one header in a rule",
         "values of one `alter`",
         "characters of the name of a rule",
+    ],
+    "faults/test_rules.py::test_what_a_rule_sends_is_limited": [
+        "characters of each of `body`, `text` and `errors` of `respond`, and of `values` of `alter`"
     ],
     "faults/test_rules.py::test_nested_wildcards_are_limited": ["keys and items that one `alter` visits in a response"],
     "faults/test_rules.py::test_size_of_written_values_is_limited": ["bytes that one `alter` writes into a response"],

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import digest_token
 from mock_atoms.faults.effects import Delay, FaultResponse
 from mock_atoms.faults.expressions import parse_fault
@@ -131,10 +132,15 @@ R500 = FaultResponse(status=500)
             "/when/limit/seconds: must be at most 86400",
         ),
         ({"fault": "500", "name": "x" * 201}, "/name: "),
+        ({"fault": "500", "name": "sk_a " * 40}, "/name: must have at most 200 characters, when its keys are masked"),
         ({"respond": {"status": 199}}, "/respond/status: must be at least 200"),
         (
             {"respond": {"status": 500, "headers": {"a": "x" * 8_193}}},
             "/respond/headers/a: must have at most 8192 characters",
+        ),
+        (
+            {"respond": {"status": 500, "headers": {"ab": "x" * 8_192, "c": ["y" * 8_187, "zz"]}}},
+            "/respond/headers: too large: 16,385 characters; the maximum is 16,384",
         ),
         ({"delay": {"ms": 1}, "when": {"every": 0}}, "/when/every: must be at least"),
         ({"delay": {"ms": 1}, "when": {"probability": 2}}, "/when/probability: must be at most 1"),
@@ -148,9 +154,54 @@ def test_invalid_fault_is_rejected_with_its_pointer(value: str | dict[str, objec
 
 
 def test_what_a_rule_sends_may_be_long() -> None:
-    text = "a" * 1_000_000
+    text = "a" * 249_999
     for rule in ({"respond": {"status": 500, "body": {text: text}}}, {"alter": {"values": {"/a": {text: text}}}}):
         assert parse_fault(rule).as_json() == rule
+
+
+@pytest.mark.parametrize(
+    ("rule", "pointer"),
+    [
+        ({"respond": {"status": 500, "text": "a" * 500_001}}, "/respond/text"),
+        ({"respond": {"status": 500, "errors": ["a" * 250_000, "b" * 250_001]}}, "/respond/errors"),
+        ({"respond": {"status": 500, "body": [{"a": "b" * 500_000}]}}, "/respond/body"),
+        ({"alter": {"values": {"/": "b" * 500_000}}}, "/alter/values"),
+    ],
+)
+def test_what_a_rule_sends_is_limited(rule: dict[str, object], pointer: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_fault(rule)
+    assert str(caught.value) == f"{pointer}: too large: 500,001 characters; the maximum is 500,000"
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"respond": {"status": 500, "text": "sk_a," * 100_000}}, "/respond/text: too large: 1,100,000 characters;"),
+        ({"respond": {"status": 500, "headers": {"a": "sk_a," * 1_600}}}, "/respond/headers/a: must have at most 8192"),
+    ],
+)
+def test_a_rule_keeps_its_limits_with_masked_keys(rule: dict[str, object], message: str) -> None:
+    fault = parse_fault(rule)
+    with pytest.raises(ConfigError) as caught:
+        run_without_pauses(fault.measure())
+    assert str(caught.value).startswith(message)
+    assert str(caught.value).endswith(", when its keys are masked")
+
+
+def test_a_long_rule_is_masked_in_steps() -> None:
+    steps = [
+        len([*parse_fault({"respond": {"status": 500, "text": "sk_abcdefghijklmnop " * n}}).measure()])
+        for n in (5_000, 10_000)
+    ]
+    assert steps[1] >= 1.9 * steps[0] > 50
+
+
+def test_a_measured_rule_has_the_same_json() -> None:
+    value = {"respond": {"status": 500, "body": {"sk_secret_key": ["sk_secret_key", 1]}}}
+    measured = parse_fault(value)
+    assert run_without_pauses(measured.measure()) == parse_fault(value).size_bytes
+    assert measured.as_json() == parse_fault(value).as_json()
 
 
 @pytest.mark.parametrize(
@@ -158,6 +209,7 @@ def test_what_a_rule_sends_may_be_long() -> None:
     [
         {"delay": {"ms": 0}},
         {"delay": {"ms": 3_600_000}},
+        {"respond": {"status": 500, "headers": {"ab": "x" * 8_192, "c": ["y" * 8_187, "z"]}}},
         {"delay": {"minMs": 5, "maxMs": 5}},
         {"delay": {"medianMs": 1, "sigma": 10}},
         {"delay": {"ms": 1}, "when": {"after": 0, "times": 0, "every": 1, "probability": 0}},
