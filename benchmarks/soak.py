@@ -50,7 +50,7 @@ def serve(log_file: str) -> None:
     """Serve on a free port; print the port, and the resources of the process after each line of input."""
     from mock_atoms import Settings, create_app  # noqa: PLC0415 - the clients do without
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - the same
-    from mock_atoms.serving.listening import listen  # noqa: PLC0415 - the same
+    from mock_atoms.serving.listening import listen_on_all  # noqa: PLC0415 - the same
     from mock_atoms.serving.process_memory import (  # noqa: PLC0415 - the same
         make_full_collections_rare,
         return_free_memory,
@@ -59,7 +59,7 @@ def serve(log_file: str) -> None:
 
     logging.basicConfig(filename=log_file, level=logging.INFO)
     mock = MockAtoms(Settings(fault=("GET /audience/{id} 500p5",)))
-    sockets = listen("127.0.0.1", 0)
+    sockets = listen_on_all(["127.0.0.1"], 0)
     loops: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()
     heartbeat = Heartbeat()

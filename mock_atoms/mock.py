@@ -30,8 +30,7 @@ from mock_atoms.journal.recorder import ExchangeRecorder
 from mock_atoms.journal.snapshot import free
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import AudienceRepositories
-from mock_atoms.state.store import Store, TenantState
-from mock_atoms.state.store import free as free_states
+from mock_atoms.state.store import Store, TenantState, free_states
 
 if TYPE_CHECKING:
     from mock_atoms.data.fixture_files import FixtureFile

@@ -10,7 +10,7 @@ from mock_atoms.contract.errors import DUPLICATE_NUMBERS, INVALID_PHONE_NUMBER, 
 from mock_atoms.contract.schemas import MAX_MEMBERS
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.printable import find_lookalike, unicode_form
-from mock_atoms.core.slices import Steps, run_without_pauses
+from mock_atoms.core.slices import Steps
 from mock_atoms.data.models import is_phone_number, phone_digits
 
 MAX_COLUMNS = 100
@@ -33,11 +33,6 @@ _OTHER_FORMATS = (
     (re.compile(rb"\xff\xfe|\xfe\xff|[^\0]\0[^\0]\0|\0[^\0]\0[^\0]"), "UTF-16"),
 )
 """First bytes of files that were saved in another format."""
-
-
-def parse_csv(file: BinaryIO, phone_column: str, identifier_column: str | None = None) -> list[dict[str, str]]:
-    """Return the rows of a short file, see `parse_csv_steps`."""
-    return run_without_pauses(parse_csv_steps(file, phone_column, identifier_column))
 
 
 def parse_csv_steps(

@@ -14,6 +14,7 @@ from mock_atoms.control.patterns import read_pattern
 from mock_atoms.core.json_stream import PAUSE
 from mock_atoms.core.slices import Steps
 from mock_atoms.journal.credentials import Credentials
+from mock_atoms.journal.journal import Journal
 from mock_atoms.journal.snapshot import JournalSnapshot, NumberedExchange
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.models import NearMiss
@@ -41,6 +42,13 @@ def near_misses(
         misses.append(near_miss(exchange, attempt, masked, distance, pattern.differences(exchange)))
         yield
     return misses
+
+
+def unmatched_requests(journal: Journal) -> Steps[list[NumberedExchange]]:
+    """Return the requests to unknown routes, the newest first."""
+    snapshot = journal.snapshot()
+    exchanges = yield from snapshot.select(lambda exchange: not exchange.is_matched)
+    return (yield from snapshot.number(exchanges[::-1]))
 
 
 class NearMissEndpoints:
@@ -78,13 +86,8 @@ class NearMissEndpoints:
 
     async def of_unmatched_requests(self, request: Request) -> Response:
         """Return each request to an unknown route, the newest first, with the nearest operation of the API."""
-        found = await run_steps(self._mock, request, self._unmatched())
+        found = await run_steps(self._mock, request, unmatched_requests(self._journal))
         return long_json(self._mock, {"nearMisses": self._nearest_operations(found)})
-
-    def _unmatched(self) -> Steps[list[NumberedExchange]]:
-        snapshot = self._journal.snapshot()
-        exchanges = yield from snapshot.select(lambda exchange: not exchange.is_matched)
-        return (yield from snapshot.number(exchanges[::-1]))
 
     def _nearest_operations(self, unmatched: list[NumberedExchange]) -> Iterator[object]:
         patterns = [(pattern, parse_pattern(pattern, self._journal.credentials)) for pattern in self._operations()]

@@ -24,7 +24,7 @@ from mock_atoms.control.journal_waiter import MAX_WAIT_MS, JournalWaiter
 from mock_atoms.control.long_work import long_json, run_steps
 from mock_atoms.control.match_counter import MatchCounter
 from mock_atoms.control.models import Empty
-from mock_atoms.control.near_misses import PATTERN_EXAMPLE, near_misses
+from mock_atoms.control.near_misses import PATTERN_EXAMPLE, near_misses, unmatched_requests
 from mock_atoms.control.parsing import Query, TenantQuery, up_to
 from mock_atoms.control.patterns import read_pattern
 from mock_atoms.core.masking import quote_value
@@ -217,13 +217,8 @@ class RequestEndpoints:
 
     async def unmatched(self, request: Request) -> Response:
         """Return the requests to unknown routes, the newest first."""
-        found = await self._run(request, self._unmatched())
+        found = await self._run(request, unmatched_requests(self._journal))
         return self._respond({"requests": _rendered(logged_request, found)})
-
-    def _unmatched(self) -> Steps[list[NumberedExchange]]:
-        snapshot = self._journal.snapshot()
-        exchanges = yield from snapshot.select(lambda exchange: not exchange.is_matched)
-        return (yield from snapshot.number(exchanges[::-1]))
 
     async def _run(self, request: Request, steps: Steps[Result]) -> Result:
         return await run_steps(self._mock, request, steps)

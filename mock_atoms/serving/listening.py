@@ -20,11 +20,6 @@ class ListenError(OSError):
     """The server cannot listen on an address. Its text is one line with the address and the fix."""
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Listen on one port of every address of `host`; see `listen_on_all`."""
-    return listen_on_all([host], port)
-
-
 def listen_on_all(hosts: Sequence[str], port: int) -> list[socket.socket]:
     """Listen on one port of every address of `hosts`; port `0` picks a free one.
 

@@ -18,7 +18,7 @@ from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.state.changes import AudienceChanges
 from mock_atoms.state.snapshot_models import RuleModel
 from mock_atoms.state.snapshot_parsing import parse_snapshot
-from mock_atoms.state.store import Store, TenantState, free
+from mock_atoms.state.store import Store, TenantState, free_states
 
 
 class SettingsMismatchError(Exception):
@@ -137,7 +137,7 @@ async def import_state(  # noqa: PLR0913 - all that the state is imported into
         rules.replace_all(previous_rules)
         raise
     fixtures.import_data(snapshot.fixtures)
-    await slices.run(free(replaced))
+    await slices.run(free_states(replaced))
 
 
 def _check_setting(name: str, exported: str, current: str) -> None:

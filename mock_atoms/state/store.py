@@ -63,7 +63,7 @@ class TenantState:
         return size if self.changes is None else size + self.changes.size_bytes
 
 
-def free(states: list[TenantState]) -> Steps[None]:
+def free_states(states: list[TenantState]) -> Steps[None]:
     """Empty a list of deleted states bit by bit: to free all their memory takes too long for one step."""
     while states:
         state = states.pop()

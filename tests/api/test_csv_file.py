@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from mock_atoms import MockServer, create_app
-from mock_atoms.api.csv_file import parse_csv, parse_csv_steps
+from mock_atoms.api.csv_file import parse_csv_steps
 from mock_atoms.contract.errors import ApiError
+from mock_atoms.core.slices import run_without_pauses
 from tests.helpers.audiences import bearer
 
 BOM = b"\xef\xbb\xbf"
@@ -247,29 +248,33 @@ def file_of_size(size: int) -> bytes:
     return content + b"5550099," + b"y" * (size - len(content) - len(b"5550099,\n")) + b"\n"
 
 
+def rows_of(file: bytes, phone_column: str, identifier_column: str | None = None) -> Rows:
+    return run_without_pauses(parse_csv_steps(io.BytesIO(file), phone_column, identifier_column))
+
+
 @pytest.mark.parametrize(("file", "rows"), ACCEPTED)
 def test_a_valid_file_has_these_rows(file: bytes, rows: Rows) -> None:
-    assert parse_csv(io.BytesIO(file), "phone") == rows
+    assert rows_of(file, "phone") == rows
 
 
 @pytest.mark.parametrize(("file", "message"), REFUSED)
 def test_an_invalid_file_is_refused_with_a_reason(file: bytes, message: str) -> None:
     with pytest.raises(ApiError) as caught:
-        parse_csv(io.BytesIO(file), "phone")
+        rows_of(file, "phone")
     assert (caught.value.status, caught.value.errors) == (400, [message])
 
 
 def test_the_identifier_column_is_required_if_named() -> None:
     file = b"phone,name\n5550100,Ada\n"
-    assert parse_csv(io.BytesIO(file), "phone", "name") == [{"phone": "5550100", "name": "Ada"}]
+    assert rows_of(file, "phone", "name") == [{"phone": "5550100", "name": "Ada"}]
     with pytest.raises(ApiError) as caught:
-        parse_csv(io.BytesIO(file), "phone", "id")
+        rows_of(file, "phone", "id")
     assert caught.value.errors == ['CSV file has no column named "id". It has: "phone", "name"']
 
 
 def test_a_column_in_another_unicode_form_is_named() -> None:
     with pytest.raises(ApiError) as caught:
-        parse_csv(io.BytesIO("T\u00e9l\u00e9phone\n5550100\n".encode()), "Te\u0301le\u0301phone")
+        rows_of("T\u00e9l\u00e9phone\n5550100\n".encode(), "Te\u0301le\u0301phone")
     problem = 'CSV file has no column named "Te\u0301le\u0301phone" in NFD'
     assert caught.value.errors == [
         f"{problem}. It has one in NFC, which only looks the same: use one Unicode form for both"
@@ -287,16 +292,16 @@ def test_ignored_rows_count_as_work(row: bytes, cells: int) -> None:
 
 
 def test_a_line_has_at_most_100000_commas() -> None:
-    assert len(parse_csv(io.BytesIO(b"phone\n" + b"," * 100_000 + b"\n5550100\n"), "phone")) == 1
+    assert len(rows_of(b"phone\n" + b"," * 100_000 + b"\n5550100\n", "phone")) == 1
     with pytest.raises(ApiError) as caught:
-        parse_csv(io.BytesIO(b"phone\n" + b"," * 100_001 + b"\n5550100\n"), "phone")
+        rows_of(b"phone\n" + b"," * 100_001 + b"\n5550100\n", "phone")
     assert caught.value.errors == ["CSV line 2 has more than 100000 commas"]
 
 
 def test_a_file_has_at_most_10000_rows() -> None:
-    assert len(parse_csv(io.BytesIO(numbered(10_000)), "phone")) == 10_000
+    assert len(rows_of(numbered(10_000), "phone")) == 10_000
     with pytest.raises(ApiError) as caught:
-        parse_csv(io.BytesIO(numbered(10_001)), "phone")
+        rows_of(numbered(10_001), "phone")
     assert caught.value.errors == ["Audience cannot exceed 10000 members"]
 
 
@@ -330,14 +335,14 @@ def test_a_file_written_by_python_is_read_back_equal(
     writer.writerow(columns)
     writer.writerows(rows)
     # With a byte order mark, since the first column may start with that character.
-    assert parse_csv(io.BytesIO(BOM + text.getvalue().encode()), phone_column) == [
+    assert rows_of(BOM + text.getvalue().encode(), phone_column) == [
         dict(zip(columns, row, strict=True)) for row in rows
     ]
 
 
 def outcome(file: bytes) -> Rows | ApiError:
     try:
-        return parse_csv(io.BytesIO(file), "phone")
+        return rows_of(file, "phone")
     except ApiError as error:
         return error
 
@@ -626,7 +631,7 @@ def test_a_file_has_at_most_100_columns(uploader: Uploader) -> None:
         names = ["phone", *(f"c{number}" for number in range(count - 1))]
         return ",".join(names).encode() + b"\n+14155550100" + b"," * (count - 1) + b"\n"
 
-    assert len(parse_csv(io.BytesIO(columns(100)), "phone")[0]) == 100
+    assert len(rows_of(columns(100), "phone")[0]) == 100
     assert_refused(uploader, uploader.upload(columns(101)), "CSV file has 101 columns; the maximum is 100")
 
 

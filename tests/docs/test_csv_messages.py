@@ -5,9 +5,10 @@ import re
 
 import pytest
 
-from mock_atoms.api.csv_file import MAX_COLUMNS, parse_csv
+from mock_atoms.api.csv_file import MAX_COLUMNS, parse_csv_steps
 from mock_atoms.api.uploads import FILE_TOO_LARGE
 from mock_atoms.contract.errors import DUPLICATE_NUMBERS, MISSING_FILE, TOO_MANY_MEMBERS, ApiError
+from mock_atoms.core.slices import run_without_pauses
 from tests.helpers.snippets import ROOT
 
 PAGE = (ROOT / "docs" / "audiences.md").read_text(encoding="utf-8")
@@ -35,7 +36,7 @@ INVALID_FILES = [
 
 def error_message(content: bytes, phone_column: str = "phone") -> str:
     with pytest.raises(ApiError) as caught:
-        parse_csv(io.BytesIO(content), phone_column)
+        run_without_pauses(parse_csv_steps(io.BytesIO(content), phone_column))
     assert caught.value.errors is not None
     return caught.value.errors[0]
 

@@ -28,7 +28,7 @@ from mock_atoms.core.parsing import ConfigError
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving import listening
 from mock_atoms.serving.listener import Listener
-from mock_atoms.serving.listening import ListenError, listen, listen_on_all
+from mock_atoms.serving.listening import ListenError, listen_on_all
 from mock_atoms.serving.protocol import HttpProtocol
 from mock_atoms.serving.server import Server, build_server
 from tests.helpers.audiences import ACME
@@ -64,7 +64,7 @@ def test_the_uvicorn_factory_reads_the_environment(tmp_path: Path) -> None:
     config = tmp_path / "mock.toml"
     config.write_text('fault = ["503"]\n')
     environ = {**os.environ, "MOCK_ATOMS_BASE_PATH": "/from-environment", "MOCK_ATOMS_CONFIG": str(config)}
-    with listen("127.0.0.1", 0)[0] as listener:
+    with listen_on_all(["127.0.0.1"], 0)[0] as listener:
         descriptor = listener.fileno()
         command = [sys.executable, "-m", "uvicorn", "--factory", "mock_atoms:create_app", "--fd", str(descriptor)]
         process = subprocess.Popen(
@@ -176,10 +176,10 @@ BUSY = """
 import logging, time
 from mock_atoms.core.delays import ShutdownSignal
 from mock_atoms.serving import server
-from mock_atoms.serving.listening import listen
+from mock_atoms.serving.listening import listen_on_all
 
 server.STOP_SECONDS = 0.3
-sockets = listen("127.0.0.1", 0)
+sockets = listen_on_all(["127.0.0.1"], 0)
 
 async def app(scope, receive, send):
     print("busy", flush=True)
@@ -217,7 +217,7 @@ def test_the_log_follows_its_settings() -> None:
 
 def test_on_ready_is_called_once_the_server_accepts_connections() -> None:
     mock = MockAtoms(Settings())
-    sockets = listen("127.0.0.1", 0)
+    sockets = listen_on_all(["127.0.0.1"], 0)
     accepting: Queue[bool] = Queue()
     server = Server(create_app(mock=mock), mock.shutdown_signal, lambda: accepting.put(server.servers[0].is_serving()))
     thread = threading.Thread(target=server.run, args=(sockets,))
@@ -247,30 +247,30 @@ def test_a_port_in_use_is_one_line_and_exit_1() -> None:
 
 def test_an_unknown_host_is_a_listen_error() -> None:
     with pytest.raises(ListenError, match=r"cannot listen on no\.such\.host\.invalid:0: .+; choose with --host"):
-        listen("no.such.host.invalid", 0)
+        listen_on_all(["no.such.host.invalid"], 0)
 
 
 @pytest.mark.parametrize("host", ["a..b", ".", "a" * 300])
 def test_a_host_that_cannot_be_encoded_is_a_listen_error(host: str) -> None:
     with pytest.raises(ListenError, match=r"^cannot listen on "):
-        listen(host, 0)
+        listen_on_all([host], 0)
 
 
 def test_two_servers_cannot_listen_on_one_port() -> None:
-    (first,) = listen("127.0.0.1", 0)
+    (first,) = listen_on_all(["127.0.0.1"], 0)
     with first, pytest.raises(ListenError, match="address already in use"):
-        listen("127.0.0.1", first.getsockname()[1])
+        listen_on_all(["127.0.0.1"], first.getsockname()[1])
 
 
 def test_an_address_of_another_machine_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     real = socket.getaddrinfo("127.0.0.1", 0, type=socket.SOCK_STREAM)
     foreign = socket.getaddrinfo("192.0.2.1", 0, type=socket.SOCK_STREAM)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: [*real, *foreign])
-    (listener,) = listen("localhost", 0)
+    (listener,) = listen_on_all(["localhost"], 0)
     listener.close()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: foreign)
     with pytest.raises(ListenError, match="cannot assign requested address"):
-        listen("localhost", 0)
+        listen_on_all(["localhost"], 0)
 
 
 def test_a_port_in_use_on_one_address_closes_the_other_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,11 +282,11 @@ def test_a_port_in_use_on_one_address_closes_the_other_sockets(monkeypatch: pyte
     with socket.create_server(("127.0.0.2", 0)) as taken:
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: addresses)
         with pytest.raises(ListenError, match="address already in use"):
-            listen("localhost", taken.getsockname()[1])
+            listen_on_all(["localhost"], taken.getsockname()[1])
 
 
 def test_every_address_of_a_name_shares_the_port() -> None:
-    sockets = listen("localhost", 0)
+    sockets = listen_on_all(["localhost"], 0)
     try:
         assert len({listener.getsockname()[1] for listener in sockets}) == 1
     finally:
@@ -316,10 +316,10 @@ def test_two_colons_fall_back_to_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
         return Listener(family)
 
     monkeypatch.setattr(listening, "Listener", without_ipv6)
-    ((host, _),) = close_all(listen("::", 0))
+    ((host, _),) = close_all(listen_on_all(["::"], 0))
     assert host == "0.0.0.0"
     with pytest.raises(ListenError, match=r"^cannot listen on \[::1\]:0: address family not supported"):
-        listen("::1", 0)
+        listen_on_all(["::1"], 0)
 
 
 def test_a_server_listens_on_several_hosts() -> None:
@@ -416,7 +416,7 @@ def test_a_server_stopped_before_it_runs_ends_immediately() -> None:
     mock = MockAtoms(Settings())
     server = build_server(mock, create_app(mock=mock), lambda: None)
     server.stop()
-    server.run(sockets := listen("127.0.0.1", 0))
+    server.run(sockets := listen_on_all(["127.0.0.1"], 0))
     assert [listener.fileno() for listener in sockets] == [-1]
     server.stop()
 
@@ -455,7 +455,7 @@ def test_a_connection_is_aborted_only_without_unsent_bytes(unsent_bytes: int) ->
 def test_a_server_stopped_when_ready_closes_its_sockets() -> None:
     mock = MockAtoms(Settings())
     server = build_server(mock, create_app(mock=mock), lambda: server.stop())  # noqa: PLW0108 - not defined yet
-    server.run(sockets := listen("127.0.0.1", 0))
+    server.run(sockets := listen_on_all(["127.0.0.1"], 0))
     assert [listener.fileno() for listener in sockets] == [-1]
 
 

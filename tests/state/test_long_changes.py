@@ -17,7 +17,7 @@ from mock_atoms.data.models import InitialData
 from mock_atoms.state.audiences import AudienceRepository
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import AudienceRepositories
-from mock_atoms.state.store import TenantState, free
+from mock_atoms.state.store import TenantState, free_states
 
 CALLER = caller_for("sk_acme")
 FIELDS: CreatedAudience = {"name": "Mine", "phoneNumberColumnName": "phone"}
@@ -202,7 +202,7 @@ def test_deleted_data_is_freed_bit_by_bit() -> None:
         assert len(states) == 2
         assert states[0].changes is not None
         states[0].changes.deleted_ids.update(("1", "2"))
-        assert sum(1 for _ in free(states)) == 7
+        assert sum(1 for _ in free_states(states)) == 7
         assert states == []
 
     asyncio.run(run())
