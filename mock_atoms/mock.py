@@ -27,6 +27,7 @@ from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.journal import Journal
 from mock_atoms.journal.metrics import Metrics
 from mock_atoms.journal.recorder import ExchangeRecorder
+from mock_atoms.journal.request_reader import RequestReader
 from mock_atoms.journal.snapshot import free
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import AudienceRepositories
@@ -85,6 +86,9 @@ class MockAtoms:
         self.attempt_counter = AttemptCounter()
         self.response_cache = ResponseCache()
         self.metrics = Metrics()
+        self.request_reader = RequestReader(
+            settings, self.journal.credentials, clock=clock, now=now, key=secrets.token_bytes(32)
+        )
         self.recorder = ExchangeRecorder(self.journal, self.attempt_counter, self.metrics, clock, log)
         self.body_memory = BodyMemory()
         self.shutdown_signal = ShutdownSignal()

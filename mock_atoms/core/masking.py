@@ -54,6 +54,11 @@ def mask_token(token: str) -> str:
     return token if is_magic_key(token) else _mask(token)
 
 
+def has_no_secret(text: str, token: str | None) -> bool:
+    """Return whether `text` cannot contain `token` or a key, escaped or not. Nothing is masked in it then."""
+    return not has_escapes(text) and "sk_" not in text and (token is None or token not in text)
+
+
 def mask_text(text: str, token: str | None = None, limit: int | None = None) -> str:
     """Return `text` with `token`, valid or not, and everything that looks like a key (G: `sk_…`) masked.
 
@@ -64,12 +69,14 @@ def mask_text(text: str, token: str | None = None, limit: int | None = None) -> 
         token: the caller's token.
         limit: number of characters of `text` to return. A key across the limit is masked as a whole.
     """
+    if has_no_secret(text, token):
+        return text[:limit]
     return run_without_pauses(mask_text_steps(text, token, limit))
 
 
 def mask_text_steps(text: str, token: str | None = None, limit: int | None = None) -> Steps[str]:
     """Return the same as `mask_text`."""
-    if not has_escapes(text) and "sk_" not in text and (token is None or token not in text):
+    if has_no_secret(text, token):
         return text[:limit]
     if token is not None and (len(token) < MIN_SECRET_LENGTH or is_magic_key(token)):
         token = None

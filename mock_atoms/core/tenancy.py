@@ -150,7 +150,7 @@ def identify(
         session_cookie: name of the cookie whose value is a token.
         allowed: the only valid tokens, or `None` if all are valid.
     """
-    token, reason = _credentials(headers, session_cookie)
+    token, reason = find_token(headers, session_cookie)
     if reason is None and token is not None:
         if allowed is not None and token not in allowed:
             reason = UNKNOWN_TOKEN
@@ -162,8 +162,8 @@ def identify(
     return UnauthenticatedCaller(reason or "missing-credentials", token, tenant)
 
 
-def _credentials(headers: Sequence[tuple[bytes, bytes]], session_cookie: str) -> tuple[str | None, str | None]:
-    """Return the token, and the reason if there is no valid one."""
+def find_token(headers: Sequence[tuple[bytes, bytes]], session_cookie: str) -> tuple[str | None, str | None]:
+    """Return the token, and the reason if `Authorization` is malformed; see `identify`."""
     authorizations = [value for name, value in headers if name == b"authorization"]
     if not authorizations:
         return _cookie(headers, session_cookie), None

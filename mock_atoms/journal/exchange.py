@@ -1,8 +1,9 @@
 """One exchange: a request and its response, from arrival to the journal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from sys import getsizeof
 from typing import NamedTuple
 
@@ -46,14 +47,14 @@ def weight_of(size: int) -> int:
     return -(-size // WEIGHT_UNIT)
 
 
-def _size_of(headers: Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]) -> int:
+def _size_of(headers: Sequence[tuple[str, str]] | Sequence[tuple[bytes, bytes]]) -> int:
     # One character of a text takes up to 4 bytes: one emoji widens all of them.
-    return sum(_HEADER_BYTES + getsizeof(name) + getsizeof(value) for name, value in headers)
+    return _HEADER_BYTES * len(headers) + sum(map(getsizeof, chain.from_iterable(headers)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class RequestHead:
-    """A request without its body. Repeated requests share one.
+    """A request without its body. Repeated requests share one, so it must not be changed.
 
     Attributes:
         tenant: the tenant that sent the request.
@@ -82,7 +83,7 @@ class RequestHead:
     def __post_init__(self) -> None:
         texts = getsizeof(self.url) + getsizeof(self.tenant.label) + getsizeof(self.tenant.test_id)
         size = texts + _size_of(self.headers) + _SECRET_BYTES * len(self.secrets)
-        object.__setattr__(self, "weight", weight_of(size))
+        self.weight = weight_of(size)
 
     @property
     def has_body(self) -> bool:
@@ -92,9 +93,11 @@ class RequestHead:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ResponseHead:
     """The headers of a response, except its own `x-request-id`. Responses with equal headers may share one.
+
+    It must not be changed.
 
     Attributes:
         headers: lower-case names and values, credentials masked.
@@ -105,7 +108,7 @@ class ResponseHead:
     weight: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", weight_of(_size_of(self.headers)))
+        self.weight = weight_of(_size_of(self.headers))
 
 
 NO_RESPONSE = ResponseHead()
@@ -259,6 +262,7 @@ class RequestContext:
         api_path: path below the base path; `None` if the request is outside of it.
         has_credential_in_url: whether the journal masks a part of the URL.
         operation: the requested operation, credentials masked.
+        headers: the headers as sent.
         received: the head as received; `None` if the response cache is off or another server received it.
         may_be_faulted: whether a fault rule, a magic key or a `Prefer` header may change the response.
     """
@@ -270,5 +274,10 @@ class RequestContext:
     api_path: str | None
     has_credential_in_url: bool
     operation: RequestedOperation = NO_OPERATION
+    headers: Sequence[tuple[bytes, bytes]] = ()
     received: ReceivedHead | None = None
     may_be_faulted: bool = True
+
+    def header_values(self, name: bytes) -> list[str]:
+        """Return the values of the request header `name` (lower-case), with all credentials."""
+        return [value.decode("latin-1") for header, value in self.headers if header == name]

@@ -11,7 +11,7 @@ from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.faults.effects import header_values
 from mock_atoms.faults.engine import FaultDecision, FaultEngine, FaultRequest
 from mock_atoms.faults.expressions import ExpressionError
-from mock_atoms.faults.prefer import RequestedFault, parse_prefer
+from mock_atoms.faults.prefer import parse_prefer
 from mock_atoms.faults.response_patch import PatchError, ResponsePatch
 from mock_atoms.journal.exchange import BAD_PREFER, CONTEXT_KEY, PATCH_TOO_LARGE, SHUTTING_DOWN, RequestContext
 from mock_atoms.middleware.connection_faults import ConnectionFaultRunner, collect_response
@@ -41,7 +41,7 @@ class FaultMiddleware:
         context: RequestContext = scope[CONTEXT_KEY]
         exchange = context.exchange
         try:
-            decision = await self._decide(context, scope)
+            decision = await self._decide(context)
         except ExpressionError as error:
             exchange.reason = BAD_PREFER
             await send_error(send, HTTPStatus.BAD_REQUEST, [mask_text(f"Prefer: {error}", context.caller.token)])
@@ -76,12 +76,12 @@ class FaultMiddleware:
         else:
             await self._app(scope, receive, send)
 
-    async def _decide(self, context: RequestContext, scope: Scope) -> FaultDecision | None:
+    async def _decide(self, context: RequestContext) -> FaultDecision | None:
         """Return the fault decision for a request, or `None` if no source of faults applies to it."""
         caller, api_path, exchange = context.caller, context.api_path, context.exchange
         if not isinstance(caller, AuthenticatedCaller) or api_path is None:
             return None
-        requested = _requested_fault(scope)
+        requested = parse_prefer(context.header_values(b"prefer"))
         if (
             requested is None
             and self._engine.magic_key_rule(caller.token) is None
@@ -107,8 +107,3 @@ class FaultMiddleware:
             headers = [(name, length if name == b"content-length" else value) for name, value in headers]
         await send({**start, "headers": headers})
         await send({"type": "http.response.body", "body": patched_body})
-
-
-def _requested_fault(scope: Scope) -> RequestedFault | None:
-    values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"prefer"]
-    return parse_prefer(values) if values else None

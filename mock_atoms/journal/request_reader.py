@@ -1,0 +1,219 @@
+"""Reading of request heads: who sent a request, which operation it calls, and what the journal records of it."""
+
+import re
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+from urllib.parse import quote
+
+from mock_atoms.contract.operations import RequestedOperation, find_operation
+from mock_atoms.core.http_text import decode_text
+from mock_atoms.core.lru import LruCache, next_use
+from mock_atoms.core.masking import has_no_secret, mask_text
+from mock_atoms.core.settings import Settings
+from mock_atoms.core.tenancy import (
+    TEST_ID_HEADER,
+    AuthenticatedCaller,
+    UnauthenticatedCaller,
+    find_token,
+    identify,
+)
+from mock_atoms.core.timestamps import MonotonicClock, WallClock
+from mock_atoms.journal.credentials import CREDENTIAL_HEADERS, Credentials
+from mock_atoms.journal.exchange import Exchange, RequestContext, RequestHead
+
+MAX_IDENTITIES = 2_000
+"""Number of senders that are remembered."""
+MAX_IDENTITY_BYTES = 2_000
+"""Senders with longer identity headers are not remembered."""
+Headers = Sequence[tuple[bytes, bytes]]
+Caller = AuthenticatedCaller | UnauthenticatedCaller
+_IDENTITY_HEADERS = {b"cookie", TEST_ID_HEADER, *(name.encode() for name in CREDENTIAL_HEADERS)}
+"""Lower-case names of the headers that name the sender. A client sends the same ones in all its requests."""
+_NAMES = {
+    name.encode(): name
+    for name in (
+        *("accept", "accept-encoding", "accept-language", "connection", "content-length", "content-type", "host"),
+        *("origin", "prefer", "referer", "sec-fetch-mode", "traceparent", "user-agent"),
+    )
+}
+"""Names of frequent headers. All requests share these texts."""
+_PLAIN_PATH = re.compile(rb"[A-Za-z0-9/_.~-]*")
+
+
+class RawRequest(NamedTuple):
+    """The head of a request as received.
+
+    Attributes:
+        method: HTTP method.
+        raw_path: path, percent-encoded.
+        query: query string.
+        headers: lower-case names and values.
+        scheme: `http` or `https`.
+        http_version: such as `1.1`.
+        server: address and port of the server; the port of a Unix socket is `None`.
+        client: address and port of the client.
+    """
+
+    method: str
+    raw_path: bytes
+    query: bytes
+    headers: Headers
+    scheme: str
+    http_version: str
+    server: tuple[str, int | None] | None
+    client: tuple[str, int] | None
+
+
+class _Identity:
+    """What follows from the identity headers of a request. It holds no token.
+
+    Attributes:
+        tenant: the tenant.
+        shown_tenant: the same, with an invalid token as its label.
+        reason: why the caller is unauthenticated; `None` of an authenticated one.
+        headers: the identity headers, masked.
+        secrets: digests of the credentials in them.
+        used: time of the last use, see `lru.next_use`.
+        is_live: whether it is remembered.
+    """
+
+    __slots__ = ("headers", "is_live", "reason", "secrets", "shown_tenant", "tenant", "used")
+
+    def __init__(
+        self,
+        caller: Caller,
+        headers: tuple[tuple[str, str], ...],
+        secrets: frozenset[bytes],
+    ) -> None:
+        self.tenant = self.shown_tenant = caller.tenant
+        self.reason = None
+        if isinstance(caller, UnauthenticatedCaller):
+            self.shown_tenant = caller.shown_tenant
+            self.reason = caller.reason
+        self.headers = headers
+        self.secrets = secrets
+        self.used = 0.0
+        self.is_live = False
+
+
+class RequestReader:
+    """Reads the heads of requests to the vendor's API.
+
+    Args:
+        settings: name of the session cookie, valid tokens and base path.
+        credentials: masks and digests credentials.
+        clock: monotonic clock.
+        now: wall clock.
+        key: secret key of the digests by which senders are remembered, at most 64 bytes.
+    """
+
+    def __init__(
+        self, settings: Settings, credentials: Credentials, *, clock: MonotonicClock, now: WallClock, key: bytes
+    ) -> None:
+        self._session_cookie = settings.session_cookie
+        self._tokens = settings.tokens
+        self._base_path = settings.base_path
+        self._credentials = credentials
+        self._clock = clock
+        self._now = now
+        self._key = key
+        self._identities: LruCache[bytes, _Identity] = LruCache()
+
+    def read(self, request: RawRequest) -> RequestContext:
+        """Return the context of a request, with an exchange that starts now."""
+        arrived_at, started_at = self._now(), self._clock()
+        identity_headers: list[tuple[bytes, bytes]] = []
+        other_texts: list[bytes] = []
+        for header in request.headers:
+            name, value = header
+            if name.lower() in _IDENTITY_HEADERS:
+                identity_headers.append(header)
+            else:
+                other_texts += (name, value)
+        identity = self._identity(identity_headers)
+        token, _ = find_token(identity_headers, self._session_cookie)
+        caller: Caller = (
+            AuthenticatedCaller(token, identity.tenant)
+            if token is not None and identity.reason is None
+            else UnauthenticatedCaller(identity.reason or "", token, identity.tenant)
+        )
+        headers, secrets = self._mask_headers(request.headers, token, identity, other_texts)
+        # Express matches the path as sent: an encoded slash is not a separator.
+        path = _encoded(request.raw_path)
+        base = self._base_path
+        is_in_base_path = path == base or path.startswith(f"{base}/")
+        api_path = path[len(base) :] or "/" if is_in_base_path else None
+        url = f"{path}?{request.query.decode('latin-1')}" if request.query else path
+        masked_url = mask_text(url, token)
+        operation = find_operation(request.method, api_path or "")
+        if masked_url != url:
+            masked_path = mask_text(api_path or "", token)
+            operation = RequestedOperation(operation.name, find_operation(request.method, masked_path).audience_id)
+        head = RequestHead(
+            tenant=identity.shown_tenant,
+            secrets=secrets,
+            method=mask_text(request.method, token),
+            url=masked_url,
+            scheme=request.scheme,
+            http_version=request.http_version,
+            host=_host(request.server, headers),
+            headers=headers,
+            operation=operation.name,
+        )
+        address, port = request.client or ("", 0)
+        exchange = Exchange(head, arrived_at, started_at, address, port)
+        return RequestContext(
+            exchange, caller, path, request.query, api_path, masked_url != url, operation, request.headers
+        )
+
+    def _mask_headers(
+        self, headers: Headers, token: str | None, identity: _Identity, other_texts: list[bytes]
+    ) -> tuple[tuple[tuple[str, str], ...], frozenset[bytes]]:
+        """Return the masked headers and the digests of the credentials in them, as `Credentials.mask_headers`."""
+        if not has_no_secret(b"\n".join(other_texts).decode("latin-1"), token):
+            return self._credentials.mask_headers(headers, token)
+        masked = iter(identity.headers)
+        return (
+            tuple(
+                [
+                    next(masked)
+                    if name.lower() in _IDENTITY_HEADERS
+                    else (_NAMES.get(name) or name.decode("latin-1"), decode_text(value).strip(" \t"))
+                    for name, value in headers
+                ]
+            ),
+            identity.secrets,
+        )
+
+    def _identity(self, headers: Headers) -> _Identity:
+        """Return what follows from the identity headers, which are the same in many requests."""
+        text = repr(headers).encode()
+        digest = blake2b(text, digest_size=16, key=self._key).digest()
+        identity = self._identities.get(digest)
+        if identity is not None:
+            identity.used = next_use()
+            return identity
+        caller = identify(headers, self._session_cookie, self._tokens)
+        identity = _Identity(caller, *self._credentials.mask_headers(headers, caller.token))
+        if len(text) <= MAX_IDENTITY_BYTES:
+            self._identities.put(digest, identity)
+        if len(self._identities) > MAX_IDENTITIES:
+            self._identities.evict()
+        return identity
+
+
+def _encoded(raw_path: bytes) -> str:
+    """Return a path with everything percent-encoded that a URL must not contain."""
+    if _PLAIN_PATH.fullmatch(raw_path):
+        return raw_path.decode("ascii")
+    return quote(raw_path, safe="/%:@!$&'()*+,;=-._~")
+
+
+def _host(server: tuple[str, int | None] | None, headers: Iterable[tuple[str, str]]) -> str:
+    """Return the `Host` header or, if there is none, the server's address."""
+    for name, value in headers:
+        if name == "host":
+            return value
+    host, port = server or ("", None)
+    return host if port is None else f"{host}:{port}"
