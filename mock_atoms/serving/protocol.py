@@ -1,7 +1,7 @@
 """HTTP/1.1 on the socket: uvicorn's protocol with the fast path, limits and access to the transport."""
 
 import asyncio
-from enum import Enum, auto
+from collections.abc import Coroutine
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
@@ -16,6 +16,8 @@ from mock_atoms.journal.exchange import RECEIVED_KEY, ReceivedHead
 from mock_atoms.middleware.connection_faults import TRANSPORT
 from mock_atoms.serving.connection_limits import ConnectionLimits, WaitingBytes
 from mock_atoms.serving.deadline import Deadline
+from mock_atoms.serving.half_closed import close_half_closed
+from mock_atoms.serving.phase import BODY, HEAD, NONE
 from mock_atoms.serving.refusal import LINGER_SECONDS, MAX_REQUEST_HEAD_BYTES, Refusal, timed_out, too_long, unparsable
 from mock_atoms.serving.response_cycle import ResponseCycle
 from mock_atoms.serving.upgrade import AfterFirstHead, head_without_upgrade
@@ -25,17 +27,6 @@ PARSED_PIECE_BYTES = 4096
 _REQUESTS_PER_TURN = 32
 """Number of pipelined requests after which other connections get their turn."""
 _STALE_SECONDS = 1
-
-
-class _Phase(Enum):
-    """The part of a request that the parser expects."""
-
-    NONE = auto()
-    HEAD = auto()
-    BODY = auto()
-
-
-_NONE, _HEAD, _BODY = _Phase  # faster than members of the class
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -76,7 +67,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._request_timeout = request_timeout
         self._deadline = Deadline(self.loop, self._on_deadline)
         self._limits = limits or ConnectionLimits()
-        self._phase = _NONE
+        self._phase = NONE
         self._is_new_head = False
         self._bytes_without_body = self._requests_in_turn = 0
         self._unparsed = b""
@@ -110,7 +101,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _is_response_due(self) -> bool:
         """Return whether a complete request waits for its response, so that the next one has to wait too."""
-        return self._running is not None and self._phase is _NONE
+        return self._running is not None and self._phase is NONE
 
     def _hold(self, data: bytes) -> None:
         self._unparsed += data
@@ -120,7 +111,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _parse_turn(self, data: bytes) -> None:
         """Parse `data` until a response is due, or until other connections should get their turn."""
-        if self._is_stale and self._running is None and self._phase is not _BODY:
+        if self._is_stale and self._running is None and self._phase is not BODY:
             self.transport.close()
             return
         self._took_fast_path = False
@@ -134,7 +125,7 @@ class HttpProtocol(HttpToolsProtocol):
                 if rest := self._parse(piece):
                     data = rest + data[position:]
                     position, size = 0, len(data)
-                if self._bytes_without_body > MAX_REQUEST_HEAD_BYTES and self._phase is not _NONE:
+                if self._bytes_without_body > MAX_REQUEST_HEAD_BYTES and self._phase is not NONE:
                     raise too_long()
                 if self._is_response_due():
                     break
@@ -156,13 +147,21 @@ class HttpProtocol(HttpToolsProtocol):
         if not self._unparsed:
             self.flow.resume_reading()
 
+    def eof_received(self) -> bool:  # type: ignore[override] # asyncio closes the connection unless it is true
+        """Keep the connection of a client that sends nothing more, for a response that is due shortly."""
+        is_kept = (self._is_response_due() or bool(self._unparsed)) and self.transport.can_write_eof()
+        if is_kept:
+            self.timeout_keep_alive = 0
+            self._run(close_half_closed(self.transport, lambda: bool(self._running and self._running.response_started)))
+        return is_kept
+
     def _set_deadline(self) -> None:
         """Set the time by which the client must send more."""
-        if self._phase is _BODY:
+        if self._phase is BODY:
             self._deadline.set(self._request_timeout)
         elif self._running is not None:
             self._deadline.clear()
-        elif self._phase is _NONE:
+        elif self._phase is NONE:
             if self.headers is not None:  # set by the first request
                 self._deadline.set(self.timeout_keep_alive)
         elif self._is_new_head:
@@ -170,12 +169,12 @@ class HttpProtocol(HttpToolsProtocol):
             self._deadline.set(self._request_timeout)
 
     def _on_deadline(self) -> None:
-        if self._refusal is not None or self._phase is _NONE:
+        if self._refusal is not None or self._phase is NONE:
             self.transport.close()
         elif self.flow.read_paused:
             self._deadline.set(self._request_timeout)  # the client has to wait for the application
         else:
-            part = "request line and headers" if self._phase is _HEAD else "body"
+            part = "request line and headers" if self._phase is HEAD else "body"
             self._refuse(timed_out(self._request_timeout, part))
 
     def _parse(self, data: bytes) -> bytes:
@@ -202,7 +201,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
-        self._phase = _HEAD
+        self._phase = HEAD
         self._is_new_head = True
         self._bytes_without_body = 0
 
@@ -220,7 +219,7 @@ class HttpProtocol(HttpToolsProtocol):
         )
         self._took_fast_path = self._try_fast_path(self._fast_path, digest)
         if self._took_fast_path:
-            self._phase = _BODY
+            self._phase = BODY
         else:
             is_reusable = bool(self._kept_headers) and version == "1.1"
             is_reusable = is_reusable and self.parser.should_keep_alive() and not self.parser.should_upgrade()
@@ -278,7 +277,7 @@ class HttpProtocol(HttpToolsProtocol):
         cycle.kept_headers = self._kept_headers
         self.headers = []  # the trailers of a chunked body are no headers
         self.cycle = cycle
-        self._phase = _BODY
+        self._phase = BODY
         if self._running is None:
             self._start(cycle)
         else:
@@ -286,7 +285,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _start(self, cycle: ResponseCycle) -> None:
         self._running = cycle
-        task = self.loop.create_task(cycle.run_asgi(self.app))
+        self._run(cycle.run_asgi(self.app))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(work)
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 
@@ -307,7 +309,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End a request, unless the fast path responded or its body follows after an `Upgrade`."""
         if not self.parser.should_upgrade() or self.scope["method"] == "CONNECT":
-            self._phase = _NONE
+            self._phase = NONE
             if not self._took_fast_path:
                 super().on_message_complete()
 
@@ -317,7 +319,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._running = None
         if self.transport.is_closing():
             return
-        if self._is_stale and (self.pipeline or self._unparsed or self._phase is _HEAD):
+        if self._is_stale and (self.pipeline or self._unparsed or self._phase is HEAD):
             self.transport.close()
         elif self.pipeline:
             self._start(self.pipeline.pop()[0])  # type: ignore[arg-type] # all are ours
@@ -328,7 +330,7 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self.flow.resume_reading()
             idle_seconds = _STALE_SECONDS if self._is_stale else self.timeout_keep_alive
-            self._deadline.set(idle_seconds if self._phase is _NONE else self._request_timeout)
+            self._deadline.set(idle_seconds if self._phase is NONE else self._request_timeout)
 
     def close_before_next_request(self) -> None:
         """Close the connection silently after the current response: when more is received, or a second later."""
@@ -338,7 +340,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Refuse the rest of what the client sends, after the responses that are due."""
         self._refusal = refusal
         self._unparsed = b""
-        if self._phase is _BODY and self.cycle is not None:
+        if self._phase is BODY and self.cycle is not None:
             if self.cycle.response_started:
                 self.transport.close()  # the response cannot be replaced
                 return

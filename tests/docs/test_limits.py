@@ -50,6 +50,7 @@ from mock_atoms.journal.calls import MAX_TENANTS as MAX_NUMBERED_TENANTS
 from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
 from mock_atoms.middleware.recording import MAX_CUT_KEY_LENGTH, MAX_UNREAD_BODY_BYTES
 from mock_atoms.serving import connection_limits
+from mock_atoms.serving.half_closed import RESPONSE_SECONDS
 from mock_atoms.serving.refusal import MAX_REQUEST_HEAD_BYTES
 from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SECONDS
 from mock_atoms.state import memory_store
@@ -164,6 +165,7 @@ LIMITS = [
         f"`--keep-alive`, {Settings().keep_alive} seconds, and {KEEP_ALIVE_MARGIN} second more",
     ),
     ("time until a connection sends its first byte", f"`--request-timeout`, {Settings().request_timeout} seconds"),
+    ("time until a response starts, once its client has half-closed the connection", f"{RESPONSE_SECONDS * 1000:g} ms"),
     ("time for a TLS handshake", f"`--request-timeout`, {Settings().request_timeout} seconds"),
     ("time for a complete request line and headers", f"`--request-timeout`, {Settings().request_timeout} seconds"),
     ("pause in a request body", f"`--request-timeout`, {Settings().request_timeout} seconds"),

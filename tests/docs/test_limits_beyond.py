@@ -176,6 +176,9 @@ HOLDING = {
     "serving/test_connections.py::test_a_silent_connection_is_closed_without_a_response": [
         "time until a connection sends its first byte"
     ],
+    "serving/test_half_closed.py::test_a_delayed_response_counts_the_client_as_gone": [
+        "time until a response starts, once its client has half-closed the connection"
+    ],
     "serving/test_tls.py::test_a_failed_handshake_is_one_log_line": ["time for a TLS handshake"],
     "serving/test_connections.py::test_half_a_head_gets_a_408": ["time for a complete request line and headers"],
     "serving/test_connections.py::test_half_a_body_gets_a_408": ["pause in a request body"],

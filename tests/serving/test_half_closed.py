@@ -1,0 +1,70 @@
+"""Clients that end their requests with `shutdown(SHUT_WR)` and still read, as `nc -N` does."""
+
+import asyncio
+import socket
+
+import httpx
+import pytest
+
+from mock_atoms import MockServer
+from mock_atoms.serving.half_closed import RESPONSE_SECONDS, RESPONSE_TURNS, close_half_closed
+from tests.helpers.sockets import connect, raw_request, read_to_end
+
+
+def send_and_end(port: int, request: bytes) -> bytes:
+    """Send `request` and the end of all requests. Return what the server sends until it closes the connection."""
+    with connect(port) as client:
+        client.sendall(request)
+        client.shutdown(socket.SHUT_WR)
+        return read_to_end(client)
+
+
+@pytest.mark.parametrize("count", [1, 2, 40])
+@pytest.mark.parametrize("response_cache", [True, False])
+def test_a_client_that_ended_its_requests_gets_the_responses(*, response_cache: bool, count: int) -> None:
+    with MockServer(response_cache=response_cache) as server:
+        httpx.get(server.url)  # the first request is slow
+        for _ in range(5):
+            data = send_and_end(server.port, raw_request() * count)
+            assert data.count(b"HTTP/1.1 200 OK\r\n") == count
+        assert {request.ended for request in server.requests(token="sk_acme")} == {"responded"}
+
+
+def test_a_delayed_response_counts_the_client_as_gone() -> None:
+    with MockServer() as server:
+        assert send_and_end(server.port, raw_request("sk_mock_delay20000")) == b""
+        assert [request.ended for request in server.wait_for_requests(1)] == ["aborted"]
+
+
+def test_half_a_request_and_its_end_close_the_connection() -> None:
+    with MockServer() as server:
+        assert send_and_end(server.port, raw_request()[:-2]) == b""
+        assert send_and_end(server.port, raw_request(method="POST", body=b"{}")[:-1]) == b""
+
+
+class ClosedTransport(asyncio.Transport):
+    """A transport that records when it is closed."""
+
+    is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("responding", [0, 1, 3])
+def test_a_connection_is_closed_behind_the_response_that_has_started(
+    monkeypatch: pytest.MonkeyPatch, responding: int
+) -> None:
+    waits: list[float] = []
+    answers = [True] * responding + [False]
+    transport = ClosedTransport()
+
+    async def sleep(seconds: float) -> None:
+        assert not transport.is_closed
+        waits.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    asyncio.run(close_half_closed(transport, lambda: answers.pop(0)))
+    assert transport.is_closed
+    assert [seconds for seconds in waits if seconds] == [RESPONSE_SECONDS] * (1 + responding)
+    assert waits.count(0) == RESPONSE_TURNS
