@@ -1,8 +1,7 @@
-"""Clients of the soak: good, faulty, malformed, aborted and hostile requests, as bytes on a socket."""
+"""Clients of the soak: good, faulty, malformed, aborted and hostile ones, with bytes on a socket."""
 
 import asyncio
 import contextlib
-import gzip
 import json
 import random
 import socket
@@ -10,27 +9,27 @@ import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from benchmarks.hostile_requests import AUDIENCE, CHEAP, COSTLY, MALFORMED, MEMBERS, Bytes, head
+
 FAULTS = [
     *("500", "429", "503p50", "500x2", "limit10", "delay20", "html", "badjson", "blank", "retyped", "extra"),
     *("reset", "close", "hang", "hang50", "truncate", "garbage", "drip100", "delay5+reset", "stale"),
 ]
 TIMEOUT_SECONDS = 5.0
 FAULT_TIMEOUT_SECONDS = 0.3
+HOSTILE_TIMEOUT_SECONDS = 120.0
+HOLD_SECONDS = 25.0
+"""How long a client holds a connection. The server closes it after 10 seconds without any progress, so 20 at most."""
+IDLE_SECONDS = 0.02
+MAX_HELD = 600
+"""Connections that are held at the same time."""
 PIPELINED = 50
-AUDIENCE = "/atoms/v1/audience"
-MEMBERS = f"{AUDIENCE}/60d0fe4f5311236168a109ca/members"
-Outcomes = Counter[str]
-
-
-def head(method: str, path: str, body: bytes = b"", token: str | None = "sk_soak", **headers: str) -> bytes:
-    """Return a request; underscores in the names of `headers` become hyphens."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
-    if token is not None:
-        lines.append(f"Authorization: Bearer {token}")
-    if body:
-        lines.append(f"Content-Length: {len(body)}")
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode() + body
+"""Requests of a good or varied client on one connection."""
+STATUS_LINE = b"HTTP/1.1 "
+COSTLY_SHARE = 0.05
+IMPORT_SHARE = 0.002
+"""Shares of the hostile requests that are long work for the server, and that export and import its state."""
+Outcomes = Counter[tuple[str, str]]
 
 
 class Client:
@@ -41,21 +40,29 @@ class Client:
         number: seeds the random choices.
 
     Attributes:
-        outcomes: number of requests by outcome: a status code or one word.
-        bugs: responses that say `bug-in-mock`.
+        connections: number of connections that ended.
+        outcomes: number of requests by kind and outcome: a status code or one word.
+        bugs: requests whose responses report a bug of the mock.
     """
 
     def __init__(self, port: int, number: int) -> None:
         self.port = port
         self.chance = random.Random(number)
+        self.connections = 0
         self.outcomes: Outcomes = Counter()
         self.bugs: list[bytes] = []
+        self._held: set[asyncio.Task[None]] = set()
+
+    def _count(self, kind: str, outcome: str) -> None:
+        self.outcomes[kind, outcome] += 1
+        self.connections += 1
 
     async def exchange(
-        self, request: bytes, responses: int = 1, seconds: float = TIMEOUT_SECONDS, *, is_read: bool = True
-    ) -> None:
-        """Send `request` on a new connection and read until `responses` responses or the end."""
-        received = b""
+        self, kind: str, request: bytes, responses: int = 1, seconds: float = TIMEOUT_SECONDS, *, is_read: bool = True
+    ) -> bytes:
+        """Send `request` on a new connection, read until `responses` responses or the end, and return them."""
+        received = bytearray()
+        count = last = 0
         writer = None
         end = "closed"
         try:
@@ -64,8 +71,11 @@ class Client:
                 writer.write(request)
                 await writer.drain()
                 while is_read and (chunk := await reader.read(1 << 18)):
+                    new = max(0, len(received) - len(STATUS_LINE) + 1)
                     received += chunk
-                    if received.count(b"HTTP/1.1 ") >= responses and chunk.endswith((b"}", b"\n", b">")):
+                    count += received.count(STATUS_LINE, new)
+                    last = max(last, received.rfind(STATUS_LINE, new))
+                    if count >= responses and is_complete(received, last):
                         break
         except TimeoutError:
             end = "timeout"
@@ -74,11 +84,46 @@ class Client:
         finally:
             if writer is not None:
                 writer.transport.abort()
-        statuses = [part[:3].decode("latin-1") for part in received.split(b"HTTP/1.1 ")[1:]]
-        self.outcomes.update(statuses[:responses])
-        self.outcomes[end] += max(0, responses - len(statuses))
-        if b"bug-in-mock" in received:
+        self._count_received(kind, request, bytes(received), responses, end)
+        return bytes(received)
+
+    def _count_received(self, kind: str, request: bytes, received: bytes, responses: int, end: str) -> None:
+        statuses = [part[:3].decode("latin-1") for part in received.split(STATUS_LINE)[1:]][:responses]
+        ends = Counter(statuses)
+        ends[end] += responses - len(statuses) or end == "timeout"
+        for outcome, number in (+ends).items():
+            self.outcomes[kind, outcome] += number
+        self.connections += 1
+        if b"bug-in-mock" in received or b"bug in the mock" in received:
             self.bugs.append(request[:200])
+
+    async def hold(self, kind: str, request: bytes) -> None:
+        """Send `request`, read nothing for a while, and wait until the server closes the connection."""
+        end = "held open"
+        connection = socket.socket()
+        connection.setblocking(False)  # noqa: FBT003 - as socket has it
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        loop = asyncio.get_running_loop()
+        received = bytearray()
+        with connection:
+            try:
+                await loop.sock_connect(connection, ("127.0.0.1", self.port))
+                pause = asyncio.create_task(asyncio.sleep(HOLD_SECONDS))
+                async with asyncio.timeout(2 * HOLD_SECONDS):
+                    await loop.sock_sendall(connection, request)
+                await pause
+                async with asyncio.timeout(HOLD_SECONDS):
+                    while chunk := await loop.sock_recv(connection, 1 << 18):
+                        received += chunk
+                end = "closed"
+            except TimeoutError:
+                pass
+            except OSError as error:
+                end = type(error).__name__
+        if end == "held open":
+            self._count(kind, end)
+        else:
+            self._count_received(kind, request, bytes(received), 1, end)
 
     async def good(self) -> None:
         """Send pipelined requests, most of them repeated."""
@@ -87,7 +132,7 @@ class Client:
             head("GET", path, token=f"sk_soak_{self.chance.randrange(300)}", X_Test_Id=str(self.chance.randrange(3)))
             for _ in range(PIPELINED)
         ]
-        await self.exchange(b"".join(requests), PIPELINED)
+        await self.exchange("good", b"".join(requests), PIPELINED, HOSTILE_TIMEOUT_SECONDS)
 
     async def varied(self) -> None:
         """Send pipelined requests of which no two are equal."""
@@ -96,61 +141,35 @@ class Client:
             head("GET", AUDIENCE, token=f"sk_soak_{number % 5000}", traceparent=f"00-{number}-{index}-01")
             for index in range(PIPELINED)
         ]
-        await self.exchange(b"".join(requests), PIPELINED)
+        await self.exchange("varied", b"".join(requests), PIPELINED, HOSTILE_TIMEOUT_SECONDS)
 
     async def write(self) -> None:
         """Add members and delete them."""
         members = [{"firstName": "A", "contact_number": f"+1415555{self.chance.randrange(100, 200):04}"}]
-        body = json.dumps({"members": members}).encode()
-        await self.exchange(head("POST", MEMBERS, body, "sk_documented", Content_Type="application/json"))
-        await self.exchange(
-            head("DELETE", MEMBERS, b'{"memberIds":["0"]}', "sk_documented", Content_Type="application/json")
-        )
+        bodies = {"POST": json.dumps({"members": members}).encode(), "DELETE": b'{"memberIds":["0"]}'}
+        for method, body in bodies.items():
+            request = head(method, MEMBERS, body, "sk_documented", Content_Type="application/json")
+            await self.exchange("write", request, seconds=HOSTILE_TIMEOUT_SECONDS)
 
     async def faulty(self) -> None:
         """Send a request whose token is the magic key of a fault, some with a body."""
-        token = f"sk_mock_{self.chance.choice(FAULTS)}.{self.chance.randrange(50)}"
+        fault = self.chance.choice(FAULTS)
         body = b"x" * self.chance.choice([0, 0, 10, 100_000])
+        token = f"sk_mock_{fault}.{self.chance.randrange(50)}"
         request = head("POST" if body else "GET", AUDIENCE, body, token, Connection="close")
-        await self.exchange(request, seconds=FAULT_TIMEOUT_SECONDS)
+        await self.exchange(fault, request, seconds=FAULT_TIMEOUT_SECONDS)
 
     async def malformed(self) -> None:
         """Send what is not HTTP, or not what the API takes."""
-        json_type = {"Content_Type": "application/json"}
-        form = {"Content_Type": "multipart/form-data; boundary=B"}
-        await self.exchange(
-            self.chance.choice(
-                [
-                    bytes.fromhex("16030100c8010000c40303") + bytes(80),
-                    self.chance.randbytes(100) + b"\r\n\r\n",
-                    b"GET http://evil.test HTTP/1.1\r\nHost: x\r\n\r\n",
-                    b"GET /atoms/v1/audience?q=Jos\xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n",
-                    b"GET / HTTP/9.9\r\n\r\n",
-                    head("GET", AUDIENCE) + b"\x00\x01\r\n\r\n",
-                    head("GET", AUDIENCE, Content_Length="1, 2"),
-                    head("POST", MEMBERS, Transfer_Encoding="chunked") + b"zz\r\n",
-                    head("POST", MEMBERS, b"[" * 101 + b'"' + b'\\"' * 20_000, **json_type),
-                    head("POST", MEMBERS, b"[" * 1000 + b"]" * 1000, **json_type),
-                    head("POST", MEMBERS, b'{"members":[{"phoneNumber":1e999}]}', **json_type),
-                    head("POST", MEMBERS, self.chance.randbytes(500), **json_type, Content_Encoding="gzip"),
-                    head("POST", AUDIENCE, b"--B\r\nContent-Disposition: form-data; name=x\r\n\r\nno end", **form),
-                    head("GET", AUDIENCE, token=None, Authorization="Basic x", Cookie="; ".join(["session=1"] * 2000)),
-                    head("GET", AUDIENCE, Prefer="code=sk_live_nothing, code=999"),
-                    head("GET", "/__admin/metrics", Accept="application/openmetrics-text;version=x"),
-                    head("GET", AUDIENCE + "/%ff%00%2e%2e", X_Forwarded_Prefix="//evil"),
-                    head("PATCH", "/unmocked", b"?", token=None),
-                    b"GET /atoms/v1/audience HTTP/1.1\r\nHost: x:" + b"9" * 5000 + b"\r\n\r\n",
-                ]
-            ),
-            seconds=FAULT_TIMEOUT_SECONDS,
-        )
+        kind = self.chance.choice([*MALFORMED])
+        await self.exchange(kind, MALFORMED[kind](self.chance), seconds=HOSTILE_TIMEOUT_SECONDS)
 
     async def aborted(self) -> None:
         """Disconnect in the middle: before, during and after the request, with FIN and with RST."""
         request = head("POST", MEMBERS, b"x" * self.chance.choice([10, 200_000]))
         data = request[: self.chance.choice([0, 10, 60, len(request) - 1, len(request)])]
         if self.chance.choice([True, False]):
-            await self.exchange(data, is_read=False)
+            await self.exchange("FIN", data, is_read=False)
             return
         connection = socket.socket()
         connection.setblocking(False)  # noqa: FBT003 - as socket has it
@@ -159,63 +178,68 @@ class Client:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self.port))
                 await asyncio.get_running_loop().sock_sendall(connection, data)
-        self.outcomes["reset by client"] += 1
+        self._count("RST", "reset by client")
 
     async def hostile(self) -> None:
-        """Send what costs most: large heads and bodies, patterns over the complete journal, rules, waits."""
-        number = self.chance.getrandbits(40)
-        control = {"Content_Type": "application/json"}
-        numbers = [f"+1{area}55501{line:02}" for area in range(200, 300) for line in range(100)]  # reserved for fiction
-        part = '--B\r\nContent-Disposition: form-data; name="{}"{}\r\n\r\n{}\r\n'
-        upload = part.format("name", "", "x") + part.format("phoneNumberColumnName", "", "phone")
-        upload += part.format("file", '; filename="a.csv"', "\n".join(["phone", *numbers])) + "--B--\r\n"
-        deep = {"bodyPatterns": [{"matchesJsonPath": "$..*..*"}, {"matches": "(a+)+b"}]}
-        near = {"url": "/nothing", "headers": {f"X-{index}": {"contains": "z"} for index in range(50)}}
-        levels = {"/data" + "/*" * depth: {"a": 0} for depth in range(1, 8)}
-        rule = {"name": f"hostile-{number % 50}", "match": {"token": f"sk_{number}"}, "alter": {"values": levels}}
-        many = [{"firstName": "é" * 50, "contact_number": phone} for phone in numbers[:9000]]
-        requests = [
-            head("GET", f"{AUDIENCE}?{number}=" + "y" * 60_000, token="sk_mock_one.soak"),
-            head("GET", AUDIENCE, X_A="\N{GRINNING FACE}" + "a" * 60_000),
-            head("GET", AUDIENCE, X_A="a" * 100_000),
-            head("GET", AUDIENCE, token=f"sk_mock_{number}" + "a" * 50_000),
-            head("GET", AUDIENCE, Cookie="; ".join(f"session={number}{index}" for index in range(3000))),
-            head("GET", AUDIENCE, token=f"sk_mock_many.{number % 20}"),
-            head("POST", MEMBERS, b"x" * 60_000 + str(number).encode(), f"sk_mock_500.{number % 10}"),
-            head(
-                "POST",
-                AUDIENCE,
-                upload.encode(),
-                f"sk_up_{number % 40}",
-                Content_Type="multipart/form-data; boundary=B",
-            ),
-            head("GET", f"{MEMBERS}/search?firstName=zz&x={number}", token="sk_documented"),
-            head(
-                "POST",
-                MEMBERS,
-                json.dumps({"members": many}).encode(),
-                "sk_documented",
-                Content_Type="application/json",
-            ),
-            head(
-                "POST",
-                MEMBERS,
-                gzip.compress(b" " * 50_000_000, 1),
-                Content_Type="application/json",
-                Content_Encoding="gzip",
-            ),
-            head("GET", "/__admin/requests", token=None),
-            head("GET", "/__admin/retries", token=None),
-            head("GET", "/__admin/state", token=None),
-            head("POST", "/__admin/requests/find", json.dumps(deep).encode(), **control),
-            head("POST", "/__admin/near-misses/request-pattern", json.dumps(near).encode(), **control),
-            head("POST", "/__admin/requests/count?atLeast=1&timeoutMs=300", b'{"urlPath":"/never"}', **control),
-            head("POST", "/__admin/faults", json.dumps(rule).encode(), **control),
-        ]
-        await self.exchange(self.chance.choice(requests), seconds=30)
+        """Send what costs most: large heads and bodies, connections that are held, patterns over the journal, rules."""
+        chance = self.chance.random()
+        if chance < IMPORT_SHARE:
+            await self._move_state()
+            return
+        builds = COSTLY if chance < COSTLY_SHARE else CHEAP
+        kind = self.chance.choice([*builds])
+        sent: Bytes = builds[kind](self.chance)
+        if sent.is_held:
+            if len(self._held) >= MAX_HELD:
+                await asyncio.wait(self._held, return_when=asyncio.FIRST_COMPLETED)
+            task = asyncio.create_task(self.hold(kind, sent.data))
+            self._held.add(task)
+            task.add_done_callback(self._held.discard)
+        elif sent.is_abandoned:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                writer.write(sent.data)
+                await asyncio.sleep(self.chance.choice([0, 0.01, 0.1, 0.5]))
+                writer.transport.abort()
+            self._count(kind, "left")
+        else:
+            await self.exchange(kind, sent.data, sent.responses, HOSTILE_TIMEOUT_SECONDS)
 
-    async def run(self, act: Callable[["Client"], Awaitable[None]], pause: float, is_over: Callable[[], bool]) -> None:
-        """Repeat `act`, with a pause of `pause` seconds after each, until `is_over`."""
+    async def _move_state(self) -> None:
+        """Export the state and import it again."""
+        request = head("GET", "/__admin/state", token=None, Connection="close")
+        _, _, state = (await self.exchange("export", request, 1, HOSTILE_TIMEOUT_SECONDS)).partition(b"\r\n\r\n")
+        state = join_chunks(state) if not state.startswith(b"{") else state
+        request = head("PUT", "/__admin/state", state, None, Content_Type="application/json")
+        await self.exchange("import", request, 1, HOSTILE_TIMEOUT_SECONDS)
+
+    async def run(
+        self, act: Callable[["Client"], Awaitable[None]], is_due: Callable[[], bool], is_over: Callable[[], bool]
+    ) -> None:
+        """Repeat `act` whenever it `is_due`, until `is_over`. Then wait for the connections that are held."""
         while not is_over():
-            await act(self)
-            await asyncio.sleep(pause)
+            await (act(self) if is_due() else asyncio.sleep(IDLE_SECONDS))
+        if held := [*self._held]:
+            await asyncio.wait(held)
+
+
+def is_complete(received: bytes | bytearray, start: int) -> bool:
+    """Return whether the last response in `received`, which begins at `start`, is complete."""
+    begin = received.find(b"\r\n\r\n", start)
+    if begin < 0:
+        return False
+    fields = bytes(received[start:begin]).lower()
+    if b"transfer-encoding: chunked" in fields:
+        return received.endswith(b"\r\n0\r\n\r\n")
+    _, _, length = fields.partition(b"content-length: ")
+    return bool(length) and len(received) >= begin + 4 + int(length.split(b"\r\n")[0])
+
+
+def join_chunks(content: bytes) -> bytes:
+    """Return a chunked body as one text."""
+    pieces = []
+    position = 0
+    while size := int(content[position : (end := content.index(b"\r\n", position))], 16):
+        pieces.append(content[end + 2 : end + 2 + size])
+        position = end + 4 + size
+    return b"".join(pieces)

@@ -1,20 +1,22 @@
 """Checks that no client can stall, crash, grow or mislead the server: `python -m benchmarks.soak --requests 1000000`.
 
-It starts a server in a separate process and loads it with good, faulty, malformed, aborted and hostile clients. A
-bystander in a third process sends a request every few milliseconds. Exit code 1 means that a check failed:
+It starts a server in a separate process and loads it with good, faulty, malformed, aborted and hostile clients. Their
+shares of the requests are in `KINDS`; the result has the number of requests of each kind by outcome. A bystander in a
+third process sends a request every few milliseconds. Exit code 1 means that a check failed:
 
 - tasks, file descriptors and threads are the same before and after,
-- resident memory stays within `MAX_MEMORY` of the server's documented limits,
-- the log has no traceback, and no response says `bug-in-mock`,
-- the event loop held its clients for at most `MAX_STALL_MS` of processor time,
-- no request of the bystander took longer than `MAX_STALL_MS`, apart from what the machine itself adds.
+- resident memory stays below 1.5 times the server's documented limits, also between two measurements,
+- a reset gives the memory back,
+- the server writes no traceback, no error and nothing to stderr, and no response reports a bug of the mock,
+- every good request gets its response, and the server ends every request and closes every connection that is held,
+- the event loop holds its clients for at most `MAX_STALL_MS` of processor time,
+- no request of the bystander takes longer than `MAX_STALL_MS`, apart from the time its threads wait for a processor.
 """
 
 import argparse
 import asyncio
+import functools
 import json
-import logging
-import os
 import re
 import signal
 import subprocess
@@ -23,107 +25,115 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.hostile_clients import Client
+from benchmarks.hostile_clients import PIPELINED, Client, Outcomes
 
 MAX_STALL_MS = 50.0
-HEARTBEAT_SECONDS = 0.001
+MAX_MEMORY = 1_360 * 3 // 2
+"""MiB: 1.5 times the sum in docs/limits.md."""
+MAX_KEPT = 150
+"""MiB that the process may have more after a reset than before the load."""
 PAUSE_SECONDS = 0.005
 """Pause of the bystander between two requests."""
 ROUNDS = 4
-KINDS: dict[str, tuple[int, float]] = {
-    "good": (6, 0),
-    "varied": (2, 0),
-    "faulty": (6, 0),
-    "write": (2, 0),
-    "malformed": (3, 0),
-    "aborted": (3, 0.01),
-    "hostile": (2, 0.2),
+KINDS: dict[str, tuple[float, int, int]] = {
+    "good": (0.60, 6, PIPELINED),
+    "varied": (0.17, 2, PIPELINED),
+    "write": (0.03, 2, 1),
+    "faulty": (0.05, 24, 1),
+    "malformed": (0.05, 8, 1),
+    "aborted": (0.05, 4, 1),
+    "hostile": (0.05, 16, 1),
 }
-"""Clients of each kind, and the pause after each of their acts in seconds."""
+"""Share of the requests, number of clients, and requests on a connection. A hostile pipeline counts as one request."""
+GOOD_OUTCOMES = {"200", "403"}
+"""403: the audience belongs to another organisation."""
+UNENDED_OUTCOMES = {"timeout", "held open"}
 
 
-def serve(log_file: str) -> None:
-    """Serve on a free port; print the port, and the resources of the process after each line of input."""
-    from mock_atoms import Settings, create_app  # noqa: PLC0415 - the clients do without
-    from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - the same
-    from mock_atoms.serving.listening import listen_on_all  # noqa: PLC0415 - the same
-    from mock_atoms.serving.process_memory import (  # noqa: PLC0415 - the same
-        make_full_collections_rare,
-        return_free_memory,
-    )
-    from mock_atoms.serving.server import build_server  # noqa: PLC0415 - the same
-
-    logging.basicConfig(filename=log_file, level=logging.INFO)
-    mock = MockAtoms(Settings(fault=("GET /audience/{id} 500p5",)))
-    sockets = listen_on_all(["127.0.0.1"], 0)
-    loops: list[asyncio.AbstractEventLoop] = []
-    ready = threading.Event()
-    heartbeat = Heartbeat()
-
-    mock.after_reset = return_free_memory
-
-    def on_ready() -> None:
-        make_full_collections_rare()
-        loops.append(asyncio.get_running_loop())
-        tasks.append(loops[0].create_task(heartbeat.run()))
-        ready.set()
-
-    tasks: list[asyncio.Task[None]] = []
-
-    server = build_server(mock, create_app(mock=mock), on_ready)
-    thread = threading.Thread(target=server.run, args=(sockets,))
-    thread.start()
-    ready.wait()
-    print(sockets[0].getsockname()[1], flush=True)
-    for _ in sys.stdin:
-        amounts = resources(loops[0], len(mock.journal))
-        print(json.dumps({**amounts, "hold": round(heartbeat.longest_ms)}), flush=True)
-        heartbeat.longest_ms = 0.0
-    loops[0].call_soon_threadsafe(tasks[0].cancel)
-    server.stop()
-    thread.join()
-
-
-class Heartbeat:
-    """Measures how long the event loop held its clients.
+class Measured(NamedTuple):
+    """What a soak measured.
 
     Attributes:
-        longest_ms: longest processor time of the loop's thread between two heartbeats, in milliseconds.
+        amounts: resources of the server process by time of measurement.
+        outcomes: requests by client, kind and outcome.
+        bugs: responses that reported a bug of the mock.
+        problems: tracebacks and errors in the log, and lines on stderr.
+        bystander: what the bystander printed.
     """
 
-    def __init__(self) -> None:
-        self.longest_ms = 0.0
-
-    async def run(self) -> None:
-        """Measure until cancelled."""
-        began = time.thread_time()
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            ended = time.thread_time()
-            self.longest_ms = max(self.longest_ms, (ended - began) * 1000)
-            began = ended
+    amounts: dict[str, dict[str, int]]
+    outcomes: dict[str, Outcomes]
+    bugs: int
+    problems: list[str]
+    bystander: dict[str, Any]
 
 
-def resources(loop: asyncio.AbstractEventLoop, entries: int) -> dict[str, int]:
-    """Return the amounts of what this process can leak; memory in MiB."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+def checks(measured: Measured) -> dict[str, bool]:
+    """Return whether each check is met, by description."""
+    amounts = measured.amounts
+    before, after = amounts["before"], amounts["after"]
+    peak = max(amount["peak"] for name, amount in amounts.items() if name != "before")
+    hold = max(amount["hold"] for name, amount in amounts.items() if name != "before")
+    stall = measured.bystander["stalls"][0]["stall"]
+    work = measured.bystander["work"]
+    kept = after["memory"] - before["memory"]
+    failed = sum(
+        number
+        for client in ("good", "varied", "write")
+        for (_, outcome), number in measured.outcomes.get(client, {}).items()
+        if outcome not in GOOD_OUTCOMES
+    )
+    unended = sum(
+        number
+        for client in ("malformed", "hostile")
+        for (_, outcome), number in measured.outcomes.get(client, {}).items()
+        if outcome in UNENDED_OUTCOMES
+    )
     return {
-        "tasks": len(asyncio.all_tasks(loop)),
-        "descriptors": sum(1 for _ in Path("/proc/self/fd").iterdir()),
-        "threads": threading.active_count(),
-        "memory": pages * os.sysconf("SC_PAGE_SIZE") >> 20,
-        "entries": entries,
+        **{f"{name}: {before[name]}, {after[name]}": after[name] <= before[name] for name in FLAT},
+        f"memory {peak} MiB, at most {MAX_MEMORY} MiB": peak <= MAX_MEMORY,
+        f"a reset keeps {kept} MiB, at most {MAX_KEPT} MiB": kept <= MAX_KEPT,
+        f"{len(measured.problems)} tracebacks and errors": not measured.problems,
+        f"{measured.bugs} responses with a bug": not measured.bugs,
+        f"{failed} good requests without their response": not failed,
+        f"{unended} malformed and hostile requests that the server did not end": not unended,
+        f"longest hold {hold} ms of processor time": hold <= MAX_STALL_MS,
+        f"longest work {work:.0f} ms of processor time during a request of the bystander": work <= MAX_STALL_MS,
+        f"longest stall {stall:.0f} ms without waiting for a processor": stall <= MAX_STALL_MS,
     }
 
 
-def stand_by(port: int) -> None:
+FLAT = ("tasks", "descriptors", "threads")
+
+
+def problems(log: Iterable[str], stderr: str) -> list[str]:
+    """Return the tracebacks and errors of a log, and the lines of stderr."""
+    found = []
+    for line in log:
+        if re.match(r"Traceback|ERROR|CRITICAL", line):
+            found.append(line)
+        elif found and found[-1].startswith("Traceback"):
+            found[-1] += line
+            if re.match(r"\w", line):
+                found[-1] = "\n" + found[-1]  # complete
+    return [*(text.strip() for text in found), *stderr.splitlines()]
+
+
+def schedule(thread: str) -> tuple[float, float]:
+    """Return how long a thread, a folder of `/proc`, has run and waited for a processor, in milliseconds."""
+    ran, waited, _ = Path(thread, "schedstat").read_text(encoding="ascii").split()
+    return int(ran) / 1e6, int(waited) / 1e6
+
+
+def stand_by(port: int, thread: str) -> None:
     """Send a request every few milliseconds until the input ends. Print the longest times in milliseconds as JSON.
 
-    `pauses` is how much longer than asked the longest pauses took: what the machine itself adds, without any server.
+    A stall is the time of a request without the time that the client and the server's `thread` waited for a processor.
     """
     stop = threading.Event()
 
@@ -134,118 +144,135 @@ def stand_by(port: int) -> None:
     threading.Thread(target=wait_for_end, daemon=True).start()
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"Authorization": "Bearer sk_bystander"}
+    own = f"/proc/self/task/{threading.get_native_id()}"
     times: list[float] = []
-    pauses: list[float] = []
+    stalls: list[dict[str, float]] = []
     while not stop.is_set():
-        began = time.perf_counter()
         time.sleep(PAUSE_SECONDS)
+        ran, waited = schedule(thread)
+        own_waited = schedule(own)[1]
         sent = time.perf_counter()
         connection.request("GET", "/atoms/v1/audience", headers=headers)
         connection.getresponse().read()
-        times.append((time.perf_counter() - sent) * 1000)
-        pauses.append((sent - began - PAUSE_SECONDS) * 1000)
-    times.sort()
-    print(
-        json.dumps(
-            {
-                "requests": len(times),
-                "median": times[len(times) // 2],
-                "p99.9": times[int(len(times) * 0.999)],
-                "longest": times[-5:],
-                "pauses": sorted(pauses)[-5:],
-            }
+        took = (time.perf_counter() - sent) * 1000
+        now_ran, now_waited = schedule(thread)
+        idle = now_waited - waited + schedule(own)[1] - own_waited
+        times.append(took)
+        stalls.append(
+            {"stall": round(max(0.0, took - idle), 1), "took": round(took, 1), "work": round(now_ran - ran, 1)}
         )
-    )
+    times.sort()
+    stalls.sort(key=lambda stall: -stall["stall"])
+    figures = {"median": times[len(times) // 2], "p99.9": times[int(len(times) * 0.999)], "longest": times[-1]}
+    rounded = {name: round(figure, 1) for name, figure in figures.items()}
+    work = max(stall["work"] for stall in stalls)
+    print(json.dumps({"requests": len(times), **rounded, "work": work, "stalls": stalls[:5]}))
 
 
-async def load(port: int, number: int, kinds: dict[str, tuple[int, float]], requests: int) -> Counter[str]:
-    """Run clients of each kind until they have sent `requests` requests, and return how often each outcome occurred."""
+async def load(port: int, number: int, kinds: dict[str, tuple[float, int, int]], requests: int) -> dict[str, Client]:
+    """Run clients of each kind until they have sent `requests` requests, and return the clients."""
     clients = {kind: Client(port, number * 100 + index) for index, kind in enumerate(kinds)}
+    shares = sum(share for share, _, _ in kinds.values())
+
+    def sent(kind: str) -> int:
+        return clients[kind].connections * kinds[kind][2]
+
+    def is_due(kind: str) -> bool:
+        return sent(kind) * shares <= kinds[kind][0] * sum(map(sent, kinds))
 
     def is_over() -> bool:
-        return sum(client.outcomes.total() for client in clients.values()) >= requests
+        return sum(map(sent, kinds)) >= requests
 
     await asyncio.gather(
         *(
-            client.run(getattr(Client, kind), pause, is_over)
+            client.run(getattr(Client, kind), functools.partial(is_due, kind), is_over)
             for kind, client in clients.items()
-            for count, pause in [kinds[kind]]
-            for _ in range(count)
+            for _ in range(kinds[kind][1])
         )
     )
-    outcomes: Counter[str] = Counter()
-    for kind, client in clients.items():
-        print(f"{kind:>10}: {client.outcomes.total():,} requests: {dict(client.outcomes.most_common())}", flush=True)
-        outcomes += client.outcomes
-        outcomes["bug-in-mock"] += len(client.bugs)
-        for request in client.bugs[:3]:
-            print(f"bug-in-mock: {request!r}", flush=True)
-    return outcomes
+    return clients
 
 
 def main() -> int:
     """Run the soak, print what it measured, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=100_000)
-    parser.add_argument("--max-memory", type=int, default=1500, help="largest resident memory, in MiB")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=[*KINDS], help="kinds of clients to run")
+    parser.add_argument("--watch", action="store_true", help="print stacks of the longest holds")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
-    parser.add_argument("--stand-by", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--stand-by", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
+        from benchmarks.soak_server import serve  # noqa: PLC0415 - the clients do without the mock
+
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        serve(arguments.serve)
+        serve(arguments.serve, is_watched=arguments.watch)
         return 0
     if arguments.stand_by:
-        stand_by(arguments.stand_by)
+        port, thread = arguments.stand_by
+        stand_by(int(port), thread)
         return 0
+    started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        return soak(
-            arguments.requests, arguments.max_memory, {kind: KINDS[kind] for kind in arguments.kinds}, Path(folder)
-        )
+        kinds = {kind: KINDS[kind] for kind in arguments.kinds}
+        measured = soak(arguments.requests, kinds, Path(folder), is_watched=arguments.watch)
+    report(measured, time.perf_counter() - started)
+    results = checks(measured)
+    for name, is_met in results.items():
+        print(f"{'ok' if is_met else 'FAILED':>7}: {name}")
+    return 0 if all(results.values()) else 1
 
 
-def soak(requests: int, max_memory: int, kinds: dict[str, tuple[int, float]], folder: Path) -> int:
+def soak(requests: int, kinds: dict[str, tuple[float, int, int]], folder: Path, *, is_watched: bool) -> Measured:
     """Run the soak with a server whose log is in `folder`."""
     command = [sys.executable, "-m", "benchmarks.soak"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    log = folder / "log"
-    started = time.perf_counter()
-    with subprocess.Popen([*command, "--serve", str(log)], **pipes) as server:
-        port = int(server.stdout.readline())  # type: ignore[union-attr] # it is a pipe
+    log, stderr = folder / "log", folder / "stderr"
+    outcomes: dict[str, Outcomes] = {kind: Counter() for kind in kinds}
+    bugs = 0
+    with (
+        stderr.open("w") as errors,
+        subprocess.Popen([*command, "--serve", str(log), *["--watch"][:is_watched]], stderr=errors, **pipes) as server,
+    ):
+        started = json.loads(server.stdout.readline())  # type: ignore[union-attr] # it is a pipe
+        port, thread = started["port"], f"/proc/{server.pid}/task/{started['thread']}"
         asyncio.run(load(port, 0, kinds, 2000))  # lazy initialization is done
         reset(port)
         amounts = {"before": read_resources(server)}
-        outcomes: Counter[str] = Counter()
-        with subprocess.Popen([*command, "--stand-by", str(port)], **pipes) as bystander:
+        with subprocess.Popen([*command, "--stand-by", str(port), thread], **pipes) as bystander:
             for number in range(1, ROUNDS + 1):
-                outcomes += asyncio.run(load(port, number, kinds, requests // ROUNDS))
+                for kind, client in asyncio.run(load(port, number, kinds, requests // ROUNDS)).items():
+                    outcomes[kind] += client.outcomes
+                    bugs += len(client.bugs)
+                    for request in client.bugs[:3]:
+                        print(f"bug-in-mock: {request!r}", flush=True)
                 amounts[f"{number}/{ROUNDS}"] = read_resources(server)
+                print(f"{time.strftime('%H:%M:%S')} {number}/{ROUNDS}: {amounts[f'{number}/{ROUNDS}']}", flush=True)
             times = json.loads(bystander.communicate()[0])
         reset(port)
         amounts["after"] = read_resources(server)
-        server.stdin.close()  # type: ignore[union-attr] # it is a pipe
-    print(f"{outcomes.total():,} requests in {time.perf_counter() - started:.0f} s")
-    for name, amount in amounts.items():
+        print(server.communicate()[0])
+    with log.open(encoding="utf-8") as lines:
+        found = problems(lines, stderr.read_text(encoding="utf-8"))
+    return Measured(amounts, outcomes, bugs, found, times)
+
+
+def report(measured: Measured, seconds: float) -> None:
+    """Print what the soak measured."""
+    total = sum(outcomes.total() for outcomes in measured.outcomes.values())
+    for client, outcomes in measured.outcomes.items():
+        print(f"{client}: {outcomes.total():,} requests, {outcomes.total() / total:.1%}")
+        kinds: dict[str, Counter[str]] = {}
+        for (kind, outcome), number in outcomes.most_common():
+            kinds.setdefault(kind, Counter())[outcome] = number
+        for kind, ends in sorted(kinds.items()):
+            print(f"  {kind}: {ends.total():,} {dict(ends)}")
+    print(f"{total:,} requests in {seconds:.0f} s")
+    for name, amount in measured.amounts.items():
         print(f"{name:>7}: {amount}")
-    print(f"bystander: {times}")
-    errors = re.findall(r"^Traceback.*?^\w.*?$", log.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    for error, number in Counter(errors).most_common(3):
-        print(f"{number} tracebacks such as:\n{error[-2000:]}")
-    tracebacks = len(errors)
-    hold = max(amount["hold"] for name, amount in amounts.items() if name != "before")
-    stall = times["longest"][-1] - times["pauses"][-1]
-    checks = {
-        **{name: amounts["after"][name] <= amounts["before"][name] for name in ("tasks", "descriptors", "threads")},
-        f"memory at most {max_memory} MiB": max(amount["memory"] for amount in amounts.values()) <= max_memory,
-        f"{tracebacks} tracebacks": not tracebacks,
-        f"{outcomes['bug-in-mock']} bugs": not outcomes["bug-in-mock"],
-        f"longest hold {hold} ms of processor time": hold <= MAX_STALL_MS,
-        f"longest stall {stall:.0f} ms beyond the machine's own": stall <= MAX_STALL_MS,
-    }
-    for name, is_met in checks.items():
-        print(f"{'ok' if is_met else 'FAILED':>7}: {name}")
-    return 0 if all(checks.values()) else 1
+    print(f"bystander: {measured.bystander}")
+    for problem, number in Counter(measured.problems).most_common(5):
+        print(f"{number} times:\n{problem[-2000:]}")
 
 
 def read_resources(server: "subprocess.Popen[str]") -> dict[str, int]:
