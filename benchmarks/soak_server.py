@@ -99,7 +99,7 @@ def serve(log_file: str, *, is_watched: bool) -> None:
     watch = Watch(heartbeat, thread) if is_watched else None
     print(json.dumps({"port": sockets[0].getsockname()[1], "thread": thread.native_id}), flush=True)
     for _ in sys.stdin:
-        amounts = resources(loops[0], len(mock.journal))
+        amounts = resources(loops[0], asyncio.run(mock.journal.count()))
         print(json.dumps({**amounts, "hold": round(heartbeat.longest_ms)}), flush=True)
         heartbeat.longest_ms = 0.0
     if watch:

@@ -12,7 +12,7 @@ from mock_atoms.core.body_memory import BodyMemory
 from mock_atoms.core.delays import ShutdownSignal
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
-from mock_atoms.core.slices import Slices
+from mock_atoms.core.slices import Slices, free
 from mock_atoms.core.tenancy import digest_test_id, digest_token
 from mock_atoms.core.timestamps import MonotonicClock, WallClock
 from mock_atoms.data.fixtures import Fixtures
@@ -24,17 +24,18 @@ from mock_atoms.faults.rules import Rule
 from mock_atoms.journal.access_log import AccessLog, log_exchange
 from mock_atoms.journal.calls import AttemptCounter
 from mock_atoms.journal.credentials import Credentials
-from mock_atoms.journal.journal import Journal
+from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.journal.metrics import Metrics
+from mock_atoms.journal.query import JournalQuery, select
 from mock_atoms.journal.recorder import ExchangeRecorder
 from mock_atoms.journal.request_reader import RequestReader
-from mock_atoms.journal.snapshot import free
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import AudienceRepositories
 from mock_atoms.state.store import Store, TenantState, free_states
 
 if TYPE_CHECKING:
     from mock_atoms.data.fixture_files import FixtureFile
+    from mock_atoms.journal.journal import Journal
 
 
 async def _do_nothing() -> None:
@@ -82,7 +83,8 @@ class MockAtoms:
         self.repositories = AudienceRepositories(
             self.store, self.fixtures, self.generator, self._creation_time, self.slices
         )
-        self.journal = Journal(settings.journal_size, Credentials(secrets.token_bytes(32), settings.session_cookie))
+        credentials = Credentials(secrets.token_bytes(32), settings.session_cookie)
+        self.journal: Journal = MemoryJournal(settings.journal_size, credentials)
         self.attempt_counter = AttemptCounter()
         self.response_cache = ResponseCache()
         self.metrics = Metrics()
@@ -128,13 +130,15 @@ class MockAtoms:
         token_digest = None if token is None else digest_token(token)
         test_digest = None if test_id is None else digest_test_id(test_id)
         await self.remove_rules(self.rules.created_ids(token_digest, test_digest))
-        selected = await self.slices.run(self.journal.snapshot().select(self.journal.tenant_filter(token, test_id)))
-        await self.slices.run(free(self.journal.remove(selected)))
+        query = JournalQuery.of_tenant(self.journal.credentials, token, test_id)
+        candidates = await self.journal.candidates(query.key_sets)
+        selected = await self.slices.run(select(candidates, query.matches))
+        await self.slices.run(free(await self.journal.remove(selected)))
         await self.slices.run(free_states(await self.store.reset(token_digest, test_digest)))
 
     async def clear_journal(self) -> None:
         """Remove all exchanges from the journal."""
-        await self.slices.run(free(self.journal.clear()))
+        await self.slices.run(free(await self.journal.clear()))
 
     async def remove_rules(self, rule_ids: Collection[str]) -> None:
         """Remove rules and the counters that tenants have for them."""

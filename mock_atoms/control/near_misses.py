@@ -9,13 +9,13 @@ from starlette.responses import Response
 from mock_atoms.contract.operations import OPERATIONS
 from mock_atoms.control.endpoints import Endpoint, EndpointGroup, RequestBody
 from mock_atoms.control.journal_models import NearMissList, RequestPatternBody
-from mock_atoms.control.long_work import long_json, run_steps
+from mock_atoms.control.journal_reader import JournalReader
+from mock_atoms.control.long_work import long_json
 from mock_atoms.control.patterns import read_pattern
 from mock_atoms.core.json_stream import PAUSE
 from mock_atoms.core.slices import Steps
-from mock_atoms.journal.credentials import Credentials
-from mock_atoms.journal.journal import Journal
-from mock_atoms.journal.snapshot import JournalSnapshot, NumberedExchange
+from mock_atoms.journal.numbering import NumberedExchange
+from mock_atoms.journal.query import JournalQuery
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.models import NearMiss
 from mock_atoms.wiremock.pattern_masking import mask_pattern
@@ -30,25 +30,26 @@ PATTERN_EXAMPLE = {
 }
 
 
-def near_misses(
-    snapshot: JournalSnapshot, credentials: Credentials, body: object, pattern: RequestPattern, count: int
-) -> Steps[list[NearMiss]]:
+async def near_misses(reader: JournalReader, body: object, pattern: RequestPattern, count: int) -> list[NearMiss]:
     """Return the `count` requests that are nearest to `pattern` without matching it. `body` is the pattern's JSON."""
-    masked = mask_pattern(body, credentials)
-    found = yield from nearest(pattern, snapshot.exchanges, count)
-    numbered = yield from snapshot.number([exchange for _, exchange in found])
-    misses = []
-    for (exchange, attempt), (distance, _) in zip(numbered, found, strict=True):
-        misses.append(near_miss(exchange, attempt, masked, distance, pattern.differences(exchange)))
-        yield
-    return misses
+    masked = mask_pattern(body, reader.journal.credentials)
+    found = await reader.run(nearest(pattern, await reader.journal.candidates(()), count))
+    numbered = await reader.number([exchange for _, exchange in found])
+
+    def render() -> Steps[list[NearMiss]]:
+        misses = []
+        for (exchange, attempt), (distance, _) in zip(numbered, found, strict=True):
+            misses.append(near_miss(exchange, attempt, masked, distance, pattern.differences(exchange)))
+            yield
+        return misses
+
+    return await reader.run(render())
 
 
-def unmatched_requests(journal: Journal) -> Steps[list[NumberedExchange]]:
+async def unmatched_requests(reader: JournalReader) -> list[NumberedExchange]:
     """Return the requests to unknown routes, the newest first."""
-    snapshot = journal.snapshot()
-    exchanges = yield from snapshot.select(lambda exchange: not exchange.is_matched)
-    return (yield from snapshot.number(exchanges[::-1]))
+    exchanges = await reader.select(JournalQuery(is_unmatched=True))
+    return await reader.number(exchanges[::-1])
 
 
 class NearMissEndpoints:
@@ -86,7 +87,7 @@ class NearMissEndpoints:
 
     async def of_unmatched_requests(self, request: Request) -> Response:
         """Return each request to an unknown route, the newest first, with the nearest operation of the API."""
-        found = await run_steps(self._mock, request, unmatched_requests(self._journal))
+        found = await unmatched_requests(JournalReader(self._mock, request))
         return long_json(self._mock, {"nearMisses": self._nearest_operations(found)})
 
     def _nearest_operations(self, unmatched: list[NumberedExchange]) -> Iterator[object]:
@@ -102,8 +103,8 @@ class NearMissEndpoints:
     async def of_pattern(self, request: Request) -> Response:
         """Return the three requests that are nearest to a pattern without matching it, with what differs."""
         body, pattern = await read_pattern(request, self._journal.credentials)
-        steps = near_misses(self._journal.snapshot(), self._journal.credentials, body, pattern, DEFAULT_COUNT)
-        return long_json(self._mock, {"nearMisses": (miss for miss in await run_steps(self._mock, request, steps))})
+        misses = await near_misses(JournalReader(self._mock, request), body, pattern, DEFAULT_COUNT)
+        return long_json(self._mock, {"nearMisses": (miss for miss in misses)})
 
     def _operations(self) -> list[dict[str, str]]:
         """Return a request pattern for each operation of the API."""

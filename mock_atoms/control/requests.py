@@ -1,6 +1,7 @@
 """The request journal, as WireMock's clients read it."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar
@@ -20,23 +21,22 @@ from mock_atoms.control.journal_models import (
     RequestPatternBody,
     UnmatchedRequests,
 )
-from mock_atoms.control.journal_waiter import MAX_WAIT_MS, JournalWaiter
-from mock_atoms.control.long_work import long_json, run_steps
+from mock_atoms.control.journal_reader import JournalReader
+from mock_atoms.control.journal_waiter import MAX_WAIT_MS, JournalWaiter, waited_keys
+from mock_atoms.control.long_work import long_json
 from mock_atoms.control.match_counter import MatchCounter
 from mock_atoms.control.models import Empty
 from mock_atoms.control.near_misses import PATTERN_EXAMPLE, near_misses, unmatched_requests
 from mock_atoms.control.parsing import Query, TenantQuery, up_to
 from mock_atoms.control.patterns import read_pattern
 from mock_atoms.core.masking import quote_value
-from mock_atoms.core.slices import Steps
 from mock_atoms.journal.exchange import Exchange
-from mock_atoms.journal.snapshot import NumberedExchange
+from mock_atoms.journal.numbering import NumberedExchange
+from mock_atoms.journal.query import JournalQuery
 from mock_atoms.mock import MockAtoms
-from mock_atoms.wiremock.models import NearMiss, ServeEvent
-from mock_atoms.wiremock.patterns import RequestPattern
+from mock_atoms.wiremock.models import ServeEvent
 from mock_atoms.wiremock.responses import logged_request, serve_event
 
-Result = TypeVar("Result")
 Rendered = TypeVar("Rendered")
 MAX_REQUESTS = 1_000_000
 MAX_NEAR_MISSES = 100
@@ -127,20 +127,16 @@ class RequestEndpoints:
     async def list_requests(self, request: Request) -> Response:
         """Return requests and their responses, the newest first."""
         query = RequestListQuery.parse(request)
-        found, total = await self._run(request, self._list(query))
-        content = {"requests": _rendered(serve_event, found), "meta": {"total": total}}
-        return self._respond(content, {"x-mock-atoms-dropped": str(self._journal.dropped)})
-
-    def _list(self, query: RequestListQuery) -> Steps[tuple[list[NumberedExchange], int]]:
-        snapshot = self._journal.snapshot()
-        exchanges = yield from snapshot.select(self._journal.tenant_filter(query.token, query.test_id))
-        if query.unmatched == "true":
-            exchanges = [exchange for exchange in exchanges if not exchange.is_matched]
+        reader = JournalReader(self._mock, request)
+        selected = query.journal_query(self._journal.credentials)
+        exchanges = await reader.select(replace(selected, is_unmatched=query.unmatched == "true"))
         total = len(exchanges)
         if query.since is not None:
             since = query.since
             exchanges = [exchange for exchange in exchanges if exchange.arrived_at > since]
-        return (yield from snapshot.number(exchanges[::-1][: query.limit])), total
+        found = await reader.number(exchanges[::-1][: query.limit])
+        content = {"requests": _rendered(serve_event, found), "meta": {"total": total}}
+        return self._respond(content, {"x-mock-atoms-dropped": str(self._journal.dropped)})
 
     async def clear(self, _request: Request) -> Response:
         """Remove all requests from the journal."""
@@ -150,38 +146,30 @@ class RequestEndpoints:
     async def get(self, request: Request) -> Response:
         """Return one request and its response."""
         request_id = _request_id(request)
-        exchange = self._journal.find(request_id)
+        exchange = await self._journal.find(request_id)
         if exchange is None:
             detail = f"the journal has no request {request_id}: it was removed, or dropped for newer ones"
             raise RequestError(HTTPStatus.NOT_FOUND, "unknown request", detail)
-        (numbered,) = await self._run(request, self._journal.snapshot().number([exchange]))
+        (numbered,) = await JournalReader(self._mock, request).number([exchange])
         return JSONResponse(serve_event(*numbered))
 
     async def delete(self, request: Request) -> Response:
         """Remove one request from the journal, if it is there."""
-        exchange = self._journal.find(_request_id(request))
-        self._journal.remove([] if exchange is None else [exchange])
+        exchange = await self._journal.find(_request_id(request))
+        await self._journal.remove([] if exchange is None else [exchange])
         return JSONResponse({})
 
     async def find(self, request: Request) -> Response:
         """Return the requests that match a pattern, the oldest first."""
         query = FindQuery.parse(request)
         body, pattern = await read_pattern(request, self._journal.credentials)
-        found, misses = await self._run(request, self._find(body, pattern, query.near_misses))
-        content: dict[str, Any] = {"requests": _rendered(logged_request, found)}
+        reader = JournalReader(self._mock, request)
+        exchanges = await reader.select(JournalQuery(), pattern)
+        content: dict[str, Any] = {"requests": _rendered(logged_request, await reader.number(exchanges))}
         if query.near_misses:
+            misses = [] if exchanges else await near_misses(reader, body, pattern, query.near_misses)
             content["nearMisses"] = (miss for miss in misses)
         return self._respond(content)
-
-    def _find(
-        self, body: object, pattern: RequestPattern, count: int
-    ) -> Steps[tuple[list[NumberedExchange], list[NearMiss]]]:
-        snapshot = self._journal.snapshot()
-        exchanges = yield from snapshot.select(pattern.matches)
-        misses: list[NearMiss] = []
-        if count and not exchanges:
-            misses = yield from near_misses(snapshot, self._journal.credentials, body, pattern, count)
-        return (yield from snapshot.number(exchanges)), misses
 
     async def count(self, request: Request) -> Response:
         """Return how many requests match a pattern.
@@ -195,33 +183,28 @@ class RequestEndpoints:
         _, pattern = await read_pattern(request, self._journal.credentials)
         if self._journal.is_off:
             return self._respond({"count": -1})
-        counter = MatchCounter(self._journal, pattern)
+        counter = MatchCounter(self._journal, JournalQuery(), pattern)
 
-        def has_enough() -> Steps[bool]:
-            return (yield from counter.count()) >= query.at_least
+        async def has_enough() -> bool:
+            return await counter.count(self._mock.slices.run) >= query.at_least
 
         if query.at_least and query.timeout_ms:
-            await self._waiter.wait_until(has_enough, query.timeout_ms, request.receive)
-        return self._respond({"count": await self._run(request, counter.count())})
+            await self._waiter.wait_until(has_enough, waited_keys(counter.key_sets), query.timeout_ms, request.receive)
+        return self._respond({"count": await counter.count(JournalReader(self._mock, request).run)})
 
     async def remove(self, request: Request) -> Response:
         """Remove the requests that match a pattern, and return them."""
         _, pattern = await read_pattern(request, self._journal.credentials)
-        removed = await self._run(request, self._remove(pattern))
-        return long_json(self._mock, {"serveEvents": _rendered(serve_event, removed)})
-
-    def _remove(self, pattern: RequestPattern) -> Steps[list[NumberedExchange]]:
-        snapshot = self._journal.snapshot()
-        exchanges = yield from snapshot.select(pattern.matches)
-        return (yield from snapshot.number(self._journal.remove(exchanges)))
+        reader = JournalReader(self._mock, request)
+        numbered = await reader.number(await reader.select(JournalQuery(), pattern))
+        removed = {*await self._journal.remove(exchange for exchange, _ in numbered)}
+        events = _rendered(serve_event, [event for event in numbered if event.exchange in removed])
+        return long_json(self._mock, {"serveEvents": events})
 
     async def unmatched(self, request: Request) -> Response:
         """Return the requests to unknown routes, the newest first."""
-        found = await self._run(request, unmatched_requests(self._journal))
+        found = await unmatched_requests(JournalReader(self._mock, request))
         return self._respond({"requests": _rendered(logged_request, found)})
-
-    async def _run(self, request: Request, steps: Steps[Result]) -> Result:
-        return await run_steps(self._mock, request, steps)
 
     def _respond(self, content: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
         return long_json(self._mock, {**content, "requestJournalDisabled": self._journal.is_off}, headers)

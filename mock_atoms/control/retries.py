@@ -1,7 +1,6 @@
 """The retry report."""
 
-from collections.abc import Callable
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import Field
 from starlette.requests import Request
@@ -9,18 +8,16 @@ from starlette.responses import Response
 
 from mock_atoms.control.endpoints import Endpoint, EndpointGroup
 from mock_atoms.control.journal_models import RetryReport
-from mock_atoms.control.journal_waiter import MAX_WAIT_MS, JournalWaiter
-from mock_atoms.control.long_work import LongResponse, long_json, run_steps
+from mock_atoms.control.journal_reader import JournalReader
+from mock_atoms.control.journal_waiter import MAX_WAIT_MS, JournalWaiter, waited_keys
+from mock_atoms.control.long_work import LongResponse, long_json
 from mock_atoms.control.parsing import TenantQuery, up_to
-from mock_atoms.core.slices import Steps
-from mock_atoms.journal.calls import MAX_PAUSE_MS, MIN_BACKOFF_MS, Call, is_attributable
-from mock_atoms.journal.exchange import Exchange
+from mock_atoms.journal.calls import MAX_PAUSE_MS, MIN_BACKOFF_MS, is_attributable
 from mock_atoms.journal.grouping import group_calls
 from mock_atoms.journal.retries import RetrySettings
 from mock_atoms.journal.retry_report import report, text_lines
 from mock_atoms.mock import MockAtoms
 
-Result = TypeVar("Result")
 IN_FLIGHT_WAIT_MS = 250
 """How long the report waits for requests in flight by default: a server notices late that a client has given up."""
 MAX_BACKOFF_MS = 1_000_000
@@ -69,40 +66,26 @@ class RetryEndpoints:
         """Return each call (a first request and its retries) with its outcome and with what the client did wrong."""
         query = RetryQuery.parse(request)
         journal = self._mock.journal
-        is_selected = journal.tenant_filter(query.token, query.test_id)
-        in_flight = await self._run(
-            request, journal.snapshot().select(lambda exchange: exchange.ended_at is None and is_selected(exchange))
-        )
+        reader = JournalReader(self._mock, request)
+        tenant = query.journal_query(journal.credentials)
+        in_flight = [exchange for exchange in await reader.select(tenant) if exchange.ended_at is None]
 
-        def have_ended() -> Steps[bool]:
+        async def have_ended() -> bool:
             while in_flight and in_flight[-1].ended_at is not None:
                 in_flight.pop()
-                yield
             return not in_flight
 
         if in_flight and query.timeout_ms:
-            await self._waiter.wait_until(have_ended, query.timeout_ms, request.receive)
+            await self._waiter.wait_until(have_ended, waited_keys(tenant.key_sets), query.timeout_ms, request.receive)
         settings = RetrySettings(
             min_backoff_ms=query.min_backoff_ms, patience_ms=query.patience_ms, max_pause_ms=query.new_call_after_ms
         )
-        calls, unattributed = await self._run(request, self._calls(is_selected, query.new_call_after_ms / 1000))
+        exchanges = await reader.select(tenant)
+        attributable = [exchange for exchange in exchanges if is_attributable(exchange)]
+        calls = await reader.run(group_calls(attributable, query.new_call_after_ms / 1000))
+        unattributed = len(exchanges) - len(attributable)
         content = report(calls, settings, self._mock.clock(), journal.dropped, unattributed)
         if query.format == "text":
-            lines = [JOURNAL_IS_OFF] if journal.is_off else await self._run(request, text_lines(content))
+            lines = [JOURNAL_IS_OFF] if journal.is_off else await reader.run(text_lines(content))
             return LongResponse(self._mock.slices, iter(lines), "text/plain; charset=utf-8")
         return long_json(self._mock, {**content, "requestJournalDisabled": journal.is_off})
-
-    def _calls(self, is_selected: Callable[[Exchange], bool], max_pause: float) -> Steps[tuple[list[Call], int]]:
-        """Return the calls, and the number of exchanges that are not attributable."""
-        exchanges = []
-        unattributed = 0
-        for exchange in (yield from self._mock.journal.snapshot().select(is_selected)):
-            if is_attributable(exchange):
-                exchanges.append(exchange)
-            else:
-                unattributed += 1
-            yield
-        return (yield from group_calls(exchanges, max_pause)), unattributed
-
-    async def _run(self, request: Request, steps: Steps[Result]) -> Result:
-        return await run_steps(self._mock, request, steps)

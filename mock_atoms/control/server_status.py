@@ -46,7 +46,7 @@ class ServerStatusEndpoints:
         mock = self._mock
         status = ServerStatus(
             tenants=len(await mock.store.tenants()),
-            journal_entries=len(mock.journal),
+            journal_entries=await mock.journal.count(),
             journal_dropped=mock.journal.dropped,
             triggered={rule.id: rule.triggered for rule in mock.rules},
             uptime=mock.uptime,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Generator, Iterable
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from mock_atoms.core.timestamps import MonotonicClock
@@ -94,6 +94,13 @@ def run_without_pauses(steps: Steps[Result]) -> Result:
             next(steps)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return] # the same
+
+
+def free(objects: list[Any]) -> Steps[None]:
+    """Empty a list of objects one by one: to free a full journal takes too long for one step."""
+    while objects:
+        objects.pop()
+        yield
 
 
 def collect(items: Iterable[Result]) -> Steps[list[Result]]:

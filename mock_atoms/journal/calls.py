@@ -107,7 +107,7 @@ def gap_ms(last: Exchange, following: Exchange) -> float:
 class AttemptCounter:
     """Numbers attempts as they end, for the access log.
 
-    Without parallel requests, the numbers equal those of `JournalSnapshot.number`. Exchanges that the journal has
+    Without parallel requests, the numbers equal those of `number_attempts`. Exchanges that the journal has
     dropped no longer count. If the journal is off, every attempt is the first.
     """
 

@@ -42,15 +42,15 @@ class Credentials:
 
     def mask_headers(
         self, headers: Sequence[tuple[bytes, bytes]], token: str | None
-    ) -> tuple[tuple[tuple[str, str], ...], frozenset[bytes]]:
-        """Return `headers` with credentials masked, and the digests of these credentials."""
-        secrets = set() if token is None else {self.digest(token)}
+    ) -> tuple[tuple[tuple[str, str], ...], tuple[bytes, ...]]:
+        """Return `headers` with credentials masked, and the digests of these credentials, that of `token` first."""
+        secrets = {} if token is None else {self.digest(token): None}
         masked = []
         for raw_name, raw_value in headers:
             name, value = raw_name.decode("latin-1"), decode_text(raw_value).strip(" \t")
-            secrets |= self.secrets_in(name, value)
+            secrets |= dict.fromkeys(self.secrets_in(name, value))
             masked.append((mask_text(name, token), self.mask_header(name, value, token)))
-        return tuple(masked), frozenset(secrets)
+        return tuple(masked), tuple(secrets)
 
     def secrets_in(self, name: str, value: str) -> frozenset[bytes]:
         """Return the digests of the credentials in a header value."""

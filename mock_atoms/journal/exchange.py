@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
 from mock_atoms.core.http_text import decode_text, parse_cookies, parse_query
-from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, UnauthenticatedCaller
+from mock_atoms.core.tenancy import TEST_ID_HEADER, AuthenticatedCaller, Tenant, UnauthenticatedCaller, digest_test_id
 
 CONTEXT_KEY = "mock_atoms.context"
 """Key of the `RequestContext` in an ASGI scope."""
@@ -21,7 +21,8 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 WEIGHT_UNIT = 64
 """Bytes per unit of weight. Units keep most weights below 257, which CPython never allocates."""
 _HEADER_BYTES = 80  # memory of a header besides its name and value
-_SECRET_BYTES = 120  # memory of a digest in a set, approximately
+_KEY_BYTES = 420  # memory of a digest with its place in the index of the journal, if no other exchange has it
+_TEST_ID_NAME = TEST_ID_HEADER.decode()
 
 RESPONDED = "responded"
 """`Exchange.ended` after a complete response. Other values: `ABORTED` or the kind of a connection fault."""
@@ -52,13 +53,20 @@ def _size_of(headers: Sequence[tuple[str, str]] | Sequence[tuple[bytes, bytes]])
     return _HEADER_BYTES * len(headers) + sum(map(getsizeof, chain.from_iterable(headers)))
 
 
+def _index_keys(tenant: Tenant, secrets: tuple[bytes, ...], headers: Sequence[tuple[str, str]]) -> tuple[bytes, ...]:
+    test_ids = [digest_test_id(value) for name, value in headers if name.lower() == _TEST_ID_NAME]
+    if tenant.test_digest is not None:  # differs from all of these if the test id is masked
+        test_ids.append(tenant.test_digest)
+    return tuple(dict.fromkeys((*secrets, *test_ids))) if test_ids else secrets
+
+
 @dataclass(slots=True, eq=False)
 class RequestHead:
     """A request without its body. Repeated requests share one, so it must not be changed.
 
     Attributes:
         tenant: the tenant that sent the request.
-        secrets: digests of the credentials in the request, see `Credentials.digest`.
+        secrets: digests of the credentials in the request, see `Credentials.digest`; the caller's token comes first.
         method: HTTP method as sent.
         url: path and query as sent, credentials masked.
         scheme: `http` or `https`.
@@ -66,11 +74,12 @@ class RequestHead:
         host: target of the request, in the form of a `Host` header.
         headers: names as sent and values, credentials masked.
         operation: documented operation, such as `GET /audience/{id}`; empty if unknown. Only metrics use it.
+        index_keys: keys of the request in the index of the journal: `secrets` and the digests of its test ids.
         weight: estimated size, in units of `WEIGHT_UNIT` bytes.
     """
 
     tenant: Tenant
-    secrets: frozenset[bytes]
+    secrets: tuple[bytes, ...]
     method: str
     url: str
     scheme: str
@@ -78,11 +87,13 @@ class RequestHead:
     host: str
     headers: tuple[tuple[str, str], ...]
     operation: str = ""
+    index_keys: tuple[bytes, ...] = field(init=False)
     weight: int = field(init=False)
 
     def __post_init__(self) -> None:
+        self.index_keys = _index_keys(self.tenant, self.secrets, self.headers)
         texts = getsizeof(self.url) + getsizeof(self.tenant.label) + getsizeof(self.tenant.test_id)
-        size = texts + _size_of(self.headers) + _SECRET_BYTES * len(self.secrets)
+        size = texts + _size_of(self.headers) + _KEY_BYTES * len(self.index_keys)
         self.weight = weight_of(size)
 
     @property
@@ -140,7 +151,7 @@ class Exchange:
         delay_ms: delay that a fault added.
         has_malformed_body: whether a fault responded with a success status and a malformed body.
         weight: estimated size, in units of `WEIGHT_UNIT` bytes.
-        is_in_journal: whether the journal still holds the exchange.
+        position: place in the journal, which grows with each exchange; -1 if the journal does not hold it.
         attempt: attempt number, as counted when the exchange ended.
     """
 
@@ -165,8 +176,13 @@ class Exchange:
     delay_ms: float = 0.0
     has_malformed_body: bool = False
     weight: int = 0
-    is_in_journal: bool = False
+    position: int = -1
     attempt: int = 1
+
+    @property
+    def is_in_journal(self) -> bool:
+        """Whether the journal still holds the exchange."""
+        return self.position >= 0
 
     @property
     def tenant(self) -> Tenant:

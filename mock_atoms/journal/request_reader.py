@@ -84,7 +84,7 @@ class _Identity:
         self,
         caller: Caller,
         headers: tuple[tuple[str, str], ...],
-        secrets: frozenset[bytes],
+        secrets: tuple[bytes, ...],
     ) -> None:
         self.tenant = self.shown_tenant = caller.tenant
         self.reason = None
@@ -169,7 +169,7 @@ class RequestReader:
 
     def _mask_headers(
         self, headers: Headers, token: str | None, identity: _Identity, other_texts: list[bytes]
-    ) -> tuple[tuple[tuple[str, str], ...], frozenset[bytes]]:
+    ) -> tuple[tuple[tuple[str, str], ...], tuple[bytes, ...]]:
         """Return the masked headers and the digests of the credentials in them, as `Credentials.mask_headers`."""
         if not has_no_secret(b"\n".join(other_texts).decode("latin-1"), token):
             return self._credentials.mask_headers(headers, token)

@@ -76,7 +76,7 @@ class Operand:
 
     def has_secrets_of(self, candidate: Candidate) -> bool:
         """Return whether `candidate` was sent with all credentials in the text. Equal masks alone do not prove it."""
-        return self._secrets <= candidate.exchange.head.secrets
+        return self._secrets.issubset(candidate.exchange.head.secrets)
 
     def is_secret_of(self, candidate: Candidate) -> bool:
         """Return whether the complete text is a credential that `candidate` was sent with."""

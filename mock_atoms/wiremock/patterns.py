@@ -10,6 +10,7 @@ from mock_atoms.core.masking import mask_text
 from mock_atoms.core.slices import Steps
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange
+from mock_atoms.journal.query import KeySets
 from mock_atoms.wiremock.candidate import Candidate
 from mock_atoms.wiremock.conditions import (
     URL_FIELDS,
@@ -37,9 +38,15 @@ _MIN_RANKED = 50
 
 
 class RequestPattern(NamedTuple):
-    """A request pattern. It matches exchanges that meet all conditions."""
+    """A request pattern. It matches exchanges that meet all conditions.
+
+    Attributes:
+        conditions: the conditions.
+        key_sets: index keys that these conditions require.
+    """
 
     conditions: tuple[Condition, ...]
+    key_sets: KeySets = ()
 
     def matches(self, exchange: Exchange) -> bool:
         """Return whether `exchange` matches. It does not if a condition needs a body that is still arriving."""

@@ -17,7 +17,7 @@ RECEIVED = ReceivedHead(b"digest", is_connection_reusable=True)
 
 
 def request_context(method: str = "GET", *headers: tuple[str, str]) -> RequestContext:
-    head = RequestHead(CALLER.tenant, frozenset(), method, URL, "http", "1.1", "x", headers)
+    head = RequestHead(CALLER.tenant, (), method, URL, "http", "1.1", "x", headers)
     exchange = Exchange(head, NOON, 0.0, "", 0)
     return RequestContext(
         exchange, CALLER, URL, b"", "/audience", has_credential_in_url=False, received=RECEIVED, may_be_faulted=False

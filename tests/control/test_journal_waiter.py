@@ -7,8 +7,8 @@ import pytest
 from starlette.types import Message
 
 from mock_atoms import Settings
-from mock_atoms.control.journal_waiter import JournalWaiter
-from mock_atoms.core.slices import Steps
+from mock_atoms.control.journal_waiter import ALL_EXCHANGES, JournalWaiter
+from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.mock import MockAtoms
 from tests.helpers.exchanges import exchange
 
@@ -29,9 +29,9 @@ class Condition:
         self.met_by = met_by
         self.evaluations = 0
 
-    def __call__(self) -> Steps[bool]:
+    async def __call__(self) -> bool:
         self.evaluations += 1
-        yield
+        await asyncio.sleep(0)
         return self.evaluations >= self.met_by
 
 
@@ -46,8 +46,8 @@ def run(work: Callable[[MockAtoms, JournalWaiter], Awaitable[None]]) -> None:
 def test_a_condition_is_evaluated_at_first_and_after_each_change() -> None:
     async def work(mock: MockAtoms, waiter: JournalWaiter) -> None:
         first, second = Condition(met_by=1), Condition(met_by=2)
-        waiting = asyncio.create_task(waiter.wait_until(second, 60_000, receive))
-        await waiter.wait_until(first, 60_000, receive)
+        waiting = asyncio.create_task(waiter.wait_until(second, ALL_EXCHANGES, 60_000, receive))
+        await waiter.wait_until(first, ALL_EXCHANGES, 60_000, receive)
         await asyncio.sleep(0.05)
         assert (first.evaluations, second.evaluations, waiting.done()) == (1, 1, False)
         mock.journal.add(exchange(0, 200))
@@ -59,13 +59,16 @@ def test_a_condition_is_evaluated_at_first_and_after_each_change() -> None:
 
 def test_a_recorded_exchange_wakes_one_task_for_all_waiting_clients() -> None:
     async def work(mock: MockAtoms, waiter: JournalWaiter) -> None:
-        waiting = [asyncio.create_task(waiter.wait_until(Condition(2), 60_000, receive)) for _ in range(20)]
+        waiting = [
+            asyncio.create_task(waiter.wait_until(Condition(2), ALL_EXCHANGES, 60_000, receive)) for _ in range(20)
+        ]
         await asyncio.sleep(0.05)
-        assert len(mock.journal._watchers) == 1  # noqa: SLF001 - what recording calls
+        assert isinstance(mock.journal, MemoryJournal)
+        assert len(mock.journal._watchers[None]) == 1  # noqa: SLF001 - what recording calls
         mock.journal.add(exchange(0, 200))
         await asyncio.gather(*waiting)
         await asyncio.sleep(0)
-        assert mock.journal._watchers == []  # noqa: SLF001 - the same
+        assert mock.journal._watchers == {}  # noqa: SLF001 - the same
 
     run(work)
 
@@ -73,8 +76,8 @@ def test_a_recorded_exchange_wakes_one_task_for_all_waiting_clients() -> None:
 def test_a_wait_ends_with_its_time_or_its_client() -> None:
     async def work(mock: MockAtoms, waiter: JournalWaiter) -> None:
         never = Condition(met_by=99)
-        await waiter.wait_until(never, 20, receive)
-        await waiter.wait_until(never, 60_000, disconnect)
+        await waiter.wait_until(never, ALL_EXCHANGES, 20, receive)
+        await waiter.wait_until(never, ALL_EXCHANGES, 60_000, disconnect)
         evaluations = never.evaluations
         mock.journal.add(exchange(0, 200))
         await asyncio.sleep(0.05)
@@ -86,16 +89,16 @@ def test_a_wait_ends_with_its_time_or_its_client() -> None:
 def test_an_evaluation_ends_with_its_wait() -> None:
     ended: list[str] = []
 
-    def endless() -> Steps[bool]:
+    async def endless() -> bool:
         try:
-            while True:
-                yield
+            await asyncio.Future()
+            raise AssertionError
         finally:
             ended.append("endless")
 
     async def work(_mock: MockAtoms, waiter: JournalWaiter) -> None:
-        other = asyncio.create_task(waiter.wait_until(Condition(met_by=99), 600, receive))
-        await waiter.wait_until(endless, 20, receive)
+        other = asyncio.create_task(waiter.wait_until(Condition(met_by=99), ALL_EXCHANGES, 600, receive))
+        await waiter.wait_until(endless, ALL_EXCHANGES, 20, receive)
         await other
         assert ended == ["endless"]
 
@@ -103,14 +106,14 @@ def test_an_evaluation_ends_with_its_wait() -> None:
 
 
 def test_an_error_of_a_condition_reaches_its_client_alone() -> None:
-    def broken() -> Steps[bool]:
-        yield
+    async def broken() -> bool:
+        await asyncio.sleep(0)
         raise ValueError("broken")
 
     async def work(_mock: MockAtoms, waiter: JournalWaiter) -> None:
-        other = asyncio.create_task(waiter.wait_until(Condition(met_by=1), 60_000, receive))
+        other = asyncio.create_task(waiter.wait_until(Condition(met_by=1), ALL_EXCHANGES, 60_000, receive))
         with pytest.raises(ValueError, match="broken"):
-            await waiter.wait_until(broken, 60_000, receive)
+            await waiter.wait_until(broken, ALL_EXCHANGES, 60_000, receive)
         await other
 
     run(work)
@@ -120,4 +123,4 @@ def test_waits_work_in_one_event_loop_after_another() -> None:
     mock = MockAtoms(Settings())
     waiter = JournalWaiter(mock)
     for _ in range(2):
-        asyncio.run(waiter.wait_until(Condition(met_by=1), 60_000, receive))
+        asyncio.run(waiter.wait_until(Condition(met_by=1), ALL_EXCHANGES, 60_000, receive))

@@ -1,18 +1,24 @@
 """Counting of matches in a journal that changes."""
 
+import asyncio
+from contextlib import suppress
+from typing import TypeVar
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mock_atoms.control.match_counter import MatchCounter
-from mock_atoms.core.slices import run_without_pauses
+from mock_atoms.core.slices import Steps, run_without_pauses
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange
-from mock_atoms.journal.journal import Journal
+from mock_atoms.journal.memory_journal import MemoryJournal
+from mock_atoms.journal.query import JournalQuery
 from mock_atoms.wiremock.patterns import parse_pattern
 from tests.helpers.exchanges import exchange, post
 
 CREDENTIALS = Credentials(b"key")
+Result = TypeVar("Result")
 STEPS = st.lists(
     st.sampled_from(["add", "add other", "begin", "complete", "end", "remove first", "remove last", "clear", "count"])
     | st.tuples(st.just("count"), st.integers(0, 5)),
@@ -20,7 +26,7 @@ STEPS = st.lists(
 )
 
 
-def apply(step: str, journal: Journal, running: list[Exchange]) -> None:
+def apply(step: str, journal: MemoryJournal, running: list[Exchange]) -> None:
     """Change `journal` as a server does."""
     present = [*journal]
     match step:
@@ -38,11 +44,28 @@ def apply(step: str, journal: Journal, running: list[Exchange]) -> None:
             running[-1].ended_at = 1.0
             journal.update(running.pop())
         case "remove first":
-            journal.remove(present[:1])
+            asyncio.run(journal.remove(present[:1]))
         case "remove last":
-            journal.remove(present[-1:])
+            asyncio.run(journal.remove(present[-1:]))
         case "clear":
-            journal.clear()
+            asyncio.run(journal.clear())
+
+
+async def run(steps: Steps[Result]) -> Result:
+    return run_without_pauses(steps)
+
+
+async def cancelled_count(counter: MatchCounter, steps: int) -> None:
+    """Begin to count, and end after a number of steps."""
+
+    async def run_some(work: Steps[Result]) -> Result:
+        for _ in range(steps):
+            next(work, None)
+        work.close()
+        raise asyncio.CancelledError
+
+    with suppress(asyncio.CancelledError):
+        await counter.count(run_some)
 
 
 @pytest.mark.parametrize("pattern", [{"urlPath": "/other"}, {"bodyPatterns": [{"doesNotContain": "{"}]}])
@@ -51,26 +74,23 @@ def test_the_counter_agrees_with_a_count_of_all_exchanges(
     pattern: dict[str, object], steps: list[str | tuple[str, int]]
 ) -> None:
     parsed = parse_pattern(pattern, CREDENTIALS)
-    journal = Journal(5, CREDENTIALS)
-    counter = MatchCounter(journal, parsed)
+    journal = MemoryJournal(5, CREDENTIALS)
+    counter = MatchCounter(journal, JournalQuery(), parsed)
     running: list[Exchange] = []
     for step in [*steps, "count"]:
         if step == "count":
-            assert run_without_pauses(counter.count()) == sum(map(parsed.matches, journal))
+            assert asyncio.run(counter.count(run)) == sum(map(parsed.matches, journal))
         elif isinstance(step, tuple):
-            unfinished = counter.count()
-            for _ in range(step[1]):
-                next(unfinished, None)
-            unfinished.close()
+            asyncio.run(cancelled_count(counter, step[1]))
         else:
             apply(step, journal, running)
 
 
 def matched_by(counts: int, changes: str = "") -> int:
     """Return how many exchanges are matched by `counts` counts of 20 exchanges, with changes before each count."""
-    journal = Journal(10, CREDENTIALS)
+    journal = MemoryJournal(10, CREDENTIALS)
     pattern = parse_pattern({"urlPath": "/x"}, CREDENTIALS)
-    counter = MatchCounter(journal, pattern)
+    counter = MatchCounter(journal, JournalQuery(), pattern)
     matched = 0
 
     class Recorder:
@@ -88,7 +108,7 @@ def matched_by(counts: int, changes: str = "") -> int:
     for _ in range(counts):
         if changes:
             apply(changes, journal, [])
-        run_without_pauses(counter.count())
+        asyncio.run(counter.count(run))
     return matched
 
 

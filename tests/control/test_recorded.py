@@ -16,6 +16,7 @@ from mock_atoms import Settings, create_app
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.server import build_server
 from tests.helpers.asgi import AsgiResponse, call
+from tests.helpers.exchanges import recorded
 
 PATTERNS: list[dict[str, Any]] = [
     {},
@@ -162,7 +163,7 @@ def connection() -> Mock:
 
 def check(mock: MockAtoms, app: Any) -> None:  # noqa: ANN401 - an ASGI application
     """Assert that each call succeeds, and that its JSON can be read."""
-    ids = [exchange.id for exchange in mock.journal]
+    ids = [exchange.id for exchange in recorded(mock.journal)]
     calls = [*[("GET", f"/requests/{each}", None) for each in ids], *CALLS]
     for method, target, content in calls:
         response = control(app, method, target, content)

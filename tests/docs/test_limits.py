@@ -44,7 +44,7 @@ from mock_atoms.faults.rules import (
     MAX_RULE_VALUES,
     MAX_WINDOW_SECONDS,
 )
-from mock_atoms.journal import exchange, journal
+from mock_atoms.journal import exchange, memory_journal
 from mock_atoms.journal.calls import MAX_PAUSE_MS
 from mock_atoms.journal.calls import MAX_TENANTS as MAX_NUMBERED_TENANTS
 from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
@@ -117,7 +117,7 @@ LIMITS = [
     ("characters of all headers of a rule, names included", f"{MAX_HEADERS_LENGTH:,}"),
     ("values of one header in a rule", f"{MAX_HEADER_VALUES}"),
     ("exchanges in the journal", f"{Settings().journal_size:,}, or `--journal-size`"),
-    ("all URLs, headers and bodies in the journal", f"{journal.MAX_BYTES / MIB:g} MiB"),
+    ("all URLs, headers and bodies in the journal", f"{memory_journal.MAX_BYTES / MIB:g} MiB"),
     ("request body in the journal", f"{exchange.MAX_BODY_BYTES / KIB:g} KiB"),
     ("headers of a part of a form", f"{MAX_PART_HEAD_BYTES / KIB:g} KiB"),
     ("bytes that the journal inflates of one body", f"{MAX_UNREAD_BODY_BYTES / MIB:g} MiB"),

@@ -12,7 +12,7 @@ from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES, Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults import rulebook
-from mock_atoms.journal import journal
+from mock_atoms.journal import memory_journal
 from mock_atoms.serving import connection_limits
 from mock_atoms.state import memory_store
 from tests.helpers.memory import allocated_bytes
@@ -29,7 +29,7 @@ MIB = 1024 * 1024
 
 def test_memory_limits_are_those_of_the_code_and_add_up() -> None:
     limits = {
-        "the journal": journal.MAX_BYTES,
+        "the journal": memory_journal.MAX_BYTES,
         "the tenants": memory_store.MAX_STORE_BYTES,
         "fault rules": rulebook.MAX_RULES_BYTES,
         "rendered responses": response_cache.MAX_SIZE,

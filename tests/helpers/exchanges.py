@@ -1,5 +1,7 @@
 """Exchanges for tests of calls and retries."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -9,6 +11,8 @@ from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.calls import Call
 from mock_atoms.journal.exchange import Exchange, RequestHead, ResponseHead
 from mock_atoms.journal.grouping import group_calls
+from mock_atoms.journal.journal import Journal
+from mock_atoms.journal.numbering import number_attempts
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NUMBERS = count()
@@ -18,7 +22,6 @@ def exchange(start: float, result: int | str | None, duration: float = 0.01, **f
     """Return an exchange that started at `start` seconds; its result is a status, how it ended, or `None` in flight."""
     head: dict[str, Any] = {
         "tenant": caller_for("sk_acme").tenant,
-        "secrets": frozenset(),
         "method": "GET",
         "url": "/atoms/v1/audience",
         "scheme": "http",
@@ -26,7 +29,9 @@ def exchange(start: float, result: int | str | None, duration: float = 0.01, **f
         "host": "",
         "headers": (),
     }
-    head |= {name: fields.pop(name) for name in head.keys() & fields.keys()}
+    head |= {name: fields.pop(name) for name in (*head, "secrets") if name in fields}
+    if "secrets" not in head:
+        head["secrets"] = (head["tenant"].token_digest,)
     has_status = isinstance(result, int)
     defaults: dict[str, Any] = {
         "head": RequestHead(**head),
@@ -53,6 +58,16 @@ def retry_after(value: str) -> dict[str, Any]:
     """Return the fields of an exchange whose response has a `Retry-After` header."""
     headers = [(b"content-type", b"application/json"), (b"retry-after", value.encode())]
     return {"response_head": ResponseHead(headers)}
+
+
+def recorded(journal: Journal) -> list[Exchange]:
+    """Return all exchanges of a journal, oldest first."""
+    return asyncio.run(journal.candidates(()))
+
+
+def numbers_of(exchanges: Sequence[Exchange]) -> dict[Exchange, int]:
+    """Return the attempt numbers of `exchanges`, oldest first, without others."""
+    return dict(run_without_pauses(number_attempts(exchanges, exchanges)))
 
 
 def calls_of(*exchanges: Exchange) -> list[Call]:

@@ -6,17 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.calls import AttemptCounter
 from mock_atoms.journal.exchange import Exchange
-from mock_atoms.journal.snapshot import JournalSnapshot
-from tests.helpers.exchanges import exchange
+from tests.helpers.exchanges import exchange, numbers_of
 
 
 def in_journal(exchanges: list[Exchange]) -> list[Exchange]:
-    for each in exchanges:
-        each.is_in_journal = True
+    for position, each in enumerate(exchanges):
+        each.position = position
     return exchanges
 
 
@@ -40,7 +38,7 @@ def test_the_counter_agrees_with_the_numbers_from_the_journal(
         start += pause
         exchanges.append(exchange(start, result, url=url, tenant=caller_for(token).tenant))
     counter = AttemptCounter()
-    numbers = dict(run_without_pauses(JournalSnapshot(exchanges).number(exchanges)))
+    numbers = numbers_of(exchanges)
     assert [counter.number(each) for each in in_journal(exchanges)] == [numbers[each] for each in exchanges]
 
 
@@ -48,7 +46,7 @@ def test_an_attempt_after_a_dropped_exchange_is_the_first() -> None:
     counter = AttemptCounter()
     first, second, third = in_journal([exchange(0, 500), exchange(1, 500), exchange(2, 500)])
     assert [counter.number(first), counter.number(second)] == [1, 2]
-    second.is_in_journal = False
+    second.position = -1
     assert counter.number(third) == 1
 
 
@@ -57,8 +55,7 @@ def test_a_retry_starts_between_the_end_and_the_longest_pause(start: float, numb
     counter = AttemptCounter()
     first, second = in_journal([exchange(0, 500, duration=1.0), exchange(start, 500)])
     assert [counter.number(first), counter.number(second)] == [1, number]
-    ((_, numbered),) = run_without_pauses(JournalSnapshot([first, second]).number([second]))
-    assert numbered == number
+    assert numbers_of([first, second])[second] == number
 
 
 def test_a_request_parallel_to_a_failure_is_a_first_attempt() -> None:

@@ -23,8 +23,7 @@ from mock_atoms.journal.calls import (
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.grouping import group_calls
 from mock_atoms.journal.retries import findings_of
-from mock_atoms.journal.snapshot import JournalSnapshot
-from tests.helpers.exchanges import calls_of, exchange, post, retry_after
+from tests.helpers.exchanges import calls_of, exchange, numbers_of, post, retry_after
 
 
 def on(port: int, start: float, status: int) -> Exchange:
@@ -78,12 +77,12 @@ def start_times(exchanges: list[Exchange]) -> list[list[float]]:
         ([exchange(0, "aborted", duration=1), exchange(0.95, 200)], [[0, 0.95]]),
         # Unauthenticated requests differ by their invalid tokens.
         (
-            [exchange(0, 401, tenant=UNAUTHENTICATED_TENANT, secrets=frozenset({key})) for key in (b"1", b"2")]
-            + [exchange(1, 401, tenant=UNAUTHENTICATED_TENANT, secrets=frozenset({b"2"}))],
+            [exchange(0, 401, tenant=UNAUTHENTICATED_TENANT, secrets=(key,)) for key in (b"1", b"2")]
+            + [exchange(1, 401, tenant=UNAUTHENTICATED_TENANT, secrets=(b"2",))],
             [[0], [0, 1]],
         ),
         (
-            [exchange(0, 401, tenant=Tenant(b"t", b"", "-"), secrets=frozenset({key})) for key in (b"1", b"2")],
+            [exchange(0, 401, tenant=Tenant(b"t", b"", "-"), secrets=(key,)) for key in (b"1", b"2")],
             [[0], [0]],
         ),
         # Two values of `User-Agent` are two clients.
@@ -161,7 +160,7 @@ def test_each_exchange_is_one_attempt_of_one_call(history: list[tuple[str, int |
     calls = calls_of(*exchanges)
     attempts = [attempt for call in calls for attempt in call.attempts]
     assert sorted(attempts, key=exchanges.index) == exchanges
-    numbers = dict(run_without_pauses(JournalSnapshot(exchanges).number(exchanges)))
+    numbers = numbers_of(exchanges)
     for call in calls:
         assert len({attempt.tenant for attempt in call.attempts}) == 1
         assert [numbers[attempt] for attempt in call.attempts] == list(range(1, len(call.attempts) + 1))

@@ -21,13 +21,14 @@ from mock_atoms.core.masking import mask_token
 from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, caller_for
 from mock_atoms.journal.credentials import Credentials, mask_credentials
 from mock_atoms.journal.exchange import MAX_BODY_BYTES, Exchange, RequestHead, ResponseHead
-from mock_atoms.journal.journal import Journal
+from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.middleware import recording
 from mock_atoms.middleware.identify import IdentifyMiddleware
 from mock_atoms.middleware.recording import RecordingMiddleware
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import bearer_pairs, call
 from tests.helpers.audiences import ACME, bearer
+from tests.helpers.exchanges import recorded
 from tests.helpers.sockets import connect
 
 gzipped = partial(gzip.compress, mtime=0)
@@ -213,7 +214,7 @@ def recorded_post(
     headers = [*bearer_pairs("sk_acme"), (b"content-length", b"9"), (b"content-encoding", encoding)]
     scope = {"type": "http", "method": "POST", "path": LIST, "headers": headers}
     asyncio.run(IdentifyMiddleware(RecordingMiddleware(app, mock, body_timeout), mock)(scope, receive, send))
-    (exchange,) = mock.journal
+    (exchange,) = recorded(mock.journal)
     return exchange
 
 
@@ -243,7 +244,7 @@ def test_an_exchange_is_complete_before_the_last_byte_is_sent() -> None:
     ended = []
 
     async def send(_message: Message) -> None:
-        ended.append([exchange.ended for exchange in mock.journal])
+        ended.append([exchange.ended for exchange in await mock.journal.candidates(())])
 
     scope = {"type": "http", "method": "GET", "path": LIST, "query_string": b"", "headers": bearer_pairs("sk_acme")}
     asyncio.run(create_app(mock=mock)(scope, receive_empty_body, send))  # type: ignore[arg-type] # an ASGI callable is a coroutine function
@@ -393,7 +394,7 @@ def exchange(
     number: int, body: bytes = b"", token: str = "sk_acme", headers: tuple[tuple[str, str], ...] = ()
 ) -> Exchange:
     return Exchange(
-        RequestHead(caller_for(token).tenant, frozenset(), "GET", LIST, "http", "1.1", "", headers),
+        RequestHead(caller_for(token).tenant, (), "GET", LIST, "http", "1.1", "", headers),
         id=f"{number:08d}-0000-4000-8000-000000000000",
         arrived_at=datetime(2026, 1, 1, tzinfo=UTC),
         started_at=float(number),
@@ -404,7 +405,7 @@ def exchange(
 
 
 def test_the_oldest_exchanges_are_dropped_and_counted() -> None:
-    journal = Journal(3, Credentials(b"key"))
+    journal = MemoryJournal(3, Credentials(b"key"))
     exchanges = [exchange(number) for number in range(5)]
     for each in exchanges:
         journal.add(each)
@@ -412,14 +413,14 @@ def test_the_oldest_exchanges_are_dropped_and_counted() -> None:
     assert (len(journal), journal.dropped) == (3, 2)
     exchanges[0].body = b"x" * 1000
     journal.update(exchanges[0])  # it was dropped and has no weight
-    assert journal.find(exchanges[4].id) is exchanges[4]
-    assert journal.find(exchanges[0].id) is None
-    journal.clear()
+    assert asyncio.run(journal.find(exchanges[4].id)) is exchanges[4]
+    assert asyncio.run(journal.find(exchanges[0].id)) is None
+    asyncio.run(journal.clear())
     assert (len(journal), journal.dropped) == (0, 0)
 
 
 def test_the_size_of_the_journal_is_bounded() -> None:
-    journal = Journal(1000, Credentials(b"key"), max_bytes=10_000)
+    journal = MemoryJournal(1000, Credentials(b"key"), max_bytes=10_000)
     for number in range(20):
         each = exchange(number)
         journal.add(each)
@@ -427,24 +428,24 @@ def test_the_size_of_the_journal_is_bounded() -> None:
         journal.update(each)
     assert [each.id for each in journal] == [exchange(number).id for number in (17, 18, 19)]
     assert journal.dropped == 17
-    journal.clear()
+    asyncio.run(journal.clear())
     journal.add(exchange(99, b"x" * 20_000))
     assert len(journal) == 1  # the latest is always kept
 
 
 def test_a_journal_may_be_exactly_full() -> None:
     body = b"x" * 1_000
-    unbounded = Journal(10, Credentials(b"key"))
+    unbounded = MemoryJournal(10, Credentials(b"key"))
     unbounded.add(exchange(0, body))
     for spare, dropped in ((0, 0), (-1, 1)):
-        journal = Journal(10, Credentials(b"key"), max_bytes=3 * unbounded.size_bytes + spare)
+        journal = MemoryJournal(10, Credentials(b"key"), max_bytes=3 * unbounded.size_bytes + spare)
         for number in range(3):
             journal.add(exchange(number, body))
         assert (len(journal), journal.dropped) == (3 - dropped, dropped)
 
 
 def test_the_journal_keeps_64_mib_by_default() -> None:
-    journal = Journal(10_000, Credentials(b"key"))
+    journal = MemoryJournal(10_000, Credentials(b"key"))
     body = b"x" * MAX_BODY_BYTES
     for number in range(1_100):
         journal.add(exchange(number, body))
@@ -453,7 +454,7 @@ def test_the_journal_keeps_64_mib_by_default() -> None:
 
 
 def test_headers_weigh_more_than_their_text() -> None:
-    journal = Journal(1000, Credentials(b"key"), max_bytes=100_000)
+    journal = MemoryJournal(1000, Credentials(b"key"), max_bytes=100_000)
     for number in range(5):
         each = exchange(number, headers=(("a", "b"),) * 100)
         each.response_head = ResponseHead(((b"a", b"b"),) * 100)
@@ -462,17 +463,17 @@ def test_headers_weigh_more_than_their_text() -> None:
 
 
 def test_removed_exchanges_make_room() -> None:
-    journal = Journal(10, Credentials(b"key"), max_bytes=6_500)
+    journal = MemoryJournal(10, Credentials(b"key"), max_bytes=7_000)
     exchanges = [exchange(number, b"x" * 500) for number in range(3)]
     for each in exchanges:
         journal.add(each)
-    assert journal.remove([exchanges[1], exchange(9)]) == [exchanges[1]]
+    assert asyncio.run(journal.remove([exchanges[1], exchange(9)])) == [exchanges[1]]
     journal.add(exchange(7, b"x" * 500))
     assert (len(journal), journal.dropped) == (3, 0)
 
 
 def test_a_journal_of_size_0_is_off() -> None:
-    journal = Journal(0, Credentials(b"key"))
+    journal = MemoryJournal(0, Credentials(b"key"))
     journal.add(exchange(1))
     assert journal.is_off
     assert len(journal) == 0

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from mock_atoms import Settings, create_app
+from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.mock import MockAtoms
 from tests.helpers.memory import TOLERANCE, allocated_bytes
 
@@ -54,6 +55,7 @@ def counted_and_allocated(headers: list[Header], url: tuple[str, bytes], body: b
         asyncio.run(mock.store.reset())
 
     allocated = allocated_bytes(fill)
+    assert isinstance(mock.journal, MemoryJournal)
     assert len(mock.journal) == COPIES
     return mock.journal.size_bytes, allocated
 

@@ -1,0 +1,163 @@
+"""The request journal in memory, indexed by credential and test id."""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+
+from mock_atoms.journal.credentials import Credentials
+from mock_atoms.journal.exchange import WEIGHT_UNIT, Exchange, weight_of
+from mock_atoms.journal.query import IndexKeys, KeySets
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Number of bytes of URLs, headers and bodies that the journal keeps in total."""
+_EXCHANGE_WEIGHT = 1_500 // WEIGHT_UNIT  # estimated weight of an exchange without headers, index keys and body
+
+
+class MemoryJournal:
+    """A `Journal` in memory. Not thread-safe: one event loop owns it.
+
+    Args:
+        size: maximum number of exchanges; 0 turns the journal off.
+        credentials: masks and compares credentials.
+        max_bytes: approximate maximum size of all exchanges.
+    """
+
+    def __init__(self, size: int, credentials: Credentials, max_bytes: int = MAX_BYTES) -> None:
+        self.size = size
+        self.credentials = credentials
+        self.dropped = 0
+        self.removals = 0
+        self.first = 0
+        self._next = 0
+        self._max_weight = max_bytes // WEIGHT_UNIT
+        self._weight = 0
+        self._exchanges: OrderedDict[int, Exchange] = OrderedDict()
+        self._by_id: dict[str, Exchange] = {}
+        self._by_key: defaultdict[bytes, dict[int, Exchange]] = defaultdict(dict)
+        self._watchers: dict[bytes | None, list[Callable[[], None]]] = {}
+
+    def __iter__(self) -> Iterator[Exchange]:
+        """Yield the exchanges, oldest first. Nothing may be recorded meanwhile, see `candidates`."""
+        return iter(self._exchanges.values())
+
+    def __len__(self) -> int:
+        return len(self._exchanges)
+
+    async def count(self) -> int:
+        """Return the number of exchanges."""
+        return len(self._exchanges)
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the journal records nothing."""
+        return self.size == 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of all exchanges, approximately."""
+        return self._weight * WEIGHT_UNIT
+
+    def add(self, exchange: Exchange) -> None:
+        """Record an exchange, with the next position."""
+        if self.size == 0:
+            return
+        position = exchange.position = self._next
+        self._next = position + 1
+        self._exchanges[position] = exchange
+        self._by_id[exchange.id] = exchange
+        for key in exchange.head.index_keys:
+            self._by_key[key][position] = exchange
+        self._update_weight(exchange)
+
+    def update(self, exchange: Exchange) -> None:
+        """Adapt to a change of `exchange` and notify the watchers, if the journal still holds it."""
+        if exchange.is_in_journal:
+            self._update_weight(exchange)
+
+    async def candidates(self, key_sets: KeySets, start: int = 0) -> list[Exchange]:
+        """Return at least the exchanges with a key of each set, oldest first, from position `start` on."""
+        if not key_sets:
+            return self._from(start, self._exchanges)
+        keys = min(key_sets, key=self._count)
+        found = [self._by_key[key] for key in keys if key in self._by_key]
+        if len(found) == 1:
+            return self._from(start, found[0])
+        merged = {position: exchange for exchanges in found for position, exchange in exchanges.items()}
+        return [merged[position] for position in sorted(merged) if position >= start]
+
+    def _count(self, keys: IndexKeys) -> int:
+        return sum(len(self._by_key[key]) for key in keys if key in self._by_key)
+
+    def _from(self, start: int, exchanges: dict[int, Exchange]) -> list[Exchange]:
+        """Return the exchanges from position `start` on. They are sorted by position."""
+        if start <= self.first:
+            return [*exchanges.values()]
+        latest = []
+        for exchange in reversed(exchanges.values()):
+            if exchange.position < start:
+                break
+            latest.append(exchange)
+        return latest[::-1]
+
+    async def find(self, exchange_id: str) -> Exchange | None:
+        """Return the latest exchange with this id, or `None` if there is none, or if it was removed."""
+        return self._by_id.get(exchange_id)
+
+    async def remove(self, exchanges: Iterable[Exchange]) -> list[Exchange]:
+        """Remove `exchanges`. Return those that the journal still held."""
+        removed = [exchange for exchange in exchanges if exchange.is_in_journal]
+        for exchange in removed:
+            del self._exchanges[exchange.position]
+            self._release(exchange)
+        if removed:
+            self.removals += 1
+        return removed
+
+    async def clear(self) -> list[Exchange]:
+        """Remove all exchanges, reset `dropped` and return the exchanges, oldest first."""
+        self.dropped = 0
+        return await self.remove([*self])
+
+    def watch(self, callback: Callable[[], None], key: bytes | None) -> Callable[[], None]:
+        """Call `callback` after each change of an exchange with this index key, or of any exchange if it is `None`.
+
+        Return a function that ends the calls.
+        """
+        self._watchers.setdefault(key, []).append(callback)
+
+        def unwatch() -> None:
+            callbacks = self._watchers[key]
+            callbacks.remove(callback)
+            if not callbacks:
+                del self._watchers[key]
+
+        return unwatch
+
+    def _update_weight(self, exchange: Exchange) -> None:
+        weight = _EXCHANGE_WEIGHT + exchange.head.weight + weight_of(len(exchange.body)) + exchange.response_head.weight
+        self._weight += weight - exchange.weight
+        exchange.weight = weight
+        exchanges = self._exchanges
+        while len(exchanges) > self.size or (self._weight > self._max_weight and len(exchanges) > 1):
+            position, oldest = exchanges.popitem(last=False)
+            self._release(oldest)
+            self.first = position + 1
+            self.dropped += 1
+        if self._watchers:
+            self._notify(exchange)
+
+    def _release(self, exchange: Exchange) -> None:
+        """Forget an exchange that is no longer in `_exchanges`."""
+        self._weight -= exchange.weight
+        position, exchange.position = exchange.position, -1
+        if self._by_id.get(exchange.id) is exchange:  # ids repeat after a reset
+            del self._by_id[exchange.id]
+        for key in exchange.head.index_keys:
+            exchanges = self._by_key[key]
+            del exchanges[position]
+            if not exchanges:
+                del self._by_key[key]
+
+    def _notify(self, exchange: Exchange) -> None:
+        for key in (None, *exchange.head.index_keys):
+            for callback in self._watchers.get(key, ()):
+                callback()
