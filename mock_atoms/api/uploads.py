@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from mock_atoms.api.multipart import MultipartError, MultipartParser, PartHead, decode_field, parse_content_type
 from mock_atoms.contract.errors import MISSING_FILE, ApiError, bad_request
-from mock_atoms.contract.schemas import MAX_FILE_BYTES
+from mock_atoms.contract.schemas import MAX_FIELD_BYTES, MAX_FILE_BYTES
 from mock_atoms.core.body_memory import body_lease, take_body_memory
 from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
 from mock_atoms.core.json_parsing import parse_json_steps
@@ -22,7 +22,6 @@ from mock_atoms.core.slices import Slices
 
 MAX_FIELDS = 100
 """Maximum number of fields of a form besides its file."""
-MAX_FIELD_BYTES = 64 * 1024
 MAX_FORM_BYTES = MAX_FILE_BYTES + 1024 * 1024
 """Maximum size of a form: a file, its fields and boundaries."""
 FILE_TOO_LARGE = f"File too large: at most {MAX_FILE_BYTES} bytes (5 MB)"

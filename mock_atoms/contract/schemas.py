@@ -16,6 +16,8 @@ JSON_TYPE = "application/json; charset=utf-8"
 """Content type of every JSON response (L)."""
 MAX_MEMBERS = 10_000
 """Maximum number of members of an audience (G, D)."""
+MAX_FIELD_BYTES = 64 * 1024
+"""Maximum size of a form field in an upload, such as the name of an audience."""
 MAX_FILE_BYTES = 5 * 1024 * 1024
 """Maximum size of a CSV file in an upload (D)."""
 

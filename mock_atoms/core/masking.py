@@ -24,7 +24,8 @@ MAX_MESSAGE_LENGTH = 5_000
 """Longer messages of a response are cut."""
 _MAX_KEY_LENGTH = 1_000
 """A key across the cut of a message is masked as a whole, with at most this number of characters behind the cut."""
-_MAX_VISIBLE_CHARACTERS = 10
+MAX_VISIBLE_CHARACTERS = 10
+"""Maximum number of characters of a masked token before its digest."""
 _SECRETS_PER_STEP = 200
 
 _WORD = r"(?:[a-z]{1,12}+(?:[A-Z][a-z]{1,11}+){0,2}+\d{0,3}+|\d{1,12}+)"
@@ -122,7 +123,7 @@ def show_text(text: str, limit: int = MAX_QUOTED_LENGTH, token: str | None = Non
 
 def _mask(secret: str) -> str:
     digest = blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=3, person=b"mask").hexdigest()
-    visible = secret[: min(_MAX_VISIBLE_CHARACTERS, len(secret) // 2)]
+    visible = secret[: min(MAX_VISIBLE_CHARACTERS, len(secret) // 2)]
     # What could end a JSON string, a query parameter or a log line is not shown.
     return f"{_UNSAFE.sub('', visible)}…#{digest}"
 
@@ -162,7 +163,7 @@ def _find_keys(layer: Layer) -> Iterator[_Span | None]:
     text, offsets = layer
     for match in _KEY.finditer(text):
         key, mask = match.groups()
-        is_masked_already = mask is not None and len(key) <= _MAX_VISIBLE_CHARACTERS
+        is_masked_already = mask is not None and len(key) <= MAX_VISIBLE_CHARACTERS
         is_secret = not is_masked_already and not is_magic_key(key)
         yield (offsets[match.start()], offsets[match.end()], _mask(key)) if is_secret else None
 

@@ -1,10 +1,13 @@
 """Patterns of tokens, ids, hosts, origins and cookies, with an error message each."""
 
-from mock_atoms.core.masking import MAGIC_PREFIX, TOKEN_PATTERN
+from mock_atoms.core.masking import MAGIC_PREFIX, MAX_MAGIC_KEY_LENGTH, MAX_VISIBLE_CHARACTERS, TOKEN_PATTERN
 
 OBJECT_ID = r"^[0-9a-f]{24}$"
 TOKEN = f"^{TOKEN_PATTERN}$"
-MASKED_TOKEN = rf"^([\x21-\x2b\x2d-\x7e]*…#[0-9a-f]{{6}}|{MAGIC_PREFIX}[\x21-\x2b\x2d-\x7e]*)$"
+MASKED_TOKEN = (
+    rf"^([\x21-\x2b\x2d-\x7e]{{0,{MAX_VISIBLE_CHARACTERS}}}…#[0-9a-f]{{6}}"
+    rf"|{MAGIC_PREFIX}[\x21-\x2b\x2d-\x7e]{{0,{MAX_MAGIC_KEY_LENGTH - len(MAGIC_PREFIX)}}})$"
+)
 """Results of `masking.mask_token`: a masked token or a magic key."""
 NOT_BLANK = r"\S"
 ORIGIN = r"^(\*|localhost|[a-z][a-z0-9+.-]*://[^/\s]+)$"
@@ -12,7 +15,7 @@ HOST = r"^[^\s/\[\]]+$"
 COOKIE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 PATTERN_ERRORS = {
     TOKEN: "a token is one word of visible ASCII, without commas",
-    MASKED_TOKEN: "a token is one word of visible ASCII, without commas",
+    MASKED_TOKEN: "a token is one word of visible ASCII, without commas; a masked one is like sk_live_ab…#1f3a9c",
     ORIGIN: "an origin looks like https://app.test, without a path or trailing slash; * and localhost are allowed too",
     HOST: "write an address or a name, such as ::1 or localhost, without a port, a path or brackets",
     COOKIE: "a cookie's name has no spaces and none of ( ) < > @ , ; : \\ / [ ] ? = { }",

@@ -40,7 +40,9 @@ def json_problem(value: object, max_depth: int, max_values: int, max_characters:
         if characters > max_characters:
             return f"too large: at most {max_characters:,} characters"
         level = [child for items in children for child in items]
-    return f"nested too deeply: at most {max_depth} levels" if level else None
+        if not level:
+            return None
+    return f"nested too deeply: at most {max_depth} levels"
 
 
 def json_characters(value: object) -> int:

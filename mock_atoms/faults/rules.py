@@ -117,12 +117,12 @@ class Rule(StrictModel):
         """
         json = self._json()
         masked = yield from mask_json_steps(json)
-        if masked != json:
-            try:
-                check_rule_size(masked)
+        try:
+            check_rule_size(masked)  # digests of the token and the test id are added
+            if masked != json:
                 parse_rule(masked)
-            except ConfigError as error:
-                raise ConfigError(f"{error.problem}, when its keys are masked", error.pointer) from None
+        except ConfigError as error:
+            raise ConfigError(f"{error.problem}, when its keys are masked", error.pointer) from None
         self.__dict__["_masked_json"] = masked
         return self.size_bytes
 

@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from mock_atoms.contract.schemas import MAX_MEMBERS, CreatedAudience, Member, ObjectId
+from mock_atoms.contract.schemas import MAX_FIELD_BYTES, MAX_MEMBERS, CreatedAudience, Member, ObjectId
 from mock_atoms.core.masking import MAGIC_PREFIX, is_magic_key
 from mock_atoms.core.parsing import StrictModel
 from mock_atoms.core.patterns import MASKED_TOKEN, NOT_BLANK
@@ -27,6 +27,8 @@ MAX_COUNT_DIGITS = 4_000
 """Maximum digits of a count. It can grow by counting without reaching the 4,300 digits that Python can print."""
 _DIGEST = r"^([0-9a-f]{32})?$"
 _LABEL = rf"^(-|{MASKED_TOKEN.removeprefix('^').removesuffix('$')})$"
+RuleId = Annotated[str, Field(pattern=r"^[\x21-\x2b\x2d-\x7e]{1,200}$")]
+"""Id of an active rule."""
 _REQUIRED_KEYS = ("_id", "name", "phoneNumberColumnName", "createdAt")
 
 
@@ -77,6 +79,9 @@ class AudienceChangesModel(StrictModel):
                 raise ValueError(f"created: {missing[0]} is missing")
             if (created["_id"], created["phoneNumberColumnName"]) != (self.audience, self.phoneNumberColumnName):
                 raise ValueError("created: _id or phoneNumberColumnName is not that of the changes")
+            for key, text in created.items():
+                if isinstance(text, str) and len(text) > MAX_FIELD_BYTES:
+                    raise ValueError(f"created: {key} must have at most {MAX_FIELD_BYTES} characters")
             for key in ("createdAt", "updatedAt"):
                 _check_timestamp(str(created.get(key, created["createdAt"])))
         return self
@@ -151,7 +156,7 @@ class RuleModel(StrictModel):
     """One fault rule. Its other keys are those of the rule."""
 
     model_config = ConfigDict(extra="allow")
-    id: Annotated[str, Field(pattern=r"^[\x21-\x2b\x2d-\x7e]{1,200}$")]
+    id: RuleId
     atStart: bool = False  # noqa: N815 - JSON's own spelling
     evaluated: _Count = 0
     triggered: _Count = 0

@@ -7,18 +7,22 @@ from typing import Any, NamedTuple, cast
 from pydantic import TypeAdapter
 
 from mock_atoms.contract.schemas import MAX_MEMBERS, Member, ObjectId, render_json
+from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
 from mock_atoms.core.json_pointer import format_pointer
 from mock_atoms.core.parsing import ConfigError, parse_item, parse_items, parse_model
+from mock_atoms.core.sizes import json_problem
 from mock_atoms.core.slices import Steps
 from mock_atoms.data.fixture_files import parse_audiences
 from mock_atoms.data.fixtures import FixtureData
-from mock_atoms.data.models import AudienceRecord, InitialData, is_phone_number, phone_digits
+from mock_atoms.data.models import MAX_MEMBER_VALUES, AudienceRecord, InitialData, is_phone_number, phone_digits
+from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES
 from mock_atoms.state.changes import AudienceChanges, TenantChanges
 from mock_atoms.state.memory_store import MAX_STORE_BYTES, check_capacity
 from mock_atoms.state.snapshot_models import (
     AudienceChangesModel,
     CounterModel,
     FixtureModel,
+    RuleId,
     RuleModel,
     SnapshotModel,
     TenantChangesModel,
@@ -140,8 +144,9 @@ def parse_tenant(value: object, pointer: str = "") -> Steps[TenantState]:
     model = parse_model(TenantModel, rest, pointer)
     state = TenantState(model.tenant, model.requests)
     for rule_id, item in (long["counters"] or {}).items():
-        counter = parse_model(CounterModel, item, f"{pointer}/counters{format_pointer([rule_id])}")
-        state.counters[rule_id] = counter.counter
+        place = f"{pointer}/counters{format_pointer([rule_id])}"
+        parse_item(_adapter(RuleId), rule_id, place)
+        state.counters[rule_id] = parse_model(CounterModel, item, place).counter
         yield
     if model.audiences is not None:
         audiences: list[AudienceRecord] = yield from parse_audiences(long["audiences"], f"{pointer}/audiences")
@@ -157,7 +162,7 @@ def _parse_changes(value: object, pointer: str) -> Steps[TenantChanges]:
     model = parse_model(TenantChangesModel, rest, pointer)
     deleted = yield from parse_items(_adapter(ObjectId), long["deleted"], f"{pointer}/deleted")
     changes = TenantChanges({}, set(deleted), model.ids)
-    created = 0
+    created = created_audiences = 0
     for number, item in enumerate(long["audiences"]):
         is_converted = isinstance(item, _AudiencePart)
         audience_id, part = (
@@ -166,6 +171,9 @@ def _parse_changes(value: object, pointer: str) -> Steps[TenantChanges]:
         if audience_id in changes.audiences:
             raise ConfigError(f"audiences: the audience {audience_id} is duplicated", pointer)
         changes.audiences[audience_id] = part
+        created_audiences += part.created is not None
+        if created_audiences > MAX_CREATED_AUDIENCES:
+            raise ConfigError(f"audiences: a tenant can have created at most {MAX_CREATED_AUDIENCES}", pointer)
         created += (part.created is not None) + len(part.added)
     if model.ids < created:
         problem = f"ids: {model.ids} is less than the {created} ids of created audiences and members"
@@ -196,6 +204,8 @@ def _parse_audience_changes(value: object, pointer: str) -> Steps[_AudiencePart]
 
 
 def _parse_member(value: object, pointer: str) -> Member:
+    if json_problem(value, MAX_JSON_DEPTH, MAX_MEMBER_VALUES + 1):
+        raise ConfigError(f"a member can have at most {MAX_MEMBER_VALUES} values", pointer)
     return cast("Member", parse_item(_adapter(Member), value, pointer))
 
 

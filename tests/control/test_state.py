@@ -86,6 +86,16 @@ def duplicated_change() -> dict[str, Any]:
     return {"tenants": [TENANT | {"changes": {"audiences": audiences}}]}
 
 
+COUNTER = {"evaluated": 1, "triggered": 0}
+
+
+def created_audiences(count: int) -> dict[str, Any]:
+    """Return the tenants of a state in which one tenant has created `count` audiences."""
+    ids = [f"{number:024x}" for number in range(count)]
+    audiences = [{"audience": id_, "phoneNumberColumnName": "p", "created": CREATED | {"_id": id_}} for id_ in ids]
+    return {"tenants": [TENANT | {"changes": {"ids": count, "audiences": audiences}}]}
+
+
 def change_of(**part: object) -> dict[str, Any]:
     """Return the tenants of a state in which one audience has this change."""
     return {
@@ -108,6 +118,16 @@ def change_of(**part: object) -> dict[str, Any]:
         ({"tenants": [TENANT | {"token": "sk_whole"}]}, "/tenants/0/token", ""),
         ({"tenants": [TENANT | {"token": "sk_mock_a.sk_live_b"}]}, "/tenants/0", "neither masked nor a magic key"),
         ({"tenants": [TENANT | {"token": "sk_mock_a"}]}, "/tenants/0", "tokenDigest is not the digest of sk_mock_a"),
+        ({"tenants": [TENANT | {"token": "x" * 11 + "…#abcdef"}]}, "/tenants/0/token", ""),
+        ({"tenants": [TENANT | {"token": "sk_mock_" + "x" * 193}]}, "/tenants/0/token", ""),
+        ({"tenants": [TENANT | {"counters": {"r" * 201: COUNTER}}]}, f"/tenants/0/counters/{'r' * 201}", ""),
+        (
+            change_of(created=CREATED | {"name": "n" * 65_537}),
+            CHANGE,
+            "created: name must have at most 65536 characters",
+        ),
+        (change_of(added=[ADDED | {"data": {"a": [1] * 10_000}}]), f"{CHANGE}/added/0", "at most 10000 values"),
+        (created_audiences(1_001), "/tenants/0/changes", "audiences: a tenant can have created at most 1000"),
         ({"tenants": [TENANT | {"requests": 10**4000}]}, "/tenants/0/requests", "at most 4000 digits"),
         ({"tenants": [1]}, "/tenants/0", "must have keys and values"),
         (change_of(added=[ADDED] * 10_001), f"{CHANGE}/added", "must have at most 10000 items"),

@@ -9,7 +9,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from mock_atoms.api.csv_file import MAX_COLUMNS, MAX_COMMAS
 from mock_atoms.api.members import MAX_SEARCH_TERMS
 from mock_atoms.api.multipart import MAX_PART_HEAD_BYTES
-from mock_atoms.api.uploads import MAX_FIELD_BYTES, MAX_FIELDS
+from mock_atoms.api.uploads import MAX_FIELDS
 from mock_atoms.caching.eligibility import MAX_HEAD_BYTES
 from mock_atoms.caching.response_cache import (
     MAX_REPEATED_REQUESTS,
@@ -17,7 +17,7 @@ from mock_atoms.caching.response_cache import (
     MAX_RESPONSE_BYTES,
     MAX_SIZE,
 )
-from mock_atoms.contract.schemas import MAX_FILE_BYTES, MAX_MEMBERS
+from mock_atoms.contract.schemas import MAX_FIELD_BYTES, MAX_FILE_BYTES, MAX_MEMBERS
 from mock_atoms.control.journal_waiter import MAX_WAIT_MS
 from mock_atoms.control.parsing import MAX_CONTROL_BODY_BYTES, MAX_ID_LENGTH, MAX_UNCONVERTED_BYTES
 from mock_atoms.control.requests import MAX_NEAR_MISSES

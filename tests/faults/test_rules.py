@@ -178,6 +178,10 @@ def test_what_a_rule_sends_is_limited(rule: dict[str, object], pointer: str) -> 
     ("rule", "message"),
     [
         ({"respond": {"status": 500, "text": "sk_a," * 100_000}}, "/respond/text: too large: 1,100,000 characters;"),
+        (
+            {"match": {"token": "sk_acme"}, "alter": {"values": {f"/{'a' * 99_960}": 1}}},
+            "/: too large: at most 100,000 characters",
+        ),
         ({"respond": {"status": 500, "headers": {"a": "sk_a," * 1_600}}}, "/respond/headers/a: must have at most 8192"),
     ],
 )
