@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from mock_atoms.core.http_text import PATH_PARAMETER, PathTemplate
-from mock_atoms.core.masking import mask_text, mask_token
+from mock_atoms.core.masking import mask_text, mask_token, show_text
 from mock_atoms.journal.credentials import CREDENTIAL_HEADERS
 from mock_atoms.wiremock.candidate import Candidate
 from mock_atoms.wiremock.operands import Operand, OperandContext
@@ -44,7 +44,11 @@ def method_condition(value: object, context: OperandContext) -> Condition:
             return Condition("method", "ANY", _method, lambda _candidate: True)
         allowed = {"GET", "HEAD"} if value.upper() == "GET_OR_HEAD" else {value.upper()}
         return Condition(
-            "method", description, _method, lambda candidate: candidate.exchange.method.upper() in allowed, description
+            "method",
+            show_text(value),
+            _method,
+            lambda candidate: candidate.exchange.method.upper() in allowed,
+            description,
         )
     if isinstance(value, Mapping) and len(value) == 1:
         [(operator, names)] = value.items()
@@ -53,7 +57,7 @@ def method_condition(value: object, context: OperandContext) -> Condition:
             is_one_of = operator == "oneOf"
             return Condition(
                 "method",
-                mask_text(f"{operator} {', '.join(names)}"),
+                show_text(f"{operator} {', '.join(names)}"),
                 _method,
                 lambda candidate: (candidate.exchange.method.upper() in methods) is is_one_of,
             )
@@ -82,7 +86,8 @@ def url_condition(field: str, value: object, context: OperandContext) -> Conditi
             for_keys="use url or urlPath with the complete key",
             for_unsupported="write a simpler one, or use urlPathTemplate with pathParameters and queryParameters",
         )
-        return Condition(field, value, urls, lambda candidate: is_full_match(regex, url(candidate), candidate), value)
+        shown = show_text(value)
+        return Condition(field, shown, urls, lambda candidate: is_full_match(regex, url(candidate), candidate), value)
     operand = Operand(value, context)
     if field == "urlPathTemplate":
         names = _parameter_names(value)
@@ -94,13 +99,17 @@ def url_condition(field: str, value: object, context: OperandContext) -> Conditi
             raise context.at(field).error(str(error)) from None
         return Condition(
             field,
-            operand.masked,
+            show_text(operand.masked),
             urls,
             lambda candidate: template.values(candidate) is not None,
             operand.masked,
         )
     return Condition(
-        field, operand.masked, urls, lambda candidate: url(candidate) in operand.forms(candidate), operand.masked
+        field,
+        show_text(operand.masked),
+        urls,
+        lambda candidate: url(candidate) in operand.forms(candidate),
+        operand.masked,
     )
 
 
@@ -152,7 +161,7 @@ def named_condition(
         values = partial(_values_of, lambda candidate: candidate.query_parameters, name)
     else:
         values = _path_values(template or "", name, here)
-    return _values_condition(mask_text(f"{field}.{name}"), operator, here, values)
+    return _values_condition(show_text(f"{field}.{name}"), operator, here, values)
 
 
 def _values_of(read: Callable[[Candidate], dict[str, list[str]]], name: str, candidate: Candidate) -> list[str]:

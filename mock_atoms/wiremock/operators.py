@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
-from mock_atoms.core.masking import MAGIC_PREFIX, MAX_QUOTED_LENGTH, mask_token, quote_value
+from mock_atoms.core.masking import MAGIC_PREFIX, MAX_QUOTED_LENGTH, mask_token, quote_value, show_text
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.regex import Regex, RegexError, UnsupportedSyntaxError
 from mock_atoms.wiremock.candidate import NOT_JSON, Candidate
@@ -222,7 +222,7 @@ def _equal_to_json(fields: Mapping[str, Any], context: OperandContext) -> Matche
                 values[form] = _parse_valid_json(form)
         return any(equal(expected, actual, candidate.steps) for form in forms for expected in values[form])
 
-    return Matcher(f"equalToJson {operand.masked}", matches, operand.masked)
+    return Matcher(f"equalToJson {show_text(operand.masked)}", matches, operand.masked)
 
 
 def _json_operand(expected: object, context: OperandContext) -> str:

@@ -851,3 +851,42 @@ def test_any_json_is_a_usable_pattern_or_an_error(pattern: object) -> None:
         assert 0 <= parsed.distance(sent) <= 1
     assert all(0 < distance <= 1 for distance, _ in run_without_pauses(nearest(parsed, SENT, 3)))
     json.dumps(mask_pattern(pattern, CREDENTIALS), allow_nan=False)
+
+
+INVISIBLE = "a\u202ab"
+SHOWN = "aU+202Ab"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "field", "expected"),
+    [
+        ({"method": INVISIBLE}, "method", SHOWN),
+        ({"method": {"oneOf": [INVISIBLE]}}, "method", f"oneOf {SHOWN}"),
+        ({"url": f"/{INVISIBLE}"}, "url", f"/{SHOWN}"),
+        ({"urlPath": f"/{INVISIBLE}"}, "urlPath", f"/{SHOWN}"),
+        ({"urlPattern": f"/{INVISIBLE}"}, "urlPattern", f"/{SHOWN}"),
+        ({"urlPathPattern": f"/{INVISIBLE}"}, "urlPathPattern", f"/{SHOWN}"),
+        ({"urlPathTemplate": f"/{INVISIBLE}"}, "urlPathTemplate", f"/{SHOWN}"),
+        ({"headers": {INVISIBLE: {"equalTo": INVISIBLE}}}, f"headers.{SHOWN}", f"equalTo `{SHOWN}`"),
+        ({"cookies": {INVISIBLE: {"contains": INVISIBLE}}}, f"cookies.{SHOWN}", f"contains `{SHOWN}`"),
+        ({"queryParameters": {INVISIBLE: {"matches": INVISIBLE}}}, f"queryParameters.{SHOWN}", f"matches `{SHOWN}`"),
+        (
+            {"queryParameters": {INVISIBLE: {"includes": [{"equalTo": INVISIBLE}]}}},
+            f"queryParameters.{SHOWN}",
+            f"includes equalTo `{SHOWN}`",
+        ),
+        ({"bodyPatterns": [{"and": [{"equalTo": INVISIBLE}]}]}, "bodyPatterns[0]", f"equalTo `{SHOWN}`"),
+        ({"bodyPatterns": [{"equalToJson": [INVISIBLE]}]}, "bodyPatterns[0]", SHOWN),
+        ({"bodyPatterns": [{"matchesJsonPath": f"$['{INVISIBLE}']"}]}, "bodyPatterns[0]", SHOWN),
+        (
+            {"bodyPatterns": [{"matchesJsonPath": {"expression": f"$['{INVISIBLE}']", "equalTo": INVISIBLE}}]},
+            "bodyPatterns[0]",
+            f"equalTo `{SHOWN}`",
+        ),
+    ],
+)
+def test_differences_show_invisible_characters(pattern: object, field: str, expected: str) -> None:
+    (difference,) = parse_pattern(pattern, CREDENTIALS).differences(exchange())
+    assert difference["field"] == field
+    assert expected in difference["expected"]
+    assert "\u202a" not in difference["expected"]
