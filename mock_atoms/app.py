@@ -122,9 +122,11 @@ def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) 
         openapi_url=None,
         redirect_slashes=False,
         default_response_class=VendorJsonResponse,
+        routes=[
+            *audience_routes(repositories, documented=documented).routes,
+            *member_routes(repositories, documented=documented).routes,
+        ],
     )
-    app.include_router(audience_routes(repositories, documented=documented))
-    app.include_router(member_routes(repositories, documented=documented))
 
     @app.exception_handler(ApiError)
     async def api_error(request: Request, error: ApiError) -> Response:

@@ -75,7 +75,7 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
         errors={},
         openapi_extra={"parameters": [_AUTHORIZATION_PARAMETER]},
     )
-    async def list_audiences(caller: CurrentCaller) -> Response:
+    async def list_audiences(_request: Request, caller: CurrentCaller) -> Response:
         audiences = await repositories.read_in_steps(caller, AudienceRepository.list_audiences)
         return await success_in_steps(audiences, repositories.slices)
 

@@ -1,4 +1,4 @@
-"""The control API as a FastAPI application.
+"""The control API as a Starlette application. FastAPI writes its document, see `document`.
 
 Adding a group of endpoints takes one module and one line in `endpoint_groups`.
 """
@@ -8,7 +8,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -54,14 +54,6 @@ def endpoint_groups(mock: MockAtoms) -> list[EndpointGroup]:
 def control_app(mock: MockAtoms) -> ASGIApp:
     """Return the control API of `mock`."""
     groups = endpoint_groups(mock)
-    app = FastAPI(openapi_url=None, redirect_slashes=False)
-    app.state.slices = mock.slices
-    for group in groups:
-        for endpoint in group.endpoints:
-            # The models are left to the document: FastAPI takes 60 ms to prepare them, which a first request would pay.
-            app.add_api_route(
-                CONTROL_PREFIX + endpoint.path, endpoint.__call__, methods=[endpoint.method], response_model=None
-            )
 
     @cache
     def document() -> dict[str, Any]:
@@ -74,9 +66,17 @@ def control_app(mock: MockAtoms) -> ASGIApp:
             with_public_prefix(await asyncio.to_thread(document), request.scope), headers={"vary": PREFIX_HEADER}
         )
 
-    app.add_route(DOCUMENT_PATH, openapi)
-    for error_type in (RequestError, ConfigError, BodyMemoryError, CapacityError, HTTPException, Exception):
-        app.add_exception_handler(error_type, _respond_error)
+    error_types = (RequestError, ConfigError, BodyMemoryError, CapacityError, HTTPException, Exception)
+    endpoints = [endpoint for group in groups for endpoint in group.endpoints]
+    app = Starlette(
+        routes=[
+            *(Route(CONTROL_PREFIX + each.path, each.__call__, methods=[each.method]) for each in endpoints),
+            Route(DOCUMENT_PATH, openapi),
+        ],
+        exception_handlers=dict.fromkeys(error_types, _respond_error),
+    )
+    app.router.redirect_slashes = False
+    app.state.slices = mock.slices
     origins = [origin for origin in mock.settings.cors_origin if origin not in ("*", LOCALHOST_ORIGINS)]
     return _CorsMiddleware(
         AccessControlMiddleware(app, mock.settings),

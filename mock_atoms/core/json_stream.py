@@ -62,15 +62,6 @@ def _array_pieces(items: Iterator[Any]) -> Iterator[str]:
     yield "[]" if opening == "[" else "]"
 
 
-def join_pieces(pieces: Iterator[str]) -> Steps[bytes]:
-    """Return all pieces as one text in UTF-8."""
-    text = bytearray()
-    for piece in pieces:
-        text += piece.encode()
-        yield
-    return bytes(text)
-
-
 def next_chunk(pieces: Iterator[str]) -> Steps[tuple[bytes, bool]]:
     """Return the next pieces as one chunk, and whether more may follow."""
     chunk: list[str] = []

@@ -139,10 +139,11 @@ class FaultResponse(StrictModel):
                 raise ValueError(f"a {self.status} has no body")
         elif self.status < HTTPStatus.BAD_REQUEST and (not contents or self.errors is not None):
             raise ValueError(f"{self.status} is not an error, so it needs body or text")
-        try:
-            self.render()
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"cannot be sent: {error}") from None
+        if contents:
+            try:
+                self.render()
+            except (ValueError, RecursionError) as error:
+                raise ValueError(f"cannot be sent: {error}") from None
         return self
 
     @property

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from mock_atoms.contract.operations import DOCUMENTED_PATHS
 from mock_atoms.core.json_parsing import parse_json
 from mock_atoms.core.masking import quote_value
-from mock_atoms.core.parsing import ConfigError, describe_error
+from mock_atoms.core.parsing import ConfigError, describe_error, parse_model
 from mock_atoms.faults.effects import (
     CONNECTION_EXAMPLES,
     CONNECTION_KINDS,
@@ -31,6 +31,7 @@ from mock_atoms.faults.rules import (
     RateLimit,
     Rule,
     RuleSchedule,
+    RuleTarget,
     check_rule_size,
     parse_rule,
 )
@@ -244,7 +245,8 @@ def _parse_mapping(payload: Mapping[str, Any]) -> Rule:
         rule = parse_expression(payload["fault"] if isinstance(payload["fault"], str) else "")
     except ExpressionError as error:
         raise ConfigError(str(error), "/fault") from None
-    return parse_rule({key: value for key, value in payload.items() if key != "fault"} | rule.as_json())
+    target = parse_model(RuleTarget, {key: value for key, value in payload.items() if key != "fault"})
+    return rule.model_copy(update={"name": target.name, "match": target.match})
 
 
 def _overlap(template: str, other: str) -> bool:

@@ -72,12 +72,22 @@ def _mask_name(name: str) -> str:
     return masked
 
 
-class Rule(StrictModel):
-    """A fault rule.
+class RuleTarget(StrictModel):
+    """The part of a fault rule besides its effect.
 
     Attributes:
         name: description for readers.
         match: conditions on requests.
+    """
+
+    name: Annotated[str, Field(max_length=MAX_RULE_NAME_LENGTH), AfterValidator(_mask_name)] | None = None
+    match: RuleMatch = RuleMatch()
+
+
+class Rule(RuleTarget):
+    """A fault rule.
+
+    Attributes:
         when: choice of the matching requests that trigger it.
         delay: delay before the response.
         respond: response in place of the API's.
@@ -85,8 +95,6 @@ class Rule(StrictModel):
         connection: broken connection in place of a response.
     """
 
-    name: Annotated[str, Field(max_length=MAX_RULE_NAME_LENGTH), AfterValidator(_mask_name)] | None = None
-    match: RuleMatch = RuleMatch()
     when: RuleSchedule = RuleSchedule()
     delay: Delay | None = None
     respond: FaultResponse | None = None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mock_atoms.core.json_stream import CHUNK_CHARACTERS, PAUSE, dump_json, join_pieces, json_pieces, next_chunk
+from mock_atoms.core.json_stream import CHUNK_CHARACTERS, PAUSE, dump_json, json_pieces, next_chunk
 from mock_atoms.core.slices import run_without_pauses
 
 JSON = st.recursive(
@@ -45,12 +45,6 @@ def test_a_generator_is_rendered_item_by_item() -> None:
 
     log.extend(json_pieces({"numbers": numbers(), "last": lambda: log[-2]}))
     assert log == ['{"numbers":', "item 1", "[", "1", "", "item 2", ",", "2", "", "]", ',"last":', '"]"', "}"]
-
-
-def test_joined_pieces_are_utf_8_and_each_is_one_step() -> None:
-    pieces = ["{", '"é"', "", ":1}"]
-    assert run_without_pauses(join_pieces(iter(pieces))) == '{"é":1}'.encode()
-    assert sum(1 for _ in join_pieces(iter(pieces))) == len(pieces)
 
 
 @pytest.mark.parametrize(
