@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -262,6 +262,10 @@ class Settings(BaseModel):
     ] = True
 
     _fault_place: str = PrivateAttr("fault")
+
+    if TYPE_CHECKING:  # a text for `host` is valid, as in the environment, but type checkers see only the field's type
+
+        def __init__(self, **values: object) -> None: ...
 
     @field_validator("*", mode="before")
     @classmethod

@@ -160,3 +160,9 @@ def test_hosts_are_separated_by_semicolons_or_commas(host: object) -> None:
 def test_a_host_is_an_address_or_a_name(host: str) -> None:
     with pytest.raises(ConfigError, match="write an address or a name, such as ::1 or localhost, without"):
         validate_settings({"host": host})
+
+
+def test_type_checkers_accept_a_host_as_text_and_as_a_sequence() -> None:
+    # mypy reads this test too, without a plugin of pydantic.
+    assert Settings(host="127.0.0.1").host == ("127.0.0.1",)
+    assert Settings(host=["127.0.0.1", "::1"]).host == Settings(host="127.0.0.1,::1").host

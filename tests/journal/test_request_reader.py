@@ -37,7 +37,7 @@ HEADERS: st.SearchStrategy[Headers] = st.lists(
 
 
 def reader(**options: object) -> RequestReader:
-    return RequestReader(Settings(**options), CREDENTIALS, clock=lambda: 0.0, now=lambda: NOON, key=b"k")  # type: ignore[arg-type] # any settings
+    return RequestReader(Settings(**options), CREDENTIALS, clock=lambda: 0.0, now=lambda: NOON, key=b"k")
 
 
 def read(
