@@ -86,8 +86,10 @@ def url_condition(field: str, value: object, context: OperandContext) -> Conditi
             for_keys="use url or urlPath with the complete key",
             for_unsupported="write a simpler one, or use urlPathTemplate with pathParameters and queryParameters",
         )
-        shown = show_text(value)
-        return Condition(field, shown, urls, lambda candidate: is_full_match(regex, url(candidate), candidate), value)
+        description = show_text(value)
+        return Condition(
+            field, description, urls, lambda candidate: is_full_match(regex, url(candidate), candidate), value
+        )
     operand = Operand(value, context)
     if field == "urlPathTemplate":
         names = _parameter_names(value)
