@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -22,13 +22,15 @@ from mock_atoms.control.journal_models import (
     UnmatchedRequests,
 )
 from mock_atoms.control.journal_reader import JournalReader
-from mock_atoms.control.journal_waiter import MAX_WAIT_MS, JournalWaiter, waited_keys
+from mock_atoms.control.journal_waiter import ALL_EXCHANGES, MAX_WAIT_MS, JournalWaiter, waited_keys
 from mock_atoms.control.long_work import long_json
 from mock_atoms.control.match_counter import MatchCounter
 from mock_atoms.control.models import Empty
 from mock_atoms.control.near_misses import PATTERN_EXAMPLE, near_misses, unmatched_requests
-from mock_atoms.control.parsing import Query, TenantQuery, up_to
+from mock_atoms.control.parsing import TenantQuery, up_to
 from mock_atoms.control.patterns import read_pattern
+from mock_atoms.core.addresses import full_path
+from mock_atoms.core.http_text import PathTemplate
 from mock_atoms.core.masking import quote_value
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.numbering import NumberedExchange
@@ -40,6 +42,7 @@ from mock_atoms.wiremock.responses import logged_request, serve_event
 Rendered = TypeVar("Rendered")
 MAX_REQUESTS = 1_000_000
 MAX_NEAR_MISSES = 100
+MAX_STATUS = 999
 _INVALID_ID = {400: "the id is not a UUID"}
 
 
@@ -52,7 +55,31 @@ def _parse_since(text: str) -> datetime:
     return since if since.tzinfo else since.replace(tzinfo=UTC)
 
 
-class RequestListQuery(TenantQuery):
+def _check_path(path: str) -> str:
+    PathTemplate(full_path("", path))
+    return path
+
+
+class RequestQuery(TenantQuery):
+    """Query parameters that select requests."""
+
+    method: Annotated[str | None, Field(description="Only this method, in any case.")] = None
+    path: Annotated[
+        str | None,
+        AfterValidator(_check_path),
+        WithJsonSchema({"type": "string", "pattern": "^/"}),
+        Field(description="Only this path, with or without the base path, such as `/audience/{id}`."),
+    ] = None
+    status: Annotated[int | None, up_to(MAX_STATUS), Field(description="Only responses with this status code.")] = None
+
+    def selected(self, mock: MockAtoms) -> JournalQuery:
+        """Return the query of the request journal."""
+        tenant = self.journal_query(mock.journal.credentials)
+        path = None if self.path is None else full_path(mock.settings.base_path, self.path)
+        return replace(tenant, method=self.method, path=path, status=self.status)
+
+
+class RequestListQuery(RequestQuery):
     """Parameters of the list of requests."""
 
     limit: Annotated[int, up_to(MAX_REQUESTS), Field(description="How many requests to return.")] = MAX_REQUESTS
@@ -67,7 +94,7 @@ class RequestListQuery(TenantQuery):
     ] = "false"
 
 
-class FindQuery(Query):
+class FindQuery(RequestQuery):
     """Parameters of a search for requests."""
 
     near_misses: Annotated[
@@ -77,7 +104,7 @@ class FindQuery(Query):
     ] = 0
 
 
-class CountQuery(Query):
+class CountQuery(RequestQuery):
     """Parameters of a count."""
 
     at_least: Annotated[int, up_to(MAX_REQUESTS), Field(description="Wait until so many requests match.")] = 0
@@ -91,6 +118,7 @@ class RequestEndpoints:
         self._mock = mock
         self._journal = mock.journal
         self._waiter = JournalWaiter(mock)
+        self._tenant_waiter = JournalWaiter(mock)  # does not wait for scans of the complete journal
 
     def group(self) -> EndpointGroup:
         """Return the endpoints."""
@@ -115,7 +143,15 @@ class RequestEndpoints:
                     query=CountQuery,
                     body=pattern,
                 ),
-                Endpoint("POST", "/requests/remove", self.remove, "Remove requests", RemovedRequests, body=pattern),
+                Endpoint(
+                    "POST",
+                    "/requests/remove",
+                    self.remove,
+                    "Remove requests",
+                    RemovedRequests,
+                    query=RequestQuery,
+                    body=pattern,
+                ),
                 Endpoint(
                     "GET", "/requests/unmatched", self.unmatched, "List requests to unknown routes", UnmatchedRequests
                 ),
@@ -128,8 +164,7 @@ class RequestEndpoints:
         """Return requests and their responses, the newest first."""
         query = RequestListQuery.parse(request)
         reader = JournalReader(self._mock, request)
-        selected = query.journal_query(self._journal.credentials)
-        exchanges = await reader.select(replace(selected, is_unmatched=query.unmatched == "true"))
+        exchanges = await reader.select(replace(query.selected(self._mock), is_unmatched=query.unmatched == "true"))
         total = len(exchanges)
         if query.since is not None:
             since = query.since
@@ -164,7 +199,7 @@ class RequestEndpoints:
         query = FindQuery.parse(request)
         body, pattern = await read_pattern(request, self._journal.credentials)
         reader = JournalReader(self._mock, request)
-        exchanges = await reader.select(JournalQuery(), pattern)
+        exchanges = await reader.select(query.selected(self._mock), pattern)
         content: dict[str, Any] = {"requests": _rendered(logged_request, await reader.number(exchanges))}
         if query.near_misses:
             misses = [] if exchanges else await near_misses(reader, body, pattern, query.near_misses)
@@ -183,20 +218,23 @@ class RequestEndpoints:
         _, pattern = await read_pattern(request, self._journal.credentials)
         if self._journal.is_off:
             return self._respond({"count": -1})
-        counter = MatchCounter(self._journal, JournalQuery(), pattern)
+        counter = MatchCounter(self._journal, query.selected(self._mock), pattern)
 
         async def has_enough() -> bool:
             return await counter.count(self._mock.slices.run) >= query.at_least
 
         if query.at_least and query.timeout_ms:
-            await self._waiter.wait_until(has_enough, waited_keys(counter.key_sets), query.timeout_ms, request.receive)
+            keys = waited_keys(counter.key_sets)
+            waiter = self._waiter if keys is ALL_EXCHANGES else self._tenant_waiter
+            await waiter.wait_until(has_enough, keys, query.timeout_ms, request.receive)
         return self._respond({"count": await counter.count(JournalReader(self._mock, request).run)})
 
     async def remove(self, request: Request) -> Response:
         """Remove the requests that match a pattern, and return them."""
+        query = RequestQuery.parse(request).selected(self._mock)
         _, pattern = await read_pattern(request, self._journal.credentials)
         reader = JournalReader(self._mock, request)
-        numbered = await reader.number(await reader.select(JournalQuery(), pattern))
+        numbered = await reader.number(await reader.select(query, pattern))
         removed = {*await self._journal.remove(exchange for exchange, _ in numbered)}
         events = _rendered(serve_event, [event for event in numbered if event.exchange in removed])
         return long_json(self._mock, {"serveEvents": events})

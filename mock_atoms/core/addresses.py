@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from mock_atoms.core.masking import quote_value
+
 CONTROL_PREFIX = "/__admin"
 """Path of the control API. The path of each endpoint starts with it."""
 
@@ -27,3 +29,14 @@ def format_address(host: str, port: int) -> str:
 def reachable_url(host: str, port: int, scheme: Literal["http", "https"] = "http") -> str:
     """Return the URL, without a path, by which this machine reaches a server that listens on `host`."""
     return f"{scheme}://{format_address(reachable_host(host), port)}"
+
+
+def full_path(base_path: str, path: str) -> str:
+    """Return a path below the base path, given with or without it, as requests have it.
+
+    Raises:
+        ValueError: `path` does not start with a slash.
+    """
+    if not path.startswith("/"):
+        raise ValueError(f"{quote_value(path)} does not start with a slash: use a path such as /audience/{{id}}")
+    return path if path.startswith(f"{base_path}/") else base_path + path

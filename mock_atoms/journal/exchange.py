@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
 from mock_atoms.core.http_text import decode_text, parse_cookies, parse_query
-from mock_atoms.core.tenancy import TEST_ID_HEADER, AuthenticatedCaller, Tenant, UnauthenticatedCaller, digest_test_id
+from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, UnauthenticatedCaller
+from mock_atoms.journal.index_keys import index_keys
 
 CONTEXT_KEY = "mock_atoms.context"
 """Key of the `RequestContext` in an ASGI scope."""
@@ -22,7 +23,6 @@ WEIGHT_UNIT = 64
 """Bytes per unit of weight. Units keep most weights below 257, which CPython never allocates."""
 _HEADER_BYTES = 80  # memory of a header besides its name and value
 _KEY_BYTES = 420  # memory of a digest with its place in the index of the journal, if no other exchange has it
-_TEST_ID_NAME = TEST_ID_HEADER.decode()
 
 RESPONDED = "responded"
 """`Exchange.ended` after a complete response. Other values: `ABORTED` or the kind of a connection fault."""
@@ -51,13 +51,6 @@ def weight_of(size: int) -> int:
 def _size_of(headers: Sequence[tuple[str, str]] | Sequence[tuple[bytes, bytes]]) -> int:
     # One character of a text takes up to 4 bytes: one emoji widens all of them.
     return _HEADER_BYTES * len(headers) + sum(map(getsizeof, chain.from_iterable(headers)))
-
-
-def _index_keys(tenant: Tenant, secrets: tuple[bytes, ...], headers: Sequence[tuple[str, str]]) -> tuple[bytes, ...]:
-    test_ids = [digest_test_id(value) for name, value in headers if name.lower() == _TEST_ID_NAME]
-    if tenant.test_digest is not None:  # differs from all of these if the test id is masked
-        test_ids.append(tenant.test_digest)
-    return tuple(dict.fromkeys((*secrets, *test_ids))) if test_ids else secrets
 
 
 @dataclass(slots=True, eq=False)
@@ -91,7 +84,7 @@ class RequestHead:
     weight: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.index_keys = _index_keys(self.tenant, self.secrets, self.headers)
+        self.index_keys = index_keys(self.tenant, self.secrets, self.headers)
         texts = getsizeof(self.url) + getsizeof(self.tenant.label) + getsizeof(self.tenant.test_id)
         size = texts + _size_of(self.headers) + _KEY_BYTES * len(self.index_keys)
         self.weight = weight_of(size)

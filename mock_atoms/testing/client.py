@@ -1,6 +1,5 @@
 """`MockClient` drives a running mock server through its control API. Needs only the standard library."""
 
-import itertools
 import ssl
 import time
 from collections.abc import Mapping, Sequence
@@ -9,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from mock_atoms.core.http_text import PATH_PARAMETER, PathTemplate
+from mock_atoms.core.addresses import full_path
+from mock_atoms.core.http_text import PathTemplate
 from mock_atoms.core.masking import quote_value
 from mock_atoms.testing.control_api import TIMEOUT_SECONDS, ControlApi, ControlError
 from mock_atoms.testing.recorded_request import RecordedRequest
@@ -177,17 +177,11 @@ class MockClient:
             ControlError: the journal is off, or the control API is not available.
             ValueError: the path does not start with a slash, or two of its parameters are adjacent.
         """
-        query = self._tenant_fields(token, test_id)
+        query = {**self._tenant_fields(token, test_id), **self._request_fields(method, path)}
+        if status is not None:
+            query["status"] = str(status)
         events = _journal_content(self._control.call("GET", "/requests", query=query))["requests"]
-        template = None if path is None else PathTemplate(self._full_path(path), trailing_slash=True)
-        requests = [RecordedRequest.from_json(event["request"]) for event in reversed(events)]
-        return [
-            request
-            for request in requests
-            if (method is None or method.upper() == request.method)
-            and status in (None, request.status)
-            and (template is None or template.match(request.path) is not None)
-        ]
+        return [RecordedRequest.from_json(event["request"]) for event in reversed(events)]
 
     def wait_for_requests(  # noqa: PLR0913 - the filters of `requests`, and two more
         self,
@@ -216,11 +210,11 @@ class MockClient:
             ControlError: as in `requests`.
         """
         deadline = time.monotonic() + timeout
-        pattern = self._request_pattern(method, path)
+        awaited = {**self._tenant_fields(token, test_id), **self._request_fields(method, path)}
         at_least, longest_wait = count, _MAX_WAIT_SECONDS
         while True:
             remaining = max(0.0, deadline - time.monotonic())
-            arrived = self._wait_for_arrivals(pattern, at_least, min(remaining, longest_wait))
+            arrived = self._wait_for_arrivals(awaited, at_least, min(remaining, longest_wait))
             is_last = time.monotonic() >= deadline
             received = self.requests(method=method, path=path, token=token, test_id=test_id)
             completed = [
@@ -234,19 +228,18 @@ class MockClient:
             is_in_flight = any(request.ended is None for request in received)
             at_least, longest_wait = arrived + 1, _IN_FLIGHT_WAIT_SECONDS if is_in_flight else _MAX_WAIT_SECONDS
 
-    def _request_pattern(self, method: str | None, path: str | None) -> dict[str, str]:
-        """Return the WireMock request pattern of a method and a path."""
-        pattern = {} if method is None else {"method": method.upper()}
+    def _request_fields(self, method: str | None, path: str | None) -> dict[str, str]:
+        """Return the query parameters that select a method and a path."""
+        fields = {} if method is None else {"method": method}
         if path is not None:
-            numbers = itertools.count()  # WireMock allows each parameter name only once
-            template = PATH_PARAMETER.sub(lambda _: f"{{p{next(numbers)}}}", self._full_path(path))
-            pattern["urlPathTemplate"] = template
-        return pattern
+            fields["path"] = full_path(self._base_path, path)
+            PathTemplate(path)
+        return fields
 
-    def _wait_for_arrivals(self, pattern: Mapping[str, str], at_least: int, seconds: float) -> int:
+    def _wait_for_arrivals(self, awaited: Mapping[str, str], at_least: int, seconds: float) -> int:
         """Wait up to `seconds` for `at_least` requests, and return how many the journal has."""
-        query = {"atLeast": at_least, "timeoutMs": round(seconds * 1000) if at_least else 0}
-        content = self._control.call("POST", "/requests/count", pattern, query, TIMEOUT_SECONDS + seconds)
+        query = {**awaited, "atLeast": at_least, "timeoutMs": round(seconds * 1000) if at_least else 0}
+        content = self._control.call("POST", "/requests/count", {}, query, TIMEOUT_SECONDS + seconds)
         arrived: int = _journal_content(content)["count"]
         return arrived
 
@@ -311,11 +304,6 @@ class MockClient:
                 time.sleep(_HEALTH_POLL_SECONDS)
             else:
                 return self
-
-    def _full_path(self, path: str) -> str:
-        if not path.startswith("/"):
-            raise ValueError(f"{quote_value(path)} does not start with a slash: use a path such as /audience/{{id}}")
-        return path if path.startswith(f"{self._base_path}/") else self._base_path + path
 
     def _tenant_fields(self, token: str | None, test_id: str | None) -> dict[str, str]:
         if token is None and test_id is None:

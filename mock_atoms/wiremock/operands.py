@@ -41,6 +41,15 @@ class OperandContext(NamedTuple):
         return ConfigError(problem, self.pointer or "/")
 
 
+def words_of(text: str) -> set[str]:
+    """Return the parts of a text that may be the caller's token, which the journal masks."""
+    words = {text}
+    for separators in (r"\s", r"\s\"',", r"\s\"',&?=:/;{}\[\]()<>"):
+        words.update(re.findall(f"[^{separators}]+", text))
+    words.update(map(unquote, re.findall("[^?&=/]+", text)), re.findall("(?<==)[^&]+", text))
+    return words
+
+
 class Operand:
     """A text that a value is compared with.
 
@@ -57,11 +66,7 @@ class Operand:
         context.steps.count(10 + len(text) // 4)
         self.text = text
         self._context = context
-        words = {text}
-        for separators in (r"\s", r"\s\"',", r"\s\"',&?=:/;{}\[\]()<>"):
-            words.update(re.findall(f"[^{separators}]+", text))
-        words.update(map(unquote, re.findall("[^?&=/]+", text)), re.findall("(?<==)[^&]+", text))
-        self._words_by_digest = {context.credentials.digest(word): word for word in words}
+        self._words_by_digest = {context.credentials.digest(word): word for word in words_of(text)}
         self._digest = context.credentials.digest(text)
         self._secrets = context.credentials.secrets_in(context.header, text)
         self.masked = context.mask_text(text, None)

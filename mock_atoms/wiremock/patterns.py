@@ -20,6 +20,7 @@ from mock_atoms.wiremock.conditions import (
     named_condition,
     url_condition,
 )
+from mock_atoms.wiremock.index_keys import index_keys
 from mock_atoms.wiremock.json_matching import MAX_PATTERN_DEPTH, size_problem
 from mock_atoms.wiremock.models import Difference
 from mock_atoms.wiremock.operands import OperandContext
@@ -142,7 +143,8 @@ def parse_pattern(value: object, credentials: Credentials) -> RequestPattern:
         if field == "pathParameters" and operators and template is None:
             raise context.at(field).error("pathParameters needs urlPathTemplate: give both")
         conditions += [named_condition(field, name, operators[name], context, template) for name in operators]
-    return RequestPattern((*conditions, *body_conditions(fields.get("bodyPatterns", []), context)))
+    conditions += body_conditions(fields.get("bodyPatterns", []), context)
+    return RequestPattern(tuple(conditions), index_keys(fields.get("headers", {}), credentials))
 
 
 def _supported_fields(value: object, context: OperandContext) -> dict[str, Any]:

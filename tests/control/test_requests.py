@@ -109,6 +109,13 @@ def test_the_journal_lists_any_host(server: MockServer, admin: httpx.Client, hea
         ("token=sk_acme", ["PATCH /", "GET /?a"], 2),
         ("testId=t1", ["PATCH /"], 1),
         ("token=sk_other&testId=t1", [], 0),
+        ("method=patch", ["PATCH /"], 1),
+        ("path=/audience", ["GET /", "PATCH /", "GET /?a"], 3),
+        ("path=/atoms/v1/audience/", ["GET /", "PATCH /", "GET /?a"], 3),
+        ("path=/{resource}&status=401", ["GET /"], 1),
+        ("path=/audience/{id}", [], 0),
+        ("status=200&limit=0", [], 1),
+        ("token=sk_acme&status=401", [], 0),
     ],
 )
 def test_requests_are_listed_the_newest_first(admin: httpx.Client, query: str, found: list[str], total: int) -> None:
@@ -129,10 +136,13 @@ def test_requests_are_listed_the_newest_first(admin: httpx.Client, query: str, f
         (
             "GET /requests?matchingStub=1",
             "matchingStub",
-            "there is no parameter `matchingStub`: the parameters are token, testId, limit, since",
+            "there is no parameter `matchingStub`: the parameters are token, testId, method, path, status",
         ),
         ("GET /requests?token=two%20words", "token", "one word of visible ASCII"),
         ("GET /requests?testId=%20", "testId", "an id must not be blank"),
+        ("GET /requests?path=audience", "path", "`audience` does not start with a slash: use a path such as"),
+        ("POST /requests/find?path=/{a}{b}", "path", "{a}{b} has no text between its parameters"),
+        ("POST /requests/remove?status=ok", "status", "`ok` is not a whole number from 0 to"),
         ("POST /requests/count?timeoutMs=5", "timeoutMs", "timeoutMs needs atLeast: give both"),
         (f"POST /requests/count?atLeast=1&timeoutMs={MAX_WAIT_MS + 1}", "timeoutMs", "a whole number from 0 to"),
         ("POST /requests/find?nearMisses=101", "nearMisses", "a whole number from 0 to 100"),
@@ -388,3 +398,36 @@ def test_a_hostile_pattern_is_bounded(
         response = admin.post(call, json=pattern)
         assert response.status_code == status
         assert status == 200 or problem(response)[2].startswith(detail)
+
+
+@pytest.mark.parametrize(
+    ("query", "pattern", "count"),
+    [
+        ("token=sk_acme", {}, 2),
+        ("token=sk_other", {}, 0),
+        ("testId=t1", {}, 1),
+        ("token=sk_acme&testId=t1&method=patch&path=/audience&status=404", {}, 1),
+        ("token=sk_acme", {"method": "GET"}, 1),
+        ("", {"headers": {"Authorization": {"equalTo": "Bearer sk_acme"}}}, 2),
+        ("", {"headers": {"X-Test-Id": {"equalTo": "t1"}}}, 1),
+        ("token=sk_other", {"headers": {"X-Test-Id": {"equalTo": "t1"}}}, 0),
+        ("token=sk_acme", {"headers": {"X-Test-Id": {"equalTo": "t2"}}}, 0),
+    ],
+)
+def test_parameters_and_pattern_select_requests_together(
+    admin: httpx.Client, query: str, pattern: dict[str, object], count: int
+) -> None:
+    assert admin.post(f"/requests/count?{query}", json=pattern).json()["count"] == count
+    assert len(admin.post(f"/requests/find?{query}", json=pattern).json()["requests"]) == count
+    assert len(admin.post(f"/requests/remove?{query}", json=pattern).json()["serveEvents"]) == count
+    assert admin.get("/requests").json()["meta"]["total"] == 3 - count
+
+
+def test_a_count_waits_for_requests_of_its_tenant(server: MockServer, admin: httpx.Client) -> None:
+    with ThreadPoolExecutor() as threads:
+        counted = threads.submit(
+            admin.post, "/requests/count?token=sk_waits&atLeast=1&timeoutMs=60000", json={}, timeout=60
+        )
+        httpx.get(f"{server.url}/audience", headers=bearer("sk_other"))
+        httpx.get(f"{server.url}/audience", headers=bearer("sk_waits"))
+        assert counted.result().json()["count"] == 1

@@ -1,0 +1,41 @@
+"""The index keys that a request pattern requires, so that only exchanges with these keys are compared with it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mock_atoms.core.masking import mask_text
+from mock_atoms.core.tenancy import TEST_ID_HEADER, digest_test_id
+from mock_atoms.journal.credentials import CREDENTIAL_HEADERS, Credentials
+from mock_atoms.journal.query import IndexKeys, KeySets
+from mock_atoms.wiremock.operands import words_of
+
+_MAX_WORDS = 50
+"""A test id with more words is not looked up: each of them could be a token, which is masked."""
+
+
+def index_keys(headers: Mapping[str, Any], credentials: Credentials) -> KeySets:
+    """Return the keys that the field `headers` of a valid request pattern requires.
+
+    Only `equalTo` requires a key, on a test id or on a header whose value is a credential.
+    """
+    key_sets = []
+    for name, operator in headers.items():
+        text = operator.get("equalTo")
+        if text is not None and not operator.get("caseInsensitive"):
+            keys = _keys_of(name.lower(), text, credentials)
+            if keys is not None:
+                key_sets.append(keys)
+    return tuple(key_sets)
+
+
+def _keys_of(name: str, text: str, credentials: Credentials) -> IndexKeys | None:
+    """Return the keys of which an exchange has one if its header `name` is equal to `text`; `None` if unknown."""
+    if name == TEST_ID_HEADER.decode():
+        words = words_of(text)
+        if len(words) > _MAX_WORDS:
+            return None
+        forms = {text, mask_text(text), *(mask_text(text, word) for word in words)}
+        return frozenset(map(digest_test_id, forms))
+    if name in CREDENTIAL_HEADERS and "…" not in text:  # a mask is equal to those of many credentials
+        return credentials.secrets_in(name, text)
+    return None
