@@ -119,12 +119,10 @@ class MockAtoms:
     async def reset(self, token: str | None = None, test_id: str | None = None) -> None:
         """Reset everything, or only one token, one test id, or one test id of one token."""
         if token is None and test_id is None:
-            self.rules.reset()
-            self.fixtures.import_data(None)
+            released = [*self.rules.reset(), *self.fixtures.import_data(None), *self.response_cache.clear()]
             await self.clear_journal()
-            cached = self.response_cache.clear()
             await self.slices.run(free_states(await self.store.reset()))
-            await self.slices.run(free(cached))
+            await self.slices.run(free(released))
             await self.after_reset()
             return
         token_digest = None if token is None else digest_token(token)
@@ -142,8 +140,7 @@ class MockAtoms:
 
     async def remove_rules(self, rule_ids: Collection[str]) -> None:
         """Remove rules and the counters that tenants have for them."""
-        for rule_id in rule_ids:
-            self.rules.remove(rule_id)
+        removed = [self.rules.remove(rule_id) for rule_id in rule_ids]
         removed_ids = set(rule_ids)
 
         def remove_counters(state: TenantState) -> None:
@@ -151,6 +148,7 @@ class MockAtoms:
                 del state.counters[rule_id]
 
         await self.slices.run(self.store.update_all(remove_counters))
+        await self.slices.run(free(removed))
 
 
 def _read_fixtures(settings: Settings) -> "dict[str, FixtureFile]":

@@ -10,6 +10,7 @@ from mock_atoms.control.errors import RequestError
 from mock_atoms.control.long_work import long_json
 from mock_atoms.control.models import Empty, State
 from mock_atoms.control.parsing import TenantFilter, parse_tenant_filter, read_json_body, read_long_json_body
+from mock_atoms.core.slices import free
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.snapshot import SettingsMismatchError, export_state, import_state
 from mock_atoms.state.snapshot_parsing import SnapshotConverter
@@ -74,5 +75,5 @@ class StateEndpoints:
         except SettingsMismatchError as error:
             raise RequestError(HTTPStatus.CONFLICT, "settings differ", str(error), error.pointer) from None
         await mock.clear_journal()
-        mock.response_cache.clear()
+        await mock.slices.run(free(mock.response_cache.clear()))
         return JSONResponse({})

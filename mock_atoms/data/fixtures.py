@@ -79,13 +79,15 @@ class Fixtures:
             exported[digest_token(token)] = FixtureData(mask_token(token), initial_data)
         return exported
 
-    def import_data(self, data: dict[bytes, FixtureData] | None) -> None:
-        """Replace the data of all fixture files by `data`; `None` restores the files."""
+    def import_data(self, data: dict[bytes, FixtureData] | None) -> list[InitialData]:
+        """Replace the data of all fixture files by `data`; `None` restores the files. Return what is no longer kept."""
+        released = [*self._cache.values()]
         self._imported = data
         self._cache.clear()
         self._in_progress.clear()
         self._cached = 0
         self._owners = self._find_owners()
+        return released
 
     def belongs_to_another_tenant(self, caller: AuthenticatedCaller, audience_id: str) -> bool:
         """Return whether `audience_id` is known as another token's and never was one of `caller`'s.

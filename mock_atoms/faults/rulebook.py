@@ -32,11 +32,13 @@ class RuleBook:
         self._created_count = self._created_bytes = 0
         self.reset()
 
-    def reset(self) -> None:
-        """Restore the startup rules, with all counters at 0."""
+    def reset(self) -> list[ActiveRule]:
+        """Restore the startup rules, with all counters at 0. Return the rules that were active before."""
+        removed = [*self._rules.values()]
         self._clear()
         for number, (rule_id, rule) in enumerate(self._startup_rules.items()):
             self._activate(ActiveRule(rule_id, rule, (True, number)))
+        return removed
 
     def replace_all(self, rules: Sequence[ActiveRule]) -> None:
         """Replace all rules, including the startup rules, with `rules` in order of precedence.
@@ -74,11 +76,12 @@ class RuleBook:
         """Return the rule with this id, or `None` if there is none."""
         return self._rules.get(rule_id)
 
-    def remove(self, rule_id: str) -> None:
-        """Remove the rule with this id."""
+    def remove(self, rule_id: str) -> ActiveRule:
+        """Remove and return the rule with this id."""
         active_rule = self._rules.pop(rule_id)
         self._index.remove(active_rule)
         self._count(active_rule, -1)
+        return active_rule
 
     def created_ids(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[str]:
         """Return the ids of the rules created since the start: all, or those of one token, one test or both."""

@@ -65,6 +65,9 @@ class MemoryStore:
 
     async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[TenantState]:
         """Delete and return the state of all tenants, or of those of one token, one test or both."""
+        if token_digest is None and test_digest is None:
+            self._size_bytes = 0
+            return self._tenants.clear()
         removed = [state for state in self._tenants if state.tenant.belongs_to(token_digest, test_digest)]
         for state in removed:
             self._tenants.remove(state.tenant.key)
@@ -81,12 +84,12 @@ class MemoryStore:
         Raises:
             CapacityError: they are too large; nothing has changed.
         """
-        check_capacity(sum(state.size_bytes for state in states), self._max_bytes)
-        replaced = list(self._tenants)
-        self._tenants.clear()
+        size_bytes = sum(state.size_bytes for state in states)
+        check_capacity(size_bytes, self._max_bytes)
+        replaced = self._tenants.clear()
         for state in states[-self._max_tenants :]:
             self._tenants.put(state.tenant.key, state)
-        self._size_bytes = sum(state.size_bytes for state in self._tenants)
+        self._size_bytes = size_bytes - sum(state.size_bytes for state in states[: -self._max_tenants])
         return replaced
 
     def _state_of(self, tenant: Tenant) -> TenantState:

@@ -334,7 +334,8 @@ def test_imported_data_replaces_fixture_files(tmp_path: Path) -> None:
     assert fixtures.belongs_to_another_tenant(import_caller, "65a000000000000000000001")
     assert not fixtures.belongs_to_another_tenant(file_caller, "65a000000000000000000001")
     imported = FixtureData("sk_…#000000", InitialData([{"_id": "65a000000000000000000002"}]))
-    fixtures.import_data({import_caller.tenant.token_digest: imported})
+    known = [fixtures.initial_data(caller) for caller in (file_caller, import_caller)]
+    assert fixtures.import_data({import_caller.tenant.token_digest: imported}) == known
     assert [fixtures.has_fixture(caller) for caller in (file_caller, import_caller)] == [False, True]
     assert fixtures.initial_data(import_caller) is imported.initial_data
     assert len(fixtures.initial_data(file_caller).audiences) >= 3

@@ -63,8 +63,8 @@ def test_reset_restores_the_startup_rules_without_counts() -> None:
     active_rule = book.get("fault-1")
     assert active_rule is not None
     active_rule.triggered = 5
-    book.add(rule("503"))
-    book.reset()
+    created = book.add(rule("503"))
+    assert book.reset() == [active_rule, created]
     assert [(active.id, active.triggered) for active in book] == [("fault-1", 0)]
     book.replace_all(
         [ActiveRule("x", rule("501"), (False, 7)), ActiveRule("fault-1", rule("502"), (True, 0), triggered=3)]

@@ -103,6 +103,7 @@ async def import_text(mock: MockAtoms, text: str) -> None:
     await mock.slices.run(parser.feed(text.encode()))
     state = await mock.slices.run(parser.finish())
     await import_state(state, mock.settings, mock.rules, mock.fixtures, mock.store, slices=mock.slices)
+    assert (state["rules"], state["fixtures"]) == ([], [])
 
 
 @pytest.mark.parametrize("piece_bytes", [20, json_parsing.JSON_PIECE_BYTES])
