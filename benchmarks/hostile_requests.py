@@ -181,7 +181,6 @@ CHEAP: dict[str, Build] = {
     "half head": lambda _: Bytes(head("GET", AUDIENCE)[:60], is_held=True),
     "half body": lambda _: Bytes(head("POST", MEMBERS, b"x" * 50_000)[:-10_000], is_held=True),
     "half TLS hello": lambda _: Bytes(TLS_HELLO[:5], is_held=True),
-    "unread pipeline": lambda _: Bytes(head("GET", AUDIENCE) * _UNREAD, is_held=True),
 }
 """Hostile requests that cost the server and the client a few milliseconds at most, by kind."""
 
@@ -189,6 +188,7 @@ COSTLY: dict[str, Build] = {
     "abandoned long call": lambda chance: Bytes(chance.choice(_LONG_CALLS)(chance), is_abandoned=True),
     "gzip bomb": lambda _: Bytes(_post(_bomb(31), Content_Encoding="gzip")),
     "deflate bomb": lambda _: Bytes(_post(_bomb(15), Content_Encoding="deflate")),
+    "unread pipeline": lambda _: Bytes(head("GET", AUDIENCE) * _UNREAD, is_held=True),
     "pipeline of 500": lambda _: Bytes(head("GET", MEMBERS) * PIPELINED, PIPELINED),
     "persona": lambda chance: Bytes(head("GET", AUDIENCE, token=f"sk_mock_many.{chance.randrange(20)}")),
     "CSV file of 10,000 rows": lambda chance: Bytes(_uploading(chance)),

@@ -251,7 +251,9 @@ def soak(requests: int, kinds: dict[str, tuple[float, int, int]], folder: Path, 
             times = json.loads(bystander.communicate()[0])
         reset(port)
         amounts["after"] = read_resources(server)
-        print(server.communicate()[0])
+        server.stdin.close()  # type: ignore[union-attr] # it is a pipe
+    if is_watched:
+        print(Path(f"{log}.holds").read_text(encoding="utf-8"))
     with log.open(encoding="utf-8") as lines:
         found = problems(lines, stderr.read_text(encoding="utf-8"))
     return Measured(amounts, outcomes, bugs, found, times)

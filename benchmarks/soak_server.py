@@ -102,8 +102,8 @@ def serve(log_file: str, *, is_watched: bool) -> None:
         amounts = resources(loops[0], asyncio.run(mock.journal.count()))
         print(json.dumps({**amounts, "hold": round(heartbeat.longest_ms)}), flush=True)
         heartbeat.longest_ms = 0.0
-    if watch:
-        print(watch.report())
+        if watch:
+            Path(f"{log_file}.holds").write_text(watch.report(), encoding="utf-8")
     loops[0].call_soon_threadsafe(tasks[0].cancel)
     server.stop()
     thread.join()
