@@ -13,13 +13,45 @@ Steps = Generator[None, None, Result]
 """Work that yields wherever it may pause, after a millisecond at most, and returns its result."""
 SLICE_SECONDS = 0.002
 """Duration of a slice."""
+PAUSE_SECONDS = 0.004
+"""Longer pauses end early, so that long work goes on while many requests arrive."""
 PAUSE_TURNS = 16
 """Turns of the event loop between two slices. A request takes some, and uvloop accepts one connection in each."""
 
+MAX_PLACES = 4
+"""Number of requests to the vendor's API whose long work runs at the same time. The others wait with little memory."""
 _TURNS_TO_NOTICE = 2
 """Turns of the event loop until it has read that a client disconnected right behind its request."""
 CLIENT_IS_GONE: ContextVar[Callable[[], bool] | None] = ContextVar("CLIENT_IS_GONE", default=None)
 """Returns whether the client of the current request has gone. `None`: its work always runs to its end."""
+
+
+class Place:
+    """The place of one request among those whose long work runs at the same time.
+
+    Args:
+        places: all places.
+    """
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._is_taken = False
+
+    async def take(self) -> None:
+        """Wait for a place, unless the request has one."""
+        if not self._is_taken:
+            await self._places.acquire()
+            self._is_taken = True
+
+    def give_back(self) -> None:
+        """Let another request have the place."""
+        if self._is_taken:
+            self._is_taken = False
+            self._places.release()
+
+
+PLACE: ContextVar[Place | None] = ContextVar("PLACE", default=None)
+"""The place of the current request. `None`: its work does not wait for one."""
 
 
 class ClientGoneError(asyncio.CancelledError):
@@ -52,8 +84,13 @@ class Slices:
     def __init__(self, clock: MonotonicClock) -> None:
         self._clock = clock
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+        self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
-    async def run_promptly(self, steps: Steps[Result]) -> Result:
+    def place(self) -> Place:
+        """Return a place for one request, which is not taken yet."""
+        return Place(self._places.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_PLACES)))
+
+    async def run_promptly(self, steps: Steps[Result], *, needs_place: bool = True) -> Result:
         """Run `steps` to its end like `run`, but its first slice immediately: short work does not wait for its turn."""
         end = self._clock() + SLICE_SECONDS
         try:
@@ -61,17 +98,23 @@ class Slices:
                 next(steps)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return] # the same as in `run`
-        return await self.run(steps)
+        return await self.run(steps, needs_place=needs_place)
 
-    async def run(self, steps: Steps[Result]) -> Result:
+    async def run(self, steps: Steps[Result], *, needs_place: bool = True) -> Result:
         """Run `steps` to its end and return its result. If the caller is cancelled, `steps` is closed.
+
+        Args:
+            steps: the work.
+            needs_place: whether to wait for a place. Work that others wait for must not.
 
         Raises:
             ClientGoneError: the client has gone, as `CLIENT_IS_GONE` returned before a slice.
         """
-        is_gone = CLIENT_IS_GONE.get()
+        is_gone, place = CLIENT_IS_GONE.get(), PLACE.get()
         turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         try:
+            if place is not None and needs_place:
+                await place.take()
             while True:
                 async with turn:
                     if is_gone is not None and is_gone():
@@ -79,8 +122,11 @@ class Slices:
                     end = self._clock() + SLICE_SECONDS
                     while self._clock() < end:
                         next(steps)
+                    end = self._clock() + PAUSE_SECONDS
                     for _ in range(PAUSE_TURNS):
                         await asyncio.sleep(0)
+                        if self._clock() > end:
+                            break
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return] # typeshed has no type for the result of a generator
         finally:

@@ -54,12 +54,13 @@ class AudienceRepositories:
         If the data was replaced in between, by a reset for example, the change is prepared again.
         """
         turn = self._turns.setdefault(caller.tenant.key, asyncio.Lock())
+        initial_data = await self._initial_data(caller)
         async with turn:
-            initial_data = await self._initial_data(caller)
             state, version, change = await self._store.read(
                 caller.tenant, lambda state: (state, state.version, self._apply(caller, prepare, initial_data, state))
             )
-            apply = await self.slices.run_promptly(change)
+            # Requests that have a place may wait for this turn.
+            apply = await self.slices.run_promptly(change, needs_place=False)
 
             def save(current: TenantState) -> T:
                 if current is state and current.version == version:

@@ -4,7 +4,10 @@ import pytest
 
 from mock_atoms.core.slices import (
     CLIENT_IS_GONE,
+    MAX_PLACES,
+    PAUSE_SECONDS,
     PAUSE_TURNS,
+    PLACE,
     SLICE_SECONDS,
     ClientGoneError,
     Slices,
@@ -62,6 +65,64 @@ def test_others_run_between_two_slices() -> None:
 
     asyncio.run(run())
     assert "".join(log) == f"aa{'-' * PAUSE_TURNS}aa---aa"
+
+
+def test_a_pause_ends_early_while_others_work_for_long() -> None:
+    clock, log = Clock(), list[str]()
+
+    async def other() -> None:
+        for _ in range(4):
+            log.append("-")
+            clock.seconds += PAUSE_SECONDS
+            await asyncio.sleep(0)
+
+    async def run() -> None:
+        await asyncio.gather(Slices(clock).run(clock.steps("a", 4, log)), other())
+
+    asyncio.run(run())
+    assert "".join(log) == "aa--aa--"
+
+
+def test_works_of_many_requests_wait_for_a_place_and_other_works_do_not() -> None:
+    clock, log = Clock(), list[str]()
+    slices = Slices(clock)
+
+    async def request(number: int) -> None:
+        place = slices.place()
+        PLACE.set(place)
+        await slices.run_promptly(clock.steps("1", 2, log))
+        for _ in range(2):  # it keeps its place
+            await slices.run(clock.steps(f"{number}", 10, log))
+        await slices.run_promptly(clock.steps(f"{number}", 10, log), needs_place=False)
+        place.give_back()
+        place.give_back()
+
+    async def run() -> None:
+        await asyncio.gather(*map(request, range(2 * MAX_PLACES)))
+
+    asyncio.run(run())
+    first_of_others = log.index(str(MAX_PLACES))
+    assert {*log[:first_of_others]} == {*map(str, range(MAX_PLACES))}
+    assert first_of_others >= 3 * 10
+
+
+def test_a_control_call_does_not_wait_for_a_place() -> None:
+    clock, log = Clock(), list[str]()
+    slices = Slices(clock)
+
+    async def request() -> None:
+        PLACE.set(slices.place())
+        await slices.run(clock.steps("-", 100, log))
+
+    async def run() -> None:
+        requests = [asyncio.create_task(request()) for _ in range(100)]
+        await asyncio.sleep(0)
+        await slices.run(clock.steps("a", 10, log))
+        for task in requests:
+            task.cancel()
+
+    asyncio.run(run())
+    assert log.count("-") <= (MAX_PLACES + 1) * 10
 
 
 def test_a_cancelled_work_is_closed_and_gives_its_turn_back() -> None:

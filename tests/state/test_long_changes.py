@@ -9,7 +9,15 @@ import pytest
 
 from mock_atoms.contract.errors import ApiError
 from mock_atoms.contract.schemas import MAX_MEMBERS, CreatedAudience
-from mock_atoms.core.slices import CLIENT_IS_GONE, SLICE_SECONDS, ClientGoneError, Slices, run_without_pauses
+from mock_atoms.core.slices import (
+    CLIENT_IS_GONE,
+    MAX_PLACES,
+    PLACE,
+    SLICE_SECONDS,
+    ClientGoneError,
+    Slices,
+    run_without_pauses,
+)
 from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
@@ -32,9 +40,9 @@ class Server:
         generator = Generator("atoms")
         self.fixtures = Fixtures(generator, "en_US")
         self.store = MemoryStore()
-        slices = Slices(lambda: next(ticks) * SLICE_SECONDS / steps)
+        self.slices = Slices(lambda: next(ticks) * SLICE_SECONDS / steps)
         now = datetime(2026, 1, 31, tzinfo=UTC)
-        self.repositories = AudienceRepositories(self.store, self.fixtures, generator, lambda: now, slices)
+        self.repositories = AudienceRepositories(self.store, self.fixtures, generator, lambda: now, self.slices)
 
     async def create(self, rows: list[dict[str, str]]) -> str:
         created = await self.repositories.update(CALLER, lambda repository: repository.create_audience(FIELDS, rows))
@@ -223,3 +231,21 @@ def test_a_long_change_of_a_client_that_has_gone_is_not_made_and_does_not_hold_u
         assert sorted(listed) == sorted([created, *(audience["_id"] for audience in initial)])
 
     asyncio.run(run())
+
+
+def test_requests_that_have_a_place_do_not_block_the_change_they_wait_for() -> None:
+    async def run() -> list[Any]:
+        server = Server()
+
+        async def request(number: int) -> None:
+            place = server.slices.place()
+            PLACE.set(place)
+            if number:  # the first one gets the turn before its place
+                await place.take()
+            await server.create(ROWS[:10])
+            place.give_back()
+
+        await asyncio.wait_for(asyncio.gather(*map(request, range(MAX_PLACES + 1))), 10)
+        return await server.audiences()
+
+    assert len(asyncio.run(run())) > MAX_PLACES

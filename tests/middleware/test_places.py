@@ -1,0 +1,43 @@
+"""Places of requests among those whose long work runs at the same time."""
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
+import pytest
+
+from mock_atoms.core.slices import MAX_PLACES, PLACE, Slices
+from mock_atoms.middleware.places import PlaceMiddleware
+
+
+@pytest.mark.parametrize("ending", ["response", "error"])
+def test_a_request_gives_its_place_back_when_its_response_starts_or_it_fails(ending: str) -> None:
+    started: list[int] = []
+    all_started = asyncio.Event()
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+        place = PLACE.get()
+        assert place is not None
+        await place.take()
+        started.append(1)
+        if len(started) == 3 * MAX_PLACES:
+            all_started.set()
+        if ending == "error":
+            raise ValueError
+        await send({"type": "http.response.start"})
+
+    async def read_slowly(_message: MutableMapping[str, Any]) -> None:
+        await asyncio.Future()
+
+    async def receive() -> MutableMapping[str, Any]:
+        raise AssertionError
+
+    async def run() -> None:
+        middleware = PlaceMiddleware(app, Slices(lambda: 0.0))
+        tasks = [asyncio.create_task(middleware({}, receive, read_slowly)) for _ in range(3 * MAX_PLACES)]
+        await all_started.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(run(), 10))
