@@ -8,6 +8,7 @@ from mock_atoms.contract.schemas import Member, render_json
 from mock_atoms.core.slices import Steps
 from mock_atoms.data.models import MEMBER_BYTES
 
+_DECODER = json.JSONDecoder()
 _ID = slice(len('{"_id":"'), len('{"_id":"') + 24)
 
 
@@ -37,7 +38,8 @@ class MemberList:
     def between(self, start: int, stop: int) -> Iterator[Member]:
         """Yield copies of the members from position `start` to before `stop`, as of now."""
         first, last, _ = slice(start, stop).indices(len(self))
-        return map(json.loads, list(islice(self._json_by_number.values(), first, last)))
+        texts = islice(self._json_by_number.values(), first, last)
+        return map(_DECODER.decode, map(bytes.decode, list(texts)))
 
     def texts(self) -> Iterator[str]:
         """Yield the members as JSON, as of now."""

@@ -113,12 +113,14 @@ def parse_snapshot(value: object) -> Steps[Snapshot]:
         if token_digest in fixtures:
             raise ConfigError("a token is duplicated", "/fixtures")
         fixtures[token_digest] = data
+        yield
     tenants: dict[bytes, TenantState] = {}
     for number, item in enumerate(long["tenants"]):
         state = item if isinstance(item, TenantState) else (yield from parse_tenant(item, f"/tenants/{number}"))
         if state.tenant.key in tenants:
             raise ConfigError("a tenant is duplicated", "/tenants")
         tenants[state.tenant.key] = state
+        yield
     return Snapshot(model.seed, model.locale, rules, fixtures, list(tenants.values()))
 
 

@@ -204,7 +204,7 @@ def test_deleted_data_is_freed_bit_by_bit() -> None:
     async def run() -> None:
         server = Server()
         for _ in range(3):
-            await server.create(ROWS[:10])
+            await server.create(ROWS[:1000])
         await server.audiences(caller_for("sk_other"))
         states = await server.store.reset()
         assert len(states) == 2
@@ -235,14 +235,17 @@ def test_a_long_change_of_a_client_that_has_gone_is_not_made_and_does_not_hold_u
 
 def test_requests_that_have_a_place_do_not_block_the_change_they_wait_for() -> None:
     async def run() -> list[Any]:
-        server = Server()
+        server, are_taken = Server(steps=2), asyncio.Event()
+        await server.audiences()  # now the initial data needs no place
 
         async def request(number: int) -> None:
             place = server.slices.place()
             PLACE.set(place)
-            if number:  # the first one gets the turn before its place
+            if number < MAX_PLACES:
                 await place.take()
-            await server.create(ROWS[:10])
+                await are_taken.wait()
+            are_taken.set()  # the last one is the first to change
+            await server.create(ROWS[:1000])
             place.give_back()
 
         await asyncio.wait_for(asyncio.gather(*map(request, range(MAX_PLACES + 1))), 10)
