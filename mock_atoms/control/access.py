@@ -2,6 +2,7 @@
 
 import hmac
 import re
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from mock_atoms.core.settings import Settings
 HEALTH_PATH = f"{CONTROL_PREFIX}/health"
 DOCUMENT_PATH = f"{CONTROL_PREFIX}/openapi.json"
 _LOCAL_DOMAINS = (".localhost", ".local", ".internal", ".svc")
+_MAX_CACHED_HOSTS = 16
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
@@ -34,6 +36,7 @@ class AccessControlMiddleware:
         self._token = settings.admin_token
         self._origins = set(settings.cors_origin)
         self._access = control_access(settings).access
+        self._host_name = lru_cache(_MAX_CACHED_HOSTS)(_host_name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -66,9 +69,11 @@ class AccessControlMiddleware:
 
     def _check_host(self, request: Request) -> None:
         """Reject public host names, which a page could point at this machine to read responses (DNS rebinding)."""
-        name = _host_name(f"//{request.headers.get('host', '')}")
-        is_local = "." not in name or _is_address(name) or name.endswith(_LOCAL_DOMAINS)
-        if self._token is None and not is_local and not any(name == _host_name(origin) for origin in self._origins):
+        if self._token is not None:
+            return
+        name = self._host_name(f"//{request.headers.get('host', '')}")
+        is_local = "." not in name or name.endswith(_LOCAL_DOMAINS) or _is_address(name)
+        if not is_local and not any(name == _host_name(origin) for origin in self._origins):
             raise RequestError(
                 HTTPStatus.FORBIDDEN,
                 "the host name is public",

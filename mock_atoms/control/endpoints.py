@@ -49,7 +49,7 @@ class Endpoint:
 
     async def __call__(self, request: Request) -> Response:
         """Handle a request."""
-        if self.query is Query:
+        if self.query is Query and request.scope["query_string"]:
             Query.parse(request)
         return await self.handler(request)
 

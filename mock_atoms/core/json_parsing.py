@@ -59,16 +59,32 @@ def parse_json_steps(text: str | bytes | bytearray, lease: BodyLease | None = No
         ConfigError: the text is not JSON, is nested too deep, or has more than `MAX_JSON_PIECE_BYTES` without a comma.
             Or its values need more than its length plus `MAX_VALUES_BYTES`.
     """
-    parser = JsonParser(lease=lease)
     try:
         encoded = text.encode() if isinstance(text, str) else text
     except UnicodeEncodeError:
         raise _half_surrogate_pair() from None
+    if len(encoded) <= JSON_PIECE_BYTES and (root := _parse_short(bytes(encoded))):
+        if lease is not None:
+            lease.keep(root)
+            lease.take(len(encoded))
+        return root[0]
+    parser = JsonParser(lease=lease)
     for start in range(0, len(encoded), _PART_BYTES):
         yield from parser.feed(encoded[start : start + _PART_BYTES])
         if parser.size_bytes > len(encoded) + MAX_VALUES_BYTES:
             raise ConfigError(f"not JSON: too many values, which need more than {MAX_VALUES_BYTES} bytes of memory")
     return (yield from parser.finish())
+
+
+def _parse_short(text: bytes) -> list[Any]:
+    """Return a list with the value of a short text, or an empty one if `JsonParser` has to look for an error."""
+    outside = _outside_of_strings(text)
+    if outside.count(b"[") + outside.count(b"{") > MAX_JSON_DEPTH or _may_be_unrepresentable(text, outside):
+        return []
+    try:
+        return [json.loads(text.decode())]
+    except (ValueError, RecursionError):
+        return []
 
 
 @dataclass(slots=True)

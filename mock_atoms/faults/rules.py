@@ -167,6 +167,8 @@ def check_rule_size(rule: object) -> None:
     Raises:
         ConfigError: it has too many values or characters.
     """
+    if json_problem(rule, MAX_JSON_DEPTH + 1, MAX_RULE_VALUES, MAX_RULE_CHARACTERS) is None:
+        return
     problem = json_problem(rule, MAX_JSON_DEPTH + 1, MAX_RULE_VALUES)
     if problem:
         raise ConfigError(problem, "/")
