@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from http import HTTPStatus
 from itertools import pairwise
@@ -257,8 +257,8 @@ def pages(target: Target, plan: Plan) -> None:
         ratio(f"{kind}: {LARGEST:,} / {SMALLEST:,}", early, small)
 
 
-def searches(target: Target, plan: Plan) -> None:
-    """Measure a search that finds one member in larger and larger audiences."""
+def search_cases(target: Target, sizes: Sequence[int] = SIZES) -> list[Case]:
+    """Return cases of searches that find one member, of generated audiences and of the largest uploaded one."""
 
     def prepared(kind: str, members: int) -> Case:
         token = f"sk_search_{kind}_{members}"
@@ -268,7 +268,12 @@ def searches(target: Target, plan: Plan) -> None:
         request = Request("GET", f"{path}/search?query={number}", token)
         return Case(f"{kind}, {members:,}", lambda: [request] * max(2, BLOCK * SMALLEST // members))
 
-    costs = measure(target, [*(prepared("generated", size) for size in SIZES), prepared("uploaded", LARGEST)], plan)
+    return [*(prepared("generated", size) for size in sizes), prepared("uploaded", LARGEST)]
+
+
+def searches(target: Target, plan: Plan) -> None:
+    """Measure a search that finds one member in larger and larger audiences."""
+    costs = measure(target, search_cases(target), plan)
     head("2. a search that finds one member, by size of the audience", costs)
     smallest, *_, largest, other = costs.values()
     ratio(f"generated: {LARGEST:,} / {SMALLEST:,}", largest, smallest)
@@ -276,8 +281,8 @@ def searches(target: Target, plan: Plan) -> None:
     growth("member", costs)
 
 
-def additions(target: Target, plan: Plan) -> None:
-    """Measure adding one member after another to a new audience."""
+def addition_cases(target: Target, sizes: Sequence[int] = (SMALLEST, NEARLY_FULL)) -> list[Case]:
+    """Return cases of adding one member after another to a new audience."""
 
     def prepare(make: CreateAudience, members: int) -> list[Request]:
         token = "sk_add"
@@ -287,13 +292,16 @@ def additions(target: Target, plan: Plan) -> None:
         bodies = (json.dumps({"members": [{column: f"+3319900{number:04d}"}]}) for number in range(BLOCK))
         return [Request("POST", path, token, body.encode()) for body in bodies]
 
-    sizes = (SMALLEST, NEARLY_FULL)
-    cases = [
+    return [
         Case(f"{kind}, {members:,}", partial(prepare, make, members))
         for kind, make in KINDS.items()
         for members in sizes
     ]
-    costs = measure(target, cases, plan)
+
+
+def additions(target: Target, plan: Plan) -> None:
+    """Measure adding one member, by size of the audience."""
+    costs = measure(target, addition_cases(target), plan)
     head("3. adding one member, by size of the audience", costs)
     for kind in KINDS:
         small, large = (measured for name, measured in costs.items() if name.startswith(kind))

@@ -20,6 +20,7 @@ HOST = "127.0.0.1"
 LIST = "/atoms/v1/audience"
 KEY = "sk_bench"
 OURS, FLOOR = "mock-atoms", "raw ASGI"
+ROOT = Path(__file__).parents[1]
 READY_SECONDS = 60.0
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -36,7 +37,8 @@ class Contender(NamedTuple):
         command: returns the command that starts it on a port.
         environment: environment variables that it needs.
         log: file for its output; `None` for a temporary file.
-        journal_path: path whose DELETE empties an unbounded journal.
+        journal_path: path whose DELETE empties the journal.
+        is_bounded: whether the server bounds its journal, so that it is not emptied between runs of load.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Contender(NamedTuple):
     environment: Mapping[str, str] = _NOTHING
     log: Path | None = None
     journal_path: str = ""
+    is_bounded: bool = False
 
 
 class Server(NamedTuple):
@@ -63,7 +66,7 @@ class Server(NamedTuple):
         return sum(_resident_bytes(process_id) for process_id in family(self.process_id))
 
     def empty_journal(self) -> None:
-        """Empty the journal of a server that does not bound it."""
+        """Empty the journal."""
         if self.contender.journal_path:
             url = f"http://{HOST}:{self.port}{self.contender.journal_path}"
             with urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=READY_SECONDS):
@@ -76,6 +79,11 @@ class Server(NamedTuple):
     def resume(self) -> None:
         """Continue its processes."""
         os.killpg(self.process_id, signal.SIGCONT)
+
+
+def progress(what: str) -> None:
+    """Print the current measurement to stderr."""
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
 def family(process_id: int) -> Iterator[int]:
@@ -103,24 +111,38 @@ def on_core(core: int, *command: str) -> list[str]:
     return ["taskset", "--cpu-list", str(core), *command]
 
 
-def ours(*flags: str, name: str = OURS, log: Path | None = None) -> Contender:
+def environment(checkout: Path = ROOT) -> dict[str, str]:
+    """Return the environment of measured processes: with this package of `checkout`, and with bytecode.
+
+    An installed package has its bytecode, so starts are measured with it. The first start writes it.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return inherited | {"PYTHONPATH": str(checkout)}
+
+
+def ours(*flags: str, name: str = OURS, log: Path | None = None, checkout: Path = ROOT) -> Contender:
     """Return the mock with its defaults; its access log is off unless `flags` turn it on."""
-    quiet = ("--log-level", "warning")
+    # Without -P, Python would prefer the package in the current folder.
+    command = (sys.executable, "-P", "-m", "mock_atoms", "serve", "--log-level", "warning")
     return Contender(
         name,
-        lambda port: [sys.executable, "-m", "mock_atoms", "serve", "--port", str(port), *quiet, *flags],
+        lambda port: [*command, "--port", str(port), *flags],
+        environment(checkout),
         log=log,
+        journal_path="/__admin/requests",
+        is_bounded=True,
     )
 
 
-def floor(body: Path) -> Contender:
-    """Return the lower bound: a raw ASGI application that sends `body`."""
+def floor(body: Path, app: str = "floor:app", name: str = FLOOR) -> Contender:
+    """Return the lower bound, a raw ASGI application, or another one of this folder. It sends `body`."""
     flags = ("--no-access-log", "--no-server-header", "--no-proxy-headers", "--lifespan", "off", "--log-level", "error")
     here = str(Path(__file__).parent)
     return Contender(
-        FLOOR,
-        lambda port: [sys.executable, "-m", "uvicorn", "floor:app", "--app-dir", here, "--port", str(port), *flags],
+        name,
+        lambda port: [sys.executable, "-m", "uvicorn", app, "--app-dir", here, "--port", str(port), *flags],
         {"FLOOR_BODY": str(body)},
+        journal_path="" if name == FLOOR else "/__admin/requests",
     )
 
 
@@ -170,7 +192,7 @@ def started(contender: Contender) -> Iterator[Server]:
         output = stack.enter_context(file)
         process = subprocess.Popen(
             on_core(cores()[0], *contender.command(port)),
-            env={**os.environ, **contender.environment},
+            env={**environment(), **contender.environment},
             stdout=output,
             stderr=output,
             start_new_session=True,

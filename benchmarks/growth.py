@@ -120,6 +120,25 @@ def pages(rounds: int) -> Costs:
         return audiences.measure(target, audiences.page_cases(target), audiences.Plan(rounds, 60, 0))
 
 
+def members(rounds: int) -> Costs:
+    """Measure adding one member, and searches and uploads of the largest audience, without the response cache."""
+    with started(ours("--no-response-cache")) as server, target_of(server) as target:
+        additions = audiences.addition_cases(target, (audiences.SMALLEST,))
+        searches = audiences.search_cases(target, (audiences.LARGEST,))
+        file = audiences.upload(audiences.csv_file(audiences.LARGEST), "sk_upload")
+
+        def reset() -> list[Request]:
+            target.send(audiences.control("POST", "reset", token="sk_upload"))
+            return [file] * 2
+
+        cases = [
+            *(case._replace(name=f"one member added, {case.name}") for case in additions),
+            *(case._replace(name=f"search, {case.name}") for case in searches),
+            Case(f"upload, {audiences.LARGEST:,}", reset),
+        ]
+        return audiences.measure(target, cases, audiences.Plan(rounds, 60, 0))
+
+
 def resident(contender: Contender, requests: int, tokens: int) -> int:
     """Return the resident bytes after `requests` lists, requested by `tokens` tokens in turn."""
     with started(contender) as server, target_of(server) as target:

@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -53,9 +53,24 @@ class Times(NamedTuple):
     total: float
 
 
-def rotating(tokens: Path) -> tuple[str, ...]:
-    """Return the arguments that make wrk use the tokens of a file in turn."""
-    return ("--script", str(ROTATING), "--", str(tokens))
+class Script(NamedTuple):
+    """Requests other than the list.
+
+    Attributes:
+        arguments: wrk's options, and the arguments after the address.
+        fails: whether each response is an error.
+    """
+
+    arguments: tuple[str, ...] = ()
+    fails: bool = False
+
+
+THE_LIST = Script()
+
+
+def rotating(tokens: Path) -> Script:
+    """Return the script that makes wrk use the tokens of a file in turn."""
+    return Script(("--script", str(ROTATING), "--", str(tokens)))
 
 
 def times() -> Times:
@@ -65,16 +80,18 @@ def times() -> Times:
     return Times(steal, user + nice + system, sum((user, nice, system, *others, steal)))
 
 
-def parse_run(output: str, cpu_seconds: float, steal: float, others: float) -> Run:
+def parse_run(output: str, cpu_seconds: float, steal: float, others: float, *, fails: bool = False) -> Run:
     """Parse the output of wrk, and add the figures of the system.
 
     Raises:
-        RuntimeError: a response was not the list, or a figure is missing from the output.
+        RuntimeError: a response was not as expected, or a figure is missing from the output.
     """
-    if "Non-2xx" in output or "Socket errors" in output:
-        raise RuntimeError(f"not every response was the list:\n{output}")
+    requests = int(_found(r"(\d+) requests in", output))
+    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
+    if "Socket errors" in output or int(failed[1] if failed else 0) != (requests if fails else 0):
+        raise RuntimeError(f"not every response was {'an error' if fails else 'the list'}:\n{output}")
     return Run(
-        cpu=cpu_seconds / int(_found(r"(\d+) requests in", output)),
+        cpu=cpu_seconds / requests,
         rate=float(_found(r"Requests/sec: +([\d.]+)", output)),
         p50=_seconds(_found(r" 50% +(\S+)", output)),
         p99=_seconds(_found(r" 99% +(\S+)", output)),
@@ -95,15 +112,16 @@ def _seconds(text: str) -> float:
     return number * _UNITS[unit]
 
 
-def run(server: Server, connections: int, seconds: int, script: Sequence[str] = ()) -> Run:
-    """Load a server once; `script` has wrk's options and the arguments after the address."""
-    server.empty_journal()
+def run(server: Server, connections: int, seconds: int, script: Script = THE_LIST) -> Run:
+    """Load a server once."""
+    if not server.contender.is_bounded:
+        server.empty_journal()
     before, own, server_before = times(), os.times(), server.cpu_seconds()
     output = subprocess.run(
         [
             *on_core(cores()[1], "wrk", "--threads", "1", "--latency", "--timeout", "60s"),
             *("--connections", str(connections), "--duration", f"{seconds}s"),
-            *("--header", f"Authorization: Bearer {KEY}", f"http://{HOST}:{server.port}{LIST}", *script),
+            *("--header", f"Authorization: Bearer {KEY}", f"http://{HOST}:{server.port}{LIST}", *script.arguments),
         ],
         capture_output=True,
         text=True,
@@ -112,7 +130,7 @@ def run(server: Server, connections: int, seconds: int, script: Sequence[str] = 
     taken = server.cpu_seconds() - server_before
     stolen, programs, total = (after - start for after, start in zip(times(), before, strict=True))
     measuring = sum(os.times()[:4]) - sum(own[:4])  # mostly of wrk
-    return parse_run(output, taken, stolen / total, max(0.0, programs - taken - measuring) / total)
+    return parse_run(output, taken, stolen / total, max(0.0, programs - taken - measuring) / total, fails=script.fails)
 
 
 class Loads:
@@ -127,7 +145,7 @@ class Loads:
         self.seconds = seconds
         self.max_repeats = max_repeats
 
-    def quiet(self, server: Server, connections: int, script: Sequence[str] = ()) -> Run:
+    def quiet(self, server: Server, connections: int, script: Script = THE_LIST) -> Run:
         """Load a server, and repeat that while others disturb it."""
         runs = [run(server, connections, self.seconds, script)]
         while runs[-1].disturbed > TOO_MUCH and len(runs) < TRIES and self.max_repeats > 0:
@@ -140,7 +158,7 @@ class Loads:
         servers: Mapping[K, Server],
         connections: int,
         rounds: int,
-        scripts: Mapping[K, Sequence[str]] | None = None,
+        scripts: Mapping[K, Script] | None = None,
     ) -> dict[K, list[Run]]:
         """Load all servers in turn, forward and then backward; those that are not loaded are paused."""
         runs: dict[K, list[Run]] = {name: [] for name in servers}
@@ -149,7 +167,7 @@ class Loads:
         for number in range(rounds):
             for name in list(servers)[:: 1 if number % 2 else -1]:
                 servers[name].resume()
-                runs[name].append(self.quiet(servers[name], connections, (scripts or {}).get(name, ())))
+                runs[name].append(self.quiet(servers[name], connections, (scripts or {}).get(name, THE_LIST)))
                 servers[name].pause()
         for server in servers.values():
             server.resume()

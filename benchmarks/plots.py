@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.contenders import FLOOR, OURS
-from benchmarks.goals import Costs, Findings, median
+from benchmarks.findings import Costs, Findings, median
 from benchmarks.loads import Run
 
 STYLE: dict[Any, Any] = {

@@ -1,11 +1,17 @@
 """The report, in Markdown: the goals, and the tables behind them."""
 
+import re
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from benchmarks.audiences import Cost
-from benchmarks.goals import Findings, Row, rows
+from benchmarks.calls import OWN_REQUESTS
+from benchmarks.contenders import OURS
+from benchmarks.findings import Findings, Row, median
+from benchmarks.goals import rows
 from benchmarks.loads import TOO_MUCH, Run
+from benchmarks.paths import DIFFERING
+from benchmarks.suite_runs import Suites
 
 SHORT = 16
 """Number of connections of the short table."""
@@ -22,10 +28,17 @@ stopped. They are measured in turn, forward and then backward.
 All servers send the same list of {{length:,}} bytes to a bearer token. None of them logs requests.
 
 - **mock-atoms** runs with its journal and its faults on. Requests are repeated, so that they take the
-  [fast path](../docs/speed.md), except for pages of members.
+  [fast path](../docs/speed.md), unless a row says otherwise. Pages, searches and added members are measured without
+  the response cache.
+- **Each request differs** in its `traceparent`, as those of a suite do, so that no request is repeated. These are the
+  figures that you meet; the others show what the cache saves.
 - **WireMock** has a stub that requires a bearer token. Its journal is on, and emptied before each run.
 - **Prism** has the document of `mock-atoms openapi`, with the list as its example.
-- **Mockoon** has a route with a rule that requires a bearer token."""
+- **Mockoon** has a route with a rule that requires a bearer token.
+
+Starts are measured with the bytecode that an installed package has: `PYTHONDONTWRITEBYTECODE` is unset, and a first
+start, which does not count, writes it. The [suite](suite.py) controls the mock with `MockClient`. It controls the other
+servers through a connection that stays open."""
 
 
 def spread(values: Sequence[float], scale: float = 1.0, digits: int = 1) -> str:
@@ -55,6 +68,28 @@ def goal_line(row: Row) -> tuple[str, ...]:
     return (row.what, row.against, *figures, str(row.goal), "yes" if row.goal.met_by(row.figure) else "**no**")
 
 
+def goal_table(goals: Iterable[Row]) -> Iterator[str]:
+    """Yield the table of goals."""
+    return table(("what", "against", "CPU time", "time, rate or memory", "goal", "met"), map(goal_line, goals))
+
+
+def suite_table(found: Suites) -> Iterator[str]:
+    """Yield the figures of the suite."""
+    head = (
+        "server",
+        "workers",
+        "requests of other tests",
+        "CPU a test, ms",
+        "time a test, ms",
+        "slowest other list, ms",
+    )
+    lines = []
+    for setting, runs in sorted(found.items()):
+        figures = (spread(values, 1e3, 2) for values in zip(*runs, strict=True))
+        lines.append((setting.server, str(setting.workers), f"{setting.entries:,}", *figures))
+    return table(head, lines)
+
+
 def run_line(runs: Sequence[Run]) -> tuple[str, ...]:
     """Return the figures of runs of load."""
     cpu, rate, p50, p99, steal, others = zip(*runs, strict=True)
@@ -80,15 +115,37 @@ def cost_table(first: str, unit: str, scale: float, lines: Mapping[str, Sequence
 
 
 def short(found: Findings) -> Iterator[str]:
-    """Yield the short table that README shows: medians at `SHORT` connections."""
+    """Yield the short table that docs/speed.md shows: medians at `SHORT` connections.
+
+    The mock has two rows: requests that differ, as a suite sends them, and repeated ones.
+    """
     head = (f"{SHORT} connections", "requests a second", "CPU a request, µs", "start to first list, ms")
+    runs: dict[str, Sequence[Run]] = {}
+    for name, each in found.lists.get(SHORT, {}).items():
+        if name == OURS and (differing := found.paths.get(DIFFERING)):
+            runs[f"**{OURS}, each request differs**: uncached, as in a suite"] = differing
+            runs[f"{OURS}, one request repeated: cached"] = each
+        else:
+            runs[name] = each
     lines = []
-    for name, runs in found.lists.get(SHORT, {}).items():
-        starts = found.starts.get(name)
-        start = f"{statistics.median(cost.wall for cost in starts) * 1e3:,.0f}" if starts else ""
-        rate, cpu = (statistics.median(getattr(run, figure) for run in runs) for figure in ("rate", "cpu"))
-        lines.append((name, f"{rate:,.0f}", f"{cpu * 1e6:.1f}", start))
+    for name, shown in runs.items():
+        starts = found.starts.get(OURS if OURS in name else name)
+        start = f"{median(starts, 'wall') * 1e3:,.0f}" if starts else ""
+        lines.append((name, f"{median(shown, 'rate'):,.0f}", f"{median(shown, 'cpu') * 1e6:.1f}", start))
     return table(head, lines)
+
+
+def with_short_table(page: str, found: Findings) -> str:
+    """Return a page in Markdown with its short table replaced.
+
+    Raises:
+        ValueError: the page has no such table.
+    """
+    table_of_page = rf"(?m)^\| {SHORT} connections .*\n(\|.*\n)+"
+    replaced, count = re.subn(table_of_page, "\n".join(short(found)), page, count=1)
+    if not count:
+        raise ValueError(f"the page has no table of {SHORT} connections")
+    return replaced
 
 
 def details(found: Findings) -> Iterator[str]:
@@ -96,6 +153,16 @@ def details(found: Findings) -> Iterator[str]:
     yield from ("## The list", "")
     for connections, by_server in found.lists.items():
         yield from run_table(f"{connections} connections" if connections > 1 else "1 connection", by_server)
+    yield from ("## Requests that differ, fail or come from a browser", "")
+    yield from run_table("16 connections", found.paths)
+    yield from ("## What a test calls", "")
+    calls = {f"{name}, {entries:,} requests of other tests": costs for (name, entries), costs in found.calls.items()}
+    yield from cost_table(f"a tenant with {OWN_REQUESTS} requests", "ms", 1e3, calls)
+    yield from cost_table("with a full journal", "ms", 1e3, found.full)
+    yield from cost_table("members", "ms", 1e3, found.members)
+    yield from cost_table("session of pytest", "ms", 1e3, found.sessions)
+    yield from ("## A suite", "")
+    yield from suite_table(found.suites)
     yield from ("## Starts and first lists", "")
     yield from cost_table("start of the process to its first list", "ms", 1e3, found.starts)
     yield from cost_table("list", "µs", 1e6, found.first)
@@ -114,7 +181,6 @@ def details(found: Findings) -> Iterator[str]:
 
 def report(found: Findings, length: int, description: Mapping[str, str], pictures: Sequence[str] = ()) -> str:
     """Return the report. `description` is about the machine and the run; `length` is the size of the list in bytes."""
-    head = ("what", "against", "CPU time", "time, rate or memory", "goal", "met")
     lines = [
         "# Results of the benchmarks",
         "",
@@ -126,9 +192,10 @@ def report(found: Findings, length: int, description: Mapping[str, str], picture
         *short(found),
         "## Goals",
         "",
-        "Each figure is the ratio of the first column to the second. The goal is about the figure in bold.",
+        "Each figure is the ratio of the first column to the second, unless it has a unit.",
+        "The goal is about the figure in bold.",
         "",
-        *table(head, map(goal_line, rows(found))),
+        *goal_table(rows(found)),
         *(f"![{name.removesuffix('.svg')}]({name})" for name in pictures),
         *([""] if pictures else []),
         HOW.format(length=length),

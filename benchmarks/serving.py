@@ -9,20 +9,32 @@ import contextlib
 import importlib.util
 import os
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import growth, machine, peers, starts
-from benchmarks.contenders import OURS, Contender, Unusable, check, cores, fetch_list, floor, ours, started
-from benchmarks.goals import Findings
+from benchmarks import calls, growth, machine, paths, peers, pytest_sessions, starts, suite_runs
+from benchmarks.contenders import (
+    OURS,
+    ROOT,
+    Contender,
+    Unusable,
+    check,
+    cores,
+    fetch_list,
+    floor,
+    ours,
+    progress,
+    started,
+)
+from benchmarks.findings import Findings
 from benchmarks.loads import Loads, run, times
-from benchmarks.results import report
+from benchmarks.results import report, with_short_table
 
 CONNECTIONS = (1, 16, 64)
 PICTURES = ("throughput.svg", "growth.svg")
+SPEED = ROOT / "docs" / "speed.md"
 
 
 class Plan(NamedTuple):
@@ -39,6 +51,9 @@ class Plan(NamedTuple):
         blocks: number of measured blocks of requests.
         requests: number of requests before memory is measured.
         tokens: number of tokens of these requests.
+        others: numbers of requests of other tests in the journal.
+        tests: number of tests of a long pytest session.
+        suite: the extent of the suite.
     """
 
     rounds: int
@@ -51,15 +66,41 @@ class Plan(NamedTuple):
     blocks: int
     requests: int
     tokens: int
+    others: tuple[int, ...]
+    tests: int
+    suite: suite_runs.SuitePlan
 
 
-FULL = Plan(5, 3, 15, 20, (1, 10, 100, 1_000, 10_000), (0, 10, 100, 1_000), 10_000, 20, 100_000, 1_000)
-QUICK = Plan(1, 1, 1, 0, (1, 10), (0, 10), 100, 1, 100, 10)
-
-
-def progress(what: str) -> None:
-    """Print the current measurement to stderr."""
-    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
+FULL = Plan(
+    rounds=5,
+    seconds=3,
+    warming=15,
+    max_repeats=20,
+    tenants=(1, 10, 100, 1_000, 10_000),
+    rules=(0, 10, 100, 1_000),
+    journal=10_000,
+    blocks=20,
+    requests=100_000,
+    tokens=1_000,
+    others=(0, 9_000),
+    tests=201,
+    suite=suite_runs.FULL,
+)
+QUICK = Plan(
+    rounds=1,
+    seconds=1,
+    warming=1,
+    max_repeats=0,
+    tenants=(1, 10),
+    rules=(0, 10),
+    journal=100,
+    blocks=1,
+    requests=100,
+    tokens=10,
+    others=(0, 20),
+    tests=3,
+    suite=suite_runs.QUICK,
+)
 
 
 def lists(contenders: list[Contender], plan: Plan, loads: Loads, found: Findings) -> None:
@@ -92,7 +133,7 @@ def present(contenders: list[Contender], content: bytes, found: Findings) -> lis
 
 def measure(plan: Plan, *, with_peers: bool) -> tuple[Findings, int]:
     """Measure everything; return the findings and the size of the list in bytes."""
-    found, mock = Findings(journal_size=plan.journal), ours()
+    found, mock = Findings(journal_size=plan.journal, session_tests=plan.tests), ours()
     loads, short = Loads(plan.seconds, plan.max_repeats), Loads(max(1, plan.seconds - 1), plan.max_repeats)
     with tempfile.TemporaryDirectory() as name, started(mock) as server:
         folder = Path(name)
@@ -106,10 +147,24 @@ def measure(plan: Plan, *, with_peers: bool) -> tuple[Findings, int]:
             found.absent = {peer.name: "peers were not requested" for peer in peers.PEERS}
         server.pause()
         lists([floor(folder / "list"), mock, *others], plan, loads, found)
+        progress("requests that differ or fail")
+        found.paths = paths.measure(floor(folder / "list"), short, plan.rounds)
+        progress("calls of the control API")
+        finders = [contender for contender in others if contender.name == "WireMock"]
+        found.calls = calls.by_entries(finders, plan.others, plan.rounds)
+        found.full = calls.full_journal(plan.journal, plan.rounds)
+        progress("a suite")
+        suite_folder = folder / "suite"
+        suite_folder.mkdir()
+        tested, _ = suite_runs.entrants(suite_folder, content, with_peers=with_peers)
+        found.suites = suite_runs.measure(tested, content, plan.suite)
+        progress("sessions of pytest")
+        found.sessions = pytest_sessions.in_turn(plan.tests, plan.rounds)
         progress("starts")
         found.starts = starts.in_turn([mock, *others], plan.rounds)
-        progress("first lists, pages")
+        progress("first lists, pages, members")
         found.first, found.pages = growth.first_lists(plan.blocks), growth.pages(plan.blocks)
+        found.members = growth.members(plan.blocks)
         progress("the journal, the log")
         found.journal = growth.journal(plan.journal, plan.rounds)
         found.log = growth.access_log(short, plan.rounds)
@@ -127,7 +182,12 @@ def main() -> None:
     """Measure, and print or write the report."""
     parser = argparse.ArgumentParser(description="Measure what serving costs.")
     parser.add_argument("--quick", action="store_true", help="only check that it runs, without peers")
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="write RESULTS.md and pictures there")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="write RESULTS.md and pictures there, and the table of docs/speed.md",
+    )
     arguments = parser.parse_args()
     if shutil.which("wrk") is None:
         parser.exit(2, "wrk is not installed: apt-get install wrk\n")
@@ -149,6 +209,7 @@ def main() -> None:
         plots.throughput(found.lists, arguments.output / PICTURES[0])
         plots.growth(found, arguments.output / PICTURES[1])
         (arguments.output / "RESULTS.md").write_text(report(found, length, description, PICTURES), encoding="utf-8")
+        SPEED.write_text(with_short_table(SPEED.read_text(encoding="utf-8"), found), encoding="utf-8")
 
 
 if __name__ == "__main__":

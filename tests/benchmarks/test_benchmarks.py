@@ -46,9 +46,26 @@ def test_the_cost_of_serving_can_be_measured(tool: Callable[[str], str]) -> None
         "| list: 10 tenants | 1 | **",
         "| list: journal full | while it fills | **",
         "- **WireMock was not measured**: ",
+        "| **mock-atoms, each request differs**: uncached, as in a suite | ",
+        "| fault 500 by key: CPU time per request | raw ASGI | **",
+        "| mock.requests: 20 requests of other tests | none | **",
+        "| pytest: fixtures of each further test | no fixture | ",
+        "| a test of the suite, 2 workers: 20 requests of other tests | none | **",
     ):
         assert line in report
-    assert report.count("not measured |") == 8  # the comparisons with peers
+    assert report.count("not measured |") == 13  # the comparisons with peers
+
+
+@pytest.mark.slow
+def test_the_cost_of_a_suite_can_be_measured_against_another_checkout() -> None:
+    report = run("-m", "benchmarks.suite", "--quick", "--against", ".")
+    for line in (
+        "| hand-written stub | 1 | 0 | ",
+        "| mock-atoms | 2 | 20 | ",
+        f"| mock-atoms of {BENCHMARKS.parent} | 2 | 20 | ",
+        "| a test of the suite, 2 workers: slowest list of another client |  |  | **",
+    ):
+        assert line in report
 
 
 def test_a_missing_wrk_is_reported_in_one_line(tmp_path: Path) -> None:

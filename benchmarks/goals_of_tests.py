@@ -1,0 +1,112 @@
+"""The goals of what a test costs: requests that differ, calls of the control API, the pytest plugin, and a suite."""
+
+from collections.abc import Iterator
+
+from benchmarks import audiences, calls, paths, pytest_sessions
+from benchmarks.contenders import FLOOR, OURS
+from benchmarks.findings import Findings, Goal, Pair, Row, figures, median, ratios
+from benchmarks.suite_runs import Setting, Suites
+
+MILLI, MICRO = 1e3, 1e6
+
+
+def rows_of_tests(found: Findings) -> Iterator[Row]:
+    """Yield every goal of what a test costs."""
+    yield from _paths(found)
+    yield from _calls(found)
+    yield from _full(found)
+    yield from _members(found)
+    yield from _sessions(found)
+    yield from suite_rows(found.suites)
+
+
+def _paths(found: Findings) -> Iterator[Row]:
+    floor = found.paths.get(FLOOR)
+    for name in paths.KINDS:
+        goal = {paths.DIFFERING: Goal(2.5, aim=2.0), paths.REPEATED: Goal(1.6, aim=1.25)}.get(name, Goal(3))
+        compared = ratios(found.paths.get(name), floor, "rate")
+        yield Row(f"{name}: CPU time per request", FLOOR, goal, *compared, by_cpu=True)
+
+
+def _calls(found: Findings) -> Iterator[Row]:
+    most = max((entries for _, entries in found.calls), default=0)
+    others = f"{most:,} requests of other tests"
+    for name, limit in (
+        *(("mock.requests", 1.5), ("mock.wait_for_requests", 1.5), (calls.FIND, 1.0)),
+        *(("mock.retries", None), ("mock.reset", None)),
+    ):
+        full, empty = found.calls.get((name, most)), found.calls.get((name, 0))
+        yield Row(f"{name}: {others}", "none", Goal(1.2), *ratios(full, empty, "wall"), by_cpu=True)
+        if limit:
+            yield Row(f"{name}, {others}", "", Goal(limit, unit=" ms"), *figures(full, MILLI))
+    peer = found.calls.get((f"{calls.FIND}, WireMock", most))
+    yield Row(
+        f"{calls.FIND}, {others}", "WireMock", Goal(1), *ratios(found.calls.get((calls.FIND, most)), peer, "wall")
+    )
+
+
+def _full(found: Findings) -> Iterator[Row]:
+    def row(name: str, goal: Goal, scale: float, *, by_cpu: bool = True) -> Row:
+        return Row(name, "", goal, *figures(found.full.get(name), scale), by_cpu=by_cpu)
+
+    yield row(calls.NAMED, Goal(2, unit=" ms"), MILLI)
+    yield row(calls.UNNAMED, Goal(12, unit=" ms"), MILLI)
+    yield row(calls.SLOWEST_FIND, Goal(50, unit=" ms"), MILLI, by_cpu=False)
+    yield row(calls.SLOWEST_COUNT, Goal(50, unit=" ms"), MILLI, by_cpu=False)
+    yield row(calls.RULE, Goal(250, unit=" µs"), MICRO)
+
+
+def _members(found: Findings) -> Iterator[Row]:
+    smallest, largest = audiences.SMALLEST, audiences.LARGEST
+
+    def row(name: str, limit: float, compared: Pair) -> Row:
+        return Row(name, "", Goal(limit, unit=" µs"), *compared, by_cpu=True)
+
+    for kind in audiences.KINDS:
+        page = found.pages.get(f"{kind}, {smallest}, index 0")
+        yield row(f"page of 10 members, uncached, {kind}", 220, figures(page, MICRO))
+        added = found.members.get(f"one member added, {kind}, {smallest}")
+        yield row(f"one member added, {kind}", 220, figures(added, MICRO))
+    upload = found.members.get(f"upload, {largest:,}")
+    yield row(f"upload of {largest:,} rows: each row", 6, figures(upload, MICRO / largest))
+    for kind in audiences.KINDS:
+        search = found.members.get(f"search, {kind}, {largest:,}")
+        yield row(f"search over {largest:,} members, {kind}: each member", 5, figures(search, MICRO / largest))
+
+
+def _sessions(found: Findings) -> Iterator[Row]:
+    def more(name: str, than: str) -> Pair:
+        costs, least = found.sessions.get(name), found.sessions.get(than)
+        if not costs or not least:
+            return None, None
+        cpu, wall = (MILLI * (median(costs, figure) - median(least, figure)) for figure in ("cpu", "wall"))
+        return cpu, wall
+
+    session = pytest_sessions
+    first = more(session.FIRST, session.UNUSED)
+    yield Row("pytest: first fixture `mock_atoms`", "no fixture", Goal(450, unit=" ms"), *first)
+    unused = more(session.UNUSED, session.WITHOUT)
+    yield Row("pytest: plugin unused", "no plugin", Goal(10, unit=" ms"), *unused, by_cpu=True)
+    cpu, wall = (
+        None if many is None or one is None else (many - one) / (found.session_tests - 1)
+        for many, one in zip(more(session.MANY, session.MANY_UNUSED), first, strict=True)
+    )
+    yield Row("pytest: fixtures of each further test", "no fixture", Goal(1, unit=" ms"), cpu, wall)
+
+
+def suite_rows(found: Suites) -> Iterator[Row]:
+    """Yield the goals of the suite."""
+    settings = sorted({(setting.workers, setting.entries) for setting in found})
+    most = max((entries for _, entries in settings), default=0)
+    for workers in sorted({workers for workers, _ in settings}) or [1]:
+        suite = f"a test of the suite, {workers} {'worker' if workers == 1 else 'workers'}"
+        full, empty = (found.get(Setting(OURS, workers, entries)) for entries in (most, 0))
+        for entries, runs in ((most, full), (0, empty)):
+            peer = found.get(Setting("WireMock", workers, entries))
+            what = f"{suite}, {entries:,} requests of other tests"
+            yield Row(what, "WireMock", Goal(0.33), *ratios(runs, peer, "wall"), by_cpu=True)
+        yield Row(
+            f"{suite}: {most:,} requests of other tests", "none", Goal(1.1), *ratios(full, empty, "wall"), by_cpu=True
+        )
+        slowest = 1e3 * median(full, "slowest") if full else None
+        yield Row(f"{suite}: slowest list of another client", "", Goal(50, unit=" ms"), None, slowest)

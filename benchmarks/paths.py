@@ -1,0 +1,50 @@
+"""Measures requests that differ, fail or come from a browser, beside a raw ASGI application."""
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.contenders import FLOOR, HOST, KEY, LIST, Contender, ours, started
+from benchmarks.loads import Loads, Run, Script
+
+CONNECTIONS = 16
+DIFFERING = "list, each request differs"
+REPEATED = "list, repeated"
+BEARER = f"Authorization: Bearer {KEY}"
+SCRIPT = Path(__file__).with_name("requests.lua")
+
+
+class Kind(NamedTuple):
+    """A kind of request: its headers, its path, and whether its response is an error."""
+
+    headers: tuple[str, ...]
+    path: str = LIST
+    fails: bool = True
+
+
+KINDS = {
+    DIFFERING: Kind((BEARER, "traceparent: 00-{number}-00f067aa0ba902b7-01"), fails=False),
+    REPEATED: Kind((BEARER,), fails=False),
+    "list, Origin of a browser": Kind((BEARER, "Origin: http://localhost:3000"), fails=False),
+    "fault 500 by key": Kind(("Authorization: Bearer sk_mock_500",)),
+    "fault 500 by Prefer": Kind((BEARER, "Prefer: code=500")),
+    "401": Kind(()),
+    "404 in HTML": Kind((BEARER,), "/atoms/v1/unknown"),
+}
+
+
+def measure(floor: Contender, loads: Loads, rounds: int) -> dict[str, list[Run]]:
+    """Measure all kinds of requests in turn, and the floor with requests that differ."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        scripts = {}
+        for name, kind in KINDS.items():
+            file = folder / name
+            head = (f"GET {kind.path} HTTP/1.1", f"Host: {HOST}", *kind.headers, "", "")
+            file.write_text("\r\n".join(head), encoding="ascii", newline="")
+            scripts[name] = Script(("--script", str(SCRIPT), "--", str(file)), kind.fails)
+        scripts[FLOOR] = scripts[DIFFERING]
+        mock = stack.enter_context(started(ours()))
+        servers = {FLOOR: stack.enter_context(started(floor)), **dict.fromkeys(KINDS, mock)}
+        return loads.in_turn(servers, CONNECTIONS, rounds, scripts)

@@ -1,0 +1,149 @@
+"""The tests of the suite, and the goals of what a test costs."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks import calls, goals_of_tests, paths, pytest_sessions
+from benchmarks.audiences import Cost
+from benchmarks.contenders import FLOOR, OURS
+from benchmarks.findings import Findings
+from benchmarks.loads import Run
+from benchmarks.suite_runs import Setting, Suite
+from benchmarks.suite_tests import CONTROLS, TESTS, Http, Order, Test, choose, expect, one_call, polled, upload
+from mock_atoms import MockServer
+
+
+def test_the_choice_of_tests_follows_from_the_seed() -> None:
+    assert choose(100, 1) == choose(100, 1)
+    assert choose(100, 1) != choose(100, 2)
+    assert Counter(choose(1_000, 1)) == dict(zip(TESTS, (800, 100, 50, 50), strict=True))
+
+
+def test_an_order_is_passed_as_arguments() -> None:
+    assert Order("ours", 8000, 1_000, 15, 0, 8, 3).arguments() == ["ours", "8000", "1000", "15", "0", "8", "3"]
+
+
+@pytest.fixture
+def api(server: MockServer) -> Iterator[Http]:
+    with contextlib.closing(Http(server.port)) as api:
+        yield api
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_each_test_passes_and_resets_its_token(test: Test, server: MockServer, api: Http) -> None:
+    control = CONTROLS["ours"](server.port)
+    test(control, api, "sk_suite")
+    assert control.requests("sk_suite")
+    control.reset("sk_suite")
+    assert not control.requests("sk_suite")
+
+
+@pytest.mark.parametrize("test", [one_call, upload])
+def test_a_test_that_finds_other_requests_fails(test: Test, server: MockServer, api: Http) -> None:
+    api.send("GET", "/atoms/v1/audience", token="sk_suite")
+    with pytest.raises(SystemExit, match="a test failed"):
+        test(CONTROLS["ours"](server.port), api, "sk_suite")
+
+
+def test_an_expectation_names_both_values() -> None:
+    with pytest.raises(SystemExit, match="a test failed: expected 2, found 1"):
+        expect(1, 2)
+
+
+def test_polling_ends_when_enough_requests_arrived() -> None:
+    counts = iter(range(3))
+    assert polled(lambda token: [("GET", token)] * next(counts), "sk_a", 2) == [("GET", "sk_a")] * 2
+
+
+def a_run(microseconds: float) -> Run:
+    return Run(microseconds / 1e6, 1e6 / microseconds, 0.001, 0.002, 0.0, 0.0)
+
+
+def costs(milliseconds: float) -> list[Cost]:
+    return [Cost(milliseconds / 1e3, 2 * milliseconds / 1e3)]
+
+
+@pytest.fixture
+def found() -> Findings:
+    pages = {f"{kind}, 10, index 0": costs(0.2) for kind in ("generated", "uploaded")}
+    return Findings(
+        paths={FLOOR: [a_run(20)], **{name: [a_run(50)] for name in paths.KINDS}},
+        calls={
+            **{(name, 0): costs(1) for name in CALLS},
+            **{(name, 9_000): costs(1.25) for name in CALLS},
+            (f"{calls.FIND}, WireMock", 9_000): costs(10),
+        },
+        full={name: costs(2) for name in FULL},
+        pages=pages,
+        members={
+            **{f"one member added, {kind}, 10": costs(0.2) for kind in ("generated", "uploaded")},
+            **{f"search, {kind}, 10,000": costs(50) for kind in ("generated", "uploaded")},
+            "upload, 10,000": costs(60),
+        },
+        sessions={
+            pytest_sessions.WITHOUT: costs(100),
+            pytest_sessions.UNUSED: costs(105),
+            pytest_sessions.FIRST: costs(305),
+            pytest_sessions.MANY_UNUSED: costs(200),
+            pytest_sessions.MANY: costs(600),
+        },
+        session_tests=201,
+        suites={
+            **{Setting(OURS, workers, 0): [Suite(0.001, 0.002, 0.003)] for workers in (1, 8)},
+            **{Setting(OURS, workers, 10_000): [Suite(0.002, 0.002, 0.003)] for workers in (1, 8)},
+            **{Setting("WireMock", workers, 10_000): [Suite(0.008, 0.010, 0.003)] for workers in (1, 8)},
+        },
+    )
+
+
+CALLS = ("mock.requests", "mock.wait_for_requests", "mock.retries", "mock.reset", calls.FIND)
+FULL = (calls.NAMED, calls.UNNAMED, calls.SLOWEST_FIND, calls.SLOWEST_COUNT, calls.RULE)
+
+
+def test_every_goal_of_a_test_has_a_figure(found: Findings) -> None:
+    figures = {(row.what, row.against): row.figure for row in goals_of_tests.rows_of_tests(found)}
+    others = "9,000 requests of other tests"
+    assert figures == {
+        **{(f"{name}: CPU time per request", FLOOR): pytest.approx(2.5) for name in paths.KINDS},
+        **{(f"{name}: {others}", "none"): pytest.approx(1.25) for name in CALLS},
+        **{(f"{name}, {others}", ""): pytest.approx(2.5) for name in (*CALLS[:2], calls.FIND)},
+        (f"{calls.FIND}, {others}", "WireMock"): pytest.approx(0.125),
+        (calls.NAMED, ""): pytest.approx(2),
+        (calls.UNNAMED, ""): pytest.approx(2),
+        (calls.SLOWEST_FIND, ""): pytest.approx(4),
+        (calls.SLOWEST_COUNT, ""): pytest.approx(4),
+        (calls.RULE, ""): pytest.approx(2_000),
+        **{(f"page of 10 members, uncached, {kind}", ""): pytest.approx(200) for kind in ("generated", "uploaded")},
+        **{(f"one member added, {kind}", ""): pytest.approx(200) for kind in ("generated", "uploaded")},
+        ("upload of 10,000 rows: each row", ""): pytest.approx(6),
+        ("search over 10,000 members, generated: each member", ""): pytest.approx(5),
+        ("search over 10,000 members, uploaded: each member", ""): pytest.approx(5),
+        ("pytest: first fixture `mock_atoms`", "no fixture"): pytest.approx(400),
+        ("pytest: plugin unused", "no plugin"): pytest.approx(5),
+        ("pytest: fixtures of each further test", "no fixture"): pytest.approx(2),
+        **{
+            (f"a test of the suite, {workers}, 10,000 requests of other tests", "WireMock"): pytest.approx(0.25)
+            for workers in ("1 worker", "8 workers")
+        },
+        **{
+            (f"a test of the suite, {workers}, 0 requests of other tests", "WireMock"): None
+            for workers in ("1 worker", "8 workers")
+        },
+        **{
+            (f"a test of the suite, {workers}: 10,000 requests of other tests", "none"): pytest.approx(2)
+            for workers in ("1 worker", "8 workers")
+        },
+        **{
+            (f"a test of the suite, {workers}: slowest list of another client", ""): pytest.approx(3)
+            for workers in ("1 worker", "8 workers")
+        },
+    }
+
+
+def test_goals_of_a_test_without_a_measurement_have_no_figure() -> None:
+    rows = list(goals_of_tests.rows_of_tests(Findings()))
+    assert rows
+    assert [row.figure for row in rows] == [None] * len(rows)
