@@ -12,13 +12,14 @@ from mock_atoms.core.body_memory import BodyMemory
 from mock_atoms.core.delays import ShutdownSignal
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
-from mock_atoms.core.slices import Slices, free
+from mock_atoms.core.slices import Slices, Steps, free
 from mock_atoms.core.tenancy import digest_test_id, digest_token
 from mock_atoms.core.timestamps import MonotonicClock, WallClock
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults.engine import ERROR_RATE_RULE, FaultEngine, error_rate_rule
 from mock_atoms.faults.expressions import parse_fault
+from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.faults.rules import Rule
 from mock_atoms.journal.access_log import AccessLog, log_exchange
@@ -31,7 +32,7 @@ from mock_atoms.journal.recorder import ExchangeRecorder
 from mock_atoms.journal.request_reader import RequestReader
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import AudienceRepositories
-from mock_atoms.state.store import Store, TenantState, free_states
+from mock_atoms.state.store import Store, free_states
 
 if TYPE_CHECKING:
     from mock_atoms.data.fixture_files import FixtureFile
@@ -140,15 +141,21 @@ class MockAtoms:
 
     async def remove_rules(self, rule_ids: Collection[str]) -> None:
         """Remove rules and the counters that tenants have for them."""
-        removed = [self.rules.remove(rule_id) for rule_id in rule_ids]
-        removed_ids = set(rule_ids)
+        await self.slices.run(free(await self.slices.run(self._remove_rules(rule_ids))))
 
-        def remove_counters(state: TenantState) -> None:
-            for rule_id in state.counters.keys() & removed_ids:
-                del state.counters[rule_id]
-
-        await self.slices.run(self.store.update_all(remove_counters))
-        await self.slices.run(free(removed))
+    def _remove_rules(self, rule_ids: Collection[str]) -> Steps[list[ActiveRule]]:
+        removed = []
+        ids_by_owner: dict[tuple[bytes | None, bytes | None], set[str]] = {}
+        for rule_id in rule_ids:
+            active_rule = self.rules.remove(rule_id)
+            if active_rule is not None:
+                removed.append(active_rule)
+                match = active_rule.rule.match
+                ids_by_owner.setdefault((match.token_digest, match.test_digest), set()).add(rule_id)
+            yield
+        for owner, removed_ids in ids_by_owner.items():
+            yield from self.store.remove_counters(removed_ids, *owner)
+        return removed
 
 
 def _read_fixtures(settings: Settings) -> "dict[str, FixtureFile]":

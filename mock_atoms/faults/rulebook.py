@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 
 from mock_atoms.core.errors import CapacityError
+from mock_atoms.core.owner_index import OwnerIndex
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.faults.rule_index import ActiveRule, RuleIndex, by_position
 from mock_atoms.faults.rules import Rule
@@ -28,6 +29,7 @@ class RuleBook:
         self._startup_rules = dict(startup_rules)
         self._rules: dict[str, ActiveRule] = {}
         self._index = RuleIndex()
+        self._owners: OwnerIndex[str] = OwnerIndex()
         self._last_number = 0
         self._created_count = self._created_bytes = 0
         self.reset()
@@ -76,22 +78,22 @@ class RuleBook:
         """Return the rule with this id, or `None` if there is none."""
         return self._rules.get(rule_id)
 
-    def remove(self, rule_id: str) -> ActiveRule:
-        """Remove and return the rule with this id."""
-        active_rule = self._rules.pop(rule_id)
+    def remove(self, rule_id: str) -> ActiveRule | None:
+        """Remove and return the rule with this id; `None` if there is none."""
+        active_rule = self._rules.pop(rule_id, None)
+        if active_rule is None:
+            return None
         self._index.remove(active_rule)
+        match = active_rule.rule.match
+        self._owners.remove(rule_id, match.token_digest, match.test_digest)
         self._count(active_rule, -1)
         return active_rule
 
     def created_ids(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[str]:
         """Return the ids of the rules created since the start: all, or those of one token, one test or both."""
-        return [
-            active_rule.id
-            for active_rule in self._rules.values()
-            if not active_rule.is_startup_rule
-            and (token_digest is None or active_rule.rule.match.token_digest == token_digest)
-            and (test_digest is None or active_rule.rule.match.test_digest == test_digest)
-        ]
+        is_any = token_digest is None and test_digest is None
+        ids = self._rules if is_any else self._owners.find(token_digest, test_digest)
+        return [rule_id for rule_id in ids if not self._rules[rule_id].is_startup_rule]
 
     def __iter__(self) -> Iterator[ActiveRule]:
         return iter(sorted(self._rules.values(), key=by_position))
@@ -103,6 +105,8 @@ class RuleBook:
     def _activate(self, active_rule: ActiveRule) -> None:
         self._rules[active_rule.id] = active_rule
         self._index.add(active_rule)
+        match = active_rule.rule.match
+        self._owners.add(active_rule.id, match.token_digest, match.test_digest)
         self._count(active_rule, 1)
 
     def _count(self, active_rule: ActiveRule, change: int) -> None:
@@ -113,6 +117,7 @@ class RuleBook:
     def _clear(self) -> None:
         self._rules.clear()
         self._index.clear()
+        self._owners.clear()
         self._created_count = self._created_bytes = 0
 
     def _next_position(self) -> tuple[bool, int]:

@@ -1,10 +1,11 @@
 """The store that keeps tenants in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.lru import LruCache, next_use
+from mock_atoms.core.owner_index import OwnerIndex
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.state.store import TenantState
@@ -38,6 +39,7 @@ class MemoryStore:
         self._max_tenants = max_tenants
         self._max_bytes = max_bytes
         self._tenants: LruCache[bytes, TenantState] = LruCache()
+        self._owners: OwnerIndex[bytes] = OwnerIndex()
         self._size_bytes = 0
 
     async def read(self, tenant: Tenant, query: Callable[[TenantState], T]) -> T:
@@ -51,15 +53,18 @@ class MemoryStore:
         result = change(state)
         self._size_bytes += state.size_bytes - before
         while self._size_bytes > self._max_bytes and len(self._tenants) > 1:
-            self._size_bytes -= self._tenants.evict().size_bytes
+            self._forget(self._tenants.evict())
         return result
 
-    def update_all(self, change: Callable[[TenantState], None]) -> Steps[None]:
-        """Apply `change` to the state of every known tenant, one in each step."""
-        for state in self._tenants:
+    def remove_counters(
+        self, rule_ids: Collection[str], token_digest: bytes | None = None, test_digest: bytes | None = None
+    ) -> Steps[None]:
+        """Remove counters of fault rules from all states, or from those of one token, one test or both."""
+        for state in self._states(token_digest, test_digest):
             if state.is_live:
                 before = state.size_bytes
-                change(state)
+                for rule_id in state.counters.keys() & rule_ids:
+                    del state.counters[rule_id]
                 self._size_bytes += state.size_bytes - before
             yield
 
@@ -67,11 +72,12 @@ class MemoryStore:
         """Delete and return the state of all tenants, or of those of one token, one test or both."""
         if token_digest is None and test_digest is None:
             self._size_bytes = 0
+            self._owners.clear()
             return self._tenants.clear()
-        removed = [state for state in self._tenants if state.tenant.belongs_to(token_digest, test_digest)]
+        removed = self._states(token_digest, test_digest)
         for state in removed:
             self._tenants.remove(state.tenant.key)
-            self._size_bytes -= state.size_bytes
+            self._forget(state)
         return removed
 
     async def tenants(self) -> list[TenantState]:
@@ -87,8 +93,9 @@ class MemoryStore:
         size_bytes = sum(state.size_bytes for state in states)
         check_capacity(size_bytes, self._max_bytes)
         replaced = self._tenants.clear()
+        self._owners.clear()
         for state in states[-self._max_tenants :]:
-            self._tenants.put(state.tenant.key, state)
+            self._put(state)
         self._size_bytes = size_bytes - sum(state.size_bytes for state in states[: -self._max_tenants])
         return replaced
 
@@ -97,10 +104,27 @@ class MemoryStore:
         state = self._tenants.get(tenant.key)
         if state is None:
             state = TenantState(tenant)
-            self._tenants.put(tenant.key, state)
+            self._put(state)
             self._size_bytes += state.size_bytes
             if len(self._tenants) > self._max_tenants:
-                self._size_bytes -= self._tenants.evict().size_bytes
+                self._forget(self._tenants.evict())
         else:
             state.used = next_use()
         return state
+
+    def _states(self, token_digest: bytes | None, test_digest: bytes | None) -> list[TenantState]:
+        if token_digest is None and test_digest is None:
+            return list(self._tenants)
+        found = map(self._tenants.get, self._owners.find(token_digest, test_digest))
+        return [state for state in found if state is not None]
+
+    def _put(self, state: TenantState) -> None:
+        tenant = state.tenant
+        self._tenants.put(tenant.key, state)
+        self._owners.add(tenant.key, tenant.token_digest, tenant.test_digest)
+
+    def _forget(self, state: TenantState) -> None:
+        """Adapt to a state that is no longer in `_tenants`."""
+        tenant = state.tenant
+        self._owners.remove(tenant.key, tenant.token_digest, tenant.test_digest)
+        self._size_bytes -= state.size_bytes

@@ -1,6 +1,6 @@
 """The state of a tenant, and the protocol of the stores that keep it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol, TypeVar
@@ -94,8 +94,13 @@ class Store(Protocol):
         """Return the result of `change` on the state of `tenant`, and save the state unless `change` raises."""
         ...
 
-    def update_all(self, change: Callable[[TenantState], None]) -> Steps[None]:
-        """Apply `change` to the state of every known tenant, one in each step."""
+    def remove_counters(
+        self, rule_ids: Collection[str], token_digest: bytes | None = None, test_digest: bytes | None = None
+    ) -> Steps[None]:
+        """Remove the counters of fault rules from all states, or from those of one token, one test or both.
+
+        Each step changes one state.
+        """
         ...
 
     async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[TenantState]:

@@ -1,10 +1,14 @@
 """Endpoints about fault rules."""
 
+import asyncio
+
 import httpx
 import pytest
 
-from mock_atoms import MockServer
+from mock_atoms import MockServer, Settings
 from mock_atoms.faults import rulebook
+from mock_atoms.faults.expressions import parse_fault
+from mock_atoms.mock import MockAtoms
 from tests.helpers.audiences import ACME, bearer, list_statuses
 from tests.helpers.control import problem
 
@@ -99,3 +103,13 @@ def test_the_number_of_rules_is_limited(admin: httpx.Client, monkeypatch: pytest
         409,
         "there can be at most 1 rules: delete those of finished tests",
     )
+
+
+def test_a_rule_may_be_removed_by_two_clients_at_the_same_time() -> None:
+    async def run() -> None:
+        mock = MockAtoms(Settings())
+        ids = [mock.rules.add(parse_fault("500")).id for _ in range(3)]
+        await asyncio.gather(mock.remove_rules(ids), mock.remove_rules(ids))
+        assert [*mock.rules] == []
+
+    asyncio.run(run())

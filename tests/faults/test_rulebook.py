@@ -44,6 +44,13 @@ def test_id_follows_from_the_content_of_the_rule() -> None:
     assert one.add(a).id == ids[0]
 
 
+def test_an_unknown_rule_cannot_be_removed() -> None:
+    book = RuleBook({})
+    added = book.add(rule("500", "sk_a"))
+    assert book.remove(added.id) is added
+    assert book.remove(added.id) is None
+
+
 def test_created_ids_can_be_filtered_by_token_and_test() -> None:
     book = RuleBook({"fault-1": rule("500", "sk_a")})
     ids = [book.add(created).id for created in (rule("500"), rule("501", "sk_a"), rule("502", "sk_a", "t"))]

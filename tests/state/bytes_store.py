@@ -1,7 +1,7 @@
 """A second store, which keeps the state of each tenant as bytes, like a database that several servers share."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from mock_atoms.core.errors import CapacityError
@@ -37,10 +37,14 @@ class BytesStore:
         self._write(state)
         return result
 
-    def update_all(self, change: Callable[[TenantState], None]) -> Steps[None]:
+    def remove_counters(
+        self, rule_ids: Collection[str], token_digest: bytes | None = None, test_digest: bytes | None = None
+    ) -> Steps[None]:
         for state in map(_from_bytes, list(self._states.values())):
-            change(state)
-            self._states[state.tenant.key] = _to_bytes(state)
+            if state.tenant.belongs_to(token_digest, test_digest):
+                for rule_id in rule_ids:
+                    state.counters.pop(rule_id, None)
+                self._states[state.tenant.key] = _to_bytes(state)
             yield
 
     async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[TenantState]:

@@ -22,10 +22,11 @@ from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData
+from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.state.audiences import AudienceRepository
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import AudienceRepositories
-from mock_atoms.state.store import TenantState, free_states
+from mock_atoms.state.store import free_states
 
 CALLER = caller_for("sk_acme")
 FIELDS: CreatedAudience = {"name": "Mine", "phoneNumberColumnName": "phone"}
@@ -190,12 +191,13 @@ def test_a_tenant_that_was_deleted_meanwhile_is_not_changed() -> None:
         server = Server()
         await server.create(ROWS[:1])
         await server.audiences(caller_for("sk_other"))
-        changed: list[TenantState] = []
-        steps = server.store.update_all(changed.append)
+        for tenant in (CALLER.tenant, caller_for("sk_other").tenant):
+            await server.store.update(tenant, lambda state: state.counters.update(rule=RuleCounter()))
+        steps = server.store.remove_counters({"rule"})
         next(steps)
-        await server.store.reset()
+        states = await server.store.reset()
         run_without_pauses(steps)
-        assert [state.tenant for state in changed] == [CALLER.tenant]
+        assert [len(state.counters) for state in states] == [0, 1]
 
     asyncio.run(run())
 

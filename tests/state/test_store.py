@@ -125,20 +125,48 @@ def test_tenants_and_their_fault_counters_have_a_size(make_store: MakeStore) -> 
     asyncio.run(run())
 
 
+def trigger(state: TenantState) -> None:
+    state.counters["r"] = state.counters["s"] = RuleCounter(1, 1, 2.5, 1)
+
+
 def test_counters_are_saved_and_can_be_removed_from_all_tenants(make_store: MakeStore) -> None:
-    def trigger(state: TenantState) -> None:
-        state.counters["r"] = state.counters["s"] = RuleCounter(1, 1, 2.5, 1)
-
-    def remove_counter(state: TenantState) -> None:
-        state.counters.pop("r", None)
-
     async def run() -> None:
         store = make_store()
         await store.update(tenant_of("a"), trigger)
         await store.update(tenant_of("b"), count_request)
-        run_without_pauses(store.update_all(remove_counter))
+        run_without_pauses(store.remove_counters({"r"}))
         assert await store.read(tenant_of("a"), lambda state: state.counters) == {"s": RuleCounter(1, 1, 2.5, 1)}
         assert await store.read(tenant_of("b"), lambda state: state.counters) == {}
+
+    asyncio.run(run())
+
+
+def test_counters_of_one_tenant_can_be_removed(make_store: MakeStore) -> None:
+    tenants = [caller_for(token, test_id).tenant for token in "ab" for test_id in (None, "t")]
+
+    async def counters_after_removal(token_digest: bytes | None, test_digest: bytes | None) -> list[int]:
+        store = make_store()
+        for tenant in tenants:
+            await store.update(tenant, trigger)
+        run_without_pauses(store.remove_counters({"r"}, token_digest, test_digest))
+        return [await store.read(tenant, lambda state: len(state.counters)) for tenant in tenants]
+
+    async def run() -> None:
+        a, t = tenants[0].token_digest, tenants[1].test_digest
+        assert await counters_after_removal(a, None) == [1, 1, 2, 2]
+        assert await counters_after_removal(None, t) == [2, 1, 2, 1]
+        assert await counters_after_removal(a, t) == [2, 1, 2, 2]
+
+    asyncio.run(run())
+
+
+def test_removing_the_counters_of_a_tenant_does_not_visit_others() -> None:
+    async def run() -> None:
+        store = MemoryStore()
+        for number in range(100):
+            await store.update(tenant_of(str(number)), trigger)
+        assert sum(1 for _ in store.remove_counters({"r"}, tenant_of("7").token_digest)) == 1
+        assert sum(1 for _ in store.remove_counters({"r"})) == 100
 
     asyncio.run(run())
 
@@ -191,7 +219,7 @@ def test_reset_and_smaller_data_make_room(make_store: MakeStore) -> None:
             await store.update(tenant_of(name), set_audiences(4))
             await store.reset(tenant_of(name).token_digest)
         await store.update(tenant_of("g"), set_audiences(4))
-        run_without_pauses(store.update_all(set_audiences(1)))
+        await store.update(tenant_of("g"), set_audiences(1))
         await store.update(tenant_of("h"), set_audiences(4))
         assert [await store.read(tenant_of(name), audience_count) for name in "gh"] == [1, 4]
 
