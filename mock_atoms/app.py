@@ -8,7 +8,6 @@ from functools import partial
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import openapi
@@ -26,7 +25,7 @@ from mock_atoms.core.setting_sources import load_settings
 from mock_atoms.core.settings import Settings
 from mock_atoms.journal.exchange import BODIES_IN_FLIGHT, CONTEXT_KEY, RequestContext
 from mock_atoms.middleware.cors import CorsMiddleware
-from mock_atoms.middleware.express import ExpressMiddleware, not_found
+from mock_atoms.middleware.express import ExpressMiddleware
 from mock_atoms.middleware.faults import FaultMiddleware
 from mock_atoms.middleware.identify import IdentifyMiddleware
 from mock_atoms.middleware.places import PlaceMiddleware
@@ -71,12 +70,21 @@ class PathDispatcher:
         if scope.get("root_path"):
             scope = strip_root_path(scope)
         path: str = scope["path"]
-        if path == CONTROL_PREFIX or path.startswith(f"{CONTROL_PREFIX}/"):
+        if _is_control_path(path):
             await self._control(_head_as_get(scope), receive, send)
         elif openapi.is_documentation_path(path):
             await self._documentation(_head_as_get(scope), receive, send)
         else:
             await self._vendor(scope, receive, send)
+
+
+def is_own_path(path: str) -> bool:
+    """Return whether a path belongs to the control API or the documentation, and not to the vendor's API."""
+    return _is_control_path(path) or openapi.is_documentation_path(path)
+
+
+def _is_control_path(path: str) -> bool:
+    return path == CONTROL_PREFIX or path.startswith(f"{CONTROL_PREFIX}/")
 
 
 class LazyApp:
@@ -146,10 +154,6 @@ def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) 
         busy = ApiError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), reason=BODIES_IN_FLIGHT)
         return await api_error(request, busy)
 
-    @app.exception_handler(HTTPException)
-    async def unknown_route(request: Request, _error: HTTPException) -> Response:
-        return _NotFound(request.scope)
-
     @app.exception_handler(Exception)
     async def unexpected_error(request: Request, _error: Exception) -> Response:
         context: RequestContext = request.scope[CONTEXT_KEY]
@@ -158,15 +162,6 @@ def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) 
         return VendorJsonResponse(error_body(status, None, {}, context.operation), status)
 
     return app
-
-
-class _NotFound(Response):
-    def __init__(self, scope: Scope) -> None:
-        super().__init__()
-        self._context: RequestContext = scope[CONTEXT_KEY]
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await not_found(self._context, send)
 
 
 def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) -> ASGIApp:

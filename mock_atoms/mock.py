@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mock_atoms.caching.fast_path import FastPath
 from mock_atoms.caching.response_cache import ResponseCache
 from mock_atoms.core.body_memory import BodyMemory
 from mock_atoms.core.delays import ShutdownSignal
@@ -98,15 +97,6 @@ class MockAtoms:
         self.after_reset: Callable[[], Awaitable[None]] = _do_nothing
         self.rules = RuleBook(_startup_rules(settings))
         self.fault_engine = FaultEngine(settings.seed, self.rules)
-        self.fast_path = FastPath(
-            self.response_cache,
-            self.fault_engine,
-            self.recorder,
-            self.generator,
-            clock=clock,
-            now=now,
-            key=secrets.token_bytes(32),
-        )
 
     @property
     def uptime(self) -> float:

@@ -1,4 +1,1 @@
-"""The response cache and its fast path for repeated requests.
-
-Cached responses are valid only while the tenant's version and the fault rules stay the same.
-"""
+"""The response cache. Cached responses are valid only while the tenant's version stays the same."""

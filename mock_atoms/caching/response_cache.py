@@ -1,24 +1,24 @@
 """The response cache: one cache with an index by content and an index by request digest."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from sys import getsizeof
 from weakref import ReferenceType, ref
 
 from mock_atoms.core.lru import LruCache, next_use
-from mock_atoms.journal.exchange import WEIGHT_UNIT, RequestContext, RequestHead, ResponseHead
+from mock_atoms.journal.exchange import WEIGHT_UNIT, RequestHead, share_response_head
 from mock_atoms.state.store import TenantState
 
 MAX_SIZE = 96 * 1024 * 1024
 """Number of bytes of all cached responses."""
 MAX_RESPONSE_BYTES = 1024 * 1024
 """Size limit of a cached response body."""
+MAX_HEAD_BYTES = 8_000
+"""Size limit of the head of a repeated request, as the journal estimates it."""
 MAX_REPEATED_REQUESTS = 20_000
 MAX_REPEATED_REQUESTS_SIZE = 32 * 1024 * 1024
 """Number of bytes of all repeated requests."""
 _RESPONSE_BYTES = 500  # memory of a cached response besides its bytes and the texts of its key
 _REQUEST_BYTES = 900  # memory of a repeated request besides the texts of its head
-_MAX_SHARED_HEADS = 1_000
 
 ContentKey = tuple[object, str | None, bytes]
 
@@ -30,11 +30,6 @@ def content_key(state: TenantState, api_path: str | None, query: bytes) -> Conte
     """
     data = state.tenant.token_digest if state.is_unchanged else state.version
     return data, api_path, query
-
-
-@lru_cache(_MAX_SHARED_HEADS)
-def _shared_head(headers: tuple[tuple[bytes, bytes], ...]) -> ResponseHead:
-    return ResponseHead(headers)
 
 
 class CachedResponse:
@@ -52,7 +47,7 @@ class CachedResponse:
     __slots__ = ("__weakref__", "head", "is_live", "length", "size_bytes", "tail", "used")
 
     def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
-        self.head = _shared_head(tuple(headers))
+        self.head = share_response_head(tuple(headers))
         self.tail = b"".join([*(b"%b: %b\r\n" % header for header in headers), b"\r\n", body])
         self.length = len(body)
         self.size_bytes = 0
@@ -141,16 +136,14 @@ class ResponseCache:
         while self._size > self.max_size:
             self._size -= self._responses.evict().size_bytes
 
-    def put_request(self, digest: bytes, context: RequestContext, state: TenantState) -> None:
-        """Let the fast path serve repetitions of the request.
-
-        Ignored if its response is not cached, or if the store does not keep `state` in this process.
-        """
-        response = self._responses.get(content_key(state, context.api_path, context.query))
-        if response is None or context.api_path is None or not state.is_live:
+    def put_request(
+        self, digest: bytes, head: RequestHead, api_path: str, state: TenantState, response: CachedResponse
+    ) -> None:
+        """Recognize repetitions of a request that got a cached response, unless its head is too long."""
+        if head.weight * WEIGHT_UNIT > MAX_HEAD_BYTES:
             return
         previous = self.requests.remove(digest)
-        request = RepeatedRequest(context.exchange.head, context.api_path, state, response)
+        request = RepeatedRequest(head, api_path, state, response)
         self.requests.put(digest, request)
         self._requests_size += request.size_bytes - (0 if previous is None else previous.size_bytes)
         while len(self.requests) > self.max_requests or self._requests_size > self.max_requests_size:

@@ -4,7 +4,7 @@ Pure: no clock, no I/O, and no randomness except what follows from seed, rule, t
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -88,6 +88,31 @@ class FaultDecision:
     extra_headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class Evaluation(NamedTuple):
+    """The result of the rules for one request.
+
+    Attributes:
+        decision: the faults; `None` if there are none.
+        evaluated: each evaluated rule, its counter before the request, and whether it triggered.
+    """
+
+    decision: FaultDecision | None
+    evaluated: Sequence[tuple[ActiveRule, RuleCounter, bool]] = ()
+
+    def apply(self, counters: Counters) -> FaultDecision | None:
+        """Update the counters of the rules and of the tenant. Return the decision."""
+        for active, counter, is_triggered in self.evaluated:
+            counters[active.id] = RuleCounter(
+                counter.evaluated + 1,
+                counter.triggered + is_triggered,
+                counter.window_start,
+                counter.window_used + (not is_triggered),
+            )
+            active.evaluated += 1
+            active.triggered += is_triggered
+        return self.decision
+
+
 def error_rate_rule(rate: float) -> Rule:
     """Return the rule that responds with 500 to a share `rate` of the requests, from 0 to 1."""
     return Rule(when=RuleSchedule(probability=rate), respond=FaultResponse(status=500))
@@ -126,10 +151,8 @@ class FaultEngine:
         """Return whether no active rule matches such a request. Ignores magic keys."""
         return not self._book.matching(tenant, method, api_path)
 
-    def decide(
-        self, request: FaultRequest, requested: RequestedFault | None, counters: Counters
-    ) -> FaultDecision | None:
-        """Return the faults of a request, or `None` if there are none, and update `counters`.
+    def evaluate(self, request: FaultRequest, requested: RequestedFault | None, counters: Counters) -> Evaluation:
+        """Return the faults of a request, and the counters after it.
 
         A `Prefer` header decides alone. Otherwise the caller's magic key is evaluated first, then the rules in order
         of precedence. The first triggered delay wins. The first triggered terminal rule ends the search. A rule that
@@ -138,10 +161,11 @@ class FaultEngine:
         Args:
             request: the request.
             requested: the fault that its `Prefer` header requests, if there is one.
-            counters: the counters of the caller's tenant; updated in place.
+            counters: the counters of the caller's tenant. They stay until the caller calls `Evaluation.apply`.
         """
         if requested is not None:
-            return _requested_decision(requested)
+            return Evaluation(_requested_decision(requested))
+        evaluated: list[tuple[ActiveRule, RuleCounter, bool]] = []
         triggered_ids: list[str] = []
         delay_ms: float | None = None
         tenant = request.caller.tenant
@@ -154,21 +178,14 @@ class FaultEngine:
             if when.limit is not None:
                 counter = _in_window(when.limit, counter, request.timestamp)
             is_triggered = counter.evaluated >= when.after and self._is_triggered(when, active.id, tenant, counter)
-            counters[active.id] = RuleCounter(
-                counter.evaluated + 1,
-                counter.triggered + is_triggered,
-                counter.window_start,
-                counter.window_used + (not is_triggered),
-            )
-            active.evaluated += 1
-            active.triggered += is_triggered
+            evaluated.append((active, counter, is_triggered))
             if not is_triggered:
                 continue
             triggered_ids.append(active.id)
             if rule.delay is not None and delay_ms is None:
                 delay_ms = rule.delay.milliseconds(self._chance("delay", active.id, tenant, counter.evaluated))
             if rule.is_terminal:
-                return FaultDecision(
+                decision = FaultDecision(
                     tuple(triggered_ids),
                     delay_ms or 0.0,
                     rule.respond,
@@ -176,7 +193,14 @@ class FaultEngine:
                     rule.alter,
                     _rate_limit_headers(rule.when.limit, counter, request.timestamp),
                 )
-        return FaultDecision(tuple(triggered_ids), delay_ms or 0.0) if triggered_ids else None
+                return Evaluation(decision, evaluated)
+        return Evaluation(FaultDecision(tuple(triggered_ids), delay_ms or 0.0) if triggered_ids else None, evaluated)
+
+    def decide(
+        self, request: FaultRequest, requested: RequestedFault | None, counters: Counters
+    ) -> FaultDecision | None:
+        """Return the faults of a request, or `None` if there are none, and update `counters`; see `evaluate`."""
+        return self.evaluate(request, requested, counters).apply(counters)
 
     def _matching(self, request: FaultRequest) -> list[ActiveRule]:
         matching = self._book.matching(request.caller.tenant, request.method, request.api_path)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain
 from sys import getsizeof
-from typing import NamedTuple
 
 from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
 from mock_atoms.core.http_text import decode_text, parse_cookies, parse_query
@@ -13,9 +13,7 @@ from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, Unauthenticated
 from mock_atoms.journal.index_keys import index_keys
 
 CONTEXT_KEY = "mock_atoms.context"
-"""Key of the `RequestContext` in an ASGI scope."""
-RECEIVED_KEY = "mock_atoms.received"
-"""Key of the `ReceivedHead` in the extensions of an ASGI scope."""
+"""Key of the `RequestContext` in an ASGI scope and, if the server has read the request, in its extensions."""
 MAX_BODY_BYTES = 65_536
 """Number of request body bytes that an exchange keeps."""
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -23,6 +21,7 @@ WEIGHT_UNIT = 64
 """Bytes per unit of weight. Units keep most weights below 257, which CPython never allocates."""
 _HEADER_BYTES = 80  # memory of a header besides its name and value
 _KEY_BYTES = 420  # memory of a digest with its place in the index of the journal, if no other exchange has it
+_MAX_SHARED_HEADS = 1_000
 
 RESPONDED = "responded"
 """`Exchange.ended` after a complete response. Other values: `ABORTED` or the kind of a connection fault."""
@@ -80,11 +79,11 @@ class RequestHead:
     host: str
     headers: tuple[tuple[str, str], ...]
     operation: str = ""
-    index_keys: tuple[bytes, ...] = field(init=False)
+    index_keys: tuple[bytes, ...] = ()
     weight: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.index_keys = index_keys(self.tenant, self.secrets, self.headers)
+        self.index_keys = self.index_keys or index_keys(self.tenant, self.secrets, self.headers)
         texts = getsizeof(self.url) + getsizeof(self.tenant.label) + getsizeof(self.tenant.test_id)
         size = texts + _size_of(self.headers) + _KEY_BYTES * len(self.index_keys)
         self.weight = weight_of(size)
@@ -116,6 +115,12 @@ class ResponseHead:
 
 
 NO_RESPONSE = ResponseHead()
+
+
+@lru_cache(_MAX_SHARED_HEADS)
+def share_response_head(headers: tuple[tuple[bytes, bytes], ...]) -> ResponseHead:
+    """Return the response head with `headers`, credentials masked. Equal headers share one."""
+    return ResponseHead(headers)
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -247,18 +252,6 @@ class Exchange:
         return next((value for key, value in self.response_headers() if key == name), None)
 
 
-class ReceivedHead(NamedTuple):
-    """Facts about a request head that only the mock's own server knows.
-
-    Attributes:
-        digest: keyed digest of the complete head.
-        is_connection_reusable: whether the connection stays open after the response, as HTTP/1.1.
-    """
-
-    digest: bytes
-    is_connection_reusable: bool
-
-
 @dataclass(slots=True, eq=False)
 class RequestContext:
     """A request while it is served: its exchange, and the secrets that the journal must not keep.
@@ -272,8 +265,6 @@ class RequestContext:
         has_credential_in_url: whether the journal masks a part of the URL.
         operation: the requested operation, credentials masked.
         headers: the headers as sent.
-        received: the head as received; `None` if the response cache is off or another server received it.
-        may_be_faulted: whether a fault rule, a magic key or a `Prefer` header may change the response.
     """
 
     exchange: Exchange
@@ -284,8 +275,6 @@ class RequestContext:
     has_credential_in_url: bool
     operation: RequestedOperation = NO_OPERATION
     headers: Sequence[tuple[bytes, bytes]] = ()
-    received: ReceivedHead | None = None
-    may_be_faulted: bool = True
 
     def header_values(self, name: bytes) -> list[str]:
         """Return the values of the request header `name` (lower-case), with all credentials."""

@@ -21,6 +21,7 @@ from mock_atoms.core.tenancy import (
 from mock_atoms.core.timestamps import MonotonicClock, WallClock
 from mock_atoms.journal.credentials import CREDENTIAL_HEADERS, Credentials
 from mock_atoms.journal.exchange import Exchange, RequestContext, RequestHead
+from mock_atoms.journal.index_keys import index_keys
 
 MAX_IDENTITIES = 2_000
 """Number of senders that are remembered."""
@@ -74,11 +75,12 @@ class _Identity:
         reason: why the caller is unauthenticated; `None` of an authenticated one.
         headers: the identity headers, masked.
         secrets: digests of the credentials in them.
+        index_keys: keys of its requests in the index of the journal.
         used: time of the last use, see `lru.next_use`.
         is_live: whether it is remembered.
     """
 
-    __slots__ = ("headers", "is_live", "reason", "secrets", "shown_tenant", "tenant", "used")
+    __slots__ = ("headers", "index_keys", "is_live", "reason", "secrets", "shown_tenant", "tenant", "used")
 
     def __init__(
         self,
@@ -93,6 +95,7 @@ class _Identity:
             self.reason = caller.reason
         self.headers = headers
         self.secrets = secrets
+        self.index_keys = index_keys(caller.tenant, secrets, headers)
         self.used = 0.0
         self.is_live = False
 
@@ -160,6 +163,7 @@ class RequestReader:
             host=_host(request.server, headers),
             headers=headers,
             operation=operation.name,
+            index_keys=identity.index_keys,
         )
         address, port = request.client or ("", 0)
         exchange = Exchange(head, arrived_at, started_at, address, port)

@@ -1,11 +1,21 @@
 """CORS for the browser origins that the settings allow."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any
+
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.core.settings import LOCALHOST_ORIGINS
+from mock_atoms.journal.exchange import RequestContext
 
 _LOCALHOST = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
+
+_MAX_REMEMBERED = 1_000
+"""Number of pairs of `Origin` and response headers whose CORS headers are remembered."""
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 class CorsMiddleware:
@@ -24,6 +34,44 @@ class CorsMiddleware:
         """Handle one request."""
         is_from_browser = any(name == b"origin" for name, _ in scope.get("headers", ()))
         await (self._with_cors if is_from_browser else self._app)(scope, receive, send)
+
+
+class CorsHeaders:
+    """Adds the same headers as `CorsMiddleware` to a complete response.
+
+    Args:
+        origins: allowed origins, see `Settings.cors_origin`.
+    """
+
+    def __init__(self, origins: tuple[str, ...]) -> None:
+        self._origins = origins
+        self._remembered = lru_cache(_MAX_REMEMBERED)(self._add)
+
+    def add(self, headers: Headers, context: RequestContext) -> Headers:
+        """Return the headers of the response to a request. Without `Origin`, they are unchanged."""
+        origins = tuple([header for header in context.headers if header[0] == b"origin"])
+        if not origins:
+            return headers
+        has_secret = context.header_values(b"origin") != context.exchange.header_values("origin")
+        add = self._add if has_secret else self._remembered
+        has_cookie = any(name == b"cookie" for name, _ in context.headers)
+        return add(tuple(headers), (*origins, (b"cookie", b"")) if has_cookie else origins)
+
+    def _add(self, headers: Headers, request_headers: Headers) -> Headers:
+        """Run Starlette's middleware around a response with `headers`. It never waits."""
+        starts: list[Message] = []
+
+        async def respond(_scope: Scope, _receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": [*headers]})
+
+        async def collect(message: Message) -> None:
+            starts.append(message)
+
+        scope = {"type": "http", "method": "GET", "headers": request_headers}
+        middleware: Any = _with_cors(respond, self._origins)
+        with suppress(StopIteration):
+            middleware(scope, None, collect).send(None)
+        return tuple(starts[0]["headers"])
 
 
 def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:

@@ -1,22 +1,42 @@
 """Applies fault decisions to requests."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms.core.delays import CancellableWaiter, WaitResult
-from mock_atoms.core.masking import mask_text
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.faults.effects import header_values
-from mock_atoms.faults.engine import FaultDecision, FaultEngine, FaultRequest
+from mock_atoms.faults.engine import Counters, Evaluation, FaultDecision, FaultEngine, FaultRequest
 from mock_atoms.faults.expressions import ExpressionError
 from mock_atoms.faults.prefer import parse_prefer
 from mock_atoms.faults.response_patch import PatchError, ResponsePatch
-from mock_atoms.journal.exchange import BAD_PREFER, CONTEXT_KEY, PATCH_TOO_LARGE, SHUTTING_DOWN, RequestContext
+from mock_atoms.journal.exchange import CONTEXT_KEY, PATCH_TOO_LARGE, SHUTTING_DOWN, RequestContext
 from mock_atoms.middleware.connection_faults import ConnectionFaultRunner, collect_response
-from mock_atoms.middleware.responses import send_error, send_response
-from mock_atoms.state.store import Store, TenantState
+from mock_atoms.middleware.responses import bad_prefer, error_response, fault_response, send_response
+from mock_atoms.state.store import Store
+
+
+def faults_of(context: RequestContext, engine: FaultEngine) -> Callable[[Counters], Evaluation] | None:
+    """Return the function that evaluates the faults of a request, or `None` if no source of faults applies to it.
+
+    Raises:
+        ExpressionError: the `Prefer` header is invalid.
+    """
+    caller, api_path, exchange = context.caller, context.api_path, context.exchange
+    if not isinstance(caller, AuthenticatedCaller) or api_path is None:
+        return None
+    requested = parse_prefer(context.header_values(b"prefer"))
+    if (
+        requested is None
+        and engine.magic_key_rule(caller.token) is None
+        and engine.has_no_matching_rule(caller.tenant, exchange.method, api_path)
+    ):
+        return None
+    request = FaultRequest(caller, exchange.method, api_path, exchange.arrived_at.timestamp())
+    return partial(engine.evaluate, request, requested)
 
 
 class FaultMiddleware:
@@ -39,16 +59,24 @@ class FaultMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         context: RequestContext = scope[CONTEXT_KEY]
-        exchange = context.exchange
         try:
-            decision = await self._decide(context)
+            evaluate = faults_of(context, self._engine)
         except ExpressionError as error:
-            exchange.reason = BAD_PREFER
-            await send_error(send, HTTPStatus.BAD_REQUEST, [mask_text(f"Prefer: {error}", context.caller.token)])
+            await send_response(send, bad_prefer(context, error))
             return
+        decision = None
+        if evaluate is not None:
+            decision = await self._store.update(
+                context.caller.tenant, lambda state: evaluate(state.counters).apply(state.counters)
+            )
         if decision is None:
             await self._app(scope, receive, send)
-            return
+        else:
+            await self._apply(decision, scope, receive, send)
+
+    async def _apply(self, decision: FaultDecision, scope: Scope, receive: Receive, send: Send) -> None:
+        context: RequestContext = scope[CONTEXT_KEY]
+        exchange = context.exchange
         exchange.faults = decision.rule_ids
         exchange.delay_ms = decision.delay_ms
         if decision.delay_ms:
@@ -57,44 +85,23 @@ class FaultMiddleware:
                 return
             if result is WaitResult.SHUTDOWN:
                 exchange.reason = SHUTTING_DOWN
-                await send_error(send, HTTPStatus.SERVICE_UNAVAILABLE, ["mock-atoms is shutting down"])
+                await send_response(
+                    send, error_response(HTTPStatus.SERVICE_UNAVAILABLE, ["mock-atoms is shutting down"])
+                )
                 return
         if decision.respond is not None:
-            exchange.has_malformed_body = decision.respond.has_malformed_body
-            now = exchange.arrived_at + timedelta(milliseconds=decision.delay_ms)
-            headers, body = decision.respond.render(decision.extra_headers, context.operation, now)
-            await send_response(send, decision.respond.status, headers, body)
+            await send_response(send, fault_response(context, decision, decision.respond))
         elif decision.patch is not None:
             try:
                 await self._send_patched(decision.patch, scope, receive, send)
             except PatchError as error:
                 exchange.reason = PATCH_TOO_LARGE
-                await send_error(send, HTTPStatus.INTERNAL_SERVER_ERROR, [str(error)])
+                await send_response(send, error_response(HTTPStatus.INTERNAL_SERVER_ERROR, [str(error)]))
         elif decision.connection is not None:
             exchange.reason = f"connection-{decision.connection.kind}"
             await self._connection_faults(decision.connection, scope, receive, send)
         else:
             await self._app(scope, receive, send)
-
-    async def _decide(self, context: RequestContext) -> FaultDecision | None:
-        """Return the fault decision for a request, or `None` if no source of faults applies to it."""
-        caller, api_path, exchange = context.caller, context.api_path, context.exchange
-        if not isinstance(caller, AuthenticatedCaller) or api_path is None:
-            return None
-        requested = parse_prefer(context.header_values(b"prefer"))
-        if (
-            requested is None
-            and self._engine.magic_key_rule(caller.token) is None
-            and self._engine.has_no_matching_rule(caller.tenant, exchange.method, api_path)
-        ):
-            context.may_be_faulted = False
-            return None
-        fault_request = FaultRequest(caller, exchange.method, api_path, exchange.arrived_at.timestamp())
-
-        def decide(state: TenantState) -> FaultDecision | None:
-            return self._engine.decide(fault_request, requested, state.counters)
-
-        return await self._store.update(caller.tenant, decide)
 
     async def _send_patched(self, patch: ResponsePatch, scope: Scope, receive: Receive, send: Send) -> None:
         start, body = await collect_response(self._app, scope, receive)

@@ -4,13 +4,13 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mock_atoms.journal.exchange import CONTEXT_KEY, RECEIVED_KEY
+from mock_atoms.journal.exchange import CONTEXT_KEY
 from mock_atoms.journal.request_reader import RawRequest
 from mock_atoms.mock import MockAtoms
 
 
 class IdentifyMiddleware:
-    """Outermost layer: reads the head and puts the `RequestContext` into the scope, unless the server did it."""
+    """Outermost layer: puts the `RequestContext` into the scope. The server may have read the request already."""
 
     def __init__(self, app: ASGIApp, mock: MockAtoms) -> None:
         self._app = app
@@ -18,8 +18,7 @@ class IdentifyMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        context = self._reader.read(_raw_request(scope))
-        context.received = scope.get("extensions", {}).get(RECEIVED_KEY)
+        context = scope.get("extensions", {}).get(CONTEXT_KEY) or self._reader.read(_raw_request(scope))
         await self._app({**scope, CONTEXT_KEY: context}, receive, send)
 
 

@@ -1,7 +1,7 @@
 """Recording of requests to the vendor's API: request ids, marks on responses, journal, log and metrics."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
@@ -9,12 +9,9 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mock_atoms.caching.eligibility import is_cacheable
-from mock_atoms.core.http_text import decode_text
 from mock_atoms.core.inflating import InflateError, Inflater, content_encoding, is_inflatable
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.slices import CLIENT_IS_GONE
-from mock_atoms.core.tenancy import AuthenticatedCaller, UnauthenticatedCaller
 from mock_atoms.journal.exchange import (
     ABORTED,
     CONTEXT_KEY,
@@ -22,25 +19,20 @@ from mock_atoms.journal.exchange import (
     NO_RESPONSE,
     REFUSAL_KEY,
     RESPONDED,
-    UNKNOWN_MAGIC_WORD,
     Exchange,
     RequestContext,
-    ResponseHead,
 )
 from mock_atoms.journal.journal import Journal
 from mock_atoms.middleware.connection_faults import BROKEN, TRANSPORT
+from mock_atoms.middleware.marks import ResponseMarker
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.store import TenantState
 
-FAULT_HEADER = b"x-mock-atoms-fault"
-REASON_HEADER = b"x-mock-atoms-reason"
 MAX_UNREAD_BODY_BYTES = 8 * 1024 * 1024
 """Number of request body bytes that are read although the application did not ask for them."""
 
 MAX_CUT_KEY_LENGTH = 256
 """Number of characters of a key that the end of a recorded body may cut: a longer one gets another digest."""
-
-Headers = Sequence[tuple[bytes, bytes]]
 
 
 class RecordingMiddleware:
@@ -60,18 +52,16 @@ class RecordingMiddleware:
         self._generator = mock.generator
         self._journal = mock.journal
         self._recorder = mock.recorder
-        self._fixtures = mock.fixtures
-        self._engine = mock.fault_engine
+        self._marker = ResponseMarker(mock.fault_engine, mock.fixtures)
         self._clock = mock.clock
-        self._response_cache = mock.response_cache
         self._body_timeout = body_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         context: RequestContext = scope[CONTEXT_KEY]
         exchange, tenant = context.exchange, context.caller.tenant
-        state = await self._store.update(tenant, _count_request)
-        exchange.id = self._generator.request_id(tenant.key, state.requests)
+        number = await self._store.update(tenant, count_request)
+        exchange.id = self._generator.request_id(tenant.key, number)
         self._recorder.begin(exchange)
         body_recorder = None
         if exchange.head.has_body:
@@ -89,11 +79,7 @@ class RecordingMiddleware:
                 if body_recorder is not None and not _is_refused_unread(exchange, body_recorder):
                     await body_recorder.read_rest(self._body_timeout)
                 exchange.response_started_at = self._clock()
-                exchange.reason = exchange.reason or self._unknown_magic_word(context.caller)
-                exchange.status = message["status"]
-                headers = _with_marks(message["headers"], exchange)
-                exchange.response_head = ResponseHead(_mask_headers(headers, context.caller.token))
-                message["headers"] = _with_request_id(headers, exchange)
+                message["headers"] = self._marker.mark(context, message["status"], message["headers"])
             else:
                 if exchange.method == "HEAD":
                     message["body"] = b""
@@ -101,8 +87,6 @@ class RecordingMiddleware:
                 if not message.get("more_body"):
                     is_gone = body_recorder is not None and body_recorder.is_gone
                     finish(ABORTED if is_gone else RESPONDED)
-                    if context.received is not None and is_cacheable(context, by_digest=True):
-                        self._response_cache.put_request(context.received.digest, context, state)
             await send(message)
 
         transport = scope.get("extensions", {}).get(TRANSPORT)
@@ -113,16 +97,6 @@ class RecordingMiddleware:
             CLIENT_IS_GONE.reset(previous)
             if exchange.ended_at is None:
                 finish(ABORTED)
-
-    def _unknown_magic_word(self, caller: AuthenticatedCaller | UnauthenticatedCaller) -> str | None:
-        """Return the reason of a response to a magic key whose word has no meaning; `None` for other tokens."""
-        if (
-            isinstance(caller, UnauthenticatedCaller)
-            or not self._engine.is_unknown_magic_key(caller.token)
-            or self._fixtures.has_fixture(caller)
-        ):
-            return None
-        return UNKNOWN_MAGIC_WORD
 
     def _finish(
         self,
@@ -145,9 +119,10 @@ def _is_refused_unread(exchange: Exchange, body_recorder: "RequestBodyRecorder")
     return is_waiting and not body_recorder.is_started and not exchange.faults
 
 
-def _count_request(state: TenantState) -> TenantState:
+def count_request(state: TenantState) -> int:
+    """Count a request of a tenant and return its number."""
     state.requests += 1
-    return state
+    return state.requests
 
 
 class BodyExcerpt:
@@ -258,28 +233,3 @@ class RequestBodyRecorder:
         masked = mask_text(text, self._token, len(kept)).encode(errors="surrogateescape")
         self._exchange.body = masked[:MAX_BODY_BYTES]
         self._exchange.body_tail_digest = self._stored.tail_digest(MAX_BODY_BYTES)
-
-
-def _mask_headers(headers: Headers, token: str | None) -> Headers:
-    """Return response headers with credentials masked: a fault rule or an echo may have put one there."""
-    values = "\n".join(decode_text(value) for _, value in headers)
-    if mask_text(values, token) == values:
-        return headers
-    return [(name, mask_text(decode_text(value), token).encode()) for name, value in headers]
-
-
-def _with_request_id(headers: Headers, exchange: Exchange) -> Headers:
-    """Return the response headers with a request id, unless a fault rule set one."""
-    if any(name == b"x-request-id" for name, _ in headers):
-        return headers
-    return [(b"x-request-id", exchange.id.encode()), *headers]
-
-
-def _with_marks(headers: Headers, exchange: Exchange) -> Headers:
-    """Return `headers` with the mock's own headers about the response."""
-    marked = [*headers]
-    if exchange.faults:
-        marked.append((FAULT_HEADER, ",".join(exchange.faults).encode()))
-    if exchange.reason:
-        marked.append((REASON_HEADER, exchange.reason.encode()))
-    return marked

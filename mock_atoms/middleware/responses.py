@@ -1,23 +1,91 @@
-"""Complete responses as ASGI messages."""
+"""Complete responses that need no route, and how to send them as ASGI messages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from html import escape
+from http import HTTPStatus
+from typing import NamedTuple
 
 from starlette.types import Send
 
-from mock_atoms.contract.errors import error_body
+from mock_atoms.contract.errors import error_body, error_headers
 from mock_atoms.contract.schemas import JSON_TYPE, render_json
-from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY
+from mock_atoms.core.masking import mask_text
+from mock_atoms.core.tenancy import UnauthenticatedCaller
+from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY, FaultResponse
+from mock_atoms.faults.engine import FaultDecision
+from mock_atoms.faults.expressions import ExpressionError
+from mock_atoms.journal.exchange import BAD_PREFER, OUTSIDE_BASE_PATH, UNMOCKED_ROUTE, RequestContext
 
 
-async def send_error(send: Send, status: int, errors: list[str]) -> None:
-    """Send an error in the vendor's envelope."""
-    await send_response(send, status, [("content-type", JSON_TYPE)], render_json(error_body(status, errors, {})))
+class CompleteResponse(NamedTuple):
+    """A response.
+
+    Attributes:
+        status: HTTP status.
+        headers: lower-case names and values, with `content-length` if the status has a body.
+        body: all bytes of the body.
+    """
+
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
 
 
-async def send_response(send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
-    """Send a complete response."""
-    raw_headers = [(name.encode("ascii"), value.encode()) for name, value in headers]
+def complete_response(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> CompleteResponse:
+    """Return a response with its `content-length`."""
+    raw_headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
     if status not in STATUSES_WITHOUT_BODY:
         raw_headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": status, "headers": raw_headers})
-    await send({"type": "http.response.body", "body": body})
+    return CompleteResponse(status, raw_headers, body)
+
+
+def error_response(status: int, errors: list[str]) -> CompleteResponse:
+    """Return an error in the vendor's envelope."""
+    return complete_response(status, [("content-type", JSON_TYPE)], render_json(error_body(status, errors, {})))
+
+
+def bad_prefer(context: RequestContext, error: ExpressionError) -> CompleteResponse:
+    """Return the response to an invalid `Prefer` header."""
+    context.exchange.reason = BAD_PREFER
+    return error_response(HTTPStatus.BAD_REQUEST, [mask_text(f"Prefer: {error}", context.caller.token)])
+
+
+def routeless_response(context: RequestContext) -> CompleteResponse | None:
+    """Return the response to an unknown route or to an unauthenticated request; `None` for all others."""
+    if not context.operation.name:
+        return _not_found(context)
+    return _unauthorized(context, context.caller) if isinstance(context.caller, UnauthenticatedCaller) else None
+
+
+def _unauthorized(context: RequestContext, caller: UnauthenticatedCaller) -> CompleteResponse:
+    context.exchange.reason = caller.reason
+    status = HTTPStatus.UNAUTHORIZED
+    headers = error_headers(status)
+    body = render_json(error_body(status, None, headers, context.operation))
+    return complete_response(status, [("content-type", JSON_TYPE), *headers.items()], body)
+
+
+def _not_found(context: RequestContext) -> CompleteResponse:
+    """Return Express's response to an unknown route: HTML, not JSON (L)."""
+    context.exchange.reason = OUTSIDE_BASE_PATH if context.api_path is None else UNMOCKED_ROUTE
+    text = escape(f"Cannot {context.exchange.method} {mask_text(context.path, context.caller.token)}")
+    page = (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
+        f"<body>\n<pre>{text}</pre>\n</body>\n</html>\n"
+    )
+    return complete_response(HTTPStatus.NOT_FOUND, [("content-type", "text/html; charset=utf-8")], page.encode())
+
+
+def fault_response(context: RequestContext, decision: FaultDecision, respond: FaultResponse) -> CompleteResponse:
+    """Return the response `respond` of a fault decision, as it is after the delay."""
+    context.exchange.has_malformed_body = respond.has_malformed_body
+    now = context.exchange.arrived_at + timedelta(milliseconds=decision.delay_ms)
+    headers, body = respond.render(decision.extra_headers, context.operation, now)
+    return complete_response(respond.status, headers, body)
+
+
+async def send_response(send: Send, response: CompleteResponse) -> None:
+    """Send a complete response. Outer layers may add headers to it."""
+    await send({"type": "http.response.start", "status": response.status, "headers": [*response.headers]})
+    await send({"type": "http.response.body", "body": response.body})

@@ -2,20 +2,18 @@
 
 import asyncio
 from collections.abc import Coroutine
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from mock_atoms.caching.fast_path import FastPath
 from mock_atoms.core.settings import DEFAULT_KEEP_ALIVE, DEFAULT_REQUEST_TIMEOUT
-from mock_atoms.journal.exchange import RECEIVED_KEY, ReceivedHead
 from mock_atoms.middleware.connection_faults import TRANSPORT
 from mock_atoms.serving.connection_limits import ConnectionLimits, WaitingBytes
 from mock_atoms.serving.deadline import Deadline
+from mock_atoms.serving.fast_path import FastConnection, FastPath
 from mock_atoms.serving.half_closed import close_half_closed
 from mock_atoms.serving.phase import BODY, HEAD, NONE
 from mock_atoms.serving.refusal import LINGER_SECONDS, MAX_REQUEST_HEAD_BYTES, Refusal, timed_out, too_long, unparsable
@@ -32,7 +30,7 @@ _STALE_SECONDS = 1
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol on httptools, with these changes.
 
-    - The fast path responds to a repeated request as soon as its head has been read, without scope or task.
+    - The fast path responds to most requests as soon as their head has been read, without scope or task.
     - Every response announces how long the connection is kept, or that the server closes it.
     - Clients that send too slowly, too long a head or no HTTP get a refusal, after the responses that are due.
     - Pipelined requests are parsed in small pieces, and only while no other response is due.
@@ -60,6 +58,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.cycle: ResponseCycle | None  # type: ignore[assignment] # `None` before the first request
         self._fast_path = fast_path
+        self._fast: FastConnection | None = None
         self._took_fast_path = False
         self._kept_headers = (
             [(b"connection", b"keep-alive"), (b"keep-alive", b"timeout=%d" % keep_alive)] if keep_alive else []
@@ -74,8 +73,6 @@ class HttpProtocol(HttpToolsProtocol):
         self._running: ResponseCycle | None = None
         self._refusal: Refusal | None = None
         self._is_stale = False
-        self._default_headers: list[tuple[bytes, bytes]] = []
-        self._response_prefix = STATUS_LINE[HTTPStatus.OK]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Start to serve a connection."""
@@ -88,7 +85,9 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._deadline.set(self._request_timeout)
         if self._fast_path is not None:
-            self._connection_hash = self._fast_path.connection_hash(self.scheme, self.server)
+            self._fast = FastConnection(
+                self._fast_path, self.scheme or "", self.server, self.client, self._kept_headers
+            )
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes, or hold them until the responses before them are complete."""
@@ -210,36 +209,35 @@ class HttpProtocol(HttpToolsProtocol):
         self._requests_in_turn += 1
         if self._bytes_without_body > MAX_REQUEST_HEAD_BYTES - PARSED_PIECE_BYTES:
             self._check_head_size()
-        if self._fast_path is None:
-            self._run_application({TRANSPORT: self.transport})
-            return
-        version = self.parser.get_http_version()
-        digest = self._fast_path.digest(
-            self._connection_hash, self.parser.get_method(), version, self.url, self.headers
-        )
-        self._took_fast_path = self._try_fast_path(self._fast_path, digest)
-        if self._took_fast_path:
-            self._phase = BODY
-        else:
-            is_reusable = bool(self._kept_headers) and version == "1.1"
-            is_reusable = is_reusable and self.parser.should_keep_alive() and not self.parser.should_upgrade()
-            self._run_application({TRANSPORT: self.transport, RECEIVED_KEY: ReceivedHead(digest, is_reusable)})
+        extensions: dict[str, Any] = {TRANSPORT: self.transport}
+        self._took_fast_path = self._fast is not None and self._try_fast_path(self._fast, extensions)
+        if not self._took_fast_path:
+            self._run_application(extensions)
 
     def _check_head_size(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
         if size > MAX_REQUEST_HEAD_BYTES:
             raise too_long()
 
-    def _try_fast_path(self, fast_path: FastPath, digest: bytes) -> bool:
-        """Respond to a repeated request whose turn it is and whose client reads. Return `False` for others."""
+    def _try_fast_path(self, fast: FastConnection, extensions: dict[str, Any]) -> bool:
+        """Respond to a request whose turn it is and whose client reads. Return whether the fast path responded."""
         if self._running is not None or self.flow.write_paused or self.transport.is_closing():
             return False
-        response = fast_path.respond(digest, self.client, self._current_response_prefix())
+        response = fast.respond(
+            self.parser, self.url, self.headers, self.server_state.default_headers, self._is_reusable, extensions
+        )
         if response is None:
             return False
         self.transport.write(response)
         self.server_state.total_requests += 1
+        self._phase = BODY
         return True
+
+    def _is_reusable(self) -> bool:
+        """Return whether the connection stays open after the response, and the request needs no `100 Continue`."""
+        parser = self.parser
+        is_kept = bool(self._kept_headers) and parser.get_http_version() == "1.1" and parser.should_keep_alive()
+        return is_kept and not parser.should_upgrade() and not self.expect_100_continue
 
     def _run_application(self, extensions: dict[str, Any]) -> None:
         method, version = self.parser.get_method().decode("ascii"), self.parser.get_http_version()
@@ -291,15 +289,6 @@ class HttpProtocol(HttpToolsProtocol):
         task = self.loop.create_task(work)
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
-
-    def _current_response_prefix(self) -> bytes:
-        """Return the status line and the headers that the server adds to every response."""
-        headers = self.server_state.default_headers
-        if headers is not self._default_headers:  # uvicorn replaces them every second
-            self._default_headers = headers
-            lines = b"".join(b"%b: %b\r\n" % header for header in (*headers, *self._kept_headers))
-            self._response_prefix = STATUS_LINE[HTTPStatus.OK] + lines
-        return self._response_prefix
 
     def on_body(self, body: bytes) -> None:
         """Add a part of a request body."""

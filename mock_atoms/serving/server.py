@@ -18,12 +18,12 @@ from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from mock_atoms.app import create_app
-from mock_atoms.caching.fast_path import FastPath
 from mock_atoms.core.delays import ShutdownSignal
 from mock_atoms.core.settings import DEFAULT_KEEP_ALIVE, DEFAULT_REQUEST_TIMEOUT
 from mock_atoms.journal.access_log import LOGGER, EventLine
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.connection_limits import ConnectionLimits, max_connections
+from mock_atoms.serving.fast_path import FastPath, fast_path_of
 from mock_atoms.serving.protocol import HttpProtocol
 from mock_atoms.serving.tls import Certificate
 from mock_atoms.serving.tls_connection import TlsConnection
@@ -175,7 +175,7 @@ def build_server(
         mock.shutdown_signal,
         on_ready,
         certificate=certificate,
-        fast_path=mock.fast_path if settings.response_cache else None,
+        fast_path=fast_path_of(mock),
         keep_alive=settings.keep_alive,
         request_timeout=settings.request_timeout,
     )

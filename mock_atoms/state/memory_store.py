@@ -44,11 +44,15 @@ class MemoryStore:
 
     async def read(self, tenant: Tenant, query: Callable[[TenantState], T]) -> T:
         """Return the result of `query` on the state of `tenant`."""
-        return query(self._state_of(tenant))
+        return query(self.state_of(tenant))
 
     async def update(self, tenant: Tenant, change: Callable[[TenantState], T]) -> T:
         """Return the result of `change` on the state of `tenant`."""
-        state = self._state_of(tenant)
+        return self.update_now(tenant, change)
+
+    def update_now(self, tenant: Tenant, change: Callable[[TenantState], T]) -> T:
+        """Return the same as `update`, without an event loop."""
+        state = self.state_of(tenant)
         before = state.size_bytes
         result = change(state)
         self._size_bytes += state.size_bytes - before
@@ -99,7 +103,7 @@ class MemoryStore:
         self._size_bytes = size_bytes - sum(state.size_bytes for state in states[: -self._max_tenants])
         return replaced
 
-    def _state_of(self, tenant: Tenant) -> TenantState:
+    def state_of(self, tenant: Tenant) -> TenantState:
         """Return the state of `tenant`, marked as used now."""
         state = self._tenants.get(tenant.key)
         if state is None:

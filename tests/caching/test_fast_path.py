@@ -20,8 +20,7 @@ from hypothesis import given, settings
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import Settings, create_app
-from mock_atoms.caching.eligibility import MAX_HEAD_BYTES
-from mock_atoms.caching.response_cache import content_key
+from mock_atoms.caching.response_cache import MAX_HEAD_BYTES, content_key
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.server import build_server
 from mock_atoms.state.memory_store import MemoryStore
@@ -96,12 +95,12 @@ def exchanges(serving: Served) -> list[dict[str, Any]]:
     return list(found)
 
 
-def test_the_third_equal_request_takes_the_fast_path() -> None:
+def test_the_second_equal_request_takes_the_fast_path() -> None:
     with served() as fast, served(response_cache=False) as normal:
         fast_responses, normal_responses = (
             send_in_turn(serving.port, *[raw_request()] * 5) for serving in (fast, normal)
         )
-        assert (len(fast.app_requests), len(normal.app_requests)) == (2, 5)
+        assert (len(fast.app_requests), len(normal.app_requests)) == (1, 5)
         assert exchanges(fast) == exchanges(normal)
         assert len(set(request_ids(fast_responses))) == 5
         assert [(without_date(head), body) for head, body in fast_responses] == [
@@ -109,35 +108,57 @@ def test_the_third_equal_request_takes_the_fast_path() -> None:
         ]
 
 
-def test_all_connections_share_the_fast_path_but_no_other_request_does() -> None:
-    other = raw_request(target=f"{LIST}?x=1")
+def test_requests_with_one_content_share_a_response_although_their_heads_differ() -> None:
+    different = [
+        raw_request(),
+        raw_request(header_lines="Traceparent: 00-1-2-01\r\n"),
+        raw_request(header_lines="X-Test-Id: t\r\n"),
+        raw_request(header_lines="Origin: http://localhost:3000\r\n"),
+        raw_request(header_lines="Prefer: code=200\r\n"),
+        raw_request(header_lines="Content-Length: 0\r\n"),
+        raw_request(header_lines=f"A: {'a' * MAX_HEAD_BYTES}\r\n"),
+    ]
     with served() as serving:
-        send_in_turn(serving.port, *[raw_request()] * 2)
-        assert send_in_turn(serving.port, raw_request())[0][1] == send_in_turn(serving.port, raw_request())[0][1]
-        assert len(serving.app_requests) == 2
-        different = [
-            raw_request("sk_globex"),
-            other,
-            raw_request(header_lines="X-Test-Id: t\r\n"),
-            raw_request(header_lines="A: b\r\n"),
-            raw_request(header_lines="B: a\r\n"),
-        ]
-        for request in different:
-            send_in_turn(serving.port, request)
-        assert len(serving.app_requests) == 2 + len(different)
+        bodies = {body for _ in range(3) for _, body in send_in_turn(serving.port, *different)}
+        assert len(bodies) == len(serving.app_requests) == 1
+        for other in (raw_request("sk_globex"), raw_request(target=f"{LIST}?x=1")):
+            send_in_turn(serving.port, other)
+        assert len(serving.app_requests) == 3
+
+
+WITHOUT_A_ROUTE = {
+    "no token": raw_request().replace(b"Authorization", b"X-Other"),
+    "an invalid token": raw_request("sk_mock_revoked"),
+    "an unknown route": raw_request(target="/atoms/v1/nowhere"),
+    "a method without a route": raw_request(method="PATCH"),
+    "a path outside the base path": raw_request(target="/favicon.ico"),
+    "a magic key": raw_request("sk_mock_500.mine"),
+    "a preference": raw_request(header_lines="Prefer: code=429\r\n"),
+    "an invalid preference": raw_request(header_lines="Prefer: code=x\r\n"),
+    "a DELETE with a fault": raw_request(method="DELETE", header_lines="Prefer: code=503\r\n", target=f"{LIST}/a"),
+}
+
+
+@pytest.mark.parametrize("request_", WITHOUT_A_ROUTE.values(), ids=WITHOUT_A_ROUTE)
+def test_a_request_that_needs_no_route_takes_the_fast_path(request_: bytes) -> None:
+    with served() as serving:
+        send_in_turn(serving.port, *[request_] * 3)
+        assert serving.app_requests == []
 
 
 NOT_ON_FAST_PATH = {
-    "a preference": raw_request(header_lines="Prefer: code=200\r\n"),
-    "an origin": raw_request(header_lines="Origin: http://localhost:3000\r\n"),
+    "a delay": raw_request(header_lines="Prefer: delay=1\r\n"),
+    "a delayed error": raw_request(header_lines="Prefer: delay=1, code=500\r\n"),
+    "a changed body": raw_request(header_lines="Prefer: fault=extra\r\n"),
     "a body": raw_request(header_lines="Content-Length: 2\r\n") + b"{}",
     "an upgrade": raw_request(header_lines="Upgrade: h2c\r\nConnection: Upgrade\r\n"),
-    "a magic key with a fault": raw_request("sk_mock_500p0.mine"),
-    "an unknown magic key": raw_request("sk_mock_oops"),
     "no such audience": raw_request(target="/atoms/v1/audience/60d0fe4f5311236168a109ca"),
+    "a token in the URL": raw_request(target=f"{LIST}?key=sk_acme_secret"),
     "HTTP/1.0": raw_request().replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Host", b"Connection: keep-alive\r\nHost"),
-    "a very long head": raw_request(header_lines=f"A: {'a' * MAX_HEAD_BYTES}\r\n"),
-    "another method": raw_request().replace(b"GET", b"OPTIONS"),
+    "a preflight request": raw_request(method="OPTIONS", header_lines="Origin: http://localhost\r\n"),
+    "the control API": raw_request(target="/__admin/health"),
+    "the escaped control API": raw_request(target="/%5F_admin/health"),
+    "the documentation": raw_request(target="/openapi.json"),
 }
 
 
@@ -151,10 +172,30 @@ def test_other_requests_reach_the_application(request_: bytes) -> None:
         assert len(serving.app_requests) - before == 4
 
 
-def test_an_unrelated_prefer_header_takes_the_fast_path() -> None:
+def test_a_request_that_waits_for_a_continuation_reaches_the_application() -> None:
     with served() as serving:
-        send_in_turn(serving.port, *[raw_request(header_lines="Prefer: respond-async\r\n")] * 3)
-        assert len(serving.app_requests) == 2
+        send_in_turn(serving.port, raw_request())
+        for _ in range(3):
+            send_in_turn(serving.port, raw_request(header_lines="Expect: 100-continue\r\n"))
+        assert len(serving.app_requests) == 4
+
+
+def test_a_head_request_reaches_the_application() -> None:
+    with served() as serving, connect(serving.port) as connection:
+        for _ in range(3):
+            connection.sendall(raw_request(method="HEAD"))
+            assert connection.recv(10_000).endswith(b"\r\n\r\n")
+        assert len(serving.app_requests) == 3
+
+
+def test_a_fault_is_decided_once() -> None:
+    """The application alone can respond after the fault, so the fast path must not count it."""
+    with served() as serving, httpx.Client(base_url=f"http://127.0.0.1:{serving.port}/__admin") as admin:
+        rule = admin.post("/faults", json={"when": {"times": 2}, "respond": {"status": 503}}).json()
+        statuses = [head.split()[1] for head, _ in send_in_turn(serving.port, *[raw_request()] * 4)]
+        assert statuses == [b"503", b"503", b"200", b"200"]
+        assert admin.get(f"/faults/{rule['id']}").json()["evaluated"] == 4
+        assert len(serving.app_requests) == 1 + 2  # the first 200 is rendered, two are calls of the control API
 
 
 def test_connection_close_closes_the_connection() -> None:
@@ -242,7 +283,7 @@ def test_an_idle_connection_is_closed() -> None:
             connection.sendall(raw_request() * 2)
             read_responses(connection, 2)
             assert connection.recv(1) == b""
-        assert len(serving.app_requests) == 2
+        assert len(serving.app_requests) == 1
 
 
 @pytest.mark.slow
@@ -271,12 +312,12 @@ def test_the_server_waits_for_a_client_that_does_not_read() -> None:
             sender = threading.Thread(target=connection.sendall, args=(raw_request() * many,))
             sender.start()
             for _ in range(2_000):
-                if len(serving.app_requests) > 2:
+                if len(serving.app_requests) > 1:
                     break
                 time.sleep(0.01)
             assert {response for _, response in read_responses(connection, many)} == {body}
             sender.join(20)
-        assert len(serving.app_requests) > 2
+        assert len(serving.app_requests) > 1
 
 
 def test_a_request_in_pieces_takes_the_fast_path() -> None:
@@ -287,7 +328,7 @@ def test_a_request_in_pieces_takes_the_fast_path() -> None:
             for byte in raw_request():
                 connection.sendall(bytes([byte]))
             read_responses(connection, 1)
-        assert len(serving.app_requests) == 2
+        assert len(serving.app_requests) == 1
 
 
 def test_a_bug_in_the_fast_path_is_logged_and_is_no_bad_request(
@@ -297,7 +338,7 @@ def test_a_bug_in_the_fast_path_is_logged_and_is_no_bad_request(
         raise ZeroDivisionError
 
     with served() as serving:
-        monkeypatch.setattr(serving.mock.fast_path, "respond", broken)
+        monkeypatch.setattr(serving.mock.request_reader, "read", broken)
         with connect(serving.port) as connection:
             connection.sendall(raw_request())
             with suppress(ConnectionResetError):
@@ -369,21 +410,18 @@ def test_the_fast_path_counts_as_use_of_the_response() -> None:
 
 def test_the_fast_path_evicts_the_least_recently_used_request() -> None:
     with served() as serving:
-        serving.mock.response_cache.max_requests = 2
-        for token in ("a", "b"):
+        response_cache = serving.mock.response_cache
+        response_cache.max_requests = 2
+        for token in ("sk_mock_one.a", "sk_mock_one.b", "sk_mock_one.a", "sk_mock_one.c"):
             send_in_turn(serving.port, *[raw_request(token)] * 2)
-        send_in_turn(serving.port, raw_request("a"), *[raw_request("c")] * 2)
-        asked = len(serving.app_requests)
-        send_in_turn(serving.port, raw_request("a"), raw_request("c"))
-        assert len(serving.app_requests) == asked
-        send_in_turn(serving.port, raw_request("b"))
-        assert len(serving.app_requests) == asked + 1
+        kept = [request.head.tenant.label for request in response_cache.requests]
+        assert kept == ["sk_mock_one.a", "sk_mock_one.c"]
 
 
 def test_the_fast_path_keeps_no_removed_object_alive() -> None:
     with served() as serving:
         send_in_turn(serving.port, *[raw_request()] * 3)
-        assert len(serving.app_requests) == 2
+        assert len(serving.app_requests) == 1
         (state,) = asyncio.run(serving.mock.store.tenants())
         cached_response = serving.mock.response_cache.get(content_key(state, "/audience", b""))
         assert cached_response is not None

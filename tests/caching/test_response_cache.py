@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import MockServer, Settings, create_app
-from mock_atoms.caching.response_cache import MAX_RESPONSE_BYTES, CachedResponse, ResponseCache, content_key
+from mock_atoms.caching.response_cache import (
+    MAX_HEAD_BYTES,
+    MAX_RESPONSE_BYTES,
+    CachedResponse,
+    ResponseCache,
+    content_key,
+)
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.exchange import CONTEXT_KEY, Exchange, RequestContext, RequestHead
 from mock_atoms.middleware.response_cache import ResponseCacheMiddleware
@@ -221,21 +227,20 @@ def test_repeated_requests_are_bounded_by_their_heads() -> None:
     response_cache = ResponseCache(max_requests_size=10_000)
     state = TenantState(caller_for("sk_a").tenant)
     state.is_live = True
-    response_cache.put(content_key(state, "/audience", b""), CachedResponse([], b""))
+    response = CachedResponse([], b"")
 
     def put(digest: bytes, url: str) -> None:
-        context = request_context("sk_a")
         head = RequestHead(state.tenant, (), "GET", url, "http", "1.1", "x", ())
-        context.exchange = Exchange(head, NOON, 0.0, "", 0)
-        response_cache.put_request(digest, context, state)
+        response_cache.put_request(digest, head, "/audience", state, response)
 
     for digest in (b"1", b"1", b"1", b"2"):
         put(digest, "/" + "x" * 3_000)
     assert len(response_cache.requests) == 2
     put(b"3", "/" + "x" * 3_000)
     assert [response_cache.requests.get(digest) is None for digest in (b"1", b"2", b"3")] == [True, False, False]
+    put(b"4", "/" + "x" * MAX_HEAD_BYTES)
+    assert response_cache.requests.get(b"4") is None
     response_cache.clear()
-    put(b"4", "/")
     assert len(response_cache.requests) == 0
 
 
@@ -248,8 +253,9 @@ def test_cached_responses_and_repeated_requests_are_counted() -> None:
             state.is_live = True
             context = request_context(f"sk_{number}", f"/audience/{number}", b"q" * number)
             key = content_key(state, context.api_path, context.query)
-            response_cache.put(key, CachedResponse([(b"content-type", b"x")], b"x" * number))
-            response_cache.put_request(b"%016d" % number, context, state)
+            response = CachedResponse([(b"content-type", b"x")], b"x" * number)
+            response_cache.put(key, response)
+            response_cache.put_request(b"%016d" % number, context.exchange.head, f"/audience/{number}", state, response)
 
     assert allocated_bytes(fill) <= response_cache.size_bytes * TOLERANCE
 

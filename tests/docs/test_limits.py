@@ -10,8 +10,8 @@ from mock_atoms.api.csv_file import MAX_COLUMNS, MAX_COMMAS
 from mock_atoms.api.members import MAX_SEARCH_TERMS
 from mock_atoms.api.multipart import MAX_PART_HEAD_BYTES
 from mock_atoms.api.uploads import MAX_FIELDS
-from mock_atoms.caching.eligibility import MAX_HEAD_BYTES
 from mock_atoms.caching.response_cache import (
+    MAX_HEAD_BYTES,
     MAX_REPEATED_REQUESTS,
     MAX_REPEATED_REQUESTS_SIZE,
     MAX_RESPONSE_BYTES,
@@ -49,6 +49,7 @@ from mock_atoms.journal import exchange, memory_journal
 from mock_atoms.journal.calls import MAX_PAUSE_MS
 from mock_atoms.journal.calls import MAX_TENANTS as MAX_NUMBERED_TENANTS
 from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
+from mock_atoms.journal.request_reader import MAX_IDENTITIES, MAX_IDENTITY_BYTES
 from mock_atoms.middleware.recording import MAX_CUT_KEY_LENGTH, MAX_UNREAD_BODY_BYTES
 from mock_atoms.serving import connection_limits
 from mock_atoms.serving.half_closed import RESPONSE_SECONDS
@@ -153,9 +154,11 @@ LIMITS = [
     ),
     ("rendered responses, with the queries that they respond to", f"{MAX_SIZE / MIB:g} MiB"),
     ("one rendered response", f"{MAX_RESPONSE_BYTES / MIB:g} MiB"),
-    ("fast path entries", f"{MAX_REPEATED_REQUESTS:,}"),
-    ("request heads of fast path entries", f"{MAX_REPEATED_REQUESTS_SIZE / MIB:g} MiB"),
-    ("request head on the fast path", f"{MAX_HEAD_BYTES:,} bytes"),
+    ("repeated requests that the fast path recognizes", f"{MAX_REPEATED_REQUESTS:,}"),
+    ("heads of repeated requests", f"{MAX_REPEATED_REQUESTS_SIZE / MIB:g} MiB"),
+    ("head of a repeated request", f"{MAX_HEAD_BYTES:,} bytes"),
+    ("senders that are remembered, by their credentials and test id", f"{MAX_IDENTITIES:,}"),
+    ("bytes of the credentials and the test id of a remembered sender", f"{MAX_IDENTITY_BYTES:,}"),
     ("connections", f"{connection_limits.MAX_CONNECTIONS:,}, or 32 below the limit of file descriptors"),
     (
         "time in which a client reads nothing of a response",

@@ -157,12 +157,20 @@ HOLDING = {
         "one rendered response",
         "memory of rendered responses",
     ],
-    "caching/test_fast_path.py::test_the_fast_path_evicts_the_least_recently_used_request": ["fast path entries"],
+    "caching/test_fast_path.py::test_the_fast_path_evicts_the_least_recently_used_request": [
+        "repeated requests that the fast path recognizes"
+    ],
     "caching/test_response_cache.py::test_repeated_requests_are_bounded_by_their_heads": [
-        "request heads of fast path entries",
+        "head of a repeated request",
+        "heads of repeated requests",
         "memory of request heads on the fast path",
     ],
-    "caching/test_fast_path.py::test_other_requests_reach_the_application": ["request head on the fast path"],
+    "journal/test_request_reader.py::test_remembered_senders_are_bounded": [
+        "senders that are remembered, by their credentials and test id"
+    ],
+    "journal/test_request_reader.py::test_a_sender_with_long_headers_is_not_remembered": [
+        "bytes of the credentials and the test id of a remembered sender"
+    ],
     "data/test_fixtures.py::test_initial_data_is_cached_within_limits": ["audiences kept after generation"],
     "serving/test_server.py::test_a_process_without_data_is_small": ["the process without data"],
     "docs/test_memory_limits.py::test_generated_audiences_fit_into_their_memory": [

@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.journal.access_log import EventLine, JsonFormatter
 from mock_atoms.mock import MockAtoms
+from mock_atoms.serving.fast_path import fast_path_of
 from mock_atoms.serving.protocol import PARSED_PIECE_BYTES, HttpProtocol
 from mock_atoms.serving.refusal import MAX_REQUEST_HEAD_BYTES
 from mock_atoms.serving.server import build_server
@@ -63,7 +64,7 @@ def connected(app: ASGIApp, state: ServerState, **options: Any) -> tuple[HttpPro
     """Return the protocol of a new connection to `app`, and its transport."""
     mock = MockAtoms(Settings(**options), log=lambda _exchange, _attempt: None)
     config = build_server(mock, app, lambda: None).config
-    fast_path = mock.fast_path if mock.settings.response_cache else None
+    fast_path = fast_path_of(mock)
     protocol = HttpProtocol(config, state, {}, fast_path=fast_path, request_timeout=mock.settings.request_timeout)
     transport = FakeTransport()
     protocol.connection_made(transport)

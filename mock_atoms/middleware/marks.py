@@ -1,0 +1,66 @@
+"""Marks: the mock's own headers about a response, and what the journal records of its headers."""
+
+from collections.abc import Sequence
+
+from mock_atoms.core.http_text import decode_text
+from mock_atoms.core.masking import mask_text
+from mock_atoms.core.tenancy import AuthenticatedCaller, UnauthenticatedCaller
+from mock_atoms.data.fixtures import Fixtures
+from mock_atoms.faults.engine import FaultEngine
+from mock_atoms.journal.exchange import UNKNOWN_MAGIC_WORD, RequestContext, share_response_head
+
+FAULT_HEADER = b"x-mock-atoms-fault"
+REASON_HEADER = b"x-mock-atoms-reason"
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class ResponseMarker:
+    """Adds `x-request-id` (G) and marks to the headers of a response, and records its head.
+
+    Args:
+        engine: knows the magic words of faults.
+        fixtures: know the tokens of fixture files, which may look like magic keys.
+    """
+
+    def __init__(self, engine: FaultEngine, fixtures: Fixtures) -> None:
+        self._engine = engine
+        self._fixtures = fixtures
+
+    def mark(self, context: RequestContext, status: int, headers: Headers) -> Headers:
+        """Record status, reason and headers of a response in its exchange. Return the headers to send."""
+        exchange = context.exchange
+        exchange.reason = exchange.reason or self._unknown_magic_word(context.caller)
+        exchange.status = status
+        if exchange.faults or exchange.reason:
+            headers = [*headers]
+            if exchange.faults:
+                headers.append((FAULT_HEADER, ",".join(exchange.faults).encode()))
+            if exchange.reason:
+                headers.append((REASON_HEADER, exchange.reason.encode()))
+        exchange.response_head = share_response_head(tuple(_mask_headers(headers, context.caller.token)))
+        return _with_request_id(headers, exchange.id)
+
+    def _unknown_magic_word(self, caller: AuthenticatedCaller | UnauthenticatedCaller) -> str | None:
+        """Return the reason of a response to a magic key whose word has no meaning; `None` for other tokens."""
+        if (
+            isinstance(caller, UnauthenticatedCaller)
+            or not self._engine.is_unknown_magic_key(caller.token)
+            or self._fixtures.has_fixture(caller)
+        ):
+            return None
+        return UNKNOWN_MAGIC_WORD
+
+
+def _mask_headers(headers: Headers, token: str | None) -> Headers:
+    """Return response headers with credentials masked: a fault rule or an echo may have put one there."""
+    values = "\n".join([decode_text(value) for _, value in headers])
+    if mask_text(values, token) == values:
+        return headers
+    return [(name, mask_text(decode_text(value), token).encode()) for name, value in headers]
+
+
+def _with_request_id(headers: Headers, request_id: str) -> Headers:
+    """Return the response headers with a request id, unless a fault rule set one."""
+    if any([name == b"x-request-id" for name, _ in headers]):  # noqa: C419 - a list is faster
+        return headers
+    return [(b"x-request-id", request_id.encode()), *headers]

@@ -1,0 +1,277 @@
+"""The fast path: responds as soon as a head has been read, without an ASGI scope, a task or a route.
+
+It sends what the middleware would send, made by the same functions, and records the same exchange. It responds only
+if it can finish: then it counts the request and its faults. All other requests go to the application unchanged.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from mock_atoms.app import is_own_path
+from mock_atoms.caching.eligibility import is_cacheable
+from mock_atoms.caching.response_cache import CachedResponse, content_key
+from mock_atoms.core.lru import next_use
+from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY
+from mock_atoms.faults.engine import Evaluation, FaultDecision
+from mock_atoms.faults.expressions import ExpressionError
+from mock_atoms.journal.exchange import CONTEXT_KEY, Exchange, RequestContext
+from mock_atoms.journal.request_reader import RawRequest
+from mock_atoms.middleware.cors import CorsHeaders
+from mock_atoms.middleware.faults import faults_of
+from mock_atoms.middleware.marks import ResponseMarker
+from mock_atoms.middleware.recording import count_request
+from mock_atoms.middleware.responses import CompleteResponse, bad_prefer, fault_response, routeless_response
+from mock_atoms.mock import MockAtoms
+from mock_atoms.state.memory_store import MemoryStore
+from mock_atoms.state.store import TenantState
+
+Headers = Sequence[tuple[bytes, bytes]]
+_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+"""Methods whose responses need no special treatment: HEAD has no body, OPTIONS may be a preflight request."""
+_OK = STATUS_LINE[HTTPStatus.OK]
+
+
+class _Outcome(NamedTuple):
+    """A response without marks.
+
+    Attributes:
+        response: the response.
+        evaluation: the evaluated fault rules, which have not been counted yet; `None` if there are none.
+        cached: the cached response, if it is one.
+    """
+
+    response: CompleteResponse
+    evaluation: Evaluation | None = None
+    cached: CachedResponse | None = None
+
+
+class FastPath:
+    """Responds to requests without a body whose response needs neither waiting nor a route.
+
+    Args:
+        mock: the server.
+        store: its store, which holds the tenants in this process.
+        key: secret key of the digests of requests, at most 64 bytes.
+    """
+
+    def __init__(self, mock: MockAtoms, store: MemoryStore, key: bytes) -> None:
+        self._cache = mock.response_cache
+        self._requests = mock.response_cache.requests
+        self._reader = mock.request_reader
+        self._engine = mock.fault_engine
+        self._recorder = mock.recorder
+        self._generator = mock.generator
+        self._clock = mock.clock
+        self._now = mock.now
+        self._store = store
+        self._marker = ResponseMarker(mock.fault_engine, mock.fixtures)
+        self._cors = CorsHeaders(mock.settings.cors_origin)
+        self._key = key
+
+    def connection_hash(self, scheme: str | None, server: tuple[str, int | None] | None) -> blake2b:
+        """Return the common part of the digests of all requests to one address."""
+        return blake2b(f"{scheme}\0{server}\0".encode(), digest_size=16, key=self._key)
+
+    def read(self, request: RawRequest) -> RequestContext | None:
+        """Return the context of a request to the vendor's API; `None` for the server's own paths."""
+        if is_own_path(unquote(request.raw_path.decode("ascii"))):
+            return None
+        return self._reader.read(request)
+
+    def repeat(self, digest: bytes, client: tuple[str, int] | None, lines: bytes) -> bytes | None:
+        """Return the complete response to a repeated request and record the exchange.
+
+        Args:
+            digest: digest of the complete head.
+            client: address and port of the client.
+            lines: the header lines that the server adds to every response.
+
+        Returns:
+            `None` if the request is not repeated, or if something has changed that its response depends on.
+        """
+        repeated = self._requests.get(digest)
+        if repeated is None:
+            return None
+        head, state, response = repeated.head, repeated.state(), repeated.response()
+        tenant = head.tenant
+        if (
+            state is None
+            or response is None
+            or not (state.is_live and response.is_live)
+            or state.version != repeated.version
+            or not self._engine.has_no_matching_rule(tenant, head.method, repeated.api_path)
+        ):
+            return None
+        repeated.used = state.used = response.used = next_use()
+        state.requests += 1
+        request_id = self._generator.request_id(tenant.key, state.requests)
+        address, port = client or ("", 0)
+        started_at = self._clock()
+        exchange = Exchange(
+            head,
+            self._now(),
+            started_at,
+            address,
+            port,
+            request_id,
+            is_body_complete=True,
+            response_started_at=started_at,
+            status=200,
+            response_head=response.head,
+            bytes_sent=response.length,
+        )
+        self._recorder.record_complete(exchange)
+        return b"%b%bx-request-id: %b\r\n%b" % (_OK, lines, request_id.encode(), response.tail)
+
+    def respond(self, context: RequestContext, digest: bytes, lines: bytes) -> bytes | None:
+        """Return the complete response to any request and record the exchange.
+
+        Args:
+            context: the request, as `read` returned it.
+            digest: digest of the complete head, by which repetitions are recognized.
+            lines: the header lines that the server adds to every response.
+
+        Returns:
+            `None` if the application must respond. Then nothing has been counted or recorded.
+        """
+        exchange, tenant = context.exchange, context.caller.tenant
+        if exchange.method not in _METHODS or exchange.head.has_body:
+            return None
+        state = self._store.state_of(tenant)
+        outcome = self._outcome(context, state)
+        if outcome is None:
+            return None
+        response, evaluation, cached = outcome
+        if evaluation is not None:
+            self._store.update_now(tenant, lambda state: evaluation.apply(state.counters))
+        exchange.id = self._generator.request_id(tenant.key, count_request(state))
+        exchange.is_body_complete = True
+        exchange.response_started_at = exchange.started_at
+        headers = self._cors.add(response.headers, context)
+        is_plain = headers is response.headers and evaluation is None
+        headers = self._marker.mark(context, response.status, headers)
+        exchange.bytes_sent = len(response.body)
+        self._recorder.record_complete(exchange)
+        if cached is not None and is_plain and exchange.reason is None:
+            self._cache.put_request(digest, exchange.head, context.api_path or "", state, cached)
+        header_lines = [b"%b: %b\r\n" % header for header in headers]
+        return b"".join([STATUS_LINE[response.status], lines, *header_lines, b"\r\n", response.body])
+
+    def _outcome(self, context: RequestContext, state: TenantState) -> _Outcome | None:
+        """Return the response to a request, or `None` if the application must respond."""
+        try:
+            evaluate = faults_of(context, self._engine)
+        except ExpressionError as error:
+            return _Outcome(bad_prefer(context, error))
+        evaluation = None if evaluate is None else evaluate(state.counters)
+        if evaluation is not None and evaluation.decision is not None:
+            response = _immediate(context, evaluation.decision)
+            return None if response is None else _Outcome(response, evaluation)
+        response = routeless_response(context)
+        if response is not None:
+            return _Outcome(response, evaluation)
+        cached = None
+        if is_cacheable(context):
+            cached = self._cache.get(content_key(state, context.api_path, context.query))
+        if cached is None:
+            return None
+        return _Outcome(CompleteResponse(HTTPStatus.OK, cached.head.headers, cached.body), evaluation, cached)
+
+
+def fast_path_of(mock: MockAtoms) -> FastPath | None:
+    """Return the fast path of a server; `None` if the response cache is off or the store is in another process."""
+    if mock.settings.response_cache and isinstance(mock.store, MemoryStore):
+        return FastPath(mock, mock.store, secrets.token_bytes(32))
+    return None
+
+
+def _immediate(context: RequestContext, decision: FaultDecision) -> CompleteResponse | None:
+    """Return the response of a fault decision, or `None` unless it is complete and due now."""
+    respond = decision.respond
+    if respond is None or decision.delay_ms or respond.status in STATUSES_WITHOUT_BODY:
+        return None
+    context.exchange.faults = decision.rule_ids
+    return fault_response(context, decision, respond)
+
+
+class FastConnection:
+    """The fast path of one connection.
+
+    Args:
+        fast_path: the fast path of the server.
+        scheme: `http` or `https`.
+        server: address and port of the server.
+        client: address and port of the client.
+        kept_headers: the headers of a response that keeps the connection.
+    """
+
+    def __init__(
+        self,
+        fast_path: FastPath,
+        scheme: str,
+        server: tuple[str, int | None] | None,
+        client: tuple[str, int] | None,
+        kept_headers: Headers,
+    ) -> None:
+        self._fast_path = fast_path
+        self._hash = fast_path.connection_hash(scheme, server)
+        self._scheme = scheme
+        self._server = server
+        self._client = client
+        self._kept_headers = kept_headers
+        self._default_headers: Headers = ()
+        self._lines = b""
+
+    def respond(  # noqa: PLR0913, PLR0917 - what the parser has
+        self,
+        parser: httptools.HttpRequestParser,
+        url: bytes,
+        headers: Headers,
+        default_headers: Headers,
+        is_reusable: Callable[[], bool],
+        extensions: dict[str, Any],
+    ) -> bytes | None:
+        """Return the complete response to a request and record the exchange.
+
+        Args:
+            parser: the parser, which has read the head.
+            url: the URL of the request.
+            headers: the headers of the request, with lower-case names.
+            default_headers: the headers that uvicorn adds to every response.
+            is_reusable: returns whether the connection stays open after the response, as HTTP/1.1.
+            extensions: receives the context of the request, if it has been read.
+
+        Returns:
+            `None` if the application must respond.
+        """
+        if default_headers is not self._default_headers:  # uvicorn replaces them every second
+            self._default_headers = default_headers
+            self._lines = b"".join([b"%b: %b\r\n" % header for header in (*default_headers, *self._kept_headers)])
+        method, version = parser.get_method(), parser.get_http_version()
+        request_hash = self._hash.copy()
+        # NUL is a safe separator: the parser refuses it in a head.
+        request_hash.update(
+            b"\0".join([method, version.encode(), url, *[part for header in headers for part in header]])
+        )
+        digest = request_hash.digest()
+        response = self._fast_path.repeat(digest, self._client, self._lines)
+        if response is not None or not is_reusable():
+            return response
+        target = httptools.parse_url(url)
+        raw_path = target.path or b"/"  # an absolute URL needs no path
+        query, scheme = target.query or b"", self._scheme
+        request = RawRequest(
+            method.decode("ascii"), raw_path, query, headers, scheme, version, self._server, self._client
+        )
+        context = self._fast_path.read(request)
+        if context is None:
+            return None
+        extensions[CONTEXT_KEY] = context
+        return self._fast_path.respond(context, digest, self._lines)
