@@ -46,7 +46,7 @@ class SuitePlan(NamedTuple):
     entries: tuple[int, ...]
 
 
-FULL = SuitePlan(1_000, 3, (1, 8), (0, 10_000))
+FULL = SuitePlan(1_000, 2, (1, 8), (0, 10_000))
 QUICK = SuitePlan(40, 1, (1, 2), (0, 20))
 
 
@@ -78,6 +78,9 @@ class Setting(NamedTuple):
     server: str
     workers: int
     entries: int
+
+    def __str__(self) -> str:
+        return f"the suite, {self.server}, workers: {self.workers}, other requests: {self.entries:,}"
 
 
 Suites = dict[Setting, list[Suite]]
@@ -210,9 +213,11 @@ def measure(tested: Sequence[Entrant], content: bytes, plan: SuitePlan) -> Suite
                 for entrant, server in servers[:: 1 if number % 2 else -1]:
                     server.resume()
                     fill(server, entries)
-                    progress(f"the suite, {entrant.contender.name}, workers: {workers}, other requests: {entries}")
                     setting = Setting(entrant.contender.name, workers, entries)
-                    found.setdefault(setting, []).append(run(server, entrant, plan, workers, next(numbers)))
+                    figures = run(server, entrant, plan, workers, next(numbers))
+                    shown = ", ".join(f"{name} {1e3 * figure:.2f} ms" for name, figure in figures._asdict().items())
+                    progress(f"{setting}: {shown}")
+                    found.setdefault(setting, []).append(figures)
                     server.pause()
         for _, server in servers:
             server.resume()
