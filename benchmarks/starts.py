@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from benchmarks.audiences import Cost
-from benchmarks.contenders import Contender, cores, on_core, started
+from benchmarks.contenders import Contender, cores, environment, on_core, started
 
 IMPORT = "import fastapi, uvicorn"
 
@@ -22,13 +22,13 @@ def start(contender: Contender) -> Cost:
 def import_cost() -> Cost:
     """Return the cost of a process on the same core that only imports the server's packages."""
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(on_core(cores()[0], sys.executable, "-c", IMPORT), check=True)
+    subprocess.run(on_core(cores()[0], sys.executable, "-c", IMPORT), env=environment(), check=True)
     wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     return Cost(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, wall)
 
 
 def in_turn(contenders: Sequence[Contender], rounds: int) -> dict[str, list[Cost]]:
-    """Start all in turn. The first round does not count: it only brings files into memory."""
+    """Start all in turn. The first round does not count: it brings files into memory, and writes bytecode."""
     costs: dict[str, list[Cost]] = {IMPORT: [], **{contender.name: [] for contender in contenders}}
     for number in range(-1, rounds):
         for name, cost in [(IMPORT, import_cost()), *((each.name, start(each)) for each in contenders)]:
