@@ -26,7 +26,7 @@ from mock_atoms.journal.calls import AttemptCounter
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.journal.metrics import Metrics
-from mock_atoms.journal.query import JournalQuery, select
+from mock_atoms.journal.query import JournalQuery
 from mock_atoms.journal.recorder import ExchangeRecorder
 from mock_atoms.journal.request_reader import RequestReader
 from mock_atoms.state.memory_store import MemoryStore
@@ -121,7 +121,7 @@ class MockAtoms:
         await self.remove_rules(self.rules.created_ids(token_digest, test_digest))
         query = JournalQuery.of_tenant(self.journal.credentials, token, test_id)
         candidates = await self.journal.candidates(query.key_sets)
-        selected = await self.slices.run(select(candidates, query.matches))
+        selected = await self.slices.run(query.select(candidates))
         await self.slices.run(free(await self.journal.remove(selected)))
         await self.slices.run(free_states(await self.store.reset(token_digest, test_digest)))
 

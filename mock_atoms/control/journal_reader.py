@@ -9,7 +9,7 @@ from mock_atoms.control.long_work import run_steps
 from mock_atoms.core.slices import Steps
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.numbering import NumberedExchange, number_attempts, sender_keys
-from mock_atoms.journal.query import JournalQuery, select
+from mock_atoms.journal.query import JournalQuery
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.patterns import RequestPattern
 
@@ -35,13 +35,11 @@ class JournalReader:
 
     async def select(self, query: JournalQuery, pattern: RequestPattern | None = None) -> list[Exchange]:
         """Return the exchanges that match a query and a request pattern, oldest first."""
-        if pattern is None:
-            candidates = await self.journal.candidates(query.key_sets)
-            return await self.run(select(candidates, query.matches))
-        candidates = await self.journal.candidates((*query.key_sets, *pattern.key_sets))
-        return await self.run(
-            select(candidates, lambda exchange: query.matches(exchange) and pattern.matches(exchange))
-        )
+        key_sets = query.key_sets if pattern is None else (*query.key_sets, *pattern.key_sets)
+        exchanges = await self.journal.candidates(key_sets)
+        if query != JournalQuery():
+            exchanges = await self.run(query.select(exchanges))
+        return exchanges if pattern is None else await self.run(pattern.select(exchanges))
 
     async def number(self, exchanges: Sequence[Exchange]) -> list[NumberedExchange]:
         """Return exchanges with their attempt numbers, in the same order."""

@@ -7,6 +7,7 @@ from mock_atoms.core.slices import Steps
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.journal import Journal
 from mock_atoms.journal.query import JournalQuery
+from mock_atoms.wiremock import steps
 from mock_atoms.wiremock.patterns import RequestPattern
 
 Result = TypeVar("Result")
@@ -60,14 +61,23 @@ class MatchCounter:
         for _ in range(len(self._arriving)):
             self._look_at(*self._arriving.popleft())
             yield
+        total_steps = 0
         for exchange in exchanges:
             if exchange.is_in_journal:
                 self._next = exchange.position + 1
-                self._look_at(exchange.position, exchange)
-            yield
+                total_steps += self._look_at(exchange.position, exchange)
+            if total_steps >= steps.STEPS_PER_PAUSE:
+                total_steps = 0
+                yield
 
-    def _look_at(self, position: int, exchange: Exchange) -> None:
+    def _look_at(self, position: int, exchange: Exchange) -> int:
+        """Match an exchange, and return the number of steps that this took."""
+        if position < self._first or not self._query.matches(exchange):
+            return 1
         if self._pattern.awaits_body(exchange):
             self._arriving.append((position, exchange))
-        elif position >= self._first and self._query.matches(exchange) and self._pattern.matches(exchange):
+            return 1
+        is_match, number = self._pattern.compare(exchange)
+        if is_match:
             self._matches |= 1 << (position - self._first)
+        return number

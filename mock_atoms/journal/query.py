@@ -1,6 +1,6 @@
 """Queries of the request journal, as data."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -15,6 +15,8 @@ IndexKeys = frozenset[bytes]
 """Alternative keys of exchanges in the index of the journal, see `RequestHead.index_keys`."""
 KeySets = tuple[IndexKeys, ...]
 """Sets of keys. Exchanges that a query may match have at least one key of each set. No set: any exchange."""
+
+_EXCHANGES_PER_PAUSE = 16
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,14 @@ class JournalQuery:
     def _template(self) -> PathTemplate | None:
         return None if self.path is None else PathTemplate(self.path, trailing_slash=True)
 
+    @cached_property
+    def _matches_all(self) -> bool:
+        return self == JournalQuery()
+
     def matches(self, exchange: Exchange) -> bool:
         """Return whether `exchange` has everything that the query asks for."""
         head = exchange.head
-        return (
+        return self._matches_all or (
             (self.secret is None or self.secret in head.secrets)
             and self.test_digest in (None, head.tenant.test_digest)
             and (self.method is None or self.method.upper() == head.method.upper())
@@ -67,12 +73,12 @@ class JournalQuery:
             and (self._template is None or self._template.match(exchange.path) is not None)
         )
 
-
-def select(exchanges: Iterable[Exchange], is_selected: Callable[[Exchange], bool]) -> Steps[list[Exchange]]:
-    """Return the exchanges that `is_selected` accepts, in their order."""
-    selected = []
-    for exchange in exchanges:
-        if is_selected(exchange):
-            selected.append(exchange)
-        yield
-    return selected
+    def select(self, exchanges: Iterable[Exchange]) -> Steps[list[Exchange]]:
+        """Return the exchanges that match, in their order."""
+        selected = []
+        for number, exchange in enumerate(exchanges):
+            if self.matches(exchange):
+                selected.append(exchange)
+            if number % _EXCHANGES_PER_PAUSE == 0:
+                yield
+        return selected

@@ -30,6 +30,16 @@ class Candidate:
         self.exchange = exchange
         self.steps = StepCounter()
         self._json: dict[str, object] = {}
+        self._has_looked_up_header = False
+
+    def header_values(self, lower_name: str) -> list[str]:
+        """Return the values of a request header. Most patterns have one header condition, so the first scans."""
+        if self._has_looked_up_header:
+            return self.headers.get(lower_name, [])
+        self._has_looked_up_header = True
+        headers = self.exchange.head.headers
+        self.steps.count(len(headers) // 2)
+        return [value for name, value in headers if name.lower() == lower_name]
 
     @cached_property
     def headers(self) -> dict[str, list[str]]:

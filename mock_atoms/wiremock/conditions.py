@@ -151,7 +151,7 @@ def named_condition(
     values: Values
     if field == "headers":
         lower_name = name.lower()
-        values = partial(_values_of, lambda candidate: candidate.headers, lower_name)
+        values = partial(_header_values, lower_name)
         if lower_name in CREDENTIAL_HEADERS or lower_name == "cookie":
             mask_header = partial(context.credentials.mask_header, name)
             here = here._replace(header=name, is_secret=True, mask_text=mask_header)
@@ -164,6 +164,10 @@ def named_condition(
     else:
         values = _path_values(template or "", name, here)
     return _values_condition(show_text(f"{field}.{name}"), operator, here, values)
+
+
+def _header_values(lower_name: str, candidate: Candidate) -> list[str]:
+    return candidate.header_values(lower_name)
 
 
 def _values_of(read: Callable[[Candidate], dict[str, list[str]]], name: str, candidate: Candidate) -> list[str]:
@@ -208,9 +212,15 @@ def _all_matchers_condition(field: str, operator: str, matchers: list[Matcher], 
 
 
 def _matcher_condition(field: str, matcher: Matcher, values: Values) -> Condition:
+    matches = matcher.matches
+
     def is_met(candidate: Candidate) -> bool:
-        actual: list[str | None] = [*values(candidate)]
-        return any(matcher.matches(value, candidate) for value in actual or [None])
+        # Plain loops: this runs for each exchange of a scan.
+        actual = values(candidate)
+        for value in actual:
+            if matches(value, candidate):
+                return True
+        return not actual and matches(None, candidate)
 
     return Condition(field, matcher.description, values, is_met, matcher.expected)
 

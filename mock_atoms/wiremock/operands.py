@@ -70,10 +70,15 @@ class Operand:
         self._digest = context.credentials.digest(text)
         self._secrets = context.credentials.secrets_in(context.header, text)
         self.masked = context.mask_text(text, None)
+        self._common_forms = [*dict.fromkeys((text, self.masked))]
 
     def forms(self, candidate: Candidate) -> list[str]:
         """Return the forms that the text can have in the journal entry of `candidate`."""
-        digests = self._words_by_digest.keys() & candidate.exchange.head.secrets
+        secrets = candidate.exchange.head.secrets
+        if self._words_by_digest.keys().isdisjoint(secrets):
+            candidate.steps.count(3)
+            return self._common_forms
+        digests = self._words_by_digest.keys() & secrets
         candidate.steps.count(3 + len(digests) * len(self.text) // 10)
         tokens = sorted(self._words_by_digest[digest] for digest in digests)
         masked = (self._context.mask_text(self.text, token) for token in tokens)

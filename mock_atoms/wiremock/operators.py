@@ -73,18 +73,20 @@ def _equal_to(fields: Mapping[str, Any], context: OperandContext) -> Matcher:
     text = _text(fields, "equalTo", context)
     operand = Operand(text, context)
     fold = str.lower if fields.get("caseInsensitive") else str
+    folded_text = fold(text)
 
     def matches(value: str | None, candidate: Candidate) -> bool:
         if value is None:
             return False
         candidate.steps.count(1 + len(value) // 500)
-        if fold(value) == fold(text):
+        folded = fold(value)
+        if folded == folded_text:
             return True
         if context.is_secret:
             is_sent = operand.has_secrets_of(candidate) if context.header else operand.is_secret_of(candidate)
             if not is_sent:
                 return False
-        return fold(value) in map(fold, operand.forms(candidate))
+        return folded in map(fold, operand.forms(candidate))
 
     name = "equalTo (caseInsensitive)" if fields.get("caseInsensitive") else "equalTo"
     return Matcher(f"{name} {_quote(operand.masked, context)}", matches, operand.masked)

@@ -24,7 +24,7 @@ from mock_atoms.wiremock.index_keys import index_keys
 from mock_atoms.wiremock.json_matching import MAX_PATTERN_DEPTH, size_problem
 from mock_atoms.wiremock.models import Difference
 from mock_atoms.wiremock.operands import OperandContext
-from mock_atoms.wiremock.steps import StepCounter
+from mock_atoms.wiremock.steps import MAX_PATTERN_STEPS, STEPS_PER_PAUSE, StepCounter
 
 _MAP_FIELDS = ("pathParameters", "queryParameters", "headers", "cookies")
 _FIELDS = ("method", *URL_FIELDS, *_MAP_FIELDS, "bodyPatterns")
@@ -36,6 +36,7 @@ _UNSUPPORTED_FIELDS = {
 MAX_COMPARED_CHARACTERS = 500
 MAX_COMPARED_VALUES = 5
 _MIN_RANKED = 50
+_EXCHANGE_STEPS = 3  # to look at an exchange at all
 
 
 class RequestPattern(NamedTuple):
@@ -51,8 +52,33 @@ class RequestPattern(NamedTuple):
 
     def matches(self, exchange: Exchange) -> bool:
         """Return whether `exchange` matches. It does not if a condition needs a body that is still arriving."""
+        is_match, _ = self.compare(exchange)
+        return is_match
+
+    def compare(self, exchange: Exchange) -> tuple[bool, int]:
+        """Return whether `exchange` matches, and how many steps of work that took."""
         candidate = Candidate(exchange)
-        return not self.awaits_body(exchange) and all(condition.is_met(candidate) for condition in self.conditions)
+        is_match = not self.awaits_body(exchange)
+        if is_match:
+            for condition in self.conditions:
+                if not condition.is_met(candidate):
+                    is_match = False
+                    break
+        return is_match, _EXCHANGE_STEPS + MAX_PATTERN_STEPS - candidate.steps.remaining
+
+    def select(self, exchanges: Iterable[Exchange]) -> Steps[list[Exchange]]:
+        """Return the exchanges that match, in their order."""
+        selected = []
+        total_steps = 0
+        for exchange in exchanges:
+            is_match, steps = self.compare(exchange)
+            if is_match:
+                selected.append(exchange)
+            total_steps += steps
+            if total_steps >= STEPS_PER_PAUSE:
+                total_steps = 0
+                yield
+        return selected
 
     def awaits_body(self, exchange: Exchange) -> bool:
         """Return whether a condition needs a body that is still arriving."""

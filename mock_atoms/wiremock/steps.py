@@ -5,6 +5,9 @@ from mock_atoms.core.parsing import ConfigError
 MAX_PATTERN_STEPS = 25_000
 """Maximum number of steps to parse a pattern, and to compare it with one request. A step takes about a microsecond."""
 
+STEPS_PER_PAUSE = 250
+"""Number of steps after which a scan of exchanges may pause."""
+
 
 class StepCounter:
     """Counts steps, so that one pattern cannot hold other clients. The same work always takes the same steps.

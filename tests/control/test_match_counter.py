@@ -1,6 +1,7 @@
 """Counting of matches in a journal that changes."""
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TypeVar
 
@@ -14,10 +15,20 @@ from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.journal.query import JournalQuery
+from mock_atoms.wiremock import steps
 from mock_atoms.wiremock.patterns import parse_pattern
 from tests.helpers.exchanges import exchange, post
 
 CREDENTIALS = Credentials(b"key")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def pause_after_each_exchange() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "STEPS_PER_PAUSE", 1)
+        yield
+
+
 Result = TypeVar("Result")
 STEPS = st.lists(
     st.sampled_from(["add", "add other", "begin", "complete", "end", "remove first", "remove last", "clear", "count"])
@@ -97,10 +108,10 @@ def matched_by(counts: int, changes: str = "") -> int:
         awaits_body = staticmethod(pattern.awaits_body)
 
         @staticmethod
-        def matches(each: Exchange) -> bool:
+        def compare(each: Exchange) -> tuple[bool, int]:
             nonlocal matched
             matched += 1
-            return pattern.matches(each)
+            return pattern.compare(each)
 
     counter._pattern = Recorder  # type: ignore[assignment] # noqa: SLF001 - counts its calls
     for _ in range(20):

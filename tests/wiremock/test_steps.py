@@ -234,7 +234,7 @@ def test_the_body_is_parsed_once_for_all_operators(monkeypatch: pytest.MonkeyPat
 
 def test_the_headers_are_indexed_once_for_all_conditions() -> None:
     compared = exchange(headers=[(b"x", b"y")] * 5_000)
-    one, many = (steps({"headers": {f"a{i}": {"absent": True} for i in range(n)}}, compared) for n in (1, 500))
+    one, many = (steps({"headers": {f"a{i}": {"absent": True} for i in range(n)}}, compared) for n in (2, 500))
     assert many - one < 1_000
 
 
