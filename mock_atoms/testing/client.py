@@ -74,13 +74,9 @@ class MockClient:
 
     def for_tenant(self, token: str, test_id: str | None = None) -> "MockClient":
         """Return a client of the same server whose methods default to one tenant."""
-        return MockClient(
-            f"{self.url}/",
-            token=token,
-            test_id=test_id,
-            admin_token=self._control.admin_token,
-            ca_file=self._control.ca_file,
-        )
+        client = MockClient(f"{self.url}/", token=token, test_id=test_id)
+        client._control = self._control  # both share the connections
+        return client
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return a context that trusts the server's certificate: `httpx.Client(verify=…)`."""
@@ -281,7 +277,7 @@ class MockClient:
         Raises:
             ControlError: the control API is not available.
         """
-        self._control.call("POST", "/reset", self._tenant_fields(token, test_id))
+        self._control.call("POST", "/reset", self._tenant_fields(token, test_id) or None)
 
     def wait_until_healthy(self, timeout: float = 30.0) -> Self:
         """Return this client as soon as the server is healthy.

@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.printable import show_invisible
+from mock_atoms.testing.connections import KeptConnections
 
 TIMEOUT_SECONDS = 30.0
 """Seconds that a call waits by default for a server that does not respond."""
@@ -46,6 +47,7 @@ class ControlApi:
     root_url: str
     admin_token: str | None = field(default=None, repr=False)
     ca_file: Path | str | None = None
+    _connections: KeptConnections = field(default_factory=KeptConnections, init=False, repr=False, compare=False)
 
     def call(
         self,
@@ -55,7 +57,7 @@ class ControlApi:
         query: Mapping[str, object] | None = None,
         timeout: float = TIMEOUT_SECONDS,
     ) -> Any:  # noqa: ANN401 - any JSON
-        """Send one request on a new connection, and return the JSON of the response.
+        """Send one request on the connection of this thread, and return the JSON of the response.
 
         Args:
             method: HTTP method.
@@ -72,14 +74,15 @@ class ControlApi:
         if self.admin_token is not None:
             headers["Authorization"] = f"Bearer {self.admin_token}"
         body = None if content is None else json.dumps(content).encode()
+
+        def exchange(connection: http.client.HTTPConnection) -> tuple[http.client.HTTPResponse, bytes]:
+            connection.request(method, target, body, headers)
+            response = connection.getresponse()
+            return response, response.read()
+
         try:
-            connection = self._connection(timeout)
-            try:
-                connection.request(method, target, body, headers)
-                response = connection.getresponse()
-                text = response.read().decode()
-            finally:
-                connection.close()
+            response, raw_text = self._connections.use(self._new_connection, timeout, exchange)
+            text = raw_text.decode()
         except (OSError, http.client.HTTPException) as error:
             reason = str(error) or type(error).__name__
             raise ControlError(f"no mock server responds at {self.root_url}: {reason}") from None
@@ -94,12 +97,12 @@ class ControlApi:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the file may hold the server's own certificate
         return context
 
-    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+    def _new_connection(self) -> http.client.HTTPConnection:
         parts = urlsplit(self.root_url)
         host = parts.hostname or ""
         if parts.scheme == "http":
-            return http.client.HTTPConnection(host, parts.port, timeout=timeout)
-        return http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=self.ssl_context())
+            return http.client.HTTPConnection(host, parts.port)
+        return http.client.HTTPSConnection(host, parts.port, context=self.ssl_context())
 
 
 def _error(call: str, status: int, text: str) -> ControlError:
