@@ -218,16 +218,22 @@ class RequestEndpoints:
         _, pattern = await read_pattern(request, self._journal.credentials)
         if self._journal.is_off:
             return self._respond({"count": -1})
-        counter = MatchCounter(self._journal, query.selected(self._mock), pattern)
+        selected = query.selected(self._mock)
+        reader = JournalReader(self._mock, request)
+        if not (query.at_least and query.timeout_ms):
+            return self._respond({"count": len(await reader.select(selected, pattern))})
+        counter = MatchCounter(self._journal, selected, pattern)
 
         async def has_enough() -> bool:
             return await counter.count(self._mock.slices.run) >= query.at_least
 
-        if query.at_least and query.timeout_ms:
+        count = await counter.count(reader.run)
+        if count < query.at_least:
             keys = waited_keys(counter.key_sets)
             waiter = self._waiter if keys is ALL_EXCHANGES else self._tenant_waiter
             await waiter.wait_until(has_enough, keys, query.timeout_ms, request.receive)
-        return self._respond({"count": await counter.count(JournalReader(self._mock, request).run)})
+            count = await counter.count(reader.run)
+        return self._respond({"count": count})
 
     async def remove(self, request: Request) -> Response:
         """Remove the requests that match a pattern, and return them."""

@@ -207,10 +207,7 @@ class MockClient:
         """
         deadline = time.monotonic() + timeout
         awaited = {**self._tenant_fields(token, test_id), **self._request_fields(method, path)}
-        at_least, longest_wait = count, _MAX_WAIT_SECONDS
         while True:
-            remaining = max(0.0, deadline - time.monotonic())
-            arrived = self._wait_for_arrivals(awaited, at_least, min(remaining, longest_wait))
             is_last = time.monotonic() >= deadline
             received = self.requests(method=method, path=path, token=token, test_id=test_id)
             completed = [
@@ -221,8 +218,10 @@ class MockClient:
             if is_last:
                 lines = "".join(f"\n{request}" for request in received)
                 raise TimeoutError(f"{len(completed)} of {count} requests completed within {timeout:g} s{lines}")
-            is_in_flight = any(request.ended is None for request in received)
-            at_least, longest_wait = arrived + 1, _IN_FLIGHT_WAIT_SECONDS if is_in_flight else _MAX_WAIT_SECONDS
+            is_in_flight = len(received) >= count and any(request.ended is None for request in received)
+            longest_wait = _IN_FLIGHT_WAIT_SECONDS if is_in_flight else _MAX_WAIT_SECONDS
+            remaining = max(0.0, deadline - time.monotonic())
+            self._wait_for_arrivals(awaited, max(count, len(received) + 1), min(remaining, longest_wait))
 
     def _request_fields(self, method: str | None, path: str | None) -> dict[str, str]:
         """Return the query parameters that select a method and a path."""
@@ -232,12 +231,10 @@ class MockClient:
             PathTemplate(path)
         return fields
 
-    def _wait_for_arrivals(self, awaited: Mapping[str, str], at_least: int, seconds: float) -> int:
-        """Wait up to `seconds` for `at_least` requests, and return how many the journal has."""
-        query = {**awaited, "atLeast": at_least, "timeoutMs": round(seconds * 1000) if at_least else 0}
-        content = self._control.call("POST", "/requests/count", {}, query, TIMEOUT_SECONDS + seconds)
-        arrived: int = _journal_content(content)["count"]
-        return arrived
+    def _wait_for_arrivals(self, awaited: Mapping[str, str], at_least: int, seconds: float) -> None:
+        """Wait up to `seconds` for `at_least` requests."""
+        query = {**awaited, "atLeast": at_least, "timeoutMs": round(seconds * 1000)}
+        self._control.call("POST", "/requests/count", {}, query, TIMEOUT_SECONDS + seconds)
 
     def retries(self, *, token: str | None = None, test_id: str | None = None, **options: int) -> RetryReport:
         """Return the retry report: the behavior of clients after failures.

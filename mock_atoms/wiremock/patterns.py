@@ -58,7 +58,7 @@ class RequestPattern(NamedTuple):
     def compare(self, exchange: Exchange) -> tuple[bool, int]:
         """Return whether `exchange` matches, and how many steps of work that took."""
         candidate = Candidate(exchange)
-        is_match = not self.awaits_body(exchange)
+        is_match = exchange.ended_at is not None or not self.awaits_body(exchange)
         if is_match:
             for condition in self.conditions:
                 if not condition.is_met(candidate):

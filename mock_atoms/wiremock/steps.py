@@ -16,6 +16,8 @@ class StepCounter:
         remaining: number of steps that may follow.
     """
 
+    __slots__ = ("remaining",)
+
     def __init__(self) -> None:
         self.remaining = MAX_PATTERN_STEPS
 

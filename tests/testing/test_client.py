@@ -185,8 +185,11 @@ def test_waiting_does_not_poll_the_journal(mock: MockServer, monkeypatch: pytest
     monkeypatch.setattr(ControlApi, "call", recorded)
     with pytest.raises(TimeoutError):
         mock.wait_for_requests(1, 0.3)
-    assert calls[:2] == ["POST /requests/count", "GET /requests"]
-    assert len(calls) <= 4  # again if the server's clock is early
+    assert calls[:3] == ["GET /requests", "POST /requests/count", "GET /requests"]
+    assert len(calls) <= 5  # again if the server's clock is early
+    calls.clear()
+    assert mock.wait_for_requests(0) == []
+    assert calls == ["GET /requests"]
 
 
 def test_a_full_journal_does_not_keep_a_wait_from_its_end() -> None:
