@@ -19,7 +19,7 @@ from mock_atoms.data.generator import Generator
 from mock_atoms.faults.engine import ERROR_RATE_RULE, FaultEngine, error_rate_rule
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
-from mock_atoms.faults.rulebook import RuleBook
+from mock_atoms.faults.rulebook import MAX_STARTUP_RULES, RuleBook
 from mock_atoms.faults.rules import Rule
 from mock_atoms.journal.access_log import AccessLog, log_exchange
 from mock_atoms.journal.calls import AttemptCounter
@@ -166,4 +166,8 @@ def _startup_rules(settings: Settings) -> dict[str, Rule]:
             raise ConfigError(f"{settings.fault_place}, fault {number}: {error}") from None
     if settings.error_rate:
         rules[ERROR_RATE_RULE] = error_rate_rule(settings.error_rate)
+    if len(rules) > MAX_STARTUP_RULES:
+        raise ConfigError(
+            f"{settings.fault_place}: {len(rules)} faults: at most {MAX_STARTUP_RULES}, error rate included"
+        )
     return rules

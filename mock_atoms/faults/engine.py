@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, magic_word
@@ -42,6 +42,15 @@ class RuleCounter(NamedTuple):
     triggered: int = 0
     window_start: float = 0.0
     window_used: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return its JSON in an exported state."""
+        return {
+            "evaluated": self.evaluated,
+            "triggered": self.triggered,
+            "windowStart": self.window_start,
+            "windowUsed": self.window_used,
+        }
 
 
 _NEW_COUNTER = RuleCounter()

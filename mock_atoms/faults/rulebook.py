@@ -12,6 +12,10 @@ from mock_atoms.faults.rules import Rule
 
 MAX_RULES = 10_000
 """Maximum number of active rules besides the startup rules."""
+MAX_STARTUP_RULES = 1_000
+"""Maximum number of startup rules."""
+MAX_COUNTERS = MAX_RULES + MAX_STARTUP_RULES + 1
+"""Maximum number of rules that a tenant can have counters of: the active rules, and that of its magic key."""
 MAX_RULES_BYTES = 64 * 1024 * 1024
 """Maximum memory of these rules, approximately."""
 
@@ -50,6 +54,8 @@ class RuleBook:
         """
         created = [active_rule.rule.size_bytes for active_rule in rules if not active_rule.is_startup_rule]
         _check_capacity(len(created), sum(created))
+        if len(rules) - len(created) > MAX_STARTUP_RULES:
+            raise CapacityError(f"there can be at most {MAX_STARTUP_RULES} rules with atStart: leave out others")
         self._clear()
         for number, rule in enumerate(rules):
             rule.position = (True, number) if rule.is_startup_rule else self._next_position()

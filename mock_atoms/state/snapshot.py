@@ -11,7 +11,6 @@ from mock_atoms.core.tenancy import digest_test_id
 from mock_atoms.core.version import __version__
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.models import InitialData
-from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import RuleBook
@@ -73,7 +72,8 @@ def export_tenant(state: TenantState) -> dict[str, Any]:
     test_digest = state.tenant.test_digest
     if test_digest is not None and test_digest != digest_test_id(state.tenant.test_id or ""):
         exported["testIdDigest"] = test_digest.hex()
-    exported["counters"] = {rule_id: _counter_json(counter) for rule_id, counter in state.counters.items()}
+    counters = {rule_id: counter.as_json for rule_id, counter in state.counters.items()}
+    exported["counters"] = lambda: counters
     if state.initial_data is not None:
         exported |= _initial_data_json(state.initial_data)
     if state.changes is not None:
@@ -85,15 +85,6 @@ def export_tenant(state: TenantState) -> dict[str, Any]:
         }
         exported["changes"] = lambda: content
     return exported
-
-
-def _counter_json(counter: RuleCounter) -> dict[str, Any]:
-    return {
-        "evaluated": counter.evaluated,
-        "triggered": counter.triggered,
-        "windowStart": counter.window_start,
-        "windowUsed": counter.window_used,
-    }
 
 
 def _initial_data_json(initial_data: InitialData) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from mock_atoms.faults.engine import RuleCounter
 Value = TypeVar("Value", bound=Hashable)
 MAX_COUNT_DIGITS = 4_000
 """Maximum digits of a count. It can grow by counting without reaching the 4,300 digits that Python can print."""
+_MAX_COUNT = 10**MAX_COUNT_DIGITS - 1
 _DIGEST = r"^([0-9a-f]{32})?$"
 _LABEL = rf"^(-|{MASKED_TOKEN.removeprefix('^').removesuffix('$')})$"
 RuleId = Annotated[str, Field(pattern=r"^[\x21-\x2b\x2d-\x7e]{1,200}$")]
@@ -33,7 +34,7 @@ _REQUIRED_KEYS = ("_id", "name", "phoneNumberColumnName", "createdAt")
 
 
 def _check_count(count: int) -> int:
-    if count >= 10**MAX_COUNT_DIGITS:
+    if count > _MAX_COUNT:
         raise ValueError(f"must have at most {MAX_COUNT_DIGITS} digits")
     return count
 

@@ -15,6 +15,7 @@ from mock_atoms.core.slices import Steps
 from mock_atoms.data.fixture_files import parse_audiences
 from mock_atoms.data.fixtures import FixtureData
 from mock_atoms.data.models import MAX_MEMBER_VALUES, AudienceRecord, InitialData, is_phone_number, phone_digits
+from mock_atoms.faults.rulebook import MAX_COUNTERS
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES
 from mock_atoms.state.changes import AudienceChanges, TenantChanges
 from mock_atoms.state.memory_store import MAX_STORE_BYTES, check_capacity
@@ -145,7 +146,10 @@ def parse_tenant(value: object, pointer: str = "") -> Steps[TenantState]:
     rest, long = _split(value, "audiences", "counters", "changes")
     model = parse_model(TenantModel, rest, pointer)
     state = TenantState(model.tenant, model.requests)
-    for rule_id, item in (long["counters"] or {}).items():
+    counters = long["counters"] or {}
+    if len(counters) > MAX_COUNTERS:
+        raise ConfigError(f"{len(counters)} counters: a tenant has at most {MAX_COUNTERS}", f"{pointer}/counters")
+    for rule_id, item in counters.items():
         place = f"{pointer}/counters{format_pointer([rule_id])}"
         parse_item(_adapter(RuleId), rule_id, place)
         state.counters[rule_id] = parse_model(CounterModel, item, place).counter

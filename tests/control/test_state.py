@@ -120,6 +120,11 @@ def change_of(**part: object) -> dict[str, Any]:
         ({"tenants": [TENANT | {"token": "sk_mock_a"}]}, "/tenants/0", "tokenDigest is not the digest of sk_mock_a"),
         ({"tenants": [TENANT | {"token": "x" * 11 + "…#abcdef"}]}, "/tenants/0/token", ""),
         ({"tenants": [TENANT | {"token": "sk_mock_" + "x" * 193}]}, "/tenants/0/token", ""),
+        (
+            {"tenants": [TENANT | {"counters": {str(number): COUNTER for number in range(11_002)}}]},
+            "/tenants/0/counters",
+            "11002 counters: a tenant has at most 11001",
+        ),
         ({"tenants": [TENANT | {"counters": {"r" * 201: COUNTER}}]}, f"/tenants/0/counters/{'r' * 201}", ""),
         (
             change_of(created=CREATED | {"name": "n" * 65_537}),

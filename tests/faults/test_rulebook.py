@@ -1,12 +1,15 @@
 import pytest
 
 from mock_atoms.core.errors import CapacityError
+from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.settings import Settings
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.faults import rulebook
 from mock_atoms.faults.expressions import parse_expression, parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.faults.rules import Rule
+from mock_atoms.mock import MockAtoms
 
 
 def rule(expression: str, token: str | None = None, test_id: str | None = None) -> Rule:
@@ -91,6 +94,18 @@ def test_number_of_created_rules_is_limited(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(CapacityError, match="there can be at most 2 rules"):
         book.replace_all([ActiveRule(str(number), rule("503"), (False, 0)) for number in range(3)])
     assert len(list(book)) == 3
+
+
+def test_number_of_startup_rules_is_limited() -> None:
+    book = RuleBook({})
+    rules = [ActiveRule(str(number), rule("503"), (True, number)) for number in range(1_001)]
+    book.replace_all(rules[1:])
+    with pytest.raises(CapacityError, match="there can be at most 1000 rules with atStart"):
+        book.replace_all(rules)
+    assert len(list(book)) == 1_000
+    assert MockAtoms(Settings(fault=("500",) * 1_000)).rules.get("fault-1000")
+    with pytest.raises(ConfigError, match=r"^fault: 1001 faults: at most 1000, error rate included$"):
+        MockAtoms(Settings(fault=("500",) * 1_000, error_rate=0.5))
 
 
 def test_memory_of_created_rules_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:

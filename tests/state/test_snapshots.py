@@ -20,7 +20,7 @@ from mock_atoms.data.models import AudienceRecord, InitialData
 from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.audiences import AudienceRepository
-from mock_atoms.state.snapshot import export_state, import_state
+from mock_atoms.state.snapshot import export_state, export_tenant, import_state
 from mock_atoms.state.snapshot_parsing import SnapshotConverter
 from mock_atoms.state.store import TenantState
 
@@ -96,6 +96,13 @@ async def fill(mock: MockAtoms, drawn: tuple[Any, ...]) -> None:
 async def exported(mock: MockAtoms) -> str:
     content = await export_state(mock.settings, mock.rules, mock.fixtures, mock.store, mock.slices)
     return "".join(json_pieces(content))
+
+
+def test_counters_are_exported_in_steps() -> None:
+    state = TenantState(caller_for("sk_acme").tenant, counters=dict.fromkeys(map(str, range(1_000)), RuleCounter()))
+    pieces = list(json_pieces(export_tenant(state)))
+    assert max(map(len, pieces)) < 100
+    assert len(json.loads("".join(pieces))["counters"]) == 1_000
 
 
 async def import_text(mock: MockAtoms, text: str) -> None:
