@@ -34,7 +34,7 @@ class CompleteResponse(NamedTuple):
 
 def complete_response(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> CompleteResponse:
     """Return a response with its `content-length`."""
-    raw_headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
+    raw_headers = [(name.encode("ascii"), value.encode()) for name, value in headers]
     if status not in STATUSES_WITHOUT_BODY:
         raw_headers.append((b"content-length", b"%d" % len(body)))
     return CompleteResponse(status, raw_headers, body)
