@@ -9,6 +9,7 @@ from benchmarks.contenders import FLOOR, HOST, KEY, LIST, Contender, ours, start
 from benchmarks.loads import Loads, Run, Script
 
 CONNECTIONS = 16
+NEW_TOKENS = "list, each token new"
 DIFFERING = "list, each request differs"
 REPEATED = "list, repeated"
 BEARER = f"Authorization: Bearer {KEY}"
@@ -24,6 +25,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
+    NEW_TOKENS: Kind(("Authorization: Bearer sk_new_{number}",), fails=False),
     DIFFERING: Kind((BEARER, "traceparent: 00-{number}-00f067aa0ba902b7-01"), fails=False),
     REPEATED: Kind((BEARER,), fails=False),
     "list, Origin of a browser": Kind((BEARER, "Origin: http://localhost:3000"), fails=False),
@@ -35,7 +37,10 @@ KINDS = {
 
 
 def measure(floor: Contender, loads: Loads, rounds: int) -> dict[str, list[Run]]:
-    """Measure all kinds of requests in turn, and the floor with requests that differ."""
+    """Measure all kinds of requests in turn, and the floor with requests that differ.
+
+    New tokens have a separate server, because others do not serve as many tenants meanwhile.
+    """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         scripts = {}
@@ -47,4 +52,5 @@ def measure(floor: Contender, loads: Loads, rounds: int) -> dict[str, list[Run]]
         scripts[FLOOR] = scripts[DIFFERING]
         mock = stack.enter_context(started(ours()))
         servers = {FLOOR: stack.enter_context(started(floor)), **dict.fromkeys(KINDS, mock)}
+        servers[NEW_TOKENS] = stack.enter_context(started(ours()))
         return loads.in_turn(servers, CONNECTIONS, rounds, scripts)

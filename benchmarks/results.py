@@ -10,11 +10,16 @@ from benchmarks.contenders import OURS
 from benchmarks.findings import Findings, Row, median
 from benchmarks.goals import rows
 from benchmarks.loads import TOO_MUCH, Run
-from benchmarks.paths import DIFFERING
+from benchmarks.paths import DIFFERING, NEW_TOKENS
 from benchmarks.suite_runs import Suites
 
 SHORT = 16
 """Number of connections of the short table."""
+OUR_LISTS = {
+    f"**{OURS}, each token new**: not cached, as the first list of a test": NEW_TOKENS,
+    f"**{OURS}, each request differs**: content cached, as further lists": DIFFERING,
+}
+REPEATED_LIST = f"{OURS}, one request repeated: all cached, as other mocks are measured"
 HOW = f"""\
 All servers run on one core, and the load generator runs on another. While one server is measured, the others are
 stopped. They are measured in turn, forward and then backward.
@@ -27,11 +32,11 @@ stopped. They are measured in turn, forward and then backward.
 
 All servers send the same list of {{length:,}} bytes to a bearer token. None of them logs requests.
 
-- **mock-atoms** runs with its journal and its faults on. Requests are repeated, so that they take the
-  [fast path](../docs/speed.md), unless a row says otherwise. Pages, searches and added members are measured without
-  the response cache.
-- **Each request differs** in its `traceparent`, as those of a suite do, so that no request is repeated. These are the
-  figures that you meet; the others show what the cache saves.
+- **mock-atoms** runs with its journal and its faults on. One request is repeated, so that all of it is cached, unless a
+  row says otherwise. Pages, searches and added members are measured without the response cache.
+- **Each token new**: no list is cached. The first list of a test is such a list.
+- **Each request differs** in its `traceparent`, as further lists of a test do. Their content is cached, their heads
+  are read.
 - **WireMock** has a stub that requires a bearer token. Its journal is on, and emptied before each run.
 - **Prism** has the document of `mock-atoms openapi`, with the list as its example.
 - **Mockoon** has a route with a rule that requires a bearer token.
@@ -117,14 +122,14 @@ def cost_table(first: str, unit: str, scale: float, lines: Mapping[str, Sequence
 def short(found: Findings) -> Iterator[str]:
     """Yield the short table that docs/speed.md shows: medians at `SHORT` connections.
 
-    The mock has two rows: requests that differ, as a suite sends them, and repeated ones.
+    The mock has a row for each kind of list; those in bold are the ones that a suite sends.
     """
     head = (f"{SHORT} connections", "requests a second", "CPU a request, µs", "start to first list, ms")
     runs: dict[str, Sequence[Run]] = {}
     for name, each in found.lists.get(SHORT, {}).items():
-        if name == OURS and (differing := found.paths.get(DIFFERING)):
-            runs[f"**{OURS}, each request differs**: uncached, as in a suite"] = differing
-            runs[f"{OURS}, one request repeated: cached"] = each
+        if name == OURS and found.paths:
+            runs |= {label: found.paths[kind] for label, kind in OUR_LISTS.items()}
+            runs[REPEATED_LIST] = each
         else:
             runs[name] = each
     lines = []

@@ -11,7 +11,7 @@ from benchmarks.audiences import Cost
 from benchmarks.contenders import FLOOR, OURS, Contender, Server, Unusable, check, fetch_list, started
 from benchmarks.findings import Findings, Goal
 from benchmarks.loads import Loads, Run
-from benchmarks.paths import DIFFERING
+from benchmarks.paths import DIFFERING, NEW_TOKENS
 from mock_atoms import MockServer
 
 WRK_OUTPUT = """\
@@ -173,14 +173,15 @@ def test_the_report_has_goals_tables_and_missing_peers(found: Findings) -> None:
 
 
 def test_the_short_table_says_which_requests_were_cached(found: Findings) -> None:
-    found.paths = {DIFFERING: [a_run(60, 15_000)]}
+    found.paths = {NEW_TOKENS: [a_run(500, 2_000)], DIFFERING: [a_run(60, 15_000)]}
     page = "before\n\n| 16 connections | x |\n|---|---|\n| raw ASGI | 1 |\n\nafter\n"
     replaced = results.with_short_table(page, found)
     assert replaced.startswith("before\n\n| 16 connections | requests a second |")
     assert replaced.endswith("|\n\nafter\n")
     for line in (
-        "| **mock-atoms, each request differs**: uncached, as in a suite | 15,000 | 60.0 | 260 |",
-        "| mock-atoms, one request repeated: cached | 30,000 | 30.0 | 260 |",
+        "| **mock-atoms, each token new**: not cached, as the first list of a test | 2,000 | 500.0 | 260 |",
+        "| **mock-atoms, each request differs**: content cached, as further lists | 15,000 | 60.0 | 260 |",
+        "| mock-atoms, one request repeated: all cached, as other mocks are measured | 30,000 | 30.0 | 260 |",
     ):
         assert line in replaced.splitlines()
 
