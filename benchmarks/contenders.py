@@ -106,6 +106,12 @@ def cores() -> tuple[int, int]:
     return usable[0], usable[-1]
 
 
+def become_load_generator() -> None:
+    """Keep this process on the core of the load generator, and let SIGTERM stop the servers too."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    os.sched_setaffinity(0, {cores()[1]})
+
+
 def on_core(core: int, *command: str) -> list[str]:
     """Return the command that keeps another one, with its threads and processes, on one core."""
     return ["taskset", "--cpu-list", str(core), *command]

@@ -7,7 +7,6 @@ mocks first, and writes the report to a file, with pictures. No test asserts the
 import argparse
 import contextlib
 import importlib.util
-import os
 import shutil
 import tempfile
 import time
@@ -20,8 +19,8 @@ from benchmarks.contenders import (
     ROOT,
     Contender,
     Unusable,
+    become_load_generator,
     check,
-    cores,
     fetch_list,
     floor,
     ours,
@@ -193,7 +192,7 @@ def main() -> None:
         parser.exit(2, "wrk is not installed: apt-get install wrk\n")
     if arguments.output and importlib.util.find_spec("matplotlib") is None:
         parser.exit(2, "matplotlib is not installed: pip install '.[bench]'\n")
-    os.sched_setaffinity(0, {cores()[1]})
+    become_load_generator()
     begin, before = time.monotonic(), times()
     found, length = measure(QUICK if arguments.quick else FULL, with_peers=not arguments.quick)
     after, minutes = times(), (time.monotonic() - begin) / 60

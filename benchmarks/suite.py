@@ -13,12 +13,11 @@ with the `MockClient` of that checkout. No test asserts the figures.
 """
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 
 from benchmarks import suite_runs
-from benchmarks.contenders import cores, fetch_list, ours, started
+from benchmarks.contenders import become_load_generator, fetch_list, ours, started
 from benchmarks.goals_of_tests import suite_rows
 from benchmarks.results import goal_table, suite_table
 
@@ -33,7 +32,7 @@ def main() -> None:
         "--against", type=Path, action="append", default=[], metavar="FOLDER", help="measure another checkout beside"
     )
     arguments = parser.parse_args()
-    os.sched_setaffinity(0, {cores()[1]})
+    become_load_generator()
     plan = suite_runs.QUICK if arguments.quick else suite_runs.FULL
     plan = plan._replace(rounds=arguments.rounds or plan.rounds, tests=arguments.tests or plan.tests)
     with tempfile.TemporaryDirectory() as folder:
