@@ -21,6 +21,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import Settings, create_app
 from mock_atoms.caching.response_cache import MAX_HEAD_BYTES, content_key
+from mock_atoms.journal.access_log import AccessLogLine
+from mock_atoms.journal.exchange import Exchange
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.server import build_server
 from mock_atoms.state.memory_store import MemoryStore
@@ -42,12 +44,14 @@ class Served:
         mock: its state.
         app_requests: method and path of each request that reached the application.
         keep_alive: sets the keep-alive timeout in seconds.
+        log: the lines of the access log, without durations.
     """
 
     port: int
     mock: MockAtoms
     app_requests: list[str] = field(default_factory=list)
     keep_alive: Callable[[float], None] = lambda _seconds: None
+    log: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -56,9 +60,14 @@ class Served:
 
 @contextmanager
 def served(store: MemoryStore | None = None, **options: Any) -> Iterator[Served]:  # noqa: ANN401 - any setting
-    mock = MockAtoms(Settings(**options), now=lambda: NOON, store=store)
+    log: list[str] = []
+
+    def collect(exchange: Exchange, attempt: int) -> None:
+        log.append(re.sub(r" ms=\S+", "", str(AccessLogLine(exchange, attempt))))
+
+    mock = MockAtoms(Settings(**options), now=lambda: NOON, store=store, log=collect)
     app: ASGIApp = create_app(mock=mock)
-    serving = Served(0, mock)
+    serving = Served(0, mock, log=log)
 
     async def counted(scope: Scope, receive: Receive, send: Send) -> None:
         serving.app_requests.append(f"{scope['method']} {scope['path']}")
@@ -454,44 +463,99 @@ def test_no_token_is_kept() -> None:
         assert not [text for text in texts if (token if isinstance(text, str) else token.encode()) in text]  # type: ignore[operator] # both have one type
 
 
+RULES: list[Any] = [
+    {"fault": "503x2"},
+    {"respond": {"status": 418, "text": "x", "headers": {"X-Request-Id": "mine", "Vary": "accept"}}},
+    {"fault": "delay1"},
+    {"fault": "limit3"},
+]
+
+
+def test_the_fast_path_changes_no_byte() -> None:
+    requests = [
+        *(*WITHOUT_A_ROUTE.values(), *NOT_ON_FAST_PATH.values()),
+        *(raw_request(header_lines=f"Origin: {origin}\r\n") for origin in ("http://localhost:1", "http://a.b")),
+        raw_request(header_lines="Origin: http://localhost:1\r\nCookie: a=b\r\n"),
+        raw_request("sk_mock_oops", "X-Test-Id: t\r\n"),
+        raw_request("secret/token", "X: secret/token\r\nOrigin: http://secret/token\r\n"),
+        raw_request(target=f"http://x{LIST}?page=1"),
+        raw_request(target=f"{LIST}/%3Cb%3E/"),
+    ]
+    requests = [request for request in requests if not re.search(rb"admin|openapi", request)]
+    with served() as fast, served(response_cache=False) as normal:
+        for rule in (None, *RULES):
+            seen = []
+            for serving in (fast, normal):
+                with httpx.Client(base_url=f"http://127.0.0.1:{serving.port}/__admin") as admin:
+                    if rule is not None:
+                        assert admin.post("/faults", json=rule).is_success
+                    responses = [send_in_turn(serving.port, *requests) for _ in range(3)]
+                    seen.append(
+                        (
+                            [[(without_date(head), body) for head, body in some] for some in responses],
+                            exchanges(serving),
+                            admin.get("/faults").json(),
+                            admin.get("/tenants").json(),
+                            serving.log,
+                        )
+                    )
+                    assert admin.post("/reset", json={}).is_success
+            assert seen[0] == seen[1]
+        assert len(fast.app_requests) < len(normal.app_requests) * 0.6
+
+
+@dataclass
+class Results:
+    """What a server has responded and recorded, without random fields."""
+
+    responses: list[object]
+    journal: list[Any]
+    tenants: object
+    faults: object
+    counters: list[str]
+    log: list[str]
+
+
 @pytest.fixture(scope="module")
-def pair() -> Iterator[list[httpx.Client]]:
+def pair() -> Iterator[list[Served]]:
     with ExitStack() as stack:
-        servers = [stack.enter_context(served(response_cache=response_cache)) for response_cache in (True, False)]
-        yield [
-            stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{serving.port}", headers={"Host": "x"}))
-            for serving in servers
-        ]
+        yield [stack.enter_context(served(response_cache=response_cache)) for response_cache in (True, False)]
 
 
 @pytest.mark.slow
 @given(requests=steps())
 @settings(max_examples=60, deadline=None)
-def test_the_fast_path_changes_no_response_and_no_exchange(pair: list[httpx.Client], requests: list[Step]) -> None:
-    cached, rendered = (results(http, requests) for http in pair)
+def test_the_fast_path_changes_no_response_and_no_exchange(pair: list[Served], requests: list[Step]) -> None:
+    cached, rendered = (results(serving, requests) for serving in pair)
     assert cached == rendered
 
 
-def results(http: httpx.Client, requests: list[Step]) -> object:
-    """Return the responses, journal, tenants and metrics of a server, without random fields."""
-    assert http.post("/__admin/reset", json={}).is_success
-    audience_ids = [audience["_id"] for audience in http.get(LIST, headers=bearer("sk_a")).json()["data"]]
-    ids = {"0": audience_ids[0], "1": audience_ids[1], "other": "0" * 24}
-    responses: list[object] = []
-    for method, path, headers, body in requests * 3:
-        for name, known in ids.items():
-            path = path.replace(f"{{{name}}}", known)  # noqa: PLW2901 - the ids are known only now
-        url = path if path.startswith("/__admin") else f"/atoms/v1{path}"
-        if method == "SWAP":
-            response = http.put(url, json=http.get(url).json())
-        else:
-            response = http.request(method, url, headers=headers, json=body)
-        headers_received = [(name, value) for name, value in response.headers.multi_items() if name != "date"]
-        responses.append((response.status_code, headers_received, response.content))
-    journal = http.post("/__admin/requests/find", json={}).json()["requests"]
-    for request in journal:
-        del request["mockAtoms"]["durationMs"]
-    counters = [
-        line for line in http.get("/__admin/metrics").text.split("\n") if line.startswith("mock_atoms_requests")
-    ]
-    return responses, journal, http.get("/__admin/tenants").json(), counters
+def results(serving: Served, requests: list[Step]) -> Results:
+    serving.log.clear()
+    with httpx.Client(base_url=f"http://127.0.0.1:{serving.port}", headers={"Host": "x"}) as http:
+        assert http.post("/__admin/reset", json={}).is_success
+        audience_ids = [audience["_id"] for audience in http.get(LIST, headers=bearer("sk_a")).json()["data"]]
+        ids = {"0": audience_ids[0], "1": audience_ids[1], "other": "0" * 24}
+        responses: list[object] = []
+        for method, path, headers, body in requests * 3:
+            for name, known in ids.items():
+                path = path.replace(f"{{{name}}}", known)  # noqa: PLW2901 - the ids are known only now
+            url = path if path.startswith("/__admin") else f"/atoms/v1{path}"
+            if method == "SWAP":
+                response = http.put(url, json=http.get(url).json())
+            else:
+                response = http.request(method, url, headers=headers, json=body)
+            headers_received = [(name, value) for name, value in response.headers.multi_items() if name != "date"]
+            responses.append((response.status_code, headers_received, response.content))
+        journal = http.post("/__admin/requests/find", json={}).json()["requests"]
+        for request in journal:
+            del request["mockAtoms"]["durationMs"]
+        metrics = http.get("/__admin/metrics").text.split("\n")
+        return Results(
+            responses,
+            journal,
+            http.get("/__admin/tenants").json(),
+            http.get("/__admin/faults").json(),
+            [line for line in metrics if line.startswith(("mock_atoms_requests", "mock_atoms_fault"))],
+            [*serving.log],
+        )

@@ -31,7 +31,19 @@ from tests.helpers.memory import TOLERANCE, allocated_bytes
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BASE = "http://localhost"
-TOKENS = ["sk_a", "sk_b", "sk_mock_500x1.c", "sk_mock_unicode", "sk_mock_oops", "sk_mock_revoked"]
+TOKENS = [
+    *("sk_a", "sk_b", "sk_mock_500x1.c", "sk_mock_unicode", "sk_mock_oops", "sk_mock_revoked"),
+    *("sk_mock_503p50.d", "sk_mock_limit2.e", "sk_mock_delay1.f"),
+]
+
+
+RULES: list[Any] = [
+    {"fault": "404x2"},
+    {"fault": "delay1p50"},
+    {"when": {"every": 2}, "respond": {"status": 503, "headers": {"X-Request-Id": "mine", "Vary": "accept"}}},
+    {"match": {"token": "sk_a"}, "respond": {"status": 200, "text": "sk_live_secret", "headers": {"a": "sk_live_key"}}},
+    {"match": {"method": "DELETE"}, "respond": {"status": 204}},
+]
 
 
 def fresh_app(*, response_cache: bool) -> ASGIApp:
@@ -52,15 +64,18 @@ def steps() -> st.SearchStrategy[list[Step]]:
         st.sampled_from(["/audience", "/audience/", "/audience?x=1", "/nowhere"]),
         st.builds("/audience/{}{}{}".format, ids, st.sampled_from(["", "/members", "/members/search"]), queries),
     )
+    authorizations = [f"Bearer {token}" for token in TOKENS] * 3 + ["Token sk_a", ""]
     headers = st.fixed_dictionaries(
-        {"Authorization": st.sampled_from([f"Bearer {token}" for token in TOKENS])},
+        {"Authorization": st.sampled_from(authorizations)},
         optional={
             "X-Test-Id": st.sampled_from(["t1", "t2"]),
-            "Origin": st.just("http://localhost:3000"),
-            "Prefer": st.sampled_from(["code=503", "code=200"]),
+            "Origin": st.sampled_from(["http://localhost:3000", "http://elsewhere", "http://sk_live_secret"]),
+            "Prefer": st.sampled_from(["code=503", "code=200", "code=x", "delay=1", "fault=429+retry1", "fault=extra"]),
+            "Cookie": st.sampled_from(["a=b", "session=sk_b"]),
+            "Traceparent": st.sampled_from(["1", "2", "sk_live_secret"]),
         },
     )
-    reads = st.tuples(st.sampled_from(["GET", "GET", "GET", "HEAD"]), paths, headers, st.none())
+    reads = st.tuples(st.sampled_from(["GET"] * 4 + ["HEAD", "PATCH", "DELETE"]), paths, headers, st.none())
     member = st.just({"members": [{"phoneNumber": "+14155550100"}]})
     changes = st.one_of(
         st.tuples(st.just("POST"), st.builds("/audience/{}/members".format, ids), headers, member),
@@ -72,7 +87,7 @@ def steps() -> st.SearchStrategy[list[Step]]:
         st.tuples(
             st.just("PUT"), st.just("/__admin/tenants"), st.just({}), owned.map(lambda o: {**o, "audiences": []})
         ),
-        st.tuples(st.just("POST"), st.just("/__admin/faults"), st.just({}), st.just({"fault": "404x2"})),
+        st.tuples(st.just("POST"), st.just("/__admin/faults"), st.just({}), st.sampled_from(RULES)),
         st.tuples(st.just("SWAP"), st.just("/__admin/state"), st.just({}), st.none()),
     )
     return st.lists(st.one_of(reads, reads, reads, changes, drives), min_size=5, max_size=40)
