@@ -52,7 +52,9 @@ OPERATIONS = (
 """All documented operations."""
 DOCUMENTED_PATHS = tuple(dict.fromkeys(operation.path for operation in OPERATIONS))
 """The path template of each documented path, below the base path."""
-_TEMPLATES = [(path, PathTemplate(path, trailing_slash=True)) for path in DOCUMENTED_PATHS]
+_LITERALS = {variant: path for path in DOCUMENTED_PATHS if "{" not in path for variant in (path, f"{path}/")}
+"""Documented paths without parameters, also with a trailing slash."""
+_TEMPLATES = [(path, PathTemplate(path, trailing_slash=True)) for path in DOCUMENTED_PATHS if "{" in path]
 _NAMES = {(operation.method, operation.path): operation.name for operation in OPERATIONS}
 
 
@@ -73,9 +75,11 @@ NO_OPERATION = RequestedOperation()
 
 def find_operation(method: str, api_path: str) -> RequestedOperation:
     """Return the documented operation that a request calls. HEAD counts as GET."""
+    routed_method = "GET" if method == "HEAD" else method
+    if api_path in _LITERALS:
+        return RequestedOperation(_NAMES.get((routed_method, _LITERALS[api_path]), ""))
     for path, template in _TEMPLATES:
         values = template.match(api_path)
         if values is not None:
-            name = _NAMES.get(("GET" if method == "HEAD" else method, path), "")
-            return RequestedOperation(name, *values)
+            return RequestedOperation(_NAMES.get((routed_method, path), ""), *values)
     return NO_OPERATION

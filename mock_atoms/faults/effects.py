@@ -151,6 +151,12 @@ class FaultResponse(StrictModel):
         """Whether the response is a success whose body may differ from the API's schema."""
         return self.status < HTTPStatus.MULTIPLE_CHOICES and self.text is not None
 
+    @property
+    def is_documented(self) -> bool:
+        """Whether the response depends on its status and the requested operation alone."""
+        contents = (self.errors, self.body, self.text)
+        return not self.headers and contents == (None, None, None) and self.status != HTTPStatus.TOO_MANY_REQUESTS
+
     def render(
         self,
         extra_headers: Mapping[str, str] = MappingProxyType({}),

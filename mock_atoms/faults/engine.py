@@ -222,7 +222,7 @@ class FaultEngine:
             and (when.times is None or counter.triggered < when.times)
             and (when.limit is None or counter.window_used >= when.limit.requests)
             # The purpose is hashed: another text would change which requests fail for a seed.
-            and self._chance("strike", rule_id, tenant, counter.evaluated) < when.probability
+            and (when.probability == 1 or self._chance("strike", rule_id, tenant, counter.evaluated) < when.probability)
         )
 
     def _chance(self, purpose: str, rule_id: str, tenant: Tenant, number: int) -> float:

@@ -1,7 +1,8 @@
 """Faults that a request asks for in its `Prefer` header."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from mock_atoms.core.masking import quote_value
@@ -9,6 +10,7 @@ from mock_atoms.faults.effects import MAX_DELAY_MS, ConnectionFault, Delay, Faul
 from mock_atoms.faults.expressions import ExpressionError, build_rule, parse_terms
 from mock_atoms.faults.response_patch import ResponsePatch
 
+_MAX_REMEMBERED = 1_000
 _PREFERENCES = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')  # a comma in quotes does not separate
 
 
@@ -21,7 +23,7 @@ class RequestedFault(NamedTuple):
     patch: ResponsePatch | None = None
 
 
-def parse_prefer(values: Iterable[str]) -> RequestedFault | None:
+def parse_prefer(values: Sequence[str]) -> RequestedFault | None:
     """Parse the preferences `code`, `delay` and `fault` in the `Prefer` headers of a request.
 
     `code=200` asks for the API's own response, regardless of the rules. Other preferences are ignored, as RFC 7240
@@ -33,7 +35,7 @@ def parse_prefer(values: Iterable[str]) -> RequestedFault | None:
     Raises:
         ExpressionError: a value of one of the three is invalid.
     """
-    preferences = _fault_preferences(values)
+    preferences = _fault_preferences(values) if values else {}
     if not preferences:
         return None
     expression = [preferences["fault"]] if "fault" in preferences else []
@@ -49,7 +51,13 @@ def parse_prefer(values: Iterable[str]) -> RequestedFault | None:
         expression.append(preferences["code"])
     if not expression:
         return RequestedFault()
-    terms = parse_terms("+".join(expression))
+    return _parse_requested("+".join(expression))
+
+
+@lru_cache(_MAX_REMEMBERED)
+def _parse_requested(expression: str) -> RequestedFault:
+    """Return the fault of an expression. Only valid ones are remembered, so no other text is."""
+    terms = parse_terms(expression)
     if terms.keys() & {"times", "percent", "limit"}:
         raise ExpressionError("one request has no count, share or limit: omit x, p and limit")
     rule = build_rule(terms)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import blake2b
 from http import HTTPStatus
+from operator import itemgetter
 from weakref import WeakValueDictionary
 
 from mock_atoms.core.retry_after import HEADER, parse_retry_after
@@ -18,6 +19,8 @@ MIN_BACKOFF_MS = 50
 """A shorter pause before an attempt is not a backoff."""
 _ABORT_DELAY_SECONDS = 0.1  # a server may notice so late that a client has disconnected
 MAX_TENANTS = 1_000  # with failed calls
+_KEY_HEADERS = {"user-agent", "content-length", "idempotency-key"}
+"""Lower-case names of the headers that all attempts of a call have in common."""
 _BOUNDARY = re.compile(r'boundary="?([^\s";,]+)', re.IGNORECASE)
 
 
@@ -65,22 +68,21 @@ def retry_after_ms(exchange: Exchange) -> float | None:
 
 def request_key(exchange: Exchange) -> tuple[object, ...]:
     """Return a key that is equal for the attempts of one call."""
-    body = exchange.body
-    boundary = _BOUNDARY.search(", ".join(exchange.header_values("content-type")))
+    head, body = exchange.head, exchange.body
+    headers = [(lower, value) for name, value in head.headers if (lower := name.lower()) in _KEY_HEADERS]
+    boundary = body and _BOUNDARY.search(", ".join(exchange.header_values("content-type")))
     if boundary:  # clients choose a new one for each attempt
         body = blake2b(body.replace(boundary[1].encode(), b"")).digest()  # smaller than a copy of the body
     # The received part of an incomplete body differs between attempts.
     body_tail = exchange.body_tail_digest if exchange.is_body_complete and not boundary else b""
     return (
-        exchange.tenant.key,
-        () if exchange.tenant.token_digest else tuple(sorted(exchange.head.secrets)),  # invalid tokens share a tenant
-        tuple(exchange.header_values("user-agent")),
-        exchange.method,
-        exchange.url,
+        head.tenant.key,
+        () if head.tenant.token_digest else tuple(sorted(head.secrets)),  # invalid tokens share a tenant
+        tuple(sorted(headers, key=itemgetter(0))),
+        head.method,
+        head.url,
         body,
-        tuple(exchange.header_values("content-length")),
         body_tail,
-        tuple(exchange.header_values("idempotency-key")),
     )
 
 

@@ -91,9 +91,10 @@ class RequestHead:
     @property
     def has_body(self) -> bool:
         """Whether a body follows the head."""
-        return any(
-            name == "transfer-encoding" or (name == "content-length" and value != "0") for name, value in self.headers
-        )
+        for name, value in self.headers:
+            if name == "transfer-encoding" or (name == "content-length" and value != "0"):
+                return True
+        return False
 
 
 @dataclass(slots=True, eq=False)
@@ -248,8 +249,12 @@ class Exchange:
         return headers
 
     def response_header(self, name: str) -> str | None:
-        """Return the value of the response header `name` (lower-case)."""
-        return next((value for key, value in self.response_headers() if key == name), None)
+        """Return the value of the response header `name` (lower-case), except `x-request-id`."""
+        raw_name = name.encode()
+        for key, value in self.response_head.headers:
+            if key == raw_name:
+                return decode_text(value)
+        return None
 
 
 @dataclass(slots=True, eq=False)

@@ -130,7 +130,7 @@ class RequestReader:
         other_texts: list[bytes] = []
         for header in request.headers:
             name, value = header
-            if name.lower() in _IDENTITY_HEADERS:
+            if name in _IDENTITY_HEADERS:
                 identity_headers.append(header)
             else:
                 other_texts += (name, value)
@@ -182,7 +182,7 @@ class RequestReader:
             tuple(
                 [
                     next(masked)
-                    if name.lower() in _IDENTITY_HEADERS
+                    if name in _IDENTITY_HEADERS
                     else (_NAMES.get(name) or name.decode("latin-1"), decode_text(value).strip(" \t"))
                     for name, value in headers
                 ]

@@ -27,7 +27,7 @@ def _raw_request(scope: Scope) -> RawRequest:
         scope["method"],
         scope.get("raw_path") or quote(scope["path"]).encode(),
         scope.get("query_string", b""),
-        scope["headers"],
+        [(name.lower(), value) for name, value in scope["headers"]],
         scope.get("scheme", "http"),
         scope.get("http_version", "1.1"),
         scope.get("server"),

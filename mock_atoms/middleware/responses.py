@@ -1,14 +1,16 @@
 """Complete responses that need no route, and how to send them as ASGI messages."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import timedelta
+from functools import lru_cache
 from html import escape
 from http import HTTPStatus
 from typing import NamedTuple
 
 from starlette.types import Send
 
-from mock_atoms.contract.errors import error_body, error_headers
+from mock_atoms.contract.errors import error_body
+from mock_atoms.contract.operations import RequestedOperation
 from mock_atoms.contract.schemas import JSON_TYPE, render_json
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.tenancy import UnauthenticatedCaller
@@ -16,6 +18,9 @@ from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY, FaultResponse
 from mock_atoms.faults.engine import FaultDecision
 from mock_atoms.faults.expressions import ExpressionError
 from mock_atoms.journal.exchange import BAD_PREFER, OUTSIDE_BASE_PATH, UNMOCKED_ROUTE, RequestContext
+
+_MAX_REMEMBERED = 1_000
+"""Number of documented errors that are remembered."""
 
 
 class CompleteResponse(NamedTuple):
@@ -28,7 +33,7 @@ class CompleteResponse(NamedTuple):
     """
 
     status: int
-    headers: Sequence[tuple[bytes, bytes]]
+    headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
 
 
@@ -37,7 +42,7 @@ def complete_response(status: int, headers: Iterable[tuple[str, str]], body: byt
     raw_headers = [(name.encode("ascii"), value.encode()) for name, value in headers]
     if status not in STATUSES_WITHOUT_BODY:
         raw_headers.append((b"content-length", b"%d" % len(body)))
-    return CompleteResponse(status, raw_headers, body)
+    return CompleteResponse(status, tuple(raw_headers), body)
 
 
 def error_response(status: int, errors: list[str]) -> CompleteResponse:
@@ -60,10 +65,14 @@ def routeless_response(context: RequestContext) -> CompleteResponse | None:
 
 def _unauthorized(context: RequestContext, caller: UnauthenticatedCaller) -> CompleteResponse:
     context.exchange.reason = caller.reason
-    status = HTTPStatus.UNAUTHORIZED
-    headers = error_headers(status)
-    body = render_json(error_body(status, None, headers, context.operation))
-    return complete_response(status, [("content-type", JSON_TYPE), *headers.items()], body)
+    return _documented_error(HTTPStatus.UNAUTHORIZED, context.operation)
+
+
+@lru_cache(_MAX_REMEMBERED)
+def _documented_error(status: int, operation: RequestedOperation) -> CompleteResponse:
+    """Return the documented error of an operation."""
+    headers, body = FaultResponse(status=status).render(operation=operation)
+    return complete_response(status, headers, body)
 
 
 def _not_found(context: RequestContext) -> CompleteResponse:
@@ -79,6 +88,8 @@ def _not_found(context: RequestContext) -> CompleteResponse:
 
 def fault_response(context: RequestContext, decision: FaultDecision, respond: FaultResponse) -> CompleteResponse:
     """Return the response `respond` of a fault decision, as it is after the delay."""
+    if respond.is_documented and not decision.extra_headers:
+        return _documented_error(respond.status, context.operation)
     context.exchange.has_malformed_body = respond.has_malformed_body
     now = context.exchange.arrived_at + timedelta(milliseconds=decision.delay_ms)
     headers, body = respond.render(decision.extra_headers, context.operation, now)

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mock_atoms.app import is_own_path
 from mock_atoms.caching.eligibility import is_cacheable
-from mock_atoms.caching.response_cache import CachedResponse, content_key
+from mock_atoms.caching.response_cache import MAX_REPEATED_REQUESTS, CachedResponse, content_key
 from mock_atoms.core.lru import next_use
 from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY
 from mock_atoms.faults.engine import Evaluation, FaultDecision
@@ -74,6 +74,7 @@ class FastPath:
         self._marker = ResponseMarker(mock.fault_engine, mock.fixtures)
         self._cors = CorsHeaders(mock.settings.cors_origin)
         self._key = key
+        self._seen: set[bytes] = set()
 
     def connection_hash(self, scheme: str | None, server: tuple[str, int | None] | None) -> blake2b:
         """Return the common part of the digests of all requests to one address."""
@@ -159,10 +160,19 @@ class FastPath:
         headers = self._marker.mark(context, response.status, headers)
         exchange.bytes_sent = len(response.body)
         self._recorder.record_complete(exchange)
-        if cached is not None and is_plain and exchange.reason is None:
+        if cached is not None and is_plain and exchange.reason is None and self._is_repeated(digest):
             self._cache.put_request(digest, exchange.head, context.api_path or "", state, cached)
         header_lines = [b"%b: %b\r\n" % header for header in headers]
         return b"".join([STATUS_LINE[response.status], lines, *header_lines, b"\r\n", response.body])
+
+    def _is_repeated(self, digest: bytes) -> bool:
+        """Return whether a request has been seen before. To keep all heads would cost more than to read them."""
+        if digest in self._seen:
+            return True
+        if len(self._seen) >= MAX_REPEATED_REQUESTS:
+            self._seen.clear()
+        self._seen.add(digest)
+        return False
 
     def _outcome(self, context: RequestContext, state: TenantState) -> _Outcome | None:
         """Return the response to a request, or `None` if the application must respond."""
@@ -182,7 +192,7 @@ class FastPath:
             cached = self._cache.get(content_key(state, context.api_path, context.query))
         if cached is None:
             return None
-        return _Outcome(CompleteResponse(HTTPStatus.OK, cached.head.headers, cached.body), evaluation, cached)
+        return _Outcome(CompleteResponse(HTTPStatus.OK, tuple(cached.head.headers), cached.body), evaluation, cached)
 
 
 def fast_path_of(mock: MockAtoms) -> FastPath | None:

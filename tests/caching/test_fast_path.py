@@ -24,6 +24,7 @@ from mock_atoms.caching.response_cache import MAX_HEAD_BYTES, content_key
 from mock_atoms.journal.access_log import AccessLogLine
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.mock import MockAtoms
+from mock_atoms.serving import fast_path
 from mock_atoms.serving.server import build_server
 from mock_atoms.state.memory_store import MemoryStore
 from tests.caching.test_response_cache import Step, steps
@@ -422,9 +423,20 @@ def test_the_fast_path_evicts_the_least_recently_used_request() -> None:
         response_cache = serving.mock.response_cache
         response_cache.max_requests = 2
         for token in ("sk_mock_one.a", "sk_mock_one.b", "sk_mock_one.a", "sk_mock_one.c"):
-            send_in_turn(serving.port, *[raw_request(token)] * 2)
+            send_in_turn(serving.port, *[raw_request(token)] * 3)
         kept = [request.head.tenant.label for request in response_cache.requests]
         assert kept == ["sk_mock_one.a", "sk_mock_one.c"]
+
+
+def test_only_a_request_that_repeats_soon_is_recognized(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_path, "MAX_REPEATED_REQUESTS", 1)
+    first, second = raw_request("sk_mock_one.a"), raw_request("sk_mock_one.b")
+    with served() as serving:
+        repeated = serving.mock.response_cache.requests
+        send_in_turn(serving.port, *[first, second] * 3)
+        assert len(repeated) == 0
+        send_in_turn(serving.port, second)
+        assert [request.head.tenant.label for request in repeated] == ["sk_mock_one.b"]
 
 
 def test_the_fast_path_keeps_no_removed_object_alive() -> None:
