@@ -31,7 +31,7 @@ from mock_atoms.journal.recorder import ExchangeRecorder
 from mock_atoms.journal.request_reader import RequestReader
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import AudienceRepositories
-from mock_atoms.state.store import Store, free_states
+from mock_atoms.state.store import Store
 
 if TYPE_CHECKING:
     from mock_atoms.data.fixture_files import FixtureFile
@@ -110,9 +110,9 @@ class MockAtoms:
     async def reset(self, token: str | None = None, test_id: str | None = None) -> None:
         """Reset everything, or only one token, one test id, or one test id of one token."""
         if token is None and test_id is None:
-            released = [*self.rules.reset(), *self.fixtures.import_data(None), *self.response_cache.clear()]
+            released = [self.rules.reset(), *self.fixtures.import_data(None), *self.response_cache.clear()]
             await self.clear_journal()
-            await self.slices.run(free_states(await self.store.reset()))
+            await self.slices.run(free(await self.store.reset()))
             await self.slices.run(free(released))
             await self.after_reset()
             return
@@ -123,7 +123,7 @@ class MockAtoms:
         candidates = await self.journal.candidates(query.key_sets)
         selected = await self.slices.run(query.select(candidates))
         await self.slices.run(free(await self.journal.remove(selected)))
-        await self.slices.run(free_states(await self.store.reset(token_digest, test_digest)))
+        await self.slices.run(free(await self.store.reset(token_digest, test_digest)))
 
     async def clear_journal(self) -> None:
         """Remove all exchanges from the journal."""

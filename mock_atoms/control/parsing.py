@@ -81,13 +81,11 @@ async def read_long_json_body(request: Request, converter: Converter) -> Any:  #
     """
     _check_content_type(request)
     slices = request.app.state.slices
-    parser = JsonParser(converter.convert)
-    size_bytes = 0
+    parser = JsonParser(converter.convert, body_lease(request.scope))
     async for chunk in _read_chunks(request):
-        before = size_bytes
+        before = converter.size_bytes
         await slices.run_promptly(parser.feed(chunk))
-        size_bytes = parser.size_bytes + converter.size_bytes
-        take_body_memory(request.scope, size_bytes - before)
+        take_body_memory(request.scope, converter.size_bytes - before)
         if parser.size_bytes > MAX_UNCONVERTED_BYTES:
             raise _too_long(f"parts that need more than {MAX_UNCONVERTED_BYTES} bytes of memory")
     return await slices.run_promptly(parser.finish())

@@ -4,7 +4,7 @@ from collections.abc import MutableMapping
 from sys import getrefcount
 from typing import Any
 
-from mock_atoms.core.slices import Steps
+from mock_atoms.core.slices import Divisible, Steps
 
 MAX_BODIES_BYTES = 384 * 1024 * 1024
 """Memory of all request bodies in flight, and of the values parsed from them."""
@@ -76,7 +76,7 @@ class BodyLease:
     def free(self) -> Steps[None]:
         """Take the values apart: to free all of them takes too long for one step.
 
-        Containers that are in use elsewhere stay as they are.
+        Containers that are in use elsewhere stay as they are. So do converted values, see `JsonParser`.
         """
         containers, self._values = self._values, []
         work = 0
@@ -87,8 +87,8 @@ class BodyLease:
                 work += 1
                 if work % _VALUES_PER_STEP == 0:
                     yield
-                if isinstance(value, list | dict) and getrefcount(value) == _OWN_REFERENCES:
-                    containers.append(value)
+                if isinstance(value, list | dict | Divisible) and getrefcount(value) == _OWN_REFERENCES:
+                    containers.append(value.parts() if isinstance(value, Divisible) else value)
                     break
             else:
                 containers.pop()

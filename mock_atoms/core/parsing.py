@@ -9,7 +9,7 @@ from mock_atoms.core.json_pointer import format_pointer
 from mock_atoms.core.masking import mask_text, show_text
 from mock_atoms.core.patterns import PATTERN_ERRORS
 from mock_atoms.core.printable import show_invisible
-from mock_atoms.core.slices import Steps
+from mock_atoms.core.slices import Steps, free
 
 Model = TypeVar("Model", bound=BaseModel)
 Item = TypeVar("Item")
@@ -95,7 +95,11 @@ def parse_items(adapter: TypeAdapter[Item], values: list[Any], pointer: str) -> 
     """
     items = []
     for number, value in enumerate(values):
-        items.append(parse_item(adapter, value, f"{pointer}/{number}"))
+        try:
+            items.append(parse_item(adapter, value, f"{pointer}/{number}"))
+        except ConfigError:
+            yield from free(items)
+            raise
         yield
     return items
 

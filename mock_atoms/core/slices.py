@@ -1,6 +1,7 @@
 """Long work in short slices, so that the event loop serves other clients in between."""
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterable
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -142,10 +143,24 @@ def run_without_pauses(steps: Steps[Result]) -> Result:
         return stop.value  # type: ignore[no-any-return] # the same
 
 
+class Divisible:
+    """An object that is freed part by part: to free all its memory takes too long for one step."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def parts(self) -> list[Any]:
+        """Return its parts. It does not change, because it may be in use elsewhere."""
+
+
 def free(objects: list[Any]) -> Steps[None]:
     """Empty a list of objects one by one: to free a full journal takes too long for one step."""
     while objects:
-        objects.pop()
+        freed = objects.pop()
+        if isinstance(freed, Divisible):
+            parts = freed.parts()
+            del freed
+            yield from free(parts)
         yield
 
 

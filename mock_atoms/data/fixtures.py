@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from mock_atoms.core.masking import mask_token
@@ -31,6 +31,20 @@ class FixtureData(NamedTuple):
 
     label: str
     initial_data: InitialData
+
+
+Owners = dict[str, set[bytes]]
+"""Digests of the tokens that have each audience id of a fixture file or import."""
+
+
+def find_owners(data: dict[bytes, FixtureData]) -> Steps[Owners]:
+    """Return the owners of the audiences in `data`, which an import has by token digest."""
+    owners: Owners = {}
+    for token_digest, fixture in data.items():
+        for audience in fixture.initial_data.audiences:
+            owners.setdefault(audience.get("_id", ""), set()).add(token_digest)
+            yield
+    return owners
 
 
 class Fixtures:
@@ -61,7 +75,7 @@ class Fixtures:
         self._cache: OrderedDict[bytes, InitialData] = OrderedDict()
         self._in_progress: WeakValueDictionary[bytes, Steps[InitialData]] = WeakValueDictionary()
         self._cached = 0
-        self._owners = self._find_owners()
+        self._file_owners = self._owners = self._owners_in_files()
 
     def has_fixture(self, caller: AuthenticatedCaller) -> bool:
         """Return whether a fixture file or an import names the token of `caller`."""
@@ -79,14 +93,25 @@ class Fixtures:
             exported[digest_token(token)] = FixtureData(mask_token(token), initial_data)
         return exported
 
-    def import_data(self, data: dict[bytes, FixtureData] | None) -> list[InitialData]:
-        """Replace the data of all fixture files by `data`; `None` restores the files. Return what is no longer kept."""
-        released = [*self._cache.values()]
+    def import_data(self, data: dict[bytes, FixtureData] | None, owners: Owners | None = None) -> list[Any]:
+        """Replace the data of all fixture files by `data`; `None` restores the files.
+
+        Args:
+            data: the data by token digest.
+            owners: what `find_owners` returns for it.
+
+        Returns:
+            What is no longer kept.
+        """
+        released: list[Any] = [*self._cache.values()]
+        if self._imported is not None:
+            released += [imported.initial_data for imported in self._imported.values()]
+            released += self._owners.values()
         self._imported = data
         self._cache.clear()
         self._in_progress.clear()
         self._cached = 0
-        self._owners = self._find_owners()
+        self._owners = self._file_owners if data is None else owners or {}
         return released
 
     def belongs_to_another_tenant(self, caller: AuthenticatedCaller, audience_id: str) -> bool:
@@ -104,17 +129,11 @@ class Fixtures:
         documented = caller_for(DOCUMENTED_TOKEN)
         return caller.token != documented.token and audience_id in self.initial_data(documented).by_id
 
-    def _find_owners(self) -> dict[str, set[bytes]]:
-        """Return the digests of the tokens that have each audience id of a fixture file or import."""
-        owners: dict[str, set[bytes]] = {}
-        if self._imported is None:
-            for token, file in self._files.items():
-                for audience in file.audiences or []:
-                    owners.setdefault(audience.get("_id", ""), set()).add(digest_token(token))
-        else:
-            for token_digest, data in self._imported.items():
-                for audience in data.initial_data.audiences:
-                    owners.setdefault(audience.get("_id", ""), set()).add(token_digest)
+    def _owners_in_files(self) -> Owners:
+        owners: Owners = {}
+        for token, file in self._files.items():
+            for audience in file.audiences or []:
+                owners.setdefault(audience.get("_id", ""), set()).add(digest_token(token))
         return owners
 
     def initial_data(self, caller: AuthenticatedCaller) -> InitialData:

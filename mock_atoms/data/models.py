@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
@@ -11,7 +11,7 @@ from mock_atoms.contract.schemas import MAX_MEMBERS, Audience, Campaign, render_
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.settings import Locale
 from mock_atoms.core.sizes import json_bytes
-from mock_atoms.core.slices import Steps, run_without_pauses
+from mock_atoms.core.slices import Divisible, Steps, run_without_pauses
 from mock_atoms.core.timestamps import parse_timestamp
 
 MAX_CAMPAIGNS = 100
@@ -108,7 +108,7 @@ def api_fields(record: AudienceRecord) -> Audience:
     return {key: value for key, value in record.items() if key not in hidden}  # type: ignore[return-value] # its own keys
 
 
-class InitialData:
+class InitialData(Divisible):
     """The audiences that a tenant has before any change, oldest first. They are never modified.
 
     Args:
@@ -120,6 +120,10 @@ class InitialData:
         self.audiences = audiences
         self.organization = organization
         self._size_bytes: int | None = None
+
+    def parts(self) -> list[Any]:
+        """Return the audiences."""
+        return list(self.audiences)
 
     @property
     def size_bytes(self) -> int:

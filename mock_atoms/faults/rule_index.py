@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 from mock_atoms.core.http_text import PATH_PARAMETER, PathTemplate
+from mock_atoms.core.slices import Divisible
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.faults.rules import Rule
 
@@ -88,7 +89,7 @@ _BucketKey = tuple[bytes | None, bytes | None, str | None]
 """Digest of the token, digest of the test id, and method; `None` for any."""
 
 
-class RuleIndex:
+class RuleIndex(Divisible):
     """Active rules by token, test, method and path."""
 
     def __init__(self) -> None:
@@ -106,9 +107,9 @@ class RuleIndex:
         if not (bucket.literals or bucket.templates):
             del self._buckets[key]
 
-    def clear(self) -> None:
-        """Remove all rules."""
-        self._buckets.clear()
+    def parts(self) -> list[Any]:
+        """Return the rules of each token, test and method."""
+        return list(self._buckets.values())
 
     def matching(self, tenant: Tenant, method: str, api_path: str) -> list[ActiveRule]:
         """Return the rules that match a request, in order of precedence."""

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
+from typing import Any
 
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.owner_index import OwnerIndex
+from mock_atoms.core.slices import Divisible, Steps
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.faults.rule_index import ActiveRule, RuleIndex, by_position
 from mock_atoms.faults.rules import Rule
@@ -20,6 +22,52 @@ MAX_RULES_BYTES = 64 * 1024 * 1024
 """Maximum memory of these rules, approximately."""
 
 
+class RuleSet(Divisible):
+    """Active rules by id, and their indexes.
+
+    Attributes:
+        by_id: the rules.
+        index: the rules by what they match.
+        owners: their ids by token and test.
+        created_count: number of rules besides the startup rules.
+        created_bytes: memory of these rules, approximately.
+    """
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, ActiveRule] = {}
+        self.index = RuleIndex()
+        self.owners: OwnerIndex[str] = OwnerIndex()
+        self.created_count = self.created_bytes = 0
+
+    def add(self, active_rule: ActiveRule) -> None:
+        """Add a rule."""
+        self.by_id[active_rule.id] = active_rule
+        self.index.add(active_rule)
+        match = active_rule.rule.match
+        self.owners.add(active_rule.id, match.token_digest, match.test_digest)
+        self._count(active_rule, 1)
+
+    def remove(self, rule_id: str) -> ActiveRule | None:
+        """Remove and return the rule with this id; `None` if there is none."""
+        active_rule = self.by_id.pop(rule_id, None)
+        if active_rule is None:
+            return None
+        self.index.remove(active_rule)
+        match = active_rule.rule.match
+        self.owners.remove(rule_id, match.token_digest, match.test_digest)
+        self._count(active_rule, -1)
+        return active_rule
+
+    def parts(self) -> list[Any]:
+        """Return the rules and the index."""
+        return [*self.by_id.values(), self.index]
+
+    def _count(self, active_rule: ActiveRule, change: int) -> None:
+        if not active_rule.is_startup_rule:
+            self.created_count += change
+            self.created_bytes += change * active_rule.rule.size_bytes
+
+
 class RuleBook:
     """The active rules in order of precedence, indexed by token and test.
 
@@ -31,35 +79,38 @@ class RuleBook:
 
     def __init__(self, startup_rules: Mapping[str, Rule]) -> None:
         self._startup_rules = dict(startup_rules)
-        self._rules: dict[str, ActiveRule] = {}
-        self._index = RuleIndex()
-        self._owners: OwnerIndex[str] = OwnerIndex()
+        self._rules = RuleSet()
         self._last_number = 0
-        self._created_count = self._created_bytes = 0
         self.reset()
 
-    def reset(self) -> list[ActiveRule]:
+    def reset(self) -> RuleSet:
         """Restore the startup rules, with all counters at 0. Return the rules that were active before."""
-        removed = [*self._rules.values()]
-        self._clear()
+        startup_rules = RuleSet()
         for number, (rule_id, rule) in enumerate(self._startup_rules.items()):
-            self._activate(ActiveRule(rule_id, rule, (True, number)))
-        return removed
+            startup_rules.add(ActiveRule(rule_id, rule, (True, number)))
+        return self.replace_all(startup_rules)
 
-    def replace_all(self, rules: Sequence[ActiveRule]) -> None:
-        """Replace all rules, including the startup rules, with `rules` in order of precedence.
+    def prepare(self, rules: Sequence[ActiveRule]) -> Steps[RuleSet]:
+        """Return `rules`, in order of precedence, for `replace_all`. They may have startup rules.
 
         Raises:
-            CapacityError: there are too many, or they are too large; nothing has changed.
+            CapacityError: there are too many, or they are too large.
         """
         created = [active_rule.rule.size_bytes for active_rule in rules if not active_rule.is_startup_rule]
         _check_capacity(len(created), sum(created))
         if len(rules) - len(created) > MAX_STARTUP_RULES:
             raise CapacityError(f"there can be at most {MAX_STARTUP_RULES} rules with atStart: leave out others")
-        self._clear()
+        prepared = RuleSet()
         for number, rule in enumerate(rules):
             rule.position = (True, number) if rule.is_startup_rule else self._next_position()
-            self._activate(rule)
+            prepared.add(rule)
+            yield
+        return prepared
+
+    def replace_all(self, rules: RuleSet) -> RuleSet:
+        """Replace all rules, including the startup rules, and return those that were active before."""
+        previous, self._rules = self._rules, rules
+        return previous
 
     def add(self, rule: Rule) -> ActiveRule:
         """Activate `rule`, after those created before it.
@@ -69,62 +120,39 @@ class RuleBook:
         Raises:
             CapacityError: there are too many, or they are too large.
         """
-        _check_capacity(self._created_count + 1, self._created_bytes + rule.size_bytes)
+        rules = self._rules
+        _check_capacity(rules.created_count + 1, rules.created_bytes + rule.size_bytes)
         content = json.dumps(rule.as_json(), sort_keys=True).encode()
         base_id = f"rule-{blake2b(content, digest_size=4).hexdigest()}"
         rule_id, copies = base_id, 1
-        while rule_id in self._rules:
+        while rule_id in rules.by_id:
             copies += 1
             rule_id = f"{base_id}-{copies}"
         active_rule = ActiveRule(rule_id, rule, self._next_position())
-        self._activate(active_rule)
+        rules.add(active_rule)
         return active_rule
 
     def get(self, rule_id: str) -> ActiveRule | None:
         """Return the rule with this id, or `None` if there is none."""
-        return self._rules.get(rule_id)
+        return self._rules.by_id.get(rule_id)
 
     def remove(self, rule_id: str) -> ActiveRule | None:
         """Remove and return the rule with this id; `None` if there is none."""
-        active_rule = self._rules.pop(rule_id, None)
-        if active_rule is None:
-            return None
-        self._index.remove(active_rule)
-        match = active_rule.rule.match
-        self._owners.remove(rule_id, match.token_digest, match.test_digest)
-        self._count(active_rule, -1)
-        return active_rule
+        return self._rules.remove(rule_id)
 
     def created_ids(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[str]:
         """Return the ids of the rules created since the start: all, or those of one token, one test or both."""
+        rules = self._rules
         is_any = token_digest is None and test_digest is None
-        ids = self._rules if is_any else self._owners.find(token_digest, test_digest)
-        return [rule_id for rule_id in ids if not self._rules[rule_id].is_startup_rule]
+        ids = rules.by_id if is_any else rules.owners.find(token_digest, test_digest)
+        return [rule_id for rule_id in ids if not rules.by_id[rule_id].is_startup_rule]
 
     def __iter__(self) -> Iterator[ActiveRule]:
-        return iter(sorted(self._rules.values(), key=by_position))
+        return iter(sorted(self._rules.by_id.values(), key=by_position))
 
     def matching(self, tenant: Tenant, method: str, api_path: str) -> list[ActiveRule]:
         """Return the rules that match a request of `tenant`, in order of precedence."""
-        return self._index.matching(tenant, method, api_path)
-
-    def _activate(self, active_rule: ActiveRule) -> None:
-        self._rules[active_rule.id] = active_rule
-        self._index.add(active_rule)
-        match = active_rule.rule.match
-        self._owners.add(active_rule.id, match.token_digest, match.test_digest)
-        self._count(active_rule, 1)
-
-    def _count(self, active_rule: ActiveRule, change: int) -> None:
-        if not active_rule.is_startup_rule:
-            self._created_count += change
-            self._created_bytes += change * active_rule.rule.size_bytes
-
-    def _clear(self) -> None:
-        self._rules.clear()
-        self._index.clear()
-        self._owners.clear()
-        self._created_count = self._created_bytes = 0
+        return self._rules.index.matching(tenant, method, api_path)
 
     def _next_position(self) -> tuple[bool, int]:
         self._last_number += 1

@@ -1,7 +1,8 @@
 """Export and import of a server's state as JSON. A server that imports it gives the same responses."""
 
-from typing import Any, cast
+from typing import Any
 
+from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.json_stream import RenderedJson
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError
@@ -9,15 +10,14 @@ from mock_atoms.core.settings import Settings
 from mock_atoms.core.slices import Slices, Steps, free
 from mock_atoms.core.tenancy import digest_test_id
 from mock_atoms.core.version import __version__
-from mock_atoms.data.fixtures import Fixtures
+from mock_atoms.data.fixtures import Fixtures, find_owners
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.state.changes import AudienceChanges
-from mock_atoms.state.snapshot_models import RuleModel
-from mock_atoms.state.snapshot_parsing import parse_snapshot
-from mock_atoms.state.store import Store, TenantState, free_states
+from mock_atoms.state.snapshot_parsing import Snapshot, parse_snapshot
+from mock_atoms.state.store import Store, TenantState
 
 
 class SettingsMismatchError(Exception):
@@ -111,28 +111,29 @@ async def import_state(  # noqa: PLR0913 - all that the state is imported into
 ) -> None:
     """Replace the state of this server with one from `export_state`. An error leaves it unchanged.
 
-    It empties the lists of `value`: to free all their memory takes too long for one step.
-
     Raises:
         ConfigError: the exported state is invalid; names the field by JSON pointer.
         SettingsMismatchError: the exporting server has another seed or locale.
         CapacityError: there are too many rules or audiences.
     """
     snapshot = await slices.run(parse_snapshot(value))
-    _check_setting("seed", snapshot.seed, settings.seed)
-    _check_setting("locale", snapshot.locale, settings.locale)
-    active_rules = await slices.run(_active_rules(snapshot.rules, settings.base_path))
-    previous_rules = list(rules)
-    rules.replace_all(active_rules)
     try:
-        replaced = await store.replace_all(snapshot.tenants)
-    except BaseException:
-        rules.replace_all(previous_rules)
+        _check_setting("seed", snapshot.seed, settings.seed)
+        _check_setting("locale", snapshot.locale, settings.locale)
+        await slices.run(_activate_rules(snapshot, settings.base_path))
+        imported_rules = await slices.run(rules.prepare(snapshot.active_rules))
+        owners = await slices.run(find_owners(snapshot.fixtures))
+        previous_rules = rules.replace_all(imported_rules)
+        try:
+            replaced = await store.replace_all(snapshot.tenants)
+        except BaseException:
+            rules.replace_all(previous_rules)
+            raise
+    except (ConfigError, SettingsMismatchError, CapacityError):
+        await slices.run(free(snapshot.take_apart()))
         raise
-    released = fixtures.import_data(snapshot.fixtures)
-    parts = cast("dict[str, Any]", value)
-    await slices.run(free_states(replaced))
-    for objects in (previous_rules, released, snapshot.rules, parts["rules"], parts["fixtures"]):
+    released = fixtures.import_data(snapshot.fixtures, owners)
+    for objects in (replaced, [previous_rules], released, snapshot.rules):
         await slices.run(free(objects))
 
 
@@ -145,16 +146,18 @@ def _check_setting(name: str, exported: str, current: str) -> None:
         )
 
 
-def _active_rules(models: list[RuleModel], base_path: str) -> Steps[list[ActiveRule]]:
-    active_rules: dict[str, ActiveRule] = {}
-    for number, model in enumerate(models):
-        if model.id in active_rules:
+def _activate_rules(snapshot: Snapshot, base_path: str) -> Steps[None]:
+    """Fill `snapshot.active_rules`."""
+    ids: set[str] = set()
+    for number, model in enumerate(snapshot.rules):
+        if model.id in ids:
             raise ConfigError(f"the rule id {model.id} is duplicated", f"/rules/{number}/id")
+        ids.add(model.id)
         try:
             rule = parse_fault(model.model_extra or {}, base_path)
         except ConfigError as error:
             raise ConfigError(error.problem, f"/rules/{number}{error.pointer.rstrip('/')}") from None
         yield from rule.measure()
-        active_rules[model.id] = ActiveRule(model.id, rule, (model.atStart, number), model.evaluated, model.triggered)
+        active_rule = ActiveRule(model.id, rule, (model.atStart, number), model.evaluated, model.triggered)
+        snapshot.active_rules.append(active_rule)
         yield
-    return list(active_rules.values())

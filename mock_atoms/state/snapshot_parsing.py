@@ -1,6 +1,7 @@
 """Parsing of snapshots in steps: long lists are taken out of their models and validated item by item."""
 
 import json
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple, cast
 
@@ -11,10 +12,11 @@ from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
 from mock_atoms.core.json_pointer import format_pointer
 from mock_atoms.core.parsing import ConfigError, parse_item, parse_items, parse_model
 from mock_atoms.core.sizes import json_problem
-from mock_atoms.core.slices import Steps
+from mock_atoms.core.slices import Steps, free
 from mock_atoms.data.fixture_files import parse_audiences
 from mock_atoms.data.fixtures import FixtureData
 from mock_atoms.data.models import MAX_MEMBER_VALUES, AudienceRecord, InitialData, is_phone_number, phone_digits
+from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import MAX_COUNTERS
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES
 from mock_atoms.state.changes import AudienceChanges, TenantChanges
@@ -32,14 +34,33 @@ from mock_atoms.state.snapshot_models import (
 from mock_atoms.state.store import TenantState
 
 
-class Snapshot(NamedTuple):
-    """A valid snapshot."""
+@dataclass(slots=True)
+class Snapshot:
+    """A valid snapshot.
+
+    Attributes:
+        seed: seed of the server that exported it.
+        locale: locale of that server.
+        rules: the fault rules.
+        active_rules: these rules as they will be active.
+        fixtures: data of fixture files by token digest.
+        tenants: the tenants, least recently used first.
+    """
 
     seed: str
     locale: str
-    rules: list[RuleModel]
-    fixtures: dict[bytes, FixtureData]
-    tenants: list[TenantState]
+    rules: list[RuleModel] = field(default_factory=list)
+    active_rules: list[ActiveRule] = field(default_factory=list)
+    fixtures: dict[bytes, FixtureData] = field(default_factory=dict)
+    tenants: list[TenantState] = field(default_factory=list)
+
+    def take_apart(self) -> list[Any]:
+        """Empty it, and return its parts."""
+        initial_data = [data.initial_data for data in self.fixtures.values()]
+        parts = [*self.rules, *self.active_rules, *initial_data, *self.tenants]
+        for container in (self.rules, self.active_rules, self.fixtures, self.tenants):
+            container.clear()
+        return parts
 
 
 class _AudiencePart(NamedTuple):
@@ -75,6 +96,7 @@ class SnapshotConverter:
         match path:
             case ("tenants", int()):
                 state = yield from parse_tenant(item, format_pointer(path))
+                yield from free(item.get("audiences") or [])
                 self._tenant_bytes += state.size_bytes
                 self._audience_bytes = self._member_bytes = 0
                 self._check()
@@ -107,22 +129,31 @@ def parse_snapshot(value: object) -> Steps[Snapshot]:
     """
     rest, long = _split(value, "rules", "fixtures", "tenants")
     model = parse_model(SnapshotModel, rest)
-    rules = yield from parse_items(_adapter(RuleModel), long["rules"], "/rules")
-    fixtures: dict[bytes, FixtureData] = {}
+    snapshot = Snapshot(model.seed, model.locale)
+    try:
+        yield from _fill(snapshot, long)
+    except ConfigError:
+        yield from free(snapshot.take_apart())
+        raise
+    return snapshot
+
+
+def _fill(snapshot: Snapshot, long: dict[str, Any]) -> Steps[None]:
+    snapshot.rules = yield from parse_items(_adapter(RuleModel), long["rules"], "/rules")
     for number, item in enumerate(long["fixtures"]):
         token_digest, data = yield from _parse_fixture(item, f"/fixtures/{number}")
-        if token_digest in fixtures:
+        if token_digest in snapshot.fixtures:
             raise ConfigError("a token is duplicated", "/fixtures")
-        fixtures[token_digest] = data
+        snapshot.fixtures[token_digest] = data
         yield
-    tenants: dict[bytes, TenantState] = {}
+    keys: set[bytes] = set()
     for number, item in enumerate(long["tenants"]):
         state = item if isinstance(item, TenantState) else (yield from parse_tenant(item, f"/tenants/{number}"))
-        if state.tenant.key in tenants:
+        if state.tenant.key in keys:
             raise ConfigError("a tenant is duplicated", "/tenants")
-        tenants[state.tenant.key] = state
+        keys.add(state.tenant.key)
+        snapshot.tenants.append(state)
         yield
-    return Snapshot(model.seed, model.locale, rules, fixtures, list(tenants.values()))
 
 
 def _parse_fixture(value: object, pointer: str) -> Steps[tuple[bytes, FixtureData]]:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from mock_atoms.core.slices import Steps
+from mock_atoms.core.slices import Divisible, Steps
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import COUNTER_BYTES, Counters
@@ -19,7 +19,7 @@ _STATE_BYTES = 2_500
 
 
 @dataclass(slots=True, weakref_slot=True)
-class TenantState:
+class TenantState(Divisible):
     """State of one tenant.
 
     Attributes:
@@ -49,6 +49,14 @@ class TenantState:
         self.initial_data, self.changes = initial_data, changes
         self.version = next_version()
 
+    def parts(self) -> list[Any]:
+        """Return its counters and data."""
+        parts: list[Any] = [*self.counters.values(), self.initial_data]
+        if self.changes is not None:
+            parts += self.changes.audiences.values()
+            parts += self.changes.deleted_ids
+        return parts
+
     @property
     def is_unchanged(self) -> bool:
         """Whether the data follows from seed, token and fixture files alone."""
@@ -61,21 +69,6 @@ class TenantState:
         if self.initial_data is not None:
             size += self.initial_data.size_bytes
         return size if self.changes is None else size + self.changes.size_bytes
-
-
-def free_states(states: list[TenantState]) -> Steps[None]:
-    """Empty a list of deleted states bit by bit: to free all their memory takes too long for one step."""
-    while states:
-        state = states.pop()
-        state.counters.clear()
-        if state.changes is not None:
-            while state.changes.audiences:
-                state.changes.audiences.popitem()
-                yield
-            while state.changes.deleted_ids:
-                state.changes.deleted_ids.pop()
-                yield
-        yield
 
 
 class Store(Protocol):

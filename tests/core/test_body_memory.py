@@ -8,7 +8,10 @@ from mock_atoms import Settings, create_app
 from mock_atoms.core import body_memory
 from mock_atoms.core.body_memory import BodyLease, BodyMemory, BodyMemoryError, take_body_memory
 from mock_atoms.core.slices import Steps
+from mock_atoms.core.tenancy import caller_for
+from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.mock import MockAtoms
+from mock_atoms.state.store import TenantState
 from tests.helpers.asgi import call
 
 
@@ -46,6 +49,40 @@ def test_large_values_are_freed_in_steps_unless_they_are_in_use() -> None:
     assert sum(1 for _ in lease.free()) > 100
     assert values == []
     assert in_use == {"a": [5, {}, {"b": [5]}]}
+
+
+def test_a_converted_value_is_freed_part_by_part() -> None:
+    lease = BodyLease(BodyMemory())
+    states = [TenantState(caller_for(f"sk_{number}").tenant, counters=counters(1_000)) for number in range(2)]
+    in_use = states[0]
+    lease.keep([{"tenants": states}])
+    del states
+    assert sum(1 for _ in lease.free()) == 2
+    assert len(in_use.counters) == 1_000
+
+
+def counters(count: int) -> dict[str, RuleCounter]:
+    return {str(number): RuleCounter(number) for number in range(count)}
+
+
+def test_a_refused_state_is_freed_in_steps() -> None:
+    mock = MockAtoms(Settings())
+    app = create_app(mock=mock)
+    fixtures = [{"token": "-", "tokenDigest": "0" * 32, "audiences": [{"name": "n"} for _ in range(20_000)]}]
+    state = {"version": "1", "seed": "other", "locale": "en_US", "rules": [], "fixtures": fixtures, "tenants": []}
+    freed = list[int]()
+    free = BodyLease.free
+
+    def counted(lease: BodyLease) -> Steps[None]:
+        freed.append(sum(1 for _ in free(lease)))
+        yield
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BodyLease, "free", counted)
+        response = call(app, "/__admin/state", [(b"host", b"localhost"), JSON], "PUT", body=json.dumps(state).encode())
+    assert response.status == 409
+    assert [steps > 50 for steps in freed] == [True]
+    assert mock.body_memory.free_bytes == body_memory.MAX_BODIES_BYTES
 
 
 def test_other_requests_run_while_a_large_body_is_freed() -> None:

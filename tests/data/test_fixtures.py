@@ -5,9 +5,10 @@ import pytest
 
 from mock_atoms.contract.schemas import Audience
 from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixture_files import read_file, read_folder
-from mock_atoms.data.fixtures import FixtureData, Fixtures
+from mock_atoms.data.fixtures import FixtureData, Fixtures, find_owners
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData, api_fields
 
@@ -335,13 +336,16 @@ def test_imported_data_replaces_fixture_files(tmp_path: Path) -> None:
     assert not fixtures.belongs_to_another_tenant(file_caller, "65a000000000000000000001")
     imported = FixtureData("sk_…#000000", InitialData([{"_id": "65a000000000000000000002"}]))
     known = [fixtures.initial_data(caller) for caller in (file_caller, import_caller)]
-    assert fixtures.import_data({import_caller.tenant.token_digest: imported}) == known
+    data = {import_caller.tenant.token_digest: imported}
+    assert fixtures.import_data(data, run_without_pauses(find_owners(data))) == known
     assert [fixtures.has_fixture(caller) for caller in (file_caller, import_caller)] == [False, True]
     assert fixtures.initial_data(import_caller) is imported.initial_data
     assert len(fixtures.initial_data(file_caller).audiences) >= 3
     assert fixtures.belongs_to_another_tenant(file_caller, "65a000000000000000000002")
     assert not fixtures.belongs_to_another_tenant(import_caller, "65a000000000000000000001")
-    fixtures.import_data(None)
+    released = fixtures.import_data(None)
+    assert imported.initial_data in released
+    assert {import_caller.tenant.token_digest} in released
     assert [fixtures.has_fixture(caller) for caller in (file_caller, import_caller)] == [True, False]
     assert fixtures.initial_data(file_caller).audiences[0]["_id"] == "65a000000000000000000001"
 

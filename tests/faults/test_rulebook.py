@@ -3,11 +3,12 @@ import pytest
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
+from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.faults import rulebook
 from mock_atoms.faults.expressions import parse_expression, parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
-from mock_atoms.faults.rulebook import RuleBook
+from mock_atoms.faults.rulebook import RuleBook, RuleSet
 from mock_atoms.faults.rules import Rule
 from mock_atoms.mock import MockAtoms
 
@@ -15,6 +16,10 @@ from mock_atoms.mock import MockAtoms
 def rule(expression: str, token: str | None = None, test_id: str | None = None) -> Rule:
     match = {key: value for key, value in (("token", token), ("testId", test_id)) if value is not None}
     return parse_fault({"fault": expression, "match": match})
+
+
+def replace_all(book: RuleBook, rules: list[ActiveRule]) -> RuleSet:
+    return book.replace_all(run_without_pauses(book.prepare(rules)))
 
 
 def order(book: RuleBook, token: str, test_id: str | None = None) -> list[str]:
@@ -74,10 +79,10 @@ def test_reset_restores_the_startup_rules_without_counts() -> None:
     assert active_rule is not None
     active_rule.triggered = 5
     created = book.add(rule("503"))
-    assert book.reset() == [active_rule, created]
+    assert [*book.reset().by_id.values()] == [active_rule, created]
     assert [(active.id, active.triggered) for active in book] == [("fault-1", 0)]
-    book.replace_all(
-        [ActiveRule("x", rule("501"), (False, 7)), ActiveRule("fault-1", rule("502"), (True, 0), triggered=3)]
+    replace_all(
+        book, [ActiveRule("x", rule("501"), (False, 7)), ActiveRule("fault-1", rule("502"), (True, 0), triggered=3)]
     )
     later = book.add(rule("503")).id
     assert order(book, "sk_a") == ["x", later, "fault-1"]
@@ -92,16 +97,27 @@ def test_number_of_created_rules_is_limited(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(CapacityError, match="there can be at most 2 rules"):
         book.add(rule("503"))
     with pytest.raises(CapacityError, match="there can be at most 2 rules"):
-        book.replace_all([ActiveRule(str(number), rule("503"), (False, 0)) for number in range(3)])
+        replace_all(book, [ActiveRule(str(number), rule("503"), (False, 0)) for number in range(3)])
     assert len(list(book)) == 3
+
+
+def test_an_import_is_indexed_in_steps_and_then_replaces_all_rules() -> None:
+    book = RuleBook({})
+    old = book.add(rule("500", "sk_a")).id
+    steps = book.prepare([ActiveRule(str(number), rule("503", "sk_a"), (False, 0)) for number in range(100)])
+    assert [len(order(book, "sk_a")) for _ in steps] == [1] * 100
+    assert book.get(old) is not None
+    replace_all(book, [ActiveRule("x", rule("503", "sk_a"), (False, 0))])
+    assert order(book, "sk_a") == ["x"]
+    assert book.created_ids(caller_for("sk_a").tenant.token_digest) == ["x"]
 
 
 def test_number_of_startup_rules_is_limited() -> None:
     book = RuleBook({})
     rules = [ActiveRule(str(number), rule("503"), (True, number)) for number in range(1_001)]
-    book.replace_all(rules[1:])
+    replace_all(book, rules[1:])
     with pytest.raises(CapacityError, match="there can be at most 1000 rules with atStart"):
-        book.replace_all(rules)
+        replace_all(book, rules)
     assert len(list(book)) == 1_000
     assert MockAtoms(Settings(fault=("500",) * 1_000)).rules.get("fault-1000")
     with pytest.raises(ConfigError, match=r"^fault: 1001 faults: at most 1000, error rate included$"):
@@ -119,7 +135,7 @@ def test_memory_of_created_rules_is_limited(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(CapacityError, match=f"the rules need about {3 * small.size_bytes} bytes; the maximum is"):
         book.add(small)
     with pytest.raises(CapacityError, match=f"the rules need about {large.size_bytes} bytes"):
-        book.replace_all([ActiveRule("x", large, (False, 0))])
+        replace_all(book, [ActiveRule("x", large, (False, 0))])
     book.remove(first)
     book.add(small)
     book.reset()

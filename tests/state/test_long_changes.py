@@ -16,6 +16,7 @@ from mock_atoms.core.slices import (
     SLICE_SECONDS,
     ClientGoneError,
     Slices,
+    free,
     run_without_pauses,
 )
 from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for
@@ -26,7 +27,6 @@ from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.state.audiences import AudienceRepository
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import AudienceRepositories
-from mock_atoms.state.store import free_states
 
 CALLER = caller_for("sk_acme")
 FIELDS: CreatedAudience = {"name": "Mine", "phoneNumberColumnName": "phone"}
@@ -212,7 +212,7 @@ def test_deleted_data_is_freed_bit_by_bit() -> None:
         assert len(states) == 2
         assert states[0].changes is not None
         states[0].changes.deleted_ids.update(("1", "2"))
-        assert sum(1 for _ in free_states(states)) == 7
+        assert sum(1 for _ in free(states)) == 2 + 4 + 2 + 1
         assert states == []
 
     asyncio.run(run())
