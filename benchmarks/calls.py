@@ -5,10 +5,11 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.audiences import Cost
-from benchmarks.contenders import HOST, KEY, LIST, OURS, Contender, Server, ours, started
+from benchmarks.contenders import HOST, KEY, LIST, OURS, ROOT, Contender, Server, ours, started
 from benchmarks.suite_runs import bystander, fill
 from mock_atoms import MockClient
 
@@ -130,7 +131,7 @@ def by_entries(others: Sequence[Contender], sizes: Sequence[int], rounds: int) -
     return found
 
 
-def full_journal(size: int, rounds: int) -> dict[str, list[Cost]]:
+def full_journal(size: int, rounds: int, checkout: Path = ROOT) -> dict[str, list[Cost]]:
     """Measure calls that read a full journal, and the creation of a rule.
 
     `SLOWEST_FIND` and `SLOWEST_COUNT` have the slowest list as the time.
@@ -148,7 +149,7 @@ def full_journal(size: int, rounds: int) -> dict[str, list[Cost]]:
         )
 
     found: dict[str, list[Cost]] = {}
-    with started(ours("--journal-size", str(size))) as server, caller_of(server) as caller:
+    with started(ours("--journal-size", str(size), checkout=checkout)) as server, caller_of(server) as caller:
         fill(server, size)
         calls = [
             Call(NAMED, count(caller, named)),

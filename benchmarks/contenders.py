@@ -140,6 +140,11 @@ def ours(*flags: str, name: str = OURS, log: Path | None = None, checkout: Path 
     )
 
 
+def ours_of(checkout: Path) -> Contender:
+    """Return the mock of another checkout, to compare with."""
+    return ours(name=f"{OURS} of {checkout}", checkout=checkout)
+
+
 def floor(body: Path, app: str = "floor:app", name: str = FLOOR) -> Contender:
     """Return the lower bound, a raw ASGI application, or another one of this folder. It sends `body`."""
     flags = ("--no-access-log", "--no-server-header", "--no-proxy-headers", "--lifespan", "off", "--log-level", "error")

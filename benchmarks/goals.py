@@ -38,7 +38,7 @@ def _lists(found: Findings) -> Iterator[Row]:
 
 
 def _once(found: Findings) -> Iterator[Row]:
-    peers = dict(found.starts)
+    peers = {name: costs for name, costs in found.starts.items() if not name.startswith(f"{OURS} of ")}
     ours, imported = peers.pop(OURS, None), peers.pop(IMPORT, None)
     start = "start of the process to its first list"
     yield Row(start, f"`{IMPORT}`", Goal(1.12), *ratios(ours, imported, "wall"))

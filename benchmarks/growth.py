@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import audiences
 from benchmarks.audiences import Case, Cost, Costs, Request, Target
-from benchmarks.contenders import LIST, Contender, Server, ours, started
+from benchmarks.contenders import LIST, ROOT, Contender, Server, ours, started
 from benchmarks.loads import Loads, Run, rotating, run
 
 CONNECTIONS = 16
@@ -103,26 +103,26 @@ def access_log(loads: Loads, rounds: int) -> dict[str, list[Run]]:
         return runs
 
 
-def first_lists(rounds: int) -> Costs:
+def first_lists(rounds: int, checkout: Path = ROOT) -> Costs:
     """Measure the first list of new tokens, and a repeated list."""
     numbers = itertools.count()
     cases = [
         Case("first", lambda: [LIST_REQUEST._replace(token=f"sk_new_{next(numbers)}") for _ in range(10)]),
         Case("repeated", lambda: [LIST_REQUEST] * 10),
     ]
-    with started(ours()) as server, target_of(server) as target:
+    with started(ours(checkout=checkout)) as server, target_of(server) as target:
         return audiences.measure(target, cases, audiences.Plan(rounds, 60, 0))
 
 
-def pages(rounds: int) -> Costs:
+def pages(rounds: int, checkout: Path = ROOT) -> Costs:
     """Measure pages of members at the start and the end of an audience, without the response cache."""
-    with started(ours("--no-response-cache")) as server, target_of(server) as target:
+    with started(ours("--no-response-cache", checkout=checkout)) as server, target_of(server) as target:
         return audiences.measure(target, audiences.page_cases(target), audiences.Plan(rounds, 60, 0))
 
 
-def members(rounds: int) -> Costs:
+def members(rounds: int, checkout: Path = ROOT) -> Costs:
     """Measure adding one member, and searches and uploads of the largest audience, without the response cache."""
-    with started(ours("--no-response-cache")) as server, target_of(server) as target:
+    with started(ours("--no-response-cache", checkout=checkout)) as server, target_of(server) as target:
         additions = audiences.addition_cases(target, (audiences.SMALLEST,))
         searches = audiences.search_cases(target, (audiences.LARGEST,))
         file = audiences.upload(audiences.csv_file(audiences.LARGEST), "sk_upload")

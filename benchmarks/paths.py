@@ -2,10 +2,11 @@
 
 import contextlib
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.contenders import FLOOR, HOST, KEY, LIST, Contender, ours, started
+from benchmarks.contenders import FLOOR, HOST, KEY, LIST, OURS, Contender, ours, started
 from benchmarks.loads import Loads, Run, Script
 
 CONNECTIONS = 16
@@ -36,8 +37,8 @@ KINDS = {
 }
 
 
-def measure(floor: Contender, loads: Loads, rounds: int) -> dict[str, list[Run]]:
-    """Measure all kinds of requests in turn, and the floor with requests that differ.
+def measure(floor: Contender, loads: Loads, rounds: int, compared: Sequence[Contender] = ()) -> dict[str, list[Run]]:
+    """Measure all kinds of requests in turn, and the floor with requests that differ; `compared` are other checkouts.
 
     New tokens have a separate server, because others do not serve as many tenants meanwhile.
     """
@@ -49,8 +50,12 @@ def measure(floor: Contender, loads: Loads, rounds: int) -> dict[str, list[Run]]
             head = (f"GET {kind.path} HTTP/1.1", f"Host: {HOST}", *kind.headers, "", "")
             file.write_text("\r\n".join(head), encoding="ascii", newline="")
             scripts[name] = Script(("--script", str(SCRIPT), "--", str(file)), kind.fails)
+        servers = {FLOOR: stack.enter_context(started(floor))}
         scripts[FLOOR] = scripts[DIFFERING]
-        mock = stack.enter_context(started(ours()))
-        servers = {FLOOR: stack.enter_context(started(floor)), **dict.fromkeys(KINDS, mock)}
-        servers[NEW_TOKENS] = stack.enter_context(started(ours()))
+        for contender in (ours(), *compared):
+            mock, of_new_tokens = (stack.enter_context(started(contender)) for _ in range(2))
+            for name in KINDS:
+                shown = name if contender.name == OURS else f"{name}, {contender.name}"
+                servers[shown] = of_new_tokens if name == NEW_TOKENS else mock
+                scripts[shown] = scripts[name]
         return loads.in_turn(servers, CONNECTIONS, rounds, scripts)

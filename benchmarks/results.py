@@ -134,7 +134,7 @@ def short(found: Findings) -> Iterator[str]:
             runs[name] = each
     lines = []
     for name, shown in runs.items():
-        starts = found.starts.get(OURS if OURS in name else name)
+        starts = found.starts.get(OURS if name in (REPEATED_LIST, *OUR_LISTS) else name)
         start = f"{median(starts, 'wall') * 1e3:,.0f}" if starts else ""
         lines.append((name, f"{median(shown, 'rate'):,.0f}", f"{median(shown, 'cpu') * 1e6:.1f}", start))
     return table(head, lines)

@@ -10,10 +10,12 @@ import importlib.util
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import calls, growth, machine, paths, peers, pytest_sessions, starts, suite_runs
+from benchmarks.audiences import Cost
 from benchmarks.contenders import (
     OURS,
     ROOT,
@@ -24,6 +26,7 @@ from benchmarks.contenders import (
     fetch_list,
     floor,
     ours,
+    ours_of,
     progress,
     started,
 )
@@ -130,8 +133,17 @@ def present(contenders: list[Contender], content: bytes, found: Findings) -> lis
     return usable
 
 
-def measure(plan: Plan, *, with_peers: bool) -> tuple[Findings, int]:
-    """Measure everything; return the findings and the size of the list in bytes."""
+def of(checkout: Path, costs: Mapping[str, list[Cost]]) -> dict[str, list[Cost]]:
+    """Return the costs of another checkout under names that say so."""
+    return {f"{name}, {OURS} of {checkout}": each for name, each in costs.items()}
+
+
+def measure(plan: Plan, *, with_peers: bool, checkouts: Sequence[Path] = ()) -> tuple[Findings, int]:
+    """Measure everything; return the findings and the size of the list in bytes.
+
+    Of other checkouts, the tables have what a test costs, lists, starts and first lists.
+    """
+    compared = [ours_of(checkout) for checkout in checkouts]
     found, mock = Findings(journal_size=plan.journal, session_tests=plan.tests), ours()
     loads, short = Loads(plan.seconds, plan.max_repeats), Loads(max(1, plan.seconds - 1), plan.max_repeats)
     with tempfile.TemporaryDirectory() as name, started(mock) as server:
@@ -145,25 +157,31 @@ def measure(plan: Plan, *, with_peers: bool) -> tuple[Findings, int]:
         else:
             found.absent = {peer.name: "peers were not requested" for peer in peers.PEERS}
         server.pause()
-        lists([floor(folder / "list"), mock, *others], plan, loads, found)
+        lists([floor(folder / "list"), mock, *compared, *others], plan, loads, found)
         progress("requests that differ or fail")
-        found.paths = paths.measure(floor(folder / "list"), short, plan.rounds)
+        found.paths = paths.measure(floor(folder / "list"), short, plan.rounds, compared)
         progress("calls of the control API")
         finders = [contender for contender in others if contender.name == "WireMock"]
-        found.calls = calls.by_entries(finders, plan.others, plan.rounds)
+        found.calls = calls.by_entries([*compared, *finders], plan.others, plan.rounds)
         found.full = calls.full_journal(plan.journal, plan.rounds)
         progress("a suite")
         suite_folder = folder / "suite"
         suite_folder.mkdir()
-        tested, _ = suite_runs.entrants(suite_folder, content, with_peers=with_peers)
+        tested, _ = suite_runs.entrants(suite_folder, content, checkouts, with_peers=with_peers)
         found.suites = suite_runs.measure(tested, content, plan.suite)
         progress("sessions of pytest")
         found.sessions = pytest_sessions.in_turn(plan.tests, plan.rounds)
         progress("starts")
-        found.starts = starts.in_turn([mock, *others], plan.rounds)
+        found.starts = starts.in_turn([mock, *compared, *others], plan.rounds)
         progress("first lists, pages, members")
         found.first, found.pages = growth.first_lists(plan.blocks), growth.pages(plan.blocks)
         found.members = growth.members(plan.blocks)
+        for checkout in checkouts:
+            progress(f"the same of {checkout}")
+            found.full |= of(checkout, calls.full_journal(plan.journal, plan.rounds, checkout))
+            found.first |= of(checkout, growth.first_lists(plan.blocks, checkout))
+            found.pages |= of(checkout, growth.pages(plan.blocks, checkout))
+            found.members |= of(checkout, growth.members(plan.blocks, checkout))
         progress("the journal, the log")
         found.journal = growth.journal(plan.journal, plan.rounds)
         found.log = growth.access_log(short, plan.rounds)
@@ -187,6 +205,9 @@ def main() -> None:
         metavar="FOLDER",
         help="write RESULTS.md and pictures there, and the table of docs/speed.md",
     )
+    parser.add_argument(
+        "--against", type=Path, action="append", default=[], metavar="FOLDER", help="measure another checkout beside"
+    )
     arguments = parser.parse_args()
     if shutil.which("wrk") is None:
         parser.exit(2, "wrk is not installed: apt-get install wrk\n")
@@ -194,7 +215,8 @@ def main() -> None:
         parser.exit(2, "matplotlib is not installed: pip install '.[bench]'\n")
     become_load_generator()
     begin, before = time.monotonic(), times()
-    found, length = measure(QUICK if arguments.quick else FULL, with_peers=not arguments.quick)
+    checkouts = [checkout.resolve() for checkout in arguments.against]
+    found, length = measure(QUICK if arguments.quick else FULL, with_peers=not arguments.quick, checkouts=checkouts)
     after, minutes = times(), (time.monotonic() - begin) / 60
     steal = (after.stolen - before.stolen) / (after.total - before.total)
     description = {

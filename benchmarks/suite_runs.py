@@ -15,7 +15,6 @@ from benchmarks import peers
 from benchmarks.contenders import (
     HOST,
     LIST,
-    OURS,
     ROOT,
     Contender,
     Server,
@@ -25,6 +24,7 @@ from benchmarks.contenders import (
     floor,
     on_core,
     ours,
+    ours_of,
     progress,
     started,
 )
@@ -171,9 +171,7 @@ def entrants(
     """Return the servers to test, and the reasons of those that cannot run."""
     (folder / "list").write_bytes(content)
     found = [Entrant(ours(), "ours")]
-    found += [
-        Entrant(ours(name=f"{OURS} of {checkout}", checkout=checkout), "ours", checkout) for checkout in checkouts
-    ]
+    found += [Entrant(ours_of(checkout), "ours", checkout) for checkout in checkouts]
     found.append(Entrant(floor(folder / "list", "hand_written:app", HAND_WRITTEN), "hand_written"))
     absent: dict[str, str] = {}
     if not with_peers:
