@@ -117,11 +117,10 @@ async def _evaluate(condition: Condition, is_met: asyncio.Future[None]) -> None:
     """Evaluate a condition until its client no longer waits."""
     evaluation = asyncio.ensure_future(condition())
     is_met.add_done_callback(lambda _is_met: evaluation.cancel())
-    try:
-        if await evaluation:
-            is_met.set_result(None)
-    except asyncio.CancelledError:
-        if not is_met.done():
-            raise
-    except Exception as error:  # noqa: BLE001 - the client of the condition gets it, the others go on
-        is_met.set_exception(error)
+    await asyncio.wait({evaluation})
+    if is_met.done():
+        return
+    if error := evaluation.exception():
+        is_met.set_exception(error)  # its client gets it, the others go on
+    elif evaluation.result():
+        is_met.set_result(None)

@@ -7,7 +7,7 @@ import pytest
 from starlette.types import Message
 
 from mock_atoms import Settings
-from mock_atoms.control.journal_waiter import ALL_EXCHANGES, JournalWaiter
+from mock_atoms.control.journal_waiter import ALL_EXCHANGES, JournalWaiter, waited_keys
 from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.mock import MockAtoms
 from tests.helpers.exchanges import exchange
@@ -105,6 +105,19 @@ def test_an_evaluation_ends_with_its_wait() -> None:
     run(work)
 
 
+def test_no_task_remains_after_the_last_client_left() -> None:
+    async def endless() -> bool:
+        await asyncio.Future()
+        raise AssertionError
+
+    async def work(_mock: MockAtoms, waiter: JournalWaiter) -> None:
+        await waiter.wait_until(endless, ALL_EXCHANGES, 20, receive)
+        await asyncio.sleep(0.05)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(work)
+
+
 def test_an_error_of_a_condition_reaches_its_client_alone() -> None:
     async def broken() -> bool:
         await asyncio.sleep(0)
@@ -124,3 +137,48 @@ def test_waits_work_in_one_event_loop_after_another() -> None:
     waiter = JournalWaiter(mock)
     for _ in range(2):
         asyncio.run(waiter.wait_until(Condition(met_by=1), ALL_EXCHANGES, 60_000, receive))
+
+
+def test_a_change_wakes_the_clients_of_its_keys_alone() -> None:
+    async def work(mock: MockAtoms, waiter: JournalWaiter) -> None:
+        own, other, two = Condition(met_by=2), Condition(met_by=2), Condition(met_by=2)
+        waits = [
+            asyncio.create_task(waiter.wait_until(condition, frozenset(keys), 60_000, receive))
+            for condition, keys in ((own, {b"own"}), (other, {b"other"}), (two, {b"other", b"two"}))
+        ]
+        await asyncio.sleep(0.05)
+        mock.journal.add(exchange(0, 200, secrets=(b"own",)))
+        await waits[0]
+        assert (own.evaluations, other.evaluations, two.evaluations) == (2, 1, 1)
+        mock.journal.add(exchange(0, 200, secrets=(b"two", b"other")))
+        await asyncio.gather(*waits)
+        assert (other.evaluations, two.evaluations) == (2, 2)
+
+    run(work)
+
+
+def test_a_client_that_left_is_not_evaluated() -> None:
+    async def work(mock: MockAtoms, waiter: JournalWaiter) -> None:
+        left = Condition(met_by=99)
+        leaving: list[asyncio.Task[None]] = []
+
+        async def lets_other_leave() -> bool:
+            for task in leaving:
+                task.cancel()
+            await asyncio.sleep(0.02)
+            return bool(leaving)
+
+        first = asyncio.create_task(waiter.wait_until(lets_other_leave, ALL_EXCHANGES, 60_000, receive))
+        other = asyncio.create_task(waiter.wait_until(left, ALL_EXCHANGES, 60_000, receive))
+        await asyncio.sleep(0.1)
+        leaving.append(other)
+        mock.journal.add(exchange(0, 200))
+        await first
+        assert (left.evaluations, other.cancelled()) == (1, True)
+
+    run(work)
+
+
+def test_waited_keys_are_one_set_of_the_query() -> None:
+    assert waited_keys((frozenset({b"1", b"2"}), frozenset({b"3"}))) == {b"1", b"2"}
+    assert waited_keys(()) is ALL_EXCHANGES

@@ -127,3 +127,26 @@ def test_each_exchange_is_matched_once() -> None:
     assert matched_by(counts=1) == 10
     assert matched_by(counts=5) == 10
     assert matched_by(counts=5, changes="add") == 14
+
+
+def test_an_exchange_that_is_dropped_during_a_count_does_not_count() -> None:
+    journal = MemoryJournal(2, CREDENTIALS)
+    counter = MatchCounter(journal, JournalQuery(), parse_pattern({}, CREDENTIALS))
+    apply("add", journal, [])
+
+    async def run_late(work: Steps[Result]) -> Result:
+        for _ in range(2):
+            apply("add", journal, [])
+        return run_without_pauses(work)
+
+    assert asyncio.run(counter.count(run_late)) == 0
+    assert asyncio.run(counter.count(run)) == 2
+
+
+def test_only_exchanges_of_the_query_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "STEPS_PER_PAUSE", 1_000)
+    journal = MemoryJournal(10, CREDENTIALS)
+    counter = MatchCounter(journal, JournalQuery(path="/other"), parse_pattern({"method": "GET"}, CREDENTIALS))
+    for step in ("add", "add other", "begin", "add other"):
+        apply(step, journal, [])
+    assert asyncio.run(counter.count(run)) == 2
