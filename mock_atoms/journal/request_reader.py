@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from sys import intern
 from typing import NamedTuple
 from urllib.parse import quote
 
 from mock_atoms.contract.operations import RequestedOperation, find_operation
-from mock_atoms.core.http_text import decode_text
 from mock_atoms.core.lru import LruCache, next_use
 from mock_atoms.core.masking import has_no_secret, mask_text
 from mock_atoms.core.settings import Settings
@@ -31,14 +31,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 Caller = AuthenticatedCaller | UnauthenticatedCaller
 _IDENTITY_HEADERS = {b"cookie", TEST_ID_HEADER, *(name.encode() for name in CREDENTIAL_HEADERS)}
 """Lower-case names of the headers that name the sender. A client sends the same ones in all its requests."""
-_NAMES = {
-    name.encode(): name
-    for name in (
-        *("accept", "accept-encoding", "accept-language", "connection", "content-length", "content-type", "host"),
-        *("origin", "prefer", "referer", "sec-fetch-mode", "traceparent", "user-agent"),
-    )
-}
-"""Names of frequent headers. All requests share these texts."""
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _PLAIN_PATH = re.compile(rb"[A-Za-z0-9/_.~-]*")
 
 
@@ -156,7 +149,7 @@ class RequestReader:
         head = RequestHead(
             tenant=identity.shown_tenant,
             secrets=secrets,
-            method=mask_text(request.method, token),
+            method=request.method if request.method in _METHODS else mask_text(request.method, token),
             url=masked_url,
             scheme=request.scheme,
             http_version=request.http_version,
@@ -175,20 +168,14 @@ class RequestReader:
         self, headers: Headers, token: str | None, identity: _Identity, other_texts: list[bytes]
     ) -> tuple[tuple[tuple[str, str], ...], tuple[bytes, ...]]:
         """Return the masked headers and the digests of the credentials in them, as `Credentials.mask_headers`."""
-        if not has_no_secret(b"\n".join(other_texts).decode("latin-1"), token):
+        text = b"\n".join(other_texts).decode("latin-1")
+        texts = text.split("\n")
+        if not text.isascii() or len(texts) != len(other_texts) or not has_no_secret(text, token):
             return self._credentials.mask_headers(headers, token)
         masked = iter(identity.headers)
-        return (
-            tuple(
-                [
-                    next(masked)
-                    if name in _IDENTITY_HEADERS
-                    else (_NAMES.get(name) or name.decode("latin-1"), decode_text(value).strip(" \t"))
-                    for name, value in headers
-                ]
-            ),
-            identity.secrets,
-        )
+        # Requests share the names of their headers.
+        others = zip(map(intern, texts[::2]), [value.strip(" \t") for value in texts[1::2]], strict=True)
+        return tuple([next(masked if name in _IDENTITY_HEADERS else others) for name, _ in headers]), identity.secrets
 
     def _identity(self, headers: Headers) -> _Identity:
         """Return what follows from the identity headers, which are the same in many requests."""

@@ -19,12 +19,12 @@ from mock_atoms.serving.server import build_server
 LIST = b"/atoms/v1/audience"
 BUDGETS: dict[str, tuple[bytes, bytes, int]] = {
     "a repeated list": (LIST, b"Authorization: Bearer sk_acme\r\n", 74),
-    "a list with another header each time": (LIST, b"Authorization: Bearer sk_acme\r\nTraceparent: %d\r\n", 220),
-    "a list for a browser": (LIST, b"Authorization: Bearer sk_acme\r\nOrigin: http://localhost:3000\r\n", 235),
-    "a 401": (LIST, b"Traceparent: %d\r\n", 185),
-    "a 404": (b"/nowhere", b"Authorization: Bearer sk_acme\r\n", 210),
-    "a fault by magic key": (LIST, b"Authorization: Bearer sk_mock_500.mine\r\n", 285),
-    "a fault by Prefer": (LIST, b"Authorization: Bearer sk_acme\r\nPrefer: code=500\r\n", 275),
+    "a list with another header each time": (LIST, b"Authorization: Bearer sk_acme\r\nTraceparent: %d\r\n", 205),
+    "a list for a browser": (LIST, b"Authorization: Bearer sk_acme\r\nOrigin: http://localhost:3000\r\n", 220),
+    "a 401": (LIST, b"Traceparent: %d\r\n", 180),
+    "a 404": (b"/nowhere", b"Authorization: Bearer sk_acme\r\n", 200),
+    "a fault by magic key": (LIST, b"Authorization: Bearer sk_mock_500.mine\r\n", 265),
+    "a fault by Prefer": (LIST, b"Authorization: Bearer sk_acme\r\nPrefer: code=500\r\n", 260),
 }
 """Path, headers and maximum number of Python and C functions called for a request after others like it.
 
