@@ -15,7 +15,7 @@ _POLL_SECONDS = 0.01  # a busy client changes the journal more often than condit
 Condition = Callable[[], Awaitable[bool]]
 """Returns whether the journal meets a condition. Each evaluation may continue where a cancelled one was left."""
 WaitedKeys = frozenset[bytes | None]
-"""Index keys of the exchanges that may change a condition; `None` stands for all exchanges."""
+"""Index keys of the exchanges that may change a condition; `None` means all exchanges."""
 ALL_EXCHANGES: WaitedKeys = frozenset({None})
 
 

@@ -69,6 +69,6 @@ class Journal(Protocol):
     def watch(self, callback: Callable[[], None], key: bytes | None) -> Callable[[], None]:
         """Call `callback` after each exchange with this index key is recorded or changed, until the result is called.
 
-        `None` stands for all exchanges.
+        `None` means all exchanges.
         """
         ...

@@ -11,6 +11,9 @@ MAX_BYTES = 64 * 1024 * 1024
 """Number of bytes of URLs, headers and bodies that the journal keeps in total."""
 _EXCHANGE_WEIGHT = 1_500 // WEIGHT_UNIT  # estimated weight of an exchange without headers, index keys and body
 
+_MAX_MERGED_SHARE = 1 / 8
+"""Share of the journal from which on a search with many keys returns all exchanges: to sort them takes longer."""
+
 
 class MemoryJournal:
     """A `Journal` in memory. Not thread-safe: one event loop owns it.
@@ -77,10 +80,12 @@ class MemoryJournal:
         """Return at least the exchanges with a key of each set, oldest first, from position `start` on."""
         if not key_sets:
             return self._from(start, self._exchanges)
-        keys = min(key_sets, key=self._count)
+        keys = key_sets[0] if len(key_sets) == 1 else min(key_sets, key=self._count)
         found = [self._by_key[key] for key in keys if key in self._by_key]
         if len(found) == 1:
             return self._from(start, found[0])
+        if sum(map(len, found)) > len(self) * _MAX_MERGED_SHARE:
+            return self._from(start, self._exchanges)
         merged = {position: exchange for exchanges in found for position, exchange in exchanges.items()}
         return [merged[position] for position in sorted(merged) if position >= start]
 

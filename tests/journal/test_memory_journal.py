@@ -127,6 +127,16 @@ def test_a_query_finds_what_a_scan_finds(
     assert not recording.journal._by_id  # noqa: SLF001 - the same
 
 
+def test_exchanges_of_some_tokens_are_found_in_their_order() -> None:
+    journal = MemoryJournal(100, CREDENTIALS)
+    tokens = ["sk_a", "sk_b", "sk_a", *(f"sk_{number}" for number in range(50)), "sk_b", "sk_a"]
+    for token in tokens:
+        journal.add(recorded_exchange(token, None, [], {}, is_valid=True))
+    keys = frozenset(map(CREDENTIALS.digest, ("sk_a", "sk_b", "sk_none")))
+    assert [each.position for each in asyncio.run(journal.candidates((keys,)))] == [0, 1, 2, 53, 54]
+    assert [each.position for each in asyncio.run(journal.candidates((keys,), 2))] == [2, 53, 54]
+
+
 def test_the_latest_exchange_with_an_id_is_found_until_it_is_removed() -> None:
     journal = MemoryJournal(5, CREDENTIALS)
     older, newer = exchange(0, 200, id="1"), exchange(1, 200, id="1")
