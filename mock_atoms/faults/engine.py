@@ -160,7 +160,19 @@ class FaultEngine:
         """Return whether no active rule matches such a request. Ignores magic keys."""
         return not self._book.matching(tenant, method, api_path)
 
-    def evaluate(self, request: FaultRequest, requested: RequestedFault | None, counters: Counters) -> Evaluation:
+    def matching(self, caller: AuthenticatedCaller, method: str, api_path: str) -> list[ActiveRule]:
+        """Return the rule of the caller's magic key, if it has one, and the active rules that match such a request."""
+        matching = self._book.matching(caller.tenant, method, api_path)
+        rule = self.magic_key_rule(caller.token)
+        return matching if rule is None else [ActiveRule(KEY_RULE, rule, (False, 0)), *matching]
+
+    def evaluate(
+        self,
+        request: FaultRequest,
+        requested: RequestedFault | None,
+        matching: Sequence[ActiveRule],
+        counters: Counters,
+    ) -> Evaluation:
         """Return the faults of a request, and the counters after it.
 
         A `Prefer` header decides alone. Otherwise the caller's magic key is evaluated first, then the rules in order
@@ -170,6 +182,7 @@ class FaultEngine:
         Args:
             request: the request.
             requested: the fault that its `Prefer` header requests, if there is one.
+            matching: the rules that match it, see `matching`.
             counters: the counters of the caller's tenant. They stay until the caller calls `Evaluation.apply`.
         """
         if requested is not None:
@@ -178,7 +191,7 @@ class FaultEngine:
         triggered_ids: list[str] = []
         delay_ms: float | None = None
         tenant = request.caller.tenant
-        for active in self._matching(request):
+        for active in matching:
             rule = active.rule
             if delay_ms is not None and not rule.is_terminal:
                 continue
@@ -209,12 +222,8 @@ class FaultEngine:
         self, request: FaultRequest, requested: RequestedFault | None, counters: Counters
     ) -> FaultDecision | None:
         """Return the faults of a request, or `None` if there are none, and update `counters`; see `evaluate`."""
-        return self.evaluate(request, requested, counters).apply(counters)
-
-    def _matching(self, request: FaultRequest) -> list[ActiveRule]:
-        matching = self._book.matching(request.caller.tenant, request.method, request.api_path)
-        rule = self.magic_key_rule(request.caller.token)
-        return matching if rule is None else [ActiveRule(KEY_RULE, rule, (False, 0)), *matching]
+        matching = self.matching(request.caller, request.method, request.api_path)
+        return self.evaluate(request, requested, matching, counters).apply(counters)
 
     def _is_triggered(self, when: RuleSchedule, rule_id: str, tenant: Tenant, counter: RuleCounter) -> bool:
         return (

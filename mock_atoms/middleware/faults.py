@@ -29,14 +29,11 @@ def faults_of(context: RequestContext, engine: FaultEngine) -> Callable[[Counter
     if not isinstance(caller, AuthenticatedCaller) or api_path is None:
         return None
     requested = parse_prefer(context.header_values(b"prefer"))
-    if (
-        requested is None
-        and engine.magic_key_rule(caller.token) is None
-        and engine.has_no_matching_rule(caller.tenant, exchange.method, api_path)
-    ):
+    matching = engine.matching(caller, exchange.method, api_path) if requested is None else []
+    if requested is None and not matching:
         return None
     request = FaultRequest(caller, exchange.method, api_path, exchange.arrived_at.timestamp())
-    return partial(engine.evaluate, request, requested)
+    return partial(engine.evaluate, request, requested, matching)
 
 
 class FaultMiddleware:

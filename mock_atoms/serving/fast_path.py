@@ -150,7 +150,7 @@ class FastPath:
         if outcome is None:
             return None
         response, evaluation, cached = outcome
-        if evaluation is not None:
+        if evaluation is not None and evaluation.evaluated:
             self._store.update_now(tenant, lambda state: evaluation.apply(state.counters))
         exchange.id = self._generator.request_id(tenant.key, count_request(state))
         exchange.is_body_complete = True
