@@ -151,7 +151,7 @@ class MockAtoms:
 def _read_fixtures(settings: Settings) -> "dict[str, FixtureFile]":
     if settings.fixtures is None:
         return {}
-    from mock_atoms.data.fixture_files import read_folder  # noqa: PLC0415 - the server starts faster without it
+    from mock_atoms.data.fixture_folder import read_folder  # noqa: PLC0415 - the server starts faster without it
 
     return read_folder(settings.fixtures)
 

@@ -3,10 +3,12 @@
 It imports nothing of the server before a test requests a fixture.
 """
 
+import gc
 import os
 import re
 import warnings
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from mock_atoms.core.settings import Settings
     from mock_atoms.testing.client import MockClient
+    from mock_atoms.testing.server import MockServer
 
 _URL_OPTION = "--mock-atoms-url"
 _URL_VARIABLE = "MOCK_ATOMS_URL"
@@ -95,6 +98,15 @@ def mock_atoms_server(
         with without_proxy(urlsplit(external.root_url).hostname or ""):
             yield external
         return
+    with ExitStack() as stack:
+        with _without_garbage_collection():
+            server = stack.enter_context(_server(mock_atoms_settings))
+            server.wait_until_healthy()  # imports the control API
+        yield server
+
+
+def _server(settings: "Settings | Mapping[str, Any]") -> "MockServer":
+    """Return the server of the session, which is not started."""
     from mock_atoms.core.parsing import ConfigError  # noqa: PLC0415 - as above
     from mock_atoms.core.setting_sources import setting_variables  # noqa: PLC0415 - as above
     from mock_atoms.core.settings import Settings  # noqa: PLC0415 - as above
@@ -110,9 +122,19 @@ def mock_atoms_server(
             pytest.PytestWarning,
             stacklevel=1,
         )
-    settings = mock_atoms_settings
-    with MockServer(settings) if isinstance(settings, Settings) else MockServer(**settings) as server:
-        yield server
+    return MockServer(settings) if isinstance(settings, Settings) else MockServer(**settings)
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Collect no garbage for a while: imports create none, but make Python look for it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from mock_atoms import MockServer, create_app
 from mock_atoms.contract.schemas import Audience
 from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import caller_for
-from mock_atoms.data.fixture_files import read_file
+from mock_atoms.data.fixture_folder import read_file
 from mock_atoms.data.fixtures import DOCUMENTED_EXAMPLE, DOCUMENTED_TOKEN, FixtureData, Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData

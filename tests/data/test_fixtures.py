@@ -7,7 +7,7 @@ from mock_atoms.contract.schemas import Audience
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import caller_for
-from mock_atoms.data.fixture_files import read_file, read_folder
+from mock_atoms.data.fixture_folder import read_file, read_folder
 from mock_atoms.data.fixtures import FixtureData, Fixtures, find_owners
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData, api_fields

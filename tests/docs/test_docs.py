@@ -21,7 +21,7 @@ from mock_atoms.core.masking import MAGIC_PREFIX
 from mock_atoms.core.setting_sources import load_settings
 from mock_atoms.core.settings import Settings, flag_name, setting_infos, variable_name
 from mock_atoms.core.tenancy import REVOKED, magic_word
-from mock_atoms.data.fixture_files import read_file
+from mock_atoms.data.fixture_folder import read_file
 from mock_atoms.data.personas import find_persona
 from mock_atoms.faults.expressions import parse_expression, parse_fault
 from mock_atoms.journal.access_log import TextFormatter

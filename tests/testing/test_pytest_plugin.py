@@ -288,3 +288,10 @@ def test_a_token_has_the_name_of_its_test(nodeid: str, start: str) -> None:
     assert token.startswith(start)
     assert mask_token(token) == token
     assert token != token_of(f"other/{nodeid}")
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_the_session_server_restores_garbage_collection(run: Run, *, is_enabled: bool) -> None:
+    conftest = f"import gc\nassert gc.isenabled()\n{'' if is_enabled else 'gc.disable()'}"
+    tests = f"import gc\ndef test_it(mock_atoms): assert gc.isenabled() is {is_enabled}"
+    run(tests, conftest=conftest).assert_outcomes(passed=1)

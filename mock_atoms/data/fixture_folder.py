@@ -1,0 +1,152 @@
+"""Reading of fixture files in YAML or JSON."""
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from mock_atoms.core.masking import mask_token, quote_value
+from mock_atoms.core.parsing import ConfigError, describe_error
+from mock_atoms.data.fixture_files import FixtureFile
+
+LOGGER = logging.getLogger("mock_atoms")
+SUFFIXES = {".json", ".yaml", ".yml"}
+_MAX_VALUE_LENGTH = 40
+"""Maximum number of characters of a value in an error message."""
+
+
+def read_folder(folder: Path) -> dict[str, FixtureFile]:
+    """Return the fixture files of `folder` by token. Other files, hidden files and subfolders are ignored.
+
+    Raises:
+        ConfigError: the folder or a file cannot be read, a file is invalid, or a token is duplicated.
+    """
+    try:
+        paths = sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in SUFFIXES
+            and not path.name.startswith(".")
+            and (path.is_file() or not path.exists())  # a broken link is reported, a folder or pipe ignored
+        )
+    except OSError as error:
+        raise ConfigError(f"{folder}: the fixtures folder cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"the fixtures folder cannot be read: {error}") from None
+    if not paths:
+        LOGGER.warning("%s has no fixture file: their names end in %s", folder, ", ".join(sorted(SUFFIXES)))
+    files: dict[str, FixtureFile] = {}
+    paths_by_token: dict[str, Path] = {}
+    for path in paths:
+        file = read_file(path)
+        for token in file.tokens:
+            if token in files:
+                other = paths_by_token[token]
+                problem = "is duplicated" if other == path else f"is already named in {other}"
+                raise ConfigError(f"{path}: tokens: {mask_token(token)} {problem}")
+            files[token], paths_by_token[token] = file, path
+    return files
+
+
+def read_file(path: Path) -> FixtureFile:
+    """Read one fixture file.
+
+    Raises:
+        ConfigError: names the file, line, field, value and reason.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
+    data = _parse(path, text)
+    try:
+        return FixtureFile.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        hint = "; quote text that looks like another type" if first["type"] == "string_type" and _is_yaml(path) else ""
+        raise ConfigError(f"{path}:{_line(text, first['loc'])}: {_describe(first)}{hint}") from None
+
+
+def _is_yaml(path: Path) -> bool:
+    return path.suffix.lower() != ".json"
+
+
+def _describe(error: ErrorDetails) -> str:
+    """Return the field, its value if that is short and no token, and what is wrong with it."""
+    loc, value = error["loc"], error["input"]
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".") or "the file"
+    if isinstance(value, str | int | float) and loc[:1] != ("tokens",) and error["type"] != "extra_forbidden":
+        text = value if isinstance(value, str) else json.dumps(value)
+        field += f" is {quote_value(text if len(text) <= _MAX_VALUE_LENGTH else f'{text[:_MAX_VALUE_LENGTH]}…')}"
+    return f"{field}: {describe_error(error)}"
+
+
+class _YamlLoader(yaml.SafeLoader):
+    """YAML with the types of JSON: timestamps stay text, and duplicate keys are an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
+        seen = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {name} is duplicated", problem_mark=key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+_YamlLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in mapping:
+            raise ValueError(f"the key {key} is duplicated")
+        mapping[key] = value
+    return mapping
+
+
+def _parse(path: Path, text: str) -> object:
+    kind = "YAML" if _is_yaml(path) else "JSON"
+    try:
+        if kind == "JSON":
+            return json.loads(text, object_pairs_hook=_unique_keys)
+        return yaml.load(text, Loader=_YamlLoader)  # noqa: S506 - a SafeLoader
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: not YAML: {error.problem}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not {kind}: {error}") from None
+
+
+def _line(text: str, loc: tuple[int | str, ...]) -> int:
+    """Return the line of the value at `loc`, or of its nearest parent. JSON is read as YAML."""
+    line = 1
+    for node in _descend(yaml.compose(text.replace("\t", " "), Loader=yaml.SafeLoader), loc):
+        line = node.start_mark.line + 1
+    return line
+
+
+def _descend(node: yaml.Node | None, loc: tuple[int | str, ...]) -> Iterator[yaml.Node]:
+    for part in loc:
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+        elif isinstance(node, yaml.MappingNode):
+            node = next((value for key, value in node.value if key.value == part), None)
+        else:
+            node = None
+        if node is None:
+            return
+        yield node
