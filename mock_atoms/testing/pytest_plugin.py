@@ -6,10 +6,12 @@ It imports nothing of the server before a test requests a fixture.
 import gc
 import os
 import re
+import sys
 import warnings
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from hashlib import blake2b
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -99,7 +101,7 @@ def mock_atoms_server(
             yield external
         return
     with ExitStack() as stack:
-        with _without_garbage_collection():
+        with _fast_imports():
             server = stack.enter_context(_server(mock_atoms_settings))
             server.wait_until_healthy()  # imports the control API
         yield server
@@ -126,13 +128,20 @@ def _server(settings: "Settings | Mapping[str, Any]") -> "MockServer":
 
 
 @contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Collect no garbage for a while: imports create none, but make Python look for it."""
+def _fast_imports() -> Iterator[None]:
+    """Import modules without garbage collection and without pytest's finder.
+
+    Imports create no garbage, but make Python look for it. Pytest rewrites `assert` in all modules of the distribution
+    of a plugin, so it compiles all of them anew in the first session after an installation.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
+    finder = PathFinder()
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
+        sys.meta_path.remove(finder)
         if was_enabled:
             gc.enable()
 

@@ -295,3 +295,18 @@ def test_the_session_server_restores_garbage_collection(run: Run, *, is_enabled:
     conftest = f"import gc\nassert gc.isenabled()\n{'' if is_enabled else 'gc.disable()'}"
     tests = f"import gc\ndef test_it(mock_atoms): assert gc.isenabled() is {is_enabled}"
     run(tests, conftest=conftest).assert_outcomes(passed=1)
+
+
+def test_pytest_does_not_rewrite_the_modules_of_the_server(run: Run) -> None:
+    conftest = "import pytest\npytest.register_assert_rewrite('mock_atoms.control')"
+    tests = """
+        import sys
+        from _pytest.assertion.rewrite import AssertionRewritingHook
+
+        def test_it(mock_atoms):
+            loader = type(sys.modules["mock_atoms.control.app"].__loader__)
+            assert loader is not AssertionRewritingHook
+            assert type(sys.modules["mock_atoms.testing.pytest_plugin"].__loader__) is AssertionRewritingHook
+            assert type(sys.meta_path[0]) is AssertionRewritingHook
+    """
+    run(tests, conftest=conftest).assert_outcomes(passed=1)
