@@ -11,17 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from mock_atoms.contract.schemas import MAX_MEMBERS, Campaign
 from mock_atoms.core.slices import Steps, collect, run_without_pauses
 from mock_atoms.core.tenancy import digest_token
 from mock_atoms.core.timestamps import format_timestamp
 from mock_atoms.data.models import AudienceRecord
-from mock_atoms.data.vocabulary import VOCABULARIES
-
-if TYPE_CHECKING:
-    from faker import Faker
+from mock_atoms.data.vocabulary import VOCABULARIES, Vocabulary
 
 _FIRST_CREATED = datetime(2024, 1, 8, 7, 0, tzinfo=UTC)
 _CREATED_WITHIN = timedelta(days=660)
@@ -88,6 +85,30 @@ class Names(NamedTuple):
     kind: str
 
 
+class _Constants(NamedTuple):
+    """What all audiences of a token have in common.
+
+    Attributes:
+        audience_bits: returns the pseudo-random bits of an audience, given its index.
+        organization: id of the organisation.
+        user: id of the user.
+        id_marker: see `Generator.id_marker`.
+        first_id: counter of the id of the first audience.
+        vocabulary: words of the locale.
+        first_pair: number of the pair of segment and name format of the first audience.
+        stride: distance between the pairs of two audiences.
+    """
+
+    audience_bits: Callable[[int], int]
+    organization: str
+    user: str
+    id_marker: str
+    first_id: int
+    vocabulary: Vocabulary
+    first_pair: int
+    stride: int
+
+
 def object_id(created: datetime, bits: int) -> str:
     """Return an ObjectId: the creation time in seconds, then 64 bits."""
     return f"{int(created.timestamp()):08x}{bits:016x}"
@@ -122,7 +143,7 @@ class Generator:
     def __init__(self, seed: str) -> None:
         self._key = blake2b(seed.encode(), digest_size=32).digest()
         self._request_hash = blake2b(b"request\0", digest_size=16, key=self._key)
-        self._fakers: dict[str, Faker] = {}
+        self._fakers: dict[str, Any] = {}
         self._names: dict[str, Names] = {}
 
     def prepare(self, locale: str) -> None:
@@ -204,20 +225,25 @@ class Generator:
 
     def audience_steps(self, token: str, options: GeneratorOptions) -> Steps[list[AudienceRecord]]:
         """Return the same as `audiences`, one in each step."""
-        count = self.audience_count(token, options)
-        return (yield from collect(self.audience(token, index, count, options) for index in range(count)))
+        count, constants = self.audience_count(token, options), self._constants(token, options)
+        return (yield from collect(self._audience(constants, index, count, options) for index in range(count)))
 
     def audience(self, token: str, index: int, count: int, options: GeneratorOptions) -> AudienceRecord:
         """Return audience `index` of the `count` audiences of `token`, with every documented key."""
+        return self._audience(self._constants(token, options), index, count, options)
+
+    def _audience(self, constants: "_Constants", index: int, count: int, options: GeneratorOptions) -> AudienceRecord:
         fake = self._faker(options.locale)
-        fake.seed_instance(self.random_bits(token, "audience", index))
+        fake.seed_instance(constants.audience_bits(index))
         rng: Random = fake.random
         interval = _CREATED_WITHIN / count
         created = _truncate_to_ms(_FIRST_CREATED + index * interval + rng.random() * interval)
         updated = _truncate_to_ms(created + rng.random() * _UPDATED_WITHIN)
         place = str(getattr(fake, _PLACES.get(options.locale, "city"))())
-        vocabulary = VOCABULARIES.get(options.locale.partition("_")[0], VOCABULARIES["en"])
-        segment, pattern = self._combination(token, index, len(vocabulary.segments), len(vocabulary.names))
+        vocabulary = constants.vocabulary
+        # Each token has its own order of all pairs. A segment repeats only after all other segments.
+        pair = (constants.first_pair + index * constants.stride) % (len(vocabulary.segments) * len(vocabulary.names))
+        pattern, segment = divmod(pair, len(vocabulary.segments))
         name, description = vocabulary.segments[segment]
         values = {"place": place, "quarter": _quarter(vocabulary.quarter, created), "segment": name}
         members = _skewed_integer(rng, *options.members)
@@ -234,12 +260,12 @@ class Generator:
                     }
                 )
         return {
-            "_id": self.audience_id(token, created, index),
+            "_id": SequentialIds(created, constants.id_marker, constants.first_id)[index],
             "name": vocabulary.names[pattern].format_map(values),
             "description": description.format_map(values),
             "phoneNumberColumnName": rng.choice(vocabulary.phone_columns),
-            "organization": options.organization or self.organization(token),
-            "createdBy": self.user(token),
+            "organization": constants.organization,
+            "createdBy": constants.user,
             "createdAt": format_timestamp(created),
             "updatedAt": format_timestamp(updated),
             "memberCount": members,
@@ -247,24 +273,29 @@ class Generator:
             "campaigns": campaigns,
         }
 
-    def _combination(self, token: str, index: int, segments: int, names: int) -> tuple[int, int]:
-        """Return the indexes of the segment and name format of audience `index`.
-
-        Each token has its own order of all pairs. A segment repeats only after all other segments.
-        """
-        pairs = segments * names
+    def _constants(self, token: str, options: GeneratorOptions) -> "_Constants":
+        vocabulary = VOCABULARIES.get(options.locale.partition("_")[0], VOCABULARIES["en"])
+        pairs = len(vocabulary.segments) * len(vocabulary.names)
         stride = 1 + self.random_bits(token, "stride") % (pairs - 1)
         while math.gcd(stride, pairs) != 1:
             stride += 1
-        pattern, segment = divmod((self.random_bits(token, "start") + index * stride) % pairs, segments)
-        return segment, pattern
+        return _Constants(
+            audience_bits=self.random_bits_by_index(token, "audience"),
+            organization=options.organization or self.organization(token),
+            user=self.user(token),
+            id_marker=self.id_marker(digest_token(token)),
+            first_id=self.random_bits(token, "id"),
+            vocabulary=vocabulary,
+            first_pair=self.random_bits(token, "start"),
+            stride=stride,
+        )
 
-    def _faker(self, locale: str) -> "Faker":
+    def _faker(self, locale: str) -> Any:  # noqa: ANN401 - its providers add its methods while running
         if locale not in self._fakers:
-            from faker import Faker  # noqa: PLC0415 - a third of start-up time, spared if nothing is generated
+            from faker import Factory  # noqa: PLC0415 - a third of start-up time, spared if nothing is generated
 
             # Weighted names cost ten times as much.
-            self._fakers[locale] = Faker(locale, _FAKER_PROVIDERS, use_weighting=False)
+            self._fakers[locale] = Factory.create(locale, _FAKER_PROVIDERS, use_weighting=False)
         return self._fakers[locale]
 
 

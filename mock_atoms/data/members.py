@@ -4,10 +4,11 @@ They are never stored. The index of a member follows from its id or phone number
 """
 
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from mock_atoms.contract.schemas import Audience, Member
-from mock_atoms.data.generator import Generator, SequentialIds
+from mock_atoms.data.generator import Generator, Names, SequentialIds
 from mock_atoms.data.phone_numbers import PhoneNumbers, phone_country
 
 PHONE_COLUMN = "phoneNumber"
@@ -47,9 +48,13 @@ class GeneratedMembers:
         self._layout = _LAYOUTS[bits % len(_LAYOUTS)]
         self._ids = SequentialIds(datetime.fromtimestamp(int(self._id[:8], 16), UTC), f"{bits >> 24:010x}", bits)
 
+    @cached_property
+    def _names(self) -> Names:
+        return self._generator.names(self._locale)
+
     def member(self, index: int) -> Member:
         """Return member `index`."""
-        names = self._generator.names(self._locale)
+        names = self._names
         bits, first_index = divmod(self._member_bits(index), len(names.first))
         first = names.first[first_index]
         bits, last_index = divmod(bits, len(names.last))

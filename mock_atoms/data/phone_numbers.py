@@ -14,6 +14,7 @@ A country without enough reserved numbers gets North American ones.
 """
 
 from bisect import bisect_right
+from functools import cached_property
 from itertools import accumulate
 from math import gcd
 from typing import NamedTuple
@@ -117,7 +118,10 @@ class _ShuffledNumbers:
         self._stride = 1 + bits // self.size % (self.size - 1)
         while gcd(self._stride, self.size) != 1:
             self._stride += 1
-        self._inverse_stride = pow(self._stride, -1, self.size)
+
+    @cached_property
+    def _inverse_stride(self) -> int:
+        return pow(self._stride, -1, self.size)
 
     def number(self, index: int) -> str:
         return self._table.number((self._start + index * self._stride) % self.size)
