@@ -1,7 +1,7 @@
 """Parsing of request bodies and query parameters.
 
-FastAPI accepts duplicated query parameters, `NaN`, and bodies of any size, depth and content type. It serves the routes
-and writes the document; parsing stays ours.
+FastAPI would accept duplicated query parameters, `NaN`, and bodies of any size, depth and content type. It writes the
+document only; Starlette serves the routes, and parsing stays ours.
 """
 
 import re
