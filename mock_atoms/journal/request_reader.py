@@ -144,7 +144,7 @@ class RequestReader:
         masked_url = mask_text(url, token)
         operation = find_operation(request.method, api_path or "")
         if masked_url != url:
-            masked_path = mask_text(api_path or "", token)
+            masked_path = masked_url.partition("?")[0].removeprefix(base) if api_path else ""
             operation = RequestedOperation(operation.name, find_operation(request.method, masked_path).audience_id)
         head = RequestHead(
             tenant=identity.shown_tenant,

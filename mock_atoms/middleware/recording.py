@@ -10,8 +10,8 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.core.inflating import InflateError, Inflater, content_encoding, is_inflatable
-from mock_atoms.core.masking import mask_text
-from mock_atoms.core.slices import CLIENT_IS_GONE
+from mock_atoms.core.masking import mask_text_steps
+from mock_atoms.core.slices import CLIENT_IS_GONE, Slices
 from mock_atoms.journal.exchange import (
     ABORTED,
     CONTEXT_KEY,
@@ -52,6 +52,7 @@ class RecordingMiddleware:
         self._generator = mock.generator
         self._journal = mock.journal
         self._recorder = mock.recorder
+        self._slices = mock.slices
         self._marker = ResponseMarker(mock.fault_engine, mock.fixtures)
         self._clock = mock.clock
         self._body_timeout = body_timeout
@@ -65,7 +66,7 @@ class RecordingMiddleware:
         self._recorder.begin(exchange)
         body_recorder = None
         if exchange.head.has_body:
-            body_recorder = RequestBodyRecorder(exchange, self._journal, receive, context.caller.token)
+            body_recorder = RequestBodyRecorder(exchange, self._journal, self._slices, receive, context.caller.token)
         else:
             exchange.is_body_complete = True
 
@@ -73,7 +74,7 @@ class RecordingMiddleware:
 
         async def record(message: Message) -> None:
             if message["type"] == BROKEN:
-                finish(message["kind"])
+                await finish(message["kind"])
                 return
             if message["type"] == "http.response.start":
                 if body_recorder is not None and not _is_refused_unread(exchange, body_recorder):
@@ -86,7 +87,7 @@ class RecordingMiddleware:
                 exchange.bytes_sent += len(message.get("body", b""))
                 if not message.get("more_body"):
                     is_gone = body_recorder is not None and body_recorder.is_gone
-                    finish(ABORTED if is_gone else RESPONDED)
+                    await finish(ABORTED if is_gone else RESPONDED)
             await send(message)
 
         transport = scope.get("extensions", {}).get(TRANSPORT)
@@ -96,9 +97,9 @@ class RecordingMiddleware:
         finally:
             CLIENT_IS_GONE.reset(previous)
             if exchange.ended_at is None:
-                finish(ABORTED)
+                await finish(ABORTED)
 
-    def _finish(
+    async def _finish(
         self,
         extensions: Mapping[str, Any],
         exchange: Exchange,
@@ -106,7 +107,7 @@ class RecordingMiddleware:
         ended: str,
     ) -> None:
         if body_recorder is not None and not exchange.is_body_complete:
-            body_recorder.store_body()
+            await body_recorder.store_body()
         if REFUSAL_KEY in extensions:
             exchange.status, exchange.reason = extensions[REFUSAL_KEY]
             exchange.response_head, exchange.bytes_sent, ended = NO_RESPONSE, 0, RESPONDED
@@ -160,6 +161,7 @@ class RequestBodyRecorder:
     Args:
         exchange: receives the body.
         journal: is notified when the body is complete.
+        slices: runs the search for credentials in the body.
         receive: ASGI callable that the body comes from.
         token: the caller's token, which is masked.
 
@@ -168,9 +170,12 @@ class RequestBodyRecorder:
         is_started: whether the body has been requested from the client.
     """
 
-    def __init__(self, exchange: Exchange, journal: Journal, receive: Receive, token: str | None) -> None:
+    def __init__(
+        self, exchange: Exchange, journal: Journal, slices: Slices, receive: Receive, token: str | None
+    ) -> None:
         self._exchange = exchange
         self._journal = journal
+        self._slices = slices
         self._receive = receive
         self._token = token
         # A key across the limit is masked before the cut: escaped once, each of its characters is up to six bytes.
@@ -181,6 +186,8 @@ class RequestBodyRecorder:
         if is_inflatable(encoding):
             self._inflater = Inflater(encoding)
             self._stored = BodyExcerpt(max_bytes)
+        self._storing: asyncio.Task[None] | None = None
+        self._is_complete = False
         self.is_gone = False
         self.is_started = False
 
@@ -195,10 +202,9 @@ class RequestBodyRecorder:
                 await self._inflate(self._inflater, message.get("body", b""), is_last=is_last)
             self._exchange.body_size = self._stored.size
             if is_last:
-                self._exchange.is_body_complete = True
-                self.store_body()
-                self._journal.update(self._exchange)
-        elif not self._exchange.is_body_complete:
+                self._is_complete = True
+                self._start_storing()
+        elif not self._is_complete:
             self.is_gone = True
         return message
 
@@ -221,15 +227,26 @@ class RequestBodyRecorder:
         """Read what the application did not read, up to `seconds` or `MAX_UNREAD_BODY_BYTES` bytes."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not (self._exchange.is_body_complete or self.is_gone) and (
-                    self._received.size < MAX_UNREAD_BODY_BYTES
-                ):
+                while not (self._is_complete or self.is_gone) and self._received.size < MAX_UNREAD_BODY_BYTES:
                     await self.receive()
 
-    def store_body(self) -> None:
+    async def store_body(self) -> None:
         """Store the bytes read so far in the exchange, credentials masked."""
+        await asyncio.shield(self._storing or self._start_storing())
+
+    def _start_storing(self) -> asyncio.Task[None]:
+        """Start a task that is not cancelled with the request, which could lose the end of its body then."""
+        self._storing = asyncio.ensure_future(self._store())
+        return self._storing
+
+    async def _store(self) -> None:
+        CLIENT_IS_GONE.set(None)  # of this task: the body of a client that has gone is stored too
         first_bytes = bytes(self._stored.first_bytes)
         text, kept = (data.decode(errors="surrogateescape") for data in (first_bytes, first_bytes[:MAX_BODY_BYTES]))
-        masked = mask_text(text, self._token, len(kept)).encode(errors="surrogateescape")
+        steps = mask_text_steps(text, self._token, len(kept))
+        masked = (await self._slices.run_promptly(steps, needs_place=False)).encode(errors="surrogateescape")
         self._exchange.body = masked[:MAX_BODY_BYTES]
         self._exchange.body_tail_digest = self._stored.tail_digest(MAX_BODY_BYTES)
+        if self._is_complete:
+            self._exchange.is_body_complete = True
+            self._journal.update(self._exchange)

@@ -4,11 +4,12 @@ import asyncio
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, repeat
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -17,12 +18,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.core.inflating import INFLATED_PIECE_BYTES
-from mock_atoms.core.masking import mask_token
+from mock_atoms.core.masking import mask_text_steps, mask_token
+from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, caller_for
 from mock_atoms.journal.credentials import Credentials, mask_credentials
 from mock_atoms.journal.exchange import MAX_BODY_BYTES, Exchange, RequestHead, ResponseHead
 from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.middleware import recording
+from mock_atoms.middleware.connection_faults import TRANSPORT
 from mock_atoms.middleware.identify import IdentifyMiddleware
 from mock_atoms.middleware.recording import RecordingMiddleware
 from mock_atoms.mock import MockAtoms
@@ -189,6 +192,8 @@ def recorded_post(
     messages: Sequence[Message],
     body_timeout: float = 20,
     encoding: bytes = b"",
+    *,
+    is_gone: bool = False,
 ) -> Exchange:
     """Return the recorded exchange of a POST whose body arrives as `messages`."""
 
@@ -212,7 +217,8 @@ def recorded_post(
         pass
 
     headers = [*bearer_pairs("sk_acme"), (b"content-length", b"9"), (b"content-encoding", encoding)]
-    scope = {"type": "http", "method": "POST", "path": LIST, "headers": headers}
+    extensions = {TRANSPORT: SimpleNamespace(is_closing=lambda: is_gone)}
+    scope = {"type": "http", "method": "POST", "path": LIST, "headers": headers, "extensions": extensions}
     asyncio.run(IdentifyMiddleware(RecordingMiddleware(app, mock, body_timeout), mock)(scope, receive, send))
     (exchange,) = recorded(mock.journal)
     return exchange
@@ -272,6 +278,34 @@ def test_an_escaped_key_across_the_limit_is_masked(key: str, kept: int) -> None:
     body = b"." * (MAX_BODY_BYTES - kept) + key.encode()
     exchange = recorded_post(app_reads=True, messages=[chunk(body, more=False)])
     assert exchange.body[MAX_BODY_BYTES - kept :] == "sk_ver…#38c9cb".encode()[:kept]
+
+
+def test_keys_in_a_body_are_masked_in_steps_although_the_client_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = list[int]()
+
+    def counted(text: str, token: str | None, limit: int) -> Steps[str]:
+        for _ in (masking := Masking(text, token, limit)):
+            steps.append(1)
+            yield
+        return masking.result
+
+    monkeypatch.setattr(recording, "mask_text_steps", counted)
+    body = b"sk_aB9 " * 9_000
+    exchange = recorded_post(app_reads=True, messages=[chunk(body), {"type": "http.disconnect"}], is_gone=True)
+    assert exchange.body.startswith(b"sk_\xe2\x80\xa6#")
+    assert b"sk_aB9" not in exchange.body
+    assert len(steps) > 50
+
+
+class Masking:
+    """The steps of `mask_text_steps`, and then its result."""
+
+    def __init__(self, text: str, token: str | None, limit: int) -> None:
+        self._steps = mask_text_steps(text, token, limit)
+        self.result = ""
+
+    def __iter__(self) -> Iterator[None]:
+        self.result = yield from self._steps
 
 
 def test_bodies_that_differ_beyond_the_limit_have_different_digests() -> None:
