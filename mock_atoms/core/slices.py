@@ -14,8 +14,6 @@ Steps = Generator[None, None, Result]
 """Work that yields wherever it may pause, after a millisecond at most, and returns its result."""
 SLICE_SECONDS = 0.002
 """Duration of a slice."""
-PAUSE_SECONDS = 0.004
-"""Longer pauses end early, so that long work goes on while many requests arrive."""
 PAUSE_TURNS = 16
 """Turns of the event loop between two slices. A request takes some, and uvloop accepts one connection in each."""
 
@@ -123,11 +121,8 @@ class Slices:
                     end = self._clock() + SLICE_SECONDS
                     while self._clock() < end:
                         next(steps)
-                    end = self._clock() + PAUSE_SECONDS
                     for _ in range(PAUSE_TURNS):
                         await asyncio.sleep(0)
-                        if self._clock() > end:
-                            break
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return] # typeshed has no type for the result of a generator
         finally:

@@ -5,7 +5,6 @@ import pytest
 from mock_atoms.core.slices import (
     CLIENT_IS_GONE,
     MAX_PLACES,
-    PAUSE_SECONDS,
     PAUSE_TURNS,
     PLACE,
     SLICE_SECONDS,
@@ -65,22 +64,6 @@ def test_others_run_between_two_slices() -> None:
 
     asyncio.run(run())
     assert "".join(log) == f"aa{'-' * PAUSE_TURNS}aa---aa"
-
-
-def test_a_pause_ends_early_while_others_work_for_long() -> None:
-    clock, log = Clock(), list[str]()
-
-    async def other() -> None:
-        for _ in range(4):
-            log.append("-")
-            clock.seconds += PAUSE_SECONDS
-            await asyncio.sleep(0)
-
-    async def run() -> None:
-        await asyncio.gather(Slices(clock).run(clock.steps("a", 4, log)), other())
-
-    asyncio.run(run())
-    assert "".join(log) == "aa--aa--"
 
 
 def test_works_of_many_requests_wait_for_a_place_and_other_works_do_not() -> None:
