@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.openapi.models import HTTPBearer
 from fastapi.responses import JSONResponse
 from fastapi.security.base import SecurityBase
+from starlette.routing import Route
 
 from mock_atoms.contract.operations import Operation
 from mock_atoms.contract.schemas import (
@@ -23,6 +24,7 @@ from mock_atoms.core.json_stream import dump_json
 from mock_atoms.core.slices import Slices, Steps
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
+from mock_atoms.middleware.endpoint import RequestEndpoint
 
 TAG = "subpackage_audience"
 """The tag of all operations (S)."""
@@ -170,5 +172,6 @@ class VendorRouter(APIRouter):
         async def serve(request: Request) -> Response:
             return await handler(request, _AUTH(request))
 
-        self.add_route(operation.path, serve, methods=[operation.method], include_in_schema=False)
+        route = Route(operation.path, RequestEndpoint(serve), methods=[operation.method], include_in_schema=False)
+        self.routes.append(route)
         return handler

@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.control.access import DOCUMENT_PATH, AccessControlMiddleware
 from mock_atoms.control.endpoints import EndpointGroup
@@ -34,6 +34,7 @@ from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.forwarding import PREFIX_HEADER, with_public_prefix
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import LOCALHOST_ORIGINS
+from mock_atoms.middleware.endpoint import RequestEndpoint
 from mock_atoms.mock import MockAtoms
 
 
@@ -70,7 +71,7 @@ def control_app(mock: MockAtoms) -> ASGIApp:
     endpoints = [endpoint for group in groups for endpoint in group.endpoints]
     app = Starlette(
         routes=[
-            *(Route(CONTROL_PREFIX + each.path, each.__call__, methods=[each.method]) for each in endpoints),
+            *(Route(CONTROL_PREFIX + each.path, RequestEndpoint(each), methods=[each.method]) for each in endpoints),
             Route(DOCUMENT_PATH, openapi),
         ],
         exception_handlers=dict.fromkeys(error_types, _respond_error),
@@ -89,6 +90,19 @@ def control_app(mock: MockAtoms) -> ASGIApp:
 
 class _CorsMiddleware(CORSMiddleware):
     """Starlette's CORS, with the errors of the control API."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request. Most come from programs, whose responses only need a `Vary`."""
+        if any(name == b"origin" for name, _ in scope["headers"]):
+            await super().__call__(scope, receive, send)
+            return
+
+        async def send_with_vary(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"].append((b"vary", b"Origin"))
+            await send(message)
+
+        await self.app(scope, receive, send_with_vary)
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """Return the response to a preflight request."""
