@@ -78,7 +78,7 @@ def _documented_error(status: int, operation: RequestedOperation) -> CompleteRes
 def _not_found(context: RequestContext) -> CompleteResponse:
     """Return Express's response to an unknown route: HTML, not JSON (L)."""
     context.exchange.reason = OUTSIDE_BASE_PATH if context.api_path is None else UNMOCKED_ROUTE
-    text = escape(f"Cannot {context.exchange.method} {mask_text(context.path, context.caller.token)}")
+    text = escape(f"Cannot {context.exchange.method} {context.exchange.path}")
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
         f"<body>\n<pre>{text}</pre>\n</body>\n</html>\n"
