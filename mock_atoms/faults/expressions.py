@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -37,6 +37,7 @@ from mock_atoms.faults.rules import (
 )
 
 MAX_EXPRESSION_LENGTH = 10_000
+_MAX_PARSED_EXPRESSIONS = 256
 _TOO_LONG = f"the expression is too long: at most {MAX_EXPRESSION_LENGTH:,} characters"
 
 
@@ -92,6 +93,12 @@ def parse_expression(text: str) -> Rule:
         ExpressionError: says what is wrong with `text`.
     """
     return build_rule(parse_terms(text))
+
+
+@lru_cache(_MAX_PARSED_EXPRESSIONS)
+def _template(expression: str) -> Rule:
+    """Return the rule of an expression, to copy only. Test suites create most rules from few expressions."""
+    return parse_expression(expression)
 
 
 def parse_terms(text: str) -> dict[str, str]:
@@ -231,7 +238,7 @@ def _parse_words(text: str) -> Rule:
                 f"{quote_value(text)} is not a fault: write EXPRESSION, METHOD PATH EXPRESSION, or a rule as JSON"
             )
     try:
-        return parse_expression(expression).model_copy(update={"match": target})
+        return _template(expression).model_copy(update={"match": target})
     except ExpressionError as error:
         raise ConfigError(str(error)) from None
 
@@ -242,7 +249,7 @@ def _parse_mapping(payload: Mapping[str, Any]) -> Rule:
     if conflicts:
         raise ConfigError(f"fault is a complete expression: omit {', '.join(sorted(conflicts))}", "/fault")
     try:
-        rule = parse_expression(payload["fault"] if isinstance(payload["fault"], str) else "")
+        rule = _template(payload["fault"] if isinstance(payload["fault"], str) else "")
     except ExpressionError as error:
         raise ConfigError(str(error), "/fault") from None
     target = parse_model(RuleTarget, {key: value for key, value in payload.items() if key != "fault"})

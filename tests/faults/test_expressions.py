@@ -189,3 +189,10 @@ def test_invalid_words_have_a_reason(value: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_fault(value)
     assert str(caught.value).startswith(message)
+
+
+def test_rules_of_one_expression_are_independent() -> None:
+    for name in ("a", "b"):
+        rule = parse_fault({"fault": "500x2", "match": {"testId": name}})
+        assert rule.as_json()["match"] == {"testId": name}
+    assert "match" not in parse_fault("500x2").as_json()
