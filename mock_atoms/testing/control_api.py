@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.printable import show_invisible
-from mock_atoms.testing.connections import KeptConnections
+from mock_atoms.testing.connections import Call, KeptConnections
 
 TIMEOUT_SECONDS = 30.0
 """Seconds that a call waits by default for a server that does not respond."""
@@ -74,14 +74,9 @@ class ControlApi:
         if self.admin_token is not None:
             headers["Authorization"] = f"Bearer {self.admin_token}"
         body = None if content is None else json.dumps(content).encode()
-
-        def exchange(connection: http.client.HTTPConnection) -> tuple[http.client.HTTPResponse, bytes]:
-            connection.request(method, target, body, headers)
-            response = connection.getresponse()
-            return response, response.read()
-
         try:
-            response, raw_text = self._connections.use(self._new_connection, timeout, exchange)
+            call = Call(method, target, body, headers)
+            response, raw_text = self._connections.send(call, self._new_connection, timeout)
             text = raw_text.decode()
         except (OSError, http.client.HTTPException) as error:
             reason = str(error) or type(error).__name__

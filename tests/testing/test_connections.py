@@ -1,71 +1,179 @@
 """Connections that a client keeps between its calls."""
 
 import os
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
+from contextlib import contextmanager
+from http.client import HTTPConnection, IncompleteRead, RemoteDisconnected
 
 import pytest
 
 from mock_atoms import ControlError, MockClient, MockServer
-from mock_atoms.testing.connections import KeptConnections
+from mock_atoms.testing.connections import Call, KeptConnections
+
+HEALTH = Call("GET", "/__admin/health", None, {})
+COMPLETE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+TRUNCATED = COMPLETE[:-1]
+NO_BYTES = b""
+LAST = COMPLETE.replace(b"{}", b"[]")
+"""A complete response. The server closes the connection after it."""
+ADD_RULE = Call("POST", "/__admin/faults", b"{}", {})
+
+
+class Client:
+    """A client that keeps its connections.
+
+    Attributes:
+        opened: number of connections that it opened.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.opened = 0
+        self._port = port
+        self._connections = KeptConnections()
+
+    def send(self, call: Call = HEALTH, seconds: float = 20) -> int:
+        """Send a request, and return the status code."""
+        response, _ = self._connections.send(call, self._connect, seconds)
+        return response.status
+
+    def _connect(self) -> HTTPConnection:
+        self.opened += 1
+        return HTTPConnection("127.0.0.1", self._port)
+
+
+class ScriptedServer:
+    """A server that responds to its requests with `responses`, and keeps a connection only after `COMPLETE`.
+
+    Attributes:
+        port: its port.
+        methods: the methods of the received requests.
+        has_closed: set when it has closed a connection.
+    """
+
+    def __init__(self, responses: list[bytes]) -> None:
+        self.methods: list[str] = []
+        self.has_closed = threading.Event()
+        self._responses = responses
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+
+    def run(self) -> None:
+        """Serve until all responses are sent."""
+        with self._listener:
+            while self._responses:
+                connection, _ = self._listener.accept()
+                connection.settimeout(20)
+                with connection:
+                    self._serve(connection)
+                self.has_closed.set()
+
+    def _serve(self, connection: socket.socket) -> None:
+        while self._responses:
+            request = connection.recv(10_000)
+            self.methods.append(request.split()[0].decode())
+            response = self._responses.pop(0)
+            connection.sendall(response)
+            if response != COMPLETE:
+                break
+
+
+@contextmanager
+def scripted(*responses: bytes) -> Iterator[tuple[ScriptedServer, Client]]:
+    """Run a server that sends `responses`, and return it with a client."""
+    server = ScriptedServer([*responses])
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield server, Client(server.port)
+    thread.join(20)
 
 
 @pytest.fixture
-def connect(server: MockServer) -> Callable[[], HTTPConnection]:
-    return lambda: HTTPConnection("127.0.0.1", server.port)
+def client(server: MockServer) -> Client:
+    return Client(server.port)
 
 
-def client_port(connection: HTTPConnection) -> int:
-    """Send a request, and return the port of the connection."""
-    connection.request("GET", "/__admin/health")
-    connection.getresponse().read()
-    port: int = connection.sock.getsockname()[1]
-    return port
-
-
-def test_a_thread_keeps_its_connection(connect: Callable[[], HTTPConnection]) -> None:
-    connections = KeptConnections()
-    first = connections.use(connect, 20, client_port)
-    assert connections.use(connect, 20, client_port) == first
+def test_a_thread_keeps_its_connection(client: Client) -> None:
+    assert [client.send(), client.send(), client.opened] == [200, 200, 1]
     with ThreadPoolExecutor(1) as other_thread:
-        assert other_thread.submit(connections.use, connect, 20, client_port).result() != first
+        other_thread.submit(client.send).result()
+    assert client.opened == 2
 
 
-def test_a_forked_process_opens_its_own_connection(
-    connect: Callable[[], HTTPConnection], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connections = KeptConnections()
-    first = connections.use(connect, 20, client_port)
+def test_a_forked_process_opens_its_own_connection(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.send()
     monkeypatch.setattr(os, "getpid", lambda: 1)
-    assert connections.use(connect, 20, client_port) != first
+    client.send()
+    assert client.opened == 2
 
 
-def test_a_connection_that_the_server_closed_is_replaced(connect: Callable[[], HTTPConnection]) -> None:
-    connections = KeptConnections()
-    used = [connections.use(connect, 20, client_port)]
-
-    def fail_once(connection: HTTPConnection) -> int:
-        used.append(client_port(connection))
-        if len(used) == 2:
-            raise ConnectionResetError
-        return used[-1]
-
-    assert connections.use(connect, 20, fail_once) == used[2]
-    assert used[0] == used[1] != used[2]
-    assert connections.use(connect, 20, client_port) == used[2]
-
-
-def test_a_connection_is_dropped_after_a_timeout(connect: Callable[[], HTTPConnection]) -> None:
-    def time_out(connection: HTTPConnection) -> int:
-        connection.request("GET", "/__admin/health")
+def test_a_connection_is_dropped_after_a_timeout(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def time_out(_: HTTPConnection) -> None:
         raise TimeoutError
 
-    connections = KeptConnections()
-    first = connections.use(connect, 20, client_port)
-    with pytest.raises(TimeoutError):
-        connections.use(connect, 20, time_out)
-    assert connections.use(connect, 20, client_port) != first
+    client.send()
+    with monkeypatch.context() as patch:
+        patch.setattr(HTTPConnection, "getresponse", time_out)
+        with pytest.raises(TimeoutError):
+            client.send()
+    client.send()
+    assert client.opened == 2
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_an_idempotent_call_without_a_response_is_sent_again(method: str) -> None:
+    with scripted(COMPLETE, NO_BYTES, COMPLETE) as (server, client):
+        client.send()
+        assert client.send(HEALTH._replace(method=method)) == 200
+    assert server.methods == ["GET", method, method]
+
+
+def test_a_call_that_could_have_an_effect_twice_is_sent_once() -> None:
+    with scripted(COMPLETE, NO_BYTES) as (server, client):
+        client.send()
+        with pytest.raises(RemoteDisconnected):
+            client.send(ADD_RULE)
+    assert server.methods == ["GET", "POST"]
+
+
+def test_a_call_on_a_new_connection_is_sent_once() -> None:
+    with scripted(NO_BYTES) as (server, client), pytest.raises(RemoteDisconnected):
+        client.send()
+    assert server.methods == ["GET"]
+
+
+def test_a_call_with_a_truncated_response_is_sent_once() -> None:
+    with scripted(COMPLETE, TRUNCATED) as (server, client):
+        client.send()
+        with pytest.raises(IncompleteRead):
+            client.send()
+    assert server.methods == ["GET", "GET"]
+
+
+def test_a_connection_that_the_server_closed_is_replaced_before_a_call() -> None:
+    with scripted(LAST, COMPLETE) as (server, client):
+        client.send()
+        assert server.has_closed.wait(20)
+        assert client.send(ADD_RULE) == 200
+    assert server.methods == ["GET", "POST"]
+    assert client.opened == 2
+
+
+def test_a_call_that_was_not_sent_completely_is_sent_again(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    send: Callable[..., None] = HTTPConnection.request
+    errors = [BrokenPipeError()]
+
+    def fail_once(connection: HTTPConnection, *arguments: object) -> None:
+        if errors:
+            raise errors.pop()
+        send(connection, *arguments)
+
+    client.send()
+    monkeypatch.setattr(HTTPConnection, "request", fail_once)
+    assert client.send(Call("POST", "/__admin/reset", None, {})) == 200
+    assert client.opened == 2
 
 
 def test_a_client_reaches_a_server_that_was_restarted_on_its_port() -> None:
