@@ -77,7 +77,7 @@ def request_key(exchange: Exchange) -> tuple[object, ...]:
     body_tail = exchange.body_tail_digest if exchange.is_body_complete and not boundary else b""
     return (
         head.tenant.key,
-        () if head.tenant.token_digest else tuple(sorted(head.secrets)),  # invalid tokens share a tenant
+        () if head.tenant.token_digest else tuple(sorted(head.credential_digests)),  # invalid tokens share a tenant
         tuple(sorted(headers, key=itemgetter(0))),
         head.method,
         head.url,

@@ -44,15 +44,15 @@ class Credentials:
         self, headers: Sequence[tuple[bytes, bytes]], token: str | None
     ) -> tuple[tuple[tuple[str, str], ...], tuple[bytes, ...]]:
         """Return `headers` with credentials masked, and the digests of these credentials, that of `token` first."""
-        secrets = {} if token is None else {self.digest(token): None}
+        digests = {} if token is None else {self.digest(token): None}
         masked = []
         for raw_name, raw_value in headers:
             name, value = raw_name.decode("latin-1"), decode_text(raw_value).strip(" \t")
-            secrets |= dict.fromkeys(self.secrets_in(name, value))
+            digests |= dict.fromkeys(self.digests_in(name, value))
             masked.append((mask_text(name, token), self.mask_header(name, value, token)))
-        return tuple(masked), tuple(secrets)
+        return tuple(masked), tuple(digests)
 
-    def secrets_in(self, name: str, value: str) -> frozenset[bytes]:
+    def digests_in(self, name: str, value: str) -> frozenset[bytes]:
         """Return the digests of the credentials in a header value."""
         if name.lower() in CREDENTIAL_HEADERS:
             return frozenset({self.digest(_secret_of(value))})

@@ -10,7 +10,6 @@ from sys import getsizeof
 from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
 from mock_atoms.core.http_text import decode_text, parse_cookies, parse_query
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, UnauthenticatedCaller
-from mock_atoms.journal.index_keys import index_keys
 
 CONTEXT_KEY = "mock_atoms.context"
 """Key of the `RequestContext` in an ASGI scope and, if the server has read the request, in its extensions."""
@@ -58,32 +57,31 @@ class RequestHead:
 
     Attributes:
         tenant: the tenant that sent the request.
-        secrets: digests of the credentials in the request, see `Credentials.digest`; the caller's token comes first.
+        credential_digests: digests of the credentials, that of the caller's token first; see `Credentials.digest`.
         method: HTTP method as sent.
         url: path and query as sent, credentials masked.
         scheme: `http` or `https`.
         http_version: such as `1.1`.
         host: target of the request, in the form of a `Host` header.
         headers: names as sent and values, credentials masked.
+        index_keys: keys of the request in the index of the journal, see `index_keys`.
         operation: documented operation, such as `GET /audience/{id}`; empty if unknown. Only metrics use it.
-        index_keys: keys of the request in the index of the journal: `secrets` and the digests of its test ids.
         weight: estimated size, in units of `WEIGHT_UNIT` bytes.
     """
 
     tenant: Tenant
-    secrets: tuple[bytes, ...]
+    credential_digests: tuple[bytes, ...]
     method: str
     url: str
     scheme: str
     http_version: str
     host: str
     headers: tuple[tuple[str, str], ...]
+    index_keys: tuple[bytes, ...]
     operation: str = ""
-    index_keys: tuple[bytes, ...] = ()
     weight: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.index_keys = self.index_keys or index_keys(self.tenant, self.secrets, self.headers)
         texts = getsizeof(self.url) + getsizeof(self.tenant.label) + getsizeof(self.tenant.test_id)
         size = texts + _size_of(self.headers) + _KEY_BYTES * len(self.index_keys)
         self.weight = weight_of(size)

@@ -24,7 +24,7 @@ class JournalQuery:
     """Selects exchanges of the journal. `None` matches any.
 
     Attributes:
-        secret: digest of a token that the request was sent with, valid or not, see `Credentials.digest`.
+        credential_digest: digest of a token that the request was sent with, valid or not, see `Credentials.digest`.
         test_digest: digest of the test id.
         method: method, in any case.
         path: path with or without parameters, such as `/atoms/v1/audience/{id}`. A trailing slash makes no difference.
@@ -32,7 +32,7 @@ class JournalQuery:
         is_unmatched: whether to select only requests to unknown routes.
     """
 
-    secret: bytes | None = None
+    credential_digest: bytes | None = None
     test_digest: bytes | None = None
     method: str | None = None
     path: str | None = None
@@ -43,14 +43,14 @@ class JournalQuery:
     def of_tenant(cls, credentials: Credentials, token: str | None, test_id: str | None) -> Self:
         """Return the query for the exchanges of a token, valid or not, and of a test."""
         return cls(
-            secret=None if token is None else credentials.digest(token),
+            credential_digest=None if token is None else credentials.digest(token),
             test_digest=None if test_id is None else digest_test_id(test_id),
         )
 
     @property
     def key_sets(self) -> KeySets:
         """The keys of the exchanges that may match."""
-        digests = (self.test_digest, self.secret)
+        digests = (self.test_digest, self.credential_digest)
         return tuple(frozenset({digest}) for digest in digests if digest is not None)
 
     @cached_property
@@ -65,7 +65,7 @@ class JournalQuery:
         """Return whether `exchange` has everything that the query asks for."""
         head = exchange.head
         return self._matches_all or (
-            (self.secret is None or self.secret in head.secrets)
+            (self.credential_digest is None or self.credential_digest in head.credential_digests)
             and self.test_digest in (None, head.tenant.test_digest)
             and (self.method is None or self.method.upper() == head.method.upper())
             and (self.status is None or self.status == exchange.status)

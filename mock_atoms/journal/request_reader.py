@@ -67,19 +67,19 @@ class _Identity:
         shown_tenant: the same, with an invalid token as its label.
         reason: why the caller is unauthenticated; `None` of an authenticated one.
         headers: the identity headers, masked.
-        secrets: digests of the credentials in them.
+        credential_digests: digests of the credentials in them.
         index_keys: keys of its requests in the index of the journal.
         used: time of the last use, see `lru.next_use`.
         is_live: whether it is remembered.
     """
 
-    __slots__ = ("headers", "index_keys", "is_live", "reason", "secrets", "shown_tenant", "tenant", "used")
+    __slots__ = ("credential_digests", "headers", "index_keys", "is_live", "reason", "shown_tenant", "tenant", "used")
 
     def __init__(
         self,
         caller: Caller,
         headers: tuple[tuple[str, str], ...],
-        secrets: tuple[bytes, ...],
+        credential_digests: tuple[bytes, ...],
     ) -> None:
         self.tenant = self.shown_tenant = caller.tenant
         self.reason = None
@@ -87,8 +87,8 @@ class _Identity:
             self.shown_tenant = caller.shown_tenant
             self.reason = caller.reason
         self.headers = headers
-        self.secrets = secrets
-        self.index_keys = index_keys(caller.tenant, secrets, headers)
+        self.credential_digests = credential_digests
+        self.index_keys = index_keys(caller.tenant, credential_digests, headers)
         self.used = 0.0
         self.is_live = False
 
@@ -134,7 +134,7 @@ class RequestReader:
             if token is not None and identity.reason is None
             else UnauthenticatedCaller(identity.reason or "", token, identity.tenant)
         )
-        headers, secrets = self._mask_headers(request.headers, token, identity, other_texts)
+        headers, digests = self._mask_headers(request.headers, token, identity, other_texts)
         # Express matches the path as sent: an encoded slash is not a separator.
         path = _encoded(request.raw_path)
         base = self._base_path
@@ -148,15 +148,15 @@ class RequestReader:
             operation = RequestedOperation(operation.name, find_operation(request.method, masked_path).audience_id)
         head = RequestHead(
             tenant=identity.shown_tenant,
-            secrets=secrets,
+            credential_digests=digests,
             method=request.method if request.method in _METHODS else mask_text(request.method, token),
             url=masked_url,
             scheme=request.scheme,
             http_version=request.http_version,
             host=_host(request.server, headers),
             headers=headers,
-            operation=operation.name,
             index_keys=identity.index_keys,
+            operation=operation.name,
         )
         address, port = request.client or ("", 0)
         exchange = Exchange(head, arrived_at, started_at, address, port)
@@ -175,7 +175,8 @@ class RequestReader:
         masked = iter(identity.headers)
         # Requests share the names of their headers.
         others = zip(map(intern, texts[::2]), [value.strip(" \t") for value in texts[1::2]], strict=True)
-        return tuple([next(masked if name in _IDENTITY_HEADERS else others) for name, _ in headers]), identity.secrets
+        in_order = tuple([next(masked if name in _IDENTITY_HEADERS else others) for name, _ in headers])
+        return in_order, identity.credential_digests
 
     def _identity(self, headers: Headers) -> _Identity:
         """Return what follows from the identity headers, which are the same in many requests."""

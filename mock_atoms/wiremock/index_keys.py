@@ -37,5 +37,5 @@ def _keys_of(name: str, text: str, credentials: Credentials) -> IndexKeys | None
         forms = {text, mask_text(text), *(mask_text(text, word) for word in words)}
         return frozenset(map(digest_test_id, forms))
     if name in CREDENTIAL_HEADERS and "…" not in text:  # a mask is equal to those of many credentials
-        return credentials.secrets_in(name, text)
+        return credentials.digests_in(name, text)
     return None

@@ -68,17 +68,17 @@ class Operand:
         self._context = context
         self._words_by_digest = {context.credentials.digest(word): word for word in words_of(text)}
         self._digest = context.credentials.digest(text)
-        self._secrets = context.credentials.secrets_in(context.header, text)
+        self._credential_digests = context.credentials.digests_in(context.header, text)
         self.masked = context.mask_text(text, None)
         self._common_forms = [*dict.fromkeys((text, self.masked))]
 
     def forms(self, candidate: Candidate) -> list[str]:
         """Return the forms that the text can have in the journal entry of `candidate`."""
-        secrets = candidate.exchange.head.secrets
-        if self._words_by_digest.keys().isdisjoint(secrets):
+        sent = candidate.exchange.head.credential_digests
+        if self._words_by_digest.keys().isdisjoint(sent):
             candidate.steps.count(3)
             return self._common_forms
-        digests = self._words_by_digest.keys() & secrets
+        digests = self._words_by_digest.keys() & sent
         candidate.steps.count(3 + len(digests) * len(self.text) // 10)
         tokens = sorted(self._words_by_digest[digest] for digest in digests)
         masked = (self._context.mask_text(self.text, token) for token in tokens)
@@ -86,8 +86,8 @@ class Operand:
 
     def has_secrets_of(self, candidate: Candidate) -> bool:
         """Return whether `candidate` was sent with all credentials in the text. Equal masks alone do not prove it."""
-        return self._secrets.issubset(candidate.exchange.head.secrets)
+        return self._credential_digests.issubset(candidate.exchange.head.credential_digests)
 
     def is_secret_of(self, candidate: Candidate) -> bool:
         """Return whether the complete text is a credential that `candidate` was sent with."""
-        return self._digest in candidate.exchange.head.secrets
+        return self._digest in candidate.exchange.head.credential_digests

@@ -16,7 +16,7 @@ URL = "/atoms/v1/audience"
 
 
 def request_context(method: str = "GET") -> RequestContext:
-    head = RequestHead(CALLER.tenant, (), method, URL, "http", "1.1", "x", ())
+    head = RequestHead(CALLER.tenant, (), method, URL, "http", "1.1", "x", (), ())
     exchange = Exchange(head, NOON, 0.0, "", 0)
     return RequestContext(exchange, CALLER, URL, b"", "/audience", has_credential_in_url=False)
 

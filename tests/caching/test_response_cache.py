@@ -142,7 +142,7 @@ class CountingApp:
 
 def request_context(token: str, api_path: str = "/audience", query: bytes = b"", method: str = "GET") -> RequestContext:
     caller = caller_for(token)
-    head = RequestHead(caller.tenant, (), method, api_path, "http", "1.1", "x", ())
+    head = RequestHead(caller.tenant, (), method, api_path, "http", "1.1", "x", (), ())
     exchange = Exchange(head, NOON, 0.0, "", 0)
     return RequestContext(exchange, caller, api_path, query, api_path, has_credential_in_url=False)
 
@@ -245,7 +245,7 @@ def test_repeated_requests_are_bounded_by_their_heads() -> None:
     response = CachedResponse([], b"")
 
     def put(digest: bytes, url: str) -> None:
-        head = RequestHead(state.tenant, (), "GET", url, "http", "1.1", "x", ())
+        head = RequestHead(state.tenant, (), "GET", url, "http", "1.1", "x", (), ())
         response_cache.put_request(digest, head, "/audience", state, response)
 
     for digest in (b"1", b"1", b"1", b"2"):

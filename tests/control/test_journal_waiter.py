@@ -147,10 +147,10 @@ def test_a_change_wakes_the_clients_of_its_keys_alone() -> None:
             for condition, keys in ((own, {b"own"}), (other, {b"other"}), (two, {b"other", b"two"}))
         ]
         await asyncio.sleep(0.05)
-        mock.journal.add(exchange(0, 200, secrets=(b"own",)))
+        mock.journal.add(exchange(0, 200, credential_digests=(b"own",)))
         await waits[0]
         assert (own.evaluations, other.evaluations, two.evaluations) == (2, 1, 1)
-        mock.journal.add(exchange(0, 200, secrets=(b"two", b"other")))
+        mock.journal.add(exchange(0, 200, credential_digests=(b"two", b"other")))
         await asyncio.gather(*waits)
         assert (other.evaluations, two.evaluations) == (2, 2)
 

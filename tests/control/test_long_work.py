@@ -50,10 +50,10 @@ class Clock:
 def full_mock() -> MockAtoms:
     """Return a server whose journal has failures, unknown routes and bodies."""
     mock = MockAtoms(Settings(), Clock())
-    secrets = (mock.journal.credentials.digest("sk_acme"),)
+    digests = (mock.journal.credentials.digest("sk_acme"),)
     for number in range(100):
-        mock.journal.add(post(number, 500, client_port=number, url=f"/{number % 5}", secrets=secrets))
-        mock.journal.add(exchange(number, 404, client_port=number, reason="unmocked-route", secrets=secrets))
+        mock.journal.add(post(number, 500, client_port=number, url=f"/{number % 5}", credential_digests=digests))
+        mock.journal.add(exchange(number, 404, client_port=number, reason="unmocked-route", credential_digests=digests))
     return mock
 
 

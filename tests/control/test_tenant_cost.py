@@ -37,9 +37,9 @@ async def mock_with_others(others: int) -> MockAtoms:
     for number in range(others + 1):
         token, test_id = (f"sk_{number}", f"{number}") if number < others else ("sk_mine", "mine")
         headers = [(b"authorization", f"Bearer {token}".encode()), (b"x-test-id", test_id.encode())]
-        masked, secrets = mock.journal.credentials.mask_headers(headers, token)
+        masked, digests = mock.journal.credentials.mask_headers(headers, token)
         tenant = caller_for(token, test_id).tenant
-        first = exchange(0, 500, tenant=tenant, secrets=secrets, headers=masked)
+        first = exchange(0, 500, tenant=tenant, credential_digests=digests, headers=masked)
         for start in (0, 1, 2) if number == others else (0,):
             mock.journal.add(exchange(start, 500, head=first.head))
         await mock.store.update(tenant, lambda state: state.counters.clear())

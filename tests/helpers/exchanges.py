@@ -11,6 +11,7 @@ from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.calls import Call
 from mock_atoms.journal.exchange import Exchange, RequestHead, ResponseHead
 from mock_atoms.journal.grouping import group_calls
+from mock_atoms.journal.index_keys import index_keys
 from mock_atoms.journal.journal import Journal
 from mock_atoms.journal.numbering import number_attempts
 
@@ -29,9 +30,10 @@ def exchange(start: float, result: int | str | None, duration: float = 0.01, **f
         "host": "",
         "headers": (),
     }
-    head |= {name: fields.pop(name) for name in (*head, "secrets") if name in fields}
-    if "secrets" not in head:
-        head["secrets"] = (head["tenant"].token_digest,)
+    head |= {name: fields.pop(name) for name in (*head, "credential_digests") if name in fields}
+    if "credential_digests" not in head:
+        head["credential_digests"] = (head["tenant"].token_digest,)
+    head["index_keys"] = index_keys(head["tenant"], head["credential_digests"], head["headers"])
     has_status = isinstance(result, int)
     defaults: dict[str, Any] = {
         "head": RequestHead(**head),

@@ -48,7 +48,7 @@ class Stream(StringIO):
 
 
 def exchange(number: int, reason: str | None = None) -> Exchange:
-    head = RequestHead(caller_for("sk_acme").tenant, (), "GET", f"/{number}?x=1", "http", "1.1", "", ())
+    head = RequestHead(caller_for("sk_acme").tenant, (), "GET", f"/{number}?x=1", "http", "1.1", "", (), ())
     return Exchange(head, NOON, 1.0, "", 0, str(number), ended_at=1.0015, status=200, reason=reason)
 
 
@@ -90,7 +90,7 @@ def test_buffered_lines_leave_in_one_write() -> None:
 def test_a_test_id_is_readable_text_in_quotes() -> None:
     lines = []
     for test_id in ("größe", 'a "b"', "\u202a"):
-        head = RequestHead(caller_for("sk_a", test_id).tenant, (), "GET", "/", "http", "1.1", "", ())
+        head = RequestHead(caller_for("sk_a", test_id).tenant, (), "GET", "/", "http", "1.1", "", (), ())
         lines.append(str(AccessLogLine(Exchange(head, NOON, 1.0, "", 0, ended_at=1.0, status=200), 1)))
     assert [line.partition(" test=")[2] for line in lines] == ['"größe"', '"a \\"b\\""', '"U+202A"']
 
@@ -181,7 +181,7 @@ def test_other_records_are_one_line_without_keys_before_their_traceback() -> Non
 
 def test_a_test_id_cannot_forge_or_reorder_a_line() -> None:
     test_id = 'a\n2026-01-01 "\x1b[31m\x7f\u202e\u2028.'
-    head = RequestHead(caller_for("sk_mock_test", test_id).tenant, (), "GET", "/", "http", "1.1", "", ())
+    head = RequestHead(caller_for("sk_mock_test", test_id).tenant, (), "GET", "/", "http", "1.1", "", (), ())
     line = AccessLogLine(Exchange(head, datetime(2026, 1, 31, tzinfo=UTC), 0.0, "", 0, ended_at=1.0), 1)
     text, in_json = TextFormatter().format_line(line), JsonFormatter().format_line(line)
     assert r'test="a\n2026-01-01 \"\u001b[31mU+007FU+202EU+2028."' in text

@@ -77,12 +77,12 @@ def start_times(exchanges: list[Exchange]) -> list[list[float]]:
         ([exchange(0, "aborted", duration=1), exchange(0.95, 200)], [[0, 0.95]]),
         # Unauthenticated requests differ by their invalid tokens.
         (
-            [exchange(0, 401, tenant=UNAUTHENTICATED_TENANT, secrets=(key,)) for key in (b"1", b"2")]
-            + [exchange(1, 401, tenant=UNAUTHENTICATED_TENANT, secrets=(b"2",))],
+            [exchange(0, 401, tenant=UNAUTHENTICATED_TENANT, credential_digests=(key,)) for key in (b"1", b"2")]
+            + [exchange(1, 401, tenant=UNAUTHENTICATED_TENANT, credential_digests=(b"2",))],
             [[0], [0, 1]],
         ),
         (
-            [exchange(0, 401, tenant=Tenant(b"t", b"", "-"), secrets=(key,)) for key in (b"1", b"2")],
+            [exchange(0, 401, tenant=Tenant(b"t", b"", "-"), credential_digests=(key,)) for key in (b"1", b"2")],
             [[0], [0]],
         ),
         # Two values of `User-Agent` are two clients.

@@ -428,7 +428,7 @@ def exchange(
     number: int, body: bytes = b"", token: str = "sk_acme", headers: tuple[tuple[str, str], ...] = ()
 ) -> Exchange:
     return Exchange(
-        RequestHead(caller_for(token).tenant, (), "GET", LIST, "http", "1.1", "", headers),
+        RequestHead(caller_for(token).tenant, (), "GET", LIST, "http", "1.1", "", headers, ()),
         id=f"{number:08d}-0000-4000-8000-000000000000",
         arrived_at=datetime(2026, 1, 1, tzinfo=UTC),
         started_at=float(number),

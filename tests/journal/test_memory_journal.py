@@ -53,8 +53,8 @@ def recorded_exchange(
         tenant = tenant_for(UNAUTHENTICATED_TENANT.token_digest, "-", test_id)
     headers = [(b"X-Test-Id", value.encode()) for value in test_ids]
     headers += [] if other is None else [(b"x-api-key", other.encode())]
-    masked, secrets = CREDENTIALS.mask_headers(headers, token)
-    return exchange(0, fields.pop("status", 200), tenant=tenant, secrets=secrets, headers=masked, **fields)
+    masked, digests = CREDENTIALS.mask_headers(headers, token)
+    return exchange(0, fields.pop("status", 200), tenant=tenant, credential_digests=digests, headers=masked, **fields)
 
 
 EXCHANGES = st.builds(

@@ -28,10 +28,10 @@ def sent(
     else:
         tenant = tenant_for(UNAUTHENTICATED_TENANT.token_digest, "-", test_id)
         reason = "missing-credentials" if token is None else "unknown-token"
-    masked, secrets = CREDENTIALS.mask_headers(
+    masked, digests = CREDENTIALS.mask_headers(
         [(b"x-api-key", b"shared"), (b"x-test-id", (test_id or "").encode())], token
     )
-    fields = {"tenant": tenant, "secrets": secrets, "headers": masked, "url": url, "reason": reason}
+    fields = {"tenant": tenant, "credential_digests": digests, "headers": masked, "url": url, "reason": reason}
     return pause, exchange(0, status, duration, client_port=1, **fields)
 
 

@@ -59,7 +59,7 @@ def test_headers_are_masked_as_one_by_one(requests: list[Headers]) -> None:
         assert (context.caller.token, context.caller.tenant) == (caller.token, caller.tenant)
         shown_tenant = caller.tenant if isinstance(caller, AuthenticatedCaller) else caller.shown_tenant
         assert head.tenant == shown_tenant
-        assert (head.headers, head.secrets) == CREDENTIALS.mask_headers(headers, caller.token)
+        assert (head.headers, head.credential_digests) == CREDENTIALS.mask_headers(headers, caller.token)
 
 
 def test_the_sender_of_repeated_headers_is_identified_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,8 +40,8 @@ def exchange_with(headers: list[tuple[str, str]]) -> Exchange:
     pairs = [(name.encode(), value.encode()) for name, value in headers]
     caller = identify(pairs, "session", None)
     tenant = caller.tenant if isinstance(caller, AuthenticatedCaller) else caller.shown_tenant
-    masked, secrets = CREDENTIALS.mask_headers(pairs, caller.token)
-    return exchange(0, 200, tenant=tenant, secrets=secrets, headers=masked)
+    masked, digests = CREDENTIALS.mask_headers(pairs, caller.token)
+    return exchange(0, 200, tenant=tenant, credential_digests=digests, headers=masked)
 
 
 def has_keys(pattern: object, sent: Exchange) -> bool:

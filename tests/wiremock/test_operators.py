@@ -32,11 +32,11 @@ JSON = st.recursive(
 
 def exchange(*headers: str) -> Exchange:
     pairs = [header.partition(": ") for header in headers]
-    masked_headers, secrets = CREDENTIALS.mask_headers(
+    masked_headers, digests = CREDENTIALS.mask_headers(
         [(name.encode(), value.encode()) for name, _, value in pairs], None
     )
     arrived = datetime(2026, 1, 31, tzinfo=UTC)
-    head = RequestHead(UNAUTHENTICATED_TENANT, secrets, "GET", "/", "http", "1.1", "127.0.0.1", masked_headers)
+    head = RequestHead(UNAUTHENTICATED_TENANT, digests, "GET", "/", "http", "1.1", "127.0.0.1", masked_headers, ())
     return Exchange(head, arrived, 0.0, "127.0.0.1", 1)
 
 

@@ -30,12 +30,12 @@ def exchange(
     url: str = "/audience", *headers: str, body: str = "", method: str = "GET", token: str | None = None
 ) -> Exchange:
     pairs = [header.partition(": ") for header in headers]
-    masked_headers, secrets = CREDENTIALS.mask_headers(
+    masked_headers, digests = CREDENTIALS.mask_headers(
         [(name.encode(), value.encode()) for name, _, value in pairs], token
     )
     tenant = caller_for(token).tenant if token else UNAUTHENTICATED_TENANT
     return Exchange(
-        RequestHead(tenant, secrets, method, mask_text(url, token), "http", "1.1", "127.0.0.1", masked_headers),
+        RequestHead(tenant, digests, method, mask_text(url, token), "http", "1.1", "127.0.0.1", masked_headers, ()),
         id=url,
         arrived_at=datetime(2026, 1, 31, tzinfo=UTC),
         started_at=0.0,

@@ -28,8 +28,8 @@ TOO_MANY = "the pattern takes more than 25,000 steps: use fewer or shorter opera
 def exchange(
     body: bytes = b"", headers: list[tuple[bytes, bytes]] | None = None, url: str = "/", method: str = "POST"
 ) -> Exchange:
-    masked, secrets = CREDENTIALS.mask_headers(headers or [], None)
-    head = RequestHead(UNAUTHENTICATED_TENANT, secrets, method, url, "http", "1.1", "127.0.0.1", masked)
+    masked, digests = CREDENTIALS.mask_headers(headers or [], None)
+    head = RequestHead(UNAUTHENTICATED_TENANT, digests, method, url, "http", "1.1", "127.0.0.1", masked, ())
     arrived = datetime(2026, 1, 31, tzinfo=UTC)
     return Exchange(head, arrived, 0.0, "127.0.0.1", 1, body=body, is_body_complete=True)
 
