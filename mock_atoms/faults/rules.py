@@ -172,9 +172,7 @@ def check_rule_size(rule: object) -> None:
     problem = json_problem(rule, MAX_JSON_DEPTH + 1, MAX_RULE_VALUES)
     if problem:
         raise ConfigError(problem, "/")
-    if not isinstance(rule, Mapping):
-        return
-    rest, contents = _split_content(rule)
+    rest, contents = _split_content(rule) if isinstance(rule, Mapping) else (rule, {})
     for pointer, content in contents.items():
         characters = json_characters(content)
         if characters > MAX_CONTENT_CHARACTERS:

@@ -9,7 +9,7 @@ from mock_atoms.core.tenancy import digest_token
 from mock_atoms.faults.effects import Delay, FaultResponse
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.response_patch import PatchError, ResponsePatch
-from mock_atoms.faults.rules import parse_rule
+from mock_atoms.faults.rules import check_rule_size, parse_rule
 
 R500 = FaultResponse(status=500)
 
@@ -443,3 +443,17 @@ def test_an_index_is_found_without_a_search() -> None:
     body = json.dumps({"data": [0] * 2_000}).encode()
     patched = ResponsePatch(values={"/data/1999": 1, "/data/2000": 2, "/data/01": 3, "/data/-1": 4}).apply(body)
     assert json.loads(patched) == {"data": [0] * 1_999 + [1]}
+
+
+def test_the_depth_of_a_rule_is_limited() -> None:
+    rule: object = "end"
+    for _ in range(100):
+        rule = [rule]
+    check_rule_size(rule)
+    with pytest.raises(ConfigError, match="nested too deeply: at most 101 levels"):
+        check_rule_size([rule])
+
+
+def test_a_long_text_is_no_rule() -> None:
+    with pytest.raises(ConfigError, match="too large: at most 100,000 characters"):
+        check_rule_size(["x" * 100_001])
