@@ -30,10 +30,20 @@ PATTERN_EXAMPLE = {
 }
 
 
-async def near_misses(reader: JournalReader, body: object, pattern: RequestPattern, count: int) -> list[NearMiss]:
-    """Return the `count` requests that are nearest to `pattern` without matching it. `body` is the pattern's JSON."""
+async def near_misses(
+    reader: JournalReader, query: JournalQuery, body: object, pattern: RequestPattern, count: int
+) -> list[NearMiss]:
+    """Return the requests that are nearest to a pattern without matching it.
+
+    Args:
+        reader: reads the journal.
+        query: selects the requests to compare.
+        body: JSON of the pattern.
+        pattern: the pattern.
+        count: maximum number of requests to return.
+    """
     masked = mask_pattern(body, reader.journal.credentials)
-    found = await reader.run(nearest(pattern, await reader.journal.candidates(()), count))
+    found = await reader.run(nearest(pattern, await reader.select(query), count))
     numbered = await reader.number([exchange for _, exchange in found])
 
     def render() -> Steps[list[NearMiss]]:
@@ -103,7 +113,7 @@ class NearMissEndpoints:
     async def of_pattern(self, request: Request) -> Response:
         """Return the three requests that are nearest to a pattern without matching it, with what differs."""
         body, pattern = await read_pattern(request, self._journal.credentials)
-        misses = await near_misses(JournalReader(self._mock, request), body, pattern, DEFAULT_COUNT)
+        misses = await near_misses(JournalReader(self._mock, request), JournalQuery(), body, pattern, DEFAULT_COUNT)
         return long_json(self._mock, {"nearMisses": (miss for miss in misses)})
 
     def _operations(self) -> list[dict[str, str]]:

@@ -24,8 +24,8 @@ from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
 from mock_atoms.core.patterns import NOT_BLANK, TOKEN
 from mock_atoms.core.settings import Token
 from mock_atoms.core.slices import Steps
-from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.query import JournalQuery
+from mock_atoms.mock import MockAtoms
 
 MAX_CONTROL_BODY_BYTES = 64 * 1024 * 1024
 MAX_UNCONVERTED_BYTES = 128 * 1024 * 1024
@@ -189,9 +189,9 @@ class TenantFilter(StrictModel):
 class TenantQuery(TenantFilter, Query):
     """Query parameters that select what belongs to one token, one test, or both."""
 
-    def journal_query(self, credentials: Credentials) -> JournalQuery:
+    def journal_query(self, mock: MockAtoms) -> JournalQuery:
         """Return the query of the request journal."""
-        return JournalQuery.of_tenant(credentials, self.token, self.test_id)
+        return JournalQuery.of_tenant(mock.journal.credentials, self.token, self.test_id)
 
 
 def parse_tenant_filter(value: object) -> TenantFilter:

@@ -72,11 +72,10 @@ class RequestQuery(TenantQuery):
     ] = None
     status: Annotated[int | None, up_to(MAX_STATUS), Field(description="Only responses with this status code.")] = None
 
-    def selected(self, mock: MockAtoms) -> JournalQuery:
+    def journal_query(self, mock: MockAtoms) -> JournalQuery:
         """Return the query of the request journal."""
-        tenant = self.journal_query(mock.journal.credentials)
         path = None if self.path is None else full_path(mock.settings.base_path, self.path)
-        return replace(tenant, method=self.method, path=path, status=self.status)
+        return replace(super().journal_query(mock), method=self.method, path=path, status=self.status)
 
 
 class RequestListQuery(RequestQuery):
@@ -100,7 +99,7 @@ class FindQuery(RequestQuery):
     near_misses: Annotated[
         int,
         up_to(MAX_NEAR_MISSES),
-        Field(description="How many of the nearest requests to return in `nearMisses` if none matches."),
+        Field(description="How many of the nearest selected requests to return in `nearMisses` if none matches."),
     ] = 0
 
 
@@ -164,7 +163,9 @@ class RequestEndpoints:
         """Return requests and their responses, the newest first."""
         query = RequestListQuery.parse(request)
         reader = JournalReader(self._mock, request)
-        exchanges = await reader.select(replace(query.selected(self._mock), is_unmatched=query.unmatched == "true"))
+        exchanges = await reader.select(
+            replace(query.journal_query(self._mock), is_unmatched=query.unmatched == "true")
+        )
         total = len(exchanges)
         if query.since is not None:
             since = query.since
@@ -199,10 +200,11 @@ class RequestEndpoints:
         query = FindQuery.parse(request)
         body, pattern = await read_pattern(request, self._journal.credentials)
         reader = JournalReader(self._mock, request)
-        exchanges = await reader.select(query.selected(self._mock), pattern)
+        selected = query.journal_query(self._mock)
+        exchanges = await reader.select(selected, pattern)
         content: dict[str, Any] = {"requests": _rendered(logged_request, await reader.number(exchanges))}
         if query.near_misses:
-            misses = [] if exchanges else await near_misses(reader, body, pattern, query.near_misses)
+            misses = [] if exchanges else await near_misses(reader, selected, body, pattern, query.near_misses)
             content["nearMisses"] = (miss for miss in misses)
         return self._respond(content)
 
@@ -218,7 +220,7 @@ class RequestEndpoints:
         _, pattern = await read_pattern(request, self._journal.credentials)
         if self._journal.is_off:
             return self._respond({"count": -1})
-        selected = query.selected(self._mock)
+        selected = query.journal_query(self._mock)
         reader = JournalReader(self._mock, request)
         if not (query.at_least and query.timeout_ms):
             return self._respond({"count": len(await reader.select(selected, pattern))})
@@ -237,7 +239,7 @@ class RequestEndpoints:
 
     async def remove(self, request: Request) -> Response:
         """Remove the requests that match a pattern, and return them."""
-        query = RequestQuery.parse(request).selected(self._mock)
+        query = RequestQuery.parse(request).journal_query(self._mock)
         _, pattern = await read_pattern(request, self._journal.credentials)
         reader = JournalReader(self._mock, request)
         numbered = await reader.number(await reader.select(query, pattern))

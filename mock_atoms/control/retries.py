@@ -67,7 +67,7 @@ class RetryEndpoints:
         query = RetryQuery.parse(request)
         journal = self._mock.journal
         reader = JournalReader(self._mock, request)
-        tenant = query.journal_query(journal.credentials)
+        tenant = query.journal_query(self._mock)
         in_flight = [exchange for exchange in await reader.select(tenant) if exchange.ended_at is None]
 
         async def have_ended() -> bool:

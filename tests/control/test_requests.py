@@ -205,6 +205,26 @@ def test_near_misses_show_the_differences(admin: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ({}, [f"GET {PATH}?a=1&a=2", f"GET {PATH}", f"PATCH {PATH}"]),
+        ({"token": "sk_acme"}, [f"GET {PATH}?a=1&a=2", f"PATCH {PATH}"]),
+        ({"testId": "t1"}, [f"PATCH {PATH}"]),
+        ({"token": "sk_other"}, []),
+        ({"method": "get"}, [f"GET {PATH}?a=1&a=2", f"GET {PATH}"]),
+        ({"path": "/audience/{id}"}, []),
+        ({"status": 404}, [f"PATCH {PATH}"]),
+    ],
+)
+def test_near_misses_are_among_the_selected_requests(
+    admin: httpx.Client, selection: dict[str, str], expected: list[str]
+) -> None:
+    found = admin.post("/requests/find", params=selection | {"nearMisses": "9"}, json={"urlPath": "/nowhere"}).json()
+    misses = [miss["request"] for miss in found["nearMisses"]]
+    assert sorted(f"{miss['method']} {miss['url']}" for miss in misses) == sorted(expected)
+
+
+@pytest.mark.parametrize(
     ("pattern", "pointer"),
     [
         ({"bodyPatterns": [{"matchesXPath": "/a"}]}, "/bodyPatterns/0/matchesXPath"),
