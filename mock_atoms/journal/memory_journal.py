@@ -42,9 +42,6 @@ class MemoryJournal:
         """Yield the exchanges, oldest first. Nothing may be recorded meanwhile, see `candidates`."""
         return iter(self._exchanges.values())
 
-    def __len__(self) -> int:
-        return len(self._exchanges)
-
     async def count(self) -> int:
         """Return the number of exchanges."""
         return len(self._exchanges)
@@ -84,7 +81,7 @@ class MemoryJournal:
         found = [self._by_key[key] for key in keys if key in self._by_key]
         if len(found) == 1:
             return self._from(start, found[0])
-        if sum(map(len, found)) > len(self) * _MAX_MERGED_SHARE:
+        if sum(map(len, found)) > len(self._exchanges) * _MAX_MERGED_SHARE:
             return self._from(start, self._exchanges)
         merged = {position: exchange for exchanges in found for position, exchange in exchanges.items()}
         return [merged[position] for position in sorted(merged) if position >= start]

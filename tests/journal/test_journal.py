@@ -444,13 +444,13 @@ def test_the_oldest_exchanges_are_dropped_and_counted() -> None:
     for each in exchanges:
         journal.add(each)
     assert [*journal] == exchanges[2:]
-    assert (len(journal), journal.dropped) == (3, 2)
+    assert (len([*journal]), journal.dropped) == (3, 2)
     exchanges[0].body = b"x" * 1000
     journal.update(exchanges[0])  # it was dropped and has no weight
     assert asyncio.run(journal.find(exchanges[4].id)) is exchanges[4]
     assert asyncio.run(journal.find(exchanges[0].id)) is None
     asyncio.run(journal.clear())
-    assert (len(journal), journal.dropped) == (0, 0)
+    assert (len([*journal]), journal.dropped) == (0, 0)
 
 
 def test_the_size_of_the_journal_is_bounded() -> None:
@@ -464,7 +464,7 @@ def test_the_size_of_the_journal_is_bounded() -> None:
     assert journal.dropped == 17
     asyncio.run(journal.clear())
     journal.add(exchange(99, b"x" * 20_000))
-    assert len(journal) == 1  # the latest is always kept
+    assert len([*journal]) == 1  # the latest is always kept
 
 
 def test_a_journal_may_be_exactly_full() -> None:
@@ -475,7 +475,7 @@ def test_a_journal_may_be_exactly_full() -> None:
         journal = MemoryJournal(10, Credentials(b"key"), max_bytes=3 * unbounded.size_bytes + spare)
         for number in range(3):
             journal.add(exchange(number, body))
-        assert (len(journal), journal.dropped) == (3 - dropped, dropped)
+        assert (len([*journal]), journal.dropped) == (3 - dropped, dropped)
 
 
 def test_the_journal_keeps_64_mib_by_default() -> None:
@@ -493,7 +493,7 @@ def test_headers_weigh_more_than_their_text() -> None:
         each = exchange(number, headers=(("a", "b"),) * 100)
         each.response_head = ResponseHead(((b"a", b"b"),) * 100)
         journal.add(each)
-    assert len(journal) in (2, 3)  # objects have other sizes in other releases of Python
+    assert len([*journal]) in (2, 3)  # objects have other sizes in other releases of Python
 
 
 def test_removed_exchanges_make_room() -> None:
@@ -503,14 +503,14 @@ def test_removed_exchanges_make_room() -> None:
         journal.add(each)
     assert asyncio.run(journal.remove([exchanges[1], exchange(9)])) == [exchanges[1]]
     journal.add(exchange(7, b"x" * 500))
-    assert (len(journal), journal.dropped) == (3, 0)
+    assert (len([*journal]), journal.dropped) == (3, 0)
 
 
 def test_a_journal_of_size_0_is_off() -> None:
     journal = MemoryJournal(0, Credentials(b"key"))
     journal.add(exchange(1))
     assert journal.is_off
-    assert len(journal) == 0
+    assert len([*journal]) == 0
     with MockServer(journal_size=0) as off:
         httpx.get(f"{off.url}/audience", headers=ACME)
         admin = f"{off.root_url}/__admin/requests"

@@ -56,7 +56,7 @@ def counted_and_allocated(headers: list[Header], url: tuple[str, bytes], body: b
 
     allocated = allocated_bytes(fill)
     assert isinstance(mock.journal, MemoryJournal)
-    assert len(mock.journal) == COPIES
+    assert len([*mock.journal]) == COPIES
     return mock.journal.size_bytes, allocated
 
 
