@@ -131,8 +131,8 @@ def _server(settings: "Settings | Mapping[str, Any]") -> "MockServer":
 def _fast_imports() -> Iterator[None]:
     """Import modules without garbage collection and without pytest's finder.
 
-    Imports create no garbage, but make Python look for it. Pytest rewrites `assert` in all modules of the distribution
-    of a plugin, so it compiles all of them anew in the first session after an installation.
+    Imports create no garbage, but make Python look for it. Pytest rewrites `assert` in all modules of a plugin's
+    distribution, so it compiles them again in the first session after an installation.
     """
     was_enabled = gc.isenabled()
     gc.disable()
