@@ -8,7 +8,7 @@ from starlette.requests import Request
 from mock_atoms.control.long_work import run_steps
 from mock_atoms.core.slices import Steps
 from mock_atoms.journal.exchange import Exchange
-from mock_atoms.journal.numbering import NumberedExchange, number_attempts, sender_keys
+from mock_atoms.journal.numbering import NumberedExchange, caller_keys, number_attempts
 from mock_atoms.journal.query import JournalQuery
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.patterns import RequestPattern
@@ -43,6 +43,6 @@ class JournalReader:
 
     async def number(self, exchanges: Sequence[Exchange]) -> list[NumberedExchange]:
         """Return exchanges with their attempt numbers, in the same order."""
-        keys = sender_keys(exchanges)
-        senders = await self.journal.candidates((keys,)) if keys else []
-        return await self.run(number_attempts(exchanges, senders))
+        keys = caller_keys(exchanges)
+        candidates = await self.journal.candidates((keys,)) if keys else []
+        return await self.run(number_attempts(exchanges, candidates))

@@ -42,7 +42,7 @@ class MatchCounter:
 
     def _restart(self) -> None:
         self._removals = self._journal.removals
-        self._first = self._next = self._journal.first
+        self._first = self._next = self._journal.first_position
         self._matches = 0  # the bits of the exchanges that match, from position `_first` on
         self._arriving: deque[tuple[int, Exchange]] = deque()
 
@@ -50,7 +50,7 @@ class MatchCounter:
         """Return the number of exchanges that match. If it is cancelled, the next count continues there."""
         if self._removals != self._journal.removals:
             self._restart()
-        first = self._journal.first
+        first = self._journal.first_position
         self._matches >>= first - self._first
         self._first = first
         self._next = max(self._next, first)

@@ -18,7 +18,8 @@ MAX_PAUSE_MS = 120_000
 MIN_BACKOFF_MS = 50
 """A shorter pause before an attempt is not a backoff."""
 _ABORT_DELAY_SECONDS = 0.1  # a server may notice so late that a client has disconnected
-MAX_TENANTS = 1_000  # with failed calls
+MAX_TENANTS_WITH_FAILED_CALLS = 1_000
+"""Number of tenants whose failed calls the `AttemptCounter` remembers."""
 _KEY_HEADERS = {"user-agent", "content-length", "idempotency-key"}
 """Lower-case names of the headers that all attempts of a call have in common."""
 _BOUNDARY = re.compile(r'boundary="?([^\s";,]+)', re.IGNORECASE)
@@ -126,7 +127,7 @@ class AttemptCounter:
             return 1
         if failed is None:
             failed = self._failed[tenant] = WeakValueDictionary()
-            if len(self._failed) > MAX_TENANTS:
+            if len(self._failed) > MAX_TENANTS_WITH_FAILED_CALLS:
                 del self._failed[next(iter(self._failed))]
         key = blake2b(repr(request_key(exchange)).encode(), digest_size=16).digest()
         last = failed.pop(key, None)

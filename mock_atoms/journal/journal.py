@@ -33,7 +33,7 @@ class Journal(Protocol):
         ...
 
     @property
-    def first(self) -> int:
+    def first_position(self) -> int:
         """The position before which all exchanges are dropped, see `Exchange.position`."""
         ...
 
@@ -67,8 +67,8 @@ class Journal(Protocol):
         ...
 
     def watch(self, callback: Callable[[], None], key: bytes | None) -> Callable[[], None]:
-        """Call `callback` after each exchange with this index key is recorded or changed, until the result is called.
+        """Call `callback` after each change of an exchange with this index key, or of any exchange if it is `None`.
 
-        `None` means all exchanges.
+        Returns a function that unsubscribes.
         """
         ...

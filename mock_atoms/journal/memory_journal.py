@@ -7,7 +7,7 @@ from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import WEIGHT_UNIT, Exchange, weight_of
 from mock_atoms.journal.query import IndexKeys, KeySets
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_JOURNAL_BYTES = 64 * 1024 * 1024
 """Number of bytes of URLs, headers and bodies that the journal keeps in total."""
 _EXCHANGE_WEIGHT = 1_500 // WEIGHT_UNIT  # estimated weight of an exchange without headers, index keys and body
 
@@ -24,12 +24,12 @@ class MemoryJournal:
         max_bytes: approximate maximum size of all exchanges.
     """
 
-    def __init__(self, size: int, credentials: Credentials, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, size: int, credentials: Credentials, max_bytes: int = MAX_JOURNAL_BYTES) -> None:
         self.size = size
         self.credentials = credentials
         self.dropped = 0
         self.removals = 0
-        self.first = 0
+        self.first_position = 0
         self._next = 0
         self._max_weight = max_bytes // WEIGHT_UNIT
         self._weight = 0
@@ -91,7 +91,7 @@ class MemoryJournal:
 
     def _from(self, start: int, exchanges: dict[int, Exchange]) -> list[Exchange]:
         """Return the exchanges from position `start` on. They are sorted by position."""
-        if start <= self.first:
+        if start <= self.first_position:
             return [*exchanges.values()]
         latest = []
         for exchange in reversed(exchanges.values()):
@@ -122,7 +122,7 @@ class MemoryJournal:
     def watch(self, callback: Callable[[], None], key: bytes | None) -> Callable[[], None]:
         """Call `callback` after each change of an exchange with this index key, or of any exchange if it is `None`.
 
-        Return a function that ends the calls.
+        Returns a function that unsubscribes.
         """
         self._watchers.setdefault(key, []).append(callback)
 
@@ -142,7 +142,7 @@ class MemoryJournal:
         while len(exchanges) > self.size or (self._weight > self._max_weight and len(exchanges) > 1):
             position, oldest = exchanges.popitem(last=False)
             self._release(oldest)
-            self.first = position + 1
+            self.first_position = position + 1
             self.dropped += 1
         if self._watchers:
             self._notify(exchange)

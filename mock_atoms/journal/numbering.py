@@ -17,18 +17,18 @@ class NumberedExchange(NamedTuple):
     attempt: int
 
 
-def sender_keys(exchanges: Iterable[Exchange]) -> IndexKeys:
+def caller_keys(exchanges: Iterable[Exchange]) -> IndexKeys:
     """Return the index keys of all exchanges that may be attempts of the same calls as `exchanges`."""
     # The token comes first. All attempts of a call have the same.
     return frozenset(exchange.head.index_keys[0] for exchange in exchanges if is_attributable(exchange))
 
 
-def number_attempts(selected: Sequence[Exchange], senders: Iterable[Exchange]) -> Steps[list[NumberedExchange]]:
+def number_attempts(selected: Sequence[Exchange], candidates: Iterable[Exchange]) -> Steps[list[NumberedExchange]]:
     """Return `selected` with their attempt numbers.
 
     Args:
         selected: some exchanges.
-        senders: the exchanges with a key of `sender_keys`, oldest first.
+        candidates: the exchanges with a key of `caller_keys`, oldest first.
     """
     routes = set()
     for exchange in selected:
@@ -36,7 +36,7 @@ def number_attempts(selected: Sequence[Exchange], senders: Iterable[Exchange]) -
         yield
     related: dict[tuple[object, ...], list[Exchange]] = {}
     failed_routes = set()
-    for exchange in senders:
+    for exchange in candidates:
         route = _route(exchange)
         if route in routes and is_attributable(exchange):
             related.setdefault(route, []).append(exchange)

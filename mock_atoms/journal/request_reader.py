@@ -24,13 +24,13 @@ from mock_atoms.journal.exchange import Exchange, RequestContext, RequestHead
 from mock_atoms.journal.index_keys import index_keys
 
 MAX_IDENTITIES = 2_000
-"""Number of senders that are remembered."""
+"""Number of callers that are remembered."""
 MAX_IDENTITY_BYTES = 2_000
-"""Senders with longer identity headers are not remembered."""
+"""Callers with longer identity headers are not remembered."""
 Headers = Sequence[tuple[bytes, bytes]]
 Caller = AuthenticatedCaller | UnauthenticatedCaller
 _IDENTITY_HEADERS = {b"cookie", TEST_ID_HEADER, *(name.encode() for name in CREDENTIAL_HEADERS)}
-"""Lower-case names of the headers that name the sender. A client sends the same ones in all its requests."""
+"""Lower-case names of the headers that identify the caller. A client sends the same ones in all its requests."""
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _PLAIN_PATH = re.compile(rb"[A-Za-z0-9/_.~-]*")
 
@@ -101,7 +101,7 @@ class RequestReader:
         credentials: masks and digests credentials.
         clock: monotonic clock.
         now: wall clock.
-        key: secret key of the digests by which senders are remembered, at most 64 bytes.
+        key: secret key of the digests by which callers are remembered, at most 64 bytes.
     """
 
     def __init__(

@@ -20,10 +20,10 @@ from mock_atoms.wiremock.conditions import (
     named_condition,
     url_condition,
 )
-from mock_atoms.wiremock.index_keys import index_keys
 from mock_atoms.wiremock.json_matching import MAX_PATTERN_DEPTH, size_problem
 from mock_atoms.wiremock.models import Difference
 from mock_atoms.wiremock.operands import OperandContext
+from mock_atoms.wiremock.required_keys import required_key_sets
 from mock_atoms.wiremock.steps import MAX_PATTERN_STEPS, STEPS_PER_PAUSE, StepCounter
 
 _MAP_FIELDS = ("pathParameters", "queryParameters", "headers", "cookies")
@@ -170,7 +170,7 @@ def parse_pattern(value: object, credentials: Credentials) -> RequestPattern:
             raise context.at(field).error("pathParameters needs urlPathTemplate: give both")
         conditions += [named_condition(field, name, operators[name], context, template) for name in operators]
     conditions += body_conditions(fields.get("bodyPatterns", []), context)
-    return RequestPattern(tuple(conditions), index_keys(fields.get("headers", {}), credentials))
+    return RequestPattern(tuple(conditions), required_key_sets(fields.get("headers", {}), credentials))
 
 
 def _supported_fields(value: object, context: OperandContext) -> dict[str, Any]:

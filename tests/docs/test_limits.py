@@ -46,8 +46,7 @@ from mock_atoms.faults.rules import (
     MAX_WINDOW_SECONDS,
 )
 from mock_atoms.journal import exchange, memory_journal
-from mock_atoms.journal.calls import MAX_PAUSE_MS
-from mock_atoms.journal.calls import MAX_TENANTS as MAX_NUMBERED_TENANTS
+from mock_atoms.journal.calls import MAX_PAUSE_MS, MAX_TENANTS_WITH_FAILED_CALLS
 from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
 from mock_atoms.journal.request_reader import MAX_IDENTITIES, MAX_IDENTITY_BYTES
 from mock_atoms.middleware.recording import MAX_CUT_KEY_LENGTH, MAX_UNREAD_BODY_BYTES
@@ -121,7 +120,7 @@ LIMITS = [
     ("characters of all headers of a rule, names included", f"{MAX_HEADERS_LENGTH:,}"),
     ("values of one header in a rule", f"{MAX_HEADER_VALUES}"),
     ("exchanges in the journal", f"{Settings().journal_size:,}, or `--journal-size`"),
-    ("all URLs, headers and bodies in the journal", f"{memory_journal.MAX_BYTES / MIB:g} MiB"),
+    ("all URLs, headers and bodies in the journal", f"{memory_journal.MAX_JOURNAL_BYTES / MIB:g} MiB"),
     ("request body in the journal", f"{exchange.MAX_BODY_BYTES / KIB:g} KiB"),
     ("headers of a part of a form", f"{MAX_PART_HEAD_BYTES / KIB:g} KiB"),
     ("bytes that the journal inflates of one body", f"{MAX_UNREAD_BODY_BYTES / MIB:g} MiB"),
@@ -159,8 +158,8 @@ LIMITS = [
     ("repeated requests that the fast path recognizes", f"{MAX_REPEATED_REQUESTS:,}"),
     ("heads of repeated requests", f"{MAX_REPEATED_REQUESTS_SIZE / MIB:g} MiB"),
     ("head of a repeated request", f"{MAX_HEAD_BYTES:,} bytes"),
-    ("senders that are remembered, by their credentials and test id", f"{MAX_IDENTITIES:,}"),
-    ("bytes of the credentials and the test id of a remembered sender", f"{MAX_IDENTITY_BYTES:,}"),
+    ("callers that are remembered, by their credentials and test id", f"{MAX_IDENTITIES:,}"),
+    ("bytes of the credentials and the test id of a remembered caller", f"{MAX_IDENTITY_BYTES:,}"),
     ("connections", f"{connection_limits.MAX_CONNECTIONS:,}, or 32 below the limit of file descriptors"),
     (
         "time in which a client reads nothing of a response",
@@ -189,7 +188,7 @@ LIMITS = [
     ("characters of the name of a rule", f"{MAX_RULE_NAME_LENGTH}"),
     ("`--journal-size`", f"{MAX_JOURNAL_SIZE:,}"),
     ("response body in the journal", "none"),
-    ("tenants whose attempts the log numbers", f"{MAX_NUMBERED_TENANTS:,}"),
+    ("tenants whose attempts the log numbers", f"{MAX_TENANTS_WITH_FAILED_CALLS:,}"),
     ("requests in the report of a failed pytest test", f"{MAX_REPORTED_REQUESTS}"),
     (
         f"requests to the API that work for longer than {SLICE_SECONDS * 1000:g} ms at the same time",

@@ -29,7 +29,7 @@ MIB = 1024 * 1024
 
 def test_memory_limits_are_those_of_the_code_and_add_up() -> None:
     limits = {
-        "the journal": memory_journal.MAX_BYTES,
+        "the journal": memory_journal.MAX_JOURNAL_BYTES,
         "the tenants": memory_store.MAX_STORE_BYTES,
         "fault rules": rulebook.MAX_RULES_BYTES,
         "rendered responses": response_cache.MAX_SIZE,

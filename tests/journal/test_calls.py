@@ -65,7 +65,7 @@ def test_a_request_parallel_to_a_failure_is_a_first_attempt() -> None:
 
 
 def test_the_counter_remembers_a_bounded_number_of_tenants(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mock_atoms.journal.calls.MAX_TENANTS", 2)
+    monkeypatch.setattr("mock_atoms.journal.calls.MAX_TENANTS_WITH_FAILED_CALLS", 2)
     counter = AttemptCounter()
     failed = in_journal([exchange(0, 500, tenant=caller_for(token).tenant) for token in "abc"])
     assert [counter.number(each) for each in failed] == [1, 1, 1]

@@ -11,17 +11,17 @@ from mock_atoms.journal.calls import is_attributable
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.memory_journal import MemoryJournal
-from mock_atoms.journal.numbering import number_attempts, sender_keys
+from mock_atoms.journal.numbering import caller_keys, number_attempts
 from tests.helpers.exchanges import calls_of, exchange
 
 CREDENTIALS = Credentials(b"key")
 
 
 def sent(
-    pause: float, duration: float, status: int | None, sender: tuple[str | None, bool, str | None], url: str
+    pause: float, duration: float, status: int | None, caller: tuple[str | None, bool, str | None], url: str
 ) -> tuple[float, Exchange]:
-    """Return a pause, and an exchange after it. The sender is a token, whether it is valid, and a test id."""
-    token, is_valid, test_id = sender
+    """Return a pause, and an exchange after it. The caller is a token, whether it is valid, and a test id."""
+    token, is_valid, test_id = caller
     reason = None
     if token is not None and is_valid:
         tenant = caller_for(token, test_id).tenant
@@ -61,7 +61,7 @@ def test_the_numbers_of_some_exchanges_are_those_of_all(pauses: list[tuple[float
     for call in calls_of(*filter(is_attributable, journal)):
         expected.update((attempt, number) for number, attempt in enumerate(call.attempts, 1))
     selected = [each for number, each in enumerate(journal) if number in chosen]
-    keys = sender_keys(selected)
-    senders = asyncio.run(journal.candidates((keys,))) if keys else []
-    numbered = run_without_pauses(number_attempts(selected, senders))
+    keys = caller_keys(selected)
+    candidates = asyncio.run(journal.candidates((keys,))) if keys else []
+    numbered = run_without_pauses(number_attempts(selected, candidates))
     assert numbered == [(each, expected[each]) for each in selected]

@@ -62,7 +62,7 @@ def test_headers_are_masked_as_one_by_one(requests: list[Headers]) -> None:
         assert (head.headers, head.credential_digests) == CREDENTIALS.mask_headers(headers, caller.token)
 
 
-def test_the_sender_of_repeated_headers_is_identified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_caller_of_repeated_headers_is_identified_once(monkeypatch: pytest.MonkeyPatch) -> None:
     identified = []
 
     def counted(headers: Headers, *rest: object) -> object:
@@ -79,14 +79,14 @@ def test_the_sender_of_repeated_headers_is_identified_once(monkeypatch: pytest.M
     assert len(identified) == 4
 
 
-def test_a_sender_with_long_headers_is_not_remembered() -> None:
+def test_a_caller_with_long_headers_is_not_remembered() -> None:
     by = reader()
     first, second = (read([(b"cookie", b"x" * MAX_IDENTITY_BYTES)], by=by).exchange.head for _ in range(2))
     assert first.headers == second.headers
     assert first.headers[0] is not second.headers[0]
 
 
-def test_remembered_senders_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remembered_callers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_reader, "MAX_IDENTITIES", 2)
     by = reader()
     tenants = [read([(b"x-test-id", b"%d" % number)], by=by).caller.tenant for number in (1, 2, 1, 3, 1, 2)]

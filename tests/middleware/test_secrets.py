@@ -198,7 +198,7 @@ def test_no_reader_sees_a_secret_that_the_control_api_received(
         ("fault's message", "campaign with this audience sk_ver…#38c9cb exists"),
     ],
 )
-def test_an_error_response_shows_a_masked_key_to_its_sender(place: str, shown: str) -> None:
+def test_an_error_response_shows_a_masked_key_to_its_caller(place: str, shown: str) -> None:
     assert shown in Readers().send(VENDOR_PLACES[place]("sk_verysecret")).body.decode()
 
 

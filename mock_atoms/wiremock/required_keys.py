@@ -13,7 +13,7 @@ _MAX_WORDS = 50
 """A test id with more words is not looked up: each of them could be a token, which is masked."""
 
 
-def index_keys(headers: Mapping[str, Any], credentials: Credentials) -> KeySets:
+def required_key_sets(headers: Mapping[str, Any], credentials: Credentials) -> KeySets:
     """Return the keys that the field `headers` of a valid request pattern requires.
 
     Only `equalTo` requires a key, on a test id or on a header whose value is a credential.
