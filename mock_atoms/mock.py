@@ -135,16 +135,16 @@ class MockAtoms:
 
     def _remove_rules(self, rule_ids: Collection[str]) -> Steps[list[ActiveRule]]:
         removed = []
-        ids_by_owner: dict[tuple[bytes | None, bytes | None], set[str]] = {}
+        ids_by_tenant: dict[tuple[bytes | None, bytes | None], set[str]] = {}
         for rule_id in rule_ids:
             active_rule = self.rules.remove(rule_id)
             if active_rule is not None:
                 removed.append(active_rule)
                 match = active_rule.rule.match
-                ids_by_owner.setdefault((match.token_digest, match.test_digest), set()).add(rule_id)
+                ids_by_tenant.setdefault((match.token_digest, match.test_digest), set()).add(rule_id)
             yield
-        for owner, removed_ids in ids_by_owner.items():
-            yield from self.store.remove_counters(removed_ids, *owner)
+        for digests, removed_ids in ids_by_tenant.items():
+            yield from self.store.remove_counters(removed_ids, *digests)
         return removed
 
 

@@ -27,7 +27,7 @@ from mock_atoms.control.retries import RetryEndpoints
 from mock_atoms.control.server_status import ServerStatusEndpoints
 from mock_atoms.control.state import StateEndpoints
 from mock_atoms.control.tenants import TenantEndpoints
-from mock_atoms.control.wiremock_resets import WireMockResetEndpoints, alternative_to
+from mock_atoms.control.wiremock_compatibility import WireMockCompatibilityEndpoints, alternative_to
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.body_memory import BodyMemoryError
 from mock_atoms.core.errors import CapacityError
@@ -48,7 +48,7 @@ def endpoint_groups(mock: MockAtoms) -> list[EndpointGroup]:
         NearMissEndpoints(mock).group(),
         RequestEndpoints(mock).group(),
         RetryEndpoints(mock).group(),
-        WireMockResetEndpoints(mock).group(),
+        WireMockCompatibilityEndpoints(mock).group(),
     ]
 
 

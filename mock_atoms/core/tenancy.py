@@ -23,7 +23,7 @@ _BEARER = re.compile(rf"bearer +({TOKEN_PATTERN})".encode(), re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Owner of data, counters and journal entries: a token, or a token and a test id.
+    """What data, counters and journal entries belong to: a token, or a token and a test id.
 
     Attributes:
         key: 16 bytes that identify the tenant.

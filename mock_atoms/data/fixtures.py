@@ -33,18 +33,18 @@ class FixtureData(NamedTuple):
     initial_data: InitialData
 
 
-Owners = dict[str, set[bytes]]
+AudienceTokens = dict[str, set[bytes]]
 """Digests of the tokens that have each audience id of a fixture file or import."""
 
 
-def find_owners(data: dict[bytes, FixtureData]) -> Steps[Owners]:
-    """Return the owners of the audiences in `data`, which an import has by token digest."""
-    owners: Owners = {}
+def find_audience_tokens(data: dict[bytes, FixtureData]) -> Steps[AudienceTokens]:
+    """Return the tokens of the audiences in `data`, which an import has by token digest."""
+    audience_tokens: AudienceTokens = {}
     for token_digest, fixture in data.items():
         for audience in fixture.initial_data.audiences:
-            owners.setdefault(audience.get("_id", ""), set()).add(token_digest)
+            audience_tokens.setdefault(audience.get("_id", ""), set()).add(token_digest)
             yield
-    return owners
+    return audience_tokens
 
 
 class Fixtures:
@@ -75,7 +75,7 @@ class Fixtures:
         self._cache: OrderedDict[bytes, InitialData] = OrderedDict()
         self._in_progress: WeakValueDictionary[bytes, Steps[InitialData]] = WeakValueDictionary()
         self._cached = 0
-        self._file_owners = self._owners = self._owners_in_files()
+        self._file_audience_tokens = self._audience_tokens = self._audience_tokens_in_files()
 
     def has_fixture(self, caller: AuthenticatedCaller) -> bool:
         """Return whether a fixture file or an import names the token of `caller`."""
@@ -93,12 +93,14 @@ class Fixtures:
             exported[digest_token(token)] = FixtureData(mask_token(token), initial_data)
         return exported
 
-    def import_data(self, data: dict[bytes, FixtureData] | None, owners: Owners | None = None) -> list[Any]:
+    def import_data(
+        self, data: dict[bytes, FixtureData] | None, audience_tokens: AudienceTokens | None = None
+    ) -> list[Any]:
         """Replace the data of all fixture files by `data`; `None` restores the files.
 
         Args:
             data: the data by token digest.
-            owners: what `find_owners` returns for it.
+            audience_tokens: what `find_audience_tokens` returns for it.
 
         Returns:
             What is no longer kept.
@@ -106,12 +108,12 @@ class Fixtures:
         released: list[Any] = [*self._cache.values()]
         if self._imported is not None:
             released += [imported.initial_data for imported in self._imported.values()]
-            released += self._owners.values()
+            released += self._audience_tokens.values()
         self._imported = data
         self._cache.clear()
         self._in_progress.clear()
         self._cached = 0
-        self._owners = self._file_owners if data is None else owners or {}
+        self._audience_tokens = self._file_audience_tokens if data is None else audience_tokens or {}
         return released
 
     def belongs_to_another_tenant(self, caller: AuthenticatedCaller, audience_id: str) -> bool:
@@ -122,19 +124,21 @@ class Fixtures:
         token_digest = caller.tenant.token_digest
         if self._generator.is_generated_id(audience_id):
             return audience_id[8:18] != self._generator.id_marker(token_digest)
-        owners = self._owners.get(audience_id)
-        return self._is_documented_for_another(caller, audience_id) if owners is None else token_digest not in owners
+        token_digests = self._audience_tokens.get(audience_id)
+        if token_digests is None:
+            return self._is_documented_for_another(caller, audience_id)
+        return token_digest not in token_digests
 
     def _is_documented_for_another(self, caller: AuthenticatedCaller, audience_id: str) -> bool:
         documented = caller_for(DOCUMENTED_TOKEN)
         return caller.token != documented.token and audience_id in self.initial_data(documented).by_id
 
-    def _owners_in_files(self) -> Owners:
-        owners: Owners = {}
+    def _audience_tokens_in_files(self) -> AudienceTokens:
+        audience_tokens: AudienceTokens = {}
         for token, file in self._files.items():
             for audience in file.audiences or []:
-                owners.setdefault(audience.get("_id", ""), set()).add(digest_token(token))
-        return owners
+                audience_tokens.setdefault(audience.get("_id", ""), set()).add(digest_token(token))
+        return audience_tokens
 
     def initial_data(self, caller: AuthenticatedCaller) -> InitialData:
         """Return the initial data of `caller`, a pure function of the seed, its token and the fixtures."""

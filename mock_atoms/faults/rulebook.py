@@ -6,9 +6,9 @@ from hashlib import blake2b
 from typing import Any
 
 from mock_atoms.core.errors import CapacityError
-from mock_atoms.core.owner_index import OwnerIndex
 from mock_atoms.core.slices import Divisible, Steps
 from mock_atoms.core.tenancy import Tenant
+from mock_atoms.core.tenant_index import TenantIndex
 from mock_atoms.faults.rule_index import ActiveRule, RuleIndex, by_position
 from mock_atoms.faults.rules import Rule
 
@@ -28,7 +28,7 @@ class RuleSet(Divisible):
     Attributes:
         by_id: the rules.
         index: the rules by what they match.
-        owners: their ids by token and test.
+        by_tenant: their ids by token and test.
         created_count: number of rules besides the startup rules.
         created_bytes: memory of these rules, approximately.
     """
@@ -36,7 +36,7 @@ class RuleSet(Divisible):
     def __init__(self) -> None:
         self.by_id: dict[str, ActiveRule] = {}
         self.index = RuleIndex()
-        self.owners: OwnerIndex[str] = OwnerIndex()
+        self.by_tenant: TenantIndex[str] = TenantIndex()
         self.created_count = self.created_bytes = 0
 
     def add(self, active_rule: ActiveRule) -> None:
@@ -44,7 +44,7 @@ class RuleSet(Divisible):
         self.by_id[active_rule.id] = active_rule
         self.index.add(active_rule)
         match = active_rule.rule.match
-        self.owners.add(active_rule.id, match.token_digest, match.test_digest)
+        self.by_tenant.add(active_rule.id, match.token_digest, match.test_digest)
         self._count(active_rule, 1)
 
     def remove(self, rule_id: str) -> ActiveRule | None:
@@ -54,7 +54,7 @@ class RuleSet(Divisible):
             return None
         self.index.remove(active_rule)
         match = active_rule.rule.match
-        self.owners.remove(rule_id, match.token_digest, match.test_digest)
+        self.by_tenant.remove(rule_id, match.token_digest, match.test_digest)
         self._count(active_rule, -1)
         return active_rule
 
@@ -144,7 +144,7 @@ class RuleBook:
         """Return the ids of the rules created since the start: all, or those of one token, one test or both."""
         rules = self._rules
         is_any = token_digest is None and test_digest is None
-        ids = rules.by_id if is_any else rules.owners.find(token_digest, test_digest)
+        ids = rules.by_id if is_any else rules.by_tenant.find(token_digest, test_digest)
         return [rule_id for rule_id in ids if not rules.by_id[rule_id].is_startup_rule]
 
     def __iter__(self) -> Iterator[ActiveRule]:

@@ -5,9 +5,9 @@ from typing import TypeVar
 
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.lru import LruCache, next_use
-from mock_atoms.core.owner_index import OwnerIndex
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import Tenant
+from mock_atoms.core.tenant_index import TenantIndex
 from mock_atoms.state.store import TenantState
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class MemoryStore:
         self._max_tenants = max_tenants
         self._max_bytes = max_bytes
         self._tenants: LruCache[bytes, TenantState] = LruCache()
-        self._owners: OwnerIndex[bytes] = OwnerIndex()
+        self._keys_by_tenant: TenantIndex[bytes] = TenantIndex()
         self._size_bytes = 0
 
     async def read(self, tenant: Tenant, query: Callable[[TenantState], T]) -> T:
@@ -76,7 +76,7 @@ class MemoryStore:
         """Delete and return the state of all tenants, or of those of one token, one test or both."""
         if token_digest is None and test_digest is None:
             self._size_bytes = 0
-            self._owners.clear()
+            self._keys_by_tenant.clear()
             return self._tenants.clear()
         removed = self._states(token_digest, test_digest)
         for state in removed:
@@ -97,7 +97,7 @@ class MemoryStore:
         size_bytes = sum(state.size_bytes for state in states)
         check_capacity(size_bytes, self._max_bytes)
         replaced = self._tenants.clear()
-        self._owners.clear()
+        self._keys_by_tenant.clear()
         for state in states[-self._max_tenants :]:
             self._put(state)
         self._size_bytes = size_bytes - sum(state.size_bytes for state in states[: -self._max_tenants])
@@ -119,16 +119,16 @@ class MemoryStore:
     def _states(self, token_digest: bytes | None, test_digest: bytes | None) -> list[TenantState]:
         if token_digest is None and test_digest is None:
             return list(self._tenants)
-        found = map(self._tenants.get, self._owners.find(token_digest, test_digest))
+        found = map(self._tenants.get, self._keys_by_tenant.find(token_digest, test_digest))
         return [state for state in found if state is not None]
 
     def _put(self, state: TenantState) -> None:
         tenant = state.tenant
         self._tenants.put(tenant.key, state)
-        self._owners.add(tenant.key, tenant.token_digest, tenant.test_digest)
+        self._keys_by_tenant.add(tenant.key, tenant.token_digest, tenant.test_digest)
 
     def _forget(self, state: TenantState) -> None:
         """Adapt to a state that is no longer in `_tenants`."""
         tenant = state.tenant
-        self._owners.remove(tenant.key, tenant.token_digest, tenant.test_digest)
+        self._keys_by_tenant.remove(tenant.key, tenant.token_digest, tenant.test_digest)
         self._size_bytes -= state.size_bytes

@@ -10,7 +10,7 @@ from mock_atoms.core.settings import Settings
 from mock_atoms.core.slices import Slices, Steps, free
 from mock_atoms.core.tenancy import digest_test_id
 from mock_atoms.core.version import __version__
-from mock_atoms.data.fixtures import Fixtures, find_owners
+from mock_atoms.data.fixtures import Fixtures, find_audience_tokens
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
@@ -122,7 +122,7 @@ async def import_state(  # noqa: PLR0913 - all that the state is imported into
         _check_setting("locale", snapshot.locale, settings.locale)
         await slices.run(_activate_rules(snapshot, settings.base_path))
         imported_rules = await slices.run(rules.prepare(snapshot.active_rules))
-        owners = await slices.run(find_owners(snapshot.fixtures))
+        audience_tokens = await slices.run(find_audience_tokens(snapshot.fixtures))
         previous_rules = rules.replace_all(imported_rules)
         try:
             replaced = await store.replace_all(snapshot.tenants)
@@ -132,7 +132,7 @@ async def import_state(  # noqa: PLR0913 - all that the state is imported into
     except (ConfigError, SettingsMismatchError, CapacityError):
         await slices.run(free(snapshot.take_apart()))
         raise
-    released = fixtures.import_data(snapshot.fixtures, owners)
+    released = fixtures.import_data(snapshot.fixtures, audience_tokens)
     for objects in (replaced, [previous_rules], released, snapshot.rules):
         await slices.run(free(objects))
 

@@ -102,7 +102,7 @@ class _Pairing:
                 self._positions.setdefault(member, []).append(position)
         self._first_free = 0
         self._partners: dict[int, int] = {}
-        self._owners: dict[int, int] = {}
+        self._numbers: dict[int, int] = {}
 
     def is_complete(self) -> bool:
         """Return whether each expected item has a partner."""
@@ -123,18 +123,18 @@ class _Pairing:
         return self._equal(self._expected[number], self._actual[position], self._steps)
 
     def _pair_with_free_item(self, number: int) -> bool:
-        while self._first_free in self._owners:
+        while self._first_free in self._numbers:
             self._first_free += 1
         positions = self._possible_partners(number)
         for index in range(bisect_left(positions, self._first_free), len(positions)):
             self._steps.count()
-            if positions[index] not in self._owners and self._is_equal(number, positions[index]):
+            if positions[index] not in self._numbers and self._is_equal(number, positions[index]):
                 self._pair(number, positions[index])
                 return True
         return False
 
     def _pair(self, number: int, position: int) -> None:
-        self._owners[position], self._partners[number] = number, position
+        self._numbers[position], self._partners[number] = number, position
 
     def _exchange_partners(self, start: int) -> bool:
         """Pair an item with one that another item gives up for a different one, over any number of items."""
@@ -146,8 +146,8 @@ class _Pairing:
                 if position in reached_from or not self._is_equal(number, position):
                     continue
                 reached_from[position] = number
-                if position in self._owners:
-                    queue.append(self._owners[position])
+                if position in self._numbers:
+                    queue.append(self._numbers[position])
                     continue
                 free: int | None = position
                 while free is not None:

@@ -74,11 +74,11 @@ class Operand:
 
     def forms(self, candidate: Candidate) -> list[str]:
         """Return the forms that the text can have in the journal entry of `candidate`."""
-        sent = candidate.exchange.head.credential_digests
-        if self._words_by_digest.keys().isdisjoint(sent):
+        digests_of_request = candidate.exchange.head.credential_digests
+        if self._words_by_digest.keys().isdisjoint(digests_of_request):
             candidate.steps.count(3)
             return self._common_forms
-        digests = self._words_by_digest.keys() & sent
+        digests = self._words_by_digest.keys() & digests_of_request
         candidate.steps.count(3 + len(digests) * len(self.text) // 10)
         tokens = sorted(self._words_by_digest[digest] for digest in digests)
         masked = (self._context.mask_text(self.text, token) for token in tokens)

@@ -8,7 +8,7 @@ from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixture_folder import read_file, read_folder
-from mock_atoms.data.fixtures import FixtureData, Fixtures, find_owners
+from mock_atoms.data.fixtures import FixtureData, Fixtures, find_audience_tokens
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData, api_fields
 
@@ -337,7 +337,7 @@ def test_imported_data_replaces_fixture_files(tmp_path: Path) -> None:
     imported = FixtureData("sk_…#000000", InitialData([{"_id": "65a000000000000000000002"}]))
     known = [fixtures.initial_data(caller) for caller in (file_caller, import_caller)]
     data = {import_caller.tenant.token_digest: imported}
-    assert fixtures.import_data(data, run_without_pauses(find_owners(data))) == known
+    assert fixtures.import_data(data, run_without_pauses(find_audience_tokens(data))) == known
     assert [fixtures.has_fixture(caller) for caller in (file_caller, import_caller)] == [False, True]
     assert fixtures.initial_data(import_caller) is imported.initial_data
     assert len(fixtures.initial_data(file_caller).audiences) >= 3

@@ -28,8 +28,8 @@ def alternative_to(path: str) -> str | None:
     return _ALTERNATIVES.get(path.removeprefix(f"{CONTROL_PREFIX}/").partition("/")[0])
 
 
-class WireMockResetEndpoints:
-    """Resets of WireMock's stubs and scenarios."""
+class WireMockCompatibilityEndpoints:
+    """Lists and resets of WireMock's stubs and scenarios, of which there are none."""
 
     def __init__(self, mock: MockAtoms) -> None:
         self._mock = mock

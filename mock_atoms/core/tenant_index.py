@@ -1,4 +1,4 @@
-"""What belongs to a token or a test, without a look at what belongs to others."""
+"""An index of items by tenant. A search takes time for the items of the tenant only."""
 
 from collections.abc import Iterable
 from typing import Generic, TypeVar
@@ -6,15 +6,15 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class OwnerIndex(Generic[T]):
-    """Items by the token and the test that they belong to, each known by its digest."""
+class TenantIndex(Generic[T]):
+    """Items by token digest and test digest."""
 
     def __init__(self) -> None:
         self._by_token: dict[bytes, dict[T, None]] = {}
         self._by_test: dict[bytes, dict[T, None]] = {}
 
     def add(self, item: T, token_digest: bytes | None, test_digest: bytes | None) -> None:
-        """Add an item; `None` if it belongs to no token or no test."""
+        """Add an item. A digest is `None` if the item belongs to no token or no test."""
         if token_digest is not None:
             self._by_token.setdefault(token_digest, {})[item] = None
         if test_digest is not None:
@@ -30,7 +30,7 @@ class OwnerIndex(Generic[T]):
                     del items_by_digest[digest]
 
     def find(self, token_digest: bytes | None, test_digest: bytes | None) -> Iterable[T]:
-        """Return the items of a token, a test or both, in order of their addition; none without both."""
+        """Return the items of a token, of a test, or of both, in the order of their addition. Without digests, none."""
         by_token: dict[T, None] = {} if token_digest is None else self._by_token.get(token_digest, {})
         by_test: dict[T, None] = {} if test_digest is None else self._by_test.get(test_digest, {})
         if token_digest is None or test_digest is None:
