@@ -118,7 +118,6 @@ def test_a_compressed_body_is_inflated(admin: httpx.Client) -> None:
         ("DELETE", "/requests"),
         ("GET", "/requests/unmatched"),
         ("GET", "/requests/unmatched/near-misses"),
-        ("POST", "/requests/remove"),
         ("POST", "/near-misses/request-pattern"),
     ],
 )
