@@ -149,7 +149,7 @@ def test_many_audiences_are_generated_in_slices_and_once_for_all_who_wait() -> N
     async def run() -> None:
         server, caller = Server(), caller_for("sk_mock_many")
         generated = 0
-        generate = Generator.audience
+        generate = Generator._audience  # noqa: SLF001 - what makes one audience
 
         def count_audiences(*arguments: Any) -> Any:  # noqa: ANN401 - those of the method
             nonlocal generated
@@ -157,7 +157,7 @@ def test_many_audiences_are_generated_in_slices_and_once_for_all_who_wait() -> N
             return generate(*arguments)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Generator, "audience", count_audiences)
+            patch.setattr(Generator, "_audience", count_audiences)
             works = asyncio.gather(*(server.audiences(caller) for _ in range(5)))
             results, pauses = await count_pauses(works)
         assert (generated, pauses > 500) == (1000, True)
