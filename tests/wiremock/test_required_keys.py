@@ -1,5 +1,6 @@
 """The index keys of request patterns: all exchanges that match have them."""
 
+from itertools import islice, product
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from mock_atoms.core.masking import mask_text, mask_token
 from mock_atoms.core.tenancy import AuthenticatedCaller, digest_test_id, identify
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange
+from mock_atoms.wiremock import required_keys
 from mock_atoms.wiremock.patterns import parse_pattern
 from tests.helpers.exchanges import exchange
 
@@ -73,7 +75,9 @@ def test_an_exchange_that_matches_has_the_keys(headers: list[tuple[str, str]], o
         ({"Authorization": {"equalTo": f"Bearer {MASKED[0]}"}}, 0),
         ({"Authorization": {"equalTo": "Bearer sk_acme_secret", "caseInsensitive": True}}, 0),
         ({"X-Test-Id": {"equalTo": "t1", "caseInsensitive": False}}, 1),
-        ({"X-Test-Id": {"equalTo": "a " * 100 + "b".join(map(str, range(100)))}}, 1),
+        ({"X-Test-Id": {"equalTo": "t" * 300}}, 1),
+        ({"X-Test-Id": {"equalTo": "t" * 301}}, 0),
+        ({"X-Test-Id": {"equalTo": "t1"}, "x-test-id": {"equalTo": "t2"}}, 1),
         ({"X-Test-Id": {"equalTo": " ".join(map(str, range(100)))}}, 0),
         ({"X-Test-Id": {"not": {"equalTo": "t1"}}}, 0),
         ({"X-Test-Id": {"matches": "t1"}}, 0),
@@ -92,3 +96,19 @@ def test_a_key_excludes_other_tenants() -> None:
     assert has_keys({"headers": {"X-Test-Id": {"equalTo": "t2"}}}, sent)
     assert not has_keys({"headers": {"X-Test-Id": {"equalTo": "t3"}}}, sent)
     assert not has_keys({"headers": {"Authorization": {"equalTo": "Bearer other-secret"}}}, sent)
+
+
+def test_a_test_id_is_masked_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    masked: list[int] = []
+
+    def count(text: str, token: str | None = None) -> str:
+        masked.append(len(text))
+        return mask_text(text, token)
+
+    monkeypatch.setattr(required_keys, "mask_text", count)
+    words = " ".join(f"word{number}x" for number in range(15))
+    spellings = ("".join(letters) for letters in product(*zip("x-test-id", "X-TEST-ID", strict=True)))
+    for text in (f"{words} {'sk_A1,' * 14_000}", words):
+        operators = {name: {"equalTo": text} for name in {*islice(spellings, 50)}}
+        required_keys.required_key_sets(operators, CREDENTIALS)
+    assert sum(masked) < 50 * 300
