@@ -24,11 +24,11 @@ from mock_atoms.core.masking import MAX_MESSAGE_LENGTH, show_text
 from mock_atoms.core.setting_sources import load_settings
 from mock_atoms.core.settings import Settings
 from mock_atoms.journal.exchange import BODIES_IN_FLIGHT, CONTEXT_KEY, RequestContext
+from mock_atoms.middleware.concurrency import ConcurrencyLimitMiddleware
 from mock_atoms.middleware.cors import CorsMiddleware
 from mock_atoms.middleware.express import ExpressMiddleware
 from mock_atoms.middleware.faults import FaultMiddleware
 from mock_atoms.middleware.identify import IdentifyMiddleware
-from mock_atoms.middleware.places import PlaceMiddleware
 from mock_atoms.middleware.recording import RecordingMiddleware
 from mock_atoms.middleware.response_cache import ResponseCacheMiddleware
 from mock_atoms.mock import MockAtoms
@@ -177,7 +177,7 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     mock = mock or MockAtoms(settings or load_settings({}, os.environ))
     origins = mock.settings.cors_origin
     routes = vendor_app(mock.repositories)
-    vendor: ASGIApp = ExpressMiddleware(PlaceMiddleware(routes, mock.slices))
+    vendor: ASGIApp = ExpressMiddleware(ConcurrencyLimitMiddleware(routes, mock.slices))
     if mock.settings.response_cache:
         vendor = ResponseCacheMiddleware(vendor, mock.store, mock.response_cache)
     vendor = FaultMiddleware(vendor, mock.fault_engine, mock.store, CancellableWaiter(mock.shutdown_signal))

@@ -17,64 +17,64 @@ SLICE_SECONDS = 0.002
 PAUSE_TURNS = 16
 """Turns of the event loop between two slices. A request takes some, and uvloop accepts one connection in each."""
 
-MAX_PLACES = 4
+MAX_WORK_SLOTS = 4
 """Number of requests to the vendor's API whose long work runs at the same time. The others wait with little memory."""
 _TURNS_TO_NOTICE = 2
-"""Turns of the event loop until it has read that a client disconnected right behind its request."""
-CLIENT_IS_GONE: ContextVar[Callable[[], bool] | None] = ContextVar("CLIENT_IS_GONE", default=None)
-"""Returns whether the client of the current request has gone. `None`: its work always runs to its end."""
+"""Turns of the event loop until it notices a client that disconnects directly after it has sent its request."""
+IS_DISCONNECTED: ContextVar[Callable[[], bool] | None] = ContextVar("IS_DISCONNECTED", default=None)
+"""Returns whether the client of the current request has disconnected. `None`: its long work always runs to its end."""
 
 
-class Place:
-    """The place of one request among those whose long work runs at the same time.
+class WorkSlot:
+    """A slot for the long work of one request. The number of slots that are held at the same time is limited.
 
     Args:
-        places: all places.
+        slots: limits the number.
     """
 
-    def __init__(self, places: asyncio.Semaphore) -> None:
-        self._places = places
-        self._is_taken = False
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots = slots
+        self._is_held = False
 
-    async def take(self) -> None:
-        """Wait for a place, unless the request has one."""
-        if not self._is_taken:
-            await self._places.acquire()
-            self._is_taken = True
+    async def acquire(self) -> None:
+        """Wait for the slot, unless the request holds it."""
+        if not self._is_held:
+            await self._slots.acquire()
+            self._is_held = True
 
-    def give_back(self) -> None:
-        """Let another request have the place."""
-        if self._is_taken:
-            self._is_taken = False
-            self._places.release()
-
-
-PLACE: ContextVar[Place | None] = ContextVar("PLACE", default=None)
-"""The place of the current request. `None`: its work does not wait for one."""
+    def release(self) -> None:
+        """Release the slot, if the request holds it."""
+        if self._is_held:
+            self._is_held = False
+            self._slots.release()
 
 
-class ClientGoneError(asyncio.CancelledError):
-    """The client that the work was for has gone. Like a cancellation, it is no error of a request."""
+WORK_SLOT: ContextVar[WorkSlot | None] = ContextVar("WORK_SLOT", default=None)
+"""The slot of the current request. `None`: its long work does not wait for one."""
 
 
-async def stop_if_client_is_gone() -> None:
+class ClientDisconnectedError(asyncio.CancelledError):
+    """The client that waited for the long work has disconnected. Like a cancellation, it is no error of a request."""
+
+
+async def stop_if_disconnected() -> None:
     """Let the event loop notice that the client has disconnected, before work that only the client needs.
 
     Raises:
-        ClientGoneError: the client has gone.
+        ClientDisconnectedError: the client has disconnected.
     """
-    is_gone = CLIENT_IS_GONE.get()
-    if is_gone is not None:
+    is_disconnected = IS_DISCONNECTED.get()
+    if is_disconnected is not None:
         for _ in range(_TURNS_TO_NOTICE):
             await asyncio.sleep(0)
-        if is_gone():
-            raise ClientGoneError
+        if is_disconnected():
+            raise ClientDisconnectedError
 
 
 class Slices:
-    """Runs long work in slices. Works of several clients take turns: one slice of one work at a time.
+    """Runs long work in slices. The long work of several clients takes turns: one slice at a time.
 
-    Other requests run between the slices of a work. So a work copies what it reads if it may change meanwhile.
+    Other requests run between the slices. So long work copies what it reads if that may change meanwhile.
 
     Args:
         clock: the monotonic clock.
@@ -83,13 +83,13 @@ class Slices:
     def __init__(self, clock: MonotonicClock) -> None:
         self._clock = clock
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
-        self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._work_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
-    def place(self) -> Place:
-        """Return a place for one request, which is not taken yet."""
-        return Place(self._places.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_PLACES)))
+    def work_slot(self) -> WorkSlot:
+        """Return a slot for one request, which does not hold it yet."""
+        return WorkSlot(self._work_slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_WORK_SLOTS)))
 
-    async def run_promptly(self, steps: Steps[Result], *, needs_place: bool = True) -> Result:
+    async def run_promptly(self, steps: Steps[Result], *, needs_slot: bool = True) -> Result:
         """Run `steps` to its end like `run`, but its first slice immediately: short work does not wait for its turn."""
         end = self._clock() + SLICE_SECONDS
         try:
@@ -97,27 +97,27 @@ class Slices:
                 next(steps)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return] # the same as in `run`
-        return await self.run(steps, needs_place=needs_place)
+        return await self.run(steps, needs_slot=needs_slot)
 
-    async def run(self, steps: Steps[Result], *, needs_place: bool = True) -> Result:
+    async def run(self, steps: Steps[Result], *, needs_slot: bool = True) -> Result:
         """Run `steps` to its end and return its result. If the caller is cancelled, `steps` is closed.
 
         Args:
             steps: the work.
-            needs_place: whether to wait for a place. Work that others wait for must not.
+            needs_slot: whether to wait for the slot of the request. Work that others wait for must not.
 
         Raises:
-            ClientGoneError: the client has gone, as `CLIENT_IS_GONE` returned before a slice.
+            ClientDisconnectedError: the client has disconnected, as `IS_DISCONNECTED` returned before a slice.
         """
-        is_gone, place = CLIENT_IS_GONE.get(), PLACE.get()
+        is_disconnected, slot = IS_DISCONNECTED.get(), WORK_SLOT.get()
         turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         try:
-            if place is not None and needs_place:
-                await place.take()
+            if slot is not None and needs_slot:
+                await slot.acquire()
             while True:
                 async with turn:
-                    if is_gone is not None and is_gone():
-                        raise ClientGoneError
+                    if is_disconnected is not None and is_disconnected():
+                        raise ClientDisconnectedError
                     end = self._clock() + SLICE_SECONDS
                     while self._clock() < end:
                         next(steps)

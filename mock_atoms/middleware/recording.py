@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.core.inflating import InflateError, Inflater, content_encoding, is_inflatable
 from mock_atoms.core.masking import mask_text_steps
-from mock_atoms.core.slices import CLIENT_IS_GONE, Slices
+from mock_atoms.core.slices import IS_DISCONNECTED, Slices
 from mock_atoms.journal.exchange import (
     ABORTED,
     CONTEXT_KEY,
@@ -86,16 +86,16 @@ class RecordingMiddleware:
                     message["body"] = b""
                 exchange.bytes_sent += len(message.get("body", b""))
                 if not message.get("more_body"):
-                    is_gone = body_recorder is not None and body_recorder.is_gone
-                    await finish(ABORTED if is_gone else RESPONDED)
+                    is_disconnected = body_recorder is not None and body_recorder.is_disconnected
+                    await finish(ABORTED if is_disconnected else RESPONDED)
             await send(message)
 
         transport = scope.get("extensions", {}).get(TRANSPORT)
-        previous = CLIENT_IS_GONE.set(None if transport is None else transport.is_closing)
+        previous = IS_DISCONNECTED.set(None if transport is None else transport.is_closing)
         try:
             await self._app(scope, receive if body_recorder is None else body_recorder.receive, record)
         finally:
-            CLIENT_IS_GONE.reset(previous)
+            IS_DISCONNECTED.reset(previous)
             if exchange.ended_at is None:
                 await finish(ABORTED)
 
@@ -166,7 +166,7 @@ class RequestBodyRecorder:
         token: the caller's token, which is masked.
 
     Attributes:
-        is_gone: whether the client disconnected before its body was complete.
+        is_disconnected: whether the client disconnected before its body was complete.
         is_started: whether the body has been requested from the client.
     """
 
@@ -188,7 +188,7 @@ class RequestBodyRecorder:
             self._stored = BodyExcerpt(max_bytes)
         self._storing: asyncio.Task[None] | None = None
         self._is_complete = False
-        self.is_gone = False
+        self.is_disconnected = False
         self.is_started = False
 
     async def receive(self) -> Message:
@@ -205,7 +205,7 @@ class RequestBodyRecorder:
                 self._is_complete = True
                 self._start_storing()
         elif not self._is_complete:
-            self.is_gone = True
+            self.is_disconnected = True
         return message
 
     async def _inflate(self, inflater: Inflater, data: bytes, *, is_last: bool) -> None:
@@ -227,7 +227,7 @@ class RequestBodyRecorder:
         """Read what the application did not read, up to `seconds` or `MAX_UNREAD_BODY_BYTES` bytes."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not (self._is_complete or self.is_gone) and self._received.size < MAX_UNREAD_BODY_BYTES:
+                while not (self._is_complete or self.is_disconnected) and self._received.size < MAX_UNREAD_BODY_BYTES:
                     await self.receive()
 
     async def store_body(self) -> None:
@@ -240,11 +240,11 @@ class RequestBodyRecorder:
         return self._storing
 
     async def _store(self) -> None:
-        CLIENT_IS_GONE.set(None)  # of this task: the body of a client that has gone is stored too
+        IS_DISCONNECTED.set(None)  # of this task: the body of a client that has disconnected is stored too
         first_bytes = bytes(self._stored.first_bytes)
         text, kept = (data.decode(errors="surrogateescape") for data in (first_bytes, first_bytes[:MAX_BODY_BYTES]))
         steps = mask_text_steps(text, self._token, len(kept))
-        masked = (await self._slices.run_promptly(steps, needs_place=False)).encode(errors="surrogateescape")
+        masked = (await self._slices.run_promptly(steps, needs_slot=False)).encode(errors="surrogateescape")
         self._exchange.body = masked[:MAX_BODY_BYTES]
         self._exchange.body_tail_digest = self._stored.tail_digest(MAX_BODY_BYTES)
         if self._is_complete:

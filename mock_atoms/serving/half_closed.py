@@ -1,10 +1,10 @@
-"""Clients that send nothing more. They may still read, as `nc -N` does, or have gone."""
+"""Clients that have closed their sending side. `nc -N` still reads the response; others have disconnected."""
 
 import asyncio
 from collections.abc import Callable
 
 RESPONSE_SECONDS = 0.05
-"""Time for a response to start. A client that has gone is noticed that much later."""
+"""Time for a response to start. A client that has disconnected is noticed that much later."""
 RESPONSE_TURNS = 64
 """Turns of the event loop for a response to start, however busy the machine is."""
 

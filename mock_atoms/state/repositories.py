@@ -6,7 +6,7 @@ from functools import partial
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from mock_atoms.core.slices import Slices, Steps, run_without_pauses, stop_if_client_is_gone
+from mock_atoms.core.slices import Slices, Steps, run_without_pauses, stop_if_disconnected
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.core.timestamps import WallClock
 from mock_atoms.data.fixtures import Fixtures
@@ -44,7 +44,7 @@ class AudienceRepositories:
 
     async def read_in_steps(self, caller: AuthenticatedCaller, query: Callable[[AudienceRepository], Steps[T]]) -> T:
         """Return the result of the steps that `query` returns. They must not depend on later changes."""
-        await stop_if_client_is_gone()
+        await stop_if_disconnected()
         return await self.slices.run_promptly(await self.read(caller, query))
 
     async def update(self, caller: AuthenticatedCaller, prepare: Callable[[AudienceRepository], Change[T]]) -> T:
@@ -59,8 +59,8 @@ class AudienceRepositories:
             state, version, change = await self._store.read(
                 caller.tenant, lambda state: (state, state.version, self._apply(caller, prepare, initial_data, state))
             )
-            # Requests that have a place may wait for this turn.
-            apply = await self.slices.run_promptly(change, needs_place=False)
+            # Requests that hold a slot may wait for this turn.
+            apply = await self.slices.run_promptly(change, needs_slot=False)
 
             def save(current: TenantState) -> T:
                 if current is state and current.version == version:

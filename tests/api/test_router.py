@@ -21,7 +21,7 @@ class CountingSlices(Slices):
 
     steps = 0
 
-    async def run_promptly(self, steps: Steps[Result], *, needs_place: bool = True) -> Result:
+    async def run_promptly(self, steps: Steps[Result], *, needs_slot: bool = True) -> Result:
         """Count `steps` and return their result."""
 
         def counted() -> Steps[Result]:
@@ -33,7 +33,7 @@ class CountingSlices(Slices):
                 self.steps += 1
                 yield
 
-        return await super().run_promptly(counted(), needs_place=needs_place)
+        return await super().run_promptly(counted(), needs_slot=needs_slot)
 
 
 @given(DATA)

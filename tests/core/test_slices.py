@@ -3,22 +3,22 @@ import asyncio
 import pytest
 
 from mock_atoms.core.slices import (
-    CLIENT_IS_GONE,
-    MAX_PLACES,
+    IS_DISCONNECTED,
+    MAX_WORK_SLOTS,
     PAUSE_TURNS,
-    PLACE,
     SLICE_SECONDS,
-    ClientGoneError,
+    WORK_SLOT,
+    ClientDisconnectedError,
     Slices,
     Steps,
     collect,
     run_without_pauses,
-    stop_if_client_is_gone,
+    stop_if_disconnected,
 )
 
 
 class Clock:
-    """A clock that each step of a work advances by half a slice."""
+    """A clock that each step of long work advances by half a slice."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -40,7 +40,7 @@ def test_steps_can_run_without_pauses() -> None:
     assert log == ["a", "a", "a"]
 
 
-def test_works_take_turns_slice_by_slice() -> None:
+def test_long_work_of_two_callers_takes_turns() -> None:
     clock, log = Clock(), list[str]()
     slices = Slices(clock)
 
@@ -66,35 +66,35 @@ def test_others_run_between_two_slices() -> None:
     assert "".join(log) == f"aa{'-' * PAUSE_TURNS}aa---aa"
 
 
-def test_works_of_many_requests_wait_for_a_place_and_other_works_do_not() -> None:
+def test_long_work_of_many_requests_waits_for_a_slot_and_other_work_does_not() -> None:
     clock, log = Clock(), list[str]()
     slices = Slices(clock)
 
     async def request(number: int) -> None:
-        place = slices.place()
-        PLACE.set(place)
+        slot = slices.work_slot()
+        WORK_SLOT.set(slot)
         await slices.run_promptly(clock.steps("1", 2, log))
-        for _ in range(2):  # it keeps its place
+        for _ in range(2):  # it keeps its slot
             await slices.run(clock.steps(f"{number}", 10, log))
-        await slices.run_promptly(clock.steps(f"{number}", 10, log), needs_place=False)
-        place.give_back()
-        place.give_back()
+        await slices.run_promptly(clock.steps(f"{number}", 10, log), needs_slot=False)
+        slot.release()
+        slot.release()
 
     async def run() -> None:
-        await asyncio.gather(*map(request, range(2 * MAX_PLACES)))
+        await asyncio.gather(*map(request, range(2 * MAX_WORK_SLOTS)))
 
     asyncio.run(run())
-    first_of_others = log.index(str(MAX_PLACES))
-    assert {*log[:first_of_others]} == {*map(str, range(MAX_PLACES))}
+    first_of_others = log.index(str(MAX_WORK_SLOTS))
+    assert {*log[:first_of_others]} == {*map(str, range(MAX_WORK_SLOTS))}
     assert first_of_others >= 3 * 10
 
 
-def test_a_control_call_does_not_wait_for_a_place() -> None:
+def test_a_control_call_does_not_wait_for_a_slot() -> None:
     clock, log = Clock(), list[str]()
     slices = Slices(clock)
 
     async def request() -> None:
-        PLACE.set(slices.place())
+        WORK_SLOT.set(slices.work_slot())
         await slices.run(clock.steps("-", 100, log))
 
     async def run() -> None:
@@ -105,10 +105,10 @@ def test_a_control_call_does_not_wait_for_a_place() -> None:
             task.cancel()
 
     asyncio.run(run())
-    assert log.count("-") <= (MAX_PLACES + 1) * 10
+    assert log.count("-") <= (MAX_WORK_SLOTS + 1) * 10
 
 
-def test_a_cancelled_work_is_closed_and_gives_its_turn_back() -> None:
+def test_cancelled_work_is_closed_and_its_turn_ends() -> None:
     closed: list[str] = []
 
     def endless(clock: Clock) -> Steps[None]:
@@ -134,17 +134,17 @@ def test_a_cancelled_work_is_closed_and_gives_its_turn_back() -> None:
     assert closed == ["closed"]
 
 
-def test_work_ends_once_its_client_has_gone_and_other_works_continue() -> None:
+def test_work_ends_once_its_client_has_disconnected_and_other_work_continues() -> None:
     clock, log = Clock(), list[str]()
     slices = Slices(clock)
 
     async def abandoned() -> None:
-        CLIENT_IS_GONE.set(lambda: log.count("a") >= 4)
-        with pytest.raises(ClientGoneError):
+        IS_DISCONNECTED.set(lambda: log.count("a") >= 4)
+        with pytest.raises(ClientDisconnectedError):
             await slices.run_promptly(clock.steps("a", 100, log))
 
     async def connected() -> str:
-        CLIENT_IS_GONE.set(lambda: False)
+        IS_DISCONNECTED.set(lambda: False)
         return await slices.run(clock.steps("b", 6, log))
 
     async def run() -> list[str | None]:
@@ -154,16 +154,16 @@ def test_work_ends_once_its_client_has_gone_and_other_works_continue() -> None:
     assert "".join(log) == "aaaabbccbbccbb"
 
 
-def test_a_client_that_disconnects_right_behind_its_request_is_noticed() -> None:
+def test_a_client_that_disconnects_directly_after_its_request_is_noticed() -> None:
     disconnected: list[bool] = []
 
     async def run() -> None:
-        await stop_if_client_is_gone()
-        CLIENT_IS_GONE.set(lambda: bool(disconnected))
-        await stop_if_client_is_gone()
+        await stop_if_disconnected()
+        IS_DISCONNECTED.set(lambda: bool(disconnected))
+        await stop_if_disconnected()
         asyncio.get_running_loop().call_soon(disconnected.append, True)  # noqa: FBT003 - an item of a list
-        with pytest.raises(ClientGoneError):
-            await stop_if_client_is_gone()
+        with pytest.raises(ClientDisconnectedError):
+            await stop_if_disconnected()
 
     asyncio.run(run())
 

@@ -190,7 +190,7 @@ HOLDING = {
     "serving/test_connections.py::test_a_silent_connection_is_closed_without_a_response": [
         "time until a connection sends its first byte"
     ],
-    "serving/test_half_closed.py::test_a_delayed_response_counts_the_client_as_gone": [
+    "serving/test_half_closed.py::test_a_delayed_response_counts_the_client_as_disconnected": [
         "time until a response starts, once its client has half-closed the connection"
     ],
     "serving/test_tls.py::test_a_failed_handshake_is_one_log_line": ["time for a TLS handshake"],
@@ -200,7 +200,7 @@ HOLDING = {
     "serving/test_connections.py::test_what_is_no_body_is_not_read_without_end": [
         "chunk extensions and trailers between two parts of a body"
     ],
-    "core/test_slices.py::test_works_of_many_requests_wait_for_a_place_and_other_works_do_not": [
+    "core/test_slices.py::test_long_work_of_many_requests_waits_for_a_slot_and_other_work_does_not": [
         "requests to the API that work for longer than 2 ms at the same time"
     ],
     "serving/test_connections.py::test_an_abandoned_connection_leaves_no_request_behind": [

@@ -30,7 +30,7 @@ def test_a_client_that_ended_its_requests_gets_the_responses(*, response_cache: 
         assert {request.ended for request in server.requests(token="sk_acme")} == {"responded"}
 
 
-def test_a_delayed_response_counts_the_client_as_gone() -> None:
+def test_a_delayed_response_counts_the_client_as_disconnected() -> None:
     with MockServer() as server:
         assert send_and_end(server.port, raw_request("sk_mock_delay20000")) == b""
         assert [request.ended for request in server.wait_for_requests(1)] == ["aborted"]

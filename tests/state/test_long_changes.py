@@ -10,11 +10,11 @@ import pytest
 from mock_atoms.contract.errors import ApiError
 from mock_atoms.contract.schemas import MAX_MEMBERS, CreatedAudience
 from mock_atoms.core.slices import (
-    CLIENT_IS_GONE,
-    MAX_PLACES,
-    PLACE,
+    IS_DISCONNECTED,
+    MAX_WORK_SLOTS,
     SLICE_SECONDS,
-    ClientGoneError,
+    WORK_SLOT,
+    ClientDisconnectedError,
     Slices,
     free,
     run_without_pauses,
@@ -34,7 +34,7 @@ ROWS = [{"phone": f"{14150000000 + number}"} for number in range(MAX_MEMBERS)]
 
 
 class Server:
-    """Repositories whose works pause after `steps` steps."""
+    """Repositories whose long work pauses after `steps` steps."""
 
     def __init__(self, steps: int = 1) -> None:
         ticks = count()
@@ -158,8 +158,8 @@ def test_many_audiences_are_generated_in_slices_and_once_for_all_who_wait() -> N
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Generator, "_audience", count_audiences)
-            works = asyncio.gather(*(server.audiences(caller) for _ in range(5)))
-            results, pauses = await count_pauses(works)
+            work = asyncio.gather(*(server.audiences(caller) for _ in range(5)))
+            results, pauses = await count_pauses(work)
         assert (generated, pauses > 500) == (1000, True)
         assert all(result == results[0] for result in results)
         assert len(results[0]) == 1000
@@ -218,14 +218,14 @@ def test_deleted_data_is_freed_bit_by_bit() -> None:
     asyncio.run(run())
 
 
-def test_a_long_change_of_a_client_that_has_gone_is_not_made_and_does_not_hold_up_the_next_one() -> None:
+def test_a_long_change_of_a_client_that_has_disconnected_is_not_made_and_does_not_hold_up_the_next_one() -> None:
     async def run() -> None:
         server = Server()
         initial = await server.audiences()
 
         async def abandoned() -> None:
-            CLIENT_IS_GONE.set(iter([False, False, True]).__next__)
-            with pytest.raises(ClientGoneError):
+            IS_DISCONNECTED.set(iter([False, False, True]).__next__)
+            with pytest.raises(ClientDisconnectedError):
                 await server.create(ROWS)
 
         created = (await asyncio.gather(abandoned(), server.create(ROWS[:3])))[1]
@@ -235,22 +235,22 @@ def test_a_long_change_of_a_client_that_has_gone_is_not_made_and_does_not_hold_u
     asyncio.run(run())
 
 
-def test_requests_that_have_a_place_do_not_block_the_change_they_wait_for() -> None:
+def test_requests_that_hold_a_slot_do_not_block_the_change_they_wait_for() -> None:
     async def run() -> list[Any]:
         server, are_taken = Server(steps=2), asyncio.Event()
-        await server.audiences()  # now the initial data needs no place
+        await server.audiences()  # now the initial data needs no slot
 
         async def request(number: int) -> None:
-            place = server.slices.place()
-            PLACE.set(place)
-            if number < MAX_PLACES:
-                await place.take()
+            slot = server.slices.work_slot()
+            WORK_SLOT.set(slot)
+            if number < MAX_WORK_SLOTS:
+                await slot.acquire()
                 await are_taken.wait()
             are_taken.set()  # the last one is the first to change
             await server.create(ROWS[:1000])
-            place.give_back()
+            slot.release()
 
-        await asyncio.wait_for(asyncio.gather(*map(request, range(MAX_PLACES + 1))), 10)
+        await asyncio.wait_for(asyncio.gather(*map(request, range(MAX_WORK_SLOTS + 1))), 10)
         return await server.audiences()
 
-    assert len(asyncio.run(run())) > MAX_PLACES
+    assert len(asyncio.run(run())) > MAX_WORK_SLOTS

@@ -1,4 +1,4 @@
-"""Places of requests among those whose long work runs at the same time."""
+"""The limit for the requests whose long work runs at the same time."""
 
 import asyncio
 from collections.abc import MutableMapping
@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 
-from mock_atoms.core.slices import MAX_PLACES, PLACE, Slices
-from mock_atoms.middleware.places import PlaceMiddleware
+from mock_atoms.core.slices import MAX_WORK_SLOTS, WORK_SLOT, Slices
+from mock_atoms.middleware.concurrency import ConcurrencyLimitMiddleware
 
 
 @pytest.mark.parametrize("ending", ["response", "error"])
-def test_a_request_gives_its_place_back_when_its_response_starts_or_it_fails(ending: str) -> None:
+def test_a_request_releases_its_slot_when_its_response_starts_or_it_fails(ending: str) -> None:
     started: list[int] = []
     all_started = asyncio.Event()
 
     async def app(_scope: Any, _receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
-        place = PLACE.get()
-        assert place is not None
-        await place.take()
+        slot = WORK_SLOT.get()
+        assert slot is not None
+        await slot.acquire()
         started.append(1)
-        if len(started) == 3 * MAX_PLACES:
+        if len(started) == 3 * MAX_WORK_SLOTS:
             all_started.set()
         if ending == "error":
             raise ValueError
@@ -33,8 +33,8 @@ def test_a_request_gives_its_place_back_when_its_response_starts_or_it_fails(end
         raise AssertionError
 
     async def run() -> None:
-        middleware = PlaceMiddleware(app, Slices(lambda: 0.0))
-        tasks = [asyncio.create_task(middleware({}, receive, read_slowly)) for _ in range(3 * MAX_PLACES)]
+        middleware = ConcurrencyLimitMiddleware(app, Slices(lambda: 0.0))
+        tasks = [asyncio.create_task(middleware({}, receive, read_slowly)) for _ in range(3 * MAX_WORK_SLOTS)]
         await all_started.wait()
         for task in tasks:
             task.cancel()

@@ -1,0 +1,35 @@
+"""A limit for the requests whose long work runs at the same time."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mock_atoms.core.slices import WORK_SLOT, Slices
+
+
+class ConcurrencyLimitMiddleware:
+    """Limits the number of requests whose long work runs at the same time, so that their memory is limited too.
+
+    A request holds its slot until its response starts: a client that reads slowly holds none.
+
+    Args:
+        app: the application whose long work is limited.
+        slices: runs the work.
+    """
+
+    def __init__(self, app: ASGIApp, slices: Slices) -> None:
+        self._app = app
+        self._slices = slices
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        slot = self._slices.work_slot()
+
+        async def release_and_send(message: Message) -> None:
+            slot.release()
+            await send(message)
+
+        previous = WORK_SLOT.set(slot)
+        try:
+            await self._app(scope, receive, release_and_send)
+        finally:
+            slot.release()
+            WORK_SLOT.reset(previous)
