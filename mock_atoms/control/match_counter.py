@@ -1,6 +1,6 @@
 """The number of matching exchanges in a journal that changes."""
 
-from collections import deque
+from heapq import heappop, heappush
 from typing import Protocol, TypeVar
 
 from mock_atoms.core.slices import Steps
@@ -22,10 +22,10 @@ class Runner(Protocol):
 
 
 class MatchCounter:
-    """Counts the exchanges in the journal that match a query and a pattern, and matches each exchange only once.
+    """Counts the exchanges in the journal that match a query and a pattern.
 
-    It starts again when exchanges were removed from the journal. It keeps a bit for each exchange, since the journal
-    drops exchanges in order.
+    It matches each exchange once. Exchanges in flight are matched in each count if their match may still change.
+    It starts again when exchanges were removed from the journal.
 
     Args:
         journal: the journal.
@@ -42,42 +42,46 @@ class MatchCounter:
 
     def _restart(self) -> None:
         self._removals = self._journal.removals
-        self._first = self._next = self._journal.first_position
-        self._matches = 0  # the bits of the exchanges that match, from position `_first` on
-        self._arriving: deque[tuple[int, Exchange]] = deque()
+        self._next = 0  # the first position that it has not looked at
+        self._matches: list[int] = []  # a heap of positions: the journal drops exchanges in their order
+        self._in_flight: dict[Exchange, bool] = {}  # whether they match so far
 
     async def count(self, run: Runner) -> int:
         """Return the number of exchanges that match. If it is cancelled, the next count continues there."""
         if self._removals != self._journal.removals:
             self._restart()
-        first = self._journal.first_position
-        self._matches >>= first - self._first
-        self._first = first
-        self._next = max(self._next, first)
         await run(self._look_at_all(await self._journal.candidates(self.key_sets, self._next)))
-        return self._matches.bit_count()
+        return len(self._matches) + sum(self._in_flight.values())
 
     def _look_at_all(self, exchanges: list[Exchange]) -> Steps[None]:
-        for _ in range(len(self._arriving)):
-            self._look_at(*self._arriving.popleft())
+        for exchange in [*self._in_flight]:
+            self._look_at(exchange)
             yield
         total_steps = 0
         for exchange in exchanges:
             if exchange.is_in_journal:
                 self._next = exchange.position + 1
-                total_steps += self._look_at(exchange.position, exchange)
+                total_steps += self._look_at(exchange)
             if total_steps >= steps.STEPS_PER_PAUSE:
                 total_steps = 0
                 yield
+        while self._matches and self._matches[0] < self._journal.first_position:
+            heappop(self._matches)
+            yield
 
-    def _look_at(self, position: int, exchange: Exchange) -> int:
+    def _look_at(self, exchange: Exchange) -> int:
         """Match an exchange, and return the number of steps that this took."""
-        if position < self._first or not self._query.matches(exchange):
+        self._in_flight.pop(exchange, None)
+        if not exchange.is_in_journal:
             return 1
-        if self._pattern.awaits_body(exchange):
-            self._arriving.append((position, exchange))
-            return 1
-        is_match, number = self._pattern.compare(exchange)
-        if is_match:
-            self._matches |= 1 << (position - self._first)
+        is_match, number = self._pattern.compare(exchange) if self._query.matches(exchange) else (False, 1)
+        if self._may_change(exchange):
+            self._in_flight[exchange] = is_match
+        elif is_match:
+            heappush(self._matches, exchange.position)
         return number
+
+    def _may_change(self, exchange: Exchange) -> bool:
+        if exchange.ended_at is not None:
+            return False
+        return self._query.depends_on_response or self._pattern.awaits_body(exchange)

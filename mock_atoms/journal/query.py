@@ -57,6 +57,11 @@ class JournalQuery:
     def _template(self) -> PathTemplate | None:
         return None if self.path is None else PathTemplate(self.path, trailing_slash=True)
 
+    @property
+    def depends_on_response(self) -> bool:
+        """Whether an exchange in flight may begin or cease to match."""
+        return self.status is not None or self.is_unmatched
+
     def matches(self, exchange: Exchange) -> bool:
         """Return whether `exchange` has everything that the query asks for."""
         head = exchange.head

@@ -31,7 +31,9 @@ def pause_after_each_exchange() -> Iterator[None]:
 
 Result = TypeVar("Result")
 STEPS = st.lists(
-    st.sampled_from(["add", "add other", "begin", "complete", "end", "remove first", "remove last", "clear", "count"])
+    st.sampled_from(
+        ["add", "add other", "begin", "complete", "respond", "end", "remove first", "remove last", "clear", "count"]
+    )
     | st.tuples(st.just("count"), st.integers(0, 5)),
     max_size=40,
 )
@@ -51,6 +53,8 @@ def apply(step: str, journal: MemoryJournal, running: list[Exchange]) -> None:
         case "complete" if running:
             running[-1].body, running[-1].is_body_complete = b"{}", True
             journal.update(running[-1])
+        case "respond" if running:
+            running[-1].status = 503
         case "end" if running:
             running[-1].ended_at = 1.0
             journal.update(running.pop())
@@ -79,18 +83,19 @@ async def cancelled_count(counter: MatchCounter, steps: int) -> None:
         await counter.count(run_some)
 
 
-@pytest.mark.parametrize("pattern", [{"urlPath": "/other"}, {"bodyPatterns": [{"doesNotContain": "{"}]}])
+@pytest.mark.parametrize("query", [JournalQuery(), JournalQuery(status=503), JournalQuery(status=0)])
+@pytest.mark.parametrize("pattern", [{"urlPath": "/other"}, {"bodyPatterns": [{"doesNotContain": "{"}]}, {}])
 @given(STEPS)
 def test_the_counter_agrees_with_a_count_of_all_exchanges(
-    pattern: dict[str, object], steps: list[str | tuple[str, int]]
+    query: JournalQuery, pattern: dict[str, object], steps: list[str | tuple[str, int]]
 ) -> None:
     parsed = parse_pattern(pattern, CREDENTIALS)
     journal = MemoryJournal(5, CREDENTIALS)
-    counter = MatchCounter(journal, JournalQuery(), parsed)
+    counter = MatchCounter(journal, query, parsed)
     running: list[Exchange] = []
     for step in [*steps, "count"]:
         if step == "count":
-            assert asyncio.run(counter.count(run)) == sum(map(parsed.matches, journal))
+            assert asyncio.run(counter.count(run)) == sum(map(parsed.matches, filter(query.matches, journal)))
         elif isinstance(step, tuple):
             asyncio.run(cancelled_count(counter, step[1]))
         else:
@@ -141,6 +146,8 @@ def test_an_exchange_that_is_dropped_during_a_count_does_not_count() -> None:
 
     assert asyncio.run(counter.count(run_late)) == 0
     assert asyncio.run(counter.count(run)) == 2
+    apply("add", journal, [])
+    assert asyncio.run(counter.count(run)) == 2
 
 
 def test_only_exchanges_of_the_query_count(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,3 +157,33 @@ def test_only_exchanges_of_the_query_count(monkeypatch: pytest.MonkeyPatch) -> N
     for step in ("add", "add other", "begin", "add other"):
         apply(step, journal, [])
     assert asyncio.run(counter.count(run)) == 2
+
+
+def test_a_status_counts_from_the_end_of_its_exchange_on() -> None:
+    journal = MemoryJournal(10, CREDENTIALS)
+    counter = MatchCounter(journal, JournalQuery(status=503), parse_pattern({}, CREDENTIALS))
+    running: list[Exchange] = []
+    apply("begin", journal, running)
+    assert asyncio.run(counter.count(run)) == 0
+    for step in ("respond", "end"):
+        apply(step, journal, running)
+    assert asyncio.run(counter.count(run)) == 1
+
+
+def test_the_memory_of_a_count_does_not_depend_on_positions() -> None:
+    journal = MemoryJournal(10, CREDENTIALS)
+    counter = MatchCounter(journal, JournalQuery(), parse_pattern({}, CREDENTIALS))
+    apply("add", journal, [])
+    journal._next = 10_000_000  # noqa: SLF001 - as after so many removed exchanges
+    apply("add", journal, [])
+    assert asyncio.run(counter.count(run)) == 2
+    assert counter._matches == [0, 10_000_000]  # noqa: SLF001 - the memory that it takes
+
+
+def test_an_exchange_in_flight_counts_until_it_is_dropped() -> None:
+    journal = MemoryJournal(1, CREDENTIALS)
+    counter = MatchCounter(journal, JournalQuery(status=0), parse_pattern({}, CREDENTIALS))
+    apply("begin", journal, [])
+    assert asyncio.run(counter.count(run)) == 1
+    apply("add", journal, [])
+    assert asyncio.run(counter.count(run)) == 0

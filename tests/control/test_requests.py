@@ -451,3 +451,12 @@ def test_a_count_waits_for_requests_of_its_tenant(server: MockServer, admin: htt
         httpx.get(f"{server.url}/audience", headers=bearer("sk_other"))
         httpx.get(f"{server.url}/audience", headers=bearer("sk_waits"))
         assert counted.result().json()["count"] == 1
+
+
+def test_a_count_of_a_status_waits_for_responses(server: MockServer, admin: httpx.Client) -> None:
+    with ThreadPoolExecutor() as threads:
+        counted = threads.submit(
+            admin.post, "/requests/count?status=503&atLeast=1&timeoutMs=60000", json={}, timeout=60
+        )
+        httpx.get(f"{server.url}/audience", headers=ACME | {"Prefer": "code=503, delay=300"})
+        assert counted.result().json()["count"] == 1
