@@ -1,8 +1,11 @@
-"""Text in HTTP messages: path templates, query strings, cookies and bytes of unknown encoding."""
+"""Text in HTTP messages: headers, path templates, query strings, cookies and bytes of unknown encoding."""
 
 import re
+from collections.abc import Sequence
 from urllib.parse import parse_qs
 
+Headers = Sequence[tuple[bytes, bytes]]
+"""Header names and values, as in ASGI."""
 PATH_PARAMETER = re.compile(r"\{[^{}/]+\}")
 """A parameter in a path template, such as `{id}`."""
 _ADJACENT_PARAMETERS = re.compile(rf"({PATH_PARAMETER.pattern})({PATH_PARAMETER.pattern})")

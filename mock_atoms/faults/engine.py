@@ -218,13 +218,6 @@ class FaultEngine:
                 return Evaluation(decision, evaluated)
         return Evaluation(FaultDecision(tuple(triggered_ids), delay_ms or 0.0) if triggered_ids else None, evaluated)
 
-    def decide(
-        self, request: FaultRequest, requested: RequestedFault | None, counters: Counters
-    ) -> FaultDecision | None:
-        """Return the faults of a request, or `None` if there are none, and update `counters`; see `evaluate`."""
-        matching = self.matching(request.caller, request.method, request.api_path)
-        return self.evaluate(request, requested, matching, counters).apply(counters)
-
     def _is_triggered(self, when: RuleSchedule, rule_id: str, tenant: Tenant, counter: RuleCounter) -> bool:
         return (
             (counter.evaluated - when.after + 1) % when.every == 0

@@ -10,7 +10,7 @@ from mock_atoms.faults.effects import MAX_DELAY_MS, ConnectionFault, Delay, Faul
 from mock_atoms.faults.expressions import ExpressionError, build_rule, parse_terms
 from mock_atoms.faults.response_patch import ResponsePatch
 
-_MAX_REMEMBERED = 1_000
+_MAX_CACHED = 1_000
 _PREFERENCES = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')  # a comma in quotes does not separate
 
 
@@ -54,9 +54,9 @@ def parse_prefer(values: Sequence[str]) -> RequestedFault | None:
     return _parse_requested("+".join(expression))
 
 
-@lru_cache(_MAX_REMEMBERED)
+@lru_cache(_MAX_CACHED)
 def _parse_requested(expression: str) -> RequestedFault:
-    """Return the fault of an expression. Only valid ones are remembered, so no other text is."""
+    """Return the fault of an expression. Only valid ones are cached, and they are short."""
     terms = parse_terms(expression)
     if terms.keys() & {"times", "percent", "limit"}:
         raise ExpressionError("one request has no count, share or limit: omit x, p and limit")

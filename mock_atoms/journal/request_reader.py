@@ -1,13 +1,14 @@
 """Reading of request heads: who sent a request, which operation it calls, and what the journal records of it."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from hashlib import blake2b
 from sys import intern
 from typing import NamedTuple
 from urllib.parse import quote
 
 from mock_atoms.contract.operations import RequestedOperation, find_operation
+from mock_atoms.core.http_text import Headers
 from mock_atoms.core.lru import LruCache, next_use
 from mock_atoms.core.masking import has_no_secret, mask_text
 from mock_atoms.core.settings import Settings
@@ -24,10 +25,9 @@ from mock_atoms.journal.exchange import Exchange, RequestContext, RequestHead
 from mock_atoms.journal.index_keys import index_keys
 
 MAX_IDENTITIES = 2_000
-"""Number of callers that are remembered."""
+"""Number of callers in the cache."""
 MAX_IDENTITY_BYTES = 2_000
-"""Callers with longer identity headers are not remembered."""
-Headers = Sequence[tuple[bytes, bytes]]
+"""Callers with longer identity headers are not cached."""
 Caller = AuthenticatedCaller | UnauthenticatedCaller
 _IDENTITY_HEADERS = {b"cookie", TEST_ID_HEADER, *(name.encode() for name in CREDENTIAL_HEADERS)}
 """Lower-case names of the headers that identify the caller. A client sends the same ones in all its requests."""
@@ -70,7 +70,7 @@ class _Identity:
         credential_digests: digests of the credentials in them.
         index_keys: keys of its requests in the index of the journal.
         used: time of the last use, see `lru.next_use`.
-        is_live: whether it is remembered.
+        is_live: whether the cache still holds it.
     """
 
     __slots__ = ("credential_digests", "headers", "index_keys", "is_live", "reason", "shown_tenant", "tenant", "used")
@@ -101,7 +101,7 @@ class RequestReader:
         credentials: masks and digests credentials.
         clock: monotonic clock.
         now: wall clock.
-        key: secret key of the digests by which callers are remembered, at most 64 bytes.
+        key: secret key of the digests by which callers are cached, at most 64 bytes.
     """
 
     def __init__(

@@ -1,6 +1,5 @@
 """CORS for the browser origins that the settings allow."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -8,14 +7,14 @@ from typing import Any
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mock_atoms.core.http_text import Headers
 from mock_atoms.core.settings import LOCALHOST_ORIGINS
 from mock_atoms.journal.exchange import RequestContext
 
 _LOCALHOST = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
-_MAX_REMEMBERED = 1_000
-"""Number of pairs of `Origin` and response headers whose CORS headers are remembered."""
-Headers = Sequence[tuple[bytes, bytes]]
+_MAX_CACHED = 1_000
+"""Number of pairs of `Origin` and response headers whose CORS headers are cached."""
 
 
 class CorsMiddleware:
@@ -45,7 +44,7 @@ class CorsHeaders:
 
     def __init__(self, origins: tuple[str, ...]) -> None:
         self._origins = origins
-        self._remembered = lru_cache(_MAX_REMEMBERED)(self._add)
+        self._add_cached = lru_cache(_MAX_CACHED)(self._add)
 
     def add(self, headers: Headers, context: RequestContext) -> Headers:
         """Return the headers of the response to a request. Without `Origin`, they are unchanged."""
@@ -53,7 +52,7 @@ class CorsHeaders:
         if not origins:
             return headers
         has_secret = context.header_values(b"origin") != context.exchange.header_values("origin")
-        add = self._add if has_secret else self._remembered
+        add = self._add if has_secret else self._add_cached
         has_cookie = any(name == b"cookie" for name, _ in context.headers)
         return add(tuple(headers), (*origins, (b"cookie", b"")) if has_cookie else origins)
 

@@ -3,7 +3,7 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
-from mock_atoms.middleware.responses import routeless_response, send_response
+from mock_atoms.middleware.responses import response_without_route, send_response
 
 
 class ExpressMiddleware:
@@ -18,7 +18,7 @@ class ExpressMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         context: RequestContext = scope[CONTEXT_KEY]
-        response = routeless_response(context)
+        response = response_without_route(context)
         if response is not None:
             await send_response(send, response)
             return

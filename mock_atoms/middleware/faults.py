@@ -19,7 +19,7 @@ from mock_atoms.middleware.responses import bad_prefer, error_response, fault_re
 from mock_atoms.state.store import Store
 
 
-def faults_of(context: RequestContext, engine: FaultEngine) -> Callable[[Counters], Evaluation] | None:
+def fault_evaluator(context: RequestContext, engine: FaultEngine) -> Callable[[Counters], Evaluation] | None:
     """Return the function that evaluates the faults of a request, or `None` if no source of faults applies to it.
 
     Raises:
@@ -57,7 +57,7 @@ class FaultMiddleware:
         """Handle one request."""
         context: RequestContext = scope[CONTEXT_KEY]
         try:
-            evaluate = faults_of(context, self._engine)
+            evaluate = fault_evaluator(context, self._engine)
         except ExpressionError as error:
             await send_response(send, bad_prefer(context, error))
             return

@@ -1,8 +1,6 @@
 """Marks: the mock's own headers about a response, and what the journal records of its headers."""
 
-from collections.abc import Sequence
-
-from mock_atoms.core.http_text import decode_text
+from mock_atoms.core.http_text import Headers, decode_text
 from mock_atoms.core.masking import has_no_secret, mask_text
 from mock_atoms.core.tenancy import AuthenticatedCaller, UnauthenticatedCaller
 from mock_atoms.data.fixtures import Fixtures
@@ -11,7 +9,6 @@ from mock_atoms.journal.exchange import UNKNOWN_MAGIC_WORD, RequestContext, shar
 
 FAULT_HEADER = b"x-mock-atoms-fault"
 REASON_HEADER = b"x-mock-atoms-reason"
-Headers = Sequence[tuple[bytes, bytes]]
 
 
 class ResponseMarker:

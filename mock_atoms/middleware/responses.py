@@ -19,8 +19,8 @@ from mock_atoms.faults.engine import FaultDecision
 from mock_atoms.faults.expressions import ExpressionError
 from mock_atoms.journal.exchange import BAD_PREFER, OUTSIDE_BASE_PATH, UNMOCKED_ROUTE, RequestContext
 
-_MAX_REMEMBERED = 1_000
-"""Number of documented errors that are remembered."""
+_MAX_CACHED = 1_000
+"""Number of documented errors that are cached."""
 
 
 class CompleteResponse(NamedTuple):
@@ -56,7 +56,7 @@ def bad_prefer(context: RequestContext, error: ExpressionError) -> CompleteRespo
     return error_response(HTTPStatus.BAD_REQUEST, [mask_text(f"Prefer: {error}", context.caller.token)])
 
 
-def routeless_response(context: RequestContext) -> CompleteResponse | None:
+def response_without_route(context: RequestContext) -> CompleteResponse | None:
     """Return the response to an unknown route or to an unauthenticated request; `None` for all others."""
     if not context.operation.name:
         return _not_found(context)
@@ -68,7 +68,7 @@ def _unauthorized(context: RequestContext, caller: UnauthenticatedCaller) -> Com
     return _documented_error(HTTPStatus.UNAUTHORIZED, context.operation)
 
 
-@lru_cache(_MAX_REMEMBERED)
+@lru_cache(_MAX_CACHED)
 def _documented_error(status: int, operation: RequestedOperation) -> CompleteResponse:
     """Return the documented error of an operation."""
     headers, body = FaultResponse(status=status).render(operation=operation)

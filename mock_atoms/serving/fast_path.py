@@ -5,7 +5,7 @@ if it can finish: then it counts the request and its faults. All other requests 
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from mock_atoms.app import is_own_path
 from mock_atoms.caching.eligibility import is_cacheable
 from mock_atoms.caching.response_cache import MAX_REPEATED_REQUESTS, CachedResponse, content_key
+from mock_atoms.core.http_text import Headers
 from mock_atoms.core.lru import next_use
 from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY
 from mock_atoms.faults.engine import Evaluation, FaultDecision
@@ -24,15 +25,14 @@ from mock_atoms.faults.expressions import ExpressionError
 from mock_atoms.journal.exchange import CONTEXT_KEY, Exchange, RequestContext
 from mock_atoms.journal.request_reader import RawRequest
 from mock_atoms.middleware.cors import CorsHeaders
-from mock_atoms.middleware.faults import faults_of
+from mock_atoms.middleware.faults import fault_evaluator
 from mock_atoms.middleware.marks import ResponseMarker
 from mock_atoms.middleware.recording import count_request
-from mock_atoms.middleware.responses import CompleteResponse, bad_prefer, fault_response, routeless_response
+from mock_atoms.middleware.responses import CompleteResponse, bad_prefer, fault_response, response_without_route
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.store import TenantState
 
-Headers = Sequence[tuple[bytes, bytes]]
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 """Methods whose responses need no special treatment: HEAD has no body, OPTIONS may be a preflight request."""
 _OK = STATUS_LINE[HTTPStatus.OK]
@@ -177,14 +177,14 @@ class FastPath:
     def _outcome(self, context: RequestContext, state: TenantState) -> _Outcome | None:
         """Return the response to a request, or `None` if the application must respond."""
         try:
-            evaluate = faults_of(context, self._engine)
+            evaluate = fault_evaluator(context, self._engine)
         except ExpressionError as error:
             return _Outcome(bad_prefer(context, error))
         evaluation = None if evaluate is None else evaluate(state.counters)
         if evaluation is not None and evaluation.decision is not None:
             response = _immediate(context, evaluation.decision)
             return None if response is None else _Outcome(response, evaluation)
-        response = routeless_response(context)
+        response = response_without_route(context)
         if response is not None:
             return _Outcome(response, evaluation)
         cached = None
@@ -219,7 +219,7 @@ class FastConnection:
         scheme: `http` or `https`.
         server: address and port of the server.
         client: address and port of the client.
-        kept_headers: the headers of a response that keeps the connection.
+        keep_alive_headers: the headers of a response that keeps the connection.
     """
 
     def __init__(
@@ -228,14 +228,14 @@ class FastConnection:
         scheme: str,
         server: tuple[str, int | None] | None,
         client: tuple[str, int] | None,
-        kept_headers: Headers,
+        keep_alive_headers: Headers,
     ) -> None:
         self._fast_path = fast_path
         self._hash = fast_path.connection_hash(scheme, server)
         self._scheme = scheme
         self._server = server
         self._client = client
-        self._kept_headers = kept_headers
+        self._keep_alive_headers = keep_alive_headers
         self._default_headers: Headers = ()
         self._lines = b""
 
@@ -263,7 +263,7 @@ class FastConnection:
         """
         if default_headers is not self._default_headers:  # uvicorn replaces them every second
             self._default_headers = default_headers
-            self._lines = b"".join([b"%b: %b\r\n" % header for header in (*default_headers, *self._kept_headers)])
+            self._lines = b"".join([b"%b: %b\r\n" % header for header in (*default_headers, *self._keep_alive_headers)])
         method, version = parser.get_method(), parser.get_http_version()
         request_hash = self._hash.copy()
         # NUL is a safe separator: the parser refuses it in a head.

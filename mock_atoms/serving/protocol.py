@@ -60,7 +60,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._fast_path = fast_path
         self._fast: FastConnection | None = None
         self._took_fast_path = False
-        self._kept_headers = (
+        self._keep_alive_headers = (
             [(b"connection", b"keep-alive"), (b"keep-alive", b"timeout=%d" % keep_alive)] if keep_alive else []
         )
         self._request_timeout = request_timeout
@@ -86,7 +86,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._deadline.set(self._request_timeout)
         if self._fast_path is not None:
             self._fast = FastConnection(
-                self._fast_path, self.scheme or "", self.server, self.client, self._kept_headers
+                self._fast_path, self.scheme or "", self.server, self.client, self._keep_alive_headers
             )
 
     def data_received(self, data: bytes) -> None:
@@ -236,7 +236,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _is_reusable(self) -> bool:
         """Return whether the connection stays open after the response, and the request needs no `100 Continue`."""
         parser = self.parser
-        is_kept = bool(self._kept_headers) and parser.get_http_version() == "1.1" and parser.should_keep_alive()
+        is_kept = bool(self._keep_alive_headers) and parser.get_http_version() == "1.1" and parser.should_keep_alive()
         return is_kept and not parser.should_upgrade() and not self.expect_100_continue
 
     def _run_application(self, extensions: dict[str, Any]) -> None:
@@ -269,10 +269,10 @@ class HttpProtocol(HttpToolsProtocol):
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=self.expect_100_continue,
-            keep_alive=bool(self._kept_headers) and method != "CONNECT" and self.parser.should_keep_alive(),
+            keep_alive=bool(self._keep_alive_headers) and method != "CONNECT" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
-        cycle.kept_headers = self._kept_headers
+        cycle.keep_alive_headers = self._keep_alive_headers
         self.headers = []  # the trailers of a chunked body are no headers
         self.cycle = cycle
         self._phase = BODY

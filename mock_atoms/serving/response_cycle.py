@@ -1,17 +1,16 @@
 """One request of the application and its response."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from mock_atoms.core.http_text import Headers
 from mock_atoms.journal.exchange import REFUSAL_KEY
 from mock_atoms.serving.refusal import Refusal
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
 
-Headers = Sequence[tuple[bytes, bytes]]
 _CLOSE = (b"connection", b"close")  # uvicorn 0.35 omits it unless the request has it
 
 
@@ -23,10 +22,10 @@ class ResponseCycle(RequestResponseCycle):
     """uvicorn's cycle, which also announces that the connection is kept.
 
     Attributes:
-        kept_headers: the headers of a response that keeps the connection.
+        keep_alive_headers: the headers of a response that keeps the connection.
     """
 
-    kept_headers: Headers = ()
+    keep_alive_headers: Headers = ()
 
     def refuse(self, refusal: Refusal) -> None:
         """End a request whose body will not be complete. The application sends nothing any more."""
@@ -40,7 +39,7 @@ class ResponseCycle(RequestResponseCycle):
         if message["type"] == "http.response.start":
             headers = list(message.get("headers", ()))
             self.keep_alive = self.keep_alive and self._may_keep_alive(message["status"], headers)
-            added = self.kept_headers if self.keep_alive else (() if _announces_close(headers) else (_CLOSE,))
+            added = self.keep_alive_headers if self.keep_alive else (() if _announces_close(headers) else (_CLOSE,))
             self.default_headers = [*self.default_headers, *added]
         await super().send(message)
 

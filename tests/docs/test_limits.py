@@ -158,8 +158,8 @@ LIMITS = [
     ("repeated requests that the fast path recognizes", f"{MAX_REPEATED_REQUESTS:,}"),
     ("heads of repeated requests", f"{MAX_REPEATED_REQUESTS_SIZE / MIB:g} MiB"),
     ("head of a repeated request", f"{MAX_HEAD_BYTES:,} bytes"),
-    ("callers that are remembered, by their credentials and test id", f"{MAX_IDENTITIES:,}"),
-    ("bytes of the credentials and the test id of a remembered caller", f"{MAX_IDENTITY_BYTES:,}"),
+    ("callers that are cached, by their credentials and test id", f"{MAX_IDENTITIES:,}"),
+    ("bytes of the credentials and the test id of a cached caller", f"{MAX_IDENTITY_BYTES:,}"),
     ("connections", f"{connection_limits.MAX_CONNECTIONS:,}, or 32 below the limit of file descriptors"),
     (
         "time in which a client reads nothing of a response",

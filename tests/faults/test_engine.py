@@ -52,7 +52,9 @@ def test_schedule_selects_the_requests(when: RuleSchedule, triggered: str) -> No
 def decision(
     engine: FaultEngine, token: str, counters: Counters, prefer: RequestedFault | None = None, now: float = 0.0
 ) -> FaultDecision | None:
-    return engine.decide(FaultRequest(caller_for(token), "GET", "/audience", now), prefer, counters)
+    request = FaultRequest(caller_for(token), "GET", "/audience", now)
+    matching = engine.matching(request.caller, request.method, request.api_path)
+    return engine.evaluate(request, prefer, matching, counters).apply(counters)
 
 
 def pattern(engine: FaultEngine, token: str, n: int) -> str:

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mock_atoms.core.http_text import Headers
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.tenancy import AuthenticatedCaller, identify
 from mock_atoms.journal import request_reader
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import RequestContext
-from mock_atoms.journal.request_reader import MAX_IDENTITY_BYTES, Headers, RawRequest, RequestReader
+from mock_atoms.journal.request_reader import MAX_IDENTITY_BYTES, RawRequest, RequestReader
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CREDENTIALS = Credentials(b"key")
@@ -79,14 +80,14 @@ def test_the_caller_of_repeated_headers_is_identified_once(monkeypatch: pytest.M
     assert len(identified) == 4
 
 
-def test_a_caller_with_long_headers_is_not_remembered() -> None:
+def test_a_caller_with_long_headers_is_not_cached() -> None:
     by = reader()
     first, second = (read([(b"cookie", b"x" * MAX_IDENTITY_BYTES)], by=by).exchange.head for _ in range(2))
     assert first.headers == second.headers
     assert first.headers[0] is not second.headers[0]
 
 
-def test_remembered_callers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_callers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_reader, "MAX_IDENTITIES", 2)
     by = reader()
     tenants = [read([(b"x-test-id", b"%d" % number)], by=by).caller.tenant for number in (1, 2, 1, 3, 1, 2)]

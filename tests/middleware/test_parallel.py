@@ -95,10 +95,9 @@ class FaultEngineRun:
         """Yield the tenant key and the fault decision of each request."""
         for caller, method, now in requests:
             counters = self._counters.setdefault(caller.tenant.key, {})
-            yield (
-                caller.tenant.key,
-                self._engine.decide(FaultRequest(caller, method, "/audience", now), None, counters),
-            )
+            request = FaultRequest(caller, method, "/audience", now)
+            matching = self._engine.matching(caller, method, "/audience")
+            yield caller.tenant.key, self._engine.evaluate(request, None, matching, counters).apply(counters)
 
 
 @given(st.lists(RULES, min_size=1, max_size=4), REQUESTS)
