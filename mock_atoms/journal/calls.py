@@ -116,7 +116,7 @@ class AttemptCounter:
 
     def __init__(self) -> None:
         # The journal alone keeps exchanges alive, so its bound and its reset hold here too.
-        self._failed: dict[bytes, WeakValueDictionary[bytes, Exchange]] = {}
+        self._failed: dict[bytes, WeakValueDictionary[int, Exchange]] = {}
 
     def number(self, exchange: Exchange) -> int:
         """Return the attempt number of an exchange that has just ended."""
@@ -129,7 +129,7 @@ class AttemptCounter:
             failed = self._failed[tenant] = WeakValueDictionary()
             if len(self._failed) > MAX_TENANTS_WITH_FAILED_CALLS:
                 del self._failed[next(iter(self._failed))]
-        key = blake2b(repr(request_key(exchange)).encode(), digest_size=16).digest()
+        key = hash(request_key(exchange))  # smaller than the key
         last = failed.pop(key, None)
         if (
             last is not None
