@@ -12,6 +12,7 @@ from starlette.types import Send
 from mock_atoms.contract.errors import error_body
 from mock_atoms.contract.operations import RequestedOperation
 from mock_atoms.contract.schemas import JSON_TYPE, render_json
+from mock_atoms.core.http_text import Headers
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.tenancy import UnauthenticatedCaller
 from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY, FaultResponse
@@ -33,7 +34,7 @@ class CompleteResponse(NamedTuple):
     """
 
     status: int
-    headers: tuple[tuple[bytes, bytes], ...]
+    headers: Headers
     body: bytes
 
 

@@ -5,16 +5,13 @@ if it can finish: then it counts the request and its faults. All other requests 
 """
 
 import secrets
-from collections.abc import Callable
 from hashlib import blake2b
 from http import HTTPStatus
-from typing import Any, NamedTuple
-from urllib.parse import unquote
+from typing import NamedTuple
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from mock_atoms.app import is_own_path
 from mock_atoms.caching.eligibility import is_cacheable
 from mock_atoms.caching.response_cache import MAX_REPEATED_REQUESTS, CachedResponse, content_key
 from mock_atoms.core.http_text import Headers
@@ -22,8 +19,7 @@ from mock_atoms.core.lru import next_use
 from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY
 from mock_atoms.faults.engine import Evaluation, FaultDecision
 from mock_atoms.faults.expressions import ExpressionError
-from mock_atoms.journal.exchange import CONTEXT_KEY, Exchange, RequestContext
-from mock_atoms.journal.request_reader import RawRequest
+from mock_atoms.journal.exchange import Exchange, RequestContext
 from mock_atoms.middleware.cors import CorsHeaders
 from mock_atoms.middleware.faults import fault_evaluator
 from mock_atoms.middleware.marks import ResponseMarker
@@ -59,12 +55,15 @@ class FastPath:
         mock: the server.
         store: its store, which holds the tenants in this process.
         key: secret key of the digests of requests, at most 64 bytes.
+
+    Attributes:
+        reader: reads the heads of requests.
     """
 
     def __init__(self, mock: MockAtoms, store: MemoryStore, key: bytes) -> None:
         self._cache = mock.response_cache
         self._requests = mock.response_cache.requests
-        self._reader = mock.request_reader
+        self.reader = mock.request_reader
         self._engine = mock.fault_engine
         self._recorder = mock.recorder
         self._generator = mock.generator
@@ -80,19 +79,13 @@ class FastPath:
         """Return the common part of the digests of all requests to one address."""
         return blake2b(f"{scheme}\0{server}\0".encode(), digest_size=16, key=self._key)
 
-    def read(self, request: RawRequest) -> RequestContext | None:
-        """Return the context of a request to the vendor's API; `None` for the server's own paths."""
-        if is_own_path(unquote(request.raw_path.decode("ascii"))):
-            return None
-        return self._reader.read(request)
-
-    def repeat(self, digest: bytes, client: tuple[str, int] | None, lines: bytes) -> bytes | None:
+    def respond_to_repeated(self, digest: bytes, client: tuple[str, int] | None, header_lines: bytes) -> bytes | None:
         """Return the complete response to a repeated request and record the exchange.
 
         Args:
             digest: digest of the complete head.
             client: address and port of the client.
-            lines: the header lines that the server adds to every response.
+            header_lines: the header lines that the server adds to every response.
 
         Returns:
             `None` if the request is not repeated, or if something has changed that its response depends on.
@@ -129,21 +122,22 @@ class FastPath:
             bytes_sent=response.length,
         )
         self._recorder.record_complete(exchange)
-        return b"%b%bx-request-id: %b\r\n%b" % (_OK, lines, request_id.encode(), response.tail)
+        return b"%b%bx-request-id: %b\r\n%b" % (_OK, header_lines, request_id.encode(), response.tail)
 
-    def respond(self, context: RequestContext, digest: bytes, lines: bytes) -> bytes | None:
+    def respond(self, context: RequestContext, digest: bytes, header_lines: bytes) -> bytes | None:
         """Return the complete response to any request and record the exchange.
 
         Args:
-            context: the request, as `read` returned it.
+            context: the request, as `RequestReader.read` returned it.
             digest: digest of the complete head, by which repetitions are recognized.
-            lines: the header lines that the server adds to every response.
+            header_lines: the header lines that the server adds to every response.
 
         Returns:
             `None` if the application must respond. Then nothing has been counted or recorded.
         """
         exchange, tenant = context.exchange, context.caller.tenant
-        if exchange.method not in _METHODS or exchange.head.has_body:
+        head = exchange.head
+        if head.method not in _METHODS or head.has_body:
             return None
         state = self._store.state_of(tenant)
         outcome = self._outcome(context, state)
@@ -161,9 +155,9 @@ class FastPath:
         exchange.bytes_sent = len(response.body)
         self._recorder.record_complete(exchange)
         if cached is not None and is_plain and exchange.reason is None and self._is_repeated(digest):
-            self._cache.put_request(digest, exchange.head, context.api_path or "", state, cached)
-        header_lines = [b"%b: %b\r\n" % header for header in headers]
-        return b"".join([STATUS_LINE[response.status], lines, *header_lines, b"\r\n", response.body])
+            self._cache.put_request(digest, head, context.api_path or "", state, cached)
+        own_lines = [b"%b: %b\r\n" % header for header in headers]
+        return b"".join([STATUS_LINE[response.status], header_lines, *own_lines, b"\r\n", response.body])
 
     def _is_repeated(self, digest: bytes) -> bool:
         """Return whether a request has been seen before. To keep all heads would cost more than to read them."""
@@ -192,7 +186,7 @@ class FastPath:
             cached = self._cache.get(content_key(state, context.api_path, context.query))
         if cached is None:
             return None
-        return _Outcome(CompleteResponse(HTTPStatus.OK, tuple(cached.head.headers), cached.body), evaluation, cached)
+        return _Outcome(CompleteResponse(HTTPStatus.OK, cached.head.headers, cached.body), evaluation, cached)
 
 
 def fast_path_of(mock: MockAtoms) -> FastPath | None:
@@ -220,6 +214,9 @@ class FastConnection:
         server: address and port of the server.
         client: address and port of the client.
         keep_alive_headers: the headers of a response that keeps the connection.
+
+    Attributes:
+        reader: reads the heads of requests.
     """
 
     def __init__(
@@ -230,58 +227,35 @@ class FastConnection:
         client: tuple[str, int] | None,
         keep_alive_headers: Headers,
     ) -> None:
+        self.reader = fast_path.reader
         self._fast_path = fast_path
         self._hash = fast_path.connection_hash(scheme, server)
-        self._scheme = scheme
-        self._server = server
         self._client = client
         self._keep_alive_headers = keep_alive_headers
         self._default_headers: Headers = ()
-        self._lines = b""
+        self._header_lines = b""
 
-    def respond(  # noqa: PLR0913, PLR0917 - what the parser has
-        self,
-        parser: httptools.HttpRequestParser,
-        url: bytes,
-        headers: Headers,
-        default_headers: Headers,
-        is_reusable: Callable[[], bool],
-        extensions: dict[str, Any],
-    ) -> bytes | None:
-        """Return the complete response to a request and record the exchange.
+    def digest(self, parser: httptools.HttpRequestParser, url: bytes, headers: Headers) -> bytes:
+        """Return the digest of a request: of its head and of all that its exchange records about the connection."""
+        request_hash = self._hash.copy()
+        method, version = parser.get_method(), parser.get_http_version().encode()
+        # NUL is a safe separator: the parser refuses it in a head.
+        request_hash.update(b"\0".join([method, version, url, *[part for header in headers for part in header]]))
+        return request_hash.digest()
+
+    def respond_to_repeated(self, digest: bytes, default_headers: Headers) -> bytes | None:
+        """Return the complete response to a repeated request; see `FastPath.respond_to_repeated`.
 
         Args:
-            parser: the parser, which has read the head.
-            url: the URL of the request.
-            headers: the headers of the request, with lower-case names.
+            digest: digest of the request.
             default_headers: the headers that uvicorn adds to every response.
-            is_reusable: returns whether the connection stays open after the response, as HTTP/1.1.
-            extensions: receives the context of the request, if it has been read.
-
-        Returns:
-            `None` if the application must respond.
         """
         if default_headers is not self._default_headers:  # uvicorn replaces them every second
             self._default_headers = default_headers
-            self._lines = b"".join([b"%b: %b\r\n" % header for header in (*default_headers, *self._keep_alive_headers)])
-        method, version = parser.get_method(), parser.get_http_version()
-        request_hash = self._hash.copy()
-        # NUL is a safe separator: the parser refuses it in a head.
-        request_hash.update(
-            b"\0".join([method, version.encode(), url, *[part for header in headers for part in header]])
-        )
-        digest = request_hash.digest()
-        response = self._fast_path.repeat(digest, self._client, self._lines)
-        if response is not None or not is_reusable():
-            return response
-        target = httptools.parse_url(url)
-        raw_path = target.path or b"/"  # an absolute URL needs no path
-        query, scheme = target.query or b"", self._scheme
-        request = RawRequest(
-            method.decode("ascii"), raw_path, query, headers, scheme, version, self._server, self._client
-        )
-        context = self._fast_path.read(request)
-        if context is None:
-            return None
-        extensions[CONTEXT_KEY] = context
-        return self._fast_path.respond(context, digest, self._lines)
+            headers = (*default_headers, *self._keep_alive_headers)
+            self._header_lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+        return self._fast_path.respond_to_repeated(digest, self._client, self._header_lines)
+
+    def respond(self, context: RequestContext, digest: bytes) -> bytes | None:
+        """Return the complete response to a request that is not repeated; see `FastPath.respond`."""
+        return self._fast_path.respond(context, digest, self._header_lines)

@@ -9,15 +9,27 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from mock_atoms.app import is_own_path
 from mock_atoms.core.settings import DEFAULT_KEEP_ALIVE, DEFAULT_REQUEST_TIMEOUT
+from mock_atoms.journal.exchange import CONTEXT_KEY
+from mock_atoms.journal.request_reader import RawRequest
 from mock_atoms.middleware.connection_faults import TRANSPORT
 from mock_atoms.serving.connection_limits import ConnectionLimits, WaitingBytes
 from mock_atoms.serving.deadline import Deadline
 from mock_atoms.serving.fast_path import FastConnection, FastPath
 from mock_atoms.serving.half_closed import close_half_closed
 from mock_atoms.serving.phase import BODY, HEAD, NONE
-from mock_atoms.serving.refusal import LINGER_SECONDS, MAX_REQUEST_HEAD_BYTES, Refusal, timed_out, too_long, unparsable
+from mock_atoms.serving.refusal import (
+    LINGER_SECONDS,
+    MAX_REQUEST_HEAD_BYTES,
+    Refusal,
+    check_head_size,
+    timed_out,
+    too_long,
+    unparsable,
+)
 from mock_atoms.serving.response_cycle import ResponseCycle
+from mock_atoms.serving.scope import http_scope
 from mock_atoms.serving.upgrade import AfterFirstHead, head_without_upgrade
 
 PARSED_PIECE_BYTES = 4096
@@ -113,7 +125,6 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_stale and self._running is None and self._phase is not BODY:
             self.transport.close()
             return
-        self._took_fast_path = False
         self._requests_in_turn = 0
         position, size = 0, len(data)
         try:
@@ -199,7 +210,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Start a request."""
         self.url = b""
         self.headers = []
-        self.expect_100_continue = False
+        self.expect_100_continue = self._took_fast_path = False
         self._phase = HEAD
         self._is_new_head = True
         self._bytes_without_body = 0
@@ -208,57 +219,55 @@ class HttpProtocol(HttpToolsProtocol):
         """Respond on the fast path or run the application."""
         self._requests_in_turn += 1
         if self._bytes_without_body > MAX_REQUEST_HEAD_BYTES - PARSED_PIECE_BYTES:
-            self._check_head_size()
+            check_head_size(self.url, self.headers)
+        can_send = self._running is None and not self.flow.write_paused and not self.transport.is_closing()
+        fast = self._fast if can_send else None
+        digest = b""
+        if fast is not None:
+            digest = fast.digest(self.parser, self.url, self.headers)
+            response = fast.respond_to_repeated(digest, self.server_state.default_headers)
+            if response is not None:
+                self._send(response)
+                return
+        request = self._read_request()
+        path = unquote(request.raw_path.decode("ascii"))
         extensions: dict[str, Any] = {TRANSPORT: self.transport}
-        self._took_fast_path = self._fast is not None and self._try_fast_path(self._fast, extensions)
-        if not self._took_fast_path:
-            self._run_application(extensions)
+        if fast is not None and self._is_reusable(request) and not is_own_path(path):
+            context = extensions[CONTEXT_KEY] = fast.reader.read(request)
+            response = fast.respond(context, digest)
+            if response is not None:
+                self._send(response)
+                return
+        self._run_application(request, path, extensions)
 
-    def _check_head_size(self) -> None:
-        size = len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
-        if size > MAX_REQUEST_HEAD_BYTES:
-            raise too_long()
-
-    def _try_fast_path(self, fast: FastConnection, extensions: dict[str, Any]) -> bool:
-        """Respond to a request whose turn it is and whose client reads. Return whether the fast path responded."""
-        if self._running is not None or self.flow.write_paused or self.transport.is_closing():
-            return False
-        response = fast.respond(
-            self.parser, self.url, self.headers, self.server_state.default_headers, self._is_reusable, extensions
-        )
-        if response is None:
-            return False
+    def _send(self, response: bytes) -> None:
+        """Send a response of the fast path."""
+        self._took_fast_path = True
         self.transport.write(response)
         self.server_state.total_requests += 1
         self._phase = BODY
-        return True
 
-    def _is_reusable(self) -> bool:
+    def _is_reusable(self, request: RawRequest) -> bool:
         """Return whether the connection stays open after the response, and the request needs no `100 Continue`."""
-        parser = self.parser
-        is_kept = bool(self._keep_alive_headers) and parser.get_http_version() == "1.1" and parser.should_keep_alive()
-        return is_kept and not parser.should_upgrade() and not self.expect_100_continue
+        is_kept = bool(self._keep_alive_headers) and request.http_version == "1.1" and self.parser.should_keep_alive()
+        return is_kept and not self.parser.should_upgrade() and not self.expect_100_continue
 
-    def _run_application(self, extensions: dict[str, Any]) -> None:
-        method, version = self.parser.get_method().decode("ascii"), self.parser.get_http_version()
+    def _read_request(self) -> RawRequest:
         target = httptools.parse_url(self.url)
-        raw_path = target.path or b"/"  # an absolute URL needs no path
-        self.scope = {
-            "type": "http",
-            "asgi": {"version": self.config.asgi_version, "spec_version": "2.3"},
-            "http_version": version,
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme,  # type: ignore[typeddict-item] # set once connected
-            "method": method,
-            "root_path": "",
-            "path": unquote(raw_path.decode("ascii")),
-            "raw_path": raw_path,
-            "query_string": target.query or b"",
-            "headers": self.headers,
-            "state": self.app_state.copy(),
-            "extensions": extensions,
-        }
+        return RawRequest(
+            self.parser.get_method().decode("ascii"),
+            target.path or b"/",  # an absolute URL needs no path
+            target.query or b"",
+            self.headers,
+            self.scheme or "",
+            self.parser.get_http_version(),
+            self.server,
+            self.client,
+        )
+
+    def _run_application(self, request: RawRequest, path: str, extensions: dict[str, Any]) -> None:
+        self.scope = http_scope(request, path, self.config.asgi_version, self.app_state, extensions)
+        is_kept = bool(self._keep_alive_headers) and request.method != "CONNECT"
         cycle = ResponseCycle(
             scope=self.scope,
             transport=self.transport,
@@ -269,7 +278,7 @@ class HttpProtocol(HttpToolsProtocol):
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=self.expect_100_continue,
-            keep_alive=bool(self._keep_alive_headers) and method != "CONNECT" and self.parser.should_keep_alive(),
+            keep_alive=is_kept and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
         cycle.keep_alive_headers = self._keep_alive_headers

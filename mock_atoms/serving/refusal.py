@@ -65,6 +65,17 @@ def too_long() -> Refusal:
     return Refusal(status, f"the request line and headers have more than {MAX_REQUEST_HEAD_BYTES} bytes")
 
 
+def check_head_size(url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Check the size of a head.
+
+    Raises:
+        Refusal: the head is too long.
+    """
+    size = len(url) + sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
+    if size > MAX_REQUEST_HEAD_BYTES:
+        raise too_long()
+
+
 def timed_out(seconds: float, part: str) -> Refusal:
     """Return the refusal of a client that stopped sending `part` of its request."""
     return Refusal(HTTPStatus.REQUEST_TIMEOUT, f"{part} incomplete after {seconds:g} s")
