@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.audiences import Cost
-from benchmarks.contenders import HOST, KEY, LIST, OURS, ROOT, Contender, Server, ours, started
+from benchmarks.servers import HOST, KEY, LIST, OURS, ROOT, Server, ServerSpec, ours, started
 from benchmarks.suite_runs import bystander, fill
 from mock_atoms import MockClient
 
@@ -86,8 +86,8 @@ def caller_of(server: Server) -> Iterator[Caller]:
 
 def _calls(server: Server, caller: Caller) -> list[Call]:
     """Return the calls to measure. The reset is the last one, and sends the tenant's requests again."""
-    if server.contender.name != OURS:
-        return [Call(f"{FIND}, {server.contender.name}", caller.find_own)]
+    if server.spec.name != OURS:
+        return [Call(f"{FIND}, {server.spec.name}", caller.find_own)]
     client = MockClient(f"http://{HOST}:{server.port}")
     return [
         Call("mock.requests", lambda: client.requests(token=OWN_TOKEN)),
@@ -98,7 +98,7 @@ def _calls(server: Server, caller: Caller) -> list[Call]:
     ]
 
 
-def by_entries(others: Sequence[Contender], sizes: Sequence[int], rounds: int) -> Calls:
+def by_entries(others: Sequence[ServerSpec], sizes: Sequence[int], rounds: int) -> Calls:
     """Measure calls about one tenant with more and more requests of other tests; of `others`, only `FIND`.
 
     The first round does not count.
@@ -106,9 +106,7 @@ def by_entries(others: Sequence[Contender], sizes: Sequence[int], rounds: int) -
     found: Calls = {}
     with contextlib.ExitStack() as stack:
         servers = {
-            (contender.name, size): stack.enter_context(started(contender))
-            for contender in (ours(), *others)
-            for size in sizes
+            (spec.name, size): stack.enter_context(started(spec)) for spec in (ours(), *others) for size in sizes
         }
         for (_, size), server in servers.items():
             fill(server, size)
@@ -123,7 +121,7 @@ def by_entries(others: Sequence[Contender], sizes: Sequence[int], rounds: int) -
                         cost = caller.cost(call)
                         if number >= 0:
                             found.setdefault((call.name, size), []).append(cost)
-                    if server.contender.name == OURS:
+                    if server.spec.name == OURS:
                         caller.send_own()
                 server.pause()
         for server in servers.values():

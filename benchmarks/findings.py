@@ -36,7 +36,7 @@ class Findings:
         sessions: sessions of pytest.
         session_tests: the number of tests of a long session.
         suites: the suite, by server, workers and requests of other tests.
-        absent: the peers that were not measured, and why.
+        skipped: the servers that were not measured, and why.
     """
 
     lists: dict[int, dict[str, list[Run]]] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Findings:
     sessions: Sessions = field(default_factory=dict)
     session_tests: int = 2
     suites: Suites = field(default_factory=dict)
-    absent: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
 
 
 class Goal(NamedTuple):

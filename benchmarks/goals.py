@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from benchmarks.contenders import FLOOR, OURS
 from benchmarks.findings import Findings, Goal, Pair, Row, median, ratios
-from benchmarks.goals_of_tests import rows_of_tests
+from benchmarks.per_test_goals import per_test_rows
+from benchmarks.servers import FLOOR, OURS
 from benchmarks.starts import IMPORT
 
 
 def rows(found: Findings) -> list[Row]:
     """Return every goal with its figures."""
-    return [*rows_of_serving(found), *rows_of_tests(found)]
+    return [*rows_of_serving(found), *per_test_rows(found)]
 
 
 def rows_of_serving(found: Findings) -> list[Row]:
@@ -38,13 +38,13 @@ def _lists(found: Findings) -> Iterator[Row]:
 
 
 def _once(found: Findings) -> Iterator[Row]:
-    peers = {name: costs for name, costs in found.starts.items() if not name.startswith(f"{OURS} of ")}
-    ours, imported = peers.pop(OURS, None), peers.pop(IMPORT, None)
+    others = {name: costs for name, costs in found.starts.items() if not name.startswith(f"{OURS} of ")}
+    ours, imported = others.pop(OURS, None), others.pop(IMPORT, None)
     start = "start of the process to its first list"
     yield Row(start, f"`{IMPORT}`", Goal(1.12), *ratios(ours, imported, "wall"))
-    fastest = min(peers, key=lambda name: median(peers[name], "wall"), default="")
-    against = f"the fastest peer: {fastest}" if fastest else "the fastest peer"
-    yield Row(start, against, Goal(0.5), *ratios(ours, peers.get(fastest), "wall"))
+    fastest = min(others, key=lambda name: median(others[name], "wall"), default="")
+    against = f"the fastest other server: {fastest}" if fastest else "the fastest other server"
+    yield Row(start, against, Goal(0.5), *ratios(ours, others.get(fastest), "wall"))
     more: Pair = (None, None)
     if (new := found.first.get("first")) and (again := found.first.get("repeated")):
         more = (1e3 * (median(new, "cpu") - median(again, "cpu")), 1e3 * (median(new, "wall") - median(again, "wall")))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks import audiences
 from benchmarks.audiences import Case, Cost, Costs, Request, Target
-from benchmarks.contenders import LIST, ROOT, Contender, Server, ours, started
 from benchmarks.loads import Loads, Run, rotating, run
+from benchmarks.servers import LIST, ROOT, Server, ServerSpec, ours, started
 
 CONNECTIONS = 16
 SHIFTS = 10
@@ -29,10 +29,10 @@ def target_of(server: Server) -> Iterator[Target]:
 
 
 @contextlib.contextmanager
-def one_each(contenders: Mapping[int, Contender]) -> Iterator[dict[int, Server]]:
+def one_each(specs: Mapping[int, ServerSpec]) -> Iterator[dict[int, Server]]:
     """Start a server for each size."""
     with contextlib.ExitStack() as stack:
-        yield {size: stack.enter_context(started(contender)) for size, contender in contenders.items()}
+        yield {size: stack.enter_context(started(spec)) for size, spec in specs.items()}
 
 
 def tenants(loads: Loads, sizes: Sequence[int], rounds: int) -> dict[int, list[Run]]:
@@ -92,11 +92,11 @@ def journal(size: int, rounds: int) -> dict[int, list[Cost]]:
 def access_log(loads: Loads, rounds: int) -> dict[str, list[Run]]:
     """Measure one connection with and without an access log in a file."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        contenders = {
+        specs = {
             "no log": ours(log=Path(folder) / "warnings"),
             "log to a file": ours("--log-level", "info", log=Path(folder) / "exchanges"),
         }
-        servers = {name: stack.enter_context(started(contender)) for name, contender in contenders.items()}
+        servers = {name: stack.enter_context(started(spec)) for name, spec in specs.items()}
         runs = loads.in_turn(servers, 1, rounds)
         if not (Path(folder) / "exchanges").read_bytes().count(LIST.encode()) > rounds:
             raise RuntimeError("the access log is missing from its file")
@@ -139,9 +139,9 @@ def members(rounds: int, checkout: Path = ROOT) -> Costs:
         return audiences.measure(target, cases, audiences.Plan(rounds, 60, 0))
 
 
-def resident(contender: Contender, requests: int, tokens: int) -> int:
+def resident(spec: ServerSpec, requests: int, tokens: int) -> int:
     """Return the resident bytes after `requests` lists, requested by `tokens` tokens in turn."""
-    with started(contender) as server, target_of(server) as target:
+    with started(spec) as server, target_of(server) as target:
         for number in range(requests):
             target.send(LIST_REQUEST._replace(token=f"sk_tenant_{number % tokens:05}"))
         return server.resident_bytes()

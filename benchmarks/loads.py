@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from benchmarks.contenders import HOST, KEY, LIST, Server, cores, on_core
+from benchmarks.servers import HOST, KEY, LIST, Server, cores, on_core
 
 TOO_MUCH = 0.05
 """Maximum share of the time that others may take in a run that counts."""
@@ -114,7 +114,7 @@ def _seconds(text: str) -> float:
 
 def run(server: Server, connections: int, seconds: int, script: Script = THE_LIST) -> Run:
     """Load a server once."""
-    if not server.contender.is_bounded:
+    if not server.spec.is_bounded:
         server.empty_journal()
     before, own, server_before = times(), os.times(), server.cpu_seconds()
     output = subprocess.run(

@@ -6,7 +6,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import peers
+from benchmarks import other_servers
 
 
 def description() -> dict[str, str]:
@@ -17,7 +17,7 @@ def description() -> dict[str, str]:
         "machine": f"{_field('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores, {_gibibytes():.0f} GiB of memory",
         "system": f"{platform.system()} {platform.release().partition('-')[0]}, {platform.machine()}",
         "ours": ", ".join([*packages, f"{platform.python_implementation()} {platform.python_version()}"]),
-        "peers": ", ".join(peers.versions()),
+        "other servers": ", ".join(other_servers.versions()),
     }
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.contenders import FLOOR, HOST, KEY, LIST, OURS, Contender, ours, started
 from benchmarks.loads import Loads, Run, Script
+from benchmarks.servers import FLOOR, HOST, KEY, LIST, OURS, ServerSpec, ours, started
 
 CONNECTIONS = 16
 NEW_TOKENS = "list, each token new"
@@ -37,7 +37,7 @@ KINDS = {
 }
 
 
-def measure(floor: Contender, loads: Loads, rounds: int, compared: Sequence[Contender] = ()) -> dict[str, list[Run]]:
+def measure(floor: ServerSpec, loads: Loads, rounds: int, compared: Sequence[ServerSpec] = ()) -> dict[str, list[Run]]:
     """Measure all kinds of requests in turn, and the floor with requests that differ; `compared` are other checkouts.
 
     New tokens have a separate server, because others do not serve as many tenants meanwhile.
@@ -52,10 +52,10 @@ def measure(floor: Contender, loads: Loads, rounds: int, compared: Sequence[Cont
             scripts[name] = Script(("--script", str(SCRIPT), "--", str(file)), kind.fails)
         servers = {FLOOR: stack.enter_context(started(floor))}
         scripts[FLOOR] = scripts[DIFFERING]
-        for contender in (ours(), *compared):
-            mock, of_new_tokens = (stack.enter_context(started(contender)) for _ in range(2))
+        for spec in (ours(), *compared):
+            mock, of_new_tokens = (stack.enter_context(started(spec)) for _ in range(2))
             for name in KINDS:
-                shown = name if contender.name == OURS else f"{name}, {contender.name}"
+                shown = name if spec.name == OURS else f"{name}, {spec.name}"
                 servers[shown] = of_new_tokens if name == NEW_TOKENS else mock
                 scripts[shown] = scripts[name]
         return loads.in_turn(servers, CONNECTIONS, rounds, scripts)

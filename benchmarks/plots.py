@@ -8,9 +8,9 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.contenders import FLOOR, OURS
 from benchmarks.findings import Costs, Findings, median
 from benchmarks.loads import Run
+from benchmarks.servers import FLOOR, OURS
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "mock-atoms",
@@ -21,7 +21,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
-INK, OUR_COLOUR, FLOOR_COLOUR, PEER_COLOUR = "#24292f", "#d9480f", "#adb5bd", "#4c6ef5"
+INK, OUR_COLOUR, FLOOR_COLOUR, OTHER_COLOUR = "#24292f", "#d9480f", "#adb5bd", "#4c6ef5"
 
 
 def throughput(lists: Mapping[int, Mapping[str, Sequence[Run]]], path: Path) -> None:
@@ -33,7 +33,7 @@ def throughput(lists: Mapping[int, Mapping[str, Sequence[Run]]], path: Path) -> 
         for panel, (connections, runs) in zip(axes, busy.items(), strict=True):
             rates = {name: median(each, "rate") for name, each in runs.items()}
             names = sorted(rates, key=lambda name: rates[name])
-            colours = [{OURS: OUR_COLOUR, FLOOR: FLOOR_COLOUR}.get(name, PEER_COLOUR) for name in names]
+            colours = [{OURS: OUR_COLOUR, FLOOR: FLOOR_COLOUR}.get(name, OTHER_COLOUR) for name in names]
             bars = panel.barh(names, [rates[name] for name in names], color=colours, height=0.66)
             panel.bar_label(bars, labels=[f"{rates[name]:,.0f}" for name in names], padding=4, color=INK)
             panel.set_title(f"{connections} connections", loc="left", color=INK)

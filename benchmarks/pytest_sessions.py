@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.audiences import Cost
-from benchmarks.contenders import environment
+from benchmarks.servers import environment
 
 PLUGIN = ("-p", "mock_atoms.testing.pytest_plugin")
 WITHOUT, UNUSED, FIRST = "one test, without the plugin", "one test, plugin unused", "one test with `mock_atoms`"

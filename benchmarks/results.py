@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from benchmarks.audiences import Cost
 from benchmarks.calls import OWN_REQUESTS
-from benchmarks.contenders import OURS
 from benchmarks.findings import Findings, Row, median
 from benchmarks.goals import rows
 from benchmarks.loads import TOO_MUCH, Run
 from benchmarks.paths import DIFFERING, NEW_TOKENS
+from benchmarks.servers import OURS
 from benchmarks.suite_runs import Suites
 
 SHORT = 16
@@ -189,11 +189,11 @@ def report(found: Findings, length: int, description: Mapping[str, str], picture
     lines = [
         "# Results of the benchmarks",
         "",
-        "Written by `make bench-peers`. `make bench` measures without peers and writes nothing.",
+        "Written by `make bench-others`. `make bench` measures without other servers and writes nothing.",
         "",
         *table(("", ""), description.items()),
-        *(f"- **{name} was not measured**: {reason}" for name, reason in found.absent.items()),
-        *([""] if found.absent else []),
+        *(f"- **{name} was not measured**: {reason}" for name, reason in found.skipped.items()),
+        *([""] if found.skipped else []),
         *short(found),
         "## Goals",
         "",

@@ -1,6 +1,6 @@
 """Measures the cost of serving the list, compared with a raw ASGI application and with other mocks.
 
-`python -m benchmarks.serving`, or `make bench`, prints a report in Markdown. `make bench-peers` installs the other
+`python -m benchmarks.serving`, or `make bench`, prints a report in Markdown. `make bench-others` installs the other
 mocks first, and writes the report to a file, with pictures. No test asserts the figures.
 """
 
@@ -14,12 +14,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import calls, growth, machine, paths, peers, pytest_sessions, starts, suite_runs
+from benchmarks import calls, growth, machine, other_servers, paths, pytest_sessions, starts, suite_runs
 from benchmarks.audiences import Cost
-from benchmarks.contenders import (
+from benchmarks.findings import Findings
+from benchmarks.loads import Loads, run, times
+from benchmarks.results import report, with_short_table
+from benchmarks.servers import (
     OURS,
     ROOT,
-    Contender,
+    ServerSpec,
     Unusable,
     become_load_generator,
     check,
@@ -30,9 +33,6 @@ from benchmarks.contenders import (
     progress,
     started,
 )
-from benchmarks.findings import Findings
-from benchmarks.loads import Loads, run, times
-from benchmarks.results import report, with_short_table
 
 CONNECTIONS = (1, 16, 64)
 PICTURES = ("throughput.svg", "growth.svg")
@@ -105,10 +105,10 @@ QUICK = Plan(
 )
 
 
-def lists(contenders: list[Contender], plan: Plan, loads: Loads, found: Findings) -> None:
+def lists(specs: list[ServerSpec], plan: Plan, loads: Loads, found: Findings) -> None:
     """Measure the list with more and more connections."""
     with contextlib.ExitStack() as stack:
-        servers = {contender.name: stack.enter_context(started(contender)) for contender in contenders}
+        servers = {spec.name: stack.enter_context(started(spec)) for spec in specs}
         for name, server in servers.items():
             progress(f"warming {name}")
             run(server, max(CONNECTIONS), plan.warming)
@@ -117,18 +117,18 @@ def lists(contenders: list[Contender], plan: Plan, loads: Loads, found: Findings
             found.lists[connections] = loads.in_turn(servers, connections, plan.rounds)
 
 
-def present(contenders: list[Contender], content: bytes, found: Findings) -> list[Contender]:
-    """Return the contenders that send the list; note the reasons of the others in `found.absent`."""
+def present(specs: list[ServerSpec], content: bytes, found: Findings) -> list[ServerSpec]:
+    """Return the servers that send the list; note the reasons of the others in `found.skipped`."""
     usable = []
-    for contender in contenders:
+    for spec in specs:
         try:
-            with started(contender) as server:
+            with started(spec) as server:
                 check(server, content)
         except Unusable as reason:
-            found.absent[contender.name] = str(reason)
+            found.skipped[spec.name] = str(reason)
         else:
-            usable.append(contender)
-    for name, why in found.absent.items():
+            usable.append(spec)
+    for name, why in found.skipped.items():
         progress(f"{name} is not measured: {why}")
     return usable
 
@@ -138,7 +138,7 @@ def of(checkout: Path, costs: Mapping[str, list[Cost]]) -> dict[str, list[Cost]]
     return {f"{name}, {OURS} of {checkout}": each for name, each in costs.items()}
 
 
-def measure(plan: Plan, *, with_peers: bool, checkouts: Sequence[Path] = ()) -> tuple[Findings, int]:
+def measure(plan: Plan, *, with_others: bool, checkouts: Sequence[Path] = ()) -> tuple[Findings, int]:
     """Measure everything; return the findings and the size of the list in bytes.
 
     Of other checkouts, the tables have what a test costs, lists, starts and first lists.
@@ -150,24 +150,24 @@ def measure(plan: Plan, *, with_peers: bool, checkouts: Sequence[Path] = ()) -> 
         folder = Path(name)
         content = fetch_list(server.port)
         (folder / "list").write_bytes(content)
-        others: list[Contender] = []
-        if with_peers:
-            others, found.absent = peers.find(folder, content)
+        others: list[ServerSpec] = []
+        if with_others:
+            others, found.skipped = other_servers.find(folder, content)
             others = present(others, content, found)
         else:
-            found.absent = {peer.name: "peers were not requested" for peer in peers.PEERS}
+            found.skipped = {server.name: "other servers were not requested" for server in other_servers.OTHER_SERVERS}
         server.pause()
         lists([floor(folder / "list"), mock, *compared, *others], plan, loads, found)
         progress("requests that differ or fail")
         found.paths = paths.measure(floor(folder / "list"), short, plan.rounds, compared)
         progress("calls of the control API")
-        finders = [contender for contender in others if contender.name == "WireMock"]
+        finders = [spec for spec in others if spec.name == "WireMock"]
         found.calls = calls.by_entries([*compared, *finders], plan.others, plan.rounds)
         found.full = calls.full_journal(plan.journal, plan.rounds)
         progress("a suite")
         suite_folder = folder / "suite"
         suite_folder.mkdir()
-        tested, _ = suite_runs.entrants(suite_folder, content, checkouts, with_peers=with_peers)
+        tested, _ = suite_runs.suite_servers(suite_folder, content, checkouts, with_others=with_others)
         found.suites = suite_runs.measure(tested, content, plan.suite)
         progress("sessions of pytest")
         found.sessions = pytest_sessions.in_turn(plan.tests, plan.rounds)
@@ -189,16 +189,16 @@ def measure(plan: Plan, *, with_peers: bool, checkouts: Sequence[Path] = ()) -> 
         found.rules = growth.rules(short, plan.rules, plan.rounds)
         found.tenants = growth.tenants(short, plan.tenants, plan.rounds)
         progress("memory")
-        for contender in (mock, *others):
-            if contender.name in {OURS, "Prism"}:
-                found.resident[contender.name] = growth.resident(contender, plan.requests, plan.tokens)
+        for spec in (mock, *others):
+            if spec.name in {OURS, "Prism"}:
+                found.resident[spec.name] = growth.resident(spec, plan.requests, plan.tokens)
     return found, len(content)
 
 
 def main() -> None:
     """Measure, and print or write the report."""
     parser = argparse.ArgumentParser(description="Measure what serving costs.")
-    parser.add_argument("--quick", action="store_true", help="only check that it runs, without peers")
+    parser.add_argument("--quick", action="store_true", help="only check that it runs, without other servers")
     parser.add_argument(
         "--output",
         type=Path,
@@ -216,7 +216,7 @@ def main() -> None:
     become_load_generator()
     begin, before = time.monotonic(), times()
     checkouts = [checkout.resolve() for checkout in arguments.against]
-    found, length = measure(QUICK if arguments.quick else FULL, with_peers=not arguments.quick, checkouts=checkouts)
+    found, length = measure(QUICK if arguments.quick else FULL, with_others=not arguments.quick, checkouts=checkouts)
     after, minutes = times(), (time.monotonic() - begin) / 60
     steal = (after.stolen - before.stolen) / (after.total - before.total)
     description = {

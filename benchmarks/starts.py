@@ -7,15 +7,15 @@ import time
 from collections.abc import Sequence
 
 from benchmarks.audiences import Cost
-from benchmarks.contenders import Contender, cores, environment, on_core, started
+from benchmarks.servers import ServerSpec, cores, environment, on_core, started
 
 IMPORT = "import fastapi, uvicorn"
 
 
-def start(contender: Contender) -> Cost:
+def start(spec: ServerSpec) -> Cost:
     """Return the cost from the start of the process to its first list."""
     begin = time.perf_counter()
-    with started(contender) as server:
+    with started(spec) as server:
         return Cost(server.cpu_seconds(), time.perf_counter() - begin)
 
 
@@ -27,11 +27,11 @@ def import_cost() -> Cost:
     return Cost(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, wall)
 
 
-def in_turn(contenders: Sequence[Contender], rounds: int) -> dict[str, list[Cost]]:
+def in_turn(specs: Sequence[ServerSpec], rounds: int) -> dict[str, list[Cost]]:
     """Start all in turn. The first round does not count: it brings files into memory, and writes bytecode."""
-    costs: dict[str, list[Cost]] = {IMPORT: [], **{contender.name: [] for contender in contenders}}
+    costs: dict[str, list[Cost]] = {IMPORT: [], **{spec.name: [] for spec in specs}}
     for number in range(-1, rounds):
-        for name, cost in [(IMPORT, import_cost()), *((each.name, start(each)) for each in contenders)]:
+        for name, cost in [(IMPORT, import_cost()), *((each.name, start(each)) for each in specs)]:
             if number >= 0:
                 costs[name].append(cost)
     return costs

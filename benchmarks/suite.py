@@ -17,9 +17,18 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import suite_runs
-from benchmarks.contenders import become_load_generator, fetch_list, ours, started
-from benchmarks.goals_of_tests import suite_rows
+from benchmarks.per_test_goals import suite_rows
 from benchmarks.results import goal_table, suite_table
+from benchmarks.servers import become_load_generator, fetch_list, ours, started
+from benchmarks.suite_tests import UNIT
+
+
+def parse_count(text: str) -> int:
+    """Parse a number of tests."""
+    count = int(text) if text.isdecimal() else 0
+    if count == 0 or count % UNIT:
+        raise argparse.ArgumentTypeError(f"{text} is not a multiple of {UNIT}, such as {UNIT} or {10 * UNIT}")
+    return count
 
 
 def main() -> None:
@@ -27,7 +36,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what a test of a suite costs.")
     parser.add_argument("--quick", action="store_true", help="only check that it runs, without WireMock")
     parser.add_argument("--rounds", type=int, metavar="N", help="measure each setting N times")
-    parser.add_argument("--tests", type=int, metavar="N", help="run N tests, a multiple of 20, instead of a thousand")
+    parser.add_argument(
+        "--tests", type=parse_count, metavar="N", help=f"run N tests, a multiple of {UNIT}, instead of a thousand"
+    )
     parser.add_argument(
         "--against", type=Path, action="append", default=[], metavar="FOLDER", help="measure another checkout beside"
     )
@@ -39,9 +50,9 @@ def main() -> None:
         with started(ours()) as server:
             content = fetch_list(server.port)
         checkouts = [checkout.resolve() for checkout in arguments.against]
-        tested, absent = suite_runs.entrants(Path(folder), content, checkouts, with_peers=not arguments.quick)
+        tested, skipped = suite_runs.suite_servers(Path(folder), content, checkouts, with_others=not arguments.quick)
         found = suite_runs.measure(tested, content, plan)
-    for name, reason in absent.items():
+    for name, reason in skipped.items():
         print(f"{name} was not measured: {reason}\n")
     print("\n".join([*suite_table(found), *goal_table(suite_rows(found))]), end="")
 

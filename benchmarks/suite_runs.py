@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import peers
-from benchmarks.contenders import (
+from benchmarks import other_servers
+from benchmarks.servers import (
     HOST,
     LIST,
     ROOT,
-    Contender,
     Server,
+    ServerSpec,
     Unusable,
     cores,
     environment,
@@ -28,7 +28,7 @@ from benchmarks.contenders import (
     progress,
     started,
 )
-from benchmarks.suite_tests import Order, WireMock
+from benchmarks.suite_tests import WireMock, WorkerArguments
 
 HAND_WRITTEN = "hand-written stub"
 FOLDER = Path(__file__).parent
@@ -64,10 +64,10 @@ class Suite(NamedTuple):
     slowest: float
 
 
-class Entrant(NamedTuple):
+class SuiteServer(NamedTuple):
     """A server that the suite can test: how to start and control it, and the checkout whose client does."""
 
-    contender: Contender
+    spec: ServerSpec
     kind: str
     checkout: Path = ROOT
 
@@ -106,7 +106,7 @@ def script(name: str, *arguments: str, checkout: Path = ROOT) -> subprocess.Pope
     return process
 
 
-def ended(process: subprocess.Popen[str]) -> str:
+def last_output(process: subprocess.Popen[str]) -> str:
     """Close the input of a script, and return its last output.
 
     Raises:
@@ -133,11 +133,11 @@ def fill(server: Server, entries: int) -> None:
             connection.getresponse().read()
 
 
-def run(server: Server, entrant: Entrant, plan: SuitePlan, workers: int, number: int) -> Suite:
+def run(server: Server, tested_server: SuiteServer, plan: SuitePlan, workers: int, number: int) -> Suite:
     """Run the tests once; `number` makes their tokens new."""
-    first = Order(entrant.kind, server.port, plan.tests, SEED, 0, workers, number)
-    orders = [first._replace(worker=worker) for worker in range(workers)]
-    processes = [script("suite_tests.py", *order.arguments(), checkout=entrant.checkout) for order in orders]
+    first = WorkerArguments(tested_server.kind, server.port, plan.tests, SEED, 0, workers, number)
+    arguments = [first._replace(worker=worker) for worker in range(workers)]
+    processes = [script("suite_tests.py", *each.as_strings(), checkout=tested_server.checkout) for each in arguments]
     try:
         with bystander(server.port) as slowest:
             cpu, begin = server.cpu_seconds(), time.perf_counter()
@@ -145,7 +145,7 @@ def run(server: Server, entrant: Entrant, plan: SuitePlan, workers: int, number:
                 assert process.stdin is not None
                 process.stdin.write("\n")
                 process.stdin.flush()
-            outputs = [ended(process) for process in processes]
+            outputs = [last_output(process) for process in processes]
             cpu, wall = server.cpu_seconds() - cpu, time.perf_counter() - begin
     finally:
         for process in processes:
@@ -162,26 +162,26 @@ def bystander(port: int) -> Iterator[list[float]]:
     try:
         yield slowest
     finally:
-        slowest.append(float(ended(process)))
+        slowest.append(float(last_output(process)))
 
 
-def entrants(
-    folder: Path, content: bytes, checkouts: Sequence[Path] = (), *, with_peers: bool
-) -> tuple[list[Entrant], dict[str, str]]:
+def suite_servers(
+    folder: Path, content: bytes, checkouts: Sequence[Path] = (), *, with_others: bool
+) -> tuple[list[SuiteServer], dict[str, str]]:
     """Return the servers to test, and the reasons of those that cannot run."""
     (folder / "list").write_bytes(content)
-    found = [Entrant(ours(), "ours")]
-    found += [Entrant(ours_of(checkout), "ours", checkout) for checkout in checkouts]
-    found.append(Entrant(floor(folder / "list", "hand_written:app", HAND_WRITTEN), "hand_written"))
-    absent: dict[str, str] = {}
-    if not with_peers:
-        return found, absent
+    found = [SuiteServer(ours(), "ours")]
+    found += [SuiteServer(ours_of(checkout), "ours", checkout) for checkout in checkouts]
+    found.append(SuiteServer(floor(folder / "list", "hand_written:app", HAND_WRITTEN), "hand_written"))
+    skipped: dict[str, str] = {}
+    if not with_others:
+        return found, skipped
     (folder / "wiremock").mkdir()
     try:
-        found.append(Entrant(peers.wiremock(folder / "wiremock", content), "wiremock"))
+        found.append(SuiteServer(other_servers.wiremock(folder / "wiremock", content), "wiremock"))
     except Unusable as reason:
-        absent["WireMock"] = str(reason)
-    return found, absent
+        skipped["WireMock"] = str(reason)
+    return found, skipped
 
 
 def add_stubs(server: Server, content: bytes) -> None:
@@ -192,7 +192,7 @@ def add_stubs(server: Server, content: bytes) -> None:
             assert connection.getresponse().read()
 
 
-def measure(tested: Sequence[Entrant], content: bytes, plan: SuitePlan) -> Suites:
+def measure(tested: Sequence[SuiteServer], content: bytes, plan: SuitePlan) -> Suites:
     """Run the suite against all servers in turn, forward and then backward; those at rest are paused.
 
     The first run of each does not count: it compiles, and lets the memory grow.
@@ -200,19 +200,19 @@ def measure(tested: Sequence[Entrant], content: bytes, plan: SuitePlan) -> Suite
     found: Suites = {}
     numbers = itertools.count()
     with contextlib.ExitStack() as stack:
-        servers = [(entrant, stack.enter_context(started(entrant.contender))) for entrant in tested]
-        for entrant, server in servers:
-            if entrant.kind == "wiremock":
+        servers = [(tested_server, stack.enter_context(started(tested_server.spec))) for tested_server in tested]
+        for tested_server, server in servers:
+            if tested_server.kind == "wiremock":
                 add_stubs(server, content)
-            run(server, entrant, plan, max(plan.workers), next(numbers))
+            run(server, tested_server, plan, max(plan.workers), next(numbers))
             server.pause()
         for number in range(plan.rounds):
             for workers, entries in itertools.product(plan.workers, plan.entries):
-                for entrant, server in servers[:: 1 if number % 2 else -1]:
+                for tested_server, server in servers[:: 1 if number % 2 else -1]:
                     server.resume()
                     fill(server, entries)
-                    setting = Setting(entrant.contender.name, workers, entries)
-                    figures = run(server, entrant, plan, workers, next(numbers))
+                    setting = Setting(tested_server.spec.name, workers, entries)
+                    figures = run(server, tested_server, plan, workers, next(numbers))
                     shown = ", ".join(f"{name} {1e3 * figure:.2f} ms" for name, figure in figures._asdict().items())
                     progress(f"{setting}: {shown}")
                     found.setdefault(setting, []).append(figures)

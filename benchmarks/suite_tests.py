@@ -86,7 +86,7 @@ class Control(Protocol):
 
 
 class Ours:
-    """This mock, with `MockClient`, which opens a connection for each call."""
+    """This mock, with `MockClient`."""
 
     def __init__(self, port: int) -> None:
         self._client = MockClient(f"http://{HOST}:{port}")
@@ -282,23 +282,25 @@ FORM = _form()
 Test = Callable[[Control, Http, str], None]
 TESTS: tuple[Test, ...] = (one_call, retries, upload, waiting)
 WEIGHTS = (80, 10, 5, 5)
+UNIT = 20
+"""Smallest number of tests that `WEIGHTS` divide exactly."""
 
 
 def choose(count: int, seed: int) -> list[Test]:
-    """Return tests in random order that follows from the seed, in exact shares if `count` is a multiple of 20."""
-    tests = [test for test, weight in zip(TESTS, WEIGHTS, strict=True) for _ in range(round(count * weight / 100))]
+    """Return tests in random order that follows from the seed, in exact shares. `count` is a multiple of `UNIT`."""
+    tests = [test for test, weight in zip(TESTS, WEIGHTS, strict=True) for _ in range(count * weight // 100)]
     random.Random(seed).shuffle(tests)
     return tests
 
 
-class Order(NamedTuple):
+class WorkerArguments(NamedTuple):
     """The arguments of the script.
 
     Attributes:
         kind: a key of `CONTROLS`.
         port: port of the server.
         tests: number of tests of all workers.
-        seed: seed of the order.
+        seed: seed of the order of the tests.
         worker: number of this worker, from 0.
         workers: number of workers.
         run: makes the tokens differ from those of other runs.
@@ -312,23 +314,23 @@ class Order(NamedTuple):
     workers: int
     run: int
 
-    def arguments(self) -> list[str]:
-        """Return it as arguments."""
+    def as_strings(self) -> list[str]:
+        """Return them as strings."""
         return [str(value) for value in self]
 
 
-def main(order: Order) -> None:
+def main(arguments: WorkerArguments) -> None:
     """Print `ready`, wait for a line, run the tests of one worker, and print `done`."""
-    server, api = CONTROLS[order.kind](order.port), Http(order.port)
-    tests = [*enumerate(choose(order.tests, order.seed))][order.worker :: order.workers]
+    server, api = CONTROLS[arguments.kind](arguments.port), Http(arguments.port)
+    tests = [*enumerate(choose(arguments.tests, arguments.seed))][arguments.worker :: arguments.workers]
     print("ready", flush=True)
     sys.stdin.readline()
     for number, test in tests:
-        token = f"sk_suite_{order.run}_{number}"
+        token = f"sk_suite_{arguments.run}_{number}"
         test(server, api, token)
         server.reset(token)
     print("done")
 
 
 if __name__ == "__main__":
-    main(Order(sys.argv[1], *map(int, sys.argv[2:])))
+    main(WorkerArguments(sys.argv[1], *map(int, sys.argv[2:])))

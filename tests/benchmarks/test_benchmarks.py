@@ -54,7 +54,7 @@ def test_the_cost_of_serving_can_be_measured(tool: Callable[[str], str]) -> None
         "| a test of the suite, 2 workers: 20 requests of other tests | none | **",
     ):
         assert line in report
-    assert report.count("not measured |") == 13  # the comparisons with peers
+    assert report.count("not measured |") == 13  # the comparisons with other servers
 
 
 @pytest.mark.slow

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import contenders, goals, loads, peers, plots, results
+from benchmarks import goals, loads, other_servers, plots, results, servers
 from benchmarks.audiences import Cost
-from benchmarks.contenders import FLOOR, OURS, Contender, Server, Unusable, check, fetch_list, started
 from benchmarks.findings import Findings, Goal
 from benchmarks.loads import Loads, Run
 from benchmarks.paths import DIFFERING, NEW_TOKENS
+from benchmarks.servers import FLOOR, OURS, Server, ServerSpec, Unusable, check, fetch_list, started
 from mock_atoms import MockServer
 
 WRK_OUTPUT = """\
@@ -68,7 +68,7 @@ def found() -> Findings:
             for kind in ("generated", "uploaded")
             for index in ("0", "9,990")
         },
-        absent={"Mockoon": "node is not installed"},
+        skipped={"Mockoon": "node is not installed"},
     )
 
 
@@ -101,7 +101,7 @@ def test_a_run_in_which_each_response_is_an_error_can_be_expected() -> None:
 def test_a_disturbed_run_is_repeated_and_the_least_disturbed_one_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     shares = iter([(0.30, 0.00), (0.00, 0.20), (0.15, 0.10), (0.06, 0.04), (0.01, 0.01), (0.30, 0.00)])
     monkeypatch.setattr(loads, "run", lambda *_: Run(0, 0, 0, 0, *next(shares)))
-    server = Server(Contender("any", lambda _: []), 0, 0)
+    server = Server(ServerSpec("any", lambda _: []), 0, 0)
     loader = Loads(1, max_repeats=3)
     counted = [loader.quiet(server, 1).disturbed for _ in range(3)]
     assert counted == pytest.approx([0.10, 0.02, 0.30])  # the first took four tries, which is the maximum
@@ -123,7 +123,7 @@ def test_every_goal_has_a_figure(found: Findings) -> None:
         ("list, 1 connection: p50", "raw ASGI"): 1,
         ("list, 64 connections: p99", "its own p50"): 5,
         ("start of the process to its first list", "`import fastapi, uvicorn`"): pytest.approx(1.3),
-        ("start of the process to its first list", "the fastest peer: Prism"): pytest.approx(0.325),
+        ("start of the process to its first list", "the fastest other server: Prism"): pytest.approx(0.325),
         ("first list of a new token: extra time", "a repeated list"): pytest.approx(2),
         ("resident memory after the load of many tenants", "Prism"): 0.5,
         ("list: 100 tenants", "1"): pytest.approx(1.2),
@@ -153,7 +153,7 @@ def test_a_goal_shows_its_limit_and_judges_a_figure(goal: Goal, text: str, met: 
     assert (str(goal), goal.met_by(met), goal.met_by(missed)) == (text, True, False)
 
 
-def test_the_report_has_goals_tables_and_missing_peers(found: Findings) -> None:
+def test_the_report_has_goals_tables_and_missing_servers(found: Findings) -> None:
     report = results.report(found, 5393, {"date": "2026-01-31"}, ["growth.svg"])
     for line in (
         "| date | 2026-01-31 |",
@@ -169,7 +169,7 @@ def test_the_report_has_goals_tables_and_missing_peers(found: Findings) -> None:
         "| mock-atoms | 60 |",
     ):
         assert line in report.splitlines()
-    assert "make bench-peers" in report
+    assert "make bench-others" in report
 
 
 def test_the_short_table_says_which_requests_were_cached(found: Findings) -> None:
@@ -194,7 +194,7 @@ def test_a_page_without_the_short_table_is_an_error(found: Findings) -> None:
 def test_measured_processes_write_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("MOCK_ATOMS_SEED", "7")
-    environment = contenders.environment()
+    environment = servers.environment()
     assert "PYTHONDONTWRITEBYTECODE" not in environment
     assert environment["MOCK_ATOMS_SEED"] == "7"
 
@@ -226,7 +226,7 @@ def test_only_drawing_imports_matplotlib() -> None:
     ],
 )
 def test_a_version_is_parsed_as_numbers(text: str, numbers: tuple[int, ...]) -> None:
-    assert peers.version(text) == numbers
+    assert other_servers.version(text) == numbers
 
 
 def installed(folder: Path, node: str) -> Path:
@@ -236,38 +236,38 @@ def installed(folder: Path, node: str) -> Path:
     for name, output in (("node", "v20.1.0"), ("java", 'openjdk version "17.0.1"')):
         (programs / name).write_text(f"#!/bin/sh\necho '{output}'\n")
         (programs / name).chmod(0o755)
-    for peer in peers.PEERS:
-        (modules / peer.package / "build").mkdir(parents=True)
+    for server in other_servers.OTHER_SERVERS:
+        (modules / server.package / "build").mkdir(parents=True)
         package = f'{{"version": "1.2.3", "engines": {{"node": "{node}"}}, "bin": {{"it": "./run.js"}}}}'
-        (modules / peer.package / "package.json").write_text(package)
+        (modules / server.package / "package.json").write_text(package)
     (modules / "wiremock" / "build" / "wiremock.jar").touch()
     return folder
 
 
-def test_a_peer_that_cannot_run_has_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_cannot_run_has_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = b'{"status":true}'
-    monkeypatch.setattr(peers, "MODULES", tmp_path / "modules")
-    found, absent = peers.find(tmp_path, content)
-    assert (found, set(absent.values())) == ([], {"not installed: make bench-peers installs it"})
+    monkeypatch.setattr(other_servers, "MODULES", tmp_path / "modules")
+    found, skipped = other_servers.find(tmp_path, content)
+    assert (found, set(skipped.values())) == ([], {"not installed: make bench-others installs it"})
 
     installed(tmp_path, node=">=24.14.0")
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    assert peers.find(tmp_path, content)[1] == {
+    assert other_servers.find(tmp_path, content)[1] == {
         "WireMock": "java is not installed",
         "Prism": "node is not installed",
         "Mockoon": "node is not installed",
     }
 
     monkeypatch.setenv("PATH", str(tmp_path / "programs"))
-    found, absent = peers.find(tmp_path, content)
-    assert [contender.name for contender in found] == ["WireMock"]
-    assert absent["Prism"] == "@stoplight/prism-cli 1.2.3 needs node >=24.14.0; found v20.1.0"
-    assert peers.versions() == ["WireMock 1.2.3", "Prism 1.2.3", "Mockoon 1.2.3", "Node 20.1.0", "Java 17.0.1"]
+    found, skipped = other_servers.find(tmp_path, content)
+    assert [spec.name for spec in found] == ["WireMock"]
+    assert skipped["Prism"] == "@stoplight/prism-cli 1.2.3 needs node >=24.14.0; found v20.1.0"
+    assert other_servers.versions() == ["WireMock 1.2.3", "Prism 1.2.3", "Mockoon 1.2.3", "Node 20.1.0", "Java 17.0.1"]
 
 
 @pytest.fixture
 def running(server: MockServer) -> Server:
-    return Server(Contender(OURS, lambda _: []), 0, server.port)
+    return Server(ServerSpec(OURS, lambda _: []), 0, server.port)
 
 
 def test_a_server_with_the_list_for_a_token_only_is_usable(running: Server) -> None:
@@ -281,13 +281,13 @@ def test_a_server_with_another_list_is_unusable(running: Server) -> None:
 
 def test_a_server_without_authentication_is_unusable(running: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     content = fetch_list(running.port)
-    monkeypatch.setattr(contenders, "fetch_list", lambda *_: content)
+    monkeypatch.setattr(servers, "fetch_list", lambda *_: content)
     with pytest.raises(Unusable, match="without a bearer token"):
         check(running, content)
 
 
 def test_a_server_that_does_not_start_reports_its_last_output() -> None:
     code = "import sys; print('first'); sys.exit('the port is taken')"
-    contender = Contender("none", lambda _: [sys.executable, "-c", code])
-    with pytest.raises(Unusable, match="ended with code 1; its last output: the port is taken"), started(contender):
+    spec = ServerSpec("none", lambda _: [sys.executable, "-c", code])
+    with pytest.raises(Unusable, match="ended with code 1; its last output: the port is taken"), started(spec):
         pass

@@ -1,18 +1,32 @@
 """The tests of the suite, and the goals of what a test costs."""
 
+import argparse
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
-from benchmarks import calls, goals_of_tests, paths, pytest_sessions
+from benchmarks import calls, paths, per_test_goals, pytest_sessions
 from benchmarks.audiences import Cost
-from benchmarks.contenders import FLOOR, OURS
 from benchmarks.findings import Findings
 from benchmarks.loads import Run
+from benchmarks.servers import FLOOR, OURS
+from benchmarks.suite import parse_count
 from benchmarks.suite_runs import Setting, Suite
-from benchmarks.suite_tests import CONTROLS, TESTS, Http, Order, Test, choose, expect, one_call, polled, upload
+from benchmarks.suite_tests import (
+    CONTROLS,
+    TESTS,
+    UNIT,
+    Http,
+    Test,
+    WorkerArguments,
+    choose,
+    expect,
+    one_call,
+    polled,
+    upload,
+)
 from mock_atoms import MockServer
 
 
@@ -22,8 +36,20 @@ def test_the_choice_of_tests_follows_from_the_seed() -> None:
     assert Counter(choose(1_000, 1)) == dict(zip(TESTS, (800, 100, 50, 50), strict=True))
 
 
-def test_an_order_is_passed_as_arguments() -> None:
-    assert Order("ours", 8000, 1_000, 15, 0, 8, 3).arguments() == ["ours", "8000", "1000", "15", "0", "8", "3"]
+@pytest.mark.parametrize("count", [UNIT, 7 * UNIT, 1_000])
+def test_as_many_tests_are_chosen_as_asked_for(count: int) -> None:
+    assert parse_count(str(count)) == len(choose(count, 1)) == count
+
+
+@pytest.mark.parametrize("text", ["0", "-20", "30", "many"])
+def test_a_number_of_tests_without_exact_shares_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=f"^{text} is not a multiple of 20, such as 20 or 200$"):
+        parse_count(text)
+
+
+def test_workers_get_their_arguments_as_strings() -> None:
+    arguments = WorkerArguments("ours", 8000, 1_000, 15, 0, 8, 3)
+    assert arguments.as_strings() == ["ours", "8000", "1000", "15", "0", "8", "3"]
 
 
 @pytest.fixture
@@ -104,7 +130,7 @@ FULL = (calls.NAMED, calls.UNNAMED, calls.SLOWEST_FIND, calls.SLOWEST_COUNT, cal
 
 
 def test_every_goal_of_a_test_has_a_figure(found: Findings) -> None:
-    figures = {(row.what, row.against): row.figure for row in goals_of_tests.rows_of_tests(found)}
+    figures = {(row.what, row.against): row.figure for row in per_test_goals.per_test_rows(found)}
     others = "9,000 requests of other tests"
     assert figures == {
         **{
@@ -148,6 +174,6 @@ def test_every_goal_of_a_test_has_a_figure(found: Findings) -> None:
 
 
 def test_goals_of_a_test_without_a_measurement_have_no_figure() -> None:
-    rows = list(goals_of_tests.rows_of_tests(Findings()))
+    rows = list(per_test_goals.per_test_rows(Findings()))
     assert rows
     assert [row.figure for row in rows] == [None] * len(rows)

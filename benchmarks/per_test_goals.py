@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from benchmarks import audiences, calls, paths, pytest_sessions
-from benchmarks.contenders import FLOOR, OURS
 from benchmarks.findings import Findings, Goal, Pair, Row, figures, median, ratios
+from benchmarks.servers import FLOOR, OURS
 from benchmarks.suite_runs import Setting, Suites
 
 MILLI, MICRO = 1e3, 1e6
 
 
-def rows_of_tests(found: Findings) -> Iterator[Row]:
+def per_test_rows(found: Findings) -> Iterator[Row]:
     """Yield every goal of what a test costs."""
     yield from _paths(found)
     yield from _calls(found)
@@ -42,9 +42,9 @@ def _calls(found: Findings) -> Iterator[Row]:
         yield Row(f"{name}: {others}", "none", Goal(1.2), *ratios(full, empty, "wall"), by_cpu=True)
         if limit:
             yield Row(f"{name}, {others}", "", Goal(limit, unit=" ms"), *figures(full, MILLI))
-    peer = found.calls.get((f"{calls.FIND}, WireMock", most))
+    wiremock = found.calls.get((f"{calls.FIND}, WireMock", most))
     yield Row(
-        f"{calls.FIND}, {others}", "WireMock", Goal(1), *ratios(found.calls.get((calls.FIND, most)), peer, "wall")
+        f"{calls.FIND}, {others}", "WireMock", Goal(1), *ratios(found.calls.get((calls.FIND, most)), wiremock, "wall")
     )
 
 
@@ -105,9 +105,9 @@ def suite_rows(found: Suites) -> Iterator[Row]:
         suite = f"a test of the suite, {workers} {'worker' if workers == 1 else 'workers'}"
         full, empty = (found.get(Setting(OURS, workers, entries)) for entries in (most, 0))
         for entries, runs in ((most, full), (0, empty)):
-            peer = found.get(Setting("WireMock", workers, entries))
+            wiremock = found.get(Setting("WireMock", workers, entries))
             what = f"{suite}, {entries:,} requests of other tests"
-            yield Row(what, "WireMock", Goal(0.33), *ratios(runs, peer, "wall"), by_cpu=True)
+            yield Row(what, "WireMock", Goal(0.33), *ratios(runs, wiremock, "wall"), by_cpu=True)
         yield Row(
             f"{suite}: {most:,} requests of other tests", "none", Goal(1.1), *ratios(full, empty, "wall"), by_cpu=True
         )

@@ -29,7 +29,7 @@ class Unusable(Exception):  # noqa: N818 - no error of ours: a server is missing
     """The reason why a server cannot be measured."""
 
 
-class Contender(NamedTuple):
+class ServerSpec(NamedTuple):
     """A server that can be started.
 
     Attributes:
@@ -50,9 +50,9 @@ class Contender(NamedTuple):
 
 
 class Server(NamedTuple):
-    """A running server: the contender, the id of its process and its port."""
+    """A running server: how it was started, the id of its process and its port."""
 
-    contender: Contender
+    spec: ServerSpec
     process_id: int
     port: int
 
@@ -67,8 +67,8 @@ class Server(NamedTuple):
 
     def empty_journal(self) -> None:
         """Empty the journal."""
-        if self.contender.journal_path:
-            url = f"http://{HOST}:{self.port}{self.contender.journal_path}"
+        if self.spec.journal_path:
+            url = f"http://{HOST}:{self.port}{self.spec.journal_path}"
             with urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=READY_SECONDS):
                 pass
 
@@ -126,11 +126,11 @@ def environment(checkout: Path = ROOT) -> dict[str, str]:
     return inherited | {"PYTHONPATH": str(checkout)}
 
 
-def ours(*flags: str, name: str = OURS, log: Path | None = None, checkout: Path = ROOT) -> Contender:
+def ours(*flags: str, name: str = OURS, log: Path | None = None, checkout: Path = ROOT) -> ServerSpec:
     """Return the mock with its defaults; its access log is off unless `flags` turn it on."""
     # Without -P, Python would prefer the package in the current folder.
     command = (sys.executable, "-P", "-m", "mock_atoms", "serve", "--log-level", "warning")
-    return Contender(
+    return ServerSpec(
         name,
         lambda port: [*command, "--port", str(port), *flags],
         environment(checkout),
@@ -140,16 +140,16 @@ def ours(*flags: str, name: str = OURS, log: Path | None = None, checkout: Path 
     )
 
 
-def ours_of(checkout: Path) -> Contender:
+def ours_of(checkout: Path) -> ServerSpec:
     """Return the mock of another checkout, to compare with."""
     return ours(name=f"{OURS} of {checkout}", checkout=checkout)
 
 
-def floor(body: Path, app: str = "floor:app", name: str = FLOOR) -> Contender:
+def floor(body: Path, app: str = "floor:app", name: str = FLOOR) -> ServerSpec:
     """Return the lower bound, a raw ASGI application, or another one of this folder. It sends `body`."""
     flags = ("--no-access-log", "--no-server-header", "--no-proxy-headers", "--lifespan", "off", "--log-level", "error")
     here = str(Path(__file__).parent)
-    return Contender(
+    return ServerSpec(
         name,
         lambda port: [sys.executable, "-m", "uvicorn", app, "--app-dir", here, "--port", str(port), *flags],
         {"FLOOR_BODY": str(body)},
@@ -191,7 +191,7 @@ def check(server: Server, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def started(contender: Contender) -> Iterator[Server]:
+def started(spec: ServerSpec) -> Iterator[Server]:
     """Start a server on its core, yield it as soon as it sends the list, and stop it.
 
     Raises:
@@ -199,18 +199,18 @@ def started(contender: Contender) -> Iterator[Server]:
     """
     port = free_port()
     with contextlib.ExitStack() as stack:
-        file = contender.log.open("w+b") if contender.log else tempfile.TemporaryFile()  # noqa: SIM115 - the next line
+        file = spec.log.open("w+b") if spec.log else tempfile.TemporaryFile()  # noqa: SIM115 - the next line
         output = stack.enter_context(file)
         process = subprocess.Popen(
-            on_core(cores()[0], *contender.command(port)),
-            env={**environment(), **contender.environment},
+            on_core(cores()[0], *spec.command(port)),
+            env={**environment(), **spec.environment},
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
         try:
             wait_until_ready(process, port, output)
-            yield Server(contender, process.pid, port)
+            yield Server(spec, process.pid, port)
         finally:
             for number in (signal.SIGTERM, signal.SIGCONT):  # a paused process receives the first after the second
                 with contextlib.suppress(ProcessLookupError):

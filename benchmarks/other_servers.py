@@ -1,4 +1,4 @@
-"""Other mock servers that send the same list to a bearer token. `make bench-peers` installs them from npm."""
+"""Other mock servers that send the same list to a bearer token. `make bench-others` installs them from npm."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.contenders import LIST, Contender, Unusable
+from benchmarks.servers import LIST, ServerSpec, Unusable
 
 MODULES = Path(__file__).parent / "npm" / "node_modules"
 MIN_JAVA = 11
@@ -17,12 +17,12 @@ MIN_JAVA = 11
 TYPE = "application/json; charset=utf-8"
 
 
-class Peer(NamedTuple):
+class OtherServer(NamedTuple):
     """Another mock server."""
 
     name: str
     package: str
-    contender: Callable[[Path, bytes], Contender]
+    spec: Callable[[Path, bytes], ServerSpec]
 
 
 def package(name: str) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def package(name: str) -> dict[str, Any]:
     try:
         metadata: dict[str, Any] = json.loads((MODULES / name / "package.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise Unusable("not installed: make bench-peers installs it") from None
+        raise Unusable("not installed: make bench-others installs it") from None
     return metadata
 
 
@@ -71,7 +71,7 @@ def node(name: str) -> str:
     return str(MODULES / name / next(iter(metadata["bin"].values())))
 
 
-def wiremock(folder: Path, content: bytes) -> Contender:
+def wiremock(folder: Path, content: bytes) -> ServerSpec:
     """Return WireMock with a stub that requires a bearer token; its journal is on, as by default."""
     package("wiremock")
     java = first_line_of("java", "-version")
@@ -86,14 +86,14 @@ def wiremock(folder: Path, content: bytes) -> Contender:
     (folder / "mappings" / "list.json").write_text(json.dumps(stub), encoding="utf-8")
     flags = ("--root-dir", str(folder), "--bind-address", "127.0.0.1", "--disable-banner")
     # A bounded journal is counted for every request. Emptying an unbounded one between runs costs far less.
-    return Contender(
+    return ServerSpec(
         "WireMock",
         lambda port: ["java", "-jar", str(jar), "--port", str(port), *flags],
         journal_path="/__admin/requests",
     )
 
 
-def prism(folder: Path, content: bytes) -> Contender:
+def prism(folder: Path, content: bytes) -> ServerSpec:
     """Return Prism with our OpenAPI document, which has the list as its example."""
     program = node("@stoplight/prism-cli")
     command = [sys.executable, "-m", "mock_atoms", "openapi"]
@@ -105,10 +105,10 @@ def prism(folder: Path, content: bytes) -> Contender:
     path = folder / "openapi.json"
     path.write_text(json.dumps(document), encoding="utf-8")
     flags = ("--host", "127.0.0.1", "--verboseLevel", "silent")
-    return Contender("Prism", lambda port: ["node", program, "mock", str(path), "--port", str(port), *flags])
+    return ServerSpec("Prism", lambda port: ["node", program, "mock", str(path), "--port", str(port), *flags])
 
 
-def mockoon(folder: Path, content: bytes) -> Contender:
+def mockoon(folder: Path, content: bytes) -> ServerSpec:
     """Return Mockoon with a route that sends the list to a bearer token, without templating."""
     program = node("@mockoon/cli")
 
@@ -137,36 +137,36 @@ def mockoon(folder: Path, content: bytes) -> Contender:
     path = folder / "mockoon.json"
     path.write_text(json.dumps(environment), encoding="utf-8")
     flags = ("--hostname", "127.0.0.1", "--disable-log-to-file", "--repair")
-    return Contender(
+    return ServerSpec(
         "Mockoon", lambda port: ["node", program, "start", "--data", str(path), "--port", str(port), *flags]
     )
 
 
-PEERS = (
-    Peer("WireMock", "wiremock", wiremock),
-    Peer("Prism", "@stoplight/prism-cli", prism),
-    Peer("Mockoon", "@mockoon/cli", mockoon),
+OTHER_SERVERS = (
+    OtherServer("WireMock", "wiremock", wiremock),
+    OtherServer("Prism", "@stoplight/prism-cli", prism),
+    OtherServer("Mockoon", "@mockoon/cli", mockoon),
 )
 
 
-def find(folder: Path, content: bytes) -> tuple[list[Contender], dict[str, str]]:
-    """Return the peers that can serve `content` from files in `folder`, and the reasons of those that cannot run."""
-    found: list[Contender] = []
-    absent: dict[str, str] = {}
-    for peer in PEERS:
+def find(folder: Path, content: bytes) -> tuple[list[ServerSpec], dict[str, str]]:
+    """Return the servers that can serve `content` from files in `folder`, and the reasons of those that cannot run."""
+    found: list[ServerSpec] = []
+    skipped: dict[str, str] = {}
+    for server in OTHER_SERVERS:
         try:
-            found.append(peer.contender(folder, content))
+            found.append(server.spec(folder, content))
         except Unusable as reason:
-            absent[peer.name] = str(reason)
-    return found, absent
+            skipped[server.name] = str(reason)
+    return found, skipped
 
 
 def versions() -> list[str]:
-    """Return the names and versions of the installed peers, and of Node and Java."""
+    """Return the names and versions of the installed servers, and of Node and Java."""
     installed = []
-    for peer in PEERS:
+    for server in OTHER_SERVERS:
         try:
-            installed.append(f"{peer.name} {package(peer.package)['version']}")
+            installed.append(f"{server.name} {package(server.package)['version']}")
         except Unusable:
             continue
     for name, *command in (("Node", "node", "--version"), ("Java", "java", "-version")):
