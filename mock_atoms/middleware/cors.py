@@ -59,7 +59,7 @@ class CorsHeaders:
         """Run Starlette's middleware around a response with `headers`, as one step of its coroutine.
 
         The fast path has no task that could wait. Starlette awaits nothing but `respond` and `collect`, which
-        return at once, so the first step is the last one.
+        return immediately, so the first step is the last one.
         """
         starts: list[Message] = []
 
