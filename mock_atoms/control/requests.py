@@ -32,6 +32,7 @@ from mock_atoms.control.patterns import read_pattern
 from mock_atoms.core.addresses import full_path
 from mock_atoms.core.http_text import PathTemplate
 from mock_atoms.core.masking import quote_value
+from mock_atoms.core.timestamps import end_of_millisecond
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.numbering import NumberedExchange
 from mock_atoms.journal.query import JournalQuery
@@ -86,7 +87,7 @@ class RequestListQuery(RequestQuery):
         datetime | None,
         BeforeValidator(_parse_since),
         WithJsonSchema({"type": "string", "format": "date-time"}),
-        Field(description="Only requests that arrived after this timestamp."),
+        Field(description="Only requests that arrived after this timestamp, such as a `loggedDateString`."),
     ] = None
     unmatched: Annotated[
         Literal["false", "true"], Field(description="Whether to return only requests to unknown routes.")
@@ -168,7 +169,7 @@ class RequestEndpoints:
         )
         total = len(exchanges)
         if query.since is not None:
-            since = query.since
+            since = end_of_millisecond(query.since)
             exchanges = [exchange for exchange in exchanges if exchange.arrived_at > since]
         found = await reader.number(exchanges[::-1][: query.limit])
         content = {"requests": _rendered(serve_event, found), "meta": {"total": total}}

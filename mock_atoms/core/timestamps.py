@@ -29,6 +29,12 @@ def parse_timestamp(text: str) -> datetime:
     raise ValueError("not a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2106")
 
 
+def end_of_millisecond(timestamp: datetime) -> datetime:
+    """Return the last timestamp that is shown as `timestamp`, unless it has microseconds of its own."""
+    is_shown = timestamp.microsecond % 1000 == 0
+    return timestamp.replace(microsecond=timestamp.microsecond + 999) if is_shown else timestamp
+
+
 def format_timestamp(timestamp: datetime) -> str:
     """Return `timestamp` in the format of the API: `2025-01-15T10:30:00.000Z` (S)."""
     return timestamp.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,8 +1,10 @@
 """The request journal, near misses and the retry report over HTTP."""
 
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import httpx
@@ -11,10 +13,14 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from mock_atoms import MockServer
+from mock_atoms import MockServer, Settings
+from mock_atoms.control.app import control_app
 from mock_atoms.control.journal_waiter import MAX_WAIT_MS
+from mock_atoms.mock import MockAtoms
+from tests.helpers.asgi import call
 from tests.helpers.audiences import ACME, bearer
 from tests.helpers.control import listed_requests, problem
+from tests.helpers.exchanges import exchange
 from tests.helpers.sockets import connect
 
 PATH = "/atoms/v1/audience"
@@ -414,8 +420,8 @@ def test_a_hostile_pattern_is_bounded(
     server: MockServer, admin: httpx.Client, pattern: object, status: int, detail: str
 ) -> None:
     httpx.post(f"{server.url}/audience/1/members", headers=ACME, content="[" * 40 + '"' + "a" * 40 + '"' + "]" * 40)
-    for call in ("/requests/find", "/requests/count?atLeast=1&timeoutMs=1000", "/near-misses/request-pattern"):
-        response = admin.post(call, json=pattern)
+    for path in ("/requests/find", "/requests/count?atLeast=1&timeoutMs=1000", "/near-misses/request-pattern"):
+        response = admin.post(path, json=pattern)
         assert response.status_code == status
         assert status == 200 or problem(response)[2].startswith(detail)
 
@@ -460,3 +466,18 @@ def test_a_count_of_a_status_waits_for_responses(server: MockServer, admin: http
         )
         httpx.get(f"{server.url}/audience", headers=ACME | {"Prefer": "code=503, delay=300"})
         assert counted.result().json()["count"] == 1
+
+
+def test_a_list_since_a_listed_request_excludes_it(admin: httpx.Client) -> None:
+    newest = listed_requests(admin.get("/requests"))[0]["request"]
+    assert urls(admin.get("/requests", params={"since": newest["loggedDateString"]})) == []
+
+
+@pytest.mark.parametrize(
+    ("since", "is_excluded"), [("00.001Z", True), ("00.000Z", False), ("00.001200Z", False), ("00.001900Z", True)]
+)
+def test_since_is_compared_in_its_own_precision(since: str, *, is_excluded: bool) -> None:
+    mock = MockAtoms(Settings())
+    mock.journal.add(exchange(0, 200, arrived_at=datetime(2026, 1, 1, 0, 0, 0, 1900, tzinfo=UTC)))
+    response = call(control_app(mock), "/__admin/requests", query=f"since=2026-01-01T00:00:{since}".encode())
+    assert (json.loads(response.body)["requests"] == []) is is_excluded
