@@ -5,8 +5,11 @@ import selectors
 import threading
 from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPResponse
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
+from weakref import ref
 
+MAX_IDLE_CONNECTIONS = 32
+"""Number of connections that all clients of a process keep between their calls."""
 _IDEMPOTENT_METHODS = {"GET", "PUT", "DELETE"}
 
 
@@ -31,18 +34,35 @@ class _ThreadConnection:
 
     Attributes:
         connection: the connection.
+        owner_id: identifies the `KeptConnections` that it belongs to.
         process_id: the process that opened it. A forked process has a copy that it must not use.
     """
 
-    def __init__(self, connection: HTTPConnection) -> None:
+    _idle: ClassVar[dict[int, ref["_ThreadConnection"]]] = {}
+    """The idle connections of the process by their `id`, the least recently used first.
+
+    A thread that removes one may use or close it, and no other thread does. Each operation on it is atomic.
+    """
+
+    def __init__(self, connection: HTTPConnection, owner_id: int) -> None:
         self.connection = connection
+        self.owner_id = owner_id
         self.process_id = os.getpid()
 
     def __del__(self) -> None:
+        self._idle.pop(id(self), None)
         self.connection.close()
 
-    def is_open(self) -> bool:
+    def keep(self) -> None:
+        """Keep the connection while it is idle. Beyond the limit, the least recently used ones are closed."""
+        self._idle[id(self)] = ref(self)
+        for key in list(self._idle.copy())[:-MAX_IDLE_CONNECTIONS]:
+            self._close_idle(key)
+
+    def take(self) -> bool:
         """Return whether this process can send a request on the connection: an idle one that is readable was closed."""
+        if self._idle.pop(id(self), None) is None:
+            return False  # it was closed
         socket = self.connection.sock
         if self.process_id != os.getpid() or socket is None:
             return False
@@ -50,11 +70,33 @@ class _ThreadConnection:
             selector.register(socket, selectors.EVENT_READ)
             return not selector.select(0)
 
+    @classmethod
+    def close_all(cls, owner_id: int) -> None:
+        """Close the idle connections of one owner."""
+        for key, reference in cls._idle.copy().items():
+            idle = reference()
+            if idle is not None and idle.owner_id == owner_id:
+                cls._close_idle(key)
+
+    @classmethod
+    def _close_idle(cls, key: int) -> None:
+        reference = cls._idle.pop(key, None)
+        idle = None if reference is None else reference()
+        if idle is not None:
+            idle.connection.close()
+
 
 class KeptConnections(threading.local):
-    """Connections to one server. Each thread of each process has its own."""
+    """Connections to one server. Each thread of each process has its own, and so has each copy of this object."""
 
     _kept: _ThreadConnection | None = None
+
+    def __reduce__(self) -> tuple[type["KeptConnections"], tuple[()]]:
+        return KeptConnections, ()
+
+    def close(self) -> None:
+        """Close the idle connections of all threads."""
+        _ThreadConnection.close_all(id(self))
 
     def send(self, call: Call, connect: Callable[[], HTTPConnection], seconds: float) -> tuple[HTTPResponse, bytes]:
         """Send a request on the connection of this thread, and return the response and its body.
@@ -70,13 +112,13 @@ class KeptConnections(threading.local):
             seconds: timeout for each part of the response.
         """
         kept, self._kept = self._kept, None  # an exception drops the connection: a response may be under way
-        if kept is not None and kept.is_open():
+        if kept is not None and kept.take():
             kept.connection.sock.settimeout(seconds)
             response = _send_on_kept(kept.connection, call)
             if response is not None:
                 return self._read(response, kept)
             kept.connection.close()
-        kept = _ThreadConnection(connect())
+        kept = _ThreadConnection(connect(), id(self))
         kept.connection.timeout = seconds
         kept.connection.request(*call)
         return self._read(kept.connection.getresponse(), kept)
@@ -84,6 +126,7 @@ class KeptConnections(threading.local):
     def _read(self, response: HTTPResponse, connection: _ThreadConnection) -> tuple[HTTPResponse, bytes]:
         body = response.read()
         self._kept = connection
+        connection.keep()
         return response, body
 
 

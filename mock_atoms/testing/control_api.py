@@ -86,6 +86,10 @@ class ControlApi:
             raise _error(f"{method} {path}", response.status, text)
         return json.loads(text)
 
+    def close(self) -> None:
+        """Close the idle connections. The next call opens another one."""
+        self._connections.close()
+
     def ssl_context(self) -> ssl.SSLContext:
         """Return a context that trusts `ca_file`."""
         context = ssl.create_default_context(cafile=self.ca_file)

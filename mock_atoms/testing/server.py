@@ -107,6 +107,7 @@ class MockServer(MockClient):
             self._server.stop()
             self._thread.join()
             self._server = self._thread = None
+        self._control.close()
         self._resources.close()
 
     def __enter__(self) -> Self:

@@ -57,6 +57,7 @@ from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SEC
 from mock_atoms.state import memory_store
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES, MAX_TENANT_BYTES
 from mock_atoms.state.snapshot_models import MAX_COUNT_DIGITS
+from mock_atoms.testing.connections import MAX_IDLE_CONNECTIONS
 from mock_atoms.testing.pytest_plugin import MAX_REPORTED_REQUESTS
 from mock_atoms.wiremock.json_matching import MAX_PATTERN_CHARACTERS, MAX_PATTERN_DEPTH, MAX_PATTERN_VALUES
 from mock_atoms.wiremock.json_path import MAX_PATH_LENGTH, MAX_PATH_TOKENS
@@ -177,6 +178,7 @@ LIMITS = [
     ("request line and headers", f"{MAX_REQUEST_HEAD_BYTES / KIB:g} KiB"),
     ("chunk extensions and trailers between two parts of a body", f"{MAX_REQUEST_HEAD_BYTES / KIB:g} KiB"),
     ("bytes that wait behind a request", f"{HIGH_WATER_LIMIT / KIB:g} KiB, and what one read returns"),
+    ("idle connections of all `MockClient`s of a process", f"{MAX_IDLE_CONNECTIONS}"),
     ("audiences kept after generation", f"{MAX_CACHED_AUDIENCES:,}"),
     ("characters of `X-Test-Id` that are shown", f"{MAX_TEST_ID_LENGTH}"),
     ("campaigns of an audience, set over the control API or by a fixture file", f"{MAX_CAMPAIGNS}"),

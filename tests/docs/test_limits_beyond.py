@@ -207,6 +207,9 @@ HOLDING = {
         "pipelined requests that run at the same time"
     ],
     "serving/test_connections.py::test_bytes_behind_a_request_are_bounded": ["bytes that wait behind a request"],
+    "testing/test_connections.py::test_the_idle_connections_of_a_process_are_limited": [
+        "idle connections of all `MockClient`s of a process"
+    ],
 }
 """Rows of the tables by the test that exceeds their limits."""
 ROW = re.compile(r"^\| (?!what \|)([^-].*?) \| .+? \| .+ \|$", re.MULTILINE)

@@ -1,16 +1,20 @@
 """Connections that a client keeps between its calls."""
 
+import copy
 import os
+import pickle
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection, IncompleteRead, RemoteDisconnected
+from weakref import ref
 
 import pytest
 
 from mock_atoms import ControlError, MockClient, MockServer
+from mock_atoms.testing import connections
 from mock_atoms.testing.connections import Call, KeptConnections
 
 HEALTH = Call("GET", "/__admin/health", None, {})
@@ -186,3 +190,53 @@ def test_a_client_reaches_a_server_that_was_restarted_on_its_port() -> None:
     with MockServer(port=port):
         assert client.for_tenant("sk_acme").requests() == []
         assert client.requests() == []
+
+
+def idle_connections(client: MockClient) -> list[connections._ThreadConnection]:
+    """Return the idle connections of a client."""
+    owner_id = id(client._control._connections)  # noqa: SLF001 - no public way shows them
+    idle = [reference() for reference in connections._ThreadConnection._idle.values()]  # noqa: SLF001 - the same
+    return [each for each in idle if each is not None and each.owner_id == owner_id]
+
+
+def test_the_idle_connections_of_a_process_are_limited(server: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MAX_IDLE_CONNECTIONS", 2)
+    clients = [Client(server.port) for _ in range(4)]
+    for client in (*clients, *clients[2:], *clients[:1]):
+        client.send()
+    assert [client.opened for client in clients] == [2, 1, 1, 1]
+
+
+def test_a_connection_that_ends_during_a_search_for_idle_ones_is_ignored(client: Client) -> None:
+    client.send()
+    idle = connections._ThreadConnection._idle  # noqa: SLF001 - as another thread leaves it
+    idle[0] = ref(dropped := connections._ThreadConnection(HTTPConnection("127.0.0.1"), 0))  # noqa: SLF001
+    del dropped
+    KeptConnections().close()
+    connections._ThreadConnection._close_idle(0)  # noqa: SLF001
+    connections._ThreadConnection._close_idle(0)  # noqa: SLF001
+    assert 0 not in idle
+    assert [client.send(), client.opened] == [200, 1]
+
+
+def test_a_stopped_server_closes_the_connections_of_its_client() -> None:
+    with MockServer() as server, ThreadPoolExecutor(1) as other_thread:
+        for call in (server.requests, other_thread.submit(server.requests).result):
+            assert call() == []
+        sockets = [idle.connection.sock for idle in idle_connections(server)]
+        assert len(sockets) == 2
+        server.stop()
+        assert [socket.fileno() for socket in sockets] == [-1, -1]
+        server.start()
+        assert server.requests() == []
+
+
+@pytest.mark.parametrize("copied", [lambda client: pickle.loads(pickle.dumps(client)), copy.deepcopy])
+def test_a_copied_client_opens_its_own_connections(
+    server: MockServer, copied: Callable[[MockClient], MockClient]
+) -> None:
+    client = MockClient(server.url, token="sk_copied")
+    client.requests()
+    other = copied(client)
+    assert (other.url, other.token, other.requests()) == (client.url, "sk_copied", [])
+    assert other._control._connections is not client._control._connections  # noqa: SLF001
