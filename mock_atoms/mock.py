@@ -111,6 +111,7 @@ class MockAtoms:
         """Reset everything, or only one token, one test id, or one test id of one token."""
         if token is None and test_id is None:
             released = [self.rules.reset(), *self.fixtures.import_data(None), *self.response_cache.clear()]
+            released += self.request_reader.clear()
             await self.clear_journal()
             await self.slices.run(free(await self.store.reset()))
             await self.slices.run(free(released))

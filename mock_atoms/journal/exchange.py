@@ -21,6 +21,8 @@ WEIGHT_UNIT = 64
 _HEADER_BYTES = 80  # memory of a header besides its name and value
 _KEY_BYTES = 420  # memory of a digest with its place in the index of the journal, if no other exchange has it
 _MAX_SHARED_HEADS = 1_000
+MAX_SHARED_HEAD_BYTES = 1_000
+"""Longer response heads are not shared, so that no client fills the memory with them."""
 
 RESPONDED = "responded"
 """`Exchange.ended` after a complete response. Other values: `ABORTED` or the kind of a connection fault."""
@@ -46,7 +48,10 @@ def weight_of(size: int) -> int:
     return -(-size // WEIGHT_UNIT)
 
 
-def _size_of(headers: Sequence[tuple[str, str]] | Sequence[tuple[bytes, bytes]]) -> int:
+def headers_size(
+    headers: Sequence[tuple[str, str]] | Sequence[tuple[bytes, bytes]],
+) -> int:
+    """Return the memory of headers, approximately."""
     # One character of a text takes up to 4 bytes: one emoji widens all of them.
     return _HEADER_BYTES * len(headers) + sum(map(getsizeof, chain.from_iterable(headers)))
 
@@ -83,7 +88,7 @@ class RequestHead:
 
     def __post_init__(self) -> None:
         texts = getsizeof(self.url) + getsizeof(self.tenant.label) + getsizeof(self.tenant.test_id)
-        size = texts + _size_of(self.headers) + _KEY_BYTES * len(self.index_keys)
+        size = texts + headers_size(self.headers) + _KEY_BYTES * len(self.index_keys)
         self.weight = weight_of(size)
 
     @property
@@ -110,7 +115,7 @@ class ResponseHead:
     weight: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.weight = weight_of(_size_of(self.headers))
+        self.weight = weight_of(headers_size(self.headers))
 
 
 NO_RESPONSE = ResponseHead()
@@ -118,7 +123,10 @@ NO_RESPONSE = ResponseHead()
 
 @lru_cache(_MAX_SHARED_HEADS)
 def share_response_head(headers: tuple[tuple[bytes, bytes], ...]) -> ResponseHead:
-    """Return the response head with `headers`, credentials masked. Equal headers share one."""
+    """Return the response head with `headers`, credentials masked. Equal headers share one.
+
+    They must have at most `MAX_SHARED_HEAD_BYTES` bytes, unless only the mock itself wrote them.
+    """
     return ResponseHead(headers)
 
 

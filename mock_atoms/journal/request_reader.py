@@ -21,13 +21,14 @@ from mock_atoms.core.tenancy import (
 )
 from mock_atoms.core.timestamps import MonotonicClock, WallClock
 from mock_atoms.journal.credentials import CREDENTIAL_HEADERS, Credentials
-from mock_atoms.journal.exchange import Exchange, RequestContext, RequestHead
+from mock_atoms.journal.exchange import Exchange, RequestContext, RequestHead, headers_size
 from mock_atoms.journal.index_keys import index_keys
 
 MAX_IDENTITIES = 2_000
 """Number of callers in the cache."""
 MAX_IDENTITY_BYTES = 2_000
-"""Callers with longer identity headers are not cached."""
+"""Callers with larger identity headers are not cached."""
+_DIGEST_BYTES = 100  # memory of the digest of a credential or a test id, as the journal sees it
 Caller = AuthenticatedCaller | UnauthenticatedCaller
 _IDENTITY_HEADERS = {b"cookie", TEST_ID_HEADER, *(name.encode() for name in CREDENTIAL_HEADERS)}
 """Lower-case names of the headers that identify the caller. A client sends the same ones in all its requests."""
@@ -180,19 +181,23 @@ class RequestReader:
 
     def _identity(self, headers: Headers) -> _Identity:
         """Return what follows from the identity headers, which are the same in many requests."""
-        text = repr(headers).encode()
-        digest = blake2b(text, digest_size=16, key=self._key).digest()
+        digest = blake2b(repr(headers).encode(), digest_size=16, key=self._key).digest()
         identity = self._identities.get(digest)
         if identity is not None:
             identity.used = next_use()
             return identity
         caller = identify(headers, self._session_cookie, self._tokens)
         identity = _Identity(caller, *self._credentials.mask_headers(headers, caller.token))
-        if len(text) <= MAX_IDENTITY_BYTES:
+        size = headers_size(identity.headers) + _DIGEST_BYTES * len(identity.index_keys)
+        if size <= MAX_IDENTITY_BYTES:
             self._identities.put(digest, identity)
         if len(self._identities) > MAX_IDENTITIES:
             self._identities.evict()
         return identity
+
+    def clear(self) -> list[_Identity]:
+        """Remove and return the cached callers."""
+        return self._identities.clear()
 
 
 def _encoded(raw_path: bytes) -> str:

@@ -7,13 +7,16 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.core.http_text import Headers
+from mock_atoms.core.masking import has_no_secret
 from mock_atoms.core.settings import LOCALHOST_ORIGINS
 from mock_atoms.journal.exchange import RequestContext
 
 _LOCALHOST = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
-_MAX_CACHED = 1_000
+_MAX_CACHED = 100
 """Number of pairs of `Origin` and response headers whose CORS headers are cached."""
+MAX_CACHED_LENGTH = 200
+"""Longer origins are not cached, so that no client fills the memory with them."""
 
 
 class CorsMiddleware:
@@ -50,8 +53,9 @@ class CorsHeaders:
         origins = tuple([header for header in context.headers if header[0] == b"origin"])
         if not origins:
             return headers
-        has_secret = context.header_values(b"origin") != context.exchange.header_values("origin")
-        add = self._add if has_secret else self._add_cached
+        text = b"\n".join([value for _, value in origins]).decode("latin-1")
+        is_cached = len(text) <= MAX_CACHED_LENGTH and has_no_secret(text, context.caller.token)
+        add = self._add_cached if is_cached else self._add
         has_cookie = any(name == b"cookie" for name, _ in context.headers)
         return add(tuple(headers), (*origins, (b"cookie", b"")) if has_cookie else origins)
 

@@ -5,7 +5,13 @@ from mock_atoms.core.masking import has_no_secret, mask_text
 from mock_atoms.core.tenancy import AuthenticatedCaller, UnauthenticatedCaller
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.faults.engine import FaultEngine
-from mock_atoms.journal.exchange import UNKNOWN_MAGIC_WORD, RequestContext, share_response_head
+from mock_atoms.journal.exchange import (
+    MAX_SHARED_HEAD_BYTES,
+    UNKNOWN_MAGIC_WORD,
+    RequestContext,
+    ResponseHead,
+    share_response_head,
+)
 
 FAULT_HEADER = b"x-mock-atoms-fault"
 REASON_HEADER = b"x-mock-atoms-reason"
@@ -34,7 +40,7 @@ class ResponseMarker:
                 headers.append((FAULT_HEADER, ",".join(exchange.faults).encode()))
             if exchange.reason:
                 headers.append((REASON_HEADER, exchange.reason.encode()))
-        exchange.response_head = share_response_head(tuple(_mask_headers(headers, context.caller.token)))
+        exchange.response_head = _recorded_head(headers, context.caller.token)
         return _with_request_id(headers, exchange.id)
 
     def _unknown_magic_word(self, caller: AuthenticatedCaller | UnauthenticatedCaller) -> str | None:
@@ -48,15 +54,16 @@ class ResponseMarker:
         return UNKNOWN_MAGIC_WORD
 
 
-def _mask_headers(headers: Headers, token: str | None) -> Headers:
-    """Return response headers with credentials masked: a fault rule or an echo may have put one there."""
-    if has_no_secret(b"\n".join([value for _, value in headers]).decode("latin-1"), token):
-        return headers
-    return [(name, mask_text(decode_text(value), token).encode()) for name, value in headers]
+def _recorded_head(headers: Headers, token: str | None) -> ResponseHead:
+    """Return the head of a response, credentials masked: a fault rule or an echo may have put one there."""
+    text = b"\n".join([part for header in headers for part in header]).decode("latin-1")
+    if not has_no_secret(text, token):
+        headers = [(name, mask_text(decode_text(value), token).encode()) for name, value in headers]
+    return (share_response_head if len(text) <= MAX_SHARED_HEAD_BYTES else ResponseHead)(tuple(headers))
 
 
 def _with_request_id(headers: Headers, request_id: str) -> Headers:
     """Return the response headers with a request id, unless a fault rule set one."""
-    if any([name == b"x-request-id" for name, _ in headers]):  # noqa: C419 - a list is faster
+    if b"x-request-id" in [name for name, _ in headers]:
         return headers
     return [(b"x-request-id", request_id.encode()), *headers]

@@ -22,6 +22,8 @@ from mock_atoms.journal.exchange import BAD_PREFER, OUTSIDE_BASE_PATH, UNMOCKED_
 
 _MAX_CACHED = 1_000
 """Number of documented errors that are cached."""
+MAX_CACHED_ID_LENGTH = 200
+"""Errors about longer audience ids are not cached, so that no client fills the memory with them."""
 
 
 class CompleteResponse(NamedTuple):
@@ -69,11 +71,18 @@ def _unauthorized(context: RequestContext, caller: UnauthenticatedCaller) -> Com
     return _documented_error(HTTPStatus.UNAUTHORIZED, context.operation)
 
 
-@lru_cache(_MAX_CACHED)
 def _documented_error(status: int, operation: RequestedOperation) -> CompleteResponse:
     """Return the documented error of an operation."""
+    is_long = len(operation.audience_id) > MAX_CACHED_ID_LENGTH
+    return (_render_error if is_long else _cached_error)(status, operation)
+
+
+def _render_error(status: int, operation: RequestedOperation) -> CompleteResponse:
     headers, body = FaultResponse(status=status).render(operation=operation)
     return complete_response(status, headers, body)
+
+
+_cached_error = lru_cache(_MAX_CACHED)(_render_error)
 
 
 def _not_found(context: RequestContext) -> CompleteResponse:

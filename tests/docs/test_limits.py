@@ -160,7 +160,10 @@ LIMITS = [
     ("heads of repeated requests", f"{MAX_REPEATED_REQUESTS_SIZE / MIB:g} MiB"),
     ("head of a repeated request", f"{MAX_HEAD_BYTES:,} bytes"),
     ("callers that are cached, by their credentials and test id", f"{MAX_IDENTITIES:,}"),
-    ("bytes of the credentials and the test id of a cached caller", f"{MAX_IDENTITY_BYTES:,}"),
+    (
+        "memory of the masked credentials, digests and test id of a cached caller",
+        f"{MAX_IDENTITY_BYTES:,} bytes",
+    ),
     ("connections", f"{connection_limits.MAX_CONNECTIONS:,}, or 32 below the limit of file descriptors"),
     (
         "time in which a client reads nothing of a response",

@@ -172,10 +172,11 @@ HOLDING = {
         "memory of request heads on the fast path",
     ],
     "journal/test_request_reader.py::test_cached_callers_are_bounded": [
-        "callers that are cached, by their credentials and test id"
+        "callers that are cached, by their credentials and test id",
+        "memory of cached callers",
     ],
-    "journal/test_request_reader.py::test_a_caller_with_long_headers_is_not_cached": [
-        "bytes of the credentials and the test id of a cached caller"
+    "journal/test_request_reader.py::test_a_caller_with_large_headers_is_not_cached": [
+        "memory of the masked credentials, digests and test id of a cached caller"
     ],
     "data/test_fixtures.py::test_initial_data_is_cached_within_limits": ["audiences kept after generation"],
     "serving/test_server.py::test_a_process_without_data_is_small": ["the process without data"],

@@ -8,11 +8,14 @@ import pytest
 from mock_atoms.caching import response_cache
 from mock_atoms.control.parsing import MAX_UNCONVERTED_BYTES
 from mock_atoms.core.body_memory import MAX_BODIES_BYTES
+from mock_atoms.core.settings import Settings
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES, Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults import rulebook
-from mock_atoms.journal import memory_journal
+from mock_atoms.journal import memory_journal, request_reader
+from mock_atoms.journal.request_reader import RawRequest
+from mock_atoms.mock import MockAtoms
 from mock_atoms.serving import connection_limits
 from mock_atoms.state import memory_store
 from tests.helpers.memory import allocated_bytes
@@ -43,6 +46,21 @@ def test_memory_limits_are_those_of_the_code_and_add_up() -> None:
         assert ROWS[f"memory of {name}"] == f"{size / MIB:g} MiB"
     sizes = [int(size) for size in re.findall(r"\| (\d+) MiB \|", SECTION)]
     assert ROWS["**sum**"] == f"**{sum(sizes):,} MiB**"
+
+
+@pytest.mark.parametrize(("cookies", "length"), [(1, 1_000), (3, 40)])
+def test_cached_callers_fit_into_their_memory(cookies: int, length: int) -> None:
+    mock = MockAtoms(Settings())
+
+    def fill() -> None:
+        for number in range(request_reader.MAX_IDENTITIES):
+            headers = [(b"authorization", b"Bearer %d" % number), (b"x-test-id", b"%d" % number * 30)]
+            headers += [(b"cookie", b"a" * length)] * cookies
+            mock.request_reader.read(RawRequest("GET", b"/", b"", headers, "http", "1.1", None, None))
+
+    limit = int(ROWS["memory of cached callers"].removesuffix(" MiB")) * MIB
+    assert allocated_bytes(fill) <= limit
+    assert len(mock.request_reader.clear()) == request_reader.MAX_IDENTITIES
 
 
 @pytest.mark.parametrize("token", ["sk_mock_many", "sk_mock_unicode", "sk_mock_sparse", "sk_acme"])

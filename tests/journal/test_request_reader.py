@@ -80,11 +80,28 @@ def test_the_caller_of_repeated_headers_is_identified_once(monkeypatch: pytest.M
     assert len(identified) == 4
 
 
-def test_a_caller_with_long_headers_is_not_cached() -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"cookie", b"x" * MAX_IDENTITY_BYTES)],
+        [(b"cookie", b"")] * 20,
+        [(b"cookie", b"".join(b"session=%d;" % number for number in range(20)))],
+    ],
+    ids=["long", "many", "credentials"],
+)
+def test_a_caller_with_large_headers_is_not_cached(headers: Headers) -> None:
     by = reader()
-    first, second = (read([(b"cookie", b"x" * MAX_IDENTITY_BYTES)], by=by).exchange.head for _ in range(2))
+    first, second = (read(headers, by=by).exchange.head for _ in range(2))
     assert first.headers == second.headers
+    assert first.index_keys == second.index_keys
     assert first.headers[0] is not second.headers[0]
+
+
+def test_a_reset_clears_the_cached_callers() -> None:
+    by = reader()
+    first = read([(b"x-test-id", b"1")], by=by).exchange.head
+    assert len(by.clear()) == 1
+    assert read([(b"x-test-id", b"1")], by=by).exchange.head.headers[0] is not first.headers[0]
 
 
 def test_cached_callers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
