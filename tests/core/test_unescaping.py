@@ -36,3 +36,9 @@ def test_each_character_has_its_place_in_the_original() -> None:
 @pytest.mark.parametrize("text", ["%" + "25" * 1000 + "41", "\\" * 4096, "%5c" * 1000])
 def test_decoding_is_linear(text: str) -> None:
     assert sum(len(layer.text) for layer in layers(text)) <= (MAX_LAYERS + 1) * len(text)
+
+
+@pytest.mark.parametrize("text", ["%61 ", "a\0"])
+def test_long_text_is_decoded_in_steps(text: str) -> None:
+    pauses = [sum(1 for _ in layer_steps(text * count)) for count in (10, 2000)]
+    assert pauses[1] >= pauses[0] + 3
