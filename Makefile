@@ -7,7 +7,7 @@ PARALLEL ?= --numprocesses=auto --dist=loadfile
 # `make SEED=7 test` shuffles the tests in another order than pyproject.toml says. pytest prints the seed.
 SHUFFLE = $(if $(SEED),--randomly-seed=$(SEED))
 
-.PHONY: serve test test-fast check check-language check-commits format bench bench-others dist image test-clients test-container clean
+.PHONY: serve test test-fast check check-language check-commits format bench bench-peers dist image test-clients test-container clean
 
 serve: $(VENV)/.installed ## serve on http://127.0.0.1:28667/atoms/v1 with the example fixtures
 	$(BIN)/mock-atoms serve --fixtures fixtures
@@ -36,10 +36,10 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed ## measure the cost of serving, also of other mocks if bench-others has installed them; needs wrk
+bench: $(VENV)/.installed ## measure the cost of serving, also of other mocks if bench-peers has installed them; needs wrk
 	$(BIN)/python -m benchmarks.serving
 
-bench-others: $(VENV)/.installed-bench ## measure this and other mocks, and write benchmarks/RESULTS.md; needs wrk, Java and npm
+bench-peers: $(VENV)/.installed-bench ## measure this and other mocks, and write benchmarks/RESULTS.md; needs wrk, Java and npm
 	npm ci --prefix benchmarks/npm --no-audit --no-fund --silent
 	$(BIN)/python -m benchmarks.serving --output benchmarks
 

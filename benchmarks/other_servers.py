@@ -1,4 +1,4 @@
-"""Other mock servers that send the same list to a bearer token. `make bench-others` installs them from npm."""
+"""Other mock servers that send the same list to a bearer token. `make bench-peers` installs them from npm."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def package(name: str) -> dict[str, Any]:
     try:
         metadata: dict[str, Any] = json.loads((MODULES / name / "package.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise Unusable("not installed: make bench-others installs it") from None
+        raise Unusable("not installed: make bench-peers installs it") from None
     return metadata
 
 

@@ -189,7 +189,7 @@ def report(found: Findings, length: int, description: Mapping[str, str], picture
     lines = [
         "# Results of the benchmarks",
         "",
-        "Written by `make bench-others`. `make bench` measures without other servers and writes nothing.",
+        "Written by `make bench-peers`. `make bench` measures without other servers and writes nothing.",
         "",
         *table(("", ""), description.items()),
         *(f"- **{name} was not measured**: {reason}" for name, reason in found.skipped.items()),

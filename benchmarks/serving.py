@@ -1,6 +1,6 @@
 """Measures the cost of serving the list, compared with a raw ASGI application and with other mocks.
 
-`python -m benchmarks.serving`, or `make bench`, prints a report in Markdown. `make bench-others` installs the other
+`python -m benchmarks.serving`, or `make bench`, prints a report in Markdown. `make bench-peers` installs the other
 mocks first, and writes the report to a file, with pictures. No test asserts the figures.
 """
 

@@ -169,7 +169,7 @@ def test_the_report_has_goals_tables_and_missing_servers(found: Findings) -> Non
         "| mock-atoms | 60 |",
     ):
         assert line in report.splitlines()
-    assert "make bench-others" in report
+    assert "make bench-peers" in report
 
 
 def test_the_short_table_says_which_requests_were_cached(found: Findings) -> None:
@@ -248,7 +248,7 @@ def test_a_server_that_cannot_run_has_a_reason(tmp_path: Path, monkeypatch: pyte
     content = b'{"status":true}'
     monkeypatch.setattr(other_servers, "MODULES", tmp_path / "modules")
     found, skipped = other_servers.find(tmp_path, content)
-    assert (found, set(skipped.values())) == ([], {"not installed: make bench-others installs it"})
+    assert (found, set(skipped.values())) == ([], {"not installed: make bench-peers installs it"})
 
     installed(tmp_path, node=">=24.14.0")
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
