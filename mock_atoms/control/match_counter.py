@@ -1,5 +1,6 @@
 """The number of matching exchanges in a journal that changes."""
 
+import asyncio
 from heapq import heappop, heappush
 from typing import Protocol, TypeVar
 
@@ -8,7 +9,7 @@ from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.journal import Journal
 from mock_atoms.journal.query import JournalQuery
 from mock_atoms.wiremock import steps
-from mock_atoms.wiremock.patterns import RequestPattern
+from mock_atoms.wiremock.patterns import PatternScan, RequestPattern
 
 Result = TypeVar("Result")
 
@@ -38,6 +39,7 @@ class MatchCounter:
         self._query = query
         self._pattern = pattern
         self.key_sets = (*query.key_sets, *pattern.key_sets)
+        self._turn = asyncio.Lock()  # a cancelled count may still run when the next one starts
         self._restart()
 
     def _restart(self) -> None:
@@ -48,20 +50,22 @@ class MatchCounter:
 
     async def count(self, run: Runner) -> int:
         """Return the number of exchanges that match. If it is cancelled, the next count continues there."""
-        if self._removals != self._journal.removals:
-            self._restart()
-        await run(self._look_at_all(await self._journal.candidates(self.key_sets, self._next)))
-        return len(self._matches) + sum(self._in_flight.values())
+        async with self._turn:
+            if self._removals != self._journal.removals:
+                self._restart()
+            await run(self._look_at_all(await self._journal.candidates(self.key_sets, self._next)))
+            return len(self._matches) + sum(self._in_flight.values())
 
     def _look_at_all(self, exchanges: list[Exchange]) -> Steps[None]:
+        scan = PatternScan(self._pattern)
         for exchange in [*self._in_flight]:
-            self._look_at(exchange)
+            self._look_at(exchange, scan)
             yield
         total_steps = 0
         for exchange in exchanges:
             if exchange.is_in_journal:
                 self._next = exchange.position + 1
-                total_steps += self._look_at(exchange)
+                total_steps += self._look_at(exchange, scan)
             if total_steps >= steps.STEPS_PER_PAUSE:
                 total_steps = 0
                 yield
@@ -69,12 +73,12 @@ class MatchCounter:
             heappop(self._matches)
             yield
 
-    def _look_at(self, exchange: Exchange) -> int:
+    def _look_at(self, exchange: Exchange, scan: PatternScan) -> int:
         """Match an exchange, and return the number of steps that this took."""
         self._in_flight.pop(exchange, None)
         if not exchange.is_in_journal:
             return 1
-        is_match, number = self._pattern.compare(exchange) if self._query.matches(exchange) else (False, 1)
+        is_match, number = scan.compare(exchange) if self._query.matches(exchange) else (False, 1)
         if self._may_change(exchange):
             self._in_flight[exchange] = is_match
         elif is_match:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.slices import Steps
 from mock_atoms.journal.credentials import Credentials
-from mock_atoms.journal.exchange import Exchange
+from mock_atoms.journal.exchange import Exchange, RequestHead
 from mock_atoms.journal.query import KeySets
 from mock_atoms.wiremock.candidate import Candidate
 from mock_atoms.wiremock.conditions import (
@@ -36,6 +36,8 @@ _UNSUPPORTED_FIELDS = {
 MAX_COMPARED_CHARACTERS = 500
 MAX_COMPARED_VALUES = 5
 _MIN_RANKED = 50
+MAX_SHARED_HEADS = 1_000
+"""Number of heads whose result a scan keeps."""
 _EXCHANGE_STEPS = 3  # to look at an exchange at all
 
 
@@ -68,10 +70,11 @@ class RequestPattern(NamedTuple):
 
     def select(self, exchanges: Iterable[Exchange]) -> Steps[list[Exchange]]:
         """Return the exchanges that match, in their order."""
+        scan = PatternScan(self)
         selected = []
         total_steps = 0
         for exchange in exchanges:
-            is_match, steps = self.compare(exchange)
+            is_match, steps = scan.compare(exchange)
             if is_match:
                 selected.append(exchange)
             total_steps += steps
@@ -108,6 +111,29 @@ class RequestPattern(NamedTuple):
         """Return how many conditions `exchange` does not meet."""
         candidate = Candidate(exchange)
         return sum(not condition.is_met(candidate) for condition in self.conditions)
+
+
+class PatternScan:
+    """Compares a pattern with many exchanges. Those that share a head are compared once if their bodies do not matter.
+
+    Args:
+        pattern: the pattern.
+    """
+
+    def __init__(self, pattern: RequestPattern) -> None:
+        self._pattern = pattern
+        self._needs_body = any(condition.needs_body for condition in pattern.conditions)
+        self._matches_by_head: dict[RequestHead, bool] = {}
+
+    def compare(self, exchange: Exchange) -> tuple[bool, int]:
+        """Return the same as `RequestPattern.compare`, with fewer steps for a head that was compared before."""
+        is_match = self._matches_by_head.get(exchange.head)
+        if is_match is not None:
+            return is_match, 1
+        is_match, steps = self._pattern.compare(exchange)
+        if not self._needs_body and len(self._matches_by_head) < MAX_SHARED_HEADS:
+            self._matches_by_head[exchange.head] = is_match
+        return is_match, steps
 
 
 def _distance(condition: Condition, candidate: Candidate) -> float:

@@ -111,6 +111,7 @@ def matched_by(counts: int, changes: str = "") -> int:
 
     class Recorder:
         awaits_body = staticmethod(pattern.awaits_body)
+        conditions = pattern.conditions
 
         @staticmethod
         def compare(each: Exchange) -> tuple[bool, int]:
@@ -187,3 +188,19 @@ def test_an_exchange_in_flight_counts_until_it_is_dropped() -> None:
     assert asyncio.run(counter.count(run)) == 1
     apply("add", journal, [])
     assert asyncio.run(counter.count(run)) == 0
+
+
+def test_counts_at_the_same_time_count_each_exchange_once() -> None:
+    journal = MemoryJournal(10, CREDENTIALS)
+    counter = MatchCounter(journal, JournalQuery(), parse_pattern({}, CREDENTIALS))
+    for _ in range(5):
+        apply("add", journal, [])
+
+    async def run_slowly(work: Steps[Result]) -> Result:
+        await asyncio.sleep(0)
+        return run_without_pauses(work)
+
+    async def two_counts() -> list[int]:
+        return [*await asyncio.gather(counter.count(run_slowly), counter.count(run_slowly))]
+
+    assert asyncio.run(two_counts()) == [5, 5]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,10 +16,11 @@ from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange, RequestHead
+from mock_atoms.wiremock import patterns
 from mock_atoms.wiremock.candidate import Candidate
 from mock_atoms.wiremock.json_matching import MAX_PATTERN_VALUES
 from mock_atoms.wiremock.json_path import load_library
-from mock_atoms.wiremock.patterns import nearest, parse_pattern
+from mock_atoms.wiremock.patterns import RequestPattern, nearest, parse_pattern
 from mock_atoms.wiremock.steps import MAX_PATTERN_STEPS
 
 CREDENTIALS = Credentials(b"k" * 32)
@@ -367,3 +369,27 @@ def test_any_recorded_exchange_can_be_compared(
     is_match = pattern.matches(sent)
     assert is_match is (pattern.differences(sent) == []) is (pattern.distance(sent) == 0)
     assert len(run_without_pauses(nearest(pattern, [sent], 3))) == (not is_match)
+
+
+def test_exchanges_that_share_a_head_are_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    repeated, other = exchange(b"1"), exchange(b"1", method="GET")
+    sent = [repeated, replace(repeated, body=b"2"), other, replace(other), replace(repeated)]
+
+    def selected_and_compared(pattern: object) -> tuple[list[int], int]:
+        parsed = parse_pattern(pattern, CREDENTIALS)
+        compared: list[Exchange] = []
+        compare = RequestPattern.compare
+
+        def count(self: RequestPattern, each: Exchange) -> tuple[bool, int]:
+            compared.append(each)
+            return compare(self, each)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(RequestPattern, "compare", count)
+            selected = run_without_pauses(parsed.select(sent))
+        return [sent.index(each) for each in selected], len(compared)
+
+    assert selected_and_compared({"method": "POST"}) == ([0, 1, 4], 2)
+    assert selected_and_compared(body_pattern("equalTo", "1")) == ([0, 2, 3, 4], 5)
+    monkeypatch.setattr(patterns, "MAX_SHARED_HEADS", 1)
+    assert selected_and_compared({"method": "POST"}) == ([0, 1, 4], 3)
