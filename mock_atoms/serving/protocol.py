@@ -34,8 +34,10 @@ from mock_atoms.serving.upgrade import AfterFirstHead, head_without_upgrade
 
 PARSED_PIECE_BYTES = 4096
 """Number of bytes in one call of the parser; they contain at most a few hundred requests."""
-_REQUESTS_PER_TURN = 32
-"""Number of pipelined requests after which other connections get their turn."""
+REQUESTS_PER_TURN = 32
+HEAD_BYTES_PER_TURN = 2 * PARSED_PIECE_BYTES
+RESPONSE_BYTES_PER_TURN = 64 * 1024
+"""Number of pipelined requests, and of bytes, after which other connections get their turn."""
 _STALE_SECONDS = 1
 
 
@@ -80,7 +82,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._limits = limits or ConnectionLimits()
         self._phase = NONE
         self._is_new_head = False
-        self._bytes_without_body = self._requests_in_turn = 0
+        self._bytes_without_body = self._requests_in_turn = self._response_bytes_in_turn = 0
         self._unparsed = b""
         self._running: ResponseCycle | None = None
         self._refusal: Refusal | None = None
@@ -125,10 +127,10 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_stale and self._running is None and self._phase is not BODY:
             self.transport.close()
             return
-        self._requests_in_turn = 0
+        self._requests_in_turn = self._response_bytes_in_turn = 0
         position, size = 0, len(data)
         try:
-            while position < size and self._requests_in_turn < _REQUESTS_PER_TURN:
+            while position < size and self._requests_in_turn < REQUESTS_PER_TURN:
                 piece = data[position : position + PARSED_PIECE_BYTES]
                 position += PARSED_PIECE_BYTES
                 self._bytes_without_body += PARSED_PIECE_BYTES if position <= size else size % PARSED_PIECE_BYTES
@@ -137,7 +139,7 @@ class HttpProtocol(HttpToolsProtocol):
                     position, size = 0, len(data)
                 if self._bytes_without_body > MAX_REQUEST_HEAD_BYTES and self._phase is not NONE:
                     raise too_long()
-                if self._is_response_due():
+                if self._is_response_due() or (position >= HEAD_BYTES_PER_TURN and self._phase is not BODY):
                     break
         except Refusal as refusal:
             self._refuse(refusal)
@@ -221,7 +223,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._bytes_without_body > MAX_REQUEST_HEAD_BYTES - PARSED_PIECE_BYTES:
             check_head_size(self.url, self.headers)
         can_send = self._running is None and not self.flow.write_paused and not self.transport.is_closing()
-        fast = self._fast if can_send else None
+        fast = self._fast if can_send and self._response_bytes_in_turn < RESPONSE_BYTES_PER_TURN else None
         digest = b""
         if fast is not None:
             digest = fast.digest(self.parser, self.url, self.headers)
@@ -244,6 +246,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Send a response of the fast path."""
         self._took_fast_path = True
         self.transport.write(response)
+        self._response_bytes_in_turn += len(response)
         self.server_state.total_requests += 1
         self._phase = BODY
 

@@ -52,6 +52,7 @@ from mock_atoms.journal.request_reader import MAX_IDENTITIES, MAX_IDENTITY_BYTES
 from mock_atoms.middleware.recording import MAX_CUT_KEY_LENGTH, MAX_UNREAD_BODY_BYTES
 from mock_atoms.serving import connection_limits
 from mock_atoms.serving.half_closed import RESPONSE_SECONDS
+from mock_atoms.serving.protocol import HEAD_BYTES_PER_TURN, REQUESTS_PER_TURN, RESPONSE_BYTES_PER_TURN
 from mock_atoms.serving.refusal import MAX_REQUEST_HEAD_BYTES
 from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SECONDS
 from mock_atoms.state import memory_store
@@ -200,6 +201,13 @@ LIMITS = [
         f"{MAX_WORK_SLOTS}",
     ),
     ("pipelined requests that run at the same time", "1 per connection"),
+    (
+        "pipelined requests before other connections get their turn",
+        (
+            f"{REQUESTS_PER_TURN}, or {HEAD_BYTES_PER_TURN // KIB} KiB of heads, "
+            f"or {RESPONSE_BYTES_PER_TURN // KIB} KiB of responses"
+        ),
+    ),
 ]
 
 

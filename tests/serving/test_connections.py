@@ -17,6 +17,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
 from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.faults.rules import parse_rule
 from mock_atoms.journal.access_log import EventLine, JsonFormatter
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.fast_path import fast_path_of
@@ -60,9 +61,14 @@ class FakeTransport(asyncio.Transport):
         self.is_paused = False
 
 
-def connected(app: ASGIApp, state: ServerState, **options: Any) -> tuple[HttpProtocol, FakeTransport]:  # noqa: ANN401 - any setting
+def connected(
+    app: ASGIApp,
+    state: ServerState,
+    mock: MockAtoms | None = None,
+    **options: Any,  # noqa: ANN401 - any setting
+) -> tuple[HttpProtocol, FakeTransport]:
     """Return the protocol of a new connection to `app`, and its transport."""
-    mock = MockAtoms(Settings(**options), log=lambda _exchange, _attempt: None)
+    mock = mock or MockAtoms(Settings(**options), log=lambda _exchange, _attempt: None)
     config = build_server(mock, app, lambda: None).config
     fast_path = fast_path_of(mock)
     protocol = HttpProtocol(config, state, {}, fast_path=fast_path, request_timeout=mock.settings.request_timeout)
@@ -387,24 +393,45 @@ def test_event_lines_are_json_in_the_json_log() -> None:
     assert str(EventLine({"peer": None, "cause": "x"})) == "cause=x"
 
 
+async def turns_of(app: ASGIApp, request: bytes, count: int, mock: MockAtoms | None = None) -> list[int]:
+    """Return the number of requests that end in each turn of the event loop."""
+    state = ServerState()
+    protocol, transport = connected(app, state, mock)
+    protocol.data_received(request * count)
+    in_turns = [state.total_requests]
+    while sum(in_turns) < count:
+        await asyncio.sleep(0)
+        in_turns.append(state.total_requests - sum(in_turns))
+    protocol.connection_lost(None)
+    assert len(statuses(bytes(transport.sent))) == count
+    return in_turns
+
+
 @CACHE
 def test_pipelined_requests_leave_turns_to_other_tasks(options: dict[str, Any]) -> None:
     """Counts the requests parsed in one turn of the event loop: their number has a limit."""
+    mock = MockAtoms(Settings(**options), log=lambda _exchange, _attempt: None)
+    in_turns = asyncio.run(turns_of(create_app(mock=mock), raw_request(), 2000, mock))
+    assert max(in_turns) <= 2 * PARSED_PIECE_BYTES // len(raw_request())
 
-    async def parse(count: int) -> list[int]:
-        state = ServerState()
-        protocol, transport = connected(app, state)
-        protocol.data_received(raw_request() * count)
-        in_turns = [state.total_requests]
-        while sum(in_turns) < count:
-            await asyncio.sleep(0)
-            in_turns.append(state.total_requests - sum(in_turns))
-        protocol.connection_lost(None)
-        assert statuses(bytes(transport.sent)) == [200] * count
-        return in_turns
 
-    app = create_app(Settings(**options))
-    assert max(asyncio.run(parse(2000))) <= 2 * PARSED_PIECE_BYTES // len(raw_request())
+@pytest.mark.parametrize(
+    "target", ["/nope?" + "%61" * 1300, "/atoms/v1/audience?" + "sk_A1;" * 650, "/nope?" + "%61" * 600]
+)
+def test_pipelined_long_heads_leave_turns_to_other_tasks(target: str) -> None:
+    """Each response is immediate. A turn has as many of them as fit into two pieces."""
+    request = raw_request("", target=target)
+    mock = MockAtoms(Settings(), log=lambda _exchange, _attempt: None)
+    in_turns = asyncio.run(turns_of(create_app(mock=mock), request, 40, mock))
+    assert max(in_turns) <= 2 * PARSED_PIECE_BYTES // len(request) + 1
+
+
+def test_pipelined_long_responses_leave_turns_to_other_tasks() -> None:
+    """A turn ends as soon as its responses have 64 KiB, even between two requests of one piece."""
+    mock = MockAtoms(Settings(), log=lambda _exchange, _attempt: None)
+    mock.rules.add(parse_rule({"respond": {"status": 500, "text": "x" * 20_000}}))
+    in_turns = asyncio.run(turns_of(create_app(mock=mock), raw_request(), 60, mock))
+    assert max(in_turns) == 4
 
 
 def test_bytes_behind_a_request_are_bounded() -> None:
