@@ -87,7 +87,8 @@ _cached_error = lru_cache(_MAX_CACHED)(_render_error)
 
 def _not_found(context: RequestContext) -> CompleteResponse:
     """Return Express's response to an unknown route: HTML, not JSON (L)."""
-    context.exchange.reason = OUTSIDE_BASE_PATH if context.api_path is None else UNMOCKED_ROUTE
+    if context.exchange.reason is None:  # a connection fault that lets the request pass has its own
+        context.exchange.reason = OUTSIDE_BASE_PATH if context.api_path is None else UNMOCKED_ROUTE
     text = escape(f"Cannot {context.exchange.method} {context.exchange.path}")
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'

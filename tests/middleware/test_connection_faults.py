@@ -184,6 +184,16 @@ def test_a_dripping_response_is_complete(server: MockServer) -> None:
         assert response.json()["status"] is True
 
 
+@pytest.mark.parametrize("fault", ["stale", "drip0"])
+def test_the_fault_is_the_reason_on_an_unknown_route_too(fault: str) -> None:
+    with MockServer() as mock:
+        response = httpx.get(f"{mock.url}/nope", headers=bearer(f"sk_mock_{fault}.mine"))
+        (event,) = httpx.get(f"{mock.root_url}/__admin/requests").json()["requests"]
+    reason = f"connection-{fault.removesuffix('0')}"
+    assert (response.status_code, response.headers["x-mock-atoms-reason"]) == (404, reason)
+    assert (event["request"]["mockAtoms"]["reason"], event["wasMatched"]) == (reason, True)
+
+
 @pytest.mark.parametrize("fault", ["hang", "drip600000"])
 def test_a_disconnect_ends_the_fault(caplog: pytest.LogCaptureFixture, fault: str) -> None:
     with caplog.at_level(logging.INFO, "mock_atoms"), MockServer() as mock:
