@@ -91,14 +91,6 @@ class RequestHead:
         size = texts + headers_size(self.headers) + _KEY_BYTES * len(self.index_keys)
         self.weight = weight_of(size)
 
-    @property
-    def has_body(self) -> bool:
-        """Whether a body follows the head."""
-        for name, value in self.headers:
-            if name == "transfer-encoding" or (name == "content-length" and value != "0"):
-                return True
-        return False
-
 
 @dataclass(slots=True, eq=False)
 class ResponseHead:
@@ -290,3 +282,11 @@ class RequestContext:
     def header_values(self, name: bytes) -> list[str]:
         """Return the values of the request header `name` (lower-case), with all credentials."""
         return [value.decode("latin-1") for header, value in self.headers if header == name]
+
+    @property
+    def has_body(self) -> bool:
+        """Whether a body follows the head."""
+        for name, value in self.headers:
+            if name == b"transfer-encoding" or (name == b"content-length" and value != b"0"):
+                return True
+        return False

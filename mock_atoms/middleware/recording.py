@@ -65,8 +65,8 @@ class RecordingMiddleware:
         exchange.id = self._generator.request_id(tenant.key, number)
         self._recorder.begin(exchange)
         body_recorder = None
-        if exchange.head.has_body:
-            body_recorder = RequestBodyRecorder(exchange, self._journal, self._slices, receive, context.caller.token)
+        if context.has_body:
+            body_recorder = RequestBodyRecorder(context, self._journal, self._slices, receive)
         else:
             exchange.is_body_complete = True
 
@@ -77,7 +77,7 @@ class RecordingMiddleware:
                 await finish(message["kind"])
                 return
             if message["type"] == "http.response.start":
-                if body_recorder is not None and not _is_refused_unread(exchange, body_recorder):
+                if body_recorder is not None and not _is_refused_unread(context, body_recorder):
                     await body_recorder.read_rest(self._body_timeout)
                 exchange.response_started_at = self._clock()
                 message["headers"] = self._marker.mark(context, message["status"], message["headers"])
@@ -114,10 +114,10 @@ class RecordingMiddleware:
         self._recorder.end(exchange, ended)
 
 
-def _is_refused_unread(exchange: Exchange, body_recorder: "RequestBodyRecorder") -> bool:
+def _is_refused_unread(context: RequestContext, body_recorder: "RequestBodyRecorder") -> bool:
     """Return whether the client waits for `100 Continue`, which the API refuses."""
-    is_waiting = any(value.lower() == "100-continue" for value in exchange.header_values("expect"))
-    return is_waiting and not body_recorder.is_started and not exchange.faults
+    is_waiting = any(value.lower() == "100-continue" for value in context.header_values(b"expect"))
+    return is_waiting and not body_recorder.is_started and not context.exchange.faults
 
 
 def count_request(state: TenantState) -> int:
@@ -159,21 +159,19 @@ class RequestBodyRecorder:
     A body in gzip or deflate is stored inflated, or as received if it cannot be inflated.
 
     Args:
-        exchange: receives the body.
+        context: the request, whose exchange receives the body.
         journal: is notified when the body is complete.
         slices: runs the search for credentials in the body.
         receive: ASGI callable that the body comes from.
-        token: the caller's token, which is masked.
 
     Attributes:
         is_disconnected: whether the client disconnected before its body was complete.
         is_started: whether the body has been requested from the client.
     """
 
-    def __init__(
-        self, exchange: Exchange, journal: Journal, slices: Slices, receive: Receive, token: str | None
-    ) -> None:
-        self._exchange = exchange
+    def __init__(self, context: RequestContext, journal: Journal, slices: Slices, receive: Receive) -> None:
+        token = context.caller.token
+        self._exchange = context.exchange
         self._journal = journal
         self._slices = slices
         self._receive = receive
@@ -182,7 +180,7 @@ class RequestBodyRecorder:
         max_bytes = MAX_BODY_BYTES + 6 * max(MAX_CUT_KEY_LENGTH, len(token or ""))
         self._received = self._stored = BodyExcerpt(max_bytes)
         self._inflater: Inflater | None = None
-        encoding = content_encoding(exchange.header_values("content-encoding"))
+        encoding = content_encoding(context.header_values(b"content-encoding"))
         if is_inflatable(encoding):
             self._inflater = Inflater(encoding)
             self._stored = BodyExcerpt(max_bytes)

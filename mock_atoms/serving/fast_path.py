@@ -137,7 +137,7 @@ class FastPath:
         """
         exchange, tenant = context.exchange, context.caller.tenant
         head = exchange.head
-        if head.method not in _METHODS or head.has_body:
+        if head.method not in _METHODS or context.has_body:
             return None
         state = self._store.state_of(tenant)
         outcome = self._outcome(context, state)

@@ -6,6 +6,7 @@ import logging
 import re
 import socket
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -391,6 +392,30 @@ def test_event_lines_are_json_in_the_json_log() -> None:
         "cause": "a TLS handshake",
     }.items() <= line.items()
     assert str(EventLine({"peer": None, "cause": "x"})) == "cause=x"
+
+
+@CACHE
+@pytest.mark.parametrize("target", ["/nope", LIST_PATH])
+@pytest.mark.parametrize(
+    ("token", "framing", "body"),
+    [
+        ("content-length", "Content-Length: 5", b"hello"),
+        ("length", "Content-Length: 5", b"hello"),
+        ("transfer-encoding", "Transfer-Encoding: chunked", b"5\r\nhello\r\n0\r\n\r\n"),
+        ("content-encoding", "Content-Encoding: deflate\r\nContent-Length: 13", zlib.compress(b"hello")),
+        ("deflate", "Content-Encoding: deflate\r\nContent-Length: 13", zlib.compress(b"hello")),
+    ],
+)
+def test_a_token_that_looks_like_a_header_changes_nothing(
+    options: dict[str, Any], token: str, framing: str, body: bytes, target: str
+) -> None:
+    """The journal masks the token in the header, but the request has its body."""
+    request = raw_request(token, f"{framing}\r\n", target, method="POST") + body
+    with MockServer(**options) as mock:
+        assert len(send_in_turn(mock.port, request, request)) == 2
+        events = httpx.get(f"{mock.root_url}/__admin/requests").json()["requests"]
+    assert [event["request"]["body"] for event in events] == ["hello", "hello"]
+    assert token not in json.dumps([event["request"]["headers"] for event in events])
 
 
 async def turns_of(app: ASGIApp, request: bytes, count: int, mock: MockAtoms | None = None) -> list[int]:
