@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from mock_atoms.core.addresses import full_path
 from mock_atoms.core.http_text import PathTemplate
-from mock_atoms.core.masking import quote_value
+from mock_atoms.core.masking import mask_token, quote_value, show_text
 from mock_atoms.testing.control_api import TIMEOUT_SECONDS, ControlApi, ControlError
 from mock_atoms.testing.recorded_request import RecordedRequest
 from mock_atoms.testing.retry_report import RetryReport
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 DEFAULT_BASE_PATH = "/atoms/v1"
 _HEALTH_POLL_SECONDS = 0.02
 _HEALTH_CALL_SECONDS = 1.0  # an address without a machine never responds
-_MAX_WAIT_SECONDS = 1.0  # a full journal drops as many requests as arrive, so their number may stand still
+_MAX_WAIT_SECONDS = 60.0
 _IN_FLIGHT_WAIT_SECONDS = 0.05  # the control API reports arrivals, not the end of a request
+_MAX_LISTED_REQUESTS = 50
 
 
 class MockClient:
@@ -171,13 +172,16 @@ class MockClient:
 
         Raises:
             ControlError: the journal is off, or the control API is not available.
-            ValueError: the path does not start with a slash, or two of its parameters are adjacent.
+            ValueError: the path does not start with a slash, has a query, or has adjacent parameters.
         """
-        query = {**self._tenant_fields(token, test_id), **self._request_fields(method, path)}
-        if status is not None:
-            query["status"] = str(status)
-        events = _journal_content(self._control.call("GET", "/requests", query=query))["requests"]
-        return [RecordedRequest.from_json(event["request"]) for event in reversed(events)]
+        requests, _ = self._list(self._request_fields(method, path, status, token, test_id))
+        return requests
+
+    def _list(self, query: Mapping[str, object]) -> tuple[list[RecordedRequest], int]:
+        """Return recorded requests, oldest first, and their number without the `limit` of the query."""
+        content = _journal_content(self._control.call("GET", "/requests", query=query))
+        requests = [RecordedRequest.from_json(event["request"]) for event in reversed(content["requests"])]
+        return requests, content["meta"]["total"]
 
     def wait_for_requests(  # noqa: PLR0913 - the filters of `requests`, and two more
         self,
@@ -202,39 +206,53 @@ class MockClient:
             test_id: see `requests`.
 
         Raises:
-            TimeoutError: there were fewer in time; the message lists the requests received.
+            TimeoutError: there were fewer in time; the message lists the latest requests of any status.
             ControlError: as in `requests`.
+            ValueError: as in `requests`.
         """
         deadline = time.monotonic() + timeout
-        awaited = {**self._tenant_fields(token, test_id), **self._request_fields(method, path)}
+        fields = self._request_fields(method, path, status, token, test_id)
+        received, _ = self._list(fields)
         while True:
-            is_last = time.monotonic() >= deadline
-            received = self.requests(method=method, path=path, token=token, test_id=test_id)
-            completed = [
-                request for request in received if request.ended is not None and status in (None, request.status)
-            ]
+            completed = [request for request in received if request.ended is not None]
             if len(completed) >= count:
                 return completed
-            if is_last:
-                lines = "".join(f"\n{request}" for request in received)
-                raise TimeoutError(f"{len(completed)} of {count} requests completed within {timeout:g} s{lines}")
-            is_in_flight = len(received) >= count and any(request.ended is None for request in received)
-            longest_wait = _IN_FLIGHT_WAIT_SECONDS if is_in_flight else _MAX_WAIT_SECONDS
-            remaining = max(0.0, deadline - time.monotonic())
-            self._wait_for_arrivals(awaited, max(count, len(received) + 1), min(remaining, longest_wait))
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                found = f"{len(completed)} of {count} requests{_describe_filters(fields)} completed"
+                raise TimeoutError(f"{found} within {timeout:g} s{self._describe_latest(fields)}")
+            longest_wait = _IN_FLIGHT_WAIT_SECONDS if len(received) >= count else _MAX_WAIT_SECONDS
+            at_least = max(count, len(received) + 1)
+            number = self._wait_for_arrivals(fields, at_least, min(remaining, longest_wait))
+            if number != len(received) or len(completed) < len(received):
+                received, _ = self._list(fields)
 
-    def _request_fields(self, method: str | None, path: str | None) -> dict[str, str]:
-        """Return the query parameters that select a method and a path."""
-        fields = {} if method is None else {"method": method}
+    def _request_fields(
+        self, method: str | None, path: str | None, status: int | None, token: str | None, test_id: str | None
+    ) -> dict[str, str]:
+        """Return the query parameters that select requests."""
         if path is not None:
-            fields["path"] = full_path(self._base_path, path)
             PathTemplate(path)
-        return fields
+            path = full_path(self._base_path, path)
+        fields = {"method": method, "path": path, "status": None if status is None else str(status)}
+        query = {name: value for name, value in fields.items() if value is not None}
+        return {**query, **self._tenant_fields(token, test_id)}
 
-    def _wait_for_arrivals(self, awaited: Mapping[str, str], at_least: int, seconds: float) -> None:
-        """Wait up to `seconds` for `at_least` requests."""
-        query = {**awaited, "atLeast": at_least, "timeoutMs": round(seconds * 1000)}
-        self._control.call("POST", "/requests/count", {}, query, TIMEOUT_SECONDS + seconds)
+    def _wait_for_arrivals(self, fields: Mapping[str, str], at_least: int, seconds: float) -> int:
+        """Wait up to `seconds` for `at_least` requests, and return their number."""
+        query = {**fields, "atLeast": at_least, "timeoutMs": round(seconds * 1000)}
+        content = self._control.call("POST", "/requests/count", {}, query, TIMEOUT_SECONDS + seconds)
+        number: int = content["count"]
+        return number
+
+    def _describe_latest(self, fields: Mapping[str, str]) -> str:
+        """Return a line for each of the latest requests of any status, and the number of the others."""
+        query = {name: value for name, value in fields.items() if name != "status"}
+        requests, total = self._list({**query, "limit": _MAX_LISTED_REQUESTS})
+        lines = [str(request) for request in requests]
+        if total > len(lines):
+            lines.insert(0, f"earlier requests: {total - len(lines)}")
+        return "".join(f"\n{line}" for line in lines)
 
     def retries(self, *, token: str | None = None, test_id: str | None = None, **options: int) -> RetryReport:
         """Return the retry report: the behavior of clients after failures.
@@ -303,6 +321,12 @@ class MockClient:
             token, test_id = self.token, self.test_id
         fields = {"token": token, "testId": test_id}
         return {name: value for name, value in fields.items() if value is not None}
+
+
+def _describe_filters(fields: Mapping[str, str]) -> str:
+    """Return ` with path=… status=…` for a message, with the token masked, or an empty text without filters."""
+    filters = [f"{name}={mask_token(value) if name == 'token' else show_text(value)}" for name, value in fields.items()]
+    return f" with {' '.join(filters)}" if filters else ""
 
 
 def _journal_content(content: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import pytest
 import mock_atoms
 from mock_atoms import ControlError, MockClient, MockServer, RecordedRequest, Settings
 from mock_atoms.core.masking import mask_token
+from mock_atoms.testing import client
 from mock_atoms.testing.control_api import ControlApi
 from tests.helpers.audiences import bearer, send
 
@@ -123,6 +124,8 @@ def test_requests_are_filtered(mock: MockServer) -> None:
     assert paths(path="/audience/{id}", method="get") == ["/audience/a"]
     with pytest.raises(ValueError, match=r"^`audience` does not start with a slash: use a path such as /audience/\{id"):
         paths(path="audience")
+    with pytest.raises(ValueError, match=r"^`/audience\?page=2` is more than a path: leave out"):
+        paths(path="/audience?page=2")
     assert paths(path="/audience/{id}") == ["/audience/a"] * 2
     assert paths(path="/audience/{id}/members") == ["/audience/a/members"]
     assert paths(status=404, token=A) == ["/nowhere"]
@@ -164,6 +167,49 @@ def test_waiting_returns_requests_that_arrived_earlier(mock: MockServer) -> None
     send(mock.url, A)
     assert len(mock.wait_for_requests(1, token=A, status=200, method="get", path="/audience")) == 1
     assert mock.wait_for_requests(0, method="DELETE") == []
+
+
+@pytest.mark.parametrize("status", ["200", 200])
+def test_waiting_selects_a_status_as_the_list_does(mock: MockServer, status: Any) -> None:  # noqa: ANN401 - a wrong type
+    send(mock.url, A)
+    send(mock.url, A, "/nowhere")
+    assert mock.wait_for_requests(1, 5, status=status) == mock.requests(status=status)
+
+
+@pytest.mark.parametrize("status", [1000, "ok"])
+def test_waiting_for_an_invalid_status_is_an_error(mock: MockServer, status: Any) -> None:  # noqa: ANN401 - a wrong type
+    with pytest.raises(ControlError, match=rf"status: `{status}` is not a whole number from 0 to 999$"):
+        mock.wait_for_requests(1, 60, status=status)
+
+
+def test_waiting_selects_requests_without_a_response(mock: MockServer) -> None:
+    mock.fail("close", token=A)
+    with pytest.raises(httpx.RemoteProtocolError):
+        send(mock.url, A)
+    assert [request.ended for request in mock.wait_for_requests(1, 5, status=0)] == ["close"]
+
+
+def test_a_timeout_names_the_filters_and_lists_other_statuses(mock: MockServer) -> None:
+    token = "sk_live_verysecret"
+    send(mock.url, token)
+    with pytest.raises(TimeoutError) as caught:
+        mock.wait_for_requests(1, 0, path="/audience", status=404, token=token, test_id=None)
+    first, *lines = str(caught.value).split("\n")
+    assert first == (
+        f"0 of 1 requests with path=/atoms/v1/audience status=404 token={mask_token(token)} completed within 0 s"
+    )
+    assert [line.partition(" → ")[2][:3] for line in lines] == ["200"]
+
+
+def test_a_timeout_lists_the_latest_requests(mock: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_MAX_LISTED_REQUESTS", 2)
+    for number in range(3):
+        send(mock.url, A, f"/{number}")
+    with pytest.raises(TimeoutError) as caught:
+        mock.wait_for_requests(4, 0)
+    first, *lines = str(caught.value).split("\n")
+    assert (first, lines[0]) == ("3 of 4 requests completed within 0 s", "earlier requests: 1")
+    assert [line.split()[2] for line in lines[1:]] == ["/atoms/v1/1", "/atoms/v1/2"]
 
 
 def test_waiting_without_enough_requests_is_a_timeout(mock: MockServer) -> None:
