@@ -64,11 +64,15 @@ def _check_path(path: str) -> str:
 class RequestQuery(TenantQuery):
     """Query parameters that select requests."""
 
-    method: Annotated[str | None, Field(description="Only this method, in any case.")] = None
+    method: Annotated[
+        Annotated[str, Field(min_length=1)] | None,
+        WithJsonSchema({"type": "string", "minLength": 1}),
+        Field(description="Only this method, in any case."),
+    ] = None
     path: Annotated[
         str | None,
         AfterValidator(_check_path),
-        WithJsonSchema({"type": "string", "pattern": "^/"}),
+        WithJsonSchema({"type": "string", "pattern": "^/[^?#]*$"}),
         Field(description="Only this path, with or without the base path, such as `/audience/{id}`."),
     ] = None
     status: Annotated[int | None, up_to(MAX_STATUS), Field(description="Only responses with this status code.")] = None

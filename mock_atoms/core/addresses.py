@@ -35,8 +35,13 @@ def full_path(base_path: str, path: str) -> str:
     """Return a path below the base path, given with or without it, as requests have it.
 
     Raises:
-        ValueError: `path` does not start with a slash.
+        ValueError: `path` does not start with a slash, or has a query or a fragment.
     """
     if not path.startswith("/"):
         raise ValueError(f"{quote_value(path)} does not start with a slash: use a path such as /audience/{{id}}")
+    if "?" in path or "#" in path:
+        raise ValueError(
+            f"{quote_value(path)} is more than a path: leave out the ? or # and what follows, or match a query with "
+            f"queryParameters of a request pattern (POST {CONTROL_PREFIX}/requests/find)"
+        )
     return path if path.startswith(f"{base_path}/") else base_path + path
