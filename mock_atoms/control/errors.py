@@ -1,5 +1,6 @@
 """Errors of the control API. All have one shape."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -7,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from mock_atoms.core.masking import MAX_MESSAGE_LENGTH, show_text
 from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.patterns import ORIGIN
 
 INVALID_CODE = 10
 """WireMock's number of an invalid request. Its Java client expects a number in each error."""
@@ -61,5 +63,9 @@ def invalid_parameter(name: str, problem: str) -> RequestError:
 
 def foreign_origin(origin: str, status: int = HTTPStatus.FORBIDDEN) -> RequestError:
     """Return the error for a page that may not call the control API."""
-    detail = f"{origin} may not call the control API: allow it with --cors-origin {origin}"
+    if re.match(ORIGIN, origin) and "://" in origin:
+        fix = f"allow it with --cors-origin {origin}"
+    else:
+        fix = "serve the page from an origin such as http://localhost:8000, and allow that with --cors-origin"
+    detail = f"{origin or 'an empty Origin'} may not call the control API: {fix}"
     return RequestError(status, "the page is of another origin", detail, headers={"vary": "Origin"})

@@ -96,6 +96,16 @@ def test_a_rejected_preflight_has_the_shape_of_errors() -> None:
     )
 
 
+@pytest.mark.parametrize("origin", ["null", "file://", "https://app.test/", "localhost", "*", ""])
+def test_an_origin_that_the_setting_refuses_is_not_advised(origin: str) -> None:
+    app = control_app(MockAtoms(Settings(cors_origin=("https://named.test",))))
+    response = call(app, "/__admin/state", [(b"origin", origin.encode())])
+    (error,) = json.loads(response.body)["errors"]
+    page = origin or "an empty Origin"
+    fix = "serve the page from an origin such as http://localhost:8000, and allow that with --cors-origin"
+    assert (response.status, error["detail"]) == (403, f"{page} may not call the control API: {fix}")
+
+
 def test_the_control_api_is_neither_faulted_nor_journaled() -> None:
     with MockServer(error_rate=1.0, fault=["500"]) as mock:
         response = httpx.get(f"{mock.root_url}/__admin/faults", headers={**ACME, "Prefer": "code=503"})
