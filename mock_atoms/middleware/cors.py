@@ -13,6 +13,16 @@ from mock_atoms.journal.exchange import RequestContext
 
 _LOCALHOST = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
+_EXPOSED_HEADERS = (
+    "x-request-id",
+    "x-mock-atoms-fault",
+    "x-mock-atoms-reason",
+    "retry-after",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+)
+
 _MAX_CACHED = 100
 """Number of pairs of `Origin` and response headers whose CORS headers are cached."""
 MAX_CACHED_LENGTH = 200
@@ -92,5 +102,5 @@ def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
         allow_credentials="*" not in origins,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["x-request-id", "x-mock-atoms-fault", "x-mock-atoms-reason", "retry-after"],
+        expose_headers=_EXPOSED_HEADERS,
     )

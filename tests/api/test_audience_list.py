@@ -184,7 +184,8 @@ def test_a_browser_may_read_every_response(client: httpx.Client, headers: dict[s
     response = client.get("/audience", headers={**headers, "Origin": "https://127.0.0.1:8443"})
     assert response.headers["access-control-allow-origin"] == "https://127.0.0.1:8443"
     exposed = response.headers["access-control-expose-headers"].split(", ")
-    assert exposed == ["x-request-id", "x-mock-atoms-fault", "x-mock-atoms-reason", "retry-after"]
+    assert exposed[:4] == ["x-request-id", "x-mock-atoms-fault", "x-mock-atoms-reason", "retry-after"]
+    assert exposed[4:] == ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]
 
 
 @pytest.mark.parametrize(
