@@ -5,16 +5,19 @@ import ctypes
 import gc
 from contextlib import suppress
 
-_YOUNG_PER_FULL_COLLECTION = 1_000
+_NEW_OBJECTS = 10_000
+"""Number of new objects after which the youngest ones are collected; most objects of a request are freed before."""
+_YOUNG_PER_OLDER_COLLECTION = 10
+_OLDER_PER_FULL_COLLECTION = 1_000
 
 
-def make_full_collections_rare() -> None:
-    """Enable the collection of garbage, but let it visit all objects only rarely.
+def make_collections_rare() -> None:
+    """Enable the collection of garbage, but rarely, and let it visit all objects even more rarely.
 
     A full collection holds every client, and finds nothing: requests leave no garbage in cycles.
     """
     gc.freeze()  # everything imported so far stays
-    gc.set_threshold(*gc.get_threshold()[:2], _YOUNG_PER_FULL_COLLECTION)
+    gc.set_threshold(_NEW_OBJECTS, _YOUNG_PER_OLDER_COLLECTION, _OLDER_PER_FULL_COLLECTION)
     gc.enable()
 
 
