@@ -156,7 +156,8 @@ class Query(StrictModel):
         """
         names = [str(field.alias) for field in cls.model_fields.values()]
         values: dict[str, str] = {}
-        for name, (value, *others) in parse_query(request.scope["query_string"].decode("latin-1")).items():
+        query_text = request.scope["query_string"].decode("latin-1")
+        for name, (value, *others) in parse_query(query_text).items():
             if name not in names:
                 allowed = f"the parameters are {', '.join(names)}" if names else "this endpoint has no parameters"
                 raise invalid_parameter(name, f"there is no parameter {quote_value(name)}: {allowed}")
@@ -166,7 +167,10 @@ class Query(StrictModel):
         try:
             return parse_model(cls, values)
         except ConfigError as error:
-            raise invalid_parameter(error.pointer.strip("/"), error.problem) from None
+            name = error.pointer.strip("/")
+            may_have_plus = name == "token" and " " in values[name] and "+" in query_text
+            hint = "; write + as %2B, because it means a space in a query" if may_have_plus else ""
+            raise invalid_parameter(name, error.problem + hint) from None
 
 
 class TenantFilter(StrictModel):

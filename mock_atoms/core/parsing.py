@@ -1,13 +1,14 @@
 """Validation of settings, files and request bodies, with errors in plain words."""
 
+import re
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from mock_atoms.core.json_pointer import format_pointer
-from mock_atoms.core.masking import mask_text, show_text
-from mock_atoms.core.patterns import PATTERN_ERRORS
+from mock_atoms.core.masking import mask_text, mask_token, quote_value, show_text
+from mock_atoms.core.patterns import MASKED_TOKEN, PATTERN_ERRORS, TOKEN
 from mock_atoms.core.printable import show_invisible
 from mock_atoms.core.slices import Steps, free
 
@@ -58,11 +59,19 @@ def describe_error(error: ErrorDetails) -> str:
     """Return an error of pydantic in plain words."""
     context = error.get("ctx", {})
     if error["type"] == "string_pattern_mismatch" and context["pattern"] in PATTERN_ERRORS:
-        return PATTERN_ERRORS[context["pattern"]]
+        problem = PATTERN_ERRORS[context["pattern"]]
+        return _describe_invalid_token(error["input"], problem) if context["pattern"] == TOKEN else problem
     if error["type"] == "literal_error":
         return f"must be {context['expected']}".replace("'", "`")
     message = _MESSAGES.get(error["type"])
     return error["msg"].removeprefix("Value error, ") if message is None else message.format(**context)
+
+
+def _describe_invalid_token(token: str, problem: str) -> str:
+    masked = quote_value(token if re.match(MASKED_TOKEN, token) else mask_token(token))
+    if "…" in token:
+        return f"{masked} is a masked token: use the complete one"
+    return f"{problem}, unlike {masked}" if token else problem
 
 
 def parse_model(model: type[Model], value: object, pointer: str = "") -> Model:
