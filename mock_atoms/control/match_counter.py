@@ -25,8 +25,8 @@ class Runner(Protocol):
 class MatchCounter:
     """Counts the exchanges in the journal that match a query and a pattern.
 
-    It matches each exchange once. Exchanges in flight are matched in each count if their match may still change.
-    It starts again when exchanges were removed from the journal.
+    It matches each exchange once, however many clients count. Exchanges in flight are matched in each count if their
+    match may still change. It starts again when exchanges were removed from the journal.
 
     Args:
         journal: the journal.
@@ -39,7 +39,7 @@ class MatchCounter:
         self._query = query
         self._pattern = pattern
         self.key_sets = (*query.key_sets, *pattern.key_sets)
-        self._turn = asyncio.Lock()  # a cancelled count may still run when the next one starts
+        self._turn = asyncio.Lock()  # counts continue where others were left
         self._restart()
 
     def _restart(self) -> None:

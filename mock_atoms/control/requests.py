@@ -1,11 +1,13 @@
 """The request journal, as WireMock's clients read it."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from starlette.requests import Request
@@ -123,6 +125,7 @@ class RequestEndpoints:
         self._journal = mock.journal
         self._waiter = JournalWaiter(mock)
         self._tenant_waiter = JournalWaiter(mock)  # does not wait for scans of the complete journal
+        self._counters: WeakValueDictionary[tuple[JournalQuery, str], MatchCounter] = WeakValueDictionary()
 
     def group(self) -> EndpointGroup:
         """Return the endpoints."""
@@ -222,14 +225,17 @@ class RequestEndpoints:
         query = CountQuery.parse(request)
         if query.timeout_ms and not query.at_least:
             raise invalid_parameter("timeoutMs", "timeoutMs needs atLeast: give both")
-        _, pattern = await read_pattern(request, self._journal.credentials)
+        body, pattern = await read_pattern(request, self._journal.credentials)
         if self._journal.is_off:
             return self._respond({"count": -1})
         selected = query.journal_query(self._mock)
         reader = JournalReader(self._mock, request)
         if not (query.at_least and query.timeout_ms):
             return self._respond({"count": len(await reader.select(selected, pattern))})
-        counter = MatchCounter(self._journal, selected, pattern)
+        # Clients that wait for the same requests share a counter.
+        key = (selected, json.dumps(body))
+        counter = self._counters.get(key) or MatchCounter(self._journal, selected, pattern)
+        self._counters[key] = counter
 
         async def has_enough() -> bool:
             return await counter.count(self._mock.slices.run) >= query.at_least

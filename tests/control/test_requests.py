@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -16,7 +17,9 @@ from urllib3.util import Retry
 from mock_atoms import MockServer, Settings
 from mock_atoms.control.app import control_app
 from mock_atoms.control.journal_waiter import MAX_WAIT_MS
+from mock_atoms.journal.exchange import Exchange
 from mock_atoms.mock import MockAtoms
+from mock_atoms.wiremock.patterns import RequestPattern
 from tests.helpers.asgi import call
 from tests.helpers.audiences import ACME, bearer
 from tests.helpers.control import listed_requests, problem
@@ -492,3 +495,25 @@ def test_since_is_compared_in_its_own_precision(since: str, *, is_excluded: bool
     mock.journal.add(exchange(0, 200, arrived_at=datetime(2026, 1, 1, 0, 0, 0, 1900, tzinfo=UTC)))
     response = call(control_app(mock), "/__admin/requests", query=f"since=2026-01-01T00:00:{since}".encode())
     assert (json.loads(response.body)["requests"] == []) is is_excluded
+
+
+def test_waits_for_the_same_requests_compare_each_request_once(
+    server: MockServer, admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[Exchange] = []
+    compare = RequestPattern.compare
+
+    def count(pattern: RequestPattern, each: Exchange) -> tuple[bool, int]:
+        compared.append(each)
+        return compare(pattern, each)
+
+    monkeypatch.setattr(RequestPattern, "compare", count)
+    path = "/requests/count?method=GET&atLeast=3&timeoutMs=60000"
+    with ThreadPoolExecutor() as threads:
+        waits = [threads.submit(admin.post, path, json={"method": "GET"}, timeout=60) for _ in range(5)]
+        while len(compared) < 2:
+            time.sleep(0.01)
+        assert not any(wait.done() for wait in waits)
+        httpx.get(f"{server.url}/audience", headers=ACME)
+        assert [wait.result().json()["count"] for wait in waits] == [3] * 5
+    assert len(compared) == 3
