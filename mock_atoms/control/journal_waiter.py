@@ -45,7 +45,7 @@ class JournalWaiter:
         self._changed = asyncio.Event()
         self._evaluation: asyncio.Task[None] | None = None
 
-    async def wait_until(self, condition: Condition, keys: WaitedKeys, timeout_ms: int, receive: Receive) -> None:
+    async def wait_until(self, condition: Condition, keys: WaitedKeys, timeout_ms: float, receive: Receive) -> None:
         """Wait until `condition` holds, the time is over, the client of `receive` disconnects or the server stops.
 
         Args:

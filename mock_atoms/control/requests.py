@@ -240,11 +240,13 @@ class RequestEndpoints:
         async def has_enough() -> bool:
             return await counter.count(self._mock.slices.run) >= query.at_least
 
+        started_at = self._mock.clock()
         count = await counter.count(reader.run)
         if count < query.at_least:
+            remaining_ms = max(0.0, query.timeout_ms - (self._mock.clock() - started_at) * 1000)
             keys = waited_keys(counter.key_sets)
             waiter = self._waiter if keys is ALL_EXCHANGES else self._tenant_waiter
-            await waiter.wait_until(has_enough, keys, query.timeout_ms, request.receive)
+            await waiter.wait_until(has_enough, keys, remaining_ms, request.receive)
             count = await counter.count(reader.run)
         return self._respond({"count": count})
 

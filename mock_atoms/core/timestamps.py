@@ -30,7 +30,7 @@ def parse_timestamp(text: str) -> datetime:
 
 
 def end_of_millisecond(timestamp: datetime) -> datetime:
-    """Return the last timestamp that is shown as `timestamp`, unless it has microseconds of its own."""
+    """Return the last timestamp that is shown as `timestamp`, or `timestamp` if it has microseconds."""
     is_shown = timestamp.microsecond % 1000 == 0
     return timestamp.replace(microsecond=timestamp.microsecond + 999) if is_shown else timestamp
 

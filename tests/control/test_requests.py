@@ -517,3 +517,14 @@ def test_waits_for_the_same_requests_compare_each_request_once(
         httpx.get(f"{server.url}/audience", headers=ACME)
         assert [wait.result().json()["count"] for wait in waits] == [3] * 5
     assert len(compared) == 3
+
+
+def test_the_time_of_a_wait_includes_its_first_count() -> None:
+    seconds = iter([0.0, 1_000.0])
+    mock = MockAtoms(Settings())
+    app = control_app(mock)
+    mock.clock = lambda: next(seconds)
+    headers = [(b"content-type", b"application/json")]
+    query = b"atLeast=1&timeoutMs=600000"
+    response = call(app, "/__admin/requests/count", headers, "POST", query=query, body=b"{}")
+    assert json.loads(response.body)["count"] == 0
