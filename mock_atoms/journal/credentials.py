@@ -6,7 +6,8 @@ from hashlib import blake2b
 from urllib.parse import unquote
 
 from mock_atoms.core.http_text import decode_text, parse_cookies
-from mock_atoms.core.masking import mask_text, mask_token
+from mock_atoms.core.masking import mask_text_steps, mask_token
+from mock_atoms.core.slices import Steps, run_without_pauses
 
 CREDENTIAL_HEADERS = {"authorization", "proxy-authorization", "x-api-key", "api-key"}
 """Lower-case names of headers whose value is a credential."""
@@ -44,12 +45,20 @@ class Credentials:
         self, headers: Sequence[tuple[bytes, bytes]], token: str | None
     ) -> tuple[tuple[tuple[str, str], ...], tuple[bytes, ...]]:
         """Return `headers` with credentials masked, and the digests of these credentials, that of `token` first."""
+        return run_without_pauses(self.mask_headers_steps(headers, token))
+
+    def mask_headers_steps(
+        self, headers: Sequence[tuple[bytes, bytes]], token: str | None
+    ) -> Steps[tuple[tuple[tuple[str, str], ...], tuple[bytes, ...]]]:
+        """Return the same as `mask_headers`."""
         digests = {} if token is None else {self.digest(token): None}
         masked = []
         for raw_name, raw_value in headers:
             name, value = raw_name.decode("latin-1"), decode_text(raw_value).strip(" \t")
             digests |= dict.fromkeys(self.digests_in(name, value))
-            masked.append((mask_text(name, token), self.mask_header(name, value, token)))
+            yield
+            masked_name = yield from mask_text_steps(name, token)
+            masked.append((masked_name, (yield from self._mask_header(name, value, token))))
         return tuple(masked), tuple(digests)
 
     def digests_in(self, name: str, value: str) -> frozenset[bytes]:
@@ -66,11 +75,14 @@ class Credentials:
 
     def mask_header(self, name: str, value: str, token: str | None = None) -> str:
         """Return a header value with credentials masked."""
+        return run_without_pauses(self._mask_header(name, value, token))
+
+    def _mask_header(self, name: str, value: str, token: str | None) -> Steps[str]:
         if name.lower() in CREDENTIAL_HEADERS:
-            return mask_text(mask_credentials(value), token)
+            value = mask_credentials(value)
         if name.lower() == "cookie":
             value = ";".join(map(self._mask_session, value.split(";")))
-        return mask_text(value, token)
+        return (yield from mask_text_steps(value, token))
 
     def is_session_cookie(self, name: str) -> bool:
         """Return whether the cookie `name` holds a credential."""

@@ -10,8 +10,9 @@ from urllib.parse import quote
 from mock_atoms.contract.operations import RequestedOperation, find_operation
 from mock_atoms.core.http_text import Headers
 from mock_atoms.core.lru import LruCache, next_use
-from mock_atoms.core.masking import has_no_secret, mask_text
+from mock_atoms.core.masking import has_no_secret, mask_text, mask_text_steps
 from mock_atoms.core.settings import Settings
+from mock_atoms.core.slices import Steps, run_without_pauses
 from mock_atoms.core.tenancy import (
     TEST_ID_HEADER,
     AuthenticatedCaller,
@@ -119,6 +120,10 @@ class RequestReader:
 
     def read(self, request: RawRequest) -> RequestContext:
         """Return the context of a request, with an exchange that starts now."""
+        return run_without_pauses(self.read_steps(request))
+
+    def read_steps(self, request: RawRequest) -> Steps[RequestContext]:
+        """Return the same as `read`. To mask a long head takes many steps."""
         arrived_at, started_at = self._now(), self._clock()
         identity_headers: list[tuple[bytes, bytes]] = []
         other_texts: list[bytes] = []
@@ -128,21 +133,21 @@ class RequestReader:
                 identity_headers.append(header)
             else:
                 other_texts += (name, value)
-        identity = self._identity(identity_headers)
+        identity = yield from self._identity(identity_headers)
         token, _ = find_token(identity_headers, self._session_cookie)
         caller: Caller = (
             AuthenticatedCaller(token, identity.tenant)
             if token is not None and identity.reason is None
             else UnauthenticatedCaller(identity.reason or "", token, identity.tenant)
         )
-        headers, digests = self._mask_headers(request.headers, token, identity, other_texts)
+        headers, digests = yield from self._mask_headers(request.headers, token, identity, other_texts)
         # Express matches the path as sent: an encoded slash is not a separator.
         path = _encoded(request.raw_path)
         base = self._base_path
         is_in_base_path = path == base or path.startswith(f"{base}/")
         api_path = path[len(base) :] or "/" if is_in_base_path else None
         url = f"{path}?{request.query.decode('latin-1')}" if request.query else path
-        masked_url = mask_text(url, token)
+        masked_url = yield from mask_text_steps(url, token)
         operation = find_operation(request.method, api_path or "")
         if masked_url != url:
             masked_path = masked_url.partition("?")[0].removeprefix(base) if api_path else ""
@@ -167,19 +172,19 @@ class RequestReader:
 
     def _mask_headers(
         self, headers: Headers, token: str | None, identity: _Identity, other_texts: list[bytes]
-    ) -> tuple[tuple[tuple[str, str], ...], tuple[bytes, ...]]:
+    ) -> Steps[tuple[tuple[tuple[str, str], ...], tuple[bytes, ...]]]:
         """Return the masked headers and the digests of the credentials in them, as `Credentials.mask_headers`."""
         text = b"\n".join(other_texts).decode("latin-1")
         texts = text.split("\n")
         if not text.isascii() or len(texts) != len(other_texts) or not has_no_secret(text, token):
-            return self._credentials.mask_headers(headers, token)
+            return (yield from self._credentials.mask_headers_steps(headers, token))
         masked = iter(identity.headers)
         # Requests share the names of their headers.
         others = zip(map(intern, texts[::2]), [value.strip(" \t") for value in texts[1::2]], strict=True)
         in_order = tuple([next(masked if name in _IDENTITY_HEADERS else others) for name, _ in headers])
         return in_order, identity.credential_digests
 
-    def _identity(self, headers: Headers) -> _Identity:
+    def _identity(self, headers: Headers) -> Steps[_Identity]:
         """Return what follows from the identity headers, which are the same in many requests."""
         digest = blake2b(repr(headers).encode(), digest_size=16, key=self._key).digest()
         identity = self._identities.get(digest)
@@ -187,7 +192,7 @@ class RequestReader:
             identity.used = next_use()
             return identity
         caller = identify(headers, self._session_cookie, self._tokens)
-        identity = _Identity(caller, *self._credentials.mask_headers(headers, caller.token))
+        identity = _Identity(caller, *(yield from self._credentials.mask_headers_steps(headers, caller.token)))
         size = headers_size(identity.headers) + _DIGEST_BYTES * len(identity.index_keys)
         if size <= MAX_IDENTITY_BYTES:
             self._identities.put(digest, identity)

@@ -81,12 +81,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._deadline = Deadline(self.loop, self._on_deadline)
         self._limits = limits or ConnectionLimits()
         self._phase = NONE
-        self._is_new_head = False
+        self._is_new_head = self._is_stale = False
         self._bytes_without_body = self._requests_in_turn = self._response_bytes_in_turn = 0
         self._unparsed = b""
         self._running: ResponseCycle | None = None
         self._refusal: Refusal | None = None
-        self._is_stale = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Start to serve a connection."""
@@ -223,8 +222,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._bytes_without_body > MAX_REQUEST_HEAD_BYTES - PARSED_PIECE_BYTES:
             check_head_size(self.url, self.headers)
         can_send = self._running is None and not self.flow.write_paused and not self.transport.is_closing()
-        fast = self._fast if can_send and self._response_bytes_in_turn < RESPONSE_BYTES_PER_TURN else None
-        digest = b""
+        has_room = self._response_bytes_in_turn < RESPONSE_BYTES_PER_TURN
+        is_short = self._bytes_without_body <= PARSED_PIECE_BYTES  # the application masks long heads in slices
+        fast = self._fast if can_send and has_room and is_short else None
         if fast is not None:
             digest = fast.digest(self.parser, self.url, self.headers)
             response = fast.respond_to_repeated(digest, self.server_state.default_headers)

@@ -451,6 +451,26 @@ def test_pipelined_long_heads_leave_turns_to_other_tasks(target: str) -> None:
     assert max(in_turns) <= 2 * PARSED_PIECE_BYTES // len(request) + 1
 
 
+@pytest.mark.parametrize("size", [10, 20_000])
+def test_a_long_head_leaves_turns_to_other_tasks(size: int) -> None:
+    """The application responds to it, and masks it in slices."""
+
+    async def turns_until_response(request: bytes) -> int:
+        protocol, transport = connected(create_app(mock=mock), ServerState(), mock)
+        protocol.data_received(request)
+        turns = 0
+        while not transport.sent:
+            turns += 1
+            await asyncio.sleep(0)
+        protocol.connection_lost(None)
+        assert statuses(bytes(transport.sent)) == [404]
+        return turns
+
+    mock = MockAtoms(Settings(), log=lambda _exchange, _attempt: None)
+    turns = asyncio.run(turns_until_response(raw_request("", "%61: %61\r\n" * (size // 10), "/nope")))
+    assert (turns > 0) is (size > PARSED_PIECE_BYTES)
+
+
 def test_pipelined_long_responses_leave_turns_to_other_tasks() -> None:
     """A turn ends as soon as its responses have 64 KiB, even between two requests of one piece."""
     mock = MockAtoms(Settings(), log=lambda _exchange, _attempt: None)
