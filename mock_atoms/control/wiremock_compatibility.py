@@ -11,6 +11,7 @@ from mock_atoms.mock import MockAtoms
 
 _FAULTS = f"POST {CONTROL_PREFIX}/faults (docs/faults.md)"
 _STUBS = f"stubs are not supported; create a fault rule with {_FAULTS}"
+_NO_METADATA = f"requests match no stub with metadata; send a pattern to POST {CONTROL_PREFIX}/requests/find or remove"
 _ALTERNATIVES = {
     "mappings": _STUBS,
     "scenarios": f"scenarios are not supported; create a fault rule with a count such as 500x2 with {_FAULTS}",
@@ -18,14 +19,18 @@ _ALTERNATIVES = {
     "files": _STUBS,
     "settings": f"global settings are not supported; create a rule with a delay with {_FAULTS}",
     "shutdown": "the control API cannot stop the server; send SIGTERM",
+    "version": f"send GET {CONTROL_PREFIX}/health, whose response has the version of mock-atoms",
+    "requests/remove-by-metadata": _NO_METADATA,
+    "requests/find-by-metadata": _NO_METADATA,
     "near-misses": f"only patterns have near misses; send POST {CONTROL_PREFIX}/near-misses/request-pattern",
 }
-"""What to do instead of WireMock's endpoints that do not exist here, by the first segment of their paths."""
+"""What to do instead of WireMock's endpoints that do not exist here, by their paths or the first segments of these."""
 
 
 def alternative_to(path: str) -> str | None:
     """Return what to do instead of calling an endpoint of WireMock that does not exist here; `None` for other paths."""
-    return _ALTERNATIVES.get(path.removeprefix(f"{CONTROL_PREFIX}/").partition("/")[0])
+    endpoint = path.removeprefix(f"{CONTROL_PREFIX}/")
+    return _ALTERNATIVES.get(endpoint) or _ALTERNATIVES.get(endpoint.partition("/")[0])
 
 
 class WireMockCompatibilityEndpoints:

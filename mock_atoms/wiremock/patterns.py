@@ -33,6 +33,8 @@ _UNSUPPORTED_FIELDS = {
     *("multipartPatterns", "customMatcher"),
 }
 """Other fields of WireMock. Its clients may send `null` for them."""
+_QUERY_PARAMETERS = ("token", "testId", "path", "status")
+"""Names of query parameters of the control API that callers may write into the body."""
 MAX_COMPARED_CHARACTERS = 500
 MAX_COMPARED_VALUES = 5
 _MIN_RANKED = 50
@@ -205,7 +207,8 @@ def _supported_fields(value: object, context: OperandContext) -> dict[str, Any]:
         raise context.error("not a request pattern: write one such as {}")
     for key, field in value.items():
         if key not in _FIELDS and not (field is None and key in _UNSUPPORTED_FIELDS):
-            raise context.at(key).error(f"unsupported field; the fields are {', '.join(_FIELDS)}")
+            hint = f"write {key} as a query parameter of find, count or remove; " if key in _QUERY_PARAMETERS else ""
+            raise context.at(key).error(f"unsupported field; {hint}the fields are {', '.join(_FIELDS)}")
     fields = {key: field for key, field in value.items() if field is not None}
     urls = [key for key in fields if key in URL_FIELDS]
     if len(urls) > 1:

@@ -170,6 +170,10 @@ def test_a_disconnect_during_the_body_is_no_server_error(
             "/near-misses/request",
             "only patterns have near misses; send POST /__admin/near-misses/",
         ),
+        ("GET", "/version", "send GET /__admin/health, whose response has the version of mock-atoms"),
+        ("POST", "/requests/remove-by-metadata", "requests match no stub with metadata; send a pattern to POST"),
+        ("POST", "/requests/find-by-metadata", "requests match no stub with metadata; send a pattern to POST"),
+        ("POST", "/requests/other", "the control API has no such endpoint"),
         ("POST", "/mappingsx", "the control API has no such endpoint; /__admin/openapi.json lists all endpoints"),
     ],
 )
