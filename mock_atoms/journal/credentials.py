@@ -81,7 +81,11 @@ class Credentials:
         if name.lower() in CREDENTIAL_HEADERS:
             value = mask_credentials(value)
         if name.lower() == "cookie":
-            value = ";".join(map(self._mask_session, value.split(";")))
+            pairs = []
+            for pair in value.split(";"):
+                pairs.append(self._mask_session(pair))
+                yield
+            value = ";".join(pairs)
         return (yield from mask_text_steps(value, token))
 
     def is_session_cookie(self, name: str) -> bool:
