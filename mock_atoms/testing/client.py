@@ -23,7 +23,8 @@ _HEALTH_POLL_SECONDS = 0.02
 _HEALTH_CALL_SECONDS = 1.0  # an address without a machine never responds
 _MAX_WAIT_SECONDS = 60.0
 _IN_FLIGHT_WAIT_SECONDS = 0.05  # the control API reports arrivals, not the end of a request
-_MAX_LISTED_REQUESTS = 50
+MAX_LISTED_REQUESTS = 50
+"""Number of requests in the message of a `wait_for_requests` that times out."""
 
 
 class MockClient:
@@ -248,7 +249,7 @@ class MockClient:
     def _describe_latest(self, fields: Mapping[str, str]) -> str:
         """Return a line for each of the latest requests of any status, and the number of the others."""
         query = {name: value for name, value in fields.items() if name != "status"}
-        requests, total = self._list({**query, "limit": _MAX_LISTED_REQUESTS})
+        requests, total = self._list({**query, "limit": MAX_LISTED_REQUESTS})
         lines = [str(request) for request in requests]
         if total > len(lines):
             lines.insert(0, f"earlier requests: {total - len(lines)}")

@@ -58,6 +58,7 @@ from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SEC
 from mock_atoms.state import memory_store
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES, MAX_TENANT_BYTES
 from mock_atoms.state.snapshot_models import MAX_COUNT_DIGITS
+from mock_atoms.testing.client import MAX_LISTED_REQUESTS
 from mock_atoms.testing.connections import MAX_IDLE_CONNECTIONS
 from mock_atoms.testing.pytest_plugin import MAX_REPORTED_REQUESTS
 from mock_atoms.wiremock.json_matching import MAX_PATTERN_CHARACTERS, MAX_PATTERN_DEPTH, MAX_PATTERN_VALUES
@@ -123,6 +124,7 @@ LIMITS = [
     ("values of one header in a rule", f"{MAX_HEADER_VALUES}"),
     ("exchanges in the journal", f"{Settings().journal_size:,}, or `--journal-size`"),
     ("all URLs, headers and bodies in the journal", f"{memory_journal.MAX_JOURNAL_BYTES / MIB:g} MiB"),
+    ("requests in the message of a `wait_for_requests` that times out", f"the {MAX_LISTED_REQUESTS} latest"),
     ("request body in the journal", f"{exchange.MAX_BODY_BYTES / KIB:g} KiB"),
     ("headers of a part of a form", f"{MAX_PART_HEAD_BYTES / KIB:g} KiB"),
     ("bytes that the journal inflates of one body", f"{MAX_UNREAD_BODY_BYTES / MIB:g} MiB"),

@@ -101,6 +101,9 @@ HOLDING = {
     ],
     "faults/test_rules.py::test_nested_wildcards_are_limited": ["keys and items that one `alter` visits in a response"],
     "faults/test_rules.py::test_size_of_written_values_is_limited": ["bytes that one `alter` writes into a response"],
+    "testing/test_client.py::test_a_timeout_lists_the_latest_requests": [
+        "requests in the message of a `wait_for_requests` that times out"
+    ],
     "journal/test_journal.py::test_the_oldest_exchanges_are_dropped_and_counted": ["exchanges in the journal"],
     "core/test_settings.py::test_an_invalid_value_is_reported_with_its_flag": ["`--journal-size`"],
     "journal/test_journal.py::test_the_size_of_the_journal_is_bounded": [

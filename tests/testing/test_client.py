@@ -202,7 +202,7 @@ def test_a_timeout_names_the_filters_and_lists_other_statuses(mock: MockServer) 
 
 
 def test_a_timeout_lists_the_latest_requests(mock: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_MAX_LISTED_REQUESTS", 2)
+    monkeypatch.setattr(client, "MAX_LISTED_REQUESTS", 2)
     for number in range(3):
         send(mock.url, A, f"/{number}")
     with pytest.raises(TimeoutError) as caught:
