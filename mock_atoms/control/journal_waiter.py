@@ -116,8 +116,13 @@ class JournalWaiter:
 async def _evaluate(condition: Condition, is_met: asyncio.Future[None]) -> None:
     """Evaluate a condition until its client no longer waits."""
     evaluation = asyncio.ensure_future(condition())
-    is_met.add_done_callback(lambda _is_met: evaluation.cancel())
+
+    def stop(_is_met: asyncio.Future[None]) -> None:
+        evaluation.cancel()
+
+    is_met.add_done_callback(stop)
     await asyncio.wait({evaluation})
+    is_met.remove_done_callback(stop)  # a long wait evaluates its condition many times
     if is_met.done():
         return
     if error := evaluation.exception():

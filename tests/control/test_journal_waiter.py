@@ -1,7 +1,9 @@
 """Waiting of many clients for the journal."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
+from weakref import ref
 
 import pytest
 from starlette.types import Message
@@ -182,3 +184,23 @@ def test_a_client_that_left_is_not_evaluated() -> None:
 def test_waited_keys_are_one_set_of_the_query() -> None:
     assert waited_keys((frozenset({b"1", b"2"}), frozenset({b"3"}))) == {b"1", b"2"}
     assert waited_keys(()) is ALL_EXCHANGES
+
+
+def test_a_long_wait_keeps_nothing_of_its_evaluations() -> None:
+    async def work(mock: MockAtoms, waiter: JournalWaiter) -> None:
+        evaluations: list[ref[object]] = []
+
+        async def never() -> bool:
+            evaluations.append(ref(asyncio.current_task()))
+            return False
+
+        waiting = asyncio.create_task(waiter.wait_until(never, ALL_EXCHANGES, 60_000, receive))
+        while len(evaluations) < 5:
+            mock.journal.add(exchange(0, 200))
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.02)
+        gc.collect()
+        assert sum(evaluation() is not None for evaluation in evaluations[:-1]) == 0
+        waiting.cancel()
+
+    run(work)
