@@ -210,11 +210,11 @@ def test_the_idle_connections_of_a_process_are_limited(server: MockServer, monke
 def test_a_connection_that_ends_during_a_search_for_idle_ones_is_ignored(client: Client) -> None:
     client.send()
     idle = connections._ThreadConnection._idle  # noqa: SLF001 - as another thread leaves it
-    idle[0] = ref(dropped := connections._ThreadConnection(HTTPConnection("127.0.0.1"), 0))  # noqa: SLF001
+    idle[0] = ref(dropped := connections._ThreadConnection(HTTPConnection("127.0.0.1"), 0))  # noqa: SLF001 - no public name reaches it
     del dropped
     KeptConnections().close()
-    connections._ThreadConnection._close_idle(0)  # noqa: SLF001
-    connections._ThreadConnection._close_idle(0)  # noqa: SLF001
+    connections._ThreadConnection._close_idle(0)  # noqa: SLF001 - no public name reaches it
+    connections._ThreadConnection._close_idle(0)  # noqa: SLF001 - no public name reaches it
     assert 0 not in idle
     assert [client.send(), client.opened] == [200, 1]
 
@@ -239,4 +239,4 @@ def test_a_copied_client_opens_its_own_connections(
     client.requests()
     other = copied(client)
     assert (other.url, other.token, other.requests()) == (client.url, "sk_copied", [])
-    assert other._control._connections is not client._control._connections  # noqa: SLF001
+    assert other._control._connections is not client._control._connections  # noqa: SLF001 - no public name reaches it
