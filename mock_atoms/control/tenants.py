@@ -18,8 +18,8 @@ from mock_atoms.data.fixture_files import parse_fixture
 from mock_atoms.data.models import MAX_CAMPAIGNS, ValidatedCampaign, api_fields
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.audiences import MAX_TENANT_BYTES
+from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.snapshot import tenant_summary
-from mock_atoms.state.store import TenantState
 
 MAX_SET_AUDIENCES = 10_000
 """How many audiences one request can set."""
@@ -89,11 +89,7 @@ class TenantEndpoints:
         initial_data = await slices.run_promptly(fixtures.from_fixture_file(file, caller.token))
         if await slices.run_promptly(initial_data.measure()) > MAX_TENANT_BYTES:
             raise ConfigError(f"more than {MAX_TENANT_BYTES} bytes of memory: send fewer or smaller ones", "/audiences")
-
-        def set_initial_data(state: TenantState) -> None:
-            state.set_data(initial_data, None)
-
-        await self._mock.store.update(caller.tenant, set_initial_data)
+        await self._mock.store.commit(caller.tenant, SetInitialData(initial_data))
         audiences = (api_fields(audience) for audience in initial_data.audiences)
         return long_json(self._mock, {**_tenant_json(caller.tenant), "audiences": audiences})
 

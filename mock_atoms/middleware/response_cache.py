@@ -31,9 +31,8 @@ class ResponseCacheMiddleware:
             await self._app(scope, receive, send)
             return
         tenant = context.caller.tenant
-        version, key = await self._store.read(
-            tenant, lambda state: (state.version, content_key(state, context.api_path, context.query))
-        )
+        state = await self._store.load(tenant)
+        version, key = state.version, content_key(state, context.api_path, context.query)
         cached = self._response_cache.get(key)
         if cached is not None:
             # Outer layers add headers to the list.
@@ -48,5 +47,5 @@ class ResponseCacheMiddleware:
 
         await self._app(scope, receive, copy_and_send)
         is_complete_success = len(messages) == 2 and messages[0]["status"] == HTTPStatus.OK  # noqa: PLR2004 - start and body
-        if is_complete_success and await self._store.read(tenant, lambda state: state.version == version):
+        if is_complete_success and (await self._store.load(tenant)).version == version:
             self._response_cache.put(key, CachedResponse(messages[0]["headers"], messages[1]["body"]))

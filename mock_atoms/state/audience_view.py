@@ -74,6 +74,10 @@ class AudienceView:
     def _generated_members(self) -> GeneratedMembers:
         return GeneratedMembers(self._generator, self._record, self._record.get("locale") or self._locale)
 
+    def with_changes(self, changes: AudienceChanges) -> "AudienceView":
+        """Return the same audience with other changes."""
+        return AudienceView(self._record, changes, self._generator, self._locale)
+
     def listed(self) -> Audience:
         """Return the audience as the list of audiences shows it."""
         if self._is_unchanged:

@@ -1,7 +1,7 @@
 """The audiences of one tenant, with the API's operations on them."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -44,6 +44,7 @@ from mock_atoms.data.models import (
 from mock_atoms.state.audience_view import AudienceView, created_record
 from mock_atoms.state.changes import AudienceChanges, TenantChanges
 from mock_atoms.state.member_search import find_in_columns, find_text
+from mock_atoms.state.operations import AddMembers, DataOperation, DeleteAudience, PutAudience
 from mock_atoms.state.store import TenantState
 
 MAX_CREATED_AUDIENCES = 1_000
@@ -51,8 +52,8 @@ MAX_CREATED_AUDIENCES = 1_000
 MAX_TENANT_BYTES = 128 * 1024 * 1024
 """Maximum size of one tenant's changes, approximately."""
 T = TypeVar("T")
-Change = Steps[Callable[[], T]]
-"""Steps that prepare a change without making it, and the function that makes it and returns its result."""
+Change = Steps[tuple[T, DataOperation | None]]
+"""Steps that return the result of a change and the operation that makes it, or `None` if it changes nothing."""
 
 
 class AudienceRepository:
@@ -122,12 +123,7 @@ class AudienceRepository:
         yield from self._add_members(changes, rows, first_id=1)
         changes.update_size()
         self._check_room(changes.size_bytes)
-
-        def apply() -> CreatedAudience:
-            self._save(created["_id"], changes, new_ids=1 + len(rows))
-            return created
-
-        return apply
+        return created, PutAudience(created["_id"], changes, new_ids=1 + len(rows))
 
     def get_audience(self, audience_id: str) -> AudienceDetail:
         """Return one audience."""
@@ -146,14 +142,7 @@ class AudienceRepository:
                 documented_message(HTTPStatus.BAD_REQUEST, RequestedOperation(DELETE_AUDIENCE.name, view.id)),
             )
         yield
-
-        def apply() -> None:
-            self._changes.audiences.pop(view.id, None)
-            if view.changes.created is None:
-                self._changes.deleted_ids.add(view.id)
-            self._save_tenant()
-
-        return apply
+        return None, DeleteAudience(view.id, is_created=view.changes.created is not None)
 
     def get_members(self, audience_id: str, page: int, size: int, search: str = "") -> Steps[MembersPage]:
         """Return one page of the members, or of those that contain `search`.
@@ -190,19 +179,11 @@ class AudienceRepository:
         added = AudienceChanges(view.phone_column)
         yield from self._add_members(added, rows.values())
         self._check_room(added.added.size_bytes)
-        updated_at = self._update_time(view) if rows else None
-
-        def apply() -> AddedMembers:
-            if rows:
-                view.changes.updated_at = updated_at
-                view.changes.added.merge(added.added)
-                self._save(view.id, view.changes, new_ids=len(rows))
-            return {
-                "message": f"{len(rows)} members added successfully",
-                "data": {"added": len(rows), "skipped": len(members) - len(rows)},
-            }
-
-        return apply
+        result: AddedMembers = {
+            "message": f"{len(rows)} members added successfully",
+            "data": {"added": len(rows), "skipped": len(members) - len(rows)},
+        }
+        return result, AddMembers(view.id, view.phone_column, added.added, self._update_time(view)) if rows else None
 
     def delete_members(self, audience_id: str, member_ids: Iterable[str]) -> Change[DeletedCount]:
         """Delete the members with these ids. Unknown ids are ignored (A)."""
@@ -221,13 +202,7 @@ class AudienceRepository:
         changes.removed_indexes = sorted([*changes.removed_indexes, *indexes])
         changes.updated_at = updated_at
         deleted = len(indexes) + len(view.changes.added) - len(changes.added)
-
-        def apply() -> DeletedCount:
-            if deleted:
-                self._save(view.id, changes)
-            return {"deletedCount": deleted}
-
-        return apply
+        return {"deletedCount": deleted}, PutAudience(view.id, changes) if deleted else None
 
     def search_members(self, audience_id: str, query: str, fields: dict[str, list[str]]) -> Steps[SearchResult]:
         """Return all members that contain `query` in any column, or the terms of `fields` in their columns.
@@ -266,13 +241,8 @@ class AudienceRepository:
         ]
         self._check_room(json_bytes(complete))
         yield
-
-        def apply() -> Audience:
-            view.changes.campaigns = complete
-            self._save(view.id, view.changes, new_ids=len(campaigns))
-            return self._find(view.id).listed()
-
-        return apply
+        changes = replace(view.changes, campaigns=complete)
+        return view.with_changes(changes).listed(), PutAudience(view.id, changes, new_ids=len(campaigns))
 
     def _listed(self, all_changes: dict[str, AudienceChanges], deleted_ids: set[str]) -> Iterator[Audience]:
         """Yield all audiences in the order of creation, as the list shows them."""
@@ -327,16 +297,6 @@ class AudienceRepository:
         return (
             last if last is not None and parse_timestamp(last) > self._timestamp else format_timestamp(self._timestamp)
         )
-
-    def _save(self, audience_id: str, changes: AudienceChanges, new_ids: int = 0) -> None:
-        changes.update_size()
-        self._changes.audiences[audience_id] = changes
-        self._changes.issued_ids += new_ids
-        self._save_tenant()
-
-    def _save_tenant(self) -> None:
-        self._changes.update_size()
-        self._state.set_data(self._state.initial_data, self._changes)
 
 
 def _page(members: Iterator[Member], total: int, page: int, size: int) -> Steps[MembersPage]:

@@ -8,6 +8,7 @@ from mock_atoms.core.lru import LruCache, next_use
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.core.tenant_index import TenantIndex
+from mock_atoms.state.operations import DataOperation
 from mock_atoms.state.store import TenantState
 
 T = TypeVar("T")
@@ -42,9 +43,9 @@ class MemoryStore:
         self._keys_by_tenant: TenantIndex[bytes] = TenantIndex()
         self._size_bytes = 0
 
-    async def read(self, tenant: Tenant, query: Callable[[TenantState], T]) -> T:
-        """Return the result of `query` on the state of `tenant`."""
-        return query(self.state_of(tenant))
+    async def load(self, tenant: Tenant) -> TenantState:
+        """Return the state of `tenant` as it is now."""
+        return self.state_of(tenant)
 
     async def update(self, tenant: Tenant, change: Callable[[TenantState], T]) -> T:
         """Return the result of `change` on the state of `tenant`."""
@@ -59,6 +60,17 @@ class MemoryStore:
         while self._size_bytes > self._max_bytes and len(self._tenants) > 1:
             self._forget(self._tenants.evict())
         return result
+
+    async def commit(self, tenant: Tenant, operation: DataOperation, version: int | None = None) -> bool:
+        """Change the data of `tenant` if it has this version, and return whether it has."""
+
+        def apply(state: TenantState) -> bool:
+            if version not in (None, state.version):
+                return False
+            state.apply(operation)
+            return True
+
+        return self.update_now(tenant, apply)
 
     def remove_counters(
         self, rule_ids: Collection[str], token_digest: bytes | None = None, test_digest: bytes | None = None

@@ -10,6 +10,7 @@ from mock_atoms.core.tenancy import Tenant
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import COUNTER_BYTES, Counters
 from mock_atoms.state.changes import TenantChanges
+from mock_atoms.state.operations import DataOperation, SetInitialData, apply_to
 
 T = TypeVar("T")
 next_version = count(1).__next__
@@ -44,9 +45,13 @@ class TenantState(Divisible):
     used: float = field(init=False, default=0.0, compare=False)
     is_live: bool = field(init=False, default=False, compare=False)
 
-    def set_data(self, initial_data: InitialData | None, changes: TenantChanges | None) -> None:
-        """Replace the data, with a new version."""
-        self.initial_data, self.changes = initial_data, changes
+    def apply(self, operation: DataOperation) -> None:
+        """Change the data, with a new version."""
+        if isinstance(operation, SetInitialData):
+            self.initial_data, self.changes = operation.initial_data, None
+        else:
+            self.changes = TenantChanges() if self.changes is None else self.changes
+            apply_to(self.changes, operation)
         self.version = next_version()
 
     def parts(self) -> list[Any]:
@@ -74,17 +79,28 @@ class TenantState(Divisible):
 class Store(Protocol):
     """Tenant states by tenant. An unknown tenant has an empty `TenantState`.
 
-    `read` and `update` call their function atomically. A store that detects a concurrent change afterwards may call it
-    again on a fresh state. A request first counts itself, then reads the data: a remote store can keep counters and
-    data under two keys.
+    A state that `load` returns must not be changed. Its data may change with the next operation.
     """
 
-    async def read(self, tenant: Tenant, query: Callable[[TenantState], T]) -> T:
-        """Return the result of `query` on the state of `tenant`. It must not change the state."""
+    async def load(self, tenant: Tenant) -> TenantState:
+        """Return the state of `tenant` as it is now."""
         ...
 
     async def update(self, tenant: Tenant, change: Callable[[TenantState], T]) -> T:
         """Return the result of `change` on the state of `tenant`, and save the state unless `change` raises."""
+        ...
+
+    async def commit(self, tenant: Tenant, operation: DataOperation, version: int | None = None) -> bool:
+        """Change the data of `tenant`.
+
+        Args:
+            tenant: the tenant.
+            operation: the change. It belongs to the store from now on.
+            version: the version of the data that it was made for; `None` for any.
+
+        Returns:
+            Whether the data still had this version. If not, nothing has changed.
+        """
         ...
 
     def remove_counters(

@@ -25,6 +25,7 @@ from mock_atoms.journal.exchange import CONTEXT_KEY, Exchange, RequestContext, R
 from mock_atoms.middleware.response_cache import ResponseCacheMiddleware
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.memory_store import MemoryStore
+from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.store import TenantState
 from tests.helpers.audiences import bearer
 from tests.helpers.memory import TOLERANCE, allocated_bytes
@@ -200,10 +201,8 @@ def test_a_response_rendered_during_a_change_is_not_cached() -> None:
     tenant = caller_for("sk_a").tenant
 
     async def change() -> None:
-        def set_data(state: Any) -> None:  # noqa: ANN401 - a state
-            state.set_data(MockAtoms(Settings()).fixtures.initial_data(caller_for("sk_a")), None)
-
-        await store.update(tenant, set_data)
+        initial_data = MockAtoms(Settings()).fixtures.initial_data(caller_for("sk_a"))
+        assert await store.commit(tenant, SetInitialData(initial_data))
 
     app.while_rendering = change
     assert get(middleware) == b"1"
@@ -289,7 +288,7 @@ def test_a_changed_tenant_gets_cached_responses_until_the_next_change() -> None:
     tenant, initial_data = caller_for("sk_a").tenant, MockAtoms(Settings()).fixtures.initial_data(caller_for("sk_a"))
 
     def change() -> None:
-        asyncio.run(store.update(tenant, lambda state: state.set_data(initial_data, None)))
+        assert asyncio.run(store.commit(tenant, SetInitialData(initial_data)))
 
     assert [get(middleware) for _ in range(2)] == [b"1"] * 2
     change()

@@ -1,6 +1,7 @@
 """A second store, which keeps the state of each tenant as bytes, like a database that several servers share."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
@@ -8,9 +9,10 @@ from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.json_stream import json_pieces
 from mock_atoms.core.slices import Steps, run_without_pauses
 from mock_atoms.core.tenancy import Tenant
+from mock_atoms.state.operations import DataOperation
 from mock_atoms.state.snapshot import export_tenant
 from mock_atoms.state.snapshot_parsing import parse_tenant
-from mock_atoms.state.store import TenantState
+from mock_atoms.state.store import TenantState, next_version
 
 T = TypeVar("T")
 
@@ -22,12 +24,12 @@ class BytesStore:
         self._max_tenants = max_tenants
         self._max_bytes = max_bytes
         self._states: dict[bytes, bytes] = {}
+        self._versions: defaultdict[bytes, int] = defaultdict(next_version)
 
-    async def read(self, tenant: Tenant, query: Callable[[TenantState], T]) -> T:
+    async def load(self, tenant: Tenant) -> TenantState:
         state = self._read(tenant)
-        result = query(state)
-        self._write(self._read(tenant))
-        return result
+        self._write(state)
+        return state
 
     async def update(self, tenant: Tenant, change: Callable[[TenantState], T]) -> T:
         # As if a concurrent change was detected: the first result is dropped.
@@ -36,6 +38,15 @@ class BytesStore:
         result = change(state)
         self._write(state)
         return result
+
+    async def commit(self, tenant: Tenant, operation: DataOperation, version: int | None = None) -> bool:
+        state = self._read(tenant)
+        if version not in (None, state.version):
+            return False
+        state.apply(operation)
+        self._versions[tenant.key] = state.version
+        self._write(state)
+        return True
 
     def remove_counters(
         self, rule_ids: Collection[str], token_digest: bytes | None = None, test_digest: bytes | None = None
@@ -50,7 +61,7 @@ class BytesStore:
     async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[TenantState]:
         removed = [state for state in await self.tenants() if state.tenant.belongs_to(token_digest, test_digest)]
         for state in removed:
-            del self._states[state.tenant.key]
+            self._delete(state.tenant.key)
         return removed
 
     async def tenants(self) -> list[TenantState]:
@@ -60,18 +71,24 @@ class BytesStore:
         if sum(state.size_bytes for state in states) > self._max_bytes:
             raise CapacityError("too large")
         replaced = await self.tenants()
+        self._versions.clear()
         self._states = {state.tenant.key: _to_bytes(state) for state in states[-self._max_tenants :]}
         return replaced
 
     def _read(self, tenant: Tenant) -> TenantState:
         data = self._states.get(tenant.key)
-        return TenantState(tenant) if data is None else _from_bytes(data)
+        state = TenantState(tenant) if data is None else _from_bytes(data)
+        state.version = self._versions[tenant.key]
+        return state
 
     def _write(self, state: TenantState) -> None:
         self._states.pop(state.tenant.key, None)
         self._states[state.tenant.key] = _to_bytes(state)
         while len(self._states) > self._max_tenants or (len(self._states) > 1 and self._size_bytes() > self._max_bytes):
-            del self._states[next(iter(self._states))]
+            self._delete(next(iter(self._states)))
+
+    def _delete(self, key: bytes) -> None:
+        del self._states[key], self._versions[key]
 
     def _size_bytes(self) -> int:
         return sum(_from_bytes(data).size_bytes for data in self._states.values())

@@ -21,6 +21,7 @@ from mock_atoms.data.models import AudienceRecord, InitialData
 from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.audiences import AudienceRepository
+from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.snapshot import export_state, export_tenant, import_state
 from mock_atoms.state.snapshot_parsing import SnapshotConverter, parse_snapshot
 from mock_atoms.state.store import TenantState
@@ -72,10 +73,10 @@ async def fill(mock: MockAtoms, drawn: tuple[Any, ...]) -> None:
 
     def set_state(state: TenantState) -> None:
         state.requests, state.counters = requests, dict(counters)
-        if records is not None:
-            state.set_data(InitialData(records), None)
 
     await mock.store.update(caller.tenant, set_state)
+    if records is not None:
+        await mock.store.commit(caller.tenant, SetInitialData(InitialData(records)))
     if column is not None:
         numbered = [{**row, column: f"+1415555{number:04}"} for number, row in enumerate(rows)]
         fields: Any = {"name": column, "phoneNumberColumnName": column}

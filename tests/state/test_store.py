@@ -1,10 +1,9 @@
 """Tests that every store passes: the memory store, and one that keeps bytes like a database."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -17,9 +16,13 @@ from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.state.audiences import AudienceRepository, Change
 from mock_atoms.state.memory_store import MemoryStore
+from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.repositories import AudienceRepositories
 from mock_atoms.state.store import Store, TenantState
 from tests.state.bytes_store import BytesStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class MakeStore(Protocol):
@@ -41,17 +44,14 @@ def count_request(state: TenantState) -> int:
     return state.requests
 
 
-def set_audiences(number: int) -> Callable[[TenantState], None]:
-    def change(state: TenantState) -> None:
-        state.set_data(InitialData([{"name": "sample"} for _ in range(number)]), None)
-
-    return change
+def with_audiences(number: int) -> SetInitialData:
+    return SetInitialData(InitialData([{"name": "sample"} for _ in range(number)]))
 
 
 def size_of(number: int) -> int:
     """Return the size of a tenant with so many audiences."""
     state = TenantState(tenant_of("a"))
-    set_audiences(number)(state)
+    state.apply(with_audiences(number))
     return state.size_bytes
 
 
@@ -62,13 +62,13 @@ def audience_count(state: TenantState) -> int | None:
 def test_version_grows_with_each_change_of_the_data_and_after_a_reset() -> None:
     async def run() -> list[int]:
         store = MemoryStore(max_tenants=1)
-        versions = [await store.read(tenant_of("a"), lambda state: state.version)]
-        await store.update(tenant_of("a"), set_audiences(1))
-        versions.append(await store.read(tenant_of("a"), lambda state: state.version))
+        versions = [(await store.load(tenant_of("a"))).version]
+        await store.commit(tenant_of("a"), with_audiences(1))
+        versions.append((await store.load(tenant_of("a"))).version)
         await store.reset()
-        versions.append(await store.read(tenant_of("a"), lambda state: state.version))
+        versions.append((await store.load(tenant_of("a"))).version)
         await store.update(tenant_of("b"), count_request)  # evicts a
-        versions.append(await store.read(tenant_of("a"), lambda state: state.version))
+        versions.append((await store.load(tenant_of("a"))).version)
         return versions
 
     versions = asyncio.run(run())
@@ -84,7 +84,7 @@ def test_version_stays_if_only_counters_change() -> None:
 
 def test_unknown_tenant_has_an_empty_state(make_store: MakeStore) -> None:
     async def run() -> None:
-        assert await make_store().read(tenant_of("a"), lambda state: state) == TenantState(tenant_of("a"))
+        assert await make_store().load(tenant_of("a")) == TenantState(tenant_of("a"))
 
     asyncio.run(run())
 
@@ -93,7 +93,7 @@ def test_changes_are_saved_by_tenant(make_store: MakeStore) -> None:
     async def run() -> None:
         store = make_store()
         assert [await store.update(tenant_of(name), count_request) for name in "aaba"] == [1, 2, 1, 3]
-        assert await store.read(tenant_of("a"), lambda state: state.requests) == 3
+        assert (await store.load(tenant_of("a"))).requests == 3
 
     asyncio.run(run())
 
@@ -135,8 +135,8 @@ def test_counters_are_saved_and_can_be_removed_from_all_tenants(make_store: Make
         await store.update(tenant_of("a"), trigger)
         await store.update(tenant_of("b"), count_request)
         run_without_pauses(store.remove_counters({"r"}))
-        assert await store.read(tenant_of("a"), lambda state: state.counters) == {"s": RuleCounter(1, 1, 2.5, 1)}
-        assert await store.read(tenant_of("b"), lambda state: state.counters) == {}
+        assert (await store.load(tenant_of("a"))).counters == {"s": RuleCounter(1, 1, 2.5, 1)}
+        assert (await store.load(tenant_of("b"))).counters == {}
 
     asyncio.run(run())
 
@@ -149,7 +149,7 @@ def test_counters_of_one_tenant_can_be_removed(make_store: MakeStore) -> None:
         for tenant in tenants:
             await store.update(tenant, trigger)
         run_without_pauses(store.remove_counters({"r"}, token_digest, test_digest))
-        return [await store.read(tenant, lambda state: len(state.counters)) for tenant in tenants]
+        return [len((await store.load(tenant)).counters) for tenant in tenants]
 
     async def run() -> None:
         a, t = tenants[0].token_digest, tenants[1].test_digest
@@ -184,7 +184,7 @@ def test_reading_counts_as_use(make_store: MakeStore) -> None:
         store = make_store(max_tenants=2)
         await store.update(tenant_of("a"), count_request)
         await store.update(tenant_of("b"), count_request)
-        await store.read(tenant_of("a"), lambda _: None)
+        await store.load(tenant_of("a"))
         await store.update(tenant_of("c"), count_request)
         assert [state.tenant for state in await store.tenants()] == [tenant_of("a"), tenant_of("c")]
 
@@ -195,10 +195,10 @@ def test_least_recently_used_tenants_are_evicted_if_data_is_too_large(make_store
     async def run() -> None:
         store = make_store(max_bytes=2 * size_of(100) + 5 * size_of(0))
         for name in "abc":
-            await store.update(tenant_of(name), set_audiences(100))
-        assert [await store.read(tenant_of(name), audience_count) for name in "abc"] == [None, 100, 100]
-        await store.update(tenant_of("d"), set_audiences(200))
-        assert [await store.read(tenant_of(name), audience_count) for name in "abcd"] == [None, None, None, 200]
+            await store.commit(tenant_of(name), with_audiences(100))
+        assert [audience_count(await store.load(tenant_of(name))) for name in "abc"] == [None, 100, 100]
+        await store.commit(tenant_of("d"), with_audiences(200))
+        assert [audience_count(await store.load(tenant_of(name))) for name in "abcd"] == [None, None, None, 200]
 
     asyncio.run(run())
 
@@ -206,8 +206,8 @@ def test_least_recently_used_tenants_are_evicted_if_data_is_too_large(make_store
 def test_tenant_in_use_is_never_evicted(make_store: MakeStore) -> None:
     async def run() -> None:
         store = make_store(max_bytes=size_of(2))
-        await store.update(tenant_of("a"), set_audiences(50))
-        assert await store.read(tenant_of("a"), audience_count) == 50
+        await store.commit(tenant_of("a"), with_audiences(50))
+        assert audience_count(await store.load(tenant_of("a"))) == 50
 
     asyncio.run(run())
 
@@ -216,12 +216,12 @@ def test_reset_and_smaller_data_make_room(make_store: MakeStore) -> None:
     async def run() -> None:
         store = make_store(max_bytes=size_of(1) + size_of(4))
         for name in "abcdef":
-            await store.update(tenant_of(name), set_audiences(4))
+            await store.commit(tenant_of(name), with_audiences(4))
             await store.reset(tenant_of(name).token_digest)
-        await store.update(tenant_of("g"), set_audiences(4))
-        await store.update(tenant_of("g"), set_audiences(1))
-        await store.update(tenant_of("h"), set_audiences(4))
-        assert [await store.read(tenant_of(name), audience_count) for name in "gh"] == [1, 4]
+        await store.commit(tenant_of("g"), with_audiences(4))
+        await store.commit(tenant_of("g"), with_audiences(1))
+        await store.commit(tenant_of("h"), with_audiences(4))
+        assert [audience_count(await store.load(tenant_of(name))) for name in "gh"] == [1, 4]
 
     asyncio.run(run())
 
@@ -230,11 +230,11 @@ def test_a_reset_tenant_leaves_its_memory_to_others(make_store: MakeStore) -> No
     async def run() -> None:
         store = make_store(max_bytes=2 * size_of(4))
         for _ in range(3):
-            await store.update(tenant_of("a"), set_audiences(4))
+            await store.commit(tenant_of("a"), with_audiences(4))
             await store.reset(tenant_of("a").token_digest)
         for name in "bc":
-            await store.update(tenant_of(name), set_audiences(4))
-        assert [await store.read(tenant_of(name), audience_count) for name in "bc"] == [4, 4]
+            await store.commit(tenant_of(name), with_audiences(4))
+        assert [audience_count(await store.load(tenant_of(name))) for name in "bc"] == [4, 4]
 
     asyncio.run(run())
 
@@ -262,12 +262,12 @@ def test_states_can_be_moved_to_another_store(make_store: MakeStore) -> None:
     async def run() -> None:
         first, second = make_store(), make_store()
         await first.update(tenant_of("a"), count_request)
-        await first.update(tenant_of("b"), set_audiences(2))
+        await first.commit(tenant_of("b"), with_audiences(2))
         await second.update(tenant_of("c"), count_request)
         await second.replace_all(await first.tenants())
         assert [state.tenant for state in await second.tenants()] == [tenant_of("a"), tenant_of("b")]
         assert await second.update(tenant_of("a"), count_request) == 2
-        assert await second.read(tenant_of("b"), audience_count) == 2
+        assert audience_count(await second.load(tenant_of("b"))) == 2
         assert await second.update(tenant_of("c"), count_request) == 1
 
     asyncio.run(run())
@@ -276,15 +276,15 @@ def test_states_can_be_moved_to_another_store(make_store: MakeStore) -> None:
 def test_states_that_are_too_large_change_nothing(make_store: MakeStore) -> None:
     async def run() -> None:
         first, second = make_store(), make_store(max_bytes=size_of(5))
-        await first.update(tenant_of("a"), set_audiences(6))
-        await second.update(tenant_of("b"), set_audiences(1))
+        await first.commit(tenant_of("a"), with_audiences(6))
+        await second.commit(tenant_of("b"), with_audiences(1))
         with pytest.raises(CapacityError):
             await second.replace_all(await first.tenants())
-        assert await second.read(tenant_of("b"), audience_count) == 1
-        await first.update(tenant_of("a"), set_audiences(5))
+        assert audience_count(await second.load(tenant_of("b"))) == 1
+        await first.commit(tenant_of("a"), with_audiences(5))
         await second.replace_all(await first.tenants())
-        assert await second.read(tenant_of("a"), audience_count) == 5
-        await second.update(tenant_of("b"), set_audiences(1))
+        assert audience_count(await second.load(tenant_of("a"))) == 5
+        await second.commit(tenant_of("b"), with_audiences(1))
         assert [state.tenant for state in await second.tenants()] == [tenant_of("b")]
 
     asyncio.run(run())
@@ -308,6 +308,26 @@ SLICES = Slices(monotonic)
 
 def repositories(store: Store) -> AudienceRepositories:
     return AudienceRepositories(store, FIXTURES, GENERATOR, lambda: datetime(2026, 1, 31, tzinfo=UTC), SLICES)
+
+
+def test_a_change_to_an_old_version_has_no_effect(make_store: MakeStore) -> None:
+    async def run() -> None:
+        store = make_store(max_tenants=1)
+        tenant, version = tenant_of("a"), (await make_store().load(tenant_of("b"))).version
+        assert not await store.commit(tenant, with_audiences(1), version)
+        before = await store.load(tenant)
+        version = before.version
+        assert before.initial_data is None
+        assert await store.commit(tenant, with_audiences(1), version)
+        assert not await store.commit(tenant, with_audiences(2), version)
+        assert audience_count(await store.load(tenant)) == 1
+        version = (await store.load(tenant)).version
+        await store.load(tenant_of("b"))  # evicts the tenant
+        assert not await store.commit(tenant, with_audiences(2), version)
+        assert await store.commit(tenant, with_audiences(2))
+        assert audience_count(await store.load(tenant)) == 2
+
+    asyncio.run(run())
 
 
 def test_changes_to_audiences_are_saved(make_store: MakeStore) -> None:
