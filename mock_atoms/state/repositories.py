@@ -50,24 +50,24 @@ class AudienceRepositories:
         """Return the result of a change to the repository of `caller`, and save it.
 
         `prepare` runs in slices. The changes of one tenant wait for each other. If the data was replaced in between, by
-        a reset for example, the change is prepared again.
+        a reset or an import for example, the change is prepared again.
         """
         tenant = caller.tenant
         turn = self._turns.setdefault(tenant.key, asyncio.Lock())
-        initial_data = await self._initial_data(caller)
         async with turn:
             while True:
+                # Requests that hold a slot may wait for this turn.
+                initial_data = await self._initial_data(caller, needs_slot=False)
                 state = await self._store.load(tenant)
                 version = state.version
                 change = prepare(self._repository(caller, state, initial_data))
-                # Requests that hold a slot may wait for this turn.
                 result, operation = await self.slices.run_promptly(change, needs_slot=False)
                 if operation is None or await self._store.commit(tenant, operation, version):
                     return result
 
-    async def _initial_data(self, caller: AuthenticatedCaller) -> InitialData:
+    async def _initial_data(self, caller: AuthenticatedCaller, *, needs_slot: bool = True) -> InitialData:
         """Return the initial data of `caller`, which takes a while for a thousand audiences."""
-        return await self.slices.run_promptly(self._fixtures.initial_data_steps(caller))
+        return await self.slices.run_promptly(self._fixtures.initial_data_steps(caller), needs_slot=needs_slot)
 
     def _repository(
         self, caller: AuthenticatedCaller, state: TenantState, initial_data: InitialData

@@ -20,7 +20,7 @@ from mock_atoms.core.slices import (
     run_without_pauses,
 )
 from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for
-from mock_atoms.data.fixtures import Fixtures
+from mock_atoms.data.fixtures import FixtureData, Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import RuleCounter
@@ -124,6 +124,24 @@ def test_a_change_is_prepared_again_if_the_data_was_replaced_meanwhile() -> None
         for _ in range(10):
             await asyncio.sleep(0)
         await server.store.reset()
+        with pytest.raises(ApiError) as error:
+            await adding
+        assert error.value.status == 404
+
+    asyncio.run(run())
+
+
+def test_a_change_is_prepared_again_from_fixtures_imported_meanwhile() -> None:
+    async def run() -> None:
+        server = Server(steps=100)
+        initial = await server.audiences()
+        column = initial[0]["phoneNumberColumnName"]
+        rows = [{column: row["phone"]} for row in ROWS[:1000]]
+        adding = asyncio.ensure_future(server.add(initial[0]["_id"], rows))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await server.store.replace_all([])
+        server.fixtures.import_data({CALLER.tenant.token_digest: FixtureData("sk_…#000000", InitialData([]))})
         with pytest.raises(ApiError) as error:
             await adding
         assert error.value.status == 404
@@ -238,7 +256,6 @@ def test_a_long_change_of_a_client_that_has_disconnected_is_not_made_and_does_no
 def test_requests_that_hold_a_slot_do_not_block_the_change_they_wait_for() -> None:
     async def run() -> list[Any]:
         server, are_taken = Server(steps=2), asyncio.Event()
-        await server.audiences()  # now the initial data needs no slot
 
         async def request(number: int) -> None:
             slot = server.slices.work_slot()
