@@ -123,17 +123,17 @@ async def import_state(  # noqa: PLR0913 - all that the state is imported into
         await slices.run(_activate_rules(snapshot, settings.base_path))
         imported_rules = await slices.run(rules.prepare(snapshot.active_rules))
         audience_tokens = await slices.run(find_audience_tokens(snapshot.fixtures))
-        previous_rules = rules.replace_all(imported_rules)
+        previous_rules = [rules.replace_all(imported_rules)]
         try:
             replaced = await store.replace_all(snapshot.tenants)
         except BaseException:
-            rules.replace_all(previous_rules)
+            rules.replace_all(previous_rules[0])
             raise
     except (ConfigError, SettingsMismatchError, CapacityError):
         await slices.run(free(snapshot.take_apart()))
         raise
     released = fixtures.import_data(snapshot.fixtures, audience_tokens)
-    for objects in (replaced, [previous_rules], released, snapshot.rules):
+    for objects in (replaced, previous_rules, released, snapshot.rules):
         await slices.run(free(objects))
 
 

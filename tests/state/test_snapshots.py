@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import weakref
 from typing import Any
 
 import pytest
@@ -15,11 +16,13 @@ from mock_atoms.core.json_parsing import JsonParser
 from mock_atoms.core.json_stream import json_pieces
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
-from mock_atoms.core.slices import run_without_pauses
+from mock_atoms.core.slices import Steps, free, run_without_pauses
 from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for, identify
 from mock_atoms.data.models import AudienceRecord, InitialData
 from mock_atoms.faults.engine import RuleCounter
+from mock_atoms.faults.rulebook import RuleSet
 from mock_atoms.mock import MockAtoms
+from mock_atoms.state import snapshot
 from mock_atoms.state.audiences import AudienceRepository
 from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.snapshot import export_state, export_tenant, import_state
@@ -116,6 +119,22 @@ def test_a_refused_state_is_freed_in_steps() -> None:
     assert steps == 100 + 100 + 1
     assert parsing_steps(parts | {"rules": [*rules, {}]}) == 100 + 100
     assert parsing_steps(parts | {"fixtures": fixtures * 2}) >= 2 * steps
+
+
+def test_replaced_rules_are_freed_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    mock, is_kept = MockAtoms(Settings()), list[bool]()
+    rules = RuleSet()
+    mock.rules.replace_all(rules)
+    previous = weakref.ref(rules)
+    del rules
+
+    def freed(objects: list[Any]) -> Steps[None]:
+        yield from free(objects)
+        is_kept.append(previous() is not None)
+
+    monkeypatch.setattr(snapshot, "free", freed)
+    asyncio.run(import_text(mock, asyncio.run(exported(mock))))
+    assert is_kept == [True, False, False, False]
 
 
 def parsing_steps(parts: dict[str, Any]) -> int:
