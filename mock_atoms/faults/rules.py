@@ -24,7 +24,7 @@ MAX_RULE_VALUES = 5_000
 MAX_RULE_CHARACTERS = 100_000
 """Maximum number of characters of a rule, except in what it sends."""
 MAX_CONTENT_CHARACTERS = 500_000
-"""Maximum number of characters of what a rule sends, except headers."""
+"""Maximum number of characters of each part of what a rule sends, except headers."""
 _CONTENT_KEYS = ("body", "text", "errors")
 """Keys of `respond` that hold the content of the response."""
 _RULE_BYTES = 2_500

@@ -63,7 +63,7 @@ class RequestHead:
     Attributes:
         tenant: the tenant that sent the request.
         credential_digests: digests of the credentials, that of the caller's token first; see `Credentials.digest`.
-        method: HTTP method as sent.
+        method: HTTP method as sent, credentials masked.
         url: path and query as sent, credentials masked.
         scheme: `http` or `https`.
         http_version: such as `1.1`.

@@ -48,7 +48,7 @@ class RequestPattern(NamedTuple):
 
     Attributes:
         conditions: the conditions.
-        key_sets: index keys that these conditions require.
+        key_sets: sets of index keys. Each exchange that matches has a key of each set.
     """
 
     conditions: tuple[Condition, ...]

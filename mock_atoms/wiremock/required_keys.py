@@ -32,7 +32,7 @@ def required_key_sets(headers: Mapping[str, Any], credentials: Credentials) -> K
 
 
 def _keys_of(name: str, text: str, credentials: Credentials) -> IndexKeys | None:
-    """Return the keys of which an exchange has one if its header `name` is equal to `text`; `None` if unknown."""
+    """Return keys such that each exchange whose header `name` equals `text` has one of them; `None` if unknown."""
     if name == TEST_ID_HEADER.decode():
         if len(text) > _MAX_LENGTH or len(words := words_of(text)) > _MAX_WORDS:
             return None
