@@ -23,7 +23,7 @@ _BEARER = re.compile(rf"bearer +({TOKEN_PATTERN})".encode(), re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """What data, counters and journal entries belong to: a token, or a token and a test id.
+    """A token, or a token and a test id, with separate data, counters and journal entries.
 
     Attributes:
         key: 16 bytes that identify the tenant.
@@ -38,10 +38,6 @@ class Tenant:
     label: str
     test_id: str | None = None
     test_digest: bytes | None = None
-
-    def belongs_to(self, token_digest: bytes | None, test_digest: bytes | None) -> bool:
-        """Return whether the tenant has this token and test id, by digest; `None` means any."""
-        return token_digest in (None, self.token_digest) and test_digest in (None, self.test_digest)
 
 
 UNAUTHENTICATED_TENANT = Tenant(b"", b"", "-")

@@ -20,7 +20,7 @@ from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.core.inflating import INFLATED_PIECE_BYTES
 from mock_atoms.core.masking import mask_text_steps, mask_token
 from mock_atoms.core.slices import Steps
-from mock_atoms.core.tenancy import UNAUTHENTICATED_TENANT, caller_for
+from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.credentials import Credentials, mask_credentials
 from mock_atoms.journal.exchange import MAX_BODY_BYTES, Exchange, RequestHead, ResponseHead
 from mock_atoms.journal.memory_journal import MemoryJournal
@@ -521,4 +521,3 @@ def test_a_journal_of_size_0_is_off() -> None:
 
 def test_another_key_digests_otherwise() -> None:
     assert Credentials(b"one").digest("sk_acme") != Credentials(b"two").digest("sk_acme")
-    assert UNAUTHENTICATED_TENANT.belongs_to(None, None)

@@ -52,14 +52,15 @@ class BytesStore:
         self, rule_ids: Collection[str], token_digest: bytes | None = None, test_digest: bytes | None = None
     ) -> Steps[None]:
         for state in map(_from_bytes, list(self._states.values())):
-            if state.tenant.belongs_to(token_digest, test_digest):
+            if _belongs_to(state.tenant, token_digest, test_digest):
                 for rule_id in rule_ids:
                     state.counters.pop(rule_id, None)
                 self._states[state.tenant.key] = _to_bytes(state)
             yield
 
     async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[TenantState]:
-        removed = [state for state in await self.tenants() if state.tenant.belongs_to(token_digest, test_digest)]
+        tenants = await self.tenants()
+        removed = [state for state in tenants if _belongs_to(state.tenant, token_digest, test_digest)]
         for state in removed:
             self._delete(state.tenant.key)
         return removed
@@ -100,3 +101,7 @@ def _to_bytes(state: TenantState) -> bytes:
 
 def _from_bytes(data: bytes) -> TenantState:
     return run_without_pauses(parse_tenant(json.loads(data)))
+
+
+def _belongs_to(tenant: Tenant, token_digest: bytes | None, test_digest: bytes | None) -> bool:
+    return token_digest in (None, tenant.token_digest) and test_digest in (None, tenant.test_digest)
