@@ -24,9 +24,9 @@ from mock_atoms.serving.refusal import (
     MAX_REQUEST_HEAD_BYTES,
     Refusal,
     check_head_size,
+    refusal_of,
     timed_out,
     too_long,
-    unparsable,
 )
 from mock_atoms.serving.response_cycle import ResponseCycle
 from mock_atoms.serving.scope import http_scope
@@ -203,8 +203,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._bytes_without_body = 0
             return head_without_upgrade(self.scope, self.url) + data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
-            cause = error.__context__ or error  # the parser wraps what a callback raised
-            raise unparsable(cause, data) if isinstance(cause, httptools.HttpParserError) else cause from None
+            raise refusal_of(error, data) from None
         return b""
 
     def on_message_begin(self) -> None:
@@ -396,5 +395,5 @@ class HttpProtocol(HttpToolsProtocol):
             self._running.disconnected = True
             self._running.message_event.set()
         # Without its reference cycles, a closed connection is freed now, and not by a full garbage collection.
-        self.cycle = self._running = None
+        self.cycle = self._running = self._refusal = None
         self.parser = None  # type: ignore[assignment] # nothing is parsed any more

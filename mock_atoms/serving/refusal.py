@@ -81,8 +81,13 @@ def timed_out(seconds: float, part: str) -> Refusal:
     return Refusal(HTTPStatus.REQUEST_TIMEOUT, f"{part} incomplete after {seconds:g} s")
 
 
-def unparsable(error: httptools.HttpParserError, data: bytes) -> Refusal:
-    """Return the refusal of `data`, at which the parser stopped with `error`."""
+def refusal_of(error: httptools.HttpParserError, data: bytes) -> BaseException:
+    """Return what a callback raised while `data` were parsed, or the refusal of data that the parser cannot read."""
+    cause = error.__context__ or error  # the parser wraps what a callback raised
+    return _unparsable(cause, data) if isinstance(cause, httptools.HttpParserError) else cause
+
+
+def _unparsable(error: httptools.HttpParserError, data: bytes) -> Refusal:
     if data.startswith(TLS_HANDSHAKE):
         cause = _TLS
     elif data.startswith(b"PRI * HTTP/2"):

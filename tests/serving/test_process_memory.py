@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import gc
 import http.client
+import socket
 import time
 from threading import Event
 from typing import Any
@@ -15,6 +16,7 @@ from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.process_memory import return_free_memory
 from mock_atoms.serving.protocol import HttpProtocol
 from tests.helpers.audiences import bearer
+from tests.helpers.sockets import connect, raw_request, read_to_end
 
 
 def count_connections() -> int:
@@ -37,6 +39,43 @@ def test_a_closed_connection_leaves_no_garbage(method: str) -> None:
             while count_connections() > before and time.monotonic() < deadline:
                 time.sleep(0.01)
             assert count_connections() == before
+        finally:
+            gc.enable()
+
+
+MALFORMED = {
+    "method": b"GE T / HTTP/1.1\r\n\r\n",
+    "target": b"GET /\xff HTTP/1.1\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00",
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "long head": b"GET / HTTP/1.1\r\nX: %b\r\n\r\n" % (b"x" * 100_000),
+    "garbage behind a request": raw_request() + b"\x00",
+    "chunk": raw_request(header_lines="Transfer-Encoding: chunked\r\n", method="POST") + b"x\r\n",
+    "header": raw_request(header_lines="A B: c\r\n"),
+    "content length": raw_request(header_lines="Content-Length: x\r\n", method="POST"),
+    "upgrade": raw_request(header_lines="Connection: Upgrade\r\nUpgrade: h2c\r\n") + b"\x00",
+    "half a body": raw_request(header_lines="Content-Length: 5\r\n", method="POST") + b"x",
+    "half a head": b"GET / HT",
+}
+
+
+@pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
+def test_a_refused_connection_leaves_no_garbage(data: bytes) -> None:
+    def connections_after_exchange() -> int:
+        with connect(mock.port) as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            read_to_end(connection)
+        deadline = time.monotonic() + 5
+        while count_connections() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return count_connections()
+
+    with MockServer() as mock:
+        gc.collect()
+        gc.disable()
+        try:
+            assert connections_after_exchange() == 0
         finally:
             gc.enable()
 
