@@ -18,6 +18,8 @@ FAULTS = [
 TIMEOUT_SECONDS = 5.0
 FAULT_TIMEOUT_SECONDS = 0.3
 HOSTILE_TIMEOUT_SECONDS = 120.0
+MOVE_TIMEOUT_SECONDS = 600.0
+"""How long the export and the import of a large state may take while all other clients flood the server."""
 HOLD_SECONDS = 25.0
 """How long a client holds a connection. The server closes it after 10 seconds without any progress, so 20 at most."""
 IDLE_SECONDS = 0.02
@@ -208,10 +210,10 @@ class Client:
     async def _move_state(self) -> None:
         """Export the state and import it again."""
         request = head("GET", "/__admin/state", token=None, Connection="close")
-        _, _, state = (await self.exchange("export", request, 1, HOSTILE_TIMEOUT_SECONDS)).partition(b"\r\n\r\n")
+        _, _, state = (await self.exchange("export", request, 1, MOVE_TIMEOUT_SECONDS)).partition(b"\r\n\r\n")
         state = join_chunks(state) if not state.startswith(b"{") else state
         request = head("PUT", "/__admin/state", state, None, Content_Type="application/json")
-        await self.exchange("import", request, 1, HOSTILE_TIMEOUT_SECONDS)
+        await self.exchange("import", request, 1, MOVE_TIMEOUT_SECONDS)
 
     async def run(
         self, act: Callable[["Client"], Awaitable[None]], is_due: Callable[[], bool], is_over: Callable[[], bool]

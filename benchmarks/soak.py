@@ -41,13 +41,13 @@ PAUSE_SECONDS = 0.005
 """Pause of the bystander between two requests."""
 ROUNDS = 4
 KINDS: dict[str, tuple[float, int, int]] = {
-    "good": (0.60, 6, PIPELINED),
-    "varied": (0.17, 2, PIPELINED),
-    "write": (0.03, 2, 1),
+    "good": (0.62, 6, PIPELINED),
+    "varied": (0.18, 2, PIPELINED),
+    "write": (0.04, 2, 1),
     "faulty": (0.05, 24, 1),
     "malformed": (0.05, 8, 1),
     "aborted": (0.05, 4, 1),
-    "hostile": (0.05, 16, 1),
+    "hostile": (0.01, 16, 1),
 }
 """Share of the requests, number of clients, and requests on a connection. A hostile pipeline counts as one request."""
 GOOD_OUTCOMES = {"200", "403"}
