@@ -142,7 +142,11 @@ class InitialData(Divisible):
     @cached_property
     def by_id(self) -> dict[str, AudienceRecord]:
         """The audiences by id, without those whose `_id` responses leave out."""
-        return {record["_id"]: record for record in self.audiences if "_id" in api_fields(record)}
+        return {
+            record["_id"]: record
+            for record in self.audiences
+            if "_id" in record and "_id" not in record.get("omit", ())
+        }
 
 
 def is_phone_number(value: object) -> bool:

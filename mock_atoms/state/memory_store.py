@@ -106,13 +106,13 @@ class MemoryStore:
         Raises:
             CapacityError: they are too large; nothing has changed.
         """
-        size_bytes = sum(state.size_bytes for state in states)
-        check_capacity(size_bytes, self._max_bytes)
+        sizes = [state.size_bytes for state in states]
+        check_capacity(sum(sizes), self._max_bytes)
         replaced = self._tenants.clear()
         self._keys_by_tenant.clear()
         for state in states[-self._max_tenants :]:
             self._put(state)
-        self._size_bytes = size_bytes - sum(state.size_bytes for state in states[: -self._max_tenants])
+        self._size_bytes = sum(sizes[-self._max_tenants :])
         return replaced
 
     def state_of(self, tenant: Tenant) -> TenantState:

@@ -94,11 +94,10 @@ def _initial_data_json(initial_data: InitialData) -> dict[str, Any]:
 
 def _changes_json(audience_id: str, changes: AudienceChanges) -> dict[str, Any]:
     """Return the changes to one audience, without what is unchanged."""
-    added = changes.added.texts()
     optional = {
         "created": changes.created,
         "removed": changes.removed_indexes or None,
-        "added": (RenderedJson(text) for text in added) if changes.added else None,
+        "added": (RenderedJson(text) for text in changes.added.texts()) if changes.added else None,
         "campaigns": changes.campaigns,
         "updatedAt": changes.updated_at,
     }

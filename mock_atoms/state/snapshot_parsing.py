@@ -33,6 +33,9 @@ from mock_atoms.state.snapshot_models import (
 )
 from mock_atoms.state.store import TenantState
 
+MAX_CHANGED_AUDIENCES = 20_000
+"""Maximum number of audiences that a tenant of a snapshot has changed, and of those that it has deleted."""
+
 
 @dataclass(slots=True)
 class Snapshot:
@@ -197,6 +200,10 @@ def parse_tenant(value: object, pointer: str = "") -> Steps[TenantState]:
 def _parse_changes(value: object, pointer: str) -> Steps[TenantChanges]:
     rest, long = _split(value, "deleted", "audiences")
     model = parse_model(TenantChangesModel, rest, pointer)
+    for name, items in long.items():
+        if len(items) > MAX_CHANGED_AUDIENCES:
+            problem = f"{len(items)} audiences: a tenant can have at most {MAX_CHANGED_AUDIENCES} there"
+            raise ConfigError(problem, f"{pointer}/{name}")
     deleted = yield from parse_items(_adapter(ObjectId), long["deleted"], f"{pointer}/deleted")
     changes = TenantChanges({}, set(deleted), model.ids)
     created = created_audiences = 0
@@ -212,6 +219,7 @@ def _parse_changes(value: object, pointer: str) -> Steps[TenantChanges]:
         if created_audiences > MAX_CREATED_AUDIENCES:
             raise ConfigError(f"audiences: a tenant can have created at most {MAX_CREATED_AUDIENCES}", pointer)
         created += (part.created is not None) + len(part.added)
+        yield
     if model.ids < created:
         problem = f"ids: {model.ids} is less than the {created} ids of created audiences and members"
         raise ConfigError(problem, pointer)

@@ -132,6 +132,20 @@ def change_of(**part: object) -> dict[str, Any]:
             "created: name must have at most 65536 characters",
         ),
         (change_of(added=[ADDED | {"data": {"a": [1] * 10_000}}]), f"{CHANGE}/added/0", "at most 10000 values"),
+        (
+            {"tenants": [TENANT | {"changes": {"deleted": ["1" * 24] * 20_001}}]},
+            "/tenants/0/changes/deleted",
+            "20001 audiences: a tenant can have at most 20000 there",
+        ),
+        (
+            {
+                "tenants": [
+                    TENANT | {"changes": {"audiences": [{"audience": "1" * 24, "phoneNumberColumnName": "p"}] * 20_001}}
+                ]
+            },
+            "/tenants/0/changes/audiences",
+            "20001 audiences: a tenant can have at most 20000 there",
+        ),
         (created_audiences(1_001), "/tenants/0/changes", "audiences: a tenant can have created at most 1000"),
         ({"tenants": [TENANT | {"requests": 10**4000}]}, "/tenants/0/requests", "at most 4000 digits"),
         ({"tenants": [1]}, "/tenants/0", "must have keys and values"),

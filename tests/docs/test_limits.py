@@ -58,6 +58,7 @@ from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SEC
 from mock_atoms.state import memory_store
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES, MAX_TENANT_BYTES
 from mock_atoms.state.snapshot_models import MAX_COUNT_DIGITS
+from mock_atoms.state.snapshot_parsing import MAX_CHANGED_AUDIENCES
 from mock_atoms.testing.client import MAX_LISTED_REQUESTS
 from mock_atoms.testing.connections import MAX_IDLE_CONNECTIONS
 from mock_atoms.testing.pytest_plugin import MAX_REPORTED_REQUESTS
@@ -105,6 +106,10 @@ LIMITS = [
     ("rules created over the control API", f"{MAX_RULES:,}"),
     ("faults at the start, `--error-rate` included", f"{MAX_STARTUP_RULES:,}"),
     ("fault counters of a tenant in an imported state", f"{MAX_COUNTERS:,}"),
+    (
+        "audiences that a tenant of an imported state has changed, and that it has deleted",
+        f"{MAX_CHANGED_AUDIENCES:,} each",
+    ),
     ("values of a rule, nested ones included", f"{MAX_RULE_VALUES:,}"),
     (
         "characters of a rule, without what it sends, and of a rule as JSON in a text",

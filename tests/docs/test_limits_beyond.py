@@ -74,6 +74,7 @@ HOLDING = {
     "control/test_state.py::test_an_invalid_state_changes_nothing": [
         "digits of a count of an imported state",
         "fault counters of a tenant in an imported state",
+        "audiences that a tenant of an imported state has changed, and that it has deleted",
     ],
     "faults/test_rulebook.py::test_number_of_startup_rules_is_limited": [
         "faults at the start, `--error-rate` included"
