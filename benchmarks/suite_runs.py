@@ -137,8 +137,12 @@ def run(server: Server, tested_server: SuiteServer, plan: SuitePlan, workers: in
     """Run the tests once; `number` makes their tokens new."""
     first = WorkerArguments(tested_server.kind, server.port, plan.tests, SEED, 0, workers, number)
     arguments = [first._replace(worker=worker) for worker in range(workers)]
-    processes = [script("suite_tests.py", *each.as_strings(), checkout=tested_server.checkout) for each in arguments]
+    processes: list[subprocess.Popen[str]] = []
     try:
+        # If one does not start, those before it are killed.
+        processes.extend(
+            script("suite_tests.py", *each.as_strings(), checkout=tested_server.checkout) for each in arguments
+        )
         with bystander(server.port) as slowest:
             cpu, begin = server.cpu_seconds(), time.perf_counter()
             for process in processes:
