@@ -65,40 +65,36 @@ def counters(count: int) -> dict[str, RuleCounter]:
     return {str(number): RuleCounter(number) for number in range(count)}
 
 
-def test_a_refused_state_is_freed_in_steps() -> None:
+@pytest.fixture
+def freed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of steps in which each large body was freed."""
+    numbers: list[int] = []
+    free = BodyLease.free
+
+    def counted(lease: BodyLease) -> Steps[None]:
+        numbers.append(sum(1 for _ in free(lease)))
+        yield
+
+    monkeypatch.setattr(BodyLease, "free", counted)
+    return numbers
+
+
+def test_a_refused_state_is_freed_in_steps(freed: list[int]) -> None:
     mock = MockAtoms(Settings())
     app = create_app(mock=mock)
     fixtures = [{"token": "-", "tokenDigest": "0" * 32, "audiences": [{"name": "n"} for _ in range(20_000)]}]
     state = {"version": "1", "seed": "other", "locale": "en_US", "rules": [], "fixtures": fixtures, "tenants": []}
-    freed = list[int]()
-    free = BodyLease.free
-
-    def counted(lease: BodyLease) -> Steps[None]:
-        freed.append(sum(1 for _ in free(lease)))
-        yield
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BodyLease, "free", counted)
-        response = call(app, "/__admin/state", [(b"host", b"localhost"), JSON], "PUT", body=json.dumps(state).encode())
+    response = call(app, "/__admin/state", [(b"host", b"localhost"), JSON], "PUT", body=json.dumps(state).encode())
     assert response.status == 409
     assert [steps > 50 for steps in freed] == [True]
     assert mock.body_memory.free_bytes == body_memory.MAX_BODIES_BYTES
 
 
-def test_other_requests_run_while_a_large_body_is_freed() -> None:
+def test_other_requests_run_while_a_large_body_is_freed(freed: list[int]) -> None:
     mock = MockAtoms(Settings())
     app = create_app(mock=mock)
-    freed = list[int]()
-    free = BodyLease.free
-
-    def counted(lease: BodyLease) -> Steps[None]:
-        freed.append(sum(1 for _ in free(lease)))
-        yield
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BodyLease, "free", counted)
-        for body in (b"[1]", json.dumps([[]] * 100_000).encode(), json.dumps([[]] * 1_000_000).encode()):
-            call(app, f"{AUDIENCE}/members", [(b"authorization", b"Bearer sk_a"), JSON], "POST", body=body)
+    for body in (b"[1]", json.dumps([[]] * 100_000).encode(), json.dumps([[]] * 1_000_000).encode()):
+        call(app, f"{AUDIENCE}/members", [(b"authorization", b"Bearer sk_a"), JSON], "POST", body=body)
     assert [steps > 100 for steps in freed] == [True, True]
     assert mock.body_memory.free_bytes == body_memory.MAX_BODIES_BYTES
 
