@@ -7,7 +7,8 @@ from hashlib import blake2b
 from urllib.parse import unquote
 
 from mock_atoms.core.http_text import decode_text, parse_cookies
-from mock_atoms.core.masking import MAGIC_PREFIX, TOKEN_PATTERN, mask_text, mask_token
+from mock_atoms.core.masking import MAGIC_PREFIX, TOKEN_PATTERN, mask_text_steps, mask_token
+from mock_atoms.core.slices import Steps, run_without_pauses
 
 REVOKED = "revoked"
 REVOKED_TOKEN = "revoked-token"  # noqa: S105 - a reason
@@ -101,7 +102,10 @@ def tenant_for(token_digest: bytes, label: str, test_id: str | None, token: str 
         test_id: the test id, or `None`.
         token: the unmasked token, to be masked in the test id.
     """
-    masked_test_id = None if test_id is None else mask_test_id(test_id, token)
+    return _tenant(token_digest, label, test_id, mask_test_id(test_id or "", token))
+
+
+def _tenant(token_digest: bytes, label: str, test_id: str | None, masked_test_id: str | None) -> Tenant:
     if test_id is None or masked_test_id is None:
         return Tenant(token_digest, token_digest, label)
     return restore_tenant(token_digest, label, masked_test_id, digest_test_id(test_id))
@@ -115,7 +119,11 @@ def restore_tenant(token_digest: bytes, label: str, masked_test_id: str, test_di
 
 def mask_test_id(test_id: str, token: str | None = None) -> str | None:
     """Return a test id with keys masked, cut to 200 characters and a digest; `None` if it is blank."""
-    masked = mask_text(test_id.strip(), token)
+    return run_without_pauses(_mask_test_id_steps(test_id, token))
+
+
+def _mask_test_id_steps(test_id: str, token: str | None) -> Steps[str | None]:
+    masked = yield from mask_text_steps(test_id.strip(), token)
     if len(masked) > MAX_TEST_ID_LENGTH and not _CUT_TEST_ID.fullmatch(masked):
         masked = f"{masked[:MAX_TEST_ID_LENGTH]}…#{digest_test_id(masked).hex()[:16]}"
     return masked or None
@@ -146,15 +154,24 @@ def identify(
         session_cookie: name of the cookie whose value is a token.
         allowed: the only valid tokens, or `None` if all are valid.
     """
+    return run_without_pauses(identify_steps(headers, session_cookie, allowed))
+
+
+def identify_steps(
+    headers: Sequence[tuple[bytes, bytes]], session_cookie: str, allowed: frozenset[str] | None
+) -> Steps[AuthenticatedCaller | UnauthenticatedCaller]:
+    """Return the same as `identify`. To mask a long test id takes many steps."""
     token, reason = find_token(headers, session_cookie)
+    test_id = _test_id(headers)
+    masked_test_id = yield from _mask_test_id_steps(test_id or "", token)
     if reason is None and token is not None:
         if allowed is not None and token not in allowed:
             reason = UNKNOWN_TOKEN
         elif magic_word(token) == REVOKED:
             reason = REVOKED_TOKEN
         else:
-            return caller_for(token, _test_id(headers))
-    tenant = tenant_for(UNAUTHENTICATED_TENANT.token_digest, UNAUTHENTICATED_TENANT.label, _test_id(headers), token)
+            return AuthenticatedCaller(token, _tenant(digest_token(token), mask_token(token), test_id, masked_test_id))
+    tenant = _tenant(UNAUTHENTICATED_TENANT.token_digest, UNAUTHENTICATED_TENANT.label, test_id, masked_test_id)
     return UnauthenticatedCaller(reason or "missing-credentials", token, tenant)
 
 

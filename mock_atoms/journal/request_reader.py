@@ -18,7 +18,7 @@ from mock_atoms.core.tenancy import (
     AuthenticatedCaller,
     UnauthenticatedCaller,
     find_token,
-    identify,
+    identify_steps,
 )
 from mock_atoms.core.timestamps import MonotonicClock, WallClock
 from mock_atoms.journal.credentials import CREDENTIAL_HEADERS, Credentials
@@ -191,7 +191,7 @@ class RequestReader:
         if identity is not None:
             identity.used = next_use()
             return identity
-        caller = identify(headers, self._session_cookie, self._tokens)
+        caller = yield from identify_steps(headers, self._session_cookie, self._tokens)
         identity = _Identity(caller, *(yield from self._credentials.mask_headers_steps(headers, caller.token)))
         size = headers_size(identity.headers) + _DIGEST_BYTES * len(identity.index_keys)
         if size <= MAX_IDENTITY_BYTES:

@@ -8,6 +8,7 @@ from mock_atoms.core.tenancy import (
     caller_for,
     digest_test_id,
     identify,
+    identify_steps,
     is_digest_of_test_id,
     magic_word,
 )
@@ -161,3 +162,9 @@ def test_an_unauthenticated_request_has_a_tenant_per_test_id() -> None:
     assert caller.tenant.test_id == "one"
     assert caller.tenant.token_digest == UNAUTHENTICATED_TENANT.token_digest
     assert caller.tenant.key != UNAUTHENTICATED_TENANT.key
+
+
+def test_a_long_test_id_is_masked_in_steps() -> None:
+    headers = [(b"authorization", b"Bearer sk_acme"), (b"x-test-id", b"sk_a," * 10_000)]
+    assert sum(1 for _ in identify_steps(headers, "session", None)) >= 10
+    assert identify(headers, "session", None) == caller_for("sk_acme", "sk_a," * 10_000)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mock_atoms.core.http_text import Headers
 from mock_atoms.core.settings import Settings
-from mock_atoms.core.tenancy import AuthenticatedCaller, identify
+from mock_atoms.core.tenancy import AuthenticatedCaller, identify, identify_steps
 from mock_atoms.journal import request_reader
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import RequestContext
@@ -78,9 +78,9 @@ def test_the_caller_of_repeated_headers_is_identified_once(monkeypatch: pytest.M
 
     def counted(headers: Headers, *rest: object) -> object:
         identified.append(headers)
-        return identify(headers, *rest)  # type: ignore[arg-type] # the real arguments
+        return identify_steps(headers, *rest)  # type: ignore[arg-type] # the real arguments
 
-    monkeypatch.setattr(request_reader, "identify", counted)
+    monkeypatch.setattr(request_reader, "identify_steps", counted)
     by = reader()
     for number in range(3):
         read([(b"authorization", b"Bearer sk_a"), (b"traceparent", b"%d" % number)], by=by)
