@@ -1,8 +1,7 @@
 """Tenants and their data."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -15,7 +14,7 @@ from mock_atoms.control.parsing import parse_tenant_filter, read_json_body
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, caller_for
 from mock_atoms.data.fixture_files import parse_fixture
-from mock_atoms.data.models import MAX_CAMPAIGNS, ValidatedCampaign, api_fields
+from mock_atoms.data.models import ValidatedCampaigns, api_fields
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.audiences import MAX_TENANT_BYTES
 from mock_atoms.state.operations import SetInitialData
@@ -26,7 +25,7 @@ MAX_SET_AUDIENCES = 10_000
 
 
 class _Campaigns(StrictModel):
-    campaigns: Annotated[list[ValidatedCampaign], Field(max_length=MAX_CAMPAIGNS)]
+    campaigns: ValidatedCampaigns
 
 
 class TenantEndpoints:

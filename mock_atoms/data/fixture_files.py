@@ -81,17 +81,22 @@ def parse_fixture(content: dict[str, Any]) -> Steps[FixtureFile]:
     return file.model_copy(update={"audiences": (yield from parse_audiences(content["audiences"], "/audiences"))})
 
 
-def parse_audiences(values: list[Any], pointer: str) -> Steps[list[AudienceRecord]]:
+def parse_audiences(
+    values: list[Any],
+    pointer: str,
+    audience_type: Any = ValidatedAudience,  # noqa: ANN401 - an annotated type
+) -> Steps[list[AudienceRecord]]:
     """Parse a list of audiences, one in each step.
 
     Args:
         values: the audiences.
         pointer: JSON pointer to the list.
+        audience_type: the type of each, `ValidatedAudience` or `ImportedAudience`.
 
     Raises:
         ConfigError: names the field by JSON pointer.
     """
-    audiences = yield from parse_items(_audience_adapter(), values, pointer)
+    audiences = yield from parse_items(_adapter(audience_type), values, pointer)
     try:
         return check_ids(audiences)
     except ValueError as error:
@@ -99,5 +104,5 @@ def parse_audiences(values: list[Any], pointer: str) -> Steps[list[AudienceRecor
 
 
 @cache
-def _audience_adapter() -> TypeAdapter[AudienceRecord]:
-    return TypeAdapter(ValidatedAudience)
+def _adapter(audience_type: Any) -> TypeAdapter[AudienceRecord]:  # noqa: ANN401 - the same
+    return TypeAdapter(audience_type)

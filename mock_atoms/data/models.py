@@ -5,17 +5,24 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from mock_atoms.contract.schemas import MAX_MEMBERS, Audience, Campaign, render_json
+from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.settings import Locale
-from mock_atoms.core.sizes import json_bytes
+from mock_atoms.core.sizes import json_bytes, json_problem
 from mock_atoms.core.slices import Divisible, Steps, run_without_pauses
 from mock_atoms.core.timestamps import parse_timestamp
 
 MAX_CAMPAIGNS = 100
 """Maximum number of campaigns of an audience."""
+MAX_AUDIENCE_CHARACTERS = 500_000
+"""Maximum number of characters of an audience with its campaigns: one step validates or renders them."""
+_MAX_IMPORTED_CHARACTERS = 2 * MAX_AUDIENCE_CHARACTERS + 50_000
+"""The same of an imported one, with what the server filled in: the name as its description, ids and timestamps."""
+_MAX_AUDIENCE_VALUES = 5_000
+"""Audiences and campaigns with more values are invalid, and not validated further."""
 AUDIENCE_BYTES, REMOVED_INDEX_BYTES = 2_000, 40
 _INITIAL_DATA_BYTES, _INDEX_ENTRY_BYTES = 1_000, 108
 """Estimated memory of initial data besides its audiences, and of the index of each audience."""
@@ -35,6 +42,16 @@ class AudienceRecord(Audience, total=False):
 
     omit: list[str]
     locale: Locale
+
+
+def _at_most(characters: int) -> BeforeValidator:
+    def check(value: object) -> object:
+        problem = json_problem(value, MAX_JSON_DEPTH, _MAX_AUDIENCE_VALUES, characters)
+        if problem:
+            raise ValueError(problem)
+        return value
+
+    return BeforeValidator(check)
 
 
 def _check_timestamps(shape: Mapping[str, object]) -> None:
@@ -92,12 +109,17 @@ def _check_campaign(campaign: Campaign) -> Campaign:
     return campaign
 
 
-ValidatedAudience = Annotated[AudienceRecord, AfterValidator(_check_audience)]
+ValidatedAudience = Annotated[AudienceRecord, _at_most(MAX_AUDIENCE_CHARACTERS), AfterValidator(_check_audience)]
 """An `AudienceRecord` with valid values."""
+ImportedAudience = Annotated[AudienceRecord, _at_most(_MAX_IMPORTED_CHARACTERS), AfterValidator(_check_audience)]
+"""A `ValidatedAudience` after the server has filled it in."""
 ValidatedAudiences = Annotated[list[ValidatedAudience], AfterValidator(check_ids)]
 """Valid audiences with distinct ids."""
-ValidatedCampaign = Annotated[Campaign, AfterValidator(_check_campaign)]
-"""A `Campaign` with valid values."""
+_Campaigns = Annotated[list[Annotated[Campaign, AfterValidator(_check_campaign)]], Field(max_length=MAX_CAMPAIGNS)]
+ValidatedCampaigns = Annotated[_Campaigns, _at_most(MAX_AUDIENCE_CHARACTERS)]
+"""Valid campaigns of one audience."""
+ImportedCampaigns = Annotated[_Campaigns, _at_most(_MAX_IMPORTED_CHARACTERS)]
+"""`ValidatedCampaigns` after the server has filled them in."""
 
 
 def api_fields(record: AudienceRecord) -> Audience:

@@ -19,7 +19,7 @@ from mock_atoms.core.tenancy import (
     tenant_for,
 )
 from mock_atoms.core.timestamps import parse_timestamp
-from mock_atoms.data.models import MAX_CAMPAIGNS, ValidatedAudiences, ValidatedCampaign
+from mock_atoms.data.models import ImportedCampaigns, ValidatedAudiences
 from mock_atoms.faults.engine import RuleCounter
 
 Value = TypeVar("Value", bound=Hashable)
@@ -69,7 +69,7 @@ class AudienceChangesModel(StrictModel):
     created: CreatedAudience | None = None
     removed: Annotated[list[Annotated[int, Field(ge=0, lt=MAX_MEMBERS)]], Field(max_length=MAX_MEMBERS)] = []
     added: list[Member] = []
-    campaigns: Annotated[list[ValidatedCampaign], Field(max_length=MAX_CAMPAIGNS)] | None = None
+    campaigns: ImportedCampaigns | None = None
     updatedAt: Annotated[str, AfterValidator(_check_timestamp)] | None = None  # noqa: N815 - the same
 
     @model_validator(mode="after")

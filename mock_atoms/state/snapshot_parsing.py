@@ -15,7 +15,14 @@ from mock_atoms.core.sizes import json_problem
 from mock_atoms.core.slices import Steps, free
 from mock_atoms.data.fixture_files import parse_audiences
 from mock_atoms.data.fixtures import FixtureData
-from mock_atoms.data.models import MAX_MEMBER_VALUES, AudienceRecord, InitialData, is_phone_number, phone_digits
+from mock_atoms.data.models import (
+    MAX_MEMBER_VALUES,
+    AudienceRecord,
+    ImportedAudience,
+    InitialData,
+    is_phone_number,
+    phone_digits,
+)
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import MAX_COUNTERS
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES
@@ -162,7 +169,7 @@ def _fill(snapshot: Snapshot, long: dict[str, Any]) -> Steps[None]:
 def _parse_fixture(value: object, pointer: str) -> Steps[tuple[bytes, FixtureData]]:
     rest, long = _split(value, "audiences")
     model = parse_model(FixtureModel, rest, pointer)
-    audiences = yield from parse_audiences(long["audiences"], f"{pointer}/audiences")
+    audiences = yield from parse_audiences(long["audiences"], f"{pointer}/audiences", ImportedAudience)
     data = InitialData(audiences, model.organization)
     return bytes.fromhex(model.tokenDigest), FixtureData(model.token, data)
 
@@ -189,7 +196,9 @@ def parse_tenant(value: object, pointer: str = "") -> Steps[TenantState]:
         state.counters[rule_id] = parse_model(CounterModel, item, place).counter
         yield
     if model.audiences is not None:
-        audiences: list[AudienceRecord] = yield from parse_audiences(long["audiences"], f"{pointer}/audiences")
+        audiences: list[AudienceRecord] = yield from parse_audiences(
+            long["audiences"], f"{pointer}/audiences", ImportedAudience
+        )
         state.initial_data = InitialData(audiences, model.organization)
         yield from state.initial_data.measure()
     if model.changes is not None:

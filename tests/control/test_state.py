@@ -8,6 +8,7 @@ import pytest
 
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.control import parsing
+from mock_atoms.core.sizes import json_characters
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.memory_store import MemoryStore
 from tests.helpers.asgi import AsgiResponse, call
@@ -271,6 +272,23 @@ def test_importing_a_state_empties_the_journal(running: MockServer, admin: httpx
     admin.put("/state", json=state)
     list_statuses(running.url, ACME, 1)
     assert admin.get("/requests").json()["meta"]["total"] == 1
+
+
+def test_the_largest_audience_and_campaigns_survive_a_state(admin: httpx.Client) -> None:
+    audience_id = "1" * 24
+    campaigns: list[dict[str, str]] = [{} for _ in range(100)]
+    audience = {"_id": audience_id, "name": "", "campaigns": campaigns}
+    name = "n" * (500_000 - json_characters(audience))
+    body = {"token": "sk_acme", "audiences": [audience | {"name": name}]}
+    assert admin.put("/tenants", json=body).status_code == 200
+    largest = [{"name": "n" * (500_000 - len("name"))}, *campaigns[1:]]
+    path = f"/audiences/{audience_id}/campaigns"
+    assert admin.put(path, json={"token": "sk_acme", "campaigns": largest}).status_code == 200
+    state = admin.get("/state").json()
+    assert json_characters(state["tenants"][0]["audiences"]) > 500_000
+    assert json_characters(state["tenants"][0]["changes"]) > 500_000
+    assert admin.put("/state", json=state).json() == {}
+    assert admin.get("/state").json() == state
 
 
 def test_a_state_that_is_too_large_changes_nothing() -> None:

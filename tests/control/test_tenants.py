@@ -43,6 +43,12 @@ def test_a_test_sets_the_data_of_a_tenant(running: MockServer, admin: httpx.Clie
         ({"token": "sk_acme", "audiences": [], "tokens": ["sk_b"]}, "/tokens", "unknown key"),
         ({"token": "sk_acme", "audiences": [{}] * 10_001}, "/audiences", "at most 10000"),
         ({"token": "sk_acme", "audiences": [{"campaigns": [{}] * 101}]}, "/audiences/0", "must have at most 100 items"),
+        (
+            {"token": "sk_acme", "audiences": [{"name": "x" * 500_000}]},
+            "/audiences/0",
+            "too large: at most 500,000 characters",
+        ),
+        ({"token": "sk_acme", "audiences": [{"campaigns": [{}] * 5_001}]}, "/audiences/0", "at most 5,000 values"),
         ({"token": "sk_acme", "generate": {"audiences": 5000}}, "/generate/audiences", "at most 1000"),
         ([], "/token", "give the token"),
     ],
@@ -100,6 +106,11 @@ def test_campaigns_of_an_audience_are_set_for_one_tenant(running: MockServer, ad
             "0" * 24,
             {"campaigns": [{}] * 101},
             (422, "/campaigns", "must have at most 100 items"),
+        ),
+        (
+            "0" * 24,
+            {"campaigns": [{"name": "x" * 250_000}, {"name": "y" * 250_000}]},
+            (422, "/campaigns", "too large: at most 500,000 characters"),
         ),
         (
             "0" * 24,

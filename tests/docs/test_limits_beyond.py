@@ -42,7 +42,8 @@ HOLDING = {
         "campaigns of an audience, set over the control API or by a fixture file"
     ],
     "control/test_tenants.py::test_invalid_data_of_a_tenant_is_an_error": [
-        "audiences set by one request to the control API"
+        "audiences set by one request to the control API",
+        "characters of such an audience with its campaigns",
     ],
     "data/test_fixtures.py::test_an_error_names_file_line_field_value_and_reason": [
         "audiences that one [fixture file](fixtures.md) generates for a token"
