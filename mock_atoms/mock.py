@@ -53,7 +53,7 @@ class MockAtoms:
         settings: the settings of the server.
         clock: the monotonic clock.
         now: the wall clock.
-        store: the store of tenants; in memory by default.
+        create_store: creates the store of tenants; in memory by default.
         log: receives each finished exchange.
 
     Attributes:
@@ -68,7 +68,7 @@ class MockAtoms:
         settings: Settings,
         clock: MonotonicClock = time.monotonic,
         now: WallClock = _utc_now,
-        store: Store | None = None,
+        create_store: Callable[["Journal", Generator], Store] = MemoryStore,
         log: AccessLog = log_exchange,
     ) -> None:
         self.settings = settings
@@ -79,12 +79,12 @@ class MockAtoms:
         self.generator = Generator(settings.seed)
         self.generator.prepare(settings.locale)
         self.fixtures = Fixtures(self.generator, settings.locale, _read_fixtures(settings))
-        self.store: Store = store or MemoryStore()
+        credentials = Credentials(secrets.token_bytes(32), settings.session_cookie)
+        self.journal: Journal = MemoryJournal(settings.journal_size, credentials)
+        self.store: Store = create_store(self.journal, self.generator)
         self.repositories = AudienceRepositories(
             self.store, self.fixtures, self.generator, self._creation_time, self.slices
         )
-        credentials = Credentials(secrets.token_bytes(32), settings.session_cookie)
-        self.journal: Journal = MemoryJournal(settings.journal_size, credentials)
         self.attempt_counter = AttemptCounter()
         self.response_cache = ResponseCache()
         self.metrics = Metrics()

@@ -4,7 +4,7 @@ Pure: no clock, no I/O, and no randomness except what follows from seed, rule, t
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -120,6 +120,10 @@ class Evaluation(NamedTuple):
             active.evaluated += 1
             active.triggered += is_triggered
         return self.decision
+
+
+Evaluate = Callable[[Counters], Evaluation]
+"""Evaluates the rules of one request with the counters of its tenant. It changes nothing, so it may be repeated."""
 
 
 def error_rate_rule(rate: float) -> Rule:

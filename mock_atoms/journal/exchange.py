@@ -10,6 +10,7 @@ from sys import getsizeof
 from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
 from mock_atoms.core.http_text import decode_text, parse_cookies, parse_query
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, UnauthenticatedCaller
+from mock_atoms.faults.engine import FaultDecision
 
 CONTEXT_KEY = "mock_atoms.context"
 """Key of the `RequestContext` in an ASGI scope and, if the server has read the request, in its extensions."""
@@ -268,6 +269,8 @@ class RequestContext:
         has_credential_in_url: whether the journal masks a part of the URL.
         operation: the requested operation, credentials masked.
         headers: the headers as sent.
+        prefer_problem: why the `Prefer` header is invalid, if it is.
+        faults: the faults of the request, once it has been counted; `None` if it has none.
     """
 
     exchange: Exchange
@@ -278,6 +281,8 @@ class RequestContext:
     has_credential_in_url: bool
     operation: RequestedOperation = NO_OPERATION
     headers: Sequence[tuple[bytes, bytes]] = ()
+    prefer_problem: str | None = None
+    faults: FaultDecision | None = None
 
     def header_values(self, name: bytes) -> list[str]:
         """Return the values of the request header `name` (lower-case), with all credentials."""

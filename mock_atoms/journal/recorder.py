@@ -28,10 +28,6 @@ class ExchangeRecorder:
         self._clock = clock
         self._log = log
 
-    def begin(self, exchange: Exchange) -> None:
-        """Record the arrival of a request."""
-        self._journal.add(exchange)
-
     def end(self, exchange: Exchange, ended: str) -> None:
         """Record the end of an exchange; see `Exchange.ended`."""
         if ended == ABORTED:

@@ -29,6 +29,11 @@ MAX_CACHED_LENGTH = 200
 """Longer origins are not cached, so that no client fills the memory with them."""
 
 
+def is_preflight(headers: Headers) -> bool:
+    """Return whether `CorsMiddleware` responds to an `OPTIONS` request, with which a browser asks for permission."""
+    return {b"origin", b"access-control-request-method"} <= {name for name, _ in headers}
+
+
 class CorsMiddleware:
     """Adds CORS headers to responses to browsers. Requests without `Origin` pass unchanged.
 

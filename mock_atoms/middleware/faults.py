@@ -1,6 +1,5 @@
 """Applies fault decisions to requests."""
 
-from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 
@@ -9,67 +8,58 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mock_atoms.core.delays import CancellableWaiter, WaitResult
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.faults.effects import header_values
-from mock_atoms.faults.engine import Counters, Evaluation, FaultDecision, FaultEngine, FaultRequest
-from mock_atoms.faults.expressions import ExpressionError
+from mock_atoms.faults.engine import Evaluate, FaultDecision, FaultEngine, FaultRequest
 from mock_atoms.faults.prefer import parse_prefer
 from mock_atoms.faults.response_patch import PatchError, ResponsePatch
 from mock_atoms.journal.exchange import CONTEXT_KEY, PATCH_TOO_LARGE, SHUTTING_DOWN, RequestContext
 from mock_atoms.middleware.connection_faults import ConnectionFaultRunner, collect_response
+from mock_atoms.middleware.cors import is_preflight
 from mock_atoms.middleware.responses import bad_prefer, error_response, fault_response, send_response
-from mock_atoms.state.store import Store
 
 
-def fault_evaluator(context: RequestContext, engine: FaultEngine) -> Callable[[Counters], Evaluation] | None:
+def fault_evaluator(context: RequestContext, engine: FaultEngine) -> Evaluate | None:
     """Return the function that evaluates the faults of a request, or `None` if no source of faults applies to it.
+
+    None applies to an unauthenticated request, which gets the documented 401, and to a browser's preflight request.
 
     Raises:
         ExpressionError: the `Prefer` header is invalid.
     """
-    caller, api_path, exchange = context.caller, context.api_path, context.exchange
+    caller, api_path, method = context.caller, context.api_path, context.exchange.head.method
     if not isinstance(caller, AuthenticatedCaller) or api_path is None:
         return None
+    if method == "OPTIONS" and is_preflight(context.headers):
+        return None
     requested = parse_prefer(context.header_values(b"prefer"))
-    matching = engine.matching(caller, exchange.method, api_path) if requested is None else []
+    matching = engine.matching(caller, method, api_path) if requested is None else []
     if requested is None and not matching:
         return None
-    request = FaultRequest(caller, exchange.method, api_path, exchange.arrived_at.timestamp())
+    request = FaultRequest(caller, method, api_path, context.exchange.arrived_at.timestamp())
     return partial(engine.evaluate, request, requested, matching)
 
 
 class FaultMiddleware:
-    """Applies faults to authenticated requests. Unauthenticated requests always get the documented 401.
+    """Applies the faults of requests.
 
     Args:
         app: the application that responds without a fault.
-        engine: decides which faults apply.
-        store: holds the counters of tenants.
         waiter: waits during a delay.
     """
 
-    def __init__(self, app: ASGIApp, engine: FaultEngine, store: Store, waiter: CancellableWaiter) -> None:
+    def __init__(self, app: ASGIApp, waiter: CancellableWaiter) -> None:
         self._app = app
-        self._engine = engine
-        self._store = store
         self._waiter = waiter
         self._connection_faults = ConnectionFaultRunner(app, waiter)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         context: RequestContext = scope[CONTEXT_KEY]
-        try:
-            evaluate = fault_evaluator(context, self._engine)
-        except ExpressionError as error:
-            await send_response(send, bad_prefer(context, error))
-            return
-        decision = None
-        if evaluate is not None:
-            decision = await self._store.update(
-                context.caller.tenant, lambda state: evaluate(state.counters).apply(state.counters)
-            )
-        if decision is None:
+        if context.prefer_problem is not None:
+            await send_response(send, bad_prefer(context, context.prefer_problem))
+        elif context.faults is None:
             await self._app(scope, receive, send)
         else:
-            await self._apply(decision, scope, receive, send)
+            await self._apply(context.faults, scope, receive, send)
 
     async def _apply(self, decision: FaultDecision, scope: Scope, receive: Receive, send: Send) -> None:
         context: RequestContext = scope[CONTEXT_KEY]

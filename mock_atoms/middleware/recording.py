@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mock_atoms.core.inflating import InflateError, Inflater, content_encoding, is_inflatable
 from mock_atoms.core.masking import mask_text_steps
 from mock_atoms.core.slices import IS_DISCONNECTED, Slices
+from mock_atoms.faults.expressions import ExpressionError
 from mock_atoms.journal.exchange import (
     ABORTED,
     CONTEXT_KEY,
@@ -24,9 +25,9 @@ from mock_atoms.journal.exchange import (
 )
 from mock_atoms.journal.journal import Journal
 from mock_atoms.middleware.connection_faults import BROKEN, TRANSPORT
+from mock_atoms.middleware.faults import fault_evaluator
 from mock_atoms.middleware.marks import ResponseMarker
 from mock_atoms.mock import MockAtoms
-from mock_atoms.state.store import TenantState
 
 MAX_UNREAD_BODY_BYTES = 8 * 1024 * 1024
 """Number of request body bytes that are read although the application did not ask for them."""
@@ -42,14 +43,14 @@ class RecordingMiddleware:
 
     Args:
         app: the application that responds.
-        mock: the server: its store, generator, journal and clock.
+        mock: the server: its store, fault engine, journal and clock.
         body_timeout: seconds that a response waits for the rest of the request body, to record it.
     """
 
     def __init__(self, app: ASGIApp, mock: MockAtoms, body_timeout: float = 1.0) -> None:
         self._app = app
         self._store = mock.store
-        self._generator = mock.generator
+        self._engine = mock.fault_engine
         self._journal = mock.journal
         self._recorder = mock.recorder
         self._slices = mock.slices
@@ -60,10 +61,13 @@ class RecordingMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         context: RequestContext = scope[CONTEXT_KEY]
-        exchange, tenant = context.exchange, context.caller.tenant
-        number = await self._store.update(tenant, count_request)
-        exchange.id = self._generator.request_id(tenant.key, number)
-        self._recorder.begin(exchange)
+        exchange = context.exchange
+        evaluate = None
+        try:
+            evaluate = fault_evaluator(context, self._engine)
+        except ExpressionError as error:
+            context.prefer_problem = str(error)
+        context.faults = await self._store.begin(context.caller.tenant, exchange, evaluate)
         body_recorder = None
         if context.has_body:
             body_recorder = RequestBodyRecorder(context, self._journal, self._slices, receive)
@@ -118,12 +122,6 @@ def _is_refused_unread(context: RequestContext, body_recorder: "RequestBodyRecor
     """Return whether the client waits for `100 Continue`, which the API refuses."""
     is_waiting = any(value.lower() == "100-continue" for value in context.header_values(b"expect"))
     return is_waiting and not body_recorder.is_started and not context.exchange.faults
-
-
-def count_request(state: TenantState) -> int:
-    """Count a request of a tenant and return its number."""
-    state.requests += 1
-    return state.requests
 
 
 class BodyExcerpt:

@@ -17,7 +17,6 @@ from mock_atoms.core.masking import mask_text
 from mock_atoms.core.tenancy import UnauthenticatedCaller
 from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY, FaultResponse
 from mock_atoms.faults.engine import FaultDecision
-from mock_atoms.faults.expressions import ExpressionError
 from mock_atoms.journal.exchange import BAD_PREFER, OUTSIDE_BASE_PATH, UNMOCKED_ROUTE, RequestContext
 
 _MAX_CACHED = 1_000
@@ -53,10 +52,10 @@ def error_response(status: int, errors: list[str]) -> CompleteResponse:
     return complete_response(status, [("content-type", JSON_TYPE)], render_json(error_body(status, errors, {})))
 
 
-def bad_prefer(context: RequestContext, error: ExpressionError) -> CompleteResponse:
-    """Return the response to an invalid `Prefer` header."""
+def bad_prefer(context: RequestContext, problem: str) -> CompleteResponse:
+    """Return the response to a `Prefer` header with a problem."""
     context.exchange.reason = BAD_PREFER
-    return error_response(HTTPStatus.BAD_REQUEST, [mask_text(f"Prefer: {error}", context.caller.token)])
+    return error_response(HTTPStatus.BAD_REQUEST, [mask_text(f"Prefer: {problem}", context.caller.token)])
 
 
 def response_without_route(context: RequestContext) -> CompleteResponse | None:

@@ -23,7 +23,6 @@ from mock_atoms.journal.exchange import Exchange, RequestContext
 from mock_atoms.middleware.cors import CorsHeaders
 from mock_atoms.middleware.faults import fault_evaluator
 from mock_atoms.middleware.marks import ResponseMarker
-from mock_atoms.middleware.recording import count_request
 from mock_atoms.middleware.responses import CompleteResponse, bad_prefer, fault_response, response_without_route
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.memory_store import MemoryStore
@@ -135,18 +134,16 @@ class FastPath:
         Returns:
             `None` if the application must respond. Then nothing has been counted or recorded.
         """
-        exchange, tenant = context.exchange, context.caller.tenant
+        exchange = context.exchange
         head = exchange.head
         if head.method not in _METHODS or context.has_body:
             return None
-        state = self._store.state_of(tenant)
+        state = self._store.state_of(context.caller.tenant)
         outcome = self._outcome(context, state)
         if outcome is None:
             return None
         response, evaluation, cached = outcome
-        if evaluation is not None and evaluation.evaluated:
-            self._store.update_now(tenant, lambda state: evaluation.apply(state.counters))
-        exchange.id = self._generator.request_id(tenant.key, count_request(state))
+        self._store.count(state, exchange, evaluation)
         exchange.is_body_complete = True
         exchange.response_started_at = exchange.started_at
         headers = self._cors.add(response.headers, context)
@@ -173,7 +170,7 @@ class FastPath:
         try:
             evaluate = fault_evaluator(context, self._engine)
         except ExpressionError as error:
-            return _Outcome(bad_prefer(context, error))
+            return _Outcome(bad_prefer(context, str(error)))
         evaluation = None if evaluate is None else evaluate(state.counters)
         if evaluation is not None and evaluation.decision is not None:
             response = _immediate(context, evaluation.decision)

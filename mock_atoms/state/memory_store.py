@@ -1,17 +1,19 @@
 """The store that keeps tenants in memory."""
 
-from collections.abc import Callable, Collection
-from typing import TypeVar
+from collections.abc import Collection
 
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.lru import LruCache, next_use
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.core.tenant_index import TenantIndex
+from mock_atoms.data.generator import Generator
+from mock_atoms.faults.engine import Evaluate, Evaluation, FaultDecision
+from mock_atoms.journal.exchange import Exchange
+from mock_atoms.journal.journal import Journal
 from mock_atoms.state.operations import DataOperation
 from mock_atoms.state.store import TenantState
 
-T = TypeVar("T")
 MAX_TENANTS = 10_000
 MAX_STORE_BYTES = 256 * 1024 * 1024
 
@@ -29,14 +31,24 @@ def check_capacity(size_bytes: int, max_bytes: int) -> None:
 class MemoryStore:
     """A `Store` in memory that evicts the least recently used tenants.
 
-    Not thread-safe: one event loop owns it. A `change` that raises must leave the state as it was.
+    Not thread-safe: one event loop owns it.
 
     Args:
+        journal: records the arrival of requests.
+        generator: generates the ids of requests.
         max_tenants: maximum number of tenants. An evicted tenant has its initial data again.
         max_bytes: maximum memory of all states, approximately.
     """
 
-    def __init__(self, max_tenants: int = MAX_TENANTS, max_bytes: int = MAX_STORE_BYTES) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        generator: Generator,
+        max_tenants: int = MAX_TENANTS,
+        max_bytes: int = MAX_STORE_BYTES,
+    ) -> None:
+        self._journal = journal
+        self._generator = generator
         self._max_tenants = max_tenants
         self._max_bytes = max_bytes
         self._tenants: LruCache[bytes, TenantState] = LruCache()
@@ -47,30 +59,34 @@ class MemoryStore:
         """Return the state of `tenant` as it is now."""
         return self.state_of(tenant)
 
-    async def update(self, tenant: Tenant, change: Callable[[TenantState], T]) -> T:
-        """Return the result of `change` on the state of `tenant`."""
-        return self.update_now(tenant, change)
-
-    def update_now(self, tenant: Tenant, change: Callable[[TenantState], T]) -> T:
-        """Return the same as `update`, without an event loop."""
+    async def begin(self, tenant: Tenant, exchange: Exchange, evaluate: Evaluate | None) -> FaultDecision | None:
+        """Count a request, evaluate its fault rules and record its arrival. Return its faults."""
         state = self.state_of(tenant)
-        before = state.size_bytes
-        result = change(state)
-        self._size_bytes += state.size_bytes - before
-        while self._size_bytes > self._max_bytes and len(self._tenants) > 1:
-            self._forget(self._tenants.evict())
-        return result
+        decision = self.count(state, exchange, None if evaluate is None else evaluate(state.counters))
+        self._journal.add(exchange)
+        return decision
+
+    def count(self, state: TenantState, exchange: Exchange, evaluation: Evaluation | None) -> FaultDecision | None:
+        """Count a request and its evaluated fault rules, and give it its id. Return its faults."""
+        state.requests += 1
+        exchange.id = self._generator.request_id(state.tenant.key, state.requests)
+        if evaluation is None:
+            return None
+        if evaluation.evaluated:
+            before = state.size_bytes
+            evaluation.apply(state.counters)
+            self._resize(state, before)
+        return evaluation.decision
 
     async def commit(self, tenant: Tenant, operation: DataOperation, version: int | None = None) -> bool:
         """Change the data of `tenant` if it has this version, and return whether it has."""
-
-        def apply(state: TenantState) -> bool:
-            if version not in (None, state.version):
-                return False
-            state.apply(operation)
-            return True
-
-        return self.update_now(tenant, apply)
+        state = self.state_of(tenant)
+        if version not in (None, state.version):
+            return False
+        before = state.size_bytes
+        state.apply(operation)
+        self._resize(state, before)
+        return True
 
     def remove_counters(
         self, rule_ids: Collection[str], token_digest: bytes | None = None, test_digest: bytes | None = None
@@ -81,7 +97,7 @@ class MemoryStore:
                 before = state.size_bytes
                 for rule_id in state.counters.keys() & rule_ids:
                     del state.counters[rule_id]
-                self._size_bytes += state.size_bytes - before
+                self._resize(state, before)
             yield
 
     async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[TenantState]:
@@ -127,6 +143,12 @@ class MemoryStore:
         else:
             state.used = next_use()
         return state
+
+    def _resize(self, state: TenantState, before: int) -> None:
+        """Adapt to the size of a state that has changed, and evict others if all are too large."""
+        self._size_bytes += state.size_bytes - before
+        while self._size_bytes > self._max_bytes and len(self._tenants) > 1:
+            self._forget(self._tenants.evict())
 
     def _states(self, token_digest: bytes | None, test_digest: bytes | None) -> list[TenantState]:
         if token_digest is None and test_digest is None:

@@ -1,18 +1,18 @@
 """The state of a tenant, and the protocol of the stores that keep it."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from mock_atoms.core.slices import Divisible, Steps
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.data.models import InitialData
-from mock_atoms.faults.engine import COUNTER_BYTES, Counters
+from mock_atoms.faults.engine import COUNTER_BYTES, Counters, Evaluate, FaultDecision
+from mock_atoms.journal.exchange import Exchange
 from mock_atoms.state.changes import TenantChanges
 from mock_atoms.state.operations import DataOperation, SetInitialData, apply_to
 
-T = TypeVar("T")
 next_version = count(1).__next__
 """Return a version that no other state of this process has."""
 _STATE_BYTES = 2_500
@@ -86,8 +86,17 @@ class Store(Protocol):
         """Return the state of `tenant` as it is now."""
         ...
 
-    async def update(self, tenant: Tenant, change: Callable[[TenantState], T]) -> T:
-        """Return the result of `change` on the state of `tenant`, and save the state unless `change` raises."""
+    async def begin(self, tenant: Tenant, exchange: Exchange, evaluate: Evaluate | None) -> FaultDecision | None:
+        """Count a request, evaluate its fault rules and record its arrival in the journal, all or nothing.
+
+        Args:
+            tenant: the tenant that is counted. The exchange shows an invalid token, which makes no tenant of its own.
+            exchange: the request. It gets its id, which follows from the tenant and the number of its requests.
+            evaluate: evaluates the rules; `None` if there are none. A store may call it several times.
+
+        Returns:
+            The faults of the request; `None` if there are none.
+        """
         ...
 
     async def commit(self, tenant: Tenant, operation: DataOperation, version: int | None = None) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any
 from weakref import ref
@@ -60,13 +61,13 @@ class Served:
 
 
 @contextmanager
-def served(store: MemoryStore | None = None, **options: Any) -> Iterator[Served]:  # noqa: ANN401 - any setting
+def served(create_store: Any = MemoryStore, **options: Any) -> Iterator[Served]:  # noqa: ANN401 - any setting
     log: list[str] = []
 
     def collect(exchange: Exchange, attempt: int) -> None:
         log.append(re.sub(r" ms=\S+", "", str(AccessLogLine(exchange, attempt))))
 
-    mock = MockAtoms(Settings(**options), now=lambda: NOON, store=store, log=collect)
+    mock = MockAtoms(Settings(**options), now=lambda: NOON, create_store=create_store, log=collect)
     app: ASGIApp = create_app(mock=mock)
     serving = Served(0, mock, log=log)
 
@@ -399,7 +400,7 @@ def test_the_fast_path_ignores_evicted_objects_that_are_still_referenced() -> No
 
 
 def test_the_fast_path_counts_as_use_of_the_tenant() -> None:
-    with served(store=MemoryStore(max_tenants=2)) as serving:
+    with served(partial(MemoryStore, max_tenants=2)) as serving:
         send_in_turn(serving.port, *[raw_request("a")] * 2, *[raw_request("b")] * 2, raw_request("a"), raw_request("c"))
         asked = len(serving.app_requests)
         send_in_turn(serving.port, raw_request("a"))

@@ -24,11 +24,11 @@ from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.exchange import CONTEXT_KEY, Exchange, RequestContext, RequestHead
 from mock_atoms.middleware.response_cache import ResponseCacheMiddleware
 from mock_atoms.mock import MockAtoms
-from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.store import TenantState
 from tests.helpers.audiences import bearer
 from tests.helpers.memory import TOLERANCE, allocated_bytes
+from tests.helpers.stores import memory_store
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BASE = "http://localhost"
@@ -172,7 +172,7 @@ def get(
 
 
 def test_a_repeated_request_gets_the_cached_response() -> None:
-    middleware = ResponseCacheMiddleware(app := CountingApp(), MemoryStore(), ResponseCache())
+    middleware = ResponseCacheMiddleware(app := CountingApp(), memory_store(), ResponseCache())
     assert [get(middleware) for _ in range(3)] == [b"1"] * 3
     assert get(middleware, "sk_b") == b"2"
     assert get(middleware, api_path="/audience/x") == b"3"
@@ -182,12 +182,12 @@ def test_a_repeated_request_gets_the_cached_response() -> None:
 
 
 def test_an_error_is_not_cached() -> None:
-    middleware = ResponseCacheMiddleware(CountingApp(404), MemoryStore(), ResponseCache())
+    middleware = ResponseCacheMiddleware(CountingApp(404), memory_store(), ResponseCache())
     assert [get(middleware) for _ in range(2)] == [b"1", b"2"]
 
 
 def test_a_response_rendered_during_a_reset_is_not_cached() -> None:
-    store = MemoryStore()
+    store = memory_store()
     middleware = ResponseCacheMiddleware(app := CountingApp(), store, ResponseCache())
     app.while_rendering = store.reset
     assert [get(middleware) for _ in range(2)] == [b"1", b"2"]
@@ -196,7 +196,7 @@ def test_a_response_rendered_during_a_reset_is_not_cached() -> None:
 
 
 def test_a_response_rendered_during_a_change_is_not_cached() -> None:
-    store = MemoryStore()
+    store = memory_store()
     middleware = ResponseCacheMiddleware(app := CountingApp(), store, ResponseCache())
     tenant = caller_for("sk_a").tenant
 
@@ -283,7 +283,7 @@ def test_responses_with_equal_headers_share_their_head() -> None:
 
 
 def test_a_changed_tenant_gets_cached_responses_until_the_next_change() -> None:
-    store = MemoryStore()
+    store = memory_store()
     middleware = ResponseCacheMiddleware(CountingApp(), store, ResponseCache())
     tenant, initial_data = caller_for("sk_a").tenant, MockAtoms(Settings()).fixtures.initial_data(caller_for("sk_a"))
 

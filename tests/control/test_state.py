@@ -1,6 +1,7 @@
 """Export and import of the state."""
 
 import json
+from functools import partial
 from typing import Any
 
 import httpx
@@ -292,7 +293,7 @@ def test_the_largest_audience_and_campaigns_survive_a_state(admin: httpx.Client)
 
 
 def test_a_state_that_is_too_large_changes_nothing() -> None:
-    app = create_app(mock=MockAtoms(Settings(), store=MemoryStore(max_bytes=11_000)))
+    app = create_app(mock=MockAtoms(Settings(), create_store=partial(MemoryStore, max_bytes=11_000)))
 
     def put(state: dict[str, Any]) -> AsgiResponse:
         headers = [(b"content-type", b"application/json")]

@@ -14,6 +14,7 @@ from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import call
 from tests.helpers.exchanges import exchange
+from tests.helpers.stores import count_request
 
 BY_TOKEN = {"headers": {"Authorization": {"equalTo": "Bearer sk_mine"}}}
 BY_TEST = {"headers": {"X-Test-Id": {"equalTo": "mine"}}}
@@ -42,7 +43,7 @@ async def mock_with_others(others: int) -> MockAtoms:
         first = exchange(0, 500, tenant=tenant, credential_digests=digests, headers=masked)
         for start in (0, 1, 2) if number == others else (0,):
             mock.journal.add(exchange(start, 500, head=first.head))
-        await mock.store.update(tenant, lambda state: state.counters.clear())
+        await count_request(mock.store, tenant)
         mock.rules.add(parse_fault({"fault": "500x1", "match": {"token": token, "testId": test_id}}))
     return mock
 

@@ -15,9 +15,6 @@ from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.app import vendor_app
 from mock_atoms.core.delays import CancellableWaiter
 from mock_atoms.core.parsing import ConfigError
-from mock_atoms.faults.engine import FaultEngine
-from mock_atoms.faults.expressions import parse_expression
-from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.journal.access_log import JsonFormatter
 from mock_atoms.middleware.express import ExpressMiddleware
 from mock_atoms.middleware.faults import FaultMiddleware
@@ -202,10 +199,10 @@ def test_paths_outside_the_base_path_are_never_faulted() -> None:
 @pytest.mark.parametrize(
     ("expression", "delays", "status", "mark"),
     [
-        ("delay250", [0.25], 200, "r"),
-        ("delay250+500", [0.25], 500, "r"),
-        ("delay0", [], 200, "r"),
-        ("500", [], 500, "r"),
+        ("delay250", [0.25], 200, "fault-1"),
+        ("delay250+500", [0.25], 500, "fault-1"),
+        ("delay0", [], 200, "fault-1"),
+        ("500", [], 500, "fault-1"),
         ("500x0", [], 200, None),
     ],
 )
@@ -215,14 +212,9 @@ def test_a_delay_precedes_the_response(expression: str, delays: list[float], sta
     async def sleep(duration: float) -> None:
         seconds.append(duration)
 
-    mock = MockAtoms(Settings())
-    engine = FaultEngine("atoms", RuleBook({"r": parse_expression(expression)}))
-    app = FaultMiddleware(
-        ExpressMiddleware(vendor_app(mock.repositories)),
-        engine,
-        mock.store,
-        CancellableWaiter(mock.shutdown_signal, sleep),
-    )
+    mock = MockAtoms(Settings(fault=(expression,)))
+    waiter = CancellableWaiter(mock.shutdown_signal, sleep)
+    app = FaultMiddleware(ExpressMiddleware(vendor_app(mock.repositories)), waiter)
     outer_app = IdentifyMiddleware(RecordingMiddleware(app, mock), mock)
     response = call(outer_app, "/atoms/v1/audience", bearer_pairs("sk_acme"))
     assert (seconds, response.status, response.headers.get("x-mock-atoms-fault")) == (delays, status, mark)
@@ -438,3 +430,10 @@ def test_the_app_works_in_process() -> None:
 
     with MockServer(seed="x") as mock:
         assert asyncio.run(request_list()).content == httpx.get(f"{mock.url}/audience", headers=ACME).content
+
+
+def test_a_preflight_request_with_a_token_gets_no_fault() -> None:
+    app = create_app(Settings(fault=("500x1",)))
+    headers = [*bearer_pairs("sk_acme"), (b"origin", b"http://localhost"), (b"access-control-request-method", b"GET")]
+    assert call(app, "/atoms/v1/audience", headers, "OPTIONS").status == 200
+    assert [call(app, "/atoms/v1/audience", headers).status for _ in range(2)] == [500, 200]

@@ -2,19 +2,21 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection
-from typing import TypeVar
+from collections.abc import Collection
 
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.json_stream import json_pieces
 from mock_atoms.core.slices import Steps, run_without_pauses
 from mock_atoms.core.tenancy import Tenant
+from mock_atoms.data.generator import Generator
+from mock_atoms.faults.engine import Evaluate, FaultDecision
+from mock_atoms.journal.exchange import Exchange
 from mock_atoms.state.operations import DataOperation
 from mock_atoms.state.snapshot import export_tenant
 from mock_atoms.state.snapshot_parsing import parse_tenant
 from mock_atoms.state.store import TenantState, next_version
 
-T = TypeVar("T")
+GENERATOR = Generator("atoms")
 
 
 class BytesStore:
@@ -31,13 +33,17 @@ class BytesStore:
         self._write(state)
         return state
 
-    async def update(self, tenant: Tenant, change: Callable[[TenantState], T]) -> T:
-        # As if a concurrent change was detected: the first result is dropped.
-        change(self._read(tenant))
+    async def begin(self, tenant: Tenant, exchange: Exchange, evaluate: Evaluate | None) -> FaultDecision | None:
         state = self._read(tenant)
-        result = change(state)
+        evaluation = None
+        if evaluate is not None:
+            evaluate(state.counters)  # as if a concurrent change was detected
+            evaluation = evaluate(state.counters)
+            evaluation.apply(state.counters)
+        state.requests += 1
+        exchange.id = GENERATOR.request_id(state.tenant.key, state.requests)
         self._write(state)
-        return result
+        return None if evaluation is None else evaluation.decision
 
     async def commit(self, tenant: Tenant, operation: DataOperation, version: int | None = None) -> bool:
         state = self._read(tenant)

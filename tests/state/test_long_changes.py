@@ -25,8 +25,8 @@ from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.state.audiences import AudienceRepository
-from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import AudienceRepositories
+from tests.helpers.stores import count_request, memory_store
 
 CALLER = caller_for("sk_acme")
 FIELDS: CreatedAudience = {"name": "Mine", "phoneNumberColumnName": "phone"}
@@ -40,7 +40,7 @@ class Server:
         ticks = count()
         generator = Generator("atoms")
         self.fixtures = Fixtures(generator, "en_US")
-        self.store = MemoryStore()
+        self.store = memory_store()
         self.slices = Slices(lambda: next(ticks) * SLICE_SECONDS / steps)
         now = datetime(2026, 1, 31, tzinfo=UTC)
         self.repositories = AudienceRepositories(self.store, self.fixtures, generator, lambda: now, self.slices)
@@ -210,7 +210,7 @@ def test_a_tenant_that_was_deleted_meanwhile_is_not_changed() -> None:
         await server.create(ROWS[:1])
         await server.audiences(caller_for("sk_other"))
         for tenant in (CALLER.tenant, caller_for("sk_other").tenant):
-            await server.store.update(tenant, lambda state: state.counters.update(rule=RuleCounter()))
+            await count_request(server.store, tenant, {"rule": RuleCounter(1)})
         steps = server.store.remove_counters({"rule"})
         next(steps)
         states = await server.store.reset()

@@ -16,9 +16,8 @@ from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.state.changes import AudienceChanges
 from mock_atoms.state.member_list import MemberList
-from mock_atoms.state.memory_store import MemoryStore
-from mock_atoms.state.store import TenantState
 from tests.helpers.memory import TOLERANCE, allocated_bytes
+from tests.helpers.stores import count_request, memory_store
 
 if TYPE_CHECKING:
     from mock_atoms.contract.schemas import Member
@@ -95,15 +94,14 @@ def test_initial_data_is_counted(audience: dict[str, Any]) -> None:
 
 
 def test_tenants_and_fault_counters_are_counted() -> None:
-    store = MemoryStore()
+    store = memory_store()
 
-    def count(state: TenantState) -> None:
-        state.requests += 1_000
-        state.counters.update({f"rule-{n}": RuleCounter(n + 1_000, n + 2_000, n / 7, n + 3_000) for n in range(20)})
+    def counters() -> dict[str, RuleCounter]:
+        return {f"rule-{n}": RuleCounter(n + 1_000, n + 2_000, n / 7, n + 3_000) for n in range(20)}
 
     async def fill() -> None:
         for number in range(COPIES):
-            await store.update(caller_for(f"sk_{number}", EMOJI + f"{number}" * 100).tenant, count)
+            await count_request(store, caller_for(f"sk_{number}", EMOJI + f"{number}" * 100).tenant, counters())
 
     allocated = allocated_bytes(lambda: asyncio.run(fill()))
     states = asyncio.run(store.tenants())

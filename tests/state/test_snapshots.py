@@ -28,6 +28,7 @@ from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.snapshot import export_state, export_tenant, import_state
 from mock_atoms.state.snapshot_parsing import SnapshotConverter, parse_snapshot
 from mock_atoms.state.store import TenantState
+from tests.helpers.stores import count_request
 
 COUNTS = st.integers(0, 3) | st.sampled_from([2**53, 2**53 + 1, 2**64, 10**100])
 TEXTS = st.text(max_size=8) | st.sampled_from(
@@ -74,10 +75,8 @@ async def fill(mock: MockAtoms, drawn: tuple[Any, ...]) -> None:
     token, test_id, requests, counters, records, column, rows, deletes = drawn
     caller = caller_of(token, test_id)
 
-    def set_state(state: TenantState) -> None:
-        state.requests, state.counters = requests, dict(counters)
-
-    await mock.store.update(caller.tenant, set_state)
+    await count_request(mock.store, caller.tenant, counters)
+    (await mock.store.load(caller.tenant)).requests = requests
     if records is not None:
         await mock.store.commit(caller.tenant, SetInitialData(InitialData(records)))
     if column is not None:

@@ -15,10 +15,10 @@ from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.state.audiences import AudienceRepository, Change
-from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.repositories import AudienceRepositories
 from mock_atoms.state.store import Store, TenantState
+from tests.helpers.stores import count_request, memory_store
 from tests.state.bytes_store import BytesStore
 
 if TYPE_CHECKING:
@@ -29,19 +29,17 @@ class MakeStore(Protocol):
     def __call__(self, max_tenants: int = 10, max_bytes: int = 10**9) -> Store: ...
 
 
-@pytest.fixture(params=[MemoryStore, BytesStore])
+@pytest.fixture(params=[memory_store, BytesStore])
 def make_store(request: pytest.FixtureRequest) -> MakeStore:
     store_class: MakeStore = request.param
     return store_class
 
 
+TRIGGERED = {"r": RuleCounter(1, 1, 2.5, 1), "s": RuleCounter(1, 1, 2.5, 1)}
+
+
 def tenant_of(token: str) -> Tenant:
     return caller_for(token).tenant
-
-
-def count_request(state: TenantState) -> int:
-    state.requests += 1
-    return state.requests
 
 
 def with_audiences(number: int) -> SetInitialData:
@@ -61,13 +59,13 @@ def audience_count(state: TenantState) -> int | None:
 
 def test_version_grows_with_each_change_of_the_data_and_after_a_reset() -> None:
     async def run() -> list[int]:
-        store = MemoryStore(max_tenants=1)
+        store = memory_store(max_tenants=1)
         versions = [(await store.load(tenant_of("a"))).version]
         await store.commit(tenant_of("a"), with_audiences(1))
         versions.append((await store.load(tenant_of("a"))).version)
         await store.reset()
         versions.append((await store.load(tenant_of("a"))).version)
-        await store.update(tenant_of("b"), count_request)  # evicts a
+        await count_request(store, tenant_of("b"))  # evicts a
         versions.append((await store.load(tenant_of("a"))).version)
         return versions
 
@@ -76,10 +74,13 @@ def test_version_grows_with_each_change_of_the_data_and_after_a_reset() -> None:
 
 
 def test_version_stays_if_only_counters_change() -> None:
-    state = TenantState(tenant_of("a"))
-    version = state.version
-    count_request(state)
-    assert state.version == version
+    async def run() -> None:
+        store = memory_store()
+        version = (await store.load(tenant_of("a"))).version
+        assert await count_request(store, tenant_of("a"), TRIGGERED) == 1
+        assert (await store.load(tenant_of("a"))).version == version
+
+    asyncio.run(run())
 
 
 def test_unknown_tenant_has_an_empty_state(make_store: MakeStore) -> None:
@@ -92,7 +93,7 @@ def test_unknown_tenant_has_an_empty_state(make_store: MakeStore) -> None:
 def test_changes_are_saved_by_tenant(make_store: MakeStore) -> None:
     async def run() -> None:
         store = make_store()
-        assert [await store.update(tenant_of(name), count_request) for name in "aaba"] == [1, 2, 1, 3]
+        assert [await count_request(store, tenant_of(name)) for name in "aaba"] == [1, 2, 1, 3]
         assert (await store.load(tenant_of("a"))).requests == 3
 
     asyncio.run(run())
@@ -102,38 +103,32 @@ def test_token_and_its_tests_are_separate_tenants(make_store: MakeStore) -> None
     async def run() -> None:
         store = make_store()
         tenants = [tenant_of("a"), caller_for("a", "t").tenant, caller_for("a", "u").tenant]
-        assert [await store.update(tenant, count_request) for tenant in tenants] == [1, 1, 1]
+        assert [await count_request(store, tenant) for tenant in tenants] == [1, 1, 1]
 
     asyncio.run(run())
 
 
 def test_tenants_and_their_fault_counters_have_a_size(make_store: MakeStore) -> None:
-    def count_rules(state: TenantState) -> None:
-        state.counters.update({f"rule-{number}": RuleCounter(1) for number in range(100)})
+    counters = {f"rule-{number}": RuleCounter(1) for number in range(100)}
 
     async def run() -> None:
-        empty, counted = TenantState(tenant_of("a")), TenantState(tenant_of("a"))
-        count_rules(counted)
+        empty, counted = TenantState(tenant_of("a")), TenantState(tenant_of("a"), counters=counters)
         store = make_store(max_bytes=counted.size_bytes + 2 * empty.size_bytes)
         for name in "abc":
-            await store.update(tenant_of(name), count_request)
-        await store.update(tenant_of("d"), count_rules)
+            await count_request(store, tenant_of(name))
+        await count_request(store, tenant_of("d"), counters)
         assert [state.tenant for state in await store.tenants()] == [tenant_of(name) for name in "bcd"]
-        await store.update(tenant_of("e"), count_rules)
+        await count_request(store, tenant_of("e"), counters)
         assert [state.tenant for state in await store.tenants()] == [tenant_of("e")]
 
     asyncio.run(run())
 
 
-def trigger(state: TenantState) -> None:
-    state.counters["r"] = state.counters["s"] = RuleCounter(1, 1, 2.5, 1)
-
-
 def test_counters_are_saved_and_can_be_removed_from_all_tenants(make_store: MakeStore) -> None:
     async def run() -> None:
         store = make_store()
-        await store.update(tenant_of("a"), trigger)
-        await store.update(tenant_of("b"), count_request)
+        await count_request(store, tenant_of("a"), TRIGGERED)
+        await count_request(store, tenant_of("b"))
         run_without_pauses(store.remove_counters({"r"}))
         assert (await store.load(tenant_of("a"))).counters == {"s": RuleCounter(1, 1, 2.5, 1)}
         assert (await store.load(tenant_of("b"))).counters == {}
@@ -147,7 +142,7 @@ def test_counters_of_one_tenant_can_be_removed(make_store: MakeStore) -> None:
     async def counters_after_removal(token_digest: bytes | None, test_digest: bytes | None) -> list[int]:
         store = make_store()
         for tenant in tenants:
-            await store.update(tenant, trigger)
+            await count_request(store, tenant, TRIGGERED)
         run_without_pauses(store.remove_counters({"r"}, token_digest, test_digest))
         return [len((await store.load(tenant)).counters) for tenant in tenants]
 
@@ -162,9 +157,9 @@ def test_counters_of_one_tenant_can_be_removed(make_store: MakeStore) -> None:
 
 def test_removing_the_counters_of_a_tenant_does_not_visit_others() -> None:
     async def run() -> None:
-        store = MemoryStore()
+        store = memory_store()
         for number in range(100):
-            await store.update(tenant_of(str(number)), trigger)
+            await count_request(store, tenant_of(str(number)), TRIGGERED)
         assert sum(1 for _ in store.remove_counters({"r"}, tenant_of("7").token_digest)) == 1
         assert sum(1 for _ in store.remove_counters({"r"})) == 100
 
@@ -174,7 +169,7 @@ def test_removing_the_counters_of_a_tenant_does_not_visit_others() -> None:
 def test_least_recently_used_tenant_is_evicted(make_store: MakeStore) -> None:
     async def run() -> None:
         store = make_store(max_tenants=2)
-        assert [await store.update(tenant_of(name), count_request) for name in "abacab"] == [1, 1, 2, 1, 3, 1]
+        assert [await count_request(store, tenant_of(name)) for name in "abacab"] == [1, 1, 2, 1, 3, 1]
 
     asyncio.run(run())
 
@@ -182,10 +177,10 @@ def test_least_recently_used_tenant_is_evicted(make_store: MakeStore) -> None:
 def test_reading_counts_as_use(make_store: MakeStore) -> None:
     async def run() -> None:
         store = make_store(max_tenants=2)
-        await store.update(tenant_of("a"), count_request)
-        await store.update(tenant_of("b"), count_request)
+        await count_request(store, tenant_of("a"))
+        await count_request(store, tenant_of("b"))
         await store.load(tenant_of("a"))
-        await store.update(tenant_of("c"), count_request)
+        await count_request(store, tenant_of("c"))
         assert [state.tenant for state in await store.tenants()] == [tenant_of("a"), tenant_of("c")]
 
     asyncio.run(run())
@@ -243,7 +238,7 @@ def test_reset_selects_by_token_and_test(make_store: MakeStore) -> None:
     async def labels_after_reset(token_digest: bytes | None, test_digest: bytes | None) -> list[str]:
         store = make_store()
         for token, test_id in (("a", None), ("a", "t"), ("b", "t"), ("b", None)):
-            await store.update(caller_for(token, test_id).tenant, count_request)
+            await count_request(store, caller_for(token, test_id).tenant)
         await store.reset(token_digest, test_digest)
         return [f"{state.tenant.label[-2:]}{state.tenant.test_id or ''}" for state in await store.tenants()]
 
@@ -261,14 +256,14 @@ def test_reset_selects_by_token_and_test(make_store: MakeStore) -> None:
 def test_states_can_be_moved_to_another_store(make_store: MakeStore) -> None:
     async def run() -> None:
         first, second = make_store(), make_store()
-        await first.update(tenant_of("a"), count_request)
+        await count_request(first, tenant_of("a"))
         await first.commit(tenant_of("b"), with_audiences(2))
-        await second.update(tenant_of("c"), count_request)
+        await count_request(second, tenant_of("c"))
         await second.replace_all(await first.tenants())
         assert [state.tenant for state in await second.tenants()] == [tenant_of("a"), tenant_of("b")]
-        assert await second.update(tenant_of("a"), count_request) == 2
+        assert await count_request(second, tenant_of("a")) == 2
         assert audience_count(await second.load(tenant_of("b"))) == 2
-        assert await second.update(tenant_of("c"), count_request) == 1
+        assert await count_request(second, tenant_of("c")) == 1
 
     asyncio.run(run())
 
@@ -294,7 +289,7 @@ def test_replacing_keeps_the_most_recently_used_tenants(make_store: MakeStore) -
     async def run() -> None:
         first, second = make_store(), make_store(max_tenants=2)
         for name in "abc":
-            await first.update(tenant_of(name), count_request)
+            await count_request(first, tenant_of(name))
         await second.replace_all(await first.tenants())
         assert [state.tenant for state in await second.tenants()] == [tenant_of("b"), tenant_of("c")]
 
