@@ -14,7 +14,7 @@ from pathlib import Path
 from mock_atoms import Settings, create_app
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.listening import listen_on_all
-from mock_atoms.serving.process_memory import make_collections_rare, return_free_memory
+from mock_atoms.serving.process_memory import keep_collections_short, return_free_memory
 from mock_atoms.serving.server import build_server
 
 HEARTBEAT_SECONDS = 0.001
@@ -87,7 +87,7 @@ def serve(log_file: str, *, is_watched: bool) -> None:
     heartbeat = Heartbeat()
 
     def on_ready() -> None:
-        make_collections_rare()
+        keep_collections_short()
         loops.append(asyncio.get_running_loop())
         tasks.append(loops[0].create_task(heartbeat.run()))
         ready.set()

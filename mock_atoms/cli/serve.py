@@ -19,7 +19,7 @@ def _run(invocation: Invocation) -> int:
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - other commands start faster without it
     from mock_atoms.serving.listening import ListenError, listen_on_all  # noqa: PLC0415 - the same
     from mock_atoms.serving.process_memory import (  # noqa: PLC0415 - the same
-        make_collections_rare,
+        keep_collections_short,
         return_free_memory,
     )
     from mock_atoms.serving.server import serve  # noqa: PLC0415 - the same
@@ -38,7 +38,7 @@ def _run(invocation: Invocation) -> int:
         ca_file = None if certificate is None else certificate.ca_file
 
         def announce() -> None:
-            make_collections_rare()
+            keep_collections_short()
             invocation.print(ready_message(settings, addresses, ca_file, mock.now))
 
         try:

@@ -6,22 +6,39 @@ import gc
 from contextlib import suppress
 
 _NEW_OBJECTS = 10_000
-"""Number of new objects after which the youngest ones are collected; most objects of a request are freed before."""
-_YOUNG_PER_OLDER_COLLECTION = 10
-_OLDER_PER_FULL_COLLECTION = 1_000
+"""Number of objects by which the process may grow until the new ones are visited."""
+_NEVER = 2**31 - 1
+COLLECTION_SECONDS = 0.1
+"""Time between two visits of the new objects."""
+MIN_COLLECTIONS = 1_000
+"""Number of collections of new objects between two collections of all objects."""
 
 
-def make_collections_rare() -> None:
-    """Enable the collection of garbage, but rarely, and let it visit all objects even more rarely.
+def keep_collections_short() -> None:
+    """Enable the collection of garbage among new objects only. Call it in the event loop that serves.
 
-    A full collection holds every client, and finds nothing: requests leave no garbage in cycles.
+    To visit all objects holds every client, and finds nothing: requests leave no garbage in cycles. Python visits the
+    new objects once the process has grown. A full journal frees an old exchange for each new one, so the process does
+    not grow, and hundreds of thousands of objects would be new by then. So they are visited at least every
+    `COLLECTION_SECONDS` too.
     """
     gc.freeze()  # everything imported so far stays
-    gc.set_threshold(_NEW_OBJECTS, _YOUNG_PER_OLDER_COLLECTION, _OLDER_PER_FULL_COLLECTION)
+    gc.set_threshold(_NEW_OBJECTS, _NEVER, _NEVER)
     gc.enable()
+    _collect_new_objects(asyncio.get_running_loop())
+
+
+def _collect_new_objects(loop: asyncio.AbstractEventLoop) -> None:
+    gc.collect(0)
+    loop.call_later(COLLECTION_SECONDS, _collect_new_objects, loop)
 
 
 async def return_free_memory() -> None:
-    """Return memory that the C library keeps for later to the system, in a thread. Only glibc keeps much of it."""
+    """Collect all garbage if that is due, and return free memory to the system. Only glibc keeps much of it.
+
+    Call it when the process has just freed most of its objects: to visit the others takes a few milliseconds.
+    """
+    if gc.get_count()[1] >= MIN_COLLECTIONS:
+        gc.collect()
     with suppress(AttributeError, OSError, TypeError):  # other C libraries, and Windows
         await asyncio.to_thread(ctypes.CDLL(None).malloc_trim, 0)

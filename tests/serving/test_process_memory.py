@@ -6,14 +6,21 @@ import gc
 import http.client
 import socket
 import time
+from collections.abc import Iterator
 from threading import Event
 from typing import Any
+from weakref import ref
 
 import pytest
 
 from mock_atoms import MockServer, Settings
 from mock_atoms.mock import MockAtoms
-from mock_atoms.serving.process_memory import return_free_memory
+from mock_atoms.serving.process_memory import (
+    COLLECTION_SECONDS,
+    MIN_COLLECTIONS,
+    keep_collections_short,
+    return_free_memory,
+)
 from mock_atoms.serving.protocol import HttpProtocol
 from tests.helpers.audiences import bearer
 from tests.helpers.sockets import connect, raw_request, read_to_end
@@ -78,6 +85,60 @@ def test_a_refused_connection_leaves_no_garbage(data: bytes) -> None:
             assert connections_after_exchange() == 0
         finally:
             gc.enable()
+
+
+class Cycle:
+    """An object that only a collection of garbage can free."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Short collections, which end with the test."""
+    monkeypatch.setattr(gc, "freeze", lambda: None)  # it would keep the garbage of all tests
+    thresholds = gc.get_threshold()
+    yield
+    gc.set_threshold(*thresholds)
+
+
+@pytest.mark.usefixtures("collector")
+def test_new_garbage_is_collected_although_the_process_does_not_grow() -> None:
+    async def run() -> tuple[object, object]:
+        old = Cycle()
+        gc.collect()
+        keep_collections_short()
+        assert gc.isenabled()
+        new = ref(Cycle())
+        kept = ref(old)
+        del old
+        for _ in range(200):
+            if new() is None:
+                break
+            await asyncio.sleep(COLLECTION_SECONDS)
+        return new(), kept()
+
+    new, kept = asyncio.run(run())
+    assert new is None
+    assert isinstance(kept, Cycle)  # not visited
+
+
+@pytest.mark.usefixtures("collector")
+@pytest.mark.parametrize(("collections", "is_freed"), [(MIN_COLLECTIONS - 1, False), (MIN_COLLECTIONS, True)])
+def test_a_reset_collects_all_garbage_if_that_is_due(collections: int, is_freed: bool) -> None:  # noqa: FBT001 - a parameter
+    async def run() -> bool:
+        old = Cycle()
+        gc.collect()
+        gc.set_threshold(100_000, 100_000, 100_000)
+        for _ in range(collections):
+            gc.collect(0)
+        kept = ref(old)
+        del old
+        await return_free_memory()
+        return kept() is None
+
+    assert asyncio.run(run()) is is_freed
 
 
 class FakeLibrary:
