@@ -5,24 +5,28 @@ import os
 import threading
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import openapi
 from mock_atoms.api.audiences import audience_routes
 from mock_atoms.api.members import member_routes
 from mock_atoms.api.router import VendorJsonResponse
-from mock_atoms.api.vendor import VendorApp
+from mock_atoms.contract.errors import ApiError, error_body, error_headers
 from mock_atoms.core.addresses import CONTROL_PREFIX
-from mock_atoms.core.body_memory import BodyLease
+from mock_atoms.core.body_memory import BodyLease, BodyMemoryError
 from mock_atoms.core.control_access import control_access
 from mock_atoms.core.delays import CancellableWaiter
 from mock_atoms.core.forwarding import strip_root_path
+from mock_atoms.core.masking import MAX_MESSAGE_LENGTH, show_text
 from mock_atoms.core.setting_sources import load_settings
 from mock_atoms.core.settings import Settings
+from mock_atoms.journal.exchange import BODIES_IN_FLIGHT, CONTEXT_KEY, RequestContext
 from mock_atoms.middleware.concurrency import ConcurrencyLimitMiddleware
 from mock_atoms.middleware.cors import CorsMiddleware
+from mock_atoms.middleware.express import ExpressMiddleware
 from mock_atoms.middleware.faults import FaultMiddleware
 from mock_atoms.middleware.identify import IdentifyMiddleware
 from mock_atoms.middleware.recording import RecordingMiddleware
@@ -114,23 +118,50 @@ def _head_as_get(scope: Scope) -> Scope:
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
-def vendor_app(repositories: AudienceRepositories) -> ASGIApp:
-    """Return the vendor's API, which serves the audiences in `repositories`."""
-    return VendorApp(audience_routes(repositories).handlers | member_routes(repositories).handlers)
+def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) -> FastAPI:
+    """Return the vendor's routes. Paths are API paths, and the scope of each request has a `RequestContext`.
 
-
-def documented_app(repositories: AudienceRepositories) -> FastAPI:
-    """Return the same routes as an application that describes them in an OpenAPI document."""
-    return FastAPI(
+    Args:
+        repositories: the audiences to serve.
+        documented: whether the routes describe themselves for the OpenAPI document; serving needs no descriptions.
+    """
+    app = FastAPI(
         title="atoms",
         version="1.0.0",
         openapi_url=None,
+        redirect_slashes=False,
         default_response_class=VendorJsonResponse,
         routes=[
-            *audience_routes(repositories, documented=True).routes,
-            *member_routes(repositories, documented=True).routes,
+            *audience_routes(repositories, documented=documented).routes,
+            *member_routes(repositories, documented=documented).routes,
         ],
     )
+
+    @app.exception_handler(ApiError)
+    async def api_error(request: Request, error: ApiError) -> Response:
+        context: RequestContext = request.scope[CONTEXT_KEY]
+        exchange = context.exchange
+        exchange.reason = exchange.reason or error.reason
+        headers = error_headers(error.status)
+        # The messages quote what the client sent.
+        errors = error.errors and [
+            show_text(message, MAX_MESSAGE_LENGTH, context.caller.token) for message in error.errors
+        ]
+        return VendorJsonResponse(error_body(error.status, errors, headers, context.operation), error.status, headers)
+
+    @app.exception_handler(BodyMemoryError)
+    async def too_many_bodies(request: Request, error: BodyMemoryError) -> Response:
+        busy = ApiError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), reason=BODIES_IN_FLIGHT)
+        return await api_error(request, busy)
+
+    @app.exception_handler(Exception)
+    async def unexpected_error(request: Request, _error: Exception) -> Response:
+        context: RequestContext = request.scope[CONTEXT_KEY]
+        context.exchange.reason = "bug-in-mock"
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        return VendorJsonResponse(error_body(status, None, {}, context.operation), status)
+
+    return app
 
 
 def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) -> ASGIApp:
@@ -145,7 +176,8 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     """
     mock = mock or MockAtoms(settings or load_settings({}, os.environ))
     origins = mock.settings.cors_origin
-    vendor: ASGIApp = ConcurrencyLimitMiddleware(vendor_app(mock.repositories), mock.slices)
+    routes = vendor_app(mock.repositories)
+    vendor: ASGIApp = ExpressMiddleware(ConcurrencyLimitMiddleware(routes, mock.slices))
     if mock.settings.response_cache:
         vendor = ResponseCacheMiddleware(vendor, mock.store, mock.response_cache)
     vendor = FaultMiddleware(vendor, CancellableWaiter(mock.shutdown_signal))
@@ -156,7 +188,7 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
 
 def _documentation(mock: MockAtoms) -> ASGIApp:
     has_control_api = control_access(mock.settings).access != "disabled"
-    vendor = documented_app(mock.repositories)
+    vendor = vendor_app(mock.repositories, documented=True)
     document = openapi.build_document(vendor, mock.settings.base_path, has_control_api=has_control_api)
     app = openapi.documentation_app(document, has_control_api=has_control_api)
     return CorsMiddleware(app, mock.settings.cors_origin)

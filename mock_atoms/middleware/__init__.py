@@ -1,1 +1,1 @@
-"""Plain ASGI middleware around the vendor's routes: identification, recording, faults and caching."""
+"""Plain ASGI middleware around the vendor's routes: identification, recording, faults, caching and Express manners."""

@@ -16,6 +16,7 @@ from mock_atoms.app import vendor_app
 from mock_atoms.core.delays import CancellableWaiter
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.journal.access_log import JsonFormatter
+from mock_atoms.middleware.express import ExpressMiddleware
 from mock_atoms.middleware.faults import FaultMiddleware
 from mock_atoms.middleware.identify import IdentifyMiddleware
 from mock_atoms.middleware.recording import RecordingMiddleware
@@ -213,7 +214,7 @@ def test_a_delay_precedes_the_response(expression: str, delays: list[float], sta
 
     mock = MockAtoms(Settings(fault=(expression,)))
     waiter = CancellableWaiter(mock.shutdown_signal, sleep)
-    app = FaultMiddleware(vendor_app(mock.repositories), waiter)
+    app = FaultMiddleware(ExpressMiddleware(vendor_app(mock.repositories)), waiter)
     outer_app = IdentifyMiddleware(RecordingMiddleware(app, mock), mock)
     response = call(outer_app, "/atoms/v1/audience", bearer_pairs("sk_acme"))
     assert (seconds, response.status, response.headers.get("x-mock-atoms-fault")) == (delays, status, mark)
