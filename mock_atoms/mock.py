@@ -85,7 +85,7 @@ class MockAtoms:
         self.repositories = AudienceRepositories(
             self.store, self.fixtures, self.generator, self._creation_time, self.slices
         )
-        self.attempt_counter = AttemptCounter()
+        self.attempt_counter = AttemptCounter(self.journal.holds)
         self.response_cache = ResponseCache()
         self.metrics = Metrics()
         self.request_reader = RequestReader(
@@ -112,6 +112,7 @@ class MockAtoms:
         if token is None and test_id is None:
             released = [self.rules.reset(), *self.fixtures.import_data(None), *self.response_cache.clear()]
             released += self.request_reader.clear()
+            self.attempt_counter.clear()
             await self.clear_journal()
             await self.slices.run(free(await self.store.reset()))
             await self.slices.run(free(released))

@@ -2,12 +2,14 @@
 
 import math
 import re
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import blake2b
 from http import HTTPStatus
 from operator import itemgetter
-from weakref import WeakValueDictionary
+from typing import NamedTuple
 
 from mock_atoms.core.retry_after import HEADER, parse_retry_after
 from mock_atoms.core.tenancy import REVOKED_TOKEN, UNAUTHENTICATED_TENANT, UNKNOWN_TOKEN, Tenant
@@ -18,8 +20,8 @@ MAX_PAUSE_MS = 120_000
 MIN_BACKOFF_MS = 50
 """A shorter pause before an attempt is not a backoff."""
 _ABORT_DELAY_SECONDS = 0.1  # a server may notice so late that a client has disconnected
-MAX_TENANTS_WITH_FAILED_CALLS = 1_000
-"""Number of tenants whose failed calls the `AttemptCounter` remembers."""
+MAX_FAILED_CALLS = 10_000
+"""Number of failed calls that the `AttemptCounter` remembers."""
 _KEY_HEADERS = {"user-agent", "content-length", "idempotency-key"}
 """Lower-case names of the headers that all attempts of a call have in common."""
 _BOUNDARY = re.compile(r'boundary="?([^\s";,]+)', re.IGNORECASE)
@@ -107,38 +109,71 @@ def gap_ms(last: Exchange, following: Exchange) -> float:
     return max(0.0, (following.started_at - end_time(last)) * 1000)
 
 
+class _FailedCall(NamedTuple):
+    """The last attempt of a call that has failed so far.
+
+    Attributes:
+        tenant_key: key of the tenant that made the call.
+        position: place of the attempt in the journal.
+        earliest_retry: when an attempt may follow, on the monotonic clock.
+        latest_retry: until when one may follow.
+        attempt: number of the attempt.
+    """
+
+    tenant_key: bytes
+    position: int
+    earliest_retry: float
+    latest_retry: float
+    attempt: int
+
+
 class AttemptCounter:
     """Numbers attempts as they end, for the access log.
 
     Without parallel requests, the numbers equal those of `number_attempts`. Exchanges that the journal has
     dropped no longer count. If the journal is off, every attempt is the first.
+
+    Args:
+        is_held: returns whether the journal holds an exchange at a position.
     """
 
-    def __init__(self) -> None:
-        # The journal alone keeps exchanges alive, so its bound and its reset hold here too.
-        self._failed: dict[bytes, WeakValueDictionary[int, Exchange]] = {}
+    def __init__(self, is_held: Callable[[int], bool]) -> None:
+        self._is_held = is_held
+        self._failed: dict[int, _FailedCall] = {}
+        self._failed_by_tenant: Counter[bytes] = Counter()
 
     def number(self, exchange: Exchange) -> int:
         """Return the attempt number of an exchange that has just ended."""
         has_failed = not has_succeeded(exchange)
-        tenant = exchange.tenant.key
-        failed = self._failed.get(tenant)
-        if (failed is None and not has_failed) or not is_attributable(exchange):
+        tenant_key = exchange.tenant.key
+        if (not has_failed and tenant_key not in self._failed_by_tenant) or not is_attributable(exchange):
             return 1
-        if failed is None:
-            failed = self._failed[tenant] = WeakValueDictionary()
-            if len(self._failed) > MAX_TENANTS_WITH_FAILED_CALLS:
-                del self._failed[next(iter(self._failed))]
         key = hash(request_key(exchange))  # smaller than the key
-        last = failed.pop(key, None)
-        if (
-            last is not None
-            and last.is_in_journal
-            and latest_end(last) <= exchange.started_at <= latest_retry(last, MAX_PAUSE_MS / 1000)
-        ):
-            exchange.attempt = last.attempt + 1
-        if has_failed:
-            failed[key] = exchange
-        elif not failed:
-            del self._failed[tenant]
+        last = self._failed.get(key)
+        if last is not None:
+            self._forget(key)
+            if self._is_held(last.position) and last.earliest_retry <= exchange.started_at <= last.latest_retry:
+                exchange.attempt = last.attempt + 1
+        if has_failed and exchange.is_in_journal:
+            self._failed[key] = _FailedCall(
+                tenant_key,
+                exchange.position,
+                latest_end(exchange),
+                latest_retry(exchange, MAX_PAUSE_MS / 1000),
+                exchange.attempt,
+            )
+            self._failed_by_tenant[tenant_key] += 1
+            if len(self._failed) > MAX_FAILED_CALLS:
+                self._forget(next(iter(self._failed)))
         return exchange.attempt
+
+    def clear(self) -> None:
+        """Forget all attempts."""
+        self._failed.clear()
+        self._failed_by_tenant.clear()
+
+    def _forget(self, key: int) -> None:
+        tenant_key = self._failed.pop(key).tenant_key
+        self._failed_by_tenant[tenant_key] -= 1
+        if not self._failed_by_tenant[tenant_key]:
+            del self._failed_by_tenant[tenant_key]

@@ -45,6 +45,10 @@ class Journal(Protocol):
         """Record a change of `exchange`, if the journal still holds it."""
         ...
 
+    def holds(self, position: int) -> bool:
+        """Return whether the journal holds the exchange at a position."""
+        ...
+
     async def candidates(self, key_sets: KeySets, start: int = 0) -> list[Exchange]:
         """Return the exchanges that may match a query, oldest first: at least those with a key of each set.
 

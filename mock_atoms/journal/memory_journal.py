@@ -73,6 +73,10 @@ class MemoryJournal:
         if exchange.is_in_journal:
             self._update_weight(exchange)
 
+    def holds(self, position: int) -> bool:
+        """Return whether the journal holds the exchange at a position."""
+        return position in self._exchanges
+
     async def candidates(self, key_sets: KeySets, start: int = 0) -> list[Exchange]:
         """Return at least the exchanges with a key of each set, oldest first, from position `start` on."""
         if not key_sets:

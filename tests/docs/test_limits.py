@@ -46,7 +46,7 @@ from mock_atoms.faults.rules import (
     MAX_WINDOW_SECONDS,
 )
 from mock_atoms.journal import exchange, memory_journal
-from mock_atoms.journal.calls import MAX_PAUSE_MS, MAX_TENANTS_WITH_FAILED_CALLS
+from mock_atoms.journal.calls import MAX_FAILED_CALLS, MAX_PAUSE_MS
 from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
 from mock_atoms.journal.request_reader import MAX_IDENTITIES, MAX_IDENTITY_BYTES
 from mock_atoms.middleware.recording import MAX_CUT_KEY_LENGTH, MAX_UNREAD_BODY_BYTES
@@ -202,7 +202,7 @@ LIMITS = [
     ("characters of the name of a rule", f"{MAX_RULE_NAME_LENGTH}"),
     ("`--journal-size`", f"{MAX_JOURNAL_SIZE:,}"),
     ("response body in the journal", "none"),
-    ("tenants whose attempts the log numbers", f"{MAX_TENANTS_WITH_FAILED_CALLS:,}"),
+    ("failed calls whose attempts the log numbers", f"{MAX_FAILED_CALLS:,}"),
     ("requests in the report of a failed pytest test", f"{MAX_REPORTED_REQUESTS}"),
     (
         f"requests to the API that work for longer than {SLICE_SECONDS * 1000:g} ms at the same time",

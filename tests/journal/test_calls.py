@@ -12,6 +12,10 @@ from mock_atoms.journal.exchange import Exchange
 from tests.helpers.exchanges import exchange, numbers_of
 
 
+def is_held(_position: int) -> bool:
+    return True
+
+
 def in_journal(exchanges: list[Exchange]) -> list[Exchange]:
     for position, each in enumerate(exchanges):
         each.position = position
@@ -37,36 +41,50 @@ def test_the_counter_agrees_with_the_numbers_from_the_journal(
     for pause, result, url, token in steps:
         start += pause
         exchanges.append(exchange(start, result, url=url, tenant=caller_for(token).tenant))
-    counter = AttemptCounter()
+    counter = AttemptCounter(is_held)
     numbers = numbers_of(exchanges)
     assert [counter.number(each) for each in in_journal(exchanges)] == [numbers[each] for each in exchanges]
 
 
 def test_an_attempt_after_a_dropped_exchange_is_the_first() -> None:
-    counter = AttemptCounter()
+    held = {0, 1}
+    counter = AttemptCounter(held.__contains__)
     first, second, third = in_journal([exchange(0, 500), exchange(1, 500), exchange(2, 500)])
     assert [counter.number(first), counter.number(second)] == [1, 2]
-    second.position = -1
+    held.remove(1)
     assert counter.number(third) == 1
+
+
+def test_every_attempt_is_the_first_if_the_journal_is_off() -> None:
+    counter = AttemptCounter(is_held)
+    assert [counter.number(exchange(start, 500)) for start in range(3)] == [1, 1, 1]
+
+
+def test_the_counter_forgets_all_attempts() -> None:
+    counter = AttemptCounter(is_held)
+    first, second = in_journal([exchange(0, 500), exchange(1, 500)])
+    counter.number(first)
+    counter.clear()
+    assert counter.number(second) == 1
 
 
 @pytest.mark.parametrize(("start", "number"), [(0.999, 1), (1.0, 2), (121.0, 2), (121.001, 1)])
 def test_a_retry_starts_between_the_end_and_the_longest_pause(start: float, number: int) -> None:
-    counter = AttemptCounter()
+    counter = AttemptCounter(is_held)
     first, second = in_journal([exchange(0, 500, duration=1.0), exchange(start, 500)])
     assert [counter.number(first), counter.number(second)] == [1, number]
     assert numbers_of([first, second])[second] == number
 
 
 def test_a_request_parallel_to_a_failure_is_a_first_attempt() -> None:
-    counter = AttemptCounter()
+    counter = AttemptCounter(is_held)
     first, parallel = in_journal([exchange(0, 500, duration=1), exchange(0.5, 500, duration=1)])
     assert [counter.number(first), counter.number(parallel)] == [1, 1]
 
 
-def test_the_counter_remembers_a_bounded_number_of_tenants(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mock_atoms.journal.calls.MAX_TENANTS_WITH_FAILED_CALLS", 2)
-    counter = AttemptCounter()
+def test_the_counter_remembers_a_bounded_number_of_failed_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mock_atoms.journal.calls.MAX_FAILED_CALLS", 2)
+    counter = AttemptCounter(is_held)
     failed = in_journal([exchange(0, 500, tenant=caller_for(token).tenant) for token in "abc"])
     assert [counter.number(each) for each in failed] == [1, 1, 1]
     retries = in_journal([exchange(1, 200, tenant=caller_for(token).tenant) for token in "abc"])
@@ -74,7 +92,7 @@ def test_the_counter_remembers_a_bounded_number_of_tenants(monkeypatch: pytest.M
 
 
 def test_the_counter_keeps_no_exchange_alive() -> None:
-    counter = AttemptCounter()
+    counter = AttemptCounter(is_held)
     (failed,) = in_journal([exchange(0, 500)])
     counter.number(failed)
     reference = ref(failed)
@@ -82,4 +100,3 @@ def test_the_counter_keeps_no_exchange_alive() -> None:
     del failed
 
     assert reference() is None
-    assert counter.number(in_journal([exchange(1, 500)])[0]) == 1
