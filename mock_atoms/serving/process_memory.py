@@ -18,8 +18,8 @@ def keep_collections_short() -> None:
     """Enable the collection of garbage among new objects only. Call it in the event loop that serves.
 
     To visit all objects holds every client, and finds nothing: requests leave no garbage in cycles. Python visits the
-    new objects once the process has grown. A full journal frees an old exchange for each new one, so the process does
-    not grow, and hundreds of thousands of objects would be new by then. So they are visited at least every
+    new objects once the process has grown. With a full journal it does not grow, since an old exchange is freed for
+    each new one. Hundreds of thousands of objects would be new by then, so they are visited every
     `COLLECTION_SECONDS` too.
     """
     gc.freeze()  # everything imported so far stays

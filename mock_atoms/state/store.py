@@ -90,7 +90,7 @@ class Store(Protocol):
         """Count a request, evaluate its fault rules and record its arrival in the journal, all or nothing.
 
         Args:
-            tenant: the tenant that is counted. The exchange shows an invalid token, which makes no tenant of its own.
+            tenant: the tenant that is counted. That of the exchange shows an invalid token, this one does not.
             exchange: the request. It gets its id, which follows from the tenant and the number of its requests.
             evaluate: evaluates the rules; `None` if there are none. A store may call it several times.
 

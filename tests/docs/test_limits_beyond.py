@@ -149,8 +149,8 @@ HOLDING = {
     "journal/test_grouping.py::test_a_retry_is_compared_with_the_calls_that_waited_longest": [
         "failed calls that a retry on a new connection is compared with"
     ],
-    "journal/test_calls.py::test_the_counter_remembers_a_bounded_number_of_tenants": [
-        "tenants whose attempts the log numbers"
+    "journal/test_calls.py::test_the_counter_remembers_a_bounded_number_of_failed_calls": [
+        "failed calls whose attempts the log numbers"
     ],
     "testing/test_pytest_plugin.py::test_the_report_of_a_failure_lists_the_requests": [
         "requests in the report of a failed pytest test"
