@@ -39,7 +39,12 @@ class Candidate:
         self._has_looked_up_header = True
         headers = self.exchange.head.headers
         self.steps.count(len(headers) // 2)
-        return [value for name, value in headers if name.lower() == lower_name]
+        length = len(lower_name)  # compared first, because it rules out most names
+        values = []
+        for name, value in headers:  # a plain loop: this runs for each exchange of a scan
+            if len(name) == length and name.lower() == lower_name:
+                values.append(value)
+        return values
 
     @cached_property
     def headers(self) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import cache, partial
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -65,10 +66,10 @@ class Operand:
     def __init__(self, text: str, context: OperandContext) -> None:
         context.steps.count(10 + len(text) // 4)
         self.text = text
-        self._context = context
         self._words_by_digest = {context.credentials.digest(word): word for word in words_of(text)}
         self._digest = context.credentials.digest(text)
         self._credential_digests = context.credentials.digests_in(context.header, text)
+        self._mask = cache(partial(context.mask_text, text))
         self.masked = context.mask_text(text, None)
         self._common_forms = [*dict.fromkeys((text, self.masked))]
 
@@ -81,8 +82,7 @@ class Operand:
         digests = self._words_by_digest.keys() & digests_of_request
         candidate.steps.count(3 + len(digests) * len(self.text) // 10)
         tokens = sorted(self._words_by_digest[digest] for digest in digests)
-        masked = (self._context.mask_text(self.text, token) for token in tokens)
-        return [*dict.fromkeys((self.text, self.masked, *masked))]
+        return [*dict.fromkeys((self.text, self.masked, *map(self._mask, tokens)))]
 
     def has_secrets_of(self, candidate: Candidate) -> bool:
         """Return whether `candidate` was sent with all credentials in the text. Equal masks alone do not prove it."""

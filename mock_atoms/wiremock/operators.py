@@ -104,7 +104,10 @@ def _contains(fields: Mapping[str, Any], context: OperandContext, *, operator: s
             return False
         candidate.steps.count(1 + len(value) // 500)
         if not context.is_secret:
-            return any(form in value for form in operand.forms(candidate))
+            for form in operand.forms(candidate):  # noqa: SIM110 - faster than `any`, for each exchange of a scan
+                if form in value:
+                    return True
+            return False
         candidate.steps.count(5 + (len(text) + len(value)) // 500)
         return (
             text in (value if "…" in text else _MASK.sub("…", value))
