@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from mock_atoms.control.errors import RequestError
 from mock_atoms.core.delays import InterruptedWorkError, ShutdownSignal, run_while_connected
-from mock_atoms.core.json_stream import json_pieces, next_chunk
+from mock_atoms.core.json_stream import Chunk, json_pieces, next_chunk
 from mock_atoms.core.slices import Slices, Steps
 from mock_atoms.mock import MockAtoms
 
@@ -24,6 +24,9 @@ async def run_steps(mock: MockAtoms, request: Request, steps: Steps[Result]) -> 
     Raises:
         RequestError: the client has disconnected, or the server shuts down.
     """
+    ended = mock.slices.begin(steps)
+    if ended is not None:
+        return ended[0]
     try:
         return await run_while_connected(mock.slices.run(steps), request.receive, mock.shutdown_signal)
     except InterruptedWorkError:
@@ -51,13 +54,19 @@ class LongResponse(Response):
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, unless the client disconnects."""
+        steps = next_chunk(self._pieces)
+        finished = self._slices.begin(steps)
+        sending = self._send(send, steps, finished)
+        if finished is not None and not finished[0].more:
+            await sending
+            return
         try:
-            await run_while_connected(self._send(send), receive, ShutdownSignal())
+            await run_while_connected(sending, receive, ShutdownSignal())
         except InterruptedWorkError:
             return
 
-    async def _send(self, send: Send) -> None:
-        chunk, more = await self._slices.run(next_chunk(self._pieces))
+    async def _send(self, send: Send, steps: Steps[Chunk], finished: tuple[Chunk] | None) -> None:
+        chunk, more = await self._slices.run(steps) if finished is None else finished[0]
         if not more:
             self.headers["content-length"] = str(len(chunk))
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -22,6 +22,13 @@ class RenderedJson(NamedTuple):
     text: str
 
 
+class Chunk(NamedTuple):
+    """A part of a text, and whether more may follow."""
+
+    content: bytes
+    more: bool
+
+
 def dump_json(value: Any) -> str:  # noqa: ANN401 - any JSON
     """Return `value` as compact JSON, like all responses have it."""
     return _ENCODER.encode(value)
@@ -62,14 +69,14 @@ def _array_pieces(items: Iterator[Any]) -> Iterator[str]:
     yield "[]" if opening == "[" else "]"
 
 
-def next_chunk(pieces: Iterator[str]) -> Steps[tuple[bytes, bool]]:
-    """Return the next pieces as one chunk, and whether more may follow."""
+def next_chunk(pieces: Iterator[str]) -> Steps[Chunk]:
+    """Return the next pieces as one chunk."""
     chunk: list[str] = []
     characters = 0
     for piece in pieces:
         chunk.append(piece)
         characters += len(piece)
         if characters >= CHUNK_CHARACTERS:
-            return "".join(chunk).encode(), True
+            return Chunk("".join(chunk).encode(), more=True)
         yield
-    return "".join(chunk).encode(), False
+    return Chunk("".join(chunk).encode(), more=False)

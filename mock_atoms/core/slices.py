@@ -14,6 +14,8 @@ Steps = Generator[None, None, Result]
 """Work that yields wherever it may pause, after a millisecond at most, and returns its result."""
 SLICE_SECONDS = 0.002
 """Duration of a slice."""
+SHORT_SECONDS = 0.0005
+"""Longest duration of work that needs no slices. A request may do several, and many requests may arrive together."""
 PAUSE_TURNS = 16
 """Turns of the event loop between two slices. A request takes some, and uvloop accepts one connection in each."""
 
@@ -82,12 +84,26 @@ class Slices:
 
     def __init__(self, clock: MonotonicClock) -> None:
         self._clock = clock
+        self._works = 0  # which take turns
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         self._work_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
     def work_slot(self) -> WorkSlot:
         """Return a slot for one request, which does not hold it yet."""
         return WorkSlot(self._work_slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_WORK_SLOTS)))
+
+    def begin(self, steps: Steps[Result]) -> tuple[Result] | None:
+        """Run `steps` for `SHORT_SECONDS`, and return the result if they end: short work needs no task and no turn.
+
+        `run` does the rest. While other work takes turns, all is left to `run`.
+        """
+        end = self._clock() + SHORT_SECONDS
+        try:
+            while not self._works and self._clock() < end:
+                next(steps)
+        except StopIteration as stop:
+            return (stop.value,)
+        return None
 
     async def run_promptly(self, steps: Steps[Result], *, needs_slot: bool = True) -> Result:
         """Run `steps` to its end like `run`, but its first slice immediately: short work does not wait for its turn."""
@@ -111,6 +127,7 @@ class Slices:
         """
         is_disconnected, slot = IS_DISCONNECTED.get(), WORK_SLOT.get()
         turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        self._works += 1
         try:
             if slot is not None and needs_slot:
                 await slot.acquire()
@@ -126,6 +143,7 @@ class Slices:
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return] # typeshed has no type for the result of a generator
         finally:
+            self._works -= 1
             steps.close()
 
 

@@ -6,6 +6,7 @@ from mock_atoms.core.slices import (
     IS_DISCONNECTED,
     MAX_WORK_SLOTS,
     PAUSE_TURNS,
+    SHORT_SECONDS,
     SLICE_SECONDS,
     WORK_SLOT,
     ClientDisconnectedError,
@@ -217,3 +218,36 @@ def test_long_work_takes_turns_after_its_first_slice() -> None:
 def test_items_are_collected_one_in_each_step() -> None:
     assert run_without_pauses(collect(range(3))) == [0, 1, 2]
     assert sum(1 for _ in collect(range(3))) == 3
+
+
+def test_short_work_ends_without_a_turn() -> None:
+    def steps() -> Steps[str]:
+        yield
+        return "result"
+
+    assert Slices(Clock()).begin(steps()) == ("result",)
+
+
+def test_longer_work_continues_in_slices() -> None:
+    clock, log = Clock(), list[str]()
+    slices = Slices(clock)
+    steps = clock.steps("a", 6, log)
+    assert slices.begin(steps) is None
+    assert clock.seconds >= SHORT_SECONDS
+    assert log == ["a"]
+    assert asyncio.run(slices.run(steps)) == "result of a"
+    assert len(log) == 6
+
+
+def test_work_does_not_begin_while_other_work_takes_turns() -> None:
+    clock, log = Clock(), list[str]()
+    slices = Slices(clock)
+
+    async def begin_meanwhile() -> None:
+        long_work = asyncio.ensure_future(slices.run(clock.steps("a", 6, log)))
+        await asyncio.sleep(0)
+        assert slices.begin(clock.steps("b", 0, log)) is None
+        await long_work
+        assert slices.begin(clock.steps("c", 0, log)) == ("result of c",)
+
+    asyncio.run(begin_meanwhile())
