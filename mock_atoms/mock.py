@@ -24,6 +24,7 @@ from mock_atoms.faults.rules import Rule
 from mock_atoms.journal.access_log import AccessLog, log_exchange
 from mock_atoms.journal.calls import AttemptCounter
 from mock_atoms.journal.credentials import Credentials
+from mock_atoms.journal.exchange import share_response_head
 from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.journal.metrics import Metrics
 from mock_atoms.journal.query import JournalQuery
@@ -113,6 +114,7 @@ class MockAtoms:
             released = [self.rules.reset(), *self.fixtures.import_data(None), *self.response_cache.clear()]
             released += self.request_reader.clear()
             self.attempt_counter.clear()
+            share_response_head.cache_clear()  # they lie among what is freed now, whose memory they would keep
             await self.clear_journal()
             await self.slices.run(free(await self.store.reset()))
             await self.slices.run(free(released))

@@ -113,6 +113,7 @@ class ResponseCache:
         self.requests: LruCache[bytes, RepeatedRequest] = LruCache()
         self._responses: LruCache[ContentKey, CachedResponse] = LruCache()
         self._size = self._requests_size = 0
+        self._seen: set[bytes] = set()
 
     @property
     def size_bytes(self) -> int:
@@ -136,6 +137,15 @@ class ResponseCache:
         while self._size > self.max_size:
             self._size -= self._responses.evict().size_bytes
 
+    def is_repeated(self, digest: bytes) -> bool:
+        """Return whether a request has been seen before. To keep all heads would cost more than to read them."""
+        if digest in self._seen:
+            return True
+        if len(self._seen) >= MAX_REPEATED_REQUESTS:
+            self._seen.clear()
+        self._seen.add(digest)
+        return False
+
     def put_request(
         self, digest: bytes, head: RequestHead, api_path: str, state: TenantState, response: CachedResponse
     ) -> None:
@@ -152,4 +162,5 @@ class ResponseCache:
     def clear(self) -> list[CachedResponse | RepeatedRequest]:
         """Remove and return all entries: the initial data of tenants may have changed."""
         self._size = self._requests_size = 0
+        self._seen = set()
         return [*self.requests.clear(), *self._responses.clear()]

@@ -13,7 +13,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mock_atoms.caching.eligibility import is_cacheable
-from mock_atoms.caching.response_cache import MAX_REPEATED_REQUESTS, CachedResponse, content_key
+from mock_atoms.caching.response_cache import CachedResponse, content_key
 from mock_atoms.core.http_text import Headers
 from mock_atoms.core.lru import next_use
 from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY
@@ -72,7 +72,6 @@ class FastPath:
         self._marker = ResponseMarker(mock.fault_engine, mock.fixtures)
         self._cors = CorsHeaders(mock.settings.cors_origin)
         self._key = key
-        self._seen: set[bytes] = set()
 
     def connection_hash(self, scheme: str | None, server: tuple[str, int | None] | None) -> blake2b:
         """Return the common part of the digests of all requests to one address."""
@@ -151,19 +150,10 @@ class FastPath:
         headers = self._marker.mark(context, response.status, headers)
         exchange.bytes_sent = len(response.body)
         self._recorder.record_complete(exchange)
-        if cached is not None and is_plain and exchange.reason is None and self._is_repeated(digest):
+        if cached is not None and is_plain and exchange.reason is None and self._cache.is_repeated(digest):
             self._cache.put_request(digest, head, context.api_path or "", state, cached)
         own_lines = [b"%b: %b\r\n" % header for header in headers]
         return b"".join([STATUS_LINE[response.status], header_lines, *own_lines, b"\r\n", response.body])
-
-    def _is_repeated(self, digest: bytes) -> bool:
-        """Return whether a request has been seen before. To keep all heads would cost more than to read them."""
-        if digest in self._seen:
-            return True
-        if len(self._seen) >= MAX_REPEATED_REQUESTS:
-            self._seen.clear()
-        self._seen.add(digest)
-        return False
 
     def _outcome(self, context: RequestContext, state: TenantState) -> _Outcome | None:
         """Return the response to a request, or `None` if the application must respond."""

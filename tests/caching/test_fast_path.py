@@ -25,7 +25,6 @@ from mock_atoms.caching.response_cache import MAX_HEAD_BYTES, content_key
 from mock_atoms.journal.access_log import AccessLogLine
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.mock import MockAtoms
-from mock_atoms.serving import fast_path
 from mock_atoms.serving.server import build_server
 from mock_atoms.state.memory_store import MemoryStore
 from tests.caching.test_response_cache import Step, steps
@@ -430,7 +429,7 @@ def test_the_fast_path_evicts_the_least_recently_used_request() -> None:
 
 
 def test_only_a_request_that_repeats_soon_is_recognized(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_path, "MAX_REPEATED_REQUESTS", 1)
+    monkeypatch.setattr("mock_atoms.caching.response_cache.MAX_REPEATED_REQUESTS", 1)
     first, second = raw_request("sk_mock_one.a"), raw_request("sk_mock_one.b")
     with served() as serving:
         repeated = serving.mock.response_cache.requests

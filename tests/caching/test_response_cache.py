@@ -282,6 +282,20 @@ def test_responses_with_equal_headers_share_their_head() -> None:
     assert longer.head.headers == ((b"content-length", b"2"),)
 
 
+def test_a_request_is_repeated_until_the_cache_is_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mock_atoms.caching.response_cache.MAX_REPEATED_REQUESTS", 2)
+    response_cache = ResponseCache()
+    assert [response_cache.is_repeated(digest) for digest in (b"a", b"b", b"a", b"c", b"a")] == [
+        False,
+        False,
+        True,
+        False,  # the third one, so that all are forgotten
+        False,
+    ]
+    response_cache.clear()
+    assert not response_cache.is_repeated(b"a")
+
+
 def test_a_changed_tenant_gets_cached_responses_until_the_next_change() -> None:
     store = memory_store()
     middleware = ResponseCacheMiddleware(CountingApp(), store, ResponseCache())

@@ -14,6 +14,7 @@ from weakref import ref
 import pytest
 
 from mock_atoms import MockServer, Settings
+from mock_atoms.journal.exchange import share_response_head
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.process_memory import (
     COLLECTION_SECONDS,
@@ -182,3 +183,12 @@ def test_a_complete_reset_is_announced() -> None:
     assert resets == []
     asyncio.run(mock.reset())
     assert resets == ["all"]
+
+
+def test_a_complete_reset_forgets_shared_response_heads() -> None:
+    mock = MockAtoms(Settings())
+    share_response_head(((b"content-length", b"1"),))
+    asyncio.run(mock.reset("sk_a"))
+    assert share_response_head.cache_info().currsize
+    asyncio.run(mock.reset())
+    assert not share_response_head.cache_info().currsize
