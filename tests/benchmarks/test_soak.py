@@ -10,14 +10,19 @@ import pytest
 
 from benchmarks.hostile_clients import Client, is_complete, join_chunks
 from benchmarks.hostile_requests import CHEAP, COSTLY, MALFORMED
-from benchmarks.soak import KINDS, MAX_KEPT, MAX_MEMORY, Measured, checks, problems
+from benchmarks.soak import KINDS, MAX_GROWTH, MAX_KEPT, MAX_MEMORY, Measured, checks, problems
 from mock_atoms import MockServer
 from tests.helpers.snippets import ROOT
 
 
 def measured(changes: dict[str, Any] | None = None) -> Measured:
     before = {"tasks": 3, "descriptors": 9, "threads": 4, "memory": 90, "peak": 9999, "entries": 0, "hold": 99}
-    amounts = {"before": before, "1/1": before | {"peak": 200, "hold": 50}, "after": before | {"peak": 90, "hold": 1}}
+    amounts = {
+        "before": before,
+        "1/2": before | {"peak": 200, "hold": 50},
+        "reset 1": before | {"memory": 240, "peak": 240, "hold": 1},
+        "after": before | {"peak": 90, "hold": 1},
+    }
     others = dict(changes or {})
     for name, amount in others.pop("amounts", {}).items():
         amounts[name] |= amount
@@ -48,8 +53,12 @@ def test_the_memory_limit_follows_from_the_documented_sum() -> None:
         ({"amounts": {"after": {"tasks": 4}}}, "tasks: 3, 4"),
         ({"amounts": {"after": {"descriptors": 10}}}, "descriptors: 9, 10"),
         ({"amounts": {"after": {"threads": 5}}}, "threads: 4, 5"),
-        ({"amounts": {"1/1": {"peak": MAX_MEMORY + 1}}}, "memory 2053 MiB, at most 2052 MiB"),
+        ({"amounts": {"1/2": {"peak": MAX_MEMORY + 1}}}, "memory 2053 MiB, at most 2052 MiB"),
         ({"amounts": {"after": {"memory": 91 + MAX_KEPT}}}, "a reset keeps 151 MiB, at most 150 MiB"),
+        (
+            {"amounts": {"reset 1": {"memory": 100}, "after": {"memory": 101 + MAX_GROWTH}}},
+            "it keeps 51 MiB more than the first one, at most 50 MiB",
+        ),
         ({"problems": ["ERROR:asyncio:x"]}, "1 tracebacks and errors"),
         ({"bugs": 1}, "1 responses with a bug"),
         (
