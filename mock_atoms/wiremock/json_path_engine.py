@@ -6,6 +6,7 @@ The library finds all nodes with their paths and keeps them. Here, nodes have no
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, cast
+from weakref import proxy
 
 from jsonpath import JSONPath, JSONPathEnvironment, JSONPathMatch
 from jsonpath.exceptions import JSONPathSyntaxError
@@ -171,19 +172,24 @@ class Environment(JSONPathEnvironment):
         """Replace the functions that apply regular expressions."""
         super().setup_function_extensions()
         for name, apply in _REGEX_FUNCTIONS.items():
-            self.function_extensions[name] = _RegexFunction(self, apply)
+            self.function_extensions[name] = _RegexFunction(proxy(self), apply)
 
     def compile_counted(self, text: str, max_tokens: int) -> _Path:
-        """Return the path of `text`.
+        """Return the path of `text`. It can be called once.
 
         Raises:
             JSONPathSyntaxError: it is invalid, or has more than `max_tokens` tokens.
         """
-        tokens = [*islice(self.lexer.tokenize(text), max_tokens + 1)]
-        if len(tokens) > max_tokens:
-            raise JSONPathSyntaxError(f"more than {max_tokens} names, numbers and signs", token=tokens[-1])
-        self.steps.count(10 * len(tokens))
-        return self.counted(cast("JSONPath", self.compile(text)))
+        try:
+            tokens = [*islice(self.lexer.tokenize(text), max_tokens + 1)]
+            if len(tokens) > max_tokens:
+                raise JSONPathSyntaxError(f"more than {max_tokens} names, numbers and signs", token=tokens[-1])
+            self.steps.count(10 * len(tokens))
+            return self.counted(cast("JSONPath", self.compile(text)))
+        finally:
+            # They refer to the environment and to themselves, so only a collection of garbage would free all three.
+            vars(self.parser).clear()
+            del self.lexer, self.parser
 
     def counted(self, path: JSONPath) -> _Path:
         """Return a path whose nodes are counted."""
