@@ -131,6 +131,21 @@ def test_a_change_is_prepared_again_if_the_data_was_replaced_meanwhile() -> None
     asyncio.run(run())
 
 
+def test_a_change_ends_although_its_tenant_is_reset_again_and_again() -> None:
+    async def run() -> None:
+        server = Server(steps=100)
+        creating = asyncio.ensure_future(server.create(ROWS[:1000]))
+        resets = 0
+        while not creating.done():
+            await server.store.reset()
+            resets += 1
+            await asyncio.sleep(0)
+        assert resets > 2
+        assert len(await server.members(await creating)) == 1000
+
+    asyncio.run(run())
+
+
 def test_a_change_is_prepared_again_from_fixtures_imported_meanwhile() -> None:
     async def run() -> None:
         server = Server(steps=100)
