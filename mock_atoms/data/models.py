@@ -23,6 +23,8 @@ _MAX_IMPORTED_CHARACTERS = 2 * MAX_AUDIENCE_CHARACTERS + 50_000
 """The same of an imported one, with what the server filled in: the name as its description, ids and timestamps."""
 _MAX_AUDIENCE_VALUES = 5_000
 """Audiences and campaigns with more values are invalid, and not validated further."""
+_MAX_IMPORTED_VALUES = 2 * _MAX_AUDIENCE_VALUES
+"""The same of imported ones, with what the server filled in."""
 AUDIENCE_BYTES, REMOVED_INDEX_BYTES = 2_000, 40
 _INITIAL_DATA_BYTES, _INDEX_ENTRY_BYTES = 1_000, 108
 """Estimated memory of initial data besides its audiences, and of the index of each audience."""
@@ -44,9 +46,9 @@ class AudienceRecord(Audience, total=False):
     locale: Locale
 
 
-def _at_most(characters: int) -> BeforeValidator:
+def _at_most(characters: int, values: int = _MAX_AUDIENCE_VALUES) -> BeforeValidator:
     def check(value: object) -> object:
-        problem = json_problem(value, MAX_JSON_DEPTH, _MAX_AUDIENCE_VALUES, characters)
+        problem = json_problem(value, MAX_JSON_DEPTH, values, characters)
         if problem:
             raise ValueError(problem)
         return value
@@ -111,14 +113,15 @@ def _check_campaign(campaign: Campaign) -> Campaign:
 
 ValidatedAudience = Annotated[AudienceRecord, _at_most(MAX_AUDIENCE_CHARACTERS), AfterValidator(_check_audience)]
 """An `AudienceRecord` with valid values."""
-ImportedAudience = Annotated[AudienceRecord, _at_most(_MAX_IMPORTED_CHARACTERS), AfterValidator(_check_audience)]
+_IS_IMPORTABLE = _at_most(_MAX_IMPORTED_CHARACTERS, _MAX_IMPORTED_VALUES)
+ImportedAudience = Annotated[AudienceRecord, _IS_IMPORTABLE, AfterValidator(_check_audience)]
 """A `ValidatedAudience` after the server has filled it in."""
 ValidatedAudiences = Annotated[list[ValidatedAudience], AfterValidator(check_ids)]
 """Valid audiences with distinct ids."""
 _Campaigns = Annotated[list[Annotated[Campaign, AfterValidator(_check_campaign)]], Field(max_length=MAX_CAMPAIGNS)]
 ValidatedCampaigns = Annotated[_Campaigns, _at_most(MAX_AUDIENCE_CHARACTERS)]
 """Valid campaigns of one audience."""
-ImportedCampaigns = Annotated[_Campaigns, _at_most(_MAX_IMPORTED_CHARACTERS)]
+ImportedCampaigns = Annotated[_Campaigns, _IS_IMPORTABLE]
 """`ValidatedCampaigns` after the server has filled them in."""
 
 
