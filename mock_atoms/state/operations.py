@@ -79,8 +79,8 @@ def apply_to(changes: TenantChanges, operation: PutAudience | AddMembers | Delet
             audience_changes.added.merge(members)
             audience_changes.update_size()
             changes.issued_ids += len(members)
-        case DeleteAudience(audience_id, is_created):
-            changes.audiences.pop(audience_id, None)
-            if not is_created:
-                changes.deleted_ids.add(audience_id)
+        case _:
+            changes.audiences.pop(operation.audience_id, None)
+            if not operation.is_created:
+                changes.deleted_ids.add(operation.audience_id)
     changes.update_size()

@@ -451,6 +451,25 @@ def test_pipelined_long_heads_leave_turns_to_other_tasks(target: str) -> None:
     assert max(in_turns) <= 2 * PARSED_PIECE_BYTES // len(request) + 1
 
 
+def test_what_is_received_behind_a_request_waits_for_its_response() -> None:
+    """The first request fills a piece, so that the second one has not been parsed when the response becomes due."""
+
+    async def run() -> list[int]:
+        protocol, transport = connected(create_app(mock=mock), ServerState(), mock)
+        protocol.data_received(delayed + raw_request("", target="/nope"))
+        for _ in range(2000):
+            if len(statuses(bytes(transport.sent))) == 2:
+                break
+            await asyncio.sleep(0.005)
+        protocol.connection_lost(None)
+        return statuses(bytes(transport.sent))
+
+    mock = MockAtoms(Settings(), log=lambda _exchange, _attempt: None)
+    head = raw_request(header_lines="Prefer: delay=1\r\nX: \r\n")
+    delayed = head.replace(b"X: ", b"X: " + b"x" * (PARSED_PIECE_BYTES - len(head)))
+    assert asyncio.run(run()) == [200, 404]
+
+
 @pytest.mark.parametrize("size", [10, 20_000])
 def test_a_long_head_leaves_turns_to_other_tasks(size: int) -> None:
     """The application responds to it, and masks it in slices."""
