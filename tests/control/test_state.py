@@ -292,6 +292,16 @@ def test_the_largest_audience_and_campaigns_survive_a_state(admin: httpx.Client)
     assert admin.get("/state").json() == state
 
 
+def test_the_audience_with_the_most_values_survives_a_state(admin: httpx.Client) -> None:
+    def put(omitted: int) -> int:
+        audience = {"name": "a", "omit": ["description"] * omitted}
+        return admin.put("/tenants", json={"token": "sk_a", "audiences": [audience]}).status_code
+
+    most = next(omitted for omitted in range(5_000, 4_900, -1) if put(omitted) == 200)
+    assert most > 4_950
+    assert admin.put("/state", json=admin.get("/state").json()).status_code == 200
+
+
 def test_a_state_that_is_too_large_changes_nothing() -> None:
     app = create_app(mock=MockAtoms(Settings(), create_store=partial(MemoryStore, max_bytes=11_000)))
 
