@@ -114,7 +114,7 @@ class MockAtoms:
             released = [self.rules.reset(), *self.fixtures.import_data(None), *self.response_cache.clear()]
             released += self.request_reader.clear()
             self.attempt_counter.clear()
-            share_response_head.cache_clear()  # they lie among what is freed now, whose memory they would keep
+            share_response_head.cache_clear()  # they would keep the memory around them from being returned
             await self.clear_journal()
             await self.slices.run(free(await self.store.reset()))
             await self.slices.run(free(released))

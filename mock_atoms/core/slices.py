@@ -84,7 +84,7 @@ class Slices:
 
     def __init__(self, clock: MonotonicClock) -> None:
         self._clock = clock
-        self._works = 0  # which take turns
+        self._running = 0  # number of calls of `run` in progress
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         self._work_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
@@ -93,13 +93,15 @@ class Slices:
         return WorkSlot(self._work_slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_WORK_SLOTS)))
 
     def begin(self, steps: Steps[Result]) -> tuple[Result] | None:
-        """Run `steps` for `SHORT_SECONDS`, and return the result if they end: short work needs no task and no turn.
+        """Run `steps` for at most `SHORT_SECONDS`: short work needs no task and no turn.
 
-        `run` does the rest. While other work takes turns, all is left to `run`.
+        Returns:
+            The result in a tuple if they end, otherwise `None`; `run` then continues them. No step runs while a call
+            of `run` is in progress.
         """
         end = self._clock() + SHORT_SECONDS
         try:
-            while not self._works and self._clock() < end:
+            while not self._running and self._clock() < end:
                 next(steps)
         except StopIteration as stop:
             return (stop.value,)
@@ -127,7 +129,7 @@ class Slices:
         """
         is_disconnected, slot = IS_DISCONNECTED.get(), WORK_SLOT.get()
         turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-        self._works += 1
+        self._running += 1
         try:
             if slot is not None and needs_slot:
                 await slot.acquire()
@@ -143,7 +145,7 @@ class Slices:
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return] # typeshed has no type for the result of a generator
         finally:
-            self._works -= 1
+            self._running -= 1
             steps.close()
 
 

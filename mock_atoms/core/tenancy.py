@@ -160,7 +160,7 @@ def identify(
 def identify_steps(
     headers: Sequence[tuple[bytes, bytes]], session_cookie: str, allowed: frozenset[str] | None
 ) -> Steps[AuthenticatedCaller | UnauthenticatedCaller]:
-    """Return the same as `identify`. To mask a long test id takes many steps."""
+    """Return the same as `identify`, in steps: masking a long test id takes long."""
     token, reason = find_token(headers, session_cookie)
     test_id = _test_id(headers)
     masked_test_id = yield from _mask_test_id_steps(test_id or "", token)

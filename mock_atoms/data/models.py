@@ -20,11 +20,11 @@ MAX_CAMPAIGNS = 100
 MAX_AUDIENCE_CHARACTERS = 500_000
 """Maximum number of characters of an audience with its campaigns: one step validates or renders them."""
 _MAX_IMPORTED_CHARACTERS = 2 * MAX_AUDIENCE_CHARACTERS + 50_000
-"""The same of an imported one, with what the server filled in: the name as its description, ids and timestamps."""
-_MAX_AUDIENCE_VALUES = 5_000
-"""Audiences and campaigns with more values are invalid, and not validated further."""
-_MAX_IMPORTED_VALUES = 2 * _MAX_AUDIENCE_VALUES
-"""The same of imported ones, with what the server filled in."""
+"""Maximum number of characters of an imported audience, to which the server has added description, ids and times."""
+MAX_AUDIENCE_VALUES = 5_000
+"""Maximum number of values of an audience or its campaigns, checked first."""
+_MAX_IMPORTED_VALUES = 2 * MAX_AUDIENCE_VALUES
+"""Maximum number of values of imported ones, to which the server has added some."""
 AUDIENCE_BYTES, REMOVED_INDEX_BYTES = 2_000, 40
 _INITIAL_DATA_BYTES, _INDEX_ENTRY_BYTES = 1_000, 108
 """Estimated memory of initial data besides its audiences, and of the index of each audience."""
@@ -46,7 +46,7 @@ class AudienceRecord(Audience, total=False):
     locale: Locale
 
 
-def _at_most(characters: int, values: int = _MAX_AUDIENCE_VALUES) -> BeforeValidator:
+def _at_most(characters: int, values: int = MAX_AUDIENCE_VALUES) -> BeforeValidator:
     def check(value: object) -> object:
         problem = json_problem(value, MAX_JSON_DEPTH, values, characters)
         if problem:

@@ -123,7 +123,7 @@ class RequestReader:
         return run_without_pauses(self.read_steps(request))
 
     def read_steps(self, request: RawRequest) -> Steps[RequestContext]:
-        """Return the same as `read`. To mask a long head takes many steps."""
+        """Return the same as `read`, in steps: masking a long head takes long."""
         arrived_at, started_at = self._now(), self._clock()
         identity_headers: list[tuple[bytes, bytes]] = []
         other_texts: list[bytes] = []

@@ -1,6 +1,7 @@
 """Operations that change a tenant's data, as data: each store applies them with the same function."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from mock_atoms.data.models import InitialData
 from mock_atoms.state.changes import AudienceChanges, TenantChanges
@@ -25,7 +26,7 @@ class PutAudience:
     Attributes:
         audience_id: id of the audience.
         changes: all changes to it.
-        new_ids: number of ids that the operation gives.
+        new_ids: number of ids that the change issues.
     """
 
     audience_id: str
@@ -35,7 +36,7 @@ class PutAudience:
 
 @dataclass(frozen=True, slots=True)
 class AddMembers:
-    """Adds members with new phone numbers to one audience, and gives each an id.
+    """Adds members with new phone numbers to one audience, and issues an id for each.
 
     Attributes:
         audience_id: id of the audience.
@@ -79,8 +80,10 @@ def apply_to(changes: TenantChanges, operation: PutAudience | AddMembers | Delet
             audience_changes.added.merge(members)
             audience_changes.update_size()
             changes.issued_ids += len(members)
-        case _:
-            changes.audiences.pop(operation.audience_id, None)
-            if not operation.is_created:
-                changes.deleted_ids.add(operation.audience_id)
+        case DeleteAudience(audience_id, is_created):
+            changes.audiences.pop(audience_id, None)
+            if not is_created:
+                changes.deleted_ids.add(audience_id)
+        case _:  # pragma: no cover - mypy checks that all kinds are here
+            assert_never(operation)
     changes.update_size()

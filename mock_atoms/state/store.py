@@ -79,7 +79,7 @@ class TenantState(Divisible):
 class Store(Protocol):
     """Tenant states by tenant. An unknown tenant has an empty `TenantState`.
 
-    A state that `load` returns must not be changed. Its data may change with the next operation.
+    Do not change a state that `load` returns. The next commit may change its data.
     """
 
     async def load(self, tenant: Tenant) -> TenantState:
@@ -90,7 +90,7 @@ class Store(Protocol):
         """Count a request, evaluate its fault rules and record its arrival in the journal, all or nothing.
 
         Args:
-            tenant: the tenant that is counted. That of the exchange shows an invalid token, this one does not.
+            tenant: the tenant that is counted. It differs from the exchange's tenant if the token is invalid.
             exchange: the request. It gets its id, which follows from the tenant and the number of its requests.
             evaluate: evaluates the rules; `None` if there are none. A store may call it several times.
 
@@ -104,7 +104,7 @@ class Store(Protocol):
 
         Args:
             tenant: the tenant.
-            operation: the change. It belongs to the store from now on.
+            operation: the change. Do not use it afterwards: the store may keep and modify its objects.
             version: the version of the data that it was made for; `None` for any.
 
         Returns:

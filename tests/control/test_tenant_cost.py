@@ -62,7 +62,7 @@ def function_calls(others: int, method: str, target: str, content: object) -> in
         count += event in ("call", "c_call")
 
     before = sys.getprofile()
-    gc.collect()  # asyncio looks at the tasks of other tests that are garbage
+    gc.collect()  # garbage tasks of other tests would add calls
     gc.disable()
     sys.setprofile(count_call)
     try:

@@ -32,7 +32,7 @@ from mock_atoms.core.tenancy import MAX_TEST_ID_LENGTH
 from mock_atoms.core.unescaping import MAX_LAYERS
 from mock_atoms.data.fixture_files import MAX_GENERATED_AUDIENCES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
-from mock_atoms.data.models import MAX_AUDIENCE_CHARACTERS, MAX_CAMPAIGNS, MAX_MEMBER_VALUES
+from mock_atoms.data.models import MAX_AUDIENCE_CHARACTERS, MAX_AUDIENCE_VALUES, MAX_CAMPAIGNS, MAX_MEMBER_VALUES
 from mock_atoms.faults import response_patch
 from mock_atoms.faults.effects import MAX_DELAY_MS, MAX_HEADER_LENGTH, MAX_HEADER_VALUES, MAX_HEADERS_LENGTH
 from mock_atoms.faults.expressions import MAX_EXPRESSION_LENGTH
@@ -194,6 +194,7 @@ LIMITS = [
     ("characters of `X-Test-Id` that are shown", f"{MAX_TEST_ID_LENGTH}"),
     ("campaigns of an audience, set over the control API or by a fixture file", f"{MAX_CAMPAIGNS}"),
     ("characters of such an audience with its campaigns", f"{MAX_AUDIENCE_CHARACTERS:,}"),
+    ("values of such an audience with its campaigns", f"{MAX_AUDIENCE_VALUES:,}"),
     ("characters in a cell of a CSV file", f"{csv.field_size_limit():,}"),
     ("parameters of a member search", f"{MAX_SEARCH_TERMS}"),
     ("requests of a rate limit", f"{MAX_LIMITED_REQUESTS:,}"),

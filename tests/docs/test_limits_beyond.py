@@ -41,6 +41,9 @@ HOLDING = {
     "control/test_tenants.py::test_invalid_campaigns_are_an_error": [
         "campaigns of an audience, set over the control API or by a fixture file"
     ],
+    "control/test_state.py::test_the_audience_with_the_most_values_survives_a_state": [
+        "values of such an audience with its campaigns"
+    ],
     "control/test_tenants.py::test_invalid_data_of_a_tenant_is_an_error": [
         "audiences set by one request to the control API",
         "characters of such an audience with its campaigns",
