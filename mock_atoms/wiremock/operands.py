@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -12,6 +12,9 @@ from mock_atoms.core.parsing import ConfigError
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.wiremock.candidate import Candidate
 from mock_atoms.wiremock.steps import StepCounter
+
+_MAX_MASKED_FORMS = 16
+"""Number of masked forms that an operand keeps. Each is as long as its text, and a text may have thousands of keys."""
 
 
 class OperandContext(NamedTuple):
@@ -69,7 +72,7 @@ class Operand:
         self._words_by_digest = {context.credentials.digest(word): word for word in words_of(text)}
         self._digest = context.credentials.digest(text)
         self._credential_digests = context.credentials.digests_in(context.header, text)
-        self._mask = cache(partial(context.mask_text, text))
+        self._mask = lru_cache(_MAX_MASKED_FORMS)(partial(context.mask_text, text))
         self.masked = context.mask_text(text, None)
         self._common_forms = [*dict.fromkeys((text, self.masked))]
 
