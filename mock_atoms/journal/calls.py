@@ -130,8 +130,8 @@ class _FailedCall(NamedTuple):
 class AttemptCounter:
     """Numbers attempts as they end, for the access log.
 
-    Without parallel requests, the numbers equal those of `number_attempts`. Exchanges that the journal has
-    dropped no longer count. If the journal is off, every attempt is the first.
+    Without parallel requests, the numbers equal those of `number_attempts` while the journal holds all attempts of a
+    call. An attempt after one that the journal has dropped is the first. If the journal is off, every attempt is.
 
     Args:
         is_held: returns whether the journal holds an exchange at a position.

@@ -30,7 +30,7 @@ MAX_CACHED_LENGTH = 200
 
 
 def is_preflight(headers: Headers) -> bool:
-    """Return whether an `OPTIONS` request with these headers is a preflight request, for `CorsMiddleware` alone."""
+    """Return whether an `OPTIONS` request with these headers is a browser's preflight request, see `CorsMiddleware`."""
     return {b"origin", b"access-control-request-method"} <= {name for name, _ in headers}
 
 

@@ -211,7 +211,7 @@ def _parse_changes(value: object, pointer: str) -> Steps[TenantChanges]:
     model = parse_model(TenantChangesModel, rest, pointer)
     for name, items in long.items():
         if len(items) > MAX_CHANGED_AUDIENCES:
-            problem = f"{len(items)} audiences: a tenant can have at most {MAX_CHANGED_AUDIENCES} there"
+            problem = f"{len(items)} audiences: at most {MAX_CHANGED_AUDIENCES}"
             raise ConfigError(problem, f"{pointer}/{name}")
     deleted = yield from parse_items(_adapter(ObjectId), long["deleted"], f"{pointer}/deleted")
     changes = TenantChanges({}, set(deleted), model.ids)
