@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.client import HTTPConnection, IncompleteRead, RemoteDisconnected
+from http.client import HTTPConnection, IncompleteRead, RemoteDisconnected, parse_headers
 from weakref import ref
 
 import pytest
@@ -76,12 +76,22 @@ class ScriptedServer:
 
     def _serve(self, connection: socket.socket) -> None:
         while self._responses:
-            request = connection.recv(10_000)
-            self.methods.append(request.split()[0].decode())
+            self.methods.append(receive_request(connection))
             response = self._responses.pop(0)
             connection.sendall(response)
             if response != COMPLETE:
                 break
+
+
+def receive_request(connection: socket.socket) -> str:
+    """Receive a request to its end and return its method.
+
+    A connection that is closed with unread bytes is reset, and the client gets another error.
+    """
+    with connection.makefile("rb") as lines:
+        method = lines.readline().split()[0].decode()
+        lines.read(int(parse_headers(lines).get("Content-Length", 0)))
+    return method
 
 
 @contextmanager
