@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from mock_atoms.core.slices import Slices, Steps, run_without_pauses, stop_if_disconnected
+from mock_atoms.core.slices import Slices, Steps, stop_if_disconnected
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.core.timestamps import WallClock
 from mock_atoms.data.fixtures import Fixtures
@@ -15,12 +15,6 @@ from mock_atoms.state.audiences import AudienceRepository, Change
 from mock_atoms.state.store import Store, TenantState
 
 T = TypeVar("T")
-_MAX_PREPARATIONS = 3
-"""How often a change is prepared if its data is replaced meanwhile. The last time holds all other clients."""
-
-
-async def _run_without_pauses(steps: Steps[T]) -> T:
-    return run_without_pauses(steps)
 
 
 class AudienceRepositories:
@@ -55,22 +49,19 @@ class AudienceRepositories:
     async def update(self, caller: AuthenticatedCaller, prepare: Callable[[AudienceRepository], Change[T]]) -> T:
         """Return the result of a change to the repository of `caller`, and save it.
 
-        `prepare` runs in slices. The changes of one tenant wait for each other. If the data was replaced in between, by
-        a reset or an import for example, the change is prepared again. The third time has no pauses, so it is the last.
+        `prepare` runs in slices. The changes of one tenant wait for each other. If its data was replaced in between, by
+        a reset or an import for example, the change counts as made before that: the store drops it.
         """
         tenant = caller.tenant
         turn = self._turns.setdefault(tenant.key, asyncio.Lock())
         async with turn:
-            preparations = 0
-            while True:
-                preparations += 1
-                run = self._run_in_slices if preparations < _MAX_PREPARATIONS else _run_without_pauses
-                initial_data = await run(self._fixtures.initial_data_steps(caller))
-                state = await self._store.load(tenant)
-                version = state.version
-                result, operation = await run(prepare(self._repository(caller, state, initial_data)))
-                if operation is None or await self._store.commit(tenant, operation, version):
-                    return result
+            initial_data = await self._run_in_slices(self._fixtures.initial_data_steps(caller))
+            state = await self._store.load(tenant)
+            version = state.version
+            result, operation = await self._run_in_slices(prepare(self._repository(caller, state, initial_data)))
+            if operation is not None:
+                await self._store.commit(tenant, operation, version)
+            return result
 
     async def _run_in_slices(self, steps: Steps[T]) -> T:
         """Run work that other requests wait for, some of which may hold a slot."""
