@@ -13,6 +13,9 @@ from mock_atoms.journal.credentials import Credentials
 from mock_atoms.wiremock.candidate import Candidate
 from mock_atoms.wiremock.steps import StepCounter
 
+_SEPARATORS = (r"\s", r"\s\"',", r"\s\"',&?=:/;{}\[\]()<>")
+_WORDS = [re.compile(f"[^{separators}]+") for separators in _SEPARATORS]
+_WORD_STEPS = 3  # to find and digest a word, or to mask a key
 _MAX_MASKED_FORMS = 16
 """Number of masked forms that an operand keeps. Each is as long as its text, and a text may have thousands of keys."""
 
@@ -48,8 +51,8 @@ class OperandContext(NamedTuple):
 def words_of(text: str) -> set[str]:
     """Return the parts of a text that may be the caller's token, which the journal masks."""
     words = {text}
-    for separators in (r"\s", r"\s\"',", r"\s\"',&?=:/;{}\[\]()<>"):
-        words.update(re.findall(f"[^{separators}]+", text))
+    for pattern in _WORDS:
+        words.update(pattern.findall(text))
     words.update(map(unquote, re.findall("[^?&=/]+", text)), re.findall("(?<==)[^&]+", text))
     return words
 
@@ -67,7 +70,8 @@ class Operand:
     """
 
     def __init__(self, text: str, context: OperandContext) -> None:
-        context.steps.count(10 + len(text) // 4)
+        context.steps.count(10 + len(text) // 16)
+        context.steps.count(_WORD_STEPS * (len(_WORDS[-1].findall(text)) + text.count("sk_")))
         self.text = text
         self._words_by_digest = {context.credentials.digest(word): word for word in words_of(text)}
         self._digest = context.credentials.digest(text)

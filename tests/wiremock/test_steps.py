@@ -138,6 +138,8 @@ def test_a_pattern_that_takes_too_long_is_an_error(pattern: object, body: object
         (body_pattern("or", [{"absent": True}] * 2_500), "/: too large: at most 5,000 values"),
         (body_pattern("equalToJson", f"[{'0,' * 5_000}0]"), "/bodyPatterns/0/equalToJson: too large: at most 5,000"),
         (body_pattern("and", [{"matches": "a"}] * 100), f"/: {TOO_MANY}"),
+        (body_pattern("contains", " ".join(map(str, range(9_000)))), f"/: {TOO_MANY}"),
+        (body_pattern("contains", "sk_" * 9_000), f"/: {TOO_MANY}"),
         (body_pattern("and", [{"matchesJsonPath": "$" + ".a" * 90}] * 20), f"/: {TOO_MANY}"),
         (body_pattern("and", [{"contains": "a b c d " * 5_000}] * 3), "/: too large: at most 100,000 characters"),
         (
