@@ -35,6 +35,7 @@ from mock_atoms.control.patterns import read_pattern
 from mock_atoms.core.addresses import full_path
 from mock_atoms.core.http_text import PathTemplate
 from mock_atoms.core.masking import quote_value
+from mock_atoms.core.slices import Steps
 from mock_atoms.core.timestamps import end_of_millisecond
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.numbering import NumberedExchange
@@ -47,6 +48,7 @@ Rendered = TypeVar("Rendered")
 MAX_REQUESTS = 1_000_000
 MAX_NEAR_MISSES = 100
 MAX_STATUS = 999
+_EXCHANGES_PER_STEP = 1_000
 _INVALID_ID = {400: "the id is not a UUID"}
 
 
@@ -177,8 +179,7 @@ class RequestEndpoints:
         )
         total = len(exchanges)
         if query.since is not None:
-            since = end_of_millisecond(query.since)
-            exchanges = [exchange for exchange in exchanges if exchange.arrived_at > since]
+            exchanges = await reader.run(_arrived_after(end_of_millisecond(query.since), exchanges))
         found = await reader.number(exchanges[::-1][: query.limit])
         content = {"requests": _rendered(serve_event, found), "meta": {"total": total}}
         return self._respond(content, {"x-mock-atoms-dropped": str(self._journal.dropped)})
@@ -268,6 +269,16 @@ class RequestEndpoints:
 
     def _respond(self, content: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
         return long_json(self._mock, {**content, "requestJournalDisabled": self._journal.is_off}, headers)
+
+
+def _arrived_after(since: datetime, exchanges: list[Exchange]) -> Steps[list[Exchange]]:
+    """Return the exchanges that arrived after `since`."""
+    selected: list[Exchange] = []
+    for start in range(0, len(exchanges), _EXCHANGES_PER_STEP):
+        part = exchanges[start : start + _EXCHANGES_PER_STEP]
+        selected += [exchange for exchange in part if exchange.arrived_at > since]
+        yield
+    return selected
 
 
 def _rendered(render: Callable[[Exchange, int], Rendered], found: list[NumberedExchange]) -> Iterator[Rendered]:

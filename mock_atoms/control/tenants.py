@@ -103,7 +103,8 @@ class TenantEndpoints:
             )
         except ApiError as error:
             detail = " ".join(error.errors or [documented_message(error.status)])
-            raise RequestError(error.status, "unknown audience", f"{audience_id}: {detail}") from None
+            title = "unknown audience" if error.reason is None else "no room"
+            raise RequestError(error.status, title, f"{audience_id}: {detail}") from None
         return JSONResponse({**_tenant_json(caller.tenant), "audience": audience})
 
     async def _read_caller(self, request: Request) -> tuple[AuthenticatedCaller, dict[str, Any]]:

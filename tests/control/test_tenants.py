@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer
+from mock_atoms.state import audiences as repository
 from tests.helpers.audiences import ACME
 from tests.helpers.control import problem
 
@@ -123,3 +124,16 @@ def test_invalid_campaigns_are_an_error(
     admin: httpx.Client, audience_id: str, fields: dict[str, Any], expected: tuple[int, str, str]
 ) -> None:
     assert problem(set_campaigns(admin, audience_id, **fields)) == expected
+
+
+def test_campaigns_for_which_there_is_no_room_are_an_error(
+    running: MockServer, admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audience_id = httpx.get(f"{running.url}/audience", headers=ACME).json()["data"][0]["_id"]
+    monkeypatch.setattr(repository, "MAX_TENANT_BYTES", 100)
+    response = set_campaigns(admin, audience_id, campaigns=[{}])
+    assert response.json()["errors"][0]["title"] == "no room"
+    expected = (
+        f"{audience_id}: mock-atoms stores at most 100 bytes of changes per token: delete some, or reset the token"
+    )
+    assert problem(response) == (400, "", expected)
