@@ -69,7 +69,7 @@ class RequestHead:
         scheme: `http` or `https`.
         http_version: such as `1.1`.
         host: target of the request, in the form of a `Host` header.
-        headers: names as sent and values, credentials masked.
+        headers: lower-case names and values, credentials masked.
         index_keys: keys of the request in the index of the journal, see `index_keys`.
         operation: documented operation, such as `GET /audience/{id}`; empty if unknown. Only metrics use it.
         weight: estimated size, in units of `WEIGHT_UNIT` bytes.

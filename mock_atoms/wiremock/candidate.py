@@ -18,19 +18,17 @@ NOT_JSON: Final = _NotJson()
 """Value of a text that is not JSON, or that has too many values or levels."""
 
 
-class Candidate:
-    """An exchange that a pattern is compared with. Parses each part of it once.
+class Candidate(StepCounter):
+    """An exchange that a pattern is compared with. Parses each part of it once, and counts the work.
 
     Attributes:
         exchange: the exchange.
-        steps: counts the work of the comparison.
     """
+
+    _has_looked_up_header = False
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.steps = StepCounter()
-        self._json: dict[str, object] = {}
-        self._has_looked_up_header = False
 
     def header_values(self, lower_name: str) -> list[str]:
         """Return the values of a request header. Most patterns have one header condition, so the first scans."""
@@ -38,11 +36,10 @@ class Candidate:
             return self.headers.get(lower_name, [])
         self._has_looked_up_header = True
         headers = self.exchange.head.headers
-        self.steps.count(len(headers) // 2)
-        length = len(lower_name)  # compared first, because it rules out most names
+        self.count_steps(len(headers) // 2)
         values = []
         for name, value in headers:  # a plain loop: this runs for each exchange of a scan
-            if len(name) == length and name.lower() == lower_name:
+            if name == lower_name:
                 values.append(value)
         return values
 
@@ -51,20 +48,20 @@ class Candidate:
         """The values of each request header by its lower-case name."""
         headers: dict[str, list[str]] = {}
         for name, value in self.exchange.head.headers:
-            headers.setdefault(name.lower(), []).append(value)
-        self.steps.count(len(self.exchange.head.headers) // 2)
+            headers.setdefault(name, []).append(value)
+        self.count_steps(len(self.exchange.head.headers) // 2)
         return headers
 
     @cached_property
     def cookies(self) -> dict[str, list[str]]:
         """The values of each cookie."""
-        self.steps.count(sum(map(len, self.headers.get("cookie", []))) // 10)
+        self.count_steps(sum(map(len, self.headers.get("cookie", []))) // 10)
         return self.exchange.cookies()
 
     @cached_property
     def query_parameters(self) -> dict[str, list[str]]:
         """The decoded values of each query parameter."""
-        self.steps.count(len(self.exchange.url) // 10)
+        self.count_steps(len(self.exchange.url) // 10)
         return self.exchange.query_parameters()
 
     @cached_property
@@ -76,10 +73,14 @@ class Candidate:
         """Return the value of a JSON text, or `NOT_JSON`."""
         if not text:
             return NOT_JSON
-        if text not in self._json:
-            self.steps.count(5 + len(text) // 20)
-            self._json[text] = _parse(text)
-        return self._json[text]
+        if text not in self._json_values:
+            self.count_steps(5 + len(text) // 20)
+            self._json_values[text] = _parse(text)
+        return self._json_values[text]
+
+    @cached_property
+    def _json_values(self) -> dict[str, object]:
+        return {}
 
 
 def _parse(text: str) -> object:

@@ -33,7 +33,7 @@ class JsonEquality(NamedTuple):
 
     def __call__(self, expected: object, actual: object, steps: StepCounter) -> bool:
         """Return whether the values are equal. 1 equals 1.0, but not true."""
-        steps.count()
+        steps.count_steps()
         if isinstance(expected, dict) and isinstance(actual, dict):
             extra = actual.keys() - expected.keys()
             return (
@@ -70,7 +70,7 @@ class JsonEquality(NamedTuple):
 
 def _canonical(value: object, steps: StepCounter) -> str:
     """Return a text that is the same for values that differ in the order of lists alone."""
-    steps.count(2)
+    steps.count_steps(2)
     if isinstance(value, dict):
         members = (f"{json.dumps(key)}:{_canonical(value[key], steps)}" for key in sorted(value))
         return "{" + ",".join(members) + "}"
@@ -127,7 +127,7 @@ class _Pairing:
             self._first_free += 1
         positions = self._possible_partners(number)
         for index in range(bisect_left(positions, self._first_free), len(positions)):
-            self._steps.count()
+            self._steps.count_steps()
             if positions[index] not in self._numbers and self._is_equal(number, positions[index]):
                 self._pair(number, positions[index])
                 return True

@@ -62,7 +62,7 @@ class JsonPath:
         Raises:
             ConfigError: it takes too many steps.
         """
-        steps.count(40)
+        steps.count_steps(40)
         self._environment.begin(steps)
         if self._filters_root and isinstance(content, dict):
             content = [content]  # WireMock filters the object itself, RFC 9535 its members
@@ -107,4 +107,4 @@ class MaskedJsonPath:
                 with suppress(ConfigError):  # a masked number is no number
                     self._paths[form] = JsonPath(form, self._context.pointer, StepCounter())
             if form in self._paths:
-                yield [] if content is NOT_JSON else self._paths[form].find(content, candidate.steps)
+                yield [] if content is NOT_JSON else self._paths[form].find(content, candidate)

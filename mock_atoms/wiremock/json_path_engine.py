@@ -31,7 +31,7 @@ class _Node(JSONPathMatch):
     __slots__ = ()
 
     def __init__(self, *, filter_context: Mapping[str, Any], obj: object, root: Any, **_unused: object) -> None:  # noqa: ANN401 - any JSON
-        filter_context["steps"].count()
+        filter_context["steps"].count_steps()
         # What the library's constructor does, but this one is called for each value.
         self._filter_context, self.obj, self.root = filter_context, obj, root
         self.parent, self.parts, self.path, self.children = None, (), "", _NO_CHILDREN
@@ -63,7 +63,7 @@ class _ChildSegment(JSONPathChildSegment):
 
     def resolve(self, nodes: Iterable[JSONPathMatch]) -> Iterator[JSONPathMatch]:
         for node in nodes:
-            self.env.steps.count(len(self.selectors))
+            self.env.steps.count_steps(len(self.selectors))
             for selector in self.selectors:
                 yield from selector.resolve(node)
 
@@ -82,7 +82,7 @@ class _DescendantSegment(JSONPathRecursiveDescentSegment):
             yield visited
             value = visited.obj
             children = [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
-            self.env.steps.count(len(children) // 10)
+            self.env.steps.count_steps(len(children) // 10)
             stack += [visited.new_child(child, 0) for child in reversed(children) if isinstance(child, dict | list)]
 
 
@@ -144,7 +144,7 @@ class _RegexFunction(FilterFunction):
             regex = self._environment.compile_regex(pattern)
         except RegexError:
             return False
-        self._environment.steps.count(regex.steps(value))
+        self._environment.steps.count_steps(regex.steps(value))
         return self._apply(regex, value)
 
 
@@ -184,7 +184,7 @@ class Environment(JSONPathEnvironment):
             tokens = [*islice(self.lexer.tokenize(text), max_tokens + 1)]
             if len(tokens) > max_tokens:
                 raise JSONPathSyntaxError(f"more than {max_tokens} names, numbers and signs", token=tokens[-1])
-            self.steps.count(10 * len(tokens))
+            self.steps.count_steps(10 * len(tokens))
             return self.counted(cast("JSONPath", self.compile(text)))
         finally:
             # They refer to the environment and to themselves, so only a collection of garbage would free all three.
@@ -207,20 +207,20 @@ class Environment(JSONPathEnvironment):
             RegexError: it is invalid.
         """
         if pattern not in self._regexes:
-            self.steps.count(_REGEX_STEPS)
+            self.steps.count_steps(_REGEX_STEPS)
             self._regexes[pattern] = Regex(pattern)
         return self._regexes[pattern]
 
     def is_truthy(self, obj: object) -> bool:
         """Count a test of a filter."""
-        self.steps.count(2)
+        self.steps.count_steps(2)
         return super().is_truthy(obj)
 
     def compare(self, left: object, operator: str, right: object) -> bool:
         """Count a comparison in a filter."""
-        self.steps.count(2 + _comparison_steps(left, operator, right))
+        self.steps.count_steps(2 + _comparison_steps(left, operator, right))
         if operator == "=~" and isinstance(left, str) and isinstance(right, Regex):
-            self.steps.count(right.steps(left))
+            self.steps.count_steps(right.steps(left))
         return super().compare(left, operator, right)
 
 

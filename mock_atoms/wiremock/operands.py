@@ -70,10 +70,11 @@ class Operand:
     """
 
     def __init__(self, text: str, context: OperandContext) -> None:
-        context.steps.count(10 + len(text) // 16)
-        context.steps.count(_WORD_STEPS * (len(_WORDS[-1].findall(text)) + text.count("sk_")))
+        context.steps.count_steps(10 + len(text) // 16)
+        context.steps.count_steps(_WORD_STEPS * (len(_WORDS[-1].findall(text)) + text.count("sk_")))
         self.text = text
         self._words_by_digest = {context.credentials.digest(word): word for word in words_of(text)}
+        self._has_no_word_of = self._words_by_digest.keys().isdisjoint
         self._digest = context.credentials.digest(text)
         self._credential_digests = context.credentials.digests_in(context.header, text)
         self._mask = lru_cache(_MAX_MASKED_FORMS)(partial(context.mask_text, text))
@@ -83,11 +84,11 @@ class Operand:
     def forms(self, candidate: Candidate) -> list[str]:
         """Return the forms that the text can have in the journal entry of `candidate`."""
         digests_of_request = candidate.exchange.head.credential_digests
-        if self._words_by_digest.keys().isdisjoint(digests_of_request):
-            candidate.steps.count(3)
+        if self._has_no_word_of(digests_of_request):
+            candidate.count_steps(3)
             return self._common_forms
         digests = self._words_by_digest.keys() & digests_of_request
-        candidate.steps.count(3 + len(digests) * len(self.text) // 10)
+        candidate.count_steps(3 + len(digests) * len(self.text) // 10)
         tokens = sorted(self._words_by_digest[digest] for digest in digests)
         return [*dict.fromkeys((self.text, self.masked, *map(self._mask, tokens)))]
 

@@ -38,7 +38,7 @@ def parse_matcher(value: object, context: OperandContext) -> Matcher:
     Raises:
         ConfigError: the operator is invalid or not supported.
     """
-    context.steps.count(_OPERATOR_STEPS)
+    context.steps.count_steps(_OPERATOR_STEPS)
     if not isinstance(value, Mapping):
         raise context.error('not an operator: write one such as {"equalTo": "…"}')
     operators = [key for key in value if key in _OPERATORS]
@@ -65,7 +65,7 @@ def _text(fields: Mapping[str, Any], operator: str, context: OperandContext) -> 
 
 
 def _quote(text: str, context: OperandContext) -> str:
-    context.steps.count(min(len(text), MAX_QUOTED_LENGTH) // 4)
+    context.steps.count_steps(min(len(text), MAX_QUOTED_LENGTH) // 4)
     return quote_value(text)
 
 
@@ -78,7 +78,7 @@ def _equal_to(fields: Mapping[str, Any], context: OperandContext) -> Matcher:
     def matches(value: str | None, candidate: Candidate) -> bool:
         if value is None:
             return False
-        candidate.steps.count(1 + len(value) // 500)
+        candidate.count_steps(1 + len(value) // 500)
         folded = fold(value)
         if folded == folded_text:
             return True
@@ -102,20 +102,23 @@ def _contains(fields: Mapping[str, Any], context: OperandContext, *, operator: s
     def matches(value: str | None, candidate: Candidate) -> bool:
         if value is None:
             return False
-        candidate.steps.count(1 + len(value) // 500)
-        if not context.is_secret:
-            for form in operand.forms(candidate):  # noqa: SIM110 - faster than `any`, for each exchange of a scan
-                if form in value:
-                    return True
+        candidate.count_steps(1 + len(value) // 500)
+        for form in operand.forms(candidate):  # noqa: SIM110 - faster than `any`, for each exchange of a scan
+            if form in value:
+                return True
+        return False
+
+    def matches_secret(value: str | None, candidate: Candidate) -> bool:
+        if value is None:
             return False
-        candidate.steps.count(5 + (len(text) + len(value)) // 500)
+        candidate.count_steps(6 + len(value) // 500 + (len(text) + len(value)) // 500)
         return (
             text in (value if "…" in text else _MASK.sub("…", value))
             or (operand.masked in value and bool(context.header) and operand.has_secrets_of(candidate))
             or (masked_token in value and operand.is_secret_of(candidate))
         )
 
-    return Matcher(f"{operator} {_quote(masked, context)}", matches, masked)
+    return Matcher(f"{operator} {_quote(masked, context)}", matches_secret if context.is_secret else matches, masked)
 
 
 def _matches(fields: Mapping[str, Any], context: OperandContext, *, operator: str = "matches") -> Matcher:
@@ -157,13 +160,13 @@ def parse_regex(text: str, context: OperandContext, *, for_keys: str, for_unsupp
         raise context.error(f"{error}: {for_unsupported}") from None
     except RegexError as error:
         raise context.error(str(error)) from None
-    context.steps.count(_REGEX_STEPS + regex.size // 2)
+    context.steps.count_steps(_REGEX_STEPS + regex.size // 2)
     return regex
 
 
 def is_full_match(regex: Regex, value: str, candidate: Candidate) -> bool:
     """Return whether the complete value matches."""
-    candidate.steps.count(regex.steps(value))
+    candidate.count_steps(regex.steps(value))
     return regex.fullmatch(value)
 
 
@@ -222,10 +225,10 @@ def _equal_to_json(fields: Mapping[str, Any], context: OperandContext) -> Matche
             return False
         forms = operand.forms(candidate)
         for form in forms:
-            candidate.steps.count(len(form) // 50)
+            candidate.count_steps(len(form) // 50)
             if form not in values:
                 values[form] = _parse_valid_json(form)
-        return any(equal(expected, actual, candidate.steps) for form in forms for expected in values[form])
+        return any(equal(expected, actual, candidate) for form in forms for expected in values[form])
 
     return Matcher(f"equalToJson {show_text(operand.masked)}", matches, operand.masked)
 
@@ -286,7 +289,7 @@ def _matches_json_path(fields: Mapping[str, Any], context: OperandContext) -> Ma
 
 def _json_text(value: object, candidate: Candidate) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    candidate.steps.count(1 + len(text) // 20)
+    candidate.count_steps(1 + len(text) // 20)
     return text
 
 

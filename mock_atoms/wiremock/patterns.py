@@ -68,7 +68,7 @@ class RequestPattern(NamedTuple):
                 if not condition.is_met(candidate):
                     is_match = False
                     break
-        return is_match, _EXCHANGE_STEPS + MAX_PATTERN_STEPS - candidate.steps.remaining
+        return is_match, _EXCHANGE_STEPS + MAX_PATTERN_STEPS - candidate.remaining
 
     def select(self, exchanges: Iterable[Exchange]) -> Steps[list[Exchange]]:
         """Return the exchanges that match, in their order."""
@@ -145,7 +145,7 @@ def _distance(condition: Condition, candidate: Candidate) -> float:
         return 1.0
     expected = _parts(condition.expected)
     values = condition.values(candidate)[:MAX_COMPARED_VALUES]
-    candidate.steps.count(10 + sum(min(len(value), MAX_COMPARED_CHARACTERS) for value in values) // 5)
+    candidate.count_steps(10 + sum(min(len(value), MAX_COMPARED_CHARACTERS) for value in values) // 5)
     similarities = (_similarity(expected, _parts(value)) for value in values)
     return 1.0 - max(similarities, default=0.0) * 0.9  # never 0, which is for matches
 

@@ -16,12 +16,9 @@ class StepCounter:
         remaining: number of steps that may follow.
     """
 
-    __slots__ = ("remaining",)
+    remaining = MAX_PATTERN_STEPS
 
-    def __init__(self) -> None:
-        self.remaining = MAX_PATTERN_STEPS
-
-    def count(self, steps: int = 1) -> None:
+    def count_steps(self, steps: int = 1) -> None:
         """Count `steps` more.
 
         Raises:

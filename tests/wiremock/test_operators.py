@@ -33,7 +33,7 @@ JSON = st.recursive(
 def exchange(*headers: str) -> Exchange:
     pairs = [header.partition(": ") for header in headers]
     masked_headers, digests = CREDENTIALS.mask_headers(
-        [(name.encode(), value.encode()) for name, _, value in pairs], None
+        [(name.lower().encode(), value.encode()) for name, _, value in pairs], None
     )
     arrived = datetime(2026, 1, 31, tzinfo=UTC)
     head = RequestHead(UNAUTHENTICATED_TENANT, digests, "GET", "/", "http", "1.1", "127.0.0.1", masked_headers, ())

@@ -31,7 +31,7 @@ def exchange(
 ) -> Exchange:
     pairs = [header.partition(": ") for header in headers]
     masked_headers, digests = CREDENTIALS.mask_headers(
-        [(name.encode(), value.encode()) for name, _, value in pairs], token
+        [(name.lower().encode(), value.encode()) for name, _, value in pairs], token
     )
     tenant = caller_for(token).tenant if token else UNAUTHENTICATED_TENANT
     return Exchange(

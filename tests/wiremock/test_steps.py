@@ -53,7 +53,7 @@ def steps(pattern: object, compared: Exchange) -> int:
     candidate = Candidate(compared)
     for condition in parse_pattern(pattern, CREDENTIALS).conditions:
         condition.is_met(candidate)
-    return MAX_PATTERN_STEPS - candidate.steps.remaining
+    return MAX_PATTERN_STEPS - candidate.remaining
 
 
 def problem(action: Callable[[], object]) -> str:
