@@ -2,11 +2,13 @@
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Hashable, Iterable
 from contextvars import ContextVar
+from math import inf
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from mock_atoms.core.fair_semaphore import FairSemaphore
 from mock_atoms.core.timestamps import MonotonicClock
 
 Result = TypeVar("Result")
@@ -16,6 +18,8 @@ SLICE_SECONDS = 0.002
 """Duration of a slice."""
 SHORT_SECONDS = 0.0005
 """Longest duration of work that needs no slices. A request may do several, and many requests may arrive together."""
+REST_SECONDS = 0.01
+"""How long other work takes turns after some has turned out to be long: thousands of clients may send it together."""
 PAUSE_TURNS = 16
 """Turns of the event loop between two slices. A request takes some, and uvloop accepts one connection in each."""
 
@@ -32,16 +36,18 @@ class WorkSlot:
 
     Args:
         slots: limits the number.
+        key: the requests of different keys take turns to get a slot.
     """
 
-    def __init__(self, slots: asyncio.Semaphore) -> None:
+    def __init__(self, slots: FairSemaphore, key: Hashable) -> None:
         self._slots = slots
+        self._key = key
         self._is_held = False
 
     async def acquire(self) -> None:
         """Wait for the slot, unless the request holds it."""
         if not self._is_held:
-            await self._slots.acquire()
+            await self._slots.acquire(self._key)
             self._is_held = True
 
     def release(self) -> None:
@@ -84,38 +90,46 @@ class Slices:
 
     def __init__(self, clock: MonotonicClock) -> None:
         self._clock = clock
+        self._rest_ends_at = -inf
         self._running = 0  # number of calls of `run` in progress
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
-        self._work_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._work_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, FairSemaphore] = WeakKeyDictionary()
 
-    def work_slot(self) -> WorkSlot:
-        """Return a slot for one request, which does not hold it yet."""
-        return WorkSlot(self._work_slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_WORK_SLOTS)))
+    def work_slot(self, key: Hashable) -> WorkSlot:
+        """Return a slot for one request, which does not hold it yet. The requests of different keys take turns."""
+        slots = self._work_slots.setdefault(asyncio.get_running_loop(), FairSemaphore(MAX_WORK_SLOTS))
+        return WorkSlot(slots, key)
 
     def begin(self, steps: Steps[Result]) -> tuple[Result] | None:
         """Run `steps` for at most `SHORT_SECONDS`: short work needs no task and no turn.
 
         Returns:
             The result in a tuple if they end, otherwise `None`; `run` then continues them. No step runs while a call
-            of `run` is in progress.
+            of `run` is in progress, or after other work turned out to be long.
         """
-        end = self._clock() + SHORT_SECONDS
-        try:
-            while not self._running and self._clock() < end:
-                next(steps)
-        except StopIteration as stop:
-            return (stop.value,)
-        return None
+        return None if self._running else self._begin(steps, SHORT_SECONDS)
 
     async def run_promptly(self, steps: Steps[Result], *, needs_slot: bool = True) -> Result:
-        """Run `steps` to its end like `run`, but its first slice immediately: short work does not wait for its turn."""
-        end = self._clock() + SLICE_SECONDS
+        """Run `steps` to its end like `run`, but its first slice immediately: short work does not wait for its turn.
+
+        It does wait for its turn after other work turned out to be long.
+        """
+        ended = self._begin(steps, SLICE_SECONDS)
+        return await self.run(steps, needs_slot=needs_slot) if ended is None else ended[0]
+
+    def _begin(self, steps: Steps[Result], seconds: float) -> tuple[Result] | None:
+        """Run `steps` for `seconds` at most, and return the result in a tuple if they end."""
+        began_at = self._clock()
+        if began_at < self._rest_ends_at:
+            return None
+        end = began_at + seconds
         try:
             while self._clock() < end:
                 next(steps)
         except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return] # the same as in `run`
-        return await self.run(steps, needs_slot=needs_slot)
+            return (stop.value,)
+        self._rest_ends_at = end + REST_SECONDS
+        return None
 
     async def run(self, steps: Steps[Result], *, needs_slot: bool = True) -> Result:
         """Run `steps` to its end and return its result. If the caller is cancelled, `steps` is closed.

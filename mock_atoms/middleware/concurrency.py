@@ -3,12 +3,14 @@
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.core.slices import WORK_SLOT, Slices
+from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
 
 
 class ConcurrencyLimitMiddleware:
     """Limits the number of requests whose long work runs at the same time, so that their memory is limited too.
 
-    A request holds its slot until its response starts: a client that reads slowly holds none.
+    A request holds its slot until its response starts: a client that reads slowly holds none. Tokens take turns: many
+    requests with one token do not hold up those with another.
 
     Args:
         app: the application whose long work is limited.
@@ -21,7 +23,8 @@ class ConcurrencyLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        slot = self._slices.work_slot()
+        context: RequestContext = scope[CONTEXT_KEY]
+        slot = self._slices.work_slot(context.caller.tenant.token_digest)
 
         async def release_and_send(message: Message) -> None:
             slot.release()

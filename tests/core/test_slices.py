@@ -6,6 +6,7 @@ from mock_atoms.core.slices import (
     IS_DISCONNECTED,
     MAX_WORK_SLOTS,
     PAUSE_TURNS,
+    REST_SECONDS,
     SHORT_SECONDS,
     SLICE_SECONDS,
     WORK_SLOT,
@@ -72,7 +73,7 @@ def test_long_work_of_many_requests_waits_for_a_slot_and_other_work_does_not() -
     slices = Slices(clock)
 
     async def request(number: int) -> None:
-        slot = slices.work_slot()
+        slot = slices.work_slot("key")
         WORK_SLOT.set(slot)
         await slices.run_promptly(clock.steps("1", 2, log))
         for _ in range(2):  # it keeps its slot
@@ -95,7 +96,7 @@ def test_a_control_call_does_not_wait_for_a_slot() -> None:
     slices = Slices(clock)
 
     async def request() -> None:
-        WORK_SLOT.set(slices.work_slot())
+        WORK_SLOT.set(slices.work_slot("key"))
         await slices.run(clock.steps("-", 100, log))
 
     async def run() -> None:
@@ -237,6 +238,26 @@ def test_longer_work_continues_in_slices() -> None:
     assert log == ["a"]
     assert asyncio.run(slices.run(steps)) == "result of a"
     assert len(log) == 6
+
+
+def test_after_longer_work_other_work_takes_turns_for_a_while() -> None:
+    clock, log = Clock(), list[str]()
+    slices = Slices(clock)
+
+    async def run_three() -> None:
+        await asyncio.gather(*(slices.run_promptly(clock.steps(name, 6, log)) for name in "abc"))
+
+    asyncio.run(run_three())
+    assert "".join(log) == "aaaabbccaabbccbbcc"  # only the first has a slice before its turn
+
+
+def test_work_does_not_begin_directly_after_longer_work() -> None:
+    clock = Clock()
+    slices = Slices(clock)
+    assert slices.begin(clock.steps("a", 6, [])) is None
+    assert slices.begin(clock.steps("b", 0, [])) is None
+    clock.seconds += REST_SECONDS
+    assert slices.begin(clock.steps("b", 0, [])) == ("result of b",)
 
 
 def test_work_does_not_begin_while_other_work_takes_turns() -> None:

@@ -2,12 +2,17 @@
 
 import asyncio
 from collections.abc import MutableMapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mock_atoms.core.slices import MAX_WORK_SLOTS, WORK_SLOT, Slices
+from mock_atoms.core.tenancy import caller_for
+from mock_atoms.journal.exchange import CONTEXT_KEY
 from mock_atoms.middleware.concurrency import ConcurrencyLimitMiddleware
+
+SCOPE = {CONTEXT_KEY: SimpleNamespace(caller=caller_for("sk_acme"))}
 
 
 @pytest.mark.parametrize("ending", ["response", "error"])
@@ -34,10 +39,36 @@ def test_a_request_releases_its_slot_when_its_response_starts_or_it_fails(ending
 
     async def run() -> None:
         middleware = ConcurrencyLimitMiddleware(app, Slices(lambda: 0.0))
-        tasks = [asyncio.create_task(middleware({}, receive, read_slowly)) for _ in range(3 * MAX_WORK_SLOTS)]
+        tasks = [asyncio.create_task(middleware(SCOPE, receive, read_slowly)) for _ in range(3 * MAX_WORK_SLOTS)]
         await all_started.wait()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(asyncio.wait_for(run(), 10))
+
+
+def test_requests_of_another_token_do_not_wait_for_all_of_one() -> None:
+    log: list[str] = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:  # noqa: ANN401 - ASGI
+        slot = WORK_SLOT.get()
+        assert slot is not None
+        await slot.acquire()
+        log.append(scope[CONTEXT_KEY].caller.token)
+        await asyncio.sleep(0)
+
+    async def receive() -> MutableMapping[str, Any]:
+        raise AssertionError
+
+    async def send(_message: MutableMapping[str, Any]) -> None:
+        raise AssertionError
+
+    async def run() -> None:
+        middleware = ConcurrencyLimitMiddleware(app, Slices(lambda: 0.0))
+        tokens = ["sk_many"] * 3 * MAX_WORK_SLOTS + ["sk_one"]
+        scopes = [{CONTEXT_KEY: SimpleNamespace(caller=caller_for(token))} for token in tokens]
+        await asyncio.gather(*(middleware(scope, receive, send) for scope in scopes))
+
+    asyncio.run(run())
+    assert log.index("sk_one") == MAX_WORK_SLOTS + 1

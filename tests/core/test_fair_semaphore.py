@@ -1,0 +1,64 @@
+"""The semaphore whose waiters take turns by key."""
+
+import asyncio
+
+from mock_atoms.core.fair_semaphore import FairSemaphore
+
+
+class Holders:
+    """Holders of a semaphore that can be acquired once.
+
+    Attributes:
+        log: the names of those who have acquired it, in order.
+    """
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.semaphore = FairSemaphore(1)
+
+    def start(self, name: str) -> asyncio.Task[None]:
+        """Acquire it in a task. The first letter of the name is the key."""
+        return asyncio.ensure_future(self._hold(name))
+
+    async def _hold(self, name: str) -> None:
+        await self.semaphore.acquire(name[0])
+        self.log.append(name)
+        await asyncio.sleep(0)
+        self.semaphore.release()
+
+
+def test_keys_take_turns() -> None:
+    async def run() -> list[str]:
+        holders = Holders()
+        await asyncio.gather(*map(holders.start, ["a1", "a2", "a3", "a4", "b1", "b2", "c1"]))
+        await holders.start("d1")
+        return holders.log
+
+    assert asyncio.run(run()) == ["a1", "a2", "b1", "c1", "a3", "b2", "a4", "d1"]
+
+
+def test_a_cancelled_waiter_gets_no_turn() -> None:
+    async def run() -> list[str]:
+        holders = Holders()
+        tasks = [*map(holders.start, ["a1", "a2", "b1"])]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return holders.log
+
+    assert asyncio.run(run()) == ["a1", "b1"]
+
+
+def test_a_waiter_that_is_cancelled_when_it_has_its_turn_passes_it_on() -> None:
+    async def run() -> list[str]:
+        holders = Holders()
+        await holders.semaphore.acquire("x")
+        tasks = [*map(holders.start, ["a1", "b1"])]
+        await asyncio.sleep(0)
+        holders.semaphore.release()
+        tasks[0].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await holders.start("c1")
+        return holders.log
+
+    assert asyncio.run(run()) == ["b1", "c1"]
