@@ -49,8 +49,8 @@ class AudienceRepositories:
     async def update(self, caller: AuthenticatedCaller, prepare: Callable[[AudienceRepository], Change[T]]) -> T:
         """Return the result of a change to the repository of `caller`, and save it.
 
-        `prepare` runs in slices. The changes of one tenant wait for each other. If its data was replaced in between, by
-        a reset or an import for example, the change counts as made before that: the store drops it.
+        `prepare` runs in slices. The changes of one tenant wait for each other. A change whose
+        data is replaced in between, by a reset for example, counts as made before that: the store drops it.
         """
         tenant = caller.tenant
         turn = self._turns.setdefault(tenant.key, asyncio.Lock())
