@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,13 @@ from mock_atoms.core.body_memory import BodyMemory
 from mock_atoms.core.delays import ShutdownSignal
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
-from mock_atoms.core.slices import Slices, Steps, free
+from mock_atoms.core.slices import Slices, free
 from mock_atoms.core.tenancy import digest_test_id, digest_token
 from mock_atoms.core.timestamps import MonotonicClock, WallClock
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults.engine import ERROR_RATE_RULE, FaultEngine, error_rate_rule
 from mock_atoms.faults.expressions import parse_fault
-from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import MAX_STARTUP_RULES, RuleBook
 from mock_atoms.faults.rules import Rule
 from mock_atoms.journal.access_log import AccessLog, log_exchange
@@ -54,7 +53,7 @@ class MockAtoms:
         settings: the settings of the server.
         clock: the monotonic clock.
         now: the wall clock.
-        create_store: creates the store of tenants; in memory by default.
+        create_store: creates the store; in memory by default.
         log: receives each finished exchange.
 
     Attributes:
@@ -69,7 +68,7 @@ class MockAtoms:
         settings: Settings,
         clock: MonotonicClock = time.monotonic,
         now: WallClock = _utc_now,
-        create_store: Callable[["Journal", Generator], Store] = MemoryStore,
+        create_store: Callable[["Journal", Generator, RuleBook, Fixtures, Slices], Store] = MemoryStore,
         log: AccessLog = log_exchange,
     ) -> None:
         self.settings = settings
@@ -82,7 +81,9 @@ class MockAtoms:
         self.fixtures = Fixtures(self.generator, settings.locale, _read_fixtures(settings))
         credentials = Credentials(secrets.token_bytes(32), settings.session_cookie)
         self.journal: Journal = MemoryJournal(settings.journal_size, credentials)
-        self.store: Store = create_store(self.journal, self.generator)
+        rules = RuleBook(_startup_rules(settings))
+        self.fault_engine = FaultEngine(settings.seed, rules)
+        self.store: Store = create_store(self.journal, self.generator, rules, self.fixtures, self.slices)
         self.repositories = AudienceRepositories(
             self.store, self.fixtures, self.generator, self._creation_time, self.slices
         )
@@ -96,8 +97,6 @@ class MockAtoms:
         self.body_memory = BodyMemory()
         self.shutdown_signal = ShutdownSignal()
         self.after_reset: Callable[[], Awaitable[None]] = _do_nothing
-        self.rules = RuleBook(_startup_rules(settings))
-        self.fault_engine = FaultEngine(settings.seed, self.rules)
 
     @property
     def uptime(self) -> float:
@@ -111,45 +110,24 @@ class MockAtoms:
     async def reset(self, token: str | None = None, test_id: str | None = None) -> None:
         """Reset everything, or only one token, one test id, or one test id of one token."""
         if token is None and test_id is None:
-            released = [self.rules.reset(), *self.fixtures.import_data(None), *self.response_cache.clear()]
-            released += self.request_reader.clear()
+            released = [*self.response_cache.clear(), *self.request_reader.clear(), *await self.journal.clear()]
             self.attempt_counter.clear()
             share_response_head.cache_clear()  # they would keep the memory around them from being returned
-            await self.clear_journal()
-            await self.slices.run(free(await self.store.reset()))
+            await self.store.reset()
             await self.slices.run(free(released))
             await self.after_reset()
             return
         token_digest = None if token is None else digest_token(token)
         test_digest = None if test_id is None else digest_test_id(test_id)
-        await self.remove_rules(self.rules.created_ids(token_digest, test_digest))
         query = JournalQuery.of_tenant(self.journal.credentials, token, test_id)
         candidates = await self.journal.candidates(query.key_sets)
+        await self.store.reset(token_digest, test_digest)
         selected = await self.slices.run(query.select(candidates))
         await self.slices.run(free(await self.journal.remove(selected)))
-        await self.slices.run(free(await self.store.reset(token_digest, test_digest)))
 
     async def clear_journal(self) -> None:
         """Remove all exchanges from the journal."""
         await self.slices.run(free(await self.journal.clear()))
-
-    async def remove_rules(self, rule_ids: Collection[str]) -> None:
-        """Remove rules and the counters that tenants have for them."""
-        await self.slices.run(free(await self.slices.run(self._remove_rules(rule_ids))))
-
-    def _remove_rules(self, rule_ids: Collection[str]) -> Steps[list[ActiveRule]]:
-        removed = []
-        ids_by_tenant: dict[tuple[bytes | None, bytes | None], set[str]] = {}
-        for rule_id in rule_ids:
-            active_rule = self.rules.remove(rule_id)
-            if active_rule is not None:
-                removed.append(active_rule)
-                match = active_rule.rule.match
-                ids_by_tenant.setdefault((match.token_digest, match.test_digest), set()).add(rule_id)
-            yield
-        for digests, removed_ids in ids_by_tenant.items():
-            yield from self.store.remove_counters(removed_ids, *digests)
-        return removed
 
 
 def _read_fixtures(settings: Settings) -> "dict[str, FixtureFile]":

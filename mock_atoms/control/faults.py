@@ -25,7 +25,6 @@ class FaultEndpoints:
 
     def __init__(self, mock: MockAtoms) -> None:
         self._mock = mock
-        self._rules = mock.rules
 
     def group(self) -> EndpointGroup:
         """Return the endpoints."""
@@ -46,7 +45,8 @@ class FaultEndpoints:
 
     async def list_rules(self, _request: Request) -> Response:
         """Return all active rules in order of precedence, with how often each was evaluated and triggered."""
-        return long_json(self._mock, {"faults": (rule.as_json() for rule in self._rules)})
+        rules = await self._mock.store.rules()
+        return long_json(self._mock, {"faults": (rule.as_json() for rule in rules)})
 
     async def create(self, request: Request) -> Response:
         """Create a rule from a fault expression or from a complete rule. It takes precedence over rules of `--fault`.
@@ -55,22 +55,22 @@ class FaultEndpoints:
         """
         fault = parse_fault(await read_json_body(request), self._mock.settings.base_path)
         await self._mock.slices.run_promptly(fault.measure())
-        rule = self._rules.add(fault)
+        rule = await self._mock.store.add_rule(fault)
         location = f"{public_prefix(request.scope)}{FAULTS_PATH}/{rule.id}"
         return JSONResponse(rule.as_json(), HTTPStatus.CREATED, {"location": location})
 
     async def delete_all(self, _request: Request) -> Response:
         """Delete all rules except those of the server's settings."""
-        await self._mock.remove_rules(self._rules.created_ids())
+        await self._mock.store.remove_rules()
         return JSONResponse({})
 
     async def get(self, request: Request) -> Response:
         """Return one rule, with how often it was evaluated and triggered."""
-        return JSONResponse(self._rule(request).as_json())
+        return JSONResponse((await self._rule(request)).as_json())
 
     async def delete(self, request: Request) -> Response:
         """Delete one rule and its counts. Rules of the server's settings cannot be deleted."""
-        rule = self._rule(request)
+        rule = await self._rule(request)
         if rule.is_startup_rule:
             raise RequestError(
                 HTTPStatus.CONFLICT,
@@ -78,12 +78,12 @@ class FaultEndpoints:
                 f"{rule.id} comes from the server's settings and is active as long as the server runs: "
                 "create a rule, which takes precedence, or send Prefer: code=200",
             )
-        await self._mock.remove_rules([rule.id])
+        await self._mock.store.remove_rules([rule.id])
         return JSONResponse({})
 
-    def _rule(self, request: Request) -> ActiveRule:
+    async def _rule(self, request: Request) -> ActiveRule:
         rule_id: str = request.path_params["id"]
-        rule = self._rules.get(rule_id)
+        rule = await self._mock.store.rule(rule_id)
         if rule is None:
             detail = f"no rule has the id {rule_id}; GET {FAULTS_PATH} lists the rules"
             raise RequestError(HTTPStatus.NOT_FOUND, "unknown rule", detail)

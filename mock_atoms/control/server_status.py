@@ -48,7 +48,7 @@ class ServerStatusEndpoints:
             tenants=len(await mock.store.tenants()),
             journal_entries=await mock.journal.count(),
             journal_dropped=mock.journal.dropped,
-            triggered={rule.id: rule.triggered for rule in mock.rules},
+            triggered={rule.id: rule.triggered for rule in await mock.store.rules()},
             uptime=mock.uptime,
         )
         accept = request.headers.get("accept", "")

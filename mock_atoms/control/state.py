@@ -60,8 +60,7 @@ class StateEndpoints:
         Tokens are masked. What clients wrote into names and members is included as it is.
         """
         mock = self._mock
-        state = await export_state(mock.settings, mock.rules, mock.fixtures, mock.store, mock.slices)
-        return long_json(mock, state)
+        return long_json(mock, await export_state(mock.settings, mock.store))
 
     async def import_state(self, request: Request) -> Response:
         """Replace the state by an exported one, and empty the request journal.
@@ -71,7 +70,7 @@ class StateEndpoints:
         mock = self._mock
         state = await read_long_json_body(request, SnapshotConverter())
         try:
-            await import_state(state, mock.settings, mock.rules, mock.fixtures, mock.store, slices=mock.slices)
+            await import_state(state, mock.settings, mock.store, mock.slices)
         except SettingsMismatchError as error:
             raise RequestError(HTTPStatus.CONFLICT, "settings differ", str(error), error.pointer) from None
         await mock.clear_journal()

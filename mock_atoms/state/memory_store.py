@@ -1,18 +1,23 @@
 """The store that keeps tenants in memory."""
 
 from collections.abc import Collection
+from typing import Any
 
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.lru import LruCache, next_use
-from mock_atoms.core.slices import Steps
+from mock_atoms.core.slices import Slices, Steps, free
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.core.tenant_index import TenantIndex
+from mock_atoms.data.fixtures import Fixtures, find_audience_tokens
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults.engine import Evaluate, Evaluation, FaultDecision
+from mock_atoms.faults.rule_index import ActiveRule
+from mock_atoms.faults.rulebook import RuleBook
+from mock_atoms.faults.rules import Rule
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.journal import Journal
 from mock_atoms.state.operations import DataOperation
-from mock_atoms.state.store import TenantState
+from mock_atoms.state.store import StoreContent, TenantState
 
 MAX_TENANTS = 10_000
 MAX_STORE_BYTES = 256 * 1024 * 1024
@@ -36,19 +41,29 @@ class MemoryStore:
     Args:
         journal: records the arrival of requests.
         generator: generates the ids of requests.
+        rules: the active fault rules. Only the store changes them.
+        fixtures: the initial data of tokens. Only the store imports data into it.
+        slices: runs long work.
         max_tenants: maximum number of tenants. An evicted tenant has its initial data again.
         max_bytes: maximum memory of all states, approximately.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it keeps, and how much of it
         self,
         journal: Journal,
         generator: Generator,
+        rules: RuleBook,
+        fixtures: Fixtures,
+        slices: Slices,
+        *,
         max_tenants: int = MAX_TENANTS,
         max_bytes: int = MAX_STORE_BYTES,
     ) -> None:
         self._journal = journal
         self._generator = generator
+        self._rules = rules
+        self._fixtures = fixtures
+        self._slices = slices
         self._max_tenants = max_tenants
         self._max_bytes = max_bytes
         self._tenants: LruCache[bytes, TenantState] = LruCache()
@@ -88,48 +103,65 @@ class MemoryStore:
         self._resize(state, before)
         return True
 
-    def remove_counters(
-        self, rule_ids: Collection[str], token_digest: bytes | None = None, test_digest: bytes | None = None
-    ) -> Steps[None]:
-        """Remove counters of fault rules from all states, or from those of one token, one test or both."""
-        for state in self._states(token_digest, test_digest):
-            if state.is_live:
-                before = state.size_bytes
-                for rule_id in state.counters.keys() & rule_ids:
-                    del state.counters[rule_id]
-                self._resize(state, before)
-            yield
-
-    async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[TenantState]:
-        """Delete and return the state of all tenants, or of those of one token, one test or both."""
-        if token_digest is None and test_digest is None:
-            self._size_bytes = 0
-            self._keys_by_tenant.clear()
-            return self._tenants.clear()
-        removed = self._states(token_digest, test_digest)
-        for state in removed:
-            self._tenants.remove(state.tenant.key)
-            self._forget(state)
-        return removed
-
     async def tenants(self) -> list[TenantState]:
         """Return the states of all known tenants, least recently used first."""
         return list(self._tenants)
 
-    async def replace_all(self, states: list[TenantState]) -> list[TenantState]:
-        """Replace all states with `states`, least recently used first, and return the old ones.
+    async def rules(self) -> list[ActiveRule]:
+        """Return the active rules in order of precedence."""
+        return list(self._rules)
+
+    async def rule(self, rule_id: str) -> ActiveRule | None:
+        """Return the active rule with this id, or `None` if there is none."""
+        return self._rules.get(rule_id)
+
+    async def add_rule(self, rule: Rule) -> ActiveRule:
+        """Activate a rule.
 
         Raises:
-            CapacityError: they are too large; nothing has changed.
+            CapacityError: there are too many, or they are too large.
         """
-        sizes = [state.size_bytes for state in states]
+        return self._rules.add(rule)
+
+    async def remove_rules(self, rule_ids: Collection[str] | None = None) -> None:
+        """Remove rules, or all but the startup rules, and the counters that tenants have for them."""
+        removed_ids = self._rules.created_ids() if rule_ids is None else rule_ids
+        removed = await self._slices.run_promptly(self._remove_rules(removed_ids))
+        await self._slices.run_promptly(free(removed))
+
+    async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
+        """Delete created rules and the states of all tenants, or only those of one token, one test or both."""
+        removed: list[Any]
+        if token_digest is None and test_digest is None:
+            removed = [self._rules.reset(), *self._fixtures.import_data(None), *self._remove_all()]
+        else:
+            removed = await self._slices.run_promptly(self._remove(token_digest, test_digest))
+        await self._slices.run_promptly(free(removed))
+
+    async def export(self) -> StoreContent:
+        """Return all content."""
+        fixtures = await self._slices.run(self._fixtures.export_data())
+        return StoreContent(await self.rules(), fixtures, await self.tenants())
+
+    async def replace_all(self, content: StoreContent) -> None:
+        """Replace all content by `content`. An error changes nothing.
+
+        Raises:
+            CapacityError: there are too many rules, or rules or tenants are too large.
+        """
+        rules = await self._slices.run(self._rules.prepare(content.rules))
+        audience_tokens = await self._slices.run(find_audience_tokens(content.fixtures))
+        sizes = [state.size_bytes for state in content.tenants]
         check_capacity(sum(sizes), self._max_bytes)
-        replaced = self._tenants.clear()
-        self._keys_by_tenant.clear()
-        for state in states[-self._max_tenants :]:
+        replaced: list[Any] = [
+            self._rules.replace_all(rules),
+            *self._fixtures.import_data(content.fixtures, audience_tokens),
+            *self._remove_all(),
+        ]
+        for state in content.tenants[-self._max_tenants :]:
             self._put(state)
         self._size_bytes = sum(sizes[-self._max_tenants :])
-        return replaced
+        await self._slices.run(free(replaced))
 
     def state_of(self, tenant: Tenant) -> TenantState:
         """Return the state of `tenant`, marked as used now."""
@@ -144,6 +176,50 @@ class MemoryStore:
             state.used = next_use()
         return state
 
+    def _remove_rules(self, rule_ids: Collection[str]) -> Steps[list[Any]]:
+        """Remove rules and their counters, and return the rules."""
+        removed = []
+        ids_by_tenant: dict[tuple[bytes | None, bytes | None], set[str]] = {}
+        for rule_id in rule_ids:
+            active_rule = self._rules.remove(rule_id)
+            if active_rule is not None:
+                removed.append(active_rule)
+                match = active_rule.rule.match
+                ids_by_tenant.setdefault((match.token_digest, match.test_digest), set()).add(rule_id)
+            yield
+        for digests, removed_ids in ids_by_tenant.items():
+            yield from self._remove_counters(removed_ids, *digests)
+        return removed
+
+    def _remove_counters(
+        self, rule_ids: set[str], token_digest: bytes | None, test_digest: bytes | None
+    ) -> Steps[None]:
+        for state in self._states(token_digest, test_digest):
+            if state.is_live:
+                before = state.size_bytes
+                for rule_id in state.counters.keys() & rule_ids:
+                    del state.counters[rule_id]
+                self._resize(state, before)
+            yield
+
+    def _remove(self, token_digest: bytes | None, test_digest: bytes | None) -> Steps[list[Any]]:
+        """Remove the created rules and the states of one token, one test or both, and return them."""
+        removed: list[Any] = []
+        for rule_id in self._rules.created_ids(token_digest, test_digest):
+            removed.append(self._rules.remove(rule_id))
+            yield
+        for state in self._states(token_digest, test_digest):  # all that have counters of these rules
+            self._tenants.remove(state.tenant.key)
+            self._forget(state)
+            removed.append(state)
+        return removed
+
+    def _remove_all(self) -> list[TenantState]:
+        """Remove all states, and return them."""
+        self._size_bytes = 0
+        self._keys_by_tenant.clear()
+        return self._tenants.clear()
+
     def _resize(self, state: TenantState, before: int) -> None:
         """Adapt to the size of a state that has changed, and evict others if all are too large."""
         self._size_bytes += state.size_bytes - before
@@ -151,6 +227,7 @@ class MemoryStore:
             self._forget(self._tenants.evict())
 
     def _states(self, token_digest: bytes | None, test_digest: bytes | None) -> list[TenantState]:
+        """Return all states, or those of one token, one test or both."""
         if token_digest is None and test_digest is None:
             return list(self._tenants)
         found = map(self._tenants.get, self._keys_by_tenant.find(token_digest, test_digest))

@@ -10,14 +10,12 @@ from mock_atoms.core.settings import Settings
 from mock_atoms.core.slices import Slices, Steps, free
 from mock_atoms.core.tenancy import digest_test_id
 from mock_atoms.core.version import __version__
-from mock_atoms.data.fixtures import Fixtures, find_audience_tokens
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
-from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.state.changes import AudienceChanges
 from mock_atoms.state.snapshot_parsing import Snapshot, parse_snapshot
-from mock_atoms.state.store import Store, TenantState
+from mock_atoms.state.store import Store, StoreContent, TenantState
 
 
 class SettingsMismatchError(Exception):
@@ -44,25 +42,22 @@ def tenant_summary(state: TenantState) -> dict[str, Any]:
     }
 
 
-async def export_state(
-    settings: Settings, rules: RuleBook, fixtures: Fixtures, store: Store, slices: Slices
-) -> dict[str, Any]:
+async def export_state(settings: Settings, store: Store) -> dict[str, Any]:
     """Return the complete state, except the journal, as content for `json_pieces`.
 
     A tenant is exported as it is when its turn comes.
     """
-    initial_data = await slices.run(fixtures.export_data())
-    states = await store.tenants()
+    rules, fixtures, tenants = await store.export()
     return {
         "version": __version__,
         "seed": settings.seed,
         "locale": settings.locale,
-        "rules": ({**rule.as_json(), **({"atStart": True} if rule.is_startup_rule else {})} for rule in list(rules)),
+        "rules": ({**rule.as_json(), **({"atStart": True} if rule.is_startup_rule else {})} for rule in rules),
         "fixtures": (
             {"token": data.label, "tokenDigest": token_digest.hex(), **_initial_data_json(data.initial_data)}
-            for token_digest, data in initial_data.items()
+            for token_digest, data in fixtures.items()
         ),
-        "tenants": (export_tenant(state) for state in states),
+        "tenants": (export_tenant(state) for state in tenants),
     }
 
 
@@ -105,35 +100,24 @@ def _changes_json(audience_id: str, changes: AudienceChanges) -> dict[str, Any]:
     return {"audience": audience_id, "phoneNumberColumnName": changes.phone_column, **present}
 
 
-async def import_state(  # noqa: PLR0913 - all that the state is imported into
-    value: object, settings: Settings, rules: RuleBook, fixtures: Fixtures, store: Store, *, slices: Slices
-) -> None:
+async def import_state(value: object, settings: Settings, store: Store, slices: Slices) -> None:
     """Replace the state of this server with one from `export_state`. An error leaves it unchanged.
 
     Raises:
         ConfigError: the exported state is invalid; names the field by JSON pointer.
         SettingsMismatchError: the exporting server has another seed or locale.
-        CapacityError: there are too many rules or audiences.
+        CapacityError: there are too many rules, or rules or tenants are too large.
     """
     snapshot = await slices.run(parse_snapshot(value))
     try:
         _check_setting("seed", snapshot.seed, settings.seed)
         _check_setting("locale", snapshot.locale, settings.locale)
         await slices.run(_activate_rules(snapshot, settings.base_path))
-        imported_rules = await slices.run(rules.prepare(snapshot.active_rules))
-        audience_tokens = await slices.run(find_audience_tokens(snapshot.fixtures))
-        previous_rules = [rules.replace_all(imported_rules)]
-        try:
-            replaced = await store.replace_all(snapshot.tenants)
-        except BaseException:
-            rules.replace_all(previous_rules[0])
-            raise
+        await store.replace_all(StoreContent(snapshot.active_rules, snapshot.fixtures, snapshot.tenants))
     except (ConfigError, SettingsMismatchError, CapacityError):
         await slices.run(free(snapshot.take_apart()))
         raise
-    released = fixtures.import_data(snapshot.fixtures, audience_tokens)
-    for objects in (replaced, previous_rules, released, snapshot.rules):
-        await slices.run(free(objects))
+    await slices.run(free(snapshot.rules))
 
 
 def _check_setting(name: str, exported: str, current: str) -> None:

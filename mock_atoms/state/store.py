@@ -3,12 +3,15 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from mock_atoms.core.slices import Divisible, Steps
+from mock_atoms.core.slices import Divisible
 from mock_atoms.core.tenancy import Tenant
+from mock_atoms.data.fixtures import FixtureData
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import COUNTER_BYTES, Counters, Evaluate, FaultDecision
+from mock_atoms.faults.rule_index import ActiveRule
+from mock_atoms.faults.rules import Rule
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.state.changes import TenantChanges
 from mock_atoms.state.operations import DataOperation, SetInitialData, apply_to
@@ -76,10 +79,27 @@ class TenantState(Divisible):
         return size if self.changes is None else size + self.changes.size_bytes
 
 
-class Store(Protocol):
-    """Tenant states by tenant. An unknown tenant has an empty `TenantState`.
+class StoreContent(NamedTuple):
+    """All that a store keeps.
 
-    Do not change a state that `load` returns. The next commit may change its data.
+    Attributes:
+        rules: the active fault rules in order of precedence.
+        fixtures: the data of fixture files, or of the last import, by token digest.
+        tenants: the states of all known tenants, least recently used first.
+    """
+
+    rules: list[ActiveRule]
+    fixtures: dict[bytes, FixtureData]
+    tenants: list[TenantState]
+
+
+class Store(Protocol):
+    """The state of tenants, the active fault rules and the imported fixtures.
+
+    An unknown tenant has an empty `TenantState`. The `RuleBook` and the `Fixtures` of a process are its copies of the
+    rules and the fixtures, which requests read. The store keeps them up to date.
+
+    Do not change what a store returns. The next operation may change it.
     """
 
     async def load(self, tenant: Tenant) -> TenantState:
@@ -112,27 +132,49 @@ class Store(Protocol):
         """
         ...
 
-    def remove_counters(
-        self, rule_ids: Collection[str], token_digest: bytes | None = None, test_digest: bytes | None = None
-    ) -> Steps[None]:
-        """Remove the counters of fault rules from all states, or from those of one token, one test or both.
+    async def tenants(self) -> list[TenantState]:
+        """Return the states of all known tenants, least recently used first."""
+        ...
 
-        Each step changes one state.
+    async def rules(self) -> list[ActiveRule]:
+        """Return the active rules in order of precedence."""
+        ...
+
+    async def rule(self, rule_id: str) -> ActiveRule | None:
+        """Return the active rule with this id, or `None` if there is none."""
+        ...
+
+    async def add_rule(self, rule: Rule) -> ActiveRule:
+        """Activate a rule, see `RuleBook.add`.
+
+        Raises:
+            CapacityError: there are too many, or they are too large.
         """
         ...
 
-    async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[TenantState]:
-        """Delete and return the state of all tenants, or of those of one token, one test or both."""
+    async def remove_rules(self, rule_ids: Collection[str] | None = None) -> None:
+        """Remove rules, and the counters that tenants have for them.
+
+        Args:
+            rule_ids: their ids, of which unknown ones have no effect; `None` for all but the startup rules.
+        """
         ...
 
-    async def tenants(self) -> list[TenantState]:
-        """Return the states of all known tenants, least recently used first. They must not be changed."""
+    async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
+        """Delete the created rules and the states of all tenants, or only those of one token, one test or both.
+
+        A complete reset also restores the startup rules, without counts, and the fixture files.
+        """
         ...
 
-    async def replace_all(self, states: list[TenantState]) -> list[TenantState]:
-        """Replace all states with `states`, least recently used first, and return the old ones.
+    async def export(self) -> StoreContent:
+        """Return all content."""
+        ...
+
+    async def replace_all(self, content: StoreContent) -> None:
+        """Replace all content by `content`, which belongs to the store from now on. An error changes nothing.
 
         Raises:
-            CapacityError: they are too large; nothing has changed.
+            CapacityError: there are too many rules, or rules or tenants are too large.
         """
         ...

@@ -196,6 +196,6 @@ def test_a_405_lists_the_allowed_methods(admin: httpx.Client, path: str, methods
 
 def test_a_bug_in_the_control_api_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     mock = MockAtoms(Settings())
-    monkeypatch.setattr(mock, "rules", None)
+    monkeypatch.setattr(mock.store, "rules", None)
     with pytest.raises(TypeError):
         call(control_app(mock), "/__admin/faults")

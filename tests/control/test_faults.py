@@ -108,8 +108,8 @@ def test_the_number_of_rules_is_limited(admin: httpx.Client, monkeypatch: pytest
 def test_a_rule_may_be_removed_by_two_clients_at_the_same_time() -> None:
     async def run() -> None:
         mock = MockAtoms(Settings())
-        ids = [mock.rules.add(parse_fault("500")).id for _ in range(3)]
-        await asyncio.gather(mock.remove_rules(ids), mock.remove_rules(ids))
-        assert [*mock.rules] == []
+        ids = [(await mock.store.add_rule(parse_fault("500"))).id for _ in range(3)]
+        await asyncio.gather(mock.store.remove_rules(ids), mock.store.remove_rules(ids))
+        assert await mock.store.rules() == []
 
     asyncio.run(run())

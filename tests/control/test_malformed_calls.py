@@ -159,8 +159,8 @@ def send(method: str, path: str, body: bytes, content_type: bytes, app: ASGIApp 
 
 
 def state() -> tuple[list[tuple[str, Rule]], int, int]:
-    tenants = asyncio.run(MOCK.store.tenants())
-    return [(entry.id, entry.rule) for entry in MOCK.rules], len(tenants), asyncio.run(MOCK.journal.count())
+    rules, _fixtures, tenants = asyncio.run(MOCK.store.export())
+    return [(entry.id, entry.rule) for entry in rules], len(tenants), asyncio.run(MOCK.journal.count())
 
 
 BEFORE = state()

@@ -1,7 +1,9 @@
 """Export and import of the state."""
 
+import asyncio
 import json
 from functools import partial
+from itertools import count
 from typing import Any
 
 import httpx
@@ -10,12 +12,17 @@ import pytest
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.control import parsing
 from mock_atoms.core.sizes import json_characters
+from mock_atoms.core.slices import SLICE_SECONDS
+from mock_atoms.core.tenancy import caller_for
+from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.memory_store import MemoryStore
 from tests.helpers.asgi import AsgiResponse, call
 from tests.helpers.audiences import ACME, bearer, list_statuses
 from tests.helpers.control import problem
+from tests.helpers.exchanges import exchange
 from tests.helpers.snippets import ROOT
+from tests.helpers.stores import count_request
 
 
 def audiences(mock: MockServer, token: str, **headers: str) -> list[dict[str, Any]]:
@@ -313,6 +320,24 @@ def test_a_state_that_is_too_large_changes_nothing() -> None:
     assert put(state | {"tenants": [TENANT | {"audiences": [{}] * 60}]}).status == 409
     assert json.loads(call(app, "/__admin/state").body) == state
     assert put(state | {"tenants": [TENANT | {"audiences": [{}] * 5}]}).status == 200
+
+
+def test_a_complete_reset_removes_everything_before_others_run() -> None:
+    async def run() -> None:
+        ticks = count(step=SLICE_SECONDS / 2)  # so that each step takes a slice
+        mock = MockAtoms(Settings(), clock=ticks.__next__)
+        for number in range(100):
+            await mock.store.add_rule(parse_fault("500"))
+            mock.journal.add(exchange(number, 200))
+        await count_request(mock.store, caller_for("sk_acme").tenant)
+        resetting = asyncio.ensure_future(mock.reset())
+        await asyncio.sleep(0)
+        assert not resetting.done()
+        rules, _fixtures, tenants = await mock.store.export()
+        assert (rules, tenants, await mock.journal.count()) == ([], [], 0)
+        await resetting
+
+    asyncio.run(run())
 
 
 def test_a_state_contains_the_changes_of_clients(running: MockServer, admin: httpx.Client) -> None:

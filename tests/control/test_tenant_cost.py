@@ -11,10 +11,17 @@ import pytest
 from mock_atoms import Settings, create_app
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.faults.expressions import parse_fault
+from mock_atoms.faults.rulebook import RuleBook
+from mock_atoms.faults.rules import Rule
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import call
 from tests.helpers.exchanges import exchange
 from tests.helpers.stores import count_request
+
+
+def rule_of(token: str, test_id: str) -> Rule:
+    return parse_fault({"fault": "500x1", "match": {"token": token, "testId": test_id}})
+
 
 BY_TOKEN = {"headers": {"Authorization": {"equalTo": "Bearer sk_mine"}}}
 BY_TEST = {"headers": {"X-Test-Id": {"equalTo": "mine"}}}
@@ -27,6 +34,7 @@ CALLS = [
     ("POST", "/requests/count?token=sk_mine", {}),
     ("POST", "/requests/count?atLeast=2&timeoutMs=1000", BY_TEST),
     ("POST", "/requests/remove", BY_TOKEN),
+    ("DELETE", f"/faults/{RuleBook({}).add(rule_of('sk_mine', 'mine')).id}", None),
     ("POST", "/reset", {"token": "sk_mine"}),
     ("POST", "/reset", {"testId": "mine"}),
 ]
@@ -44,7 +52,7 @@ async def mock_with_others(others: int) -> MockAtoms:
         for start in (0, 1, 2) if number == others else (0,):
             mock.journal.add(exchange(start, 500, head=first.head))
         await count_request(mock.store, tenant)
-        mock.rules.add(parse_fault({"fault": "500x1", "match": {"token": token, "testId": test_id}}))
+        await mock.store.add_rule(rule_of(token, test_id))
     return mock
 
 

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from mock_atoms.core.errors import CapacityError
@@ -119,7 +121,7 @@ def test_number_of_startup_rules_is_limited() -> None:
     with pytest.raises(CapacityError, match="there can be at most 1000 rules with atStart"):
         replace_all(book, rules)
     assert len(list(book)) == 1_000
-    assert MockAtoms(Settings(fault=("500",) * 1_000)).rules.get("fault-1000")
+    assert asyncio.run(MockAtoms(Settings(fault=("500",) * 1_000)).store.rule("fault-1000"))
     with pytest.raises(ConfigError, match=r"^fault: 1001 faults: at most 1000, error rate included$"):
         MockAtoms(Settings(fault=("500",) * 1_000, error_rate=0.5))
 

@@ -1,24 +1,56 @@
 """Stores, and requests that they count."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Any, TypeVar
 
+from mock_atoms.core.slices import Slices
 from mock_atoms.core.tenancy import Tenant
+from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults.engine import Counters, Evaluate, Evaluation, RuleCounter
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
+from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.memory_journal import MemoryJournal
-from mock_atoms.state.memory_store import MAX_STORE_BYTES, MAX_TENANTS, MemoryStore
-from mock_atoms.state.store import Store
+from mock_atoms.state.memory_store import MemoryStore
+from mock_atoms.state.store import Store, StoreContent, TenantState
 from tests.helpers.exchanges import exchange
 
 RULE = parse_fault({"fault": "500"})
 
 
-def memory_store(max_tenants: int = MAX_TENANTS, max_bytes: int = MAX_STORE_BYTES) -> MemoryStore:
-    """Return a store with a journal that is off."""
-    return MemoryStore(MemoryJournal(0, Credentials(b"key")), Generator("atoms"), max_tenants, max_bytes)
+AnyStore = TypeVar("AnyStore", bound=Store)
+
+
+def make_store(
+    store_class: Callable[..., AnyStore],
+    rules: RuleBook | None = None,
+    fixtures: Fixtures | None = None,
+    slices: Slices | None = None,
+    **limits: int,
+) -> AnyStore:
+    """Return a store with a journal that is off, and without startup rules unless `rules` has some."""
+    generator = Generator("atoms")
+    return store_class(
+        MemoryJournal(0, Credentials(b"key")),
+        generator,
+        RuleBook({}) if rules is None else rules,
+        Fixtures(generator, "en_US") if fixtures is None else fixtures,
+        Slices(monotonic) if slices is None else slices,
+        **limits,
+    )
+
+
+def memory_store(**options: Any) -> MemoryStore:  # noqa: ANN401 - those of `make_store`
+    """Return a memory store with a journal that is off."""
+    return make_store(MemoryStore, **options)
+
+
+def content_of(tenants: list[TenantState]) -> StoreContent:
+    """Return content without rules and fixtures."""
+    return StoreContent([], {}, tenants)
 
 
 def leaving(counters: Mapping[str, RuleCounter]) -> Evaluate:

@@ -493,7 +493,7 @@ def test_a_long_head_leaves_turns_to_other_tasks(size: int) -> None:
 def test_pipelined_long_responses_leave_turns_to_other_tasks() -> None:
     """A turn ends as soon as its responses have 64 KiB, even between two requests of one piece."""
     mock = MockAtoms(Settings(), log=lambda _exchange, _attempt: None)
-    mock.rules.add(parse_rule({"respond": {"status": 500, "text": "x" * 20_000}}))
+    asyncio.run(mock.store.add_rule(parse_rule({"respond": {"status": 500, "text": "x" * 20_000}})))
     in_turns = asyncio.run(turns_of(create_app(mock=mock), raw_request(), 60, mock))
     assert max(in_turns) == 4
 

@@ -1,4 +1,4 @@
-"""A second store, which keeps the state of each tenant as bytes, like a database that several servers share."""
+"""A second store, which keeps rules and the state of each tenant as bytes, like a database that servers share."""
 
 import json
 from collections import defaultdict
@@ -6,27 +6,47 @@ from collections.abc import Collection
 
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.json_stream import json_pieces
-from mock_atoms.core.slices import Steps, run_without_pauses
+from mock_atoms.core.slices import Slices, run_without_pauses
 from mock_atoms.core.tenancy import Tenant
+from mock_atoms.data.fixtures import Fixtures, find_audience_tokens
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults.engine import Evaluate, FaultDecision
+from mock_atoms.faults.expressions import parse_fault
+from mock_atoms.faults.rule_index import ActiveRule
+from mock_atoms.faults.rulebook import RuleBook
+from mock_atoms.faults.rules import Rule
 from mock_atoms.journal.exchange import Exchange
+from mock_atoms.journal.journal import Journal
 from mock_atoms.state.operations import DataOperation
 from mock_atoms.state.snapshot import export_tenant
 from mock_atoms.state.snapshot_parsing import parse_tenant
-from mock_atoms.state.store import TenantState, next_version
-
-GENERATOR = Generator("atoms")
+from mock_atoms.state.store import StoreContent, TenantState, next_version
 
 
 class BytesStore:
-    """Keeps no objects: each call reads a new state, and writes it afterwards."""
+    """Keeps no objects: each call reads new ones, and writes them afterwards."""
 
-    def __init__(self, max_tenants: int = 10, max_bytes: int = 10**9) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        generator: Generator,
+        rules: RuleBook,
+        fixtures: Fixtures,
+        _slices: Slices,
+        *,
+        max_tenants: int = 10,
+        max_bytes: int = 10**9,
+    ) -> None:
+        self._journal = journal
+        self._generator = generator
+        self._local_rules = rules
+        self._fixtures = fixtures
         self._max_tenants = max_tenants
         self._max_bytes = max_bytes
         self._states: dict[bytes, bytes] = {}
         self._versions: defaultdict[bytes, int] = defaultdict(next_version)
+        self._rules: list[bytes] = []
+        self._write_rules()
 
     async def load(self, tenant: Tenant) -> TenantState:
         state = self._read(tenant)
@@ -40,8 +60,10 @@ class BytesStore:
             evaluate(state.counters)  # as if a concurrent change was detected
             evaluation = evaluate(state.counters)
             evaluation.apply(state.counters)
+            self._write_rules()
         state.requests += 1
-        exchange.id = GENERATOR.request_id(state.tenant.key, state.requests)
+        exchange.id = self._generator.request_id(state.tenant.key, state.requests)
+        self._journal.add(exchange)
         self._write(state)
         return None if evaluation is None else evaluation.decision
 
@@ -54,33 +76,56 @@ class BytesStore:
         self._write(state)
         return True
 
-    def remove_counters(
-        self, rule_ids: Collection[str], token_digest: bytes | None = None, test_digest: bytes | None = None
-    ) -> Steps[None]:
-        for state in map(_from_bytes, list(self._states.values())):
-            if _belongs_to(state.tenant, token_digest, test_digest):
-                for rule_id in rule_ids:
-                    state.counters.pop(rule_id, None)
-                self._states[state.tenant.key] = _to_bytes(state)
-            yield
-
-    async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> list[TenantState]:
-        tenants = await self.tenants()
-        removed = [state for state in tenants if _belongs_to(state.tenant, token_digest, test_digest)]
-        for state in removed:
-            self._delete(state.tenant.key)
-        return removed
-
     async def tenants(self) -> list[TenantState]:
         return [_from_bytes(data) for data in self._states.values()]
 
-    async def replace_all(self, states: list[TenantState]) -> list[TenantState]:
-        if sum(state.size_bytes for state in states) > self._max_bytes:
+    async def rules(self) -> list[ActiveRule]:
+        return list(self._read_rules())
+
+    async def rule(self, rule_id: str) -> ActiveRule | None:
+        return self._read_rules().get(rule_id)
+
+    async def add_rule(self, rule: Rule) -> ActiveRule:
+        active_rule = self._read_rules().add(rule)
+        self._write_rules()
+        return active_rule
+
+    async def remove_rules(self, rule_ids: Collection[str] | None = None) -> None:
+        book = self._read_rules()
+        removed = [book.remove(rule_id) for rule_id in (book.created_ids() if rule_ids is None else rule_ids)]
+        self._write_rules()
+        for state in await self.tenants():
+            for active_rule in removed:
+                if active_rule is not None:
+                    state.counters.pop(active_rule.id, None)
+            self._states[state.tenant.key] = _to_bytes(state)
+
+    async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
+        book = self._read_rules()
+        if token_digest is None and test_digest is None:
+            book.reset()
+            self._fixtures.import_data(None)
+        for rule_id in book.created_ids(token_digest, test_digest):
+            book.remove(rule_id)
+        self._write_rules()
+        for state in await self.tenants():
+            tenant = state.tenant
+            if token_digest in (None, tenant.token_digest) and test_digest in (None, tenant.test_digest):
+                self._delete(tenant.key)
+
+    async def export(self) -> StoreContent:
+        fixtures = run_without_pauses(self._fixtures.export_data())
+        return StoreContent(await self.rules(), fixtures, await self.tenants())
+
+    async def replace_all(self, content: StoreContent) -> None:
+        rules = run_without_pauses(self._local_rules.prepare(content.rules))
+        if sum(state.size_bytes for state in content.tenants) > self._max_bytes:
             raise CapacityError("too large")
-        replaced = await self.tenants()
+        self._local_rules.replace_all(rules)
+        self._write_rules()
+        self._fixtures.import_data(content.fixtures, run_without_pauses(find_audience_tokens(content.fixtures)))
         self._versions.clear()
-        self._states = {state.tenant.key: _to_bytes(state) for state in states[-self._max_tenants :]}
-        return replaced
+        self._states = {state.tenant.key: _to_bytes(state) for state in content.tenants[-self._max_tenants :]}
 
     def _read(self, tenant: Tenant) -> TenantState:
         data = self._states.get(tenant.key)
@@ -100,6 +145,17 @@ class BytesStore:
     def _size_bytes(self) -> int:
         return sum(_from_bytes(data).size_bytes for data in self._states.values())
 
+    def _read_rules(self) -> RuleBook:
+        """Bring the rules of this process up to date, and return them."""
+        rules = [_rule_from_bytes(data) for data in self._rules]
+        self._local_rules.replace_all(run_without_pauses(self._local_rules.prepare(rules)))
+        return self._local_rules
+
+    def _write_rules(self) -> None:
+        self._rules = [
+            json.dumps(rule.as_json() | {"atStart": rule.is_startup_rule}).encode() for rule in self._local_rules
+        ]
+
 
 def _to_bytes(state: TenantState) -> bytes:
     return "".join(json_pieces(export_tenant(state))).encode()
@@ -109,5 +165,7 @@ def _from_bytes(data: bytes) -> TenantState:
     return run_without_pauses(parse_tenant(json.loads(data)))
 
 
-def _belongs_to(tenant: Tenant, token_digest: bytes | None, test_digest: bytes | None) -> bool:
-    return token_digest in (None, tenant.token_digest) and test_digest in (None, tenant.test_digest)
+def _rule_from_bytes(data: bytes) -> ActiveRule:
+    content = json.loads(data)
+    rule_id, at_start, evaluated, triggered = (content.pop(key) for key in ("id", "atStart", "evaluated", "triggered"))
+    return ActiveRule(rule_id, parse_fault(content), (at_start, 0), evaluated, triggered)

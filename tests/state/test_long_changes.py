@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -16,16 +17,18 @@ from mock_atoms.core.slices import (
     ClientDisconnectedError,
     Slices,
     free,
-    run_without_pauses,
 )
 from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for
 from mock_atoms.data.fixtures import FixtureData, Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import RuleCounter
+from mock_atoms.faults.expressions import parse_fault
+from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.state.audiences import AudienceRepository
 from mock_atoms.state.repositories import AudienceRepositories
-from tests.helpers.stores import count_request, memory_store
+from mock_atoms.state.store import StoreContent
+from tests.helpers.stores import RULE, count_request, memory_store
 
 CALLER = caller_for("sk_acme")
 FIELDS: CreatedAudience = {"name": "Mine", "phoneNumberColumnName": "phone"}
@@ -39,8 +42,8 @@ class Server:
         ticks = count()
         generator = Generator("atoms")
         self.fixtures = Fixtures(generator, "en_US")
-        self.store = memory_store()
         self.slices = Slices(lambda: next(ticks) * SLICE_SECONDS / steps)
+        self.store = memory_store(fixtures=self.fixtures, slices=self.slices)
         now = datetime(2026, 1, 31, tzinfo=UTC)
         self.repositories = AudienceRepositories(self.store, self.fixtures, generator, lambda: now, self.slices)
 
@@ -143,8 +146,8 @@ def test_a_change_whose_fixtures_are_imported_meanwhile_counts_as_made_before_th
         adding = asyncio.ensure_future(server.add(initial[0]["_id"], rows))
         for _ in range(10):
             await asyncio.sleep(0)
-        await server.store.replace_all([])
-        server.fixtures.import_data({CALLER.tenant.token_digest: FixtureData("sk_…#000000", InitialData([]))})
+        fixtures = {CALLER.tenant.token_digest: FixtureData("sk_…#000000", InitialData([]))}
+        await server.store.replace_all(StoreContent([], fixtures, []))
         assert await adding == {"added": 1000, "skipped": 0}
         assert await server.audiences() == []
 
@@ -211,29 +214,48 @@ def test_a_tenant_that_was_deleted_meanwhile_is_not_changed() -> None:
         server = Server()
         await server.create(ROWS[:1])
         await server.audiences(caller_for("sk_other"))
+        rule_id = (await server.store.add_rule(RULE)).id
         for tenant in (CALLER.tenant, caller_for("sk_other").tenant):
-            await count_request(server.store, tenant, {"rule": RuleCounter(1)})
-        steps = server.store.remove_counters({"rule"})
-        next(steps)
-        states = await server.store.reset()
-        run_without_pauses(steps)
+            await count_request(server.store, tenant, {rule_id: RuleCounter(1)})
+        states = await server.store.tenants()
+        removal = asyncio.ensure_future(server.store.remove_rules([rule_id]))
+        while states[0].counters:  # noqa: ASYNC110 - the removal has no event for its first step
+            await asyncio.sleep(0)
+        await server.store.reset()
+        await removal
         assert [len(state.counters) for state in states] == [0, 1]
 
     asyncio.run(run())
 
 
-def test_deleted_data_is_freed_bit_by_bit() -> None:
+def test_a_state_is_freed_bit_by_bit() -> None:
     async def run() -> None:
         server = Server()
         for _ in range(3):
             await server.create(ROWS[:1000])
         await server.audiences(caller_for("sk_other"))
-        states = await server.store.reset()
+        states = await server.store.tenants()
         assert len(states) == 2
         assert states[0].changes is not None
         states[0].changes.deleted_ids.update(("1", "2"))
         assert sum(1 for _ in free(states)) == 2 + 4 + 2 + 1
         assert states == []
+
+    asyncio.run(run())
+
+
+def test_others_run_while_rules_and_states_are_removed_or_replaced() -> None:
+    async def run() -> None:
+        server, token_digest = Server(), CALLER.tenant.token_digest
+        rule = parse_fault({"fault": "500", "match": {"token": CALLER.token}})
+        for remove in (server.store.remove_rules, partial(server.store.reset, token_digest), server.store.reset):
+            for _ in range(100):
+                await server.store.add_rule(rule)
+            assert (await count_pauses(remove()))[1] > 100
+            assert await server.store.rules() == []
+        rules = [ActiveRule(str(number), rule, (False, 0)) for number in range(100)]
+        assert (await count_pauses(server.store.replace_all(StoreContent(rules, {}, []))))[1] > 100
+        assert len(await server.store.rules()) == 100
 
     asyncio.run(run())
 

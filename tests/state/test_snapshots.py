@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import weakref
 from typing import Any
 
 import pytest
@@ -16,13 +15,11 @@ from mock_atoms.core.json_parsing import JsonParser
 from mock_atoms.core.json_stream import json_pieces
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
-from mock_atoms.core.slices import Steps, free, run_without_pauses
+from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for, identify
 from mock_atoms.data.models import AudienceRecord, InitialData
 from mock_atoms.faults.engine import RuleCounter
-from mock_atoms.faults.rulebook import RuleSet
 from mock_atoms.mock import MockAtoms
-from mock_atoms.state import snapshot
 from mock_atoms.state.audiences import AudienceRepository
 from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.snapshot import export_state, export_tenant, import_state
@@ -98,8 +95,7 @@ async def fill(mock: MockAtoms, drawn: tuple[Any, ...]) -> None:
 
 
 async def exported(mock: MockAtoms) -> str:
-    content = await export_state(mock.settings, mock.rules, mock.fixtures, mock.store, mock.slices)
-    return "".join(json_pieces(content))
+    return "".join(json_pieces(await export_state(mock.settings, mock.store)))
 
 
 def test_counters_are_exported_in_steps() -> None:
@@ -120,22 +116,6 @@ def test_a_refused_state_is_freed_in_steps() -> None:
     assert parsing_steps(parts | {"fixtures": fixtures * 2}) >= 2 * steps
 
 
-def test_replaced_rules_are_freed_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    mock, is_kept = MockAtoms(Settings()), list[bool]()
-    rules = RuleSet()
-    mock.rules.replace_all(rules)
-    previous = weakref.ref(rules)
-    del rules
-
-    def freed(objects: list[Any]) -> Steps[None]:
-        yield from free(objects)
-        is_kept.append(previous() is not None)
-
-    monkeypatch.setattr(snapshot, "free", freed)
-    asyncio.run(import_text(mock, asyncio.run(exported(mock))))
-    assert is_kept == [True, False, False, False]
-
-
 def parsing_steps(parts: dict[str, Any]) -> int:
     steps = 0
     with contextlib.suppress(ConfigError):
@@ -148,7 +128,7 @@ async def import_text(mock: MockAtoms, text: str) -> None:
     parser = JsonParser(SnapshotConverter().convert)
     await mock.slices.run(parser.feed(text.encode()))
     state = await mock.slices.run(parser.finish())
-    await import_state(state, mock.settings, mock.rules, mock.fixtures, mock.store, slices=mock.slices)
+    await import_state(state, mock.settings, mock.store, mock.slices)
 
 
 @pytest.mark.parametrize("piece_bytes", [20, json_parsing.JSON_PIECE_BYTES])

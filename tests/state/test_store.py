@@ -1,24 +1,34 @@
 """Tests that every store passes: the memory store, and one that keeps bytes like a database."""
 
 import asyncio
+import weakref
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from mock_atoms.core.errors import CapacityError
-from mock_atoms.core.slices import Slices, run_without_pauses
+from mock_atoms.core.slices import Slices, Steps, free
 from mock_atoms.core.tenancy import Tenant, caller_for
-from mock_atoms.data.fixtures import Fixtures
+from mock_atoms.data.fixtures import FixtureData, Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData
-from mock_atoms.faults.engine import RuleCounter
+from mock_atoms.faults import rulebook
+from mock_atoms.faults.engine import Evaluation, RuleCounter
+from mock_atoms.faults.expressions import parse_fault
+from mock_atoms.faults.rule_index import ActiveRule
+from mock_atoms.faults.rulebook import RuleBook, RuleSet
+from mock_atoms.faults.rules import Rule
+from mock_atoms.state import memory_store as memory_store_module
 from mock_atoms.state.audiences import AudienceRepository, Change
+from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.repositories import AudienceRepositories
-from mock_atoms.state.store import Store, TenantState
-from tests.helpers.stores import count_request, memory_store
+from mock_atoms.state.store import Store, StoreContent, TenantState
+from tests.helpers.exchanges import exchange
+from tests.helpers.stores import RULE, content_of, count_request, make_store, memory_store
 from tests.state.bytes_store import BytesStore
 
 if TYPE_CHECKING:
@@ -26,13 +36,19 @@ if TYPE_CHECKING:
 
 
 class MakeStore(Protocol):
-    def __call__(self, max_tenants: int = 10, max_bytes: int = 10**9) -> Store: ...
+    def __call__(
+        self,
+        *,
+        rules: RuleBook | None = None,
+        fixtures: Fixtures | None = None,
+        max_tenants: int = 10,
+        max_bytes: int = 10**9,
+    ) -> Store: ...
 
 
-@pytest.fixture(params=[memory_store, BytesStore])
-def make_store(request: pytest.FixtureRequest) -> MakeStore:
-    store_class: MakeStore = request.param
-    return store_class
+@pytest.fixture(name="make_store", params=[MemoryStore, BytesStore])
+def make_store_fixture(request: pytest.FixtureRequest) -> MakeStore:
+    return partial(make_store, request.param)
 
 
 TRIGGERED = {"r": RuleCounter(1, 1, 2.5, 1), "s": RuleCounter(1, 1, 2.5, 1)}
@@ -40,6 +56,11 @@ TRIGGERED = {"r": RuleCounter(1, 1, 2.5, 1), "s": RuleCounter(1, 1, 2.5, 1)}
 
 def tenant_of(token: str) -> Tenant:
     return caller_for(token).tenant
+
+
+def rule_for(token: str | None, test_id: str | None = None) -> Rule:
+    match = {key: value for key, value in (("token", token), ("testId", test_id)) if value is not None}
+    return parse_fault({"fault": "500", "match": match})
 
 
 def with_audiences(number: int) -> SetInitialData:
@@ -124,44 +145,63 @@ def test_tenants_and_their_fault_counters_have_a_size(make_store: MakeStore) -> 
     asyncio.run(run())
 
 
-def test_counters_are_saved_and_can_be_removed_from_all_tenants(make_store: MakeStore) -> None:
+def test_rules_are_kept_and_applied_in_order_of_precedence(make_store: MakeStore) -> None:
+    async def run() -> None:
+        book = RuleBook({"fault-1": RULE})
+        store = make_store(rules=book)
+        ids = [(await store.add_rule(rule_for(token))).id for token in ("a", None, "a")]
+        assert [rule.id for rule in await store.rules()] == [*ids, "fault-1"]
+        assert [rule.id for rule in book.matching(tenant_of("b"), "GET", "/audience")] == [ids[1], "fault-1"]
+        rule = await store.rule(ids[2])
+        assert rule is not None
+        assert (rule.id, rule.rule, rule.is_startup_rule) == (ids[2], rule_for("a"), False)
+        assert await store.rule("unknown") is None
+
+    asyncio.run(run())
+
+
+def test_rules_beyond_the_limit_change_nothing(make_store: MakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rulebook, "MAX_RULES", 1)
+
     async def run() -> None:
         store = make_store()
-        await count_request(store, tenant_of("a"), TRIGGERED)
+        added = await store.add_rule(RULE)
+        with pytest.raises(CapacityError):
+            await store.add_rule(RULE)
+        assert [rule.id for rule in await store.rules()] == [added.id]
+
+    asyncio.run(run())
+
+
+def test_rules_count_their_requests(make_store: MakeStore) -> None:
+    async def run() -> None:
+        book = RuleBook({})
+        store = make_store(rules=book)
+        rule_id = (await store.add_rule(RULE)).id
+        (active_rule,) = book.matching(tenant_of("a"), "GET", "/audience")
+        evaluation = Evaluation(None, [(active_rule, RuleCounter(), True)])
+        await store.begin(tenant_of("a"), exchange(0, None, tenant=tenant_of("a")), lambda _counters: evaluation)
+        rule = await store.rule(rule_id)
+        assert rule is not None
+        assert (rule.evaluated, rule.triggered) == (1, 1)
+
+    asyncio.run(run())
+
+
+def test_a_removed_rule_leaves_no_counters(make_store: MakeStore) -> None:
+    async def run() -> None:
+        book = RuleBook({"fault-1": RULE})
+        store = make_store(rules=book)
+        first, second = [(await store.add_rule(RULE)).id for _ in range(2)]
+        await count_request(store, tenant_of("a"), dict.fromkeys([first, second, "fault-1"], RuleCounter(1)))
         await count_request(store, tenant_of("b"))
-        run_without_pauses(store.remove_counters({"r"}))
-        assert (await store.load(tenant_of("a"))).counters == {"s": RuleCounter(1, 1, 2.5, 1)}
-        assert (await store.load(tenant_of("b"))).counters == {}
-
-    asyncio.run(run())
-
-
-def test_counters_of_one_tenant_can_be_removed(make_store: MakeStore) -> None:
-    tenants = [caller_for(token, test_id).tenant for token in "ab" for test_id in (None, "t")]
-
-    async def counters_after_removal(token_digest: bytes | None, test_digest: bytes | None) -> list[int]:
-        store = make_store()
-        for tenant in tenants:
-            await count_request(store, tenant, TRIGGERED)
-        run_without_pauses(store.remove_counters({"r"}, token_digest, test_digest))
-        return [len((await store.load(tenant)).counters) for tenant in tenants]
-
-    async def run() -> None:
-        a, t = tenants[0].token_digest, tenants[1].test_digest
-        assert await counters_after_removal(a, None) == [1, 1, 2, 2]
-        assert await counters_after_removal(None, t) == [2, 1, 2, 1]
-        assert await counters_after_removal(a, t) == [2, 1, 2, 2]
-
-    asyncio.run(run())
-
-
-def test_removing_the_counters_of_a_tenant_does_not_visit_others() -> None:
-    async def run() -> None:
-        store = memory_store()
-        for number in range(100):
-            await count_request(store, tenant_of(str(number)), TRIGGERED)
-        assert sum(1 for _ in store.remove_counters({"r"}, tenant_of("7").token_digest)) == 1
-        assert sum(1 for _ in store.remove_counters({"r"})) == 100
+        await store.remove_rules([first, "unknown"])
+        assert [rule.id for rule in await store.rules()] == [second, "fault-1"]
+        assert (await store.load(tenant_of("a"))).counters.keys() == {second, "fault-1"}
+        await store.remove_rules()
+        assert [rule.id for rule in await store.rules()] == ["fault-1"]
+        assert (await store.load(tenant_of("a"))).counters.keys() == {"fault-1"}
+        assert [rule.id for rule in book] == ["fault-1"]
 
     asyncio.run(run())
 
@@ -253,13 +293,100 @@ def test_reset_selects_by_token_and_test(make_store: MakeStore) -> None:
     asyncio.run(run())
 
 
+def test_reset_removes_the_rules_of_a_token_and_a_test(make_store: MakeStore) -> None:
+    async def rules_after_reset(token_digest: bytes | None, test_digest: bytes | None) -> list[str]:
+        book = RuleBook({"fault-1": RULE})
+        store = make_store(rules=book)
+        rules = [rule_for(None), rule_for("a"), rule_for("a", "t"), rule_for("b", "t")]
+        ids = [(await store.add_rule(rule)).id for rule in rules]
+        await count_request(store, tenant_of("a"), {"fault-1": RuleCounter(1)})
+        await store.reset(token_digest, test_digest)
+        assert [rule.id for rule in book] == [rule.id for rule in await store.rules()]
+        names = dict(zip(ids, ("any", "a", "at", "bt"), strict=True))
+        return [names.get(rule.id, rule.id) for rule in await store.rules()]
+
+    async def run() -> None:
+        a, t = tenant_of("a").token_digest, caller_for("a", "t").tenant.test_digest
+        assert await rules_after_reset(None, None) == ["fault-1"]
+        assert await rules_after_reset(a, None) == ["any", "bt", "fault-1"]
+        assert await rules_after_reset(None, t) == ["any", "a", "fault-1"]
+        assert await rules_after_reset(a, t) == ["any", "a", "bt", "fault-1"]
+
+    asyncio.run(run())
+
+
+def test_content_can_be_moved_to_another_store_until_a_reset(make_store: MakeStore) -> None:
+    async def run() -> None:
+        fixtures, caller = Fixtures(GENERATOR, "en_US"), caller_for("a")
+        initial = fixtures.initial_data(caller).audiences
+        first = make_store(rules=RuleBook({"fault-1": RULE}))
+        second = make_store(rules=RuleBook({"fault-1": RULE, "fault-2": RULE}), fixtures=fixtures)
+        await first.add_rule(RULE)
+        removed = (await second.add_rule(rule_for("a"))).id
+        rules, _, tenants = await first.export()
+        data = {caller.tenant.token_digest: FixtureData(caller.tenant.label, InitialData([{"name": "mine"}]))}
+        await second.replace_all(StoreContent(rules, data, tenants))
+        content = await second.export()
+        assert [(rule.id, rule.rule) for rule in content.rules] == [(rule.id, rule.rule) for rule in rules]
+        assert await second.rule(removed) is None
+        assert content.fixtures == data
+        assert fixtures.initial_data(caller).audiences == [{"name": "mine"}]
+        await second.reset()
+        assert [rule.id for rule in await second.rules()] == ["fault-1", "fault-2"]
+        assert fixtures.initial_data(caller).audiences == initial
+        assert (await second.export()).fixtures == {}
+
+    asyncio.run(run())
+
+
+def test_content_that_is_refused_changes_nothing(make_store: MakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rulebook, "MAX_RULES", 1)
+
+    async def run() -> None:
+        fixtures, caller = Fixtures(GENERATOR, "en_US"), caller_for("a")
+        initial = fixtures.initial_data(caller).audiences
+        book = RuleBook({})
+        store = make_store(rules=book, fixtures=fixtures, max_bytes=size_of(5))
+        kept = (await store.add_rule(rule_for("a"))).id
+        await count_request(store, tenant_of("a"))
+        data = {caller.tenant.token_digest: FixtureData(caller.tenant.label, InitialData([]))}
+        too_large = TenantState(tenant_of("b"))
+        too_large.apply(with_audiences(6))
+        rules = [ActiveRule(name, RULE, (False, 0)) for name in "xy"]
+        for refused in (StoreContent(rules, data, []), StoreContent(rules[:1], data, [too_large])):
+            with pytest.raises(CapacityError):
+                await store.replace_all(refused)
+            assert [rule.id for rule in await store.rules()] == [kept]
+            assert [rule.id for rule in book] == [kept]
+            assert [state.tenant for state in await store.tenants()] == [tenant_of("a")]
+            assert fixtures.initial_data(caller).audiences == initial
+
+    asyncio.run(run())
+
+
+def test_replaced_rules_are_freed_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_kept: list[bool] = []
+    book, previous_rules = RuleBook({}), RuleSet()
+    book.replace_all(previous_rules)
+    previous = weakref.ref(previous_rules)
+    del previous_rules
+
+    def freed(objects: list[Any]) -> Steps[None]:
+        yield from free(objects)
+        is_kept.append(previous() is not None)
+
+    monkeypatch.setattr(memory_store_module, "free", freed)
+    asyncio.run(memory_store(rules=book).replace_all(content_of([])))
+    assert is_kept == [False]
+
+
 def test_states_can_be_moved_to_another_store(make_store: MakeStore) -> None:
     async def run() -> None:
         first, second = make_store(), make_store()
         await count_request(first, tenant_of("a"))
         await first.commit(tenant_of("b"), with_audiences(2))
         await count_request(second, tenant_of("c"))
-        await second.replace_all(await first.tenants())
+        await second.replace_all(content_of(await first.tenants()))
         assert [state.tenant for state in await second.tenants()] == [tenant_of("a"), tenant_of("b")]
         assert await count_request(second, tenant_of("a")) == 2
         assert audience_count(await second.load(tenant_of("b"))) == 2
@@ -274,10 +401,10 @@ def test_states_that_are_too_large_change_nothing(make_store: MakeStore) -> None
         await first.commit(tenant_of("a"), with_audiences(6))
         await second.commit(tenant_of("b"), with_audiences(1))
         with pytest.raises(CapacityError):
-            await second.replace_all(await first.tenants())
+            await second.replace_all(content_of(await first.tenants()))
         assert audience_count(await second.load(tenant_of("b"))) == 1
         await first.commit(tenant_of("a"), with_audiences(5))
-        await second.replace_all(await first.tenants())
+        await second.replace_all(content_of(await first.tenants()))
         assert audience_count(await second.load(tenant_of("a"))) == 5
         await second.commit(tenant_of("b"), with_audiences(1))
         assert [state.tenant for state in await second.tenants()] == [tenant_of("b")]
@@ -290,7 +417,7 @@ def test_replacing_keeps_the_most_recently_used_tenants(make_store: MakeStore) -
         first, second = make_store(), make_store(max_tenants=2)
         for name in "abc":
             await count_request(first, tenant_of(name))
-        await second.replace_all(await first.tenants())
+        await second.replace_all(content_of(await first.tenants()))
         assert [state.tenant for state in await second.tenants()] == [tenant_of("b"), tenant_of("c")]
 
     asyncio.run(run())
