@@ -180,7 +180,7 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     vendor: ASGIApp = ExpressMiddleware(ConcurrencyLimitMiddleware(routes, mock.slices))
     if mock.settings.response_cache:
         vendor = ResponseCacheMiddleware(vendor, mock.store, mock.response_cache)
-    vendor = FaultMiddleware(vendor, CancellableWaiter(mock.shutdown_signal))
+    vendor = FaultMiddleware(vendor, CancellableWaiter(mock.shutdown_signal), mock.slices)
     vendor = RecordingMiddleware(CorsMiddleware(vendor, origins), mock)
     vendor = IdentifyMiddleware(vendor, mock)
     return PathDispatcher(vendor, LazyApp(partial(_documentation, mock)), LazyApp(partial(_control, mock)), mock)

@@ -2,7 +2,8 @@
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Hashable, Iterable
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from math import inf
 from typing import Any, TypeVar
@@ -55,6 +56,16 @@ class WorkSlot:
         if self._is_held:
             self._is_held = False
             self._slots.release()
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Make it the slot of the current request, and release it afterwards."""
+        previous = WORK_SLOT.set(self)
+        try:
+            yield
+        finally:
+            WORK_SLOT.reset(previous)
+            self.release()
 
 
 WORK_SLOT: ContextVar[WorkSlot | None] = ContextVar("WORK_SLOT", default=None)

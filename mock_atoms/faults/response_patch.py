@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
@@ -11,6 +10,7 @@ from mock_atoms.contract.schemas import render_json
 from mock_atoms.core.json_pointer import parse_pointer
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import StrictModel
+from mock_atoms.core.slices import Steps
 from mock_atoms.faults.effects import HeaderFields
 
 MAX_ALTERED_VALUES = 1_000
@@ -55,7 +55,7 @@ class ResponsePatch(StrictModel):
             raise ValueError(f"cannot be sent: {error}") from None
         return self
 
-    def apply(self, body: bytes) -> bytes:
+    def apply_steps(self, body: bytes) -> Steps[bytes]:
         """Return `body` with the new values; unchanged if it is not JSON.
 
         Raises:
@@ -66,22 +66,21 @@ class ResponsePatch(StrictModel):
             content = json.loads(body)
         except ValueError:
             return body
-        try:
-            return self._apply_to(content)
-        except RecursionError:
-            raise PatchError("`alter` nests values too deep: use shorter pointers") from None
-
-    def _apply_to(self, content: Any) -> bytes:  # noqa: ANN401 - any JSON
+        yield
         limits = _Limits()
         for pointer, value in self.values.items():
             *parents, last = parse_pointer(pointer)
             text = render_json(value)
-            for container in _find_containers(content, parents, limits):
+            for container in (yield from _find_containers(content, parents, limits)):
                 is_new_key = isinstance(container, dict) and last != "*"
                 for key in [last] if is_new_key else _matching_keys(container, last):
                     limits.count(len(text))
                     container[key] = json.loads(text)  # later pointers may lead into it
-        return render_json(content)
+                    yield
+        try:
+            return render_json(content)
+        except RecursionError:
+            raise PatchError("`alter` nests values too deep: use shorter pointers") from None
 
 
 class _Limits:
@@ -114,13 +113,16 @@ def _matching_keys(container: dict[str, Any] | list[Any], pattern: str) -> list[
     return [int(pattern)] if is_index else []
 
 
-def _find_containers(content: Any, parents: list[str], limits: _Limits) -> Iterator[Any]:  # noqa: ANN401 - any JSON
-    """Yield the objects and arrays that the parts `parents` of a pointer lead to."""
+def _find_containers(content: Any, parents: list[str], limits: _Limits) -> Steps[list[Any]]:  # noqa: ANN401 - any JSON
+    """Return the objects and arrays that the parts `parents` of a pointer lead to."""
     limits.count()
-    if not isinstance(content, dict | list):
-        return
-    if not parents:
-        yield content
-        return
-    for key in _matching_keys(content, parents[0]):
-        yield from _find_containers(content[key], parents[1:], limits)
+    found = [content]
+    for part in parents:
+        containers, found = found, []
+        for container in containers:
+            if isinstance(container, dict | list):
+                for key in _matching_keys(container, part):
+                    limits.count()
+                    found.append(container[key])
+            yield
+    return [value for value in found if isinstance(value, dict | list)]

@@ -23,6 +23,9 @@ class ConcurrencyLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
+        if WORK_SLOT.get() is not None:  # the response will be patched: who does that releases the slot
+            await self._app(scope, receive, send)
+            return
         context: RequestContext = scope[CONTEXT_KEY]
         slot = self._slices.work_slot(context.caller.tenant.token_digest)
 
@@ -30,9 +33,5 @@ class ConcurrencyLimitMiddleware:
             slot.release()
             await send(message)
 
-        previous = WORK_SLOT.set(slot)
-        try:
+        with slot.in_use():
             await self._app(scope, receive, release_and_send)
-        finally:
-            slot.release()
-            WORK_SLOT.reset(previous)

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms.core.delays import CancellableWaiter, WaitResult
+from mock_atoms.core.slices import Slices
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.faults.effects import header_values
 from mock_atoms.faults.engine import Evaluate, FaultDecision, FaultEngine, FaultRequest
@@ -44,11 +45,13 @@ class FaultMiddleware:
     Args:
         app: the application that responds without a fault.
         waiter: waits during a delay.
+        slices: runs long work.
     """
 
-    def __init__(self, app: ASGIApp, waiter: CancellableWaiter) -> None:
+    def __init__(self, app: ASGIApp, waiter: CancellableWaiter, slices: Slices) -> None:
         self._app = app
         self._waiter = waiter
+        self._slices = slices
         self._connection_faults = ConnectionFaultRunner(app, waiter)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,8 +94,10 @@ class FaultMiddleware:
             await self._app(scope, receive, send)
 
     async def _send_patched(self, patch: ResponsePatch, scope: Scope, receive: Receive, send: Send) -> None:
-        start, body = await collect_response(self._app, scope, receive)
-        patched_body = patch.apply(body)
+        context: RequestContext = scope[CONTEXT_KEY]
+        with self._slices.work_slot(context.caller.tenant.token_digest).in_use():
+            start, body = await collect_response(self._app, scope, receive)
+            patched_body = await self._slices.run_promptly(patch.apply_steps(body))
         new_values = header_values(patch.headers)
         headers = [(name, value) for name, value in start["headers"] if name.decode("latin-1") not in new_values]
         headers += [(name.encode(), value.encode()) for name, values in new_values.items() for value in values]

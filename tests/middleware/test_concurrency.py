@@ -72,3 +72,35 @@ def test_requests_of_another_token_do_not_wait_for_all_of_one() -> None:
 
     asyncio.run(run())
     assert log.index("sk_one") == MAX_WORK_SLOTS + 1
+
+
+def test_a_request_whose_response_is_patched_keeps_its_slot_until_then() -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+        slot = WORK_SLOT.get()
+        assert slot is not None
+        await slot.acquire()
+        await send({"type": "http.response.start"})
+
+    async def receive() -> MutableMapping[str, Any]:
+        raise AssertionError
+
+    async def send(_message: MutableMapping[str, Any]) -> None:
+        pass
+
+    async def run() -> None:
+        slices = Slices(lambda: 0.0)
+        middleware = ConcurrencyLimitMiddleware(app, slices)
+        slots = [slices.work_slot("patch") for _ in range(MAX_WORK_SLOTS)]
+        for slot in slots:
+            with slot.in_use():
+                await middleware({}, receive, send)
+                await asyncio.wait_for(slot.acquire(), 10)  # it has it already
+        for slot in slots:
+            await slot.acquire()
+        waiting = asyncio.ensure_future(slices.work_slot("other").acquire())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        slots[0].release()
+        await asyncio.wait_for(waiting, 10)
+
+    asyncio.run(run())

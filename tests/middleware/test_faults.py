@@ -214,7 +214,7 @@ def test_a_delay_precedes_the_response(expression: str, delays: list[float], sta
 
     mock = MockAtoms(Settings(fault=(expression,)))
     waiter = CancellableWaiter(mock.shutdown_signal, sleep)
-    app = FaultMiddleware(ExpressMiddleware(vendor_app(mock.repositories)), waiter)
+    app = FaultMiddleware(ExpressMiddleware(vendor_app(mock.repositories)), waiter, mock.slices)
     outer_app = IdentifyMiddleware(RecordingMiddleware(app, mock), mock)
     response = call(outer_app, "/atoms/v1/audience", bearer_pairs("sk_acme"))
     assert (seconds, response.status, response.headers.get("x-mock-atoms-fault")) == (delays, status, mark)
