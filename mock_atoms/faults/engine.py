@@ -122,8 +122,11 @@ class Evaluation(NamedTuple):
         return self.decision
 
 
-Evaluate = Callable[[Counters], Evaluation]
-"""Evaluates the rules of one request with the counters of its tenant. It changes nothing, so it may be repeated."""
+Evaluate = Callable[[Counters], Evaluation | None]
+"""Evaluates the rules that match one request now, with the counters of its tenant. Returns `None` if there are none.
+
+It changes nothing, so it may be repeated.
+"""
 
 
 def error_rate_rule(rate: float) -> Rule:

@@ -9,7 +9,7 @@ from mock_atoms.core.delays import CancellableWaiter, WaitResult
 from mock_atoms.core.slices import Slices
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.faults.effects import header_values
-from mock_atoms.faults.engine import Evaluate, FaultDecision, FaultEngine, FaultRequest
+from mock_atoms.faults.engine import Counters, Evaluate, Evaluation, FaultDecision, FaultEngine, FaultRequest
 from mock_atoms.faults.prefer import parse_prefer
 from mock_atoms.faults.response_patch import PatchError, ResponsePatch
 from mock_atoms.journal.exchange import CONTEXT_KEY, PATCH_TOO_LARGE, SHUTTING_DOWN, RequestContext
@@ -19,9 +19,10 @@ from mock_atoms.middleware.responses import bad_prefer, error_response, fault_re
 
 
 def fault_evaluator(context: RequestContext, engine: FaultEngine) -> Evaluate | None:
-    """Return the function that evaluates the faults of a request, or `None` if no source of faults applies to it.
+    """Return the function that evaluates the faults of a request, or `None` if it can have none.
 
-    None applies to an unauthenticated request, which gets the documented 401, and to a browser's preflight request.
+    An unauthenticated request, which gets the documented 401, and a browser's preflight request have none. The function
+    finds the matching rules each time it is called, so that a store can first bring the rules up to date.
 
     Raises:
         ExpressionError: the `Prefer` header is invalid.
@@ -31,12 +32,19 @@ def fault_evaluator(context: RequestContext, engine: FaultEngine) -> Evaluate | 
         return None
     if method == "OPTIONS" and is_preflight(context.headers):
         return None
+    arrived_at = context.exchange.arrived_at
     requested = parse_prefer(context.header_values(b"prefer"))
-    matching = engine.matching(caller, method, api_path) if requested is None else []
-    if requested is None and not matching:
-        return None
-    request = FaultRequest(caller, method, api_path, context.exchange.arrived_at.timestamp())
-    return partial(engine.evaluate, request, requested, matching)
+    if requested is not None:  # it decides alone
+        return partial(engine.evaluate, FaultRequest(caller, method, api_path, arrived_at.timestamp()), requested, ())
+
+    def evaluate(counters: Counters) -> Evaluation | None:
+        matching = engine.matching(caller, method, api_path)
+        if not matching:
+            return None
+        request = FaultRequest(caller, method, api_path, arrived_at.timestamp())
+        return engine.evaluate(request, None, matching, counters)
+
+    return evaluate
 
 
 class FaultMiddleware:

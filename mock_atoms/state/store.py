@@ -112,7 +112,8 @@ class Store(Protocol):
         Args:
             tenant: the tenant that is counted. It differs from the exchange's tenant if the token is invalid.
             exchange: the request. It gets its id, which follows from the tenant and the number of its requests.
-            evaluate: evaluates the rules; `None` if there are none. A store may call it several times.
+            evaluate: evaluates the rules that are in the `RuleBook` when it is called, so bring that up to date first.
+                A store may call it several times. `None` for a request that no rule can apply to.
 
         Returns:
             The faults of the request; `None` if there are none.

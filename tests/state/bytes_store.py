@@ -58,7 +58,9 @@ class BytesStore:
         evaluation = None
         if evaluate is not None:
             evaluate(state.counters)  # as if a concurrent change was detected
+            self._read_rules()
             evaluation = evaluate(state.counters)
+        if evaluation is not None:
             evaluation.apply(state.counters)
             self._write_rules()
         state.requests += 1

@@ -16,7 +16,7 @@ from mock_atoms.data.fixtures import FixtureData, Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults import rulebook
-from mock_atoms.faults.engine import Evaluation, RuleCounter
+from mock_atoms.faults.engine import Counters, Evaluation, RuleCounter
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import RuleBook, RuleSet
@@ -178,9 +178,12 @@ def test_rules_count_their_requests(make_store: MakeStore) -> None:
         book = RuleBook({})
         store = make_store(rules=book)
         rule_id = (await store.add_rule(RULE)).id
-        (active_rule,) = book.matching(tenant_of("a"), "GET", "/audience")
-        evaluation = Evaluation(None, [(active_rule, RuleCounter(), True)])
-        await store.begin(tenant_of("a"), exchange(0, None, tenant=tenant_of("a")), lambda _counters: evaluation)
+
+        def evaluate(_counters: Counters) -> Evaluation:
+            (active_rule,) = book.matching(tenant_of("a"), "GET", "/audience")
+            return Evaluation(None, [(active_rule, RuleCounter(), True)])
+
+        await store.begin(tenant_of("a"), exchange(0, None, tenant=tenant_of("a")), evaluate)
         rule = await store.rule(rule_id)
         assert rule is not None
         assert (rule.evaluated, rule.triggered) == (1, 1)
