@@ -29,17 +29,24 @@ def json_problem(value: object, max_depth: int, max_values: int, max_characters:
     """Return what is too large about a JSON value, or `None`. Stops as soon as a limit is exceeded."""
     level, values, characters = [value], 1, 0
     for _ in range(max_depth):
-        containers = [item for item in level if isinstance(item, dict | list)]
-        values += sum(map(len, containers))
-        if values > max_values:
-            return f"too large: at most {max_values:,} values"
-        children = [item.values() if isinstance(item, dict) else item for item in containers]
-        names = [name for item in containers if isinstance(item, dict) for name in item]
-        characters += sum(len(item) for item in (*level, *names) if isinstance(item, str))
-        characters += sum(item.bit_length() // _BITS_PER_DIGIT for item in level if isinstance(item, int))
+        children: list[object] = []
+        for item in level:
+            if isinstance(item, str):
+                characters += len(item)
+            elif isinstance(item, int):
+                characters += item.bit_length() // _BITS_PER_DIGIT
+            elif isinstance(item, dict | list):
+                values += len(item)
+                if values > max_values:
+                    return f"too large: at most {max_values:,} values"
+                if isinstance(item, dict):
+                    characters += sum([len(name) for name in item if isinstance(name, str)])
+                    children += item.values()
+                else:
+                    children += item
         if characters > max_characters:
             return f"too large: at most {max_characters:,} characters"
-        level = [child for items in children for child in items]
+        level = children
         if not level:
             return None
     return f"nested too deeply: at most {max_depth} levels"
