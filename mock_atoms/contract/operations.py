@@ -52,8 +52,6 @@ OPERATIONS = (
 """All documented operations."""
 DOCUMENTED_PATHS = tuple(dict.fromkeys(operation.path for operation in OPERATIONS))
 """The path template of each documented path, below the base path."""
-_LITERALS = {variant: path for path in DOCUMENTED_PATHS if "{" not in path for variant in (path, f"{path}/")}
-"""Documented paths without parameters, also with a trailing slash."""
 _TEMPLATES = [(path, PathTemplate(path, trailing_slash=True)) for path in DOCUMENTED_PATHS if "{" in path]
 _NAMES = {(operation.method, operation.path): operation.name for operation in OPERATIONS}
 
@@ -71,13 +69,21 @@ class RequestedOperation(NamedTuple):
 
 
 NO_OPERATION = RequestedOperation()
+_LITERALS = {
+    (operation.method, path): RequestedOperation(operation.name)
+    for operation in OPERATIONS
+    if "{" not in operation.path
+    for path in (operation.path, f"{operation.path}/")
+}
+"""The operations whose path has no parameters, by method and path, also with a trailing slash."""
 
 
 def find_operation(method: str, api_path: str) -> RequestedOperation:
     """Return the documented operation that a request calls. HEAD counts as GET."""
     routed_method = "GET" if method == "HEAD" else method
-    if api_path in _LITERALS:
-        return RequestedOperation(_NAMES.get((routed_method, _LITERALS[api_path]), ""))
+    literal = _LITERALS.get((routed_method, api_path))
+    if literal is not None:
+        return literal
     for path, template in _TEMPLATES:
         values = template.match(api_path)
         if values is not None:

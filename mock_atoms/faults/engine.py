@@ -242,7 +242,7 @@ class FaultEngine:
 
 
 def _requested_decision(requested: RequestedFault) -> FaultDecision | None:
-    if requested == RequestedFault():
+    if not any(requested):
         return None
     delay_ms = requested.delay.milliseconds(0.0) if requested.delay else 0.0
     return FaultDecision((PREFER_RULE,), delay_ms, requested.respond, requested.connection, requested.patch)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -72,7 +72,7 @@ def retry_after_ms(exchange: Exchange) -> float | None:
 def request_key(exchange: Exchange) -> tuple[object, ...]:
     """Return a key that is equal for the attempts of one call."""
     head, body = exchange.head, exchange.body
-    headers = [(lower, value) for name, value in head.headers if (lower := name.lower()) in _KEY_HEADERS]
+    headers = [header for header in head.headers if header[0] in _KEY_HEADERS]
     boundary = body and _BOUNDARY.search(", ".join(exchange.header_values("content-type")))
     if boundary:  # clients choose a new one for each attempt
         body = blake2b(body.replace(boundary[1].encode(), b"")).digest()  # smaller than a copy of the body
@@ -140,7 +140,7 @@ class AttemptCounter:
     def __init__(self, is_held: Callable[[int], bool]) -> None:
         self._is_held = is_held
         self._failed: dict[int, _FailedCall] = {}
-        self._failed_by_tenant: Counter[bytes] = Counter()
+        self._failed_by_tenant: defaultdict[bytes, int] = defaultdict(int)
 
     def number(self, exchange: Exchange) -> int:
         """Return the attempt number of an exchange that has just ended."""

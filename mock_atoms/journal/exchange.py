@@ -49,12 +49,10 @@ def weight_of(size: int) -> int:
     return -(-size // WEIGHT_UNIT)
 
 
-def headers_size(
-    headers: Sequence[tuple[str, str]] | Sequence[tuple[bytes, bytes]],
-) -> int:
-    """Return the memory of headers, approximately."""
-    # One character of a text takes up to 4 bytes: one emoji widens all of them.
-    return _HEADER_BYTES * len(headers) + sum(map(getsizeof, chain.from_iterable(headers)))
+def headers_size(headers: Sequence[tuple[str, str]]) -> int:
+    """Return the memory of request headers, approximately."""
+    # One character of a text takes up to 4 bytes: one emoji widens all of them. `getsizeof` takes three times as long.
+    return _HEADER_BYTES * len(headers) + sum(map(str.__sizeof__, chain.from_iterable(headers)))
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +106,7 @@ class ResponseHead:
     weight: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.weight = weight_of(headers_size(self.headers))
+        self.weight = weight_of(_HEADER_BYTES * len(self.headers) + sum(map(getsizeof, chain(*self.headers))))
 
 
 NO_RESPONSE = ResponseHead()

@@ -133,7 +133,11 @@ class RequestReader:
                 identity_headers.append(header)
             else:
                 other_texts += (name, value)
-        identity = yield from self._identity(identity_headers)
+        digest = blake2b(repr(identity_headers).encode(), digest_size=16, key=self._key).digest()
+        identity = self._identities.get(digest)
+        if identity is None:
+            identity = yield from self._identify(identity_headers, digest)
+        identity.used = next_use()
         token, _ = find_token(identity_headers, self._session_cookie)
         caller: Caller = (
             AuthenticatedCaller(token, identity.tenant)
@@ -147,7 +151,7 @@ class RequestReader:
         is_in_base_path = path == base or path.startswith(f"{base}/")
         api_path = path[len(base) :] or "/" if is_in_base_path else None
         url = f"{path}?{request.query.decode('latin-1')}" if request.query else path
-        masked_url = yield from mask_text_steps(url, token)
+        masked_url = url if has_no_secret(url, token) else (yield from mask_text_steps(url, token))
         operation = find_operation(request.method, api_path or "")
         if masked_url != url:
             masked_path = masked_url.partition("?")[0].removeprefix(base) if api_path else ""
@@ -184,13 +188,8 @@ class RequestReader:
         in_order = tuple([next(masked if name in _IDENTITY_HEADERS else others) for name, _ in headers])
         return in_order, identity.credential_digests
 
-    def _identity(self, headers: Headers) -> Steps[_Identity]:
-        """Return what follows from the identity headers, which are the same in many requests."""
-        digest = blake2b(repr(headers).encode(), digest_size=16, key=self._key).digest()
-        identity = self._identities.get(digest)
-        if identity is not None:
-            identity.used = next_use()
-            return identity
+    def _identify(self, headers: Headers, digest: bytes) -> Steps[_Identity]:
+        """Return what follows from the identity headers. They are the same in many requests, so it is cached."""
         caller = yield from identify_steps(headers, self._session_cookie, self._tokens)
         identity = _Identity(caller, *(yield from self._credentials.mask_headers_steps(headers, caller.token)))
         size = headers_size(identity.headers) + _DIGEST_BYTES * len(identity.index_keys)

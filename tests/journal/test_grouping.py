@@ -31,7 +31,7 @@ def on(port: int, start: float, status: int) -> Exchange:
 
 
 def by(user_agent: str, start: float, status: int) -> Exchange:
-    return exchange(start, status, headers=(("User-Agent", user_agent),))
+    return exchange(start, status, headers=(("user-agent", user_agent),))
 
 
 def upload(start: float, received: int, length: str) -> Exchange:
@@ -61,13 +61,13 @@ def start_times(exchanges: list[Exchange]) -> list[list[float]]:
         ([post(0, 500, body_tail_digest=b"1"), post(1, 200, body_tail_digest=b"2")], [[0], [1]]),
         (
             [
-                post(0, 500, body=b"--aaa\r\n", headers=(("Content-Type", 'multipart/form-data; boundary="aaa"'),)),
+                post(0, 500, body=b"--aaa\r\n", headers=(("content-type", 'multipart/form-data; boundary="aaa"'),)),
                 post(1, 200, body=b"--bbb\r\n", headers=(("content-type", "multipart/form-data; boundary=bbb"),)),
             ],
             [[0, 1]],
         ),
         (
-            [post(0, 500, headers=(("Idempotency-Key", "1"),)), post(1, 200, headers=(("idempotency-key", "2"),))],
+            [post(0, 500, headers=(("idempotency-key", "1"),)), post(1, 200, headers=(("idempotency-key", "2"),))],
             [[0], [1]],
         ),
         # Broken connections, aborted requests and malformed bodies are failures.
