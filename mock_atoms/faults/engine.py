@@ -5,9 +5,9 @@ Pure: no clock, no I/O, and no randomness except what follows from seed, rule, t
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH
@@ -76,8 +76,7 @@ class FaultRequest(NamedTuple):
     timestamp: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class FaultDecision:
+class FaultDecision(NamedTuple):
     """The faults of one request. The API responds unless `respond` or `connection` is set.
 
     Attributes:
@@ -94,7 +93,7 @@ class FaultDecision:
     respond: FaultResponse | None = None
     connection: ConnectionFault | None = None
     patch: ResponsePatch | None = None
-    extra_headers: Mapping[str, str] = field(default_factory=dict)
+    extra_headers: Mapping[str, str] = MappingProxyType({})
 
 
 class Evaluation(NamedTuple):
