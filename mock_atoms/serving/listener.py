@@ -59,9 +59,9 @@ class Listener(socket.socket):
             self._spare = None
 
     def _close_spare(self) -> None:
-        if self._spare is not None:
-            os.close(self._spare)
-            self._spare = None
+        spare, self._spare = self._spare, None  # two threads must not close it: its number may be in use again
+        if spare is not None:
+            os.close(spare)
 
     def close(self) -> None:
         """Close the socket and the spare file descriptor."""

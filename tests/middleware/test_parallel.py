@@ -29,7 +29,13 @@ def _quiet_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 def test_100_parallel_tenants_get_their_own_failures_and_data() -> None:
     tokens = [f"sk_tenant_{number:03d}" for number in range(TENANTS)]
-    with MockServer() as mock, httpx.Client() as pool, httpx.Client(base_url=f"{mock.root_url}/__admin") as admin:
+    # Threads that share a pool would sometimes get a connection that it closes, because too many are idle.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    with (
+        MockServer() as mock,
+        httpx.Client(limits=limits) as pool,
+        httpx.Client(limits=limits, base_url=f"{mock.root_url}/__admin") as admin,
+    ):
         environment = SmallestAIEnvironment(atoms=mock.url, waves=mock.url, waves_ws=mock.url, payment=mock.url)
 
         def run_test(token: str) -> list[str | None]:
