@@ -260,6 +260,13 @@ def test_work_does_not_begin_directly_after_longer_work() -> None:
     assert slices.begin(clock.steps("b", 0, [])) == ("result of b",)
 
 
+def test_work_begins_directly_when_the_only_longer_work_has_ended() -> None:
+    clock = Clock()
+    slices = Slices(clock)
+    assert asyncio.run(slices.run_promptly(clock.steps("a", 6, []))) == "result of a"
+    assert slices.begin(clock.steps("b", 0, [])) == ("result of b",)
+
+
 def test_work_does_not_begin_while_other_work_takes_turns() -> None:
     clock, log = Clock(), list[str]()
     slices = Slices(clock)
