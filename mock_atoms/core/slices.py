@@ -58,11 +58,11 @@ class WorkSlot:
             self._slots.release()
 
     @contextmanager
-    def in_use(self) -> Iterator[None]:
+    def in_use(self) -> Iterator["WorkSlot"]:
         """Make it the slot of the current request, and release it afterwards."""
         previous = WORK_SLOT.set(self)
         try:
-            yield
+            yield self
         finally:
             WORK_SLOT.reset(previous)
             self.release()

@@ -2,8 +2,11 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mock_atoms.core.slices import WORK_SLOT, Slices
+from mock_atoms.core.slices import Slices
 from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
+
+SLOT_KEY = "mock_atoms.slot"
+"""Key of an ASGI scope whose request is in the slot of a caller that needs it after the response has started."""
 
 
 class ConcurrencyLimitMiddleware:
@@ -23,7 +26,7 @@ class ConcurrencyLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if WORK_SLOT.get() is not None:  # the response will be patched: who does that releases the slot
+        if SLOT_KEY in scope:
             await self._app(scope, receive, send)
             return
         context: RequestContext = scope[CONTEXT_KEY]

@@ -13,6 +13,7 @@ from mock_atoms.faults.engine import Counters, Evaluate, Evaluation, FaultDecisi
 from mock_atoms.faults.prefer import parse_prefer
 from mock_atoms.faults.response_patch import PatchError, ResponsePatch
 from mock_atoms.journal.exchange import CONTEXT_KEY, PATCH_TOO_LARGE, SHUTTING_DOWN, RequestContext
+from mock_atoms.middleware.concurrency import SLOT_KEY
 from mock_atoms.middleware.connection_faults import ConnectionFaultRunner, collect_response
 from mock_atoms.middleware.cors import is_preflight
 from mock_atoms.middleware.responses import bad_prefer, error_response, fault_response, send_response
@@ -103,8 +104,8 @@ class FaultMiddleware:
 
     async def _send_patched(self, patch: ResponsePatch, scope: Scope, receive: Receive, send: Send) -> None:
         context: RequestContext = scope[CONTEXT_KEY]
-        with self._slices.work_slot(context.caller.tenant.token_digest).in_use():
-            start, body = await collect_response(self._app, scope, receive)
+        with self._slices.work_slot(context.caller.tenant.token_digest).in_use() as slot:
+            start, body = await collect_response(self._app, {**scope, SLOT_KEY: slot}, receive)
             patched_body = await self._slices.run_promptly(patch.apply_steps(body))
         new_values = header_values(patch.headers)
         headers = [(name, value) for name, value in start["headers"] if name.decode("latin-1") not in new_values]

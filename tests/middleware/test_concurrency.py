@@ -10,7 +10,7 @@ import pytest
 from mock_atoms.core.slices import MAX_WORK_SLOTS, WORK_SLOT, Slices
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.exchange import CONTEXT_KEY
-from mock_atoms.middleware.concurrency import ConcurrencyLimitMiddleware
+from mock_atoms.middleware.concurrency import SLOT_KEY, ConcurrencyLimitMiddleware
 
 SCOPE = {CONTEXT_KEY: SimpleNamespace(caller=caller_for("sk_acme"))}
 
@@ -93,7 +93,7 @@ def test_a_request_whose_response_is_patched_keeps_its_slot_until_then() -> None
         slots = [slices.work_slot("patch") for _ in range(MAX_WORK_SLOTS)]
         for slot in slots:
             with slot.in_use():
-                await middleware({}, receive, send)
+                await middleware({SLOT_KEY: slot}, receive, send)
                 await asyncio.wait_for(slot.acquire(), 10)  # it has it already
         for slot in slots:
             await slot.acquire()
@@ -102,5 +102,33 @@ def test_a_request_whose_response_is_patched_keeps_its_slot_until_then() -> None
         assert not waiting.done()
         slots[0].release()
         await asyncio.wait_for(waiting, 10)
+
+    asyncio.run(run())
+
+
+def test_a_request_that_begins_inside_another_has_its_own_slot() -> None:
+    """A pipelined request begins in the task of the one before it, with the variables of that task."""
+    used: list[object] = []
+
+    async def app(_scope: Any, _receive: Any, _send: Any) -> None:  # noqa: ANN401 - ASGI
+        slot = WORK_SLOT.get()
+        assert slot is not None
+        await slot.acquire()
+        used.append(slot)
+
+    async def receive() -> MutableMapping[str, Any]:
+        raise AssertionError
+
+    async def send(_message: MutableMapping[str, Any]) -> None:
+        raise AssertionError
+
+    async def run() -> None:
+        slices = Slices(lambda: 0.0)
+        middleware = ConcurrencyLimitMiddleware(app, slices)
+        for _ in range(2 * MAX_WORK_SLOTS):
+            with slices.work_slot("previous").in_use() as previous:
+                await asyncio.wait_for(asyncio.create_task(middleware(SCOPE, receive, send)), 10)
+                assert previous not in used
+        assert len(used) == 2 * MAX_WORK_SLOTS
 
     asyncio.run(run())
