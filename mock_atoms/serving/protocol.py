@@ -163,7 +163,7 @@ class HttpProtocol(HttpToolsProtocol):
         is_kept = (self._is_response_due() or bool(self._unparsed)) and self.transport.can_write_eof()
         if is_kept:
             self.timeout_keep_alive = 0
-            self._run(close_half_closed(self.transport, lambda: bool(self._running and self._running.response_started)))
+            self._run(close_half_closed(self.transport, lambda: (self._running, len(self._unparsed))))
         return is_kept
 
     def _set_deadline(self) -> None:

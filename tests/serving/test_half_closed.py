@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -51,20 +52,40 @@ class ClosedTransport(asyncio.Transport):
         self.is_closed = True
 
 
-@pytest.mark.parametrize("responding", [0, 1, 3])
-def test_a_connection_is_closed_behind_the_response_that_has_started(
-    monkeypatch: pytest.MonkeyPatch, responding: int
+def progress(request: str | None, waiting_bytes: int = 0, *, has_started: bool = False) -> Any:  # noqa: ANN401 - stands for a cycle
+    """Return what a connection is doing, as `close_half_closed` asks for it."""
+    return request and Cycle(request, has_started), waiting_bytes
+
+
+class Cycle(NamedTuple):
+    name: str
+    response_started: bool
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        [progress("a"), progress("a")],
+        [progress("a"), progress(None)],
+        [progress("a", 9), progress("a", 9, has_started=True), progress("a", 9, has_started=True), progress(None)],
+        [progress("a", 9), progress("b", 5), progress(None, 2), progress("d"), progress("d")],
+        [progress(None, 9), progress(None, 9)],
+    ],
+    ids=["no response", "ended", "started", "progress", "half a request"],
+)
+def test_a_connection_is_closed_behind_its_responses(
+    monkeypatch: pytest.MonkeyPatch, states: list[tuple[Any, int]]
 ) -> None:
     waits: list[float] = []
-    answers = [True] * responding + [False]
     transport = ClosedTransport()
+    checks = len(states) - 1
 
     async def sleep(seconds: float) -> None:
         assert not transport.is_closed
         waits.append(seconds)
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    asyncio.run(close_half_closed(transport, lambda: answers.pop(0)))
-    assert transport.is_closed
-    assert [seconds for seconds in waits if seconds] == [RESPONSE_SECONDS] * (1 + responding)
-    assert waits.count(0) == RESPONSE_TURNS
+    asyncio.run(close_half_closed(transport, lambda: states.pop(0)))
+    assert (transport.is_closed, states) == (True, [])
+    assert [seconds for seconds in waits if seconds] == [RESPONSE_SECONDS] * checks
+    assert waits.count(0) == RESPONSE_TURNS * checks
