@@ -1,0 +1,55 @@
+"""The log that several servers share: every change of the state, in one order for all of them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class StoreUnavailableError(Exception):
+    """The shared store cannot be used. The message says why, without its password."""
+
+
+class LogEntry(NamedTuple):
+    """An entry of a shared log.
+
+    Attributes:
+        position: its place, which grows by 1 with each entry.
+        text: its content.
+    """
+
+    position: int
+    text: bytes
+
+
+class LogPage(NamedTuple):
+    """Consecutive entries of a shared log.
+
+    Attributes:
+        entries: the entries.
+        is_last: whether no entry followed when they were read.
+    """
+
+    entries: list[LogEntry]
+    is_last: bool
+
+
+class SharedLog(Protocol):
+    """A log of entries that several servers append to and read. The first entry has position 1.
+
+    Attributes:
+        secret: 32 random bytes, the same for all servers that share the log.
+    """
+
+    secret: bytes
+
+    async def append(self, texts: Sequence[bytes], after: int) -> LogPage:
+        """Append entries in one step, all or nothing, and return the first entries after a position.
+
+        Args:
+            texts: contents of the new entries, which may be none.
+            after: a position, 0 for the start.
+
+        Raises:
+            StoreUnavailableError: the store did not confirm it in time. Then either the entries are in the log
+                already, or they never will be.
+        """
+        ...
