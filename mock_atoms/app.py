@@ -19,11 +19,12 @@ from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.body_memory import BodyLease, BodyMemoryError
 from mock_atoms.core.control_access import control_access
 from mock_atoms.core.delays import CancellableWaiter
+from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.forwarding import strip_root_path
 from mock_atoms.core.masking import MAX_MESSAGE_LENGTH, show_text
 from mock_atoms.core.setting_sources import load_settings
 from mock_atoms.core.settings import Settings
-from mock_atoms.journal.exchange import BODIES_IN_FLIGHT, CONTEXT_KEY, RequestContext
+from mock_atoms.journal.exchange import BODIES_IN_FLIGHT, CONTEXT_KEY, STORE_UNAVAILABLE, RequestContext
 from mock_atoms.middleware.concurrency import ConcurrencyLimitMiddleware
 from mock_atoms.middleware.cors import CorsMiddleware
 from mock_atoms.middleware.express import ExpressMiddleware
@@ -153,6 +154,10 @@ def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) 
     async def too_many_bodies(request: Request, error: BodyMemoryError) -> Response:
         busy = ApiError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), reason=BODIES_IN_FLIGHT)
         return await api_error(request, busy)
+
+    @app.exception_handler(StoreUnavailableError)
+    async def store_unavailable(request: Request, error: StoreUnavailableError) -> Response:
+        return await api_error(request, ApiError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), reason=STORE_UNAVAILABLE))
 
     @app.exception_handler(Exception)
     async def unexpected_error(request: Request, _error: Exception) -> Response:

@@ -2,7 +2,6 @@
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from mock_atoms.faults.rules import Rule
 from mock_atoms.journal.access_log import AccessLog, log_exchange
 from mock_atoms.journal.calls import AttemptCounter
 from mock_atoms.journal.credentials import Credentials
-from mock_atoms.journal.exchange import share_response_head
+from mock_atoms.journal.exchange import Exchange, share_response_head
 from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.journal.metrics import Metrics
 from mock_atoms.journal.query import JournalQuery
@@ -31,11 +30,14 @@ from mock_atoms.journal.recorder import ExchangeRecorder
 from mock_atoms.journal.request_reader import RequestReader
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import AudienceRepositories
-from mock_atoms.state.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from mock_atoms.data.fixture_files import FixtureFile
     from mock_atoms.journal.journal import Journal
+    from mock_atoms.state.shared_log import SharedLog
+    from mock_atoms.state.store import Store
 
 
 async def _do_nothing() -> None:
@@ -53,8 +55,8 @@ class MockAtoms:
         settings: the settings of the server.
         clock: the monotonic clock.
         now: the wall clock.
-        create_store: creates the store; in memory by default.
         log: receives each finished exchange.
+        shared_log: carries all changes to the servers that share the state; `None` if this server shares none.
 
     Attributes:
         after_reset: called after a complete reset.
@@ -68,8 +70,8 @@ class MockAtoms:
         settings: Settings,
         clock: MonotonicClock = time.monotonic,
         now: WallClock = _utc_now,
-        create_store: Callable[["Journal", Generator, RuleBook, Fixtures, Slices], Store] = MemoryStore,
         log: AccessLog = log_exchange,
+        shared_log: "SharedLog | None" = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -79,11 +81,17 @@ class MockAtoms:
         self.generator = Generator(settings.seed)
         self.generator.prepare(settings.locale)
         self.fixtures = Fixtures(self.generator, settings.locale, _read_fixtures(settings))
-        credentials = Credentials(secrets.token_bytes(32), settings.session_cookie)
-        self.journal: Journal = MemoryJournal(settings.journal_size, credentials)
         rules = RuleBook(_startup_rules(settings))
         self.fault_engine = FaultEngine(settings.seed, rules)
-        self.store: Store = create_store(self.journal, self.generator, rules, self.fixtures, self.slices)
+        self.is_shared = shared_log is not None
+        self.journal: Journal
+        self.store: Store
+        if shared_log is None:
+            credentials = Credentials(secrets.token_bytes(32), settings.session_cookie)
+            self.journal = MemoryJournal(settings.journal_size, credentials)
+            self.store = MemoryStore(self.journal, self.generator, rules, self.fixtures, self.slices)
+        else:
+            self._share(shared_log, rules)
         self.repositories = AudienceRepositories(
             self.store, self.fixtures, self.generator, self._creation_time, self.slices
         )
@@ -97,6 +105,31 @@ class MockAtoms:
         self.body_memory = BodyMemory()
         self.shutdown_signal = ShutdownSignal()
         self.after_reset: Callable[[], Awaitable[None]] = _do_nothing
+
+    def _share(self, shared_log: "SharedLog", rules: RuleBook) -> None:
+        """Keep a copy of the state that is in a shared log."""
+        from mock_atoms.state.replica import Replica  # noqa: PLC0415 - most servers share nothing
+        from mock_atoms.state.replicated_journal import ReplicatedJournal  # noqa: PLC0415 - the same
+        from mock_atoms.state.replicated_store import ReplicatedStore  # noqa: PLC0415 - the same
+
+        replica = Replica(shared_log)
+        credentials = Credentials(shared_log.secret, self.settings.session_cookie)
+        self.journal = journal = ReplicatedJournal(self.settings.journal_size, credentials, replica)
+        journal.on_foreign_end = self._note_foreign_end
+        self.store = ReplicatedStore(
+            journal,
+            self.generator,
+            rules,
+            self.fixtures,
+            self.slices,
+            replica=replica,
+            engine=self.fault_engine,
+            clock_offset=self.clock() - self.now().timestamp(),
+        )
+
+    def _note_foreign_end(self, exchange: Exchange) -> None:
+        self.metrics.count(exchange)
+        self.attempt_counter.number(exchange)
 
     @property
     def uptime(self) -> float:

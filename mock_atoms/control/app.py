@@ -4,7 +4,7 @@ Adding a group of endpoints takes one module and one line in `endpoint_groups`.
 """
 
 import asyncio
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Any
 
@@ -18,7 +18,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.control.access import DOCUMENT_PATH, AccessControlMiddleware
-from mock_atoms.control.endpoints import EndpointGroup
+from mock_atoms.control.endpoints import Endpoint, EndpointGroup
 from mock_atoms.control.errors import RequestError, foreign_origin, unprocessable
 from mock_atoms.control.faults import FaultEndpoints
 from mock_atoms.control.near_misses import NearMissEndpoints
@@ -30,7 +30,7 @@ from mock_atoms.control.tenants import TenantEndpoints
 from mock_atoms.control.wiremock_compatibility import WireMockCompatibilityEndpoints, alternative_to
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.body_memory import BodyMemoryError
-from mock_atoms.core.errors import CapacityError
+from mock_atoms.core.errors import CapacityError, StoreUnavailableError
 from mock_atoms.core.forwarding import PREFIX_HEADER, with_public_prefix
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import LOCALHOST_ORIGINS
@@ -67,11 +67,22 @@ def control_app(mock: MockAtoms) -> ASGIApp:
             with_public_prefix(await asyncio.to_thread(document), request.scope), headers={"vary": PREFIX_HEADER}
         )
 
-    error_types = (RequestError, ConfigError, BodyMemoryError, CapacityError, HTTPException, Exception)
+    error_types = (
+        RequestError,
+        ConfigError,
+        BodyMemoryError,
+        StoreUnavailableError,
+        CapacityError,
+        HTTPException,
+        Exception,
+    )
     endpoints = [endpoint for group in groups for endpoint in group.endpoints]
     app = Starlette(
         routes=[
-            *(Route(CONTROL_PREFIX + each.path, RequestEndpoint(each), methods=[each.method]) for each in endpoints),
+            *(
+                Route(CONTROL_PREFIX + each.path, RequestEndpoint(partial(_respond, mock, each)), methods=[each.method])
+                for each in endpoints
+            ),
             Route(DOCUMENT_PATH, openapi),
         ],
         exception_handlers=dict.fromkeys(error_types, _respond_error),
@@ -113,6 +124,11 @@ class _CorsMiddleware(CORSMiddleware):
         return error.response()
 
 
+async def _respond(mock: MockAtoms, endpoint: Endpoint, request: Request) -> Response:
+    await mock.store.synchronize()
+    return await endpoint(request)
+
+
 async def _respond_error(request: Request, error: Exception) -> Response:
     return _request_error(request, error).response()
 
@@ -123,8 +139,10 @@ def _request_error(request: Request, error: Exception) -> RequestError:
             return error
         case ConfigError():
             return unprocessable(error)
-        case BodyMemoryError():
-            return RequestError(HTTPStatus.SERVICE_UNAVAILABLE, "too many bodies in flight", str(error))
+        case BodyMemoryError() | StoreUnavailableError():
+            is_busy = isinstance(error, BodyMemoryError)
+            title = "too many bodies in flight" if is_busy else "the store is unavailable"
+            return RequestError(HTTPStatus.SERVICE_UNAVAILABLE, title, str(error))
         case CapacityError():
             return RequestError(HTTPStatus.CONFLICT, "no room", str(error))
         case HTTPException():

@@ -5,6 +5,8 @@ Pure: no clock, no I/O, and no randomness except what follows from seed, rule, t
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 from types import MappingProxyType
@@ -238,6 +240,35 @@ class FaultEngine:
         data = f"{purpose}\0{rule_id}\0{number}\0".encode() + tenant.key
         digest = blake2b(data, digest_size=8, key=self._key).digest()
         return int.from_bytes(digest, "big") % _CHANCES / _CHANCES
+
+
+@dataclass(slots=True, eq=False)
+class RuleEvaluator:
+    """Evaluates the rules that match one request: an `Evaluate`.
+
+    It finds the rules each time it is called, so that a store can first bring them up to date.
+
+    Attributes:
+        engine: the engine.
+        caller: the caller.
+        method: HTTP method.
+        api_path: path below the base path.
+        arrived_at: time of arrival.
+    """
+
+    engine: FaultEngine
+    caller: AuthenticatedCaller
+    method: str
+    api_path: str
+    arrived_at: datetime
+
+    def __call__(self, counters: Counters) -> Evaluation | None:
+        """Evaluate the rules that match now; `None` if there are none."""
+        matching = self.engine.matching(self.caller, self.method, self.api_path)
+        if not matching:
+            return None
+        request = FaultRequest(self.caller, self.method, self.api_path, self.arrived_at.timestamp())
+        return self.engine.evaluate(request, None, matching, counters)
 
 
 def _requested_decision(requested: RequestedFault) -> FaultDecision | None:

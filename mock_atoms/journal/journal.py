@@ -41,7 +41,7 @@ class Journal(Protocol):
         """Record an exchange, with the next position."""
         ...
 
-    def update(self, exchange: Exchange) -> None:
+    async def update(self, exchange: Exchange) -> None:
         """Record a change of `exchange`, if the journal still holds it."""
         ...
 

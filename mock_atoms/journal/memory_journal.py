@@ -68,7 +68,7 @@ class MemoryJournal:
             self._by_key[key][position] = exchange
         self._update_weight(exchange)
 
-    def update(self, exchange: Exchange) -> None:
+    async def update(self, exchange: Exchange) -> None:
         """Adapt to a change of `exchange` and notify the watchers, if the journal still holds it."""
         if exchange.is_in_journal:
             self._update_weight(exchange)

@@ -28,13 +28,13 @@ class ExchangeRecorder:
         self._clock = clock
         self._log = log
 
-    def end(self, exchange: Exchange, ended: str) -> None:
+    async def end(self, exchange: Exchange, ended: str) -> None:
         """Record the end of an exchange; see `Exchange.ended`."""
         if ended == ABORTED:
             exchange.reason = exchange.reason or ABORTED
         exchange.ended_at = self._clock()
         exchange.ended = ended
-        self._journal.update(exchange)
+        await self._journal.update(exchange)
         self._report(exchange)
 
     def record_complete(self, exchange: Exchange) -> None:

@@ -9,7 +9,7 @@ from mock_atoms.core.delays import CancellableWaiter, WaitResult
 from mock_atoms.core.slices import Slices
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.faults.effects import header_values
-from mock_atoms.faults.engine import Counters, Evaluate, Evaluation, FaultDecision, FaultEngine, FaultRequest
+from mock_atoms.faults.engine import Evaluate, FaultDecision, FaultEngine, FaultRequest, RuleEvaluator
 from mock_atoms.faults.prefer import parse_prefer
 from mock_atoms.faults.response_patch import PatchError, ResponsePatch
 from mock_atoms.journal.exchange import CONTEXT_KEY, PATCH_TOO_LARGE, SHUTTING_DOWN, RequestContext
@@ -22,8 +22,7 @@ from mock_atoms.middleware.responses import bad_prefer, error_response, fault_re
 def fault_evaluator(context: RequestContext, engine: FaultEngine) -> Evaluate | None:
     """Return the function that evaluates the faults of a request, or `None` if it can have none.
 
-    An unauthenticated request, which gets the documented 401, and a browser's preflight request have none. The function
-    finds the matching rules each time it is called, so that a store can first bring the rules up to date.
+    An unauthenticated request, which gets the documented 401, and a browser's preflight request have none.
 
     Raises:
         ExpressionError: the `Prefer` header is invalid.
@@ -37,15 +36,7 @@ def fault_evaluator(context: RequestContext, engine: FaultEngine) -> Evaluate | 
     requested = parse_prefer(context.header_values(b"prefer"))
     if requested is not None:  # it decides alone
         return partial(engine.evaluate, FaultRequest(caller, method, api_path, arrived_at.timestamp()), requested, ())
-
-    def evaluate(counters: Counters) -> Evaluation | None:
-        matching = engine.matching(caller, method, api_path)
-        if not matching:
-            return None
-        request = FaultRequest(caller, method, api_path, arrived_at.timestamp())
-        return engine.evaluate(request, None, matching, counters)
-
-    return evaluate
+    return RuleEvaluator(engine, caller, method, api_path, arrived_at)
 
 
 class FaultMiddleware:

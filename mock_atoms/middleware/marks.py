@@ -12,9 +12,9 @@ from mock_atoms.journal.exchange import (
     ResponseHead,
     share_response_head,
 )
+from mock_atoms.middleware.responses import REASON_HEADER
 
 FAULT_HEADER = b"x-mock-atoms-fault"
-REASON_HEADER = b"x-mock-atoms-reason"
 
 
 class ResponseMarker:

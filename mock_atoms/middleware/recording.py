@@ -1,7 +1,7 @@
 """Recording of requests to the vendor's API: request ids, marks on responses, journal, log and metrics."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.inflating import InflateError, Inflater, content_encoding, is_inflatable
 from mock_atoms.core.masking import mask_text_steps
 from mock_atoms.core.slices import IS_DISCONNECTED, Slices
@@ -27,6 +28,7 @@ from mock_atoms.journal.journal import Journal
 from mock_atoms.middleware.connection_faults import BROKEN, TRANSPORT
 from mock_atoms.middleware.faults import fault_evaluator
 from mock_atoms.middleware.marks import ResponseMarker
+from mock_atoms.middleware.responses import send_response, store_unavailable
 from mock_atoms.mock import MockAtoms
 
 MAX_UNREAD_BODY_BYTES = 8 * 1024 * 1024
@@ -53,6 +55,7 @@ class RecordingMiddleware:
         self._engine = mock.fault_engine
         self._journal = mock.journal
         self._recorder = mock.recorder
+        self._is_shared = mock.is_shared
         self._slices = mock.slices
         self._marker = ResponseMarker(mock.fault_engine, mock.fixtures)
         self._clock = mock.clock
@@ -61,13 +64,15 @@ class RecordingMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         context: RequestContext = scope[CONTEXT_KEY]
-        exchange = context.exchange
-        evaluate = None
         try:
-            evaluate = fault_evaluator(context, self._engine)
-        except ExpressionError as error:
-            context.prefer_problem = str(error)
-        context.faults = await self._store.begin(context.caller.tenant, exchange, evaluate)
+            await self._begin(context)
+        except StoreUnavailableError as error:
+            await send_response(send, store_unavailable(error))
+        else:
+            await self._respond(context, scope, receive, HeldStart(send, is_holding=self._is_shared))
+
+    async def _respond(self, context: RequestContext, scope: Scope, receive: Receive, held_start: "HeldStart") -> None:
+        exchange = context.exchange
         body_recorder = None
         if context.has_body:
             body_recorder = RequestBodyRecorder(context, self._journal, self._slices, receive)
@@ -91,8 +96,9 @@ class RecordingMiddleware:
                 exchange.bytes_sent += len(message.get("body", b""))
                 if not message.get("more_body"):
                     is_disconnected = body_recorder is not None and body_recorder.is_disconnected
-                    await finish(ABORTED if is_disconnected else RESPONDED)
-            await send(message)
+                    if not await held_start.end(finish(ABORTED if is_disconnected else RESPONDED)):
+                        return
+            await held_start.send(message)
 
         transport = scope.get("extensions", {}).get(TRANSPORT)
         previous = IS_DISCONNECTED.set(None if transport is None else transport.is_closing)
@@ -102,6 +108,14 @@ class RecordingMiddleware:
             IS_DISCONNECTED.reset(previous)
             if exchange.ended_at is None:
                 await finish(ABORTED)
+
+    async def _begin(self, context: RequestContext) -> None:
+        evaluate = None
+        try:
+            evaluate = fault_evaluator(context, self._engine)
+        except ExpressionError as error:
+            context.prefer_problem = str(error)
+        context.faults = await self._store.begin(context.caller.tenant, context.exchange, evaluate)
 
     async def _finish(
         self,
@@ -115,7 +129,47 @@ class RecordingMiddleware:
         if REFUSAL_KEY in extensions:
             exchange.status, exchange.reason = extensions[REFUSAL_KEY]
             exchange.response_head, exchange.bytes_sent, ended = NO_RESPONSE, 0, RESPONDED
-        self._recorder.end(exchange, ended)
+        await self._recorder.end(exchange, ended)
+
+
+class HeldStart:
+    """Holds the start of a response back until its body comes, since the store may fail to record the exchange.
+
+    Args:
+        send: sends the messages.
+        is_holding: whether to hold it back.
+    """
+
+    def __init__(self, send: Send, *, is_holding: bool) -> None:
+        self._send = send
+        self._is_holding = is_holding
+        self._start: Message | None = None
+
+    async def send(self, message: Message) -> None:
+        """Send a message, or hold it back."""
+        if self._is_holding and message["type"] == "http.response.start":
+            self._start = message
+            return
+        if self._start is not None:
+            await self._send(self._start)
+            self._start = None
+        await self._send(message)
+
+    async def end(self, recording: Awaitable[None]) -> bool:
+        """Record the exchange, and return whether that worked. If it did not, send a 503 instead of the response.
+
+        Raises:
+            StoreUnavailableError: it did not, and the client has received the start of the response.
+        """
+        try:
+            await recording
+        except StoreUnavailableError as error:
+            if self._start is None:
+                raise
+            self._start = None
+            await send_response(self._send, store_unavailable(error))
+            return False
+        return True
 
 
 def _is_refused_unread(context: RequestContext, body_recorder: "RequestBodyRecorder") -> bool:
@@ -245,4 +299,4 @@ class RequestBodyRecorder:
         self._exchange.body_tail_digest = self._stored.tail_digest(MAX_BODY_BYTES)
         if self._is_complete:
             self._exchange.is_body_complete = True
-            self._journal.update(self._exchange)
+            await self._journal.update(self._exchange)

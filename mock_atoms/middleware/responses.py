@@ -12,13 +12,15 @@ from starlette.types import Send
 from mock_atoms.contract.errors import error_body
 from mock_atoms.contract.operations import RequestedOperation
 from mock_atoms.contract.schemas import JSON_TYPE, render_json
+from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.http_text import Headers
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.tenancy import UnauthenticatedCaller
 from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY, FaultResponse
 from mock_atoms.faults.engine import FaultDecision
-from mock_atoms.journal.exchange import BAD_PREFER, OUTSIDE_BASE_PATH, UNMOCKED_ROUTE, RequestContext
+from mock_atoms.journal.exchange import BAD_PREFER, OUTSIDE_BASE_PATH, STORE_UNAVAILABLE, UNMOCKED_ROUTE, RequestContext
 
+REASON_HEADER = b"x-mock-atoms-reason"
 _MAX_CACHED = 1_000
 """Number of documented errors that are cached."""
 MAX_CACHED_ID_LENGTH = 200
@@ -50,6 +52,12 @@ def complete_response(status: int, headers: Iterable[tuple[str, str]], body: byt
 def error_response(status: int, errors: list[str]) -> CompleteResponse:
     """Return an error in the vendor's envelope."""
     return complete_response(status, [("content-type", JSON_TYPE)], render_json(error_body(status, errors, {})))
+
+
+def store_unavailable(error: StoreUnavailableError) -> CompleteResponse:
+    """Return the response to a request that the shared store has not recorded."""
+    status, headers, body = error_response(HTTPStatus.SERVICE_UNAVAILABLE, [str(error)])
+    return CompleteResponse(status, (*headers, (REASON_HEADER, STORE_UNAVAILABLE.encode())), body)
 
 
 def bad_prefer(context: RequestContext, problem: str) -> CompleteResponse:

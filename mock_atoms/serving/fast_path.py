@@ -178,7 +178,7 @@ class FastPath:
 
 def fast_path_of(mock: MockAtoms) -> FastPath | None:
     """Return the fast path of a server; `None` if the response cache is off or the store is in another process."""
-    if mock.settings.response_cache and isinstance(mock.store, MemoryStore):
+    if mock.settings.response_cache and isinstance(mock.store, MemoryStore) and not mock.is_shared:
         return FastPath(mock, mock.store, secrets.token_bytes(32))
     return None
 

@@ -6,7 +6,7 @@ from itertools import islice
 
 from mock_atoms.contract.schemas import Member, render_json
 from mock_atoms.core.slices import Steps
-from mock_atoms.data.models import MEMBER_BYTES
+from mock_atoms.data.models import MEMBER_BYTES, phone_digits
 
 _DECODER = json.JSONDecoder()
 _ID = slice(len('{"_id":"'), len('{"_id":"') + 24)
@@ -26,6 +26,21 @@ class MemberList:
     def __init__(self) -> None:
         self._json_by_number: dict[str, bytes] = {}
         self.size_bytes = 0
+
+    @classmethod
+    def parse(cls, texts: Iterable[str], phone_column: str) -> Steps["MemberList"]:
+        """Return the members that `texts` returned.
+
+        Args:
+            texts: the members as JSON.
+            phone_column: name of the column with their phone numbers.
+        """
+        members = cls()
+        for text in texts:
+            member: Member = json.loads(text)
+            members.append(member, phone_digits(member["data"][phone_column]))
+            yield
+        return members
 
     def __len__(self) -> int:
         return len(self._json_by_number)

@@ -17,7 +17,7 @@ from mock_atoms.faults.rules import Rule
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.journal import Journal
 from mock_atoms.state.operations import DataOperation
-from mock_atoms.state.store import StoreContent, TenantState
+from mock_atoms.state.store import StoreContent, TenantState, next_version
 
 MAX_TENANTS = 10_000
 MAX_STORE_BYTES = 256 * 1024 * 1024
@@ -93,10 +93,17 @@ class MemoryStore:
             self._resize(state, before)
         return evaluation.decision
 
-    async def commit(self, tenant: Tenant, operation: DataOperation, version: int | None = None) -> bool:
-        """Change the data of `tenant` if it has this version, and return whether it has."""
+    async def synchronize(self) -> None:
+        """Do nothing: the store has everything."""
+
+    def mark(self) -> int:
+        """Return a mark of now: a version that is higher than all others."""
+        return next_version()
+
+    async def commit(self, tenant: Tenant, operation: DataOperation, mark: int | None = None) -> bool:
+        """Change the data of `tenant` unless it was replaced since `mark`, and return whether it was not."""
         state = self.state_of(tenant)
-        if version not in (None, state.version):
+        if mark is not None and state.version > mark:
             return False
         before = state.size_bytes
         state.apply(operation)
@@ -171,7 +178,7 @@ class MemoryStore:
             self._put(state)
             self._size_bytes += state.size_bytes
             if len(self._tenants) > self._max_tenants:
-                self._forget(self._tenants.evict())
+                self._evict()
         else:
             state.used = next_use()
         return state
@@ -224,7 +231,7 @@ class MemoryStore:
         """Adapt to the size of a state that has changed, and evict others if all are too large."""
         self._size_bytes += state.size_bytes - before
         while self._size_bytes > self._max_bytes and len(self._tenants) > 1:
-            self._forget(self._tenants.evict())
+            self._evict()
 
     def _states(self, token_digest: bytes | None, test_digest: bytes | None) -> list[TenantState]:
         """Return all states, or those of one token, one test or both."""
@@ -237,6 +244,12 @@ class MemoryStore:
         tenant = state.tenant
         self._tenants.put(tenant.key, state)
         self._keys_by_tenant.add(tenant.key, tenant.token_digest, tenant.test_digest)
+
+    def _evict(self) -> Tenant:
+        """Remove the state of the least recently used tenant, and return the tenant."""
+        state = self._tenants.evict()
+        self._forget(state)
+        return state.tenant
 
     def _forget(self, state: TenantState) -> None:
         """Adapt to a state that is no longer in `_tenants`."""

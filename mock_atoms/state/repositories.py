@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -12,7 +13,7 @@ from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData
 from mock_atoms.state.audiences import AudienceRepository, Change
-from mock_atoms.state.store import Store, TenantState
+from mock_atoms.state.store import ConflictError, Store, TenantState
 
 T = TypeVar("T")
 
@@ -55,13 +56,15 @@ class AudienceRepositories:
         tenant = caller.tenant
         turn = self._turns.setdefault(tenant.key, asyncio.Lock())
         async with turn:
-            initial_data = await self._run_in_slices(self._fixtures.initial_data_steps(caller))
-            state = await self._store.load(tenant)
-            version = state.version
-            result, operation = await self._run_in_slices(prepare(self._repository(caller, state, initial_data)))
-            if operation is not None:
-                await self._store.commit(tenant, operation, version)
-            return result
+            while True:
+                initial_data = await self._run_in_slices(self._fixtures.initial_data_steps(caller))
+                state = await self._store.load(tenant)
+                mark = self._store.mark()
+                result, operation = await self._run_in_slices(prepare(self._repository(caller, state, initial_data)))
+                with suppress(ConflictError):  # then it is prepared again
+                    if operation is not None:
+                        await self._store.commit(tenant, operation, mark)
+                    return result
 
     async def _run_in_slices(self, steps: Steps[T]) -> T:
         """Run work that other requests wait for, some of which may hold a slot."""

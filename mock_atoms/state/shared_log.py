@@ -4,10 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 
-class StoreUnavailableError(Exception):
-    """The shared store cannot be used. The message says why, without its password."""
-
-
 class LogEntry(NamedTuple):
     """An entry of a shared log.
 

@@ -1,9 +1,10 @@
 """Export and import of a server's state as JSON. A server that imports it gives the same responses."""
 
+import json
 from typing import Any
 
 from mock_atoms.core.errors import CapacityError
-from mock_atoms.core.json_stream import RenderedJson
+from mock_atoms.core.json_stream import RenderedJson, json_pieces
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
@@ -43,18 +44,18 @@ def tenant_summary(state: TenantState) -> dict[str, Any]:
 
 
 async def export_state(settings: Settings, store: Store) -> dict[str, Any]:
-    """Return the complete state, except the journal, as content for `json_pieces`.
+    """Return the complete state, except the journal, as content for `json_pieces`."""
+    settings_json = {"version": __version__, "seed": settings.seed, "locale": settings.locale}
+    return {**settings_json, **export_content(await store.export())}
 
-    A tenant is exported as it is when its turn comes.
-    """
-    rules, fixtures, tenants = await store.export()
+
+def export_content(content: StoreContent) -> dict[str, Any]:
+    """Return all content of a store for `json_pieces`. A tenant is exported as it is when its turn comes."""
+    rules, fixtures, tenants = content
     return {
-        "version": __version__,
-        "seed": settings.seed,
-        "locale": settings.locale,
         "rules": ({**rule.as_json(), **({"atStart": True} if rule.is_startup_rule else {})} for rule in rules),
         "fixtures": (
-            {"token": data.label, "tokenDigest": token_digest.hex(), **_initial_data_json(data.initial_data)}
+            {"token": data.label, "tokenDigest": token_digest.hex(), **initial_data_json(data.initial_data)}
             for token_digest, data in fixtures.items()
         ),
         "tenants": (export_tenant(state) for state in tenants),
@@ -70,9 +71,9 @@ def export_tenant(state: TenantState) -> dict[str, Any]:
     counters = {rule_id: counter.as_json for rule_id, counter in state.counters.items()}
     exported["counters"] = lambda: counters
     if state.initial_data is not None:
-        exported |= _initial_data_json(state.initial_data)
+        exported |= initial_data_json(state.initial_data)
     if state.changes is not None:
-        changes = [_changes_json(audience_id, changes) for audience_id, changes in state.changes.audiences.items()]
+        changes = [changes_json(audience_id, changes) for audience_id, changes in state.changes.audiences.items()]
         content = {
             "ids": state.changes.issued_ids,
             "deleted": sorted(state.changes.deleted_ids),
@@ -82,12 +83,13 @@ def export_tenant(state: TenantState) -> dict[str, Any]:
     return exported
 
 
-def _initial_data_json(initial_data: InitialData) -> dict[str, Any]:
+def initial_data_json(initial_data: InitialData) -> dict[str, Any]:
+    """Return initial data, as content for `json_pieces`."""
     organization = {} if initial_data.organization is None else {"organization": initial_data.organization}
     return {**organization, "audiences": (audience for audience in initial_data.audiences)}
 
 
-def _changes_json(audience_id: str, changes: AudienceChanges) -> dict[str, Any]:
+def changes_json(audience_id: str, changes: AudienceChanges) -> dict[str, Any]:
     """Return the changes to one audience, without what is unchanged."""
     optional = {
         "created": changes.created,
@@ -118,6 +120,18 @@ async def import_state(value: object, settings: Settings, store: Store, slices: 
         await slices.run(free(snapshot.take_apart()))
         raise
     await slices.run(free(snapshot.rules))
+
+
+def content_json(content: StoreContent) -> str:
+    """Return all content of a store as JSON."""
+    return "".join(json_pieces(export_content(content)))
+
+
+def parse_content(text: str) -> Steps[StoreContent]:
+    """Return the content that `content_json` wrote."""
+    snapshot = yield from parse_snapshot({"version": "", "seed": "", "locale": "", **json.loads(text)})
+    yield from _activate_rules(snapshot, "")
+    return StoreContent(snapshot.active_rules, snapshot.fixtures, snapshot.tenants)
 
 
 def _check_setting(name: str, exported: str, current: str) -> None:

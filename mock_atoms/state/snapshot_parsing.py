@@ -73,7 +73,7 @@ class Snapshot:
         return parts
 
 
-class _AudiencePart(NamedTuple):
+class AudiencePart(NamedTuple):
     """The changes to one audience."""
 
     id: str
@@ -112,7 +112,7 @@ class SnapshotConverter:
                 self._check()
                 return state
             case ("tenants", int(), "changes", "audiences", int()):
-                part = yield from _parse_audience_changes(item, format_pointer(path))
+                part = yield from parse_audience_changes(item, format_pointer(path))
                 self._audience_bytes += part.changes.size_bytes
                 self._member_bytes = 0
                 self._check()
@@ -217,9 +217,9 @@ def _parse_changes(value: object, pointer: str) -> Steps[TenantChanges]:
     changes = TenantChanges({}, set(deleted), model.ids)
     created = created_audiences = 0
     for number, item in enumerate(long["audiences"]):
-        is_converted = isinstance(item, _AudiencePart)
+        is_converted = isinstance(item, AudiencePart)
         audience_id, part = (
-            item if is_converted else (yield from _parse_audience_changes(item, f"{pointer}/audiences/{number}"))
+            item if is_converted else (yield from parse_audience_changes(item, f"{pointer}/audiences/{number}"))
         )
         if audience_id in changes.audiences:
             raise ConfigError(f"audiences: the audience {audience_id} is duplicated", pointer)
@@ -236,7 +236,12 @@ def _parse_changes(value: object, pointer: str) -> Steps[TenantChanges]:
     return changes
 
 
-def _parse_audience_changes(value: object, pointer: str) -> Steps[_AudiencePart]:
+def parse_audience_changes(value: object, pointer: str) -> Steps[AudiencePart]:
+    """Return the changes to one audience, which `snapshot.changes_json` describes.
+
+    Raises:
+        ConfigError: they are invalid; names the field by JSON pointer.
+    """
     rest, long = _split(value, "added")
     model = parse_model(AudienceChangesModel, rest, pointer)
     changes = AudienceChanges(
@@ -254,7 +259,7 @@ def _parse_audience_changes(value: object, pointer: str) -> Steps[_AudiencePart]
         changes.add_member(member)
         yield
     changes.update_size()
-    return _AudiencePart(model.audience, changes)
+    return AudiencePart(model.audience, changes)
 
 
 def _parse_member(value: object, pointer: str) -> Member:

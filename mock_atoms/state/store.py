@@ -79,6 +79,10 @@ class TenantState(Divisible):
         return size if self.changes is None else size + self.changes.size_bytes
 
 
+class ConflictError(Exception):
+    """Another server has changed the data that a change was prepared for. Prepare it again."""
+
+
 class StoreContent(NamedTuple):
     """All that a store keeps.
 
@@ -120,16 +124,27 @@ class Store(Protocol):
         """
         ...
 
-    async def commit(self, tenant: Tenant, operation: DataOperation, version: int | None = None) -> bool:
+    async def synchronize(self) -> None:
+        """Bring everything up to date that this process keeps of the store."""
+        ...
+
+    def mark(self) -> int:
+        """Return a mark of the data that `load` has returned last, for `commit`."""
+        ...
+
+    async def commit(self, tenant: Tenant, operation: DataOperation, mark: int | None = None) -> bool:
         """Change the data of `tenant`.
 
         Args:
             tenant: the tenant.
             operation: the change. Do not use it afterwards: the store may keep and modify its objects.
-            version: the version of the data that it was made for; `None` for any.
+            mark: the mark of the data that it was made for; `None` for any.
 
         Returns:
-            Whether the data still had this version. If not, nothing has changed.
+            Whether the data is as it was. If it was replaced since, by a reset for example, nothing has changed.
+
+        Raises:
+            ConflictError: another server has changed it since.
         """
         ...
 

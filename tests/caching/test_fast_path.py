@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import Settings, create_app
+from mock_atoms import mock as mock_module
 from mock_atoms.caching.response_cache import MAX_HEAD_BYTES, content_key
 from mock_atoms.journal.access_log import AccessLogLine
 from mock_atoms.journal.exchange import Exchange
@@ -30,6 +31,7 @@ from mock_atoms.state.memory_store import MemoryStore
 from tests.caching.test_response_cache import Step, steps
 from tests.helpers.audiences import ACME, bearer
 from tests.helpers.servers import running
+from tests.helpers.shared_log import MemoryLog
 from tests.helpers.sockets import RawResponse, connect, raw_request, read_responses, send_in_turn
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -60,13 +62,13 @@ class Served:
 
 
 @contextmanager
-def served(create_store: Any = MemoryStore, **options: Any) -> Iterator[Served]:  # noqa: ANN401 - any setting
+def served(shared_log: MemoryLog | None = None, **options: Any) -> Iterator[Served]:  # noqa: ANN401 - any setting
     log: list[str] = []
 
     def collect(exchange: Exchange, attempt: int) -> None:
         log.append(re.sub(r" ms=\S+", "", str(AccessLogLine(exchange, attempt))))
 
-    mock = MockAtoms(Settings(**options), now=lambda: NOON, create_store=create_store, log=collect)
+    mock = MockAtoms(Settings(**options), now=lambda: NOON, log=collect, shared_log=shared_log)
     app: ASGIApp = create_app(mock=mock)
     serving = Served(0, mock, log=log)
 
@@ -398,8 +400,9 @@ def test_the_fast_path_ignores_evicted_objects_that_are_still_referenced() -> No
         assert len(serving.app_requests) == asked + 1
 
 
-def test_the_fast_path_counts_as_use_of_the_tenant() -> None:
-    with served(partial(MemoryStore, max_tenants=2)) as serving:
+def test_the_fast_path_counts_as_use_of_the_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mock_module, "MemoryStore", partial(MemoryStore, max_tenants=2))
+    with served() as serving:
         send_in_turn(serving.port, *[raw_request("a")] * 2, *[raw_request("b")] * 2, raw_request("a"), raw_request("c"))
         asked = len(serving.app_requests)
         send_in_turn(serving.port, raw_request("a"))
@@ -571,3 +574,9 @@ def results(serving: Served, requests: list[Step]) -> Results:
             [line for line in metrics if line.startswith(("mock_atoms_requests", "mock_atoms_fault"))],
             [*serving.log],
         )
+
+
+def test_servers_that_share_a_log_have_no_fast_path() -> None:
+    with served(MemoryLog()) as serving:
+        send_in_turn(serving.port, *[raw_request("a")] * 3)
+        assert len(serving.app_requests) == 3

@@ -52,12 +52,12 @@ def apply(step: str, journal: MemoryJournal, running: list[Exchange]) -> None:
             journal.add(running[-1])
         case "complete" if running:
             running[-1].body, running[-1].is_body_complete = b"{}", True
-            journal.update(running[-1])
+            asyncio.run(journal.update(running[-1]))
         case "respond" if running:
             running[-1].status = 503
         case "end" if running:
             running[-1].ended_at = 1.0
-            journal.update(running.pop())
+            asyncio.run(journal.update(running.pop()))
         case "remove first":
             asyncio.run(journal.remove(present[:1]))
         case "remove last":

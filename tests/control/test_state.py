@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer, Settings, create_app
+from mock_atoms import mock as mock_module
 from mock_atoms.control import parsing
 from mock_atoms.core.sizes import json_characters
 from mock_atoms.core.slices import SLICE_SECONDS
@@ -309,8 +310,9 @@ def test_the_audience_with_the_most_values_survives_a_state(admin: httpx.Client)
     assert admin.put("/state", json=admin.get("/state").json()).status_code == 200
 
 
-def test_a_state_that_is_too_large_changes_nothing() -> None:
-    app = create_app(mock=MockAtoms(Settings(), create_store=partial(MemoryStore, max_bytes=11_000)))
+def test_a_state_that_is_too_large_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mock_module, "MemoryStore", partial(MemoryStore, max_bytes=11_000))
+    app = create_app(mock=MockAtoms(Settings()))
 
     def put(state: dict[str, Any]) -> AsgiResponse:
         headers = [(b"content-type", b"application/json")]

@@ -8,15 +8,19 @@ from mock_atoms.core.slices import Slices
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
-from mock_atoms.faults.engine import Counters, Evaluate, Evaluation, RuleCounter
+from mock_atoms.faults.engine import Counters, Evaluate, Evaluation, FaultEngine, RuleCounter
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.state.memory_store import MemoryStore
+from mock_atoms.state.replica import Replica
+from mock_atoms.state.replicated_journal import ReplicatedJournal
+from mock_atoms.state.replicated_store import ReplicatedStore
 from mock_atoms.state.store import Store, StoreContent, TenantState
 from tests.helpers.exchanges import exchange
+from tests.helpers.shared_log import MemoryLog
 
 RULE = parse_fault({"fault": "500"})
 
@@ -41,6 +45,22 @@ def make_store(
         Slices(monotonic) if slices is None else slices,
         **limits,
     )
+
+
+def replicated_store(
+    _journal: MemoryJournal,
+    generator: Generator,
+    rules: RuleBook,
+    fixtures: Fixtures,
+    slices: Slices,
+    **limits: int,
+) -> ReplicatedStore:
+    """Return the store of a server that shares an empty log."""
+    replica = Replica(MemoryLog(page_size=2))
+    journal = ReplicatedJournal(0, Credentials(b"key"), replica)
+    engine = FaultEngine("atoms", rules)
+    options: dict[str, Any] = {"replica": replica, "engine": engine, "clock_offset": 0.0, **limits}
+    return ReplicatedStore(journal, generator, rules, fixtures, slices, **options)
 
 
 def memory_store(**options: Any) -> MemoryStore:  # noqa: ANN401 - those of `make_store`

@@ -446,7 +446,7 @@ def test_the_oldest_exchanges_are_dropped_and_counted() -> None:
     assert [*journal] == exchanges[2:]
     assert (len([*journal]), journal.dropped) == (3, 2)
     exchanges[0].body = b"x" * 1000
-    journal.update(exchanges[0])  # it was dropped and has no weight
+    asyncio.run(journal.update(exchanges[0]))  # it was dropped and has no weight
     assert asyncio.run(journal.find(exchanges[4].id)) is exchanges[4]
     assert asyncio.run(journal.find(exchanges[0].id)) is None
     asyncio.run(journal.clear())
@@ -459,7 +459,7 @@ def test_the_size_of_the_journal_is_bounded() -> None:
         each = exchange(number)
         journal.add(each)
         each.body = b"x" * 1500
-        journal.update(each)
+        asyncio.run(journal.update(each))
     assert [each.id for each in journal] == [exchange(number).id for number in (17, 18, 19)]
     assert journal.dropped == 17
     asyncio.run(journal.clear())

@@ -98,7 +98,7 @@ class Recording:
         else:
             for each in chosen:
                 each.body = b"x" * 1_000
-                self.journal.update(each)
+                asyncio.run(self.journal.update(each))
 
     def check(self, query: JournalQuery, start: int) -> None:
         """Assert that the journal agrees with a scan of the list."""
@@ -162,9 +162,9 @@ def test_a_watcher_is_called_for_its_key_alone() -> None:
     journal.add(recorded_exchange("sk_other", None, [], {}, is_valid=True))
     assert calls == ["all", "acme", "acme again", "all"]
     unwatch.pop()()
-    journal.update(acme)
+    asyncio.run(journal.update(acme))
     assert calls[4:] == ["all", "acme"]
     for end in unwatch:
         end()
-    journal.update(acme)
+    asyncio.run(journal.update(acme))
     assert len(calls) == 6

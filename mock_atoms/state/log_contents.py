@@ -1,0 +1,167 @@
+"""The contents of log entries: exchanges, callers and changes of data as JSON."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, assert_never
+
+from mock_atoms.core.json_stream import json_pieces
+from mock_atoms.core.slices import Steps
+from mock_atoms.core.tenancy import Tenant
+from mock_atoms.data.fixture_files import parse_audiences
+from mock_atoms.data.models import ImportedAudience, InitialData
+from mock_atoms.journal.exchange import MAX_SHARED_HEAD_BYTES, Exchange, RequestHead, ResponseHead, share_response_head
+from mock_atoms.state.member_list import MemberList
+from mock_atoms.state.operations import AddMembers, DataOperation, DeleteAudience, PutAudience, SetInitialData
+from mock_atoms.state.snapshot import changes_json, initial_data_json
+from mock_atoms.state.snapshot_parsing import parse_audience_changes
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_SHARED_HEADS = 10_000
+
+
+def tenant_json(tenant: Tenant) -> list[Any]:
+    """Return a tenant as JSON."""
+    test_digest = None if tenant.test_digest is None else tenant.test_digest.hex()
+    return [tenant.key.hex(), tenant.token_digest.hex(), tenant.label, tenant.test_id, test_digest]
+
+
+def parse_tenant(content: list[Any]) -> Tenant:
+    """Return the tenant that `tenant_json` wrote."""
+    key, token_digest, label, test_id, test_digest = content
+    return Tenant(
+        bytes.fromhex(key),
+        bytes.fromhex(token_digest),
+        label,
+        test_id,
+        None if test_digest is None else bytes.fromhex(test_digest),
+    )
+
+
+def request_json(exchange: Exchange) -> list[Any]:
+    """Return an exchange that begins as JSON."""
+    head = exchange.head
+    content = [
+        tenant_json(head.tenant),
+        [digest.hex() for digest in head.credential_digests],
+        head.method,
+        head.url,
+        head.scheme,
+        head.http_version,
+        head.host,
+        head.headers,
+        [key.hex() for key in head.index_keys],
+        head.operation,
+    ]
+    arrived_at = (exchange.arrived_at - _EPOCH) // timedelta(microseconds=1)
+    return [json.dumps(content), arrived_at, exchange.client_address, exchange.client_port]
+
+
+def parse_request(content: list[Any], clock_offset: float) -> Exchange:
+    """Return the exchange that `request_json` wrote.
+
+    Args:
+        content: what it wrote.
+        clock_offset: the monotonic clock of this server minus seconds since 1970.
+    """
+    head, arrived_at, address, port = content
+    seconds = arrived_at / 1_000_000
+    arrived = _EPOCH + timedelta(microseconds=arrived_at)
+    return Exchange(_parse_head(head), arrived, seconds + clock_offset, address, port)
+
+
+@lru_cache(_MAX_SHARED_HEADS)
+def _parse_head(text: str) -> RequestHead:
+    tenant, digests, method, url, scheme, version, host, headers, keys, operation = json.loads(text)
+    return RequestHead(
+        parse_tenant(tenant),
+        tuple(map(bytes.fromhex, digests)),
+        method,
+        url,
+        scheme,
+        version,
+        host,
+        tuple((name, value) for name, value in headers),
+        tuple(map(bytes.fromhex, keys)),
+        operation,
+    )
+
+
+def outcome_json(exchange: Exchange) -> list[Any]:
+    """Return what an exchange has had since it began, as JSON. Times are in seconds since its start."""
+    started_at = exchange.started_at
+    response_started_at, ended_at = exchange.response_started_at, exchange.ended_at
+    return [
+        exchange.body.decode("latin-1"),
+        exchange.body_size,
+        exchange.body_tail_digest.hex(),
+        exchange.is_body_complete,
+        None if response_started_at is None else response_started_at - started_at,
+        None if ended_at is None else ended_at - started_at,
+        exchange.ended,
+        exchange.status,
+        [[name.decode("latin-1"), value.decode("latin-1")] for name, value in exchange.response_head.headers],
+        exchange.bytes_sent,
+        exchange.faults,
+        exchange.reason,
+        exchange.delay_ms,
+        exchange.has_malformed_body,
+    ]
+
+
+def update_outcome(exchange: Exchange, content: list[Any]) -> None:
+    """Give an exchange of another server what `outcome_json` wrote."""
+    body, size, tail, is_complete, response_started, ended_after, ended, status, headers, sent, *rest = content
+    exchange.body, exchange.body_size = body.encode("latin-1"), size
+    exchange.body_tail_digest, exchange.is_body_complete = bytes.fromhex(tail), is_complete
+    exchange.response_started_at = None if response_started is None else exchange.started_at + response_started
+    exchange.ended_at = None if ended_after is None else exchange.started_at + ended_after
+    exchange.ended, exchange.status, exchange.bytes_sent = ended, status, sent
+    exchange.response_head = _response_head(headers)
+    faults, exchange.reason, exchange.delay_ms, exchange.has_malformed_body = rest
+    exchange.faults = tuple(faults)
+
+
+def _response_head(headers: list[list[str]]) -> ResponseHead:
+    pairs = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers)
+    size = sum(len(name) + len(value) for name, value in pairs)
+    return share_response_head(pairs) if size <= MAX_SHARED_HEAD_BYTES else ResponseHead(pairs)
+
+
+def operation_json(operation: DataOperation) -> list[Any]:
+    """Return a change of data as JSON."""
+    match operation:
+        case SetInitialData(initial_data):
+            return ["set", _plain(initial_data_json(initial_data))]
+        case PutAudience(audience_id, changes, new_ids):
+            return ["put", _plain(changes_json(audience_id, changes)), new_ids]
+        case AddMembers(audience_id, phone_column, members, updated_at):
+            return ["add", audience_id, phone_column, list(members.texts()), updated_at]
+        case DeleteAudience(audience_id, is_created):
+            return ["delete", audience_id, is_created]
+        case _:  # pragma: no cover - mypy checks that all kinds are here
+            assert_never(operation)
+
+
+def parse_operation(content: list[Any]) -> Steps[DataOperation]:
+    """Return the change of data that `operation_json` wrote."""
+    match content:
+        case ["set", fields]:
+            audiences = yield from parse_audiences(fields["audiences"], "/audiences", ImportedAudience)
+            initial_data = InitialData(audiences, fields.get("organization"))
+            yield from initial_data.measure()
+            return SetInitialData(initial_data)
+        case ["put", fields, new_ids]:
+            part = yield from parse_audience_changes(fields, "")
+            return PutAudience(part.id, part.changes, new_ids)
+        case ["add", audience_id, phone_column, texts, updated_at]:
+            return AddMembers(audience_id, phone_column, (yield from MemberList.parse(texts, phone_column)), updated_at)
+        case ["delete", audience_id, is_created]:
+            return DeleteAudience(audience_id, is_created)
+        case _:
+            raise ValueError(f"unknown change of data: {content[0]}")
+
+
+def _plain(content: object) -> Any:  # noqa: ANN401 - any JSON
+    """Return content for `json_pieces` as plain JSON."""
+    return json.loads("".join(json_pieces(content)))

@@ -1,0 +1,214 @@
+"""The store of servers that share a log."""
+
+from collections import OrderedDict
+from collections.abc import Collection, Hashable, Iterable
+from typing import Any, Generic, TypeVar
+
+from mock_atoms.core.slices import Slices
+from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant
+from mock_atoms.data.fixtures import Fixtures
+from mock_atoms.data.generator import Generator
+from mock_atoms.faults.engine import Evaluate, FaultDecision, FaultEngine, RuleEvaluator
+from mock_atoms.faults.expressions import parse_fault
+from mock_atoms.faults.rule_index import ActiveRule
+from mock_atoms.faults.rulebook import RuleBook
+from mock_atoms.faults.rules import Rule
+from mock_atoms.journal.exchange import Exchange
+from mock_atoms.state.log_contents import (
+    operation_json,
+    parse_operation,
+    parse_request,
+    parse_tenant,
+    request_json,
+    tenant_json,
+)
+from mock_atoms.state.memory_store import MAX_STORE_BYTES, MAX_TENANTS, MemoryStore
+from mock_atoms.state.operations import DataOperation
+from mock_atoms.state.replica import Replica
+from mock_atoms.state.replicated_journal import ReplicatedJournal
+from mock_atoms.state.snapshot import content_json, parse_content
+from mock_atoms.state.store import ConflictError, StoreContent, TenantState
+
+_MAX_POSITIONS = 10_000
+"""Number of tenants whose last change is known, and of resets."""
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class RecentPositions(Generic[Key]):
+    """The last position in the log of each key. Of many keys, the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._positions: OrderedDict[Key, int] = OrderedDict()
+        self._forgotten = 0  # the last position that was forgotten
+
+    def put(self, key: Key, position: int) -> None:
+        """Note the last position of a key."""
+        self._positions[key] = position
+        self._positions.move_to_end(key)
+        if len(self._positions) > _MAX_POSITIONS:
+            _, self._forgotten = self._positions.popitem(last=False)
+
+    def is_after(self, keys: Iterable[Key], position: int) -> bool:
+        """Return whether the last position of one of `keys` may be after `position`."""
+        return max(self._forgotten, *(self._positions.get(key, 0) for key in keys)) > position
+
+
+class ReplicatedStore(MemoryStore):
+    """A copy of the store that servers share. Each change goes through the log to all copies.
+
+    Args:
+        journal: records the arrival of requests.
+        generator: generates the ids of requests.
+        rules: the active fault rules. Only the store changes them.
+        fixtures: the initial data of tokens. Only the store imports data into it.
+        slices: runs long work.
+        replica: the connection to the log.
+        engine: evaluates the rules for the requests of other servers.
+        clock_offset: the monotonic clock of this server minus seconds since 1970.
+        max_tenants: maximum number of tenants. An evicted tenant has its initial data again.
+        max_bytes: maximum memory of all states, approximately.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it keeps, and what changes it
+        self,
+        journal: ReplicatedJournal,
+        generator: Generator,
+        rules: RuleBook,
+        fixtures: Fixtures,
+        slices: Slices,
+        *,
+        replica: Replica,
+        engine: FaultEngine,
+        clock_offset: float,
+        max_tenants: int = MAX_TENANTS,
+        max_bytes: int = MAX_STORE_BYTES,
+    ) -> None:
+        super().__init__(journal, generator, rules, fixtures, slices, max_tenants=max_tenants, max_bytes=max_bytes)
+        self._shared_journal = journal
+        self._replica = replica
+        self._engine = engine
+        self._clock_offset = clock_offset
+        self._changed_at = RecentPositions[bytes]()  # by tenant
+        self._reset_at = RecentPositions[tuple[str | None, str | None]]()  # by digests of token and test
+        replica.handle("begin", self._begin_foreign)
+        replica.handle("commit", self._commit_foreign)
+        replica.handle("add-rule", self._add_rule_foreign)
+        replica.handle("remove-rules", self._remove_rules_foreign)
+        replica.handle("reset", self._reset_foreign)
+        replica.handle("replace", self._replace_foreign)
+
+    async def synchronize(self) -> None:
+        """Apply all changes that any server has made until now."""
+        await self._replica.synchronize()
+
+    async def begin(self, tenant: Tenant, exchange: Exchange, evaluate: Evaluate | None) -> FaultDecision | None:
+        """Count a request, evaluate its fault rules and record its arrival. Return its faults."""
+        entry_id = self._replica.new_id()
+        self._shared_journal.note_own(entry_id, exchange)
+        counted = None if tenant is exchange.tenant else tenant_json(tenant)
+        evaluated = [evaluate.method, evaluate.api_path] if isinstance(evaluate, RuleEvaluator) else None
+        begin = super().begin
+        return await self._replica.change(
+            "begin",
+            [request_json(exchange), counted, evaluated],
+            lambda: begin(tenant, exchange, evaluate),
+            entry_id,
+        )
+
+    async def _begin_foreign(self, entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
+        request, counted, evaluated = content
+        exchange = parse_request(request, self._clock_offset)
+        tenant = exchange.tenant if counted is None else parse_tenant(counted)
+        evaluate = None
+        if evaluated is not None:
+            # Only a magic key has rules of its own, and its label is the whole key.
+            caller = AuthenticatedCaller(tenant.label, tenant)
+            method, api_path = evaluated
+            evaluate = RuleEvaluator(self._engine, caller, method, api_path, exchange.arrived_at)
+        await super().begin(tenant, exchange, evaluate)
+        self._shared_journal.note_foreign(entry_id, exchange)
+
+    async def load(self, tenant: Tenant) -> TenantState:
+        """Return the state of `tenant` in this copy. That is no use of it: other copies do not know of it."""
+        return self._tenants.get(tenant.key) or TenantState(tenant)
+
+    def mark(self) -> int:
+        """Return a mark of now."""
+        return self._replica.position
+
+    async def commit(self, tenant: Tenant, operation: DataOperation, mark: int | None = None) -> bool:
+        """Change the data of `tenant` unless it was reset since `mark`, and return whether it was not.
+
+        Raises:
+            ConflictError: another server has changed it since `mark`.
+        """
+        content = [tenant_json(tenant), operation_json(operation), mark]
+        return await self._replica.change("commit", content, lambda: self._commit(tenant, operation, mark))
+
+    async def _commit(self, tenant: Tenant, operation: DataOperation, mark: int | None) -> bool:
+        if mark is not None:
+            if self._changed_at.is_after([tenant.key], mark):
+                raise ConflictError
+            token = tenant.token_digest.hex()
+            test = None if tenant.test_digest is None else tenant.test_digest.hex()
+            if self._reset_at.is_after([(None, None), (token, None), (None, test), (token, test)], mark):
+                return False
+        self._changed_at.put(tenant.key, self._replica.applying)
+        return await super().commit(tenant, operation)
+
+    async def _commit_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
+        tenant, operation, base = content
+        parsed = await self._slices.run_promptly(parse_operation(operation), needs_slot=False)
+        try:
+            await self._commit(parse_tenant(tenant), parsed, base)
+        except ConflictError:  # the server that wrote it got the same
+            return
+
+    def _evict(self) -> Tenant:
+        """Remove the state of the least recently used tenant. A change that was prepared for it is prepared again."""
+        tenant = super()._evict()
+        self._changed_at.put(tenant.key, self._replica.applying)
+        return tenant
+
+    async def add_rule(self, rule: Rule) -> ActiveRule:
+        """Activate a rule. Credentials in its texts are masked.
+
+        Raises:
+            CapacityError: there are too many, or they are too large.
+        """
+        content = rule.as_json()
+        return await self._replica.change("add-rule", content, lambda: self._add_rule_foreign("", content))
+
+    async def _add_rule_foreign(self, _entry_id: str, content: Any) -> ActiveRule:  # noqa: ANN401 - any JSON
+        return await super().add_rule(parse_fault(content))
+
+    async def remove_rules(self, rule_ids: Collection[str] | None = None) -> None:
+        """Remove rules, or all but the startup rules, and the counters that tenants have for them."""
+        content = None if rule_ids is None else [*rule_ids]
+        await self._replica.change("remove-rules", content, lambda: self._remove_rules_foreign("", content))
+
+    async def _remove_rules_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
+        await super().remove_rules(content)
+
+    async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
+        """Delete created rules and the states of all tenants, or only those of one token, one test or both."""
+        content = [None if digest is None else digest.hex() for digest in (token_digest, test_digest)]
+        await self._replica.change("reset", content, lambda: self._reset_foreign("", content))
+
+    async def _reset_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
+        self._reset_at.put((content[0], content[1]), self._replica.applying)
+        await super().reset(*(None if digest is None else bytes.fromhex(digest) for digest in content))
+
+    async def replace_all(self, content: StoreContent) -> None:
+        """Replace all content by `content`. An error changes nothing.
+
+        Raises:
+            CapacityError: there are too many rules, or rules or tenants are too large.
+        """
+        text = content_json(content)
+        await self._replica.change("replace", text, lambda: self._replace_foreign("", text))
+
+    async def _replace_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
+        self._reset_at.put((None, None), self._replica.applying)
+        await super().replace_all(await self._slices.run(parse_content(content)))
