@@ -1,15 +1,15 @@
 """Servers that share a log respond like one server."""
 
-import asyncio
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import cycle
-from typing import Any
+from typing import Any, NamedTuple
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.types import ASGIApp
 
 from mock_atoms.app import create_app
 from mock_atoms.core.settings import Settings
@@ -18,29 +18,174 @@ from tests.helpers.asgi import AsgiResponse, bearer_pairs, call
 from tests.helpers.shared_log import MemoryLog
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-JSON = [(b"content-type", b"application/json")]
-TOKENS = ["sk_acme", "sk_beta", "sk_mock_500x2.a", "sk_mock_p50.b", "sk_mock_limit2.c", "sk_mock_nothing"]
-RULES = ["500x1", "503p50", "429 limit3", "delay0", "badjson"]
+AUDIENCES = "/atoms/v1/audience"
+Headers = Sequence[tuple[bytes, bytes]]
 
 
-def make_mock(log: MemoryLog | None) -> MockAtoms:
-    settings = Settings(fault=("502p10",), tokens=(), seed="replicas")
-    return MockAtoms(settings, clock=lambda: 0.0, now=lambda: NOON, shared_log=log)
+class SharedRequest(NamedTuple):
+    """A request that is sent to servers that share a log, and to one server alone.
+
+    Attributes:
+        path: its path; `{audience}` stands for the id of the token's newest audience.
+        headers: its headers.
+        method: its method.
+        query: its query.
+        body: its body: bytes of a form, or JSON; `None` without one.
+    """
+
+    path: str
+    headers: Headers = ()
+    method: str = "GET"
+    query: str = ""
+    body: Any = None
 
 
 class Servers:
-    """Three servers that share a log, asked in turn, and one server alone."""
+    """Three servers that share a log, asked in turn, and one server alone.
 
-    def __init__(self) -> None:
-        self.log = MemoryLog(page_size=3)
-        self._turns: Iterator[Any] = cycle([create_app(mock=make_mock(self.log)) for _ in range(3)])
-        self._single = create_app(mock=make_mock(None))
+    Args:
+        page_size: number of entries a page of the log.
 
-    def send(self, path: str, headers: Any = (), method: str = "GET", query: bytes = b"", body: bytes = b"") -> AsgiResponse:  # noqa: ANN401 - as `call`
-        """Send a request to both, and return the response, which is the same."""
-        responses = [
-            call(app, path, [*headers], method, query=query, body=body) for app in (next(self._turns), self._single)
-        ]
-        shared, single = responses
-        assert (shared.status, shared.body, shared.headers) == (single.status, single.body, single.headers)
+    Attributes:
+        log: the log.
+    """
+
+    def __init__(self, page_size: int = 3) -> None:
+        self.log = MemoryLog(page_size)
+        self._single = self._app(None)
+        self._turns: Iterator[ASGIApp] = cycle([self._app(self.log) for _ in range(3)])
+
+    @staticmethod
+    def _app(log: MemoryLog | None) -> ASGIApp:
+        settings = Settings(fault=("502p10",), journal_size=20)
+        return create_app(mock=MockAtoms(settings, clock=lambda: 0.0, now=lambda: NOON, shared_log=log))
+
+    def send(self, request: SharedRequest) -> AsgiResponse:
+        """Send a request to one of the three and to the other, and return the response, which is the same."""
+        headers, body = [*request.headers], b""
+        if request.body is not None:
+            is_form = isinstance(request.body, bytes)
+            body = request.body if is_form else json.dumps(request.body).encode()
+            content_type = b"multipart/form-data; boundary=b" if is_form else b"application/json"
+            headers += [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+        path = request.path
+        if "{audience}" in path:
+            listed = self._ask(SharedRequest(AUDIENCES, headers[:1])).body  # a fault may have replaced it
+            path = path.replace("{audience}", ([*re.findall(r'"_id":"(\w{24})","name"', listed.decode())] or ["0"])[-1])
+        return self._ask(SharedRequest(path, headers, request.method, request.query), body)
+
+    def _ask(self, request: SharedRequest, body: bytes = b"") -> AsgiResponse:
+        shared, single = (
+            call(app, request.path, request.headers, request.method, query=request.query.encode(), body=body)
+            for app in (next(self._turns), self._single)
+        )
+        assert shared == single
         return shared
+
+
+def multipart(fields: dict[str, str], rows: int) -> bytes:
+    """Return a form with a CSV file of so many rows."""
+    lines = "\r\n".join(["phone", *(f"141500000{number:02d}" for number in range(rows))])
+    parts = [f'name="{name}"\r\n\r\n{value}' for name, value in fields.items()]
+    parts.append(f'name="file"; filename="a.csv"\r\n\r\n{lines}')
+    return "".join(f"--b\r\nContent-Disposition: form-data; {part}\r\n" for part in parts).encode() + b"--b--\r\n"
+
+
+tokens = st.sampled_from(["sk_acme", "sk_beta", "sk_mock_500x2.a", "sk_mock_503p50.b", "sk_mock_limit2.c"])
+headers = st.builds(
+    lambda token, test: [*bearer_pairs(token), *([(b"x-test-id", test.encode())] if test else [])],
+    tokens,
+    st.sampled_from(["", "", "t1"]),
+)
+members = st.lists(
+    st.integers(0, 5).map(lambda number: {"phone": f"1415555010{number}", "name": f"n{number}"}), min_size=1, max_size=3
+)
+
+
+def control(path: str, method: str = "GET", query: str = "", body: Any = None) -> SharedRequest:  # noqa: ANN401 - any JSON
+    return SharedRequest(f"/__admin{path}", (), method, query, body)
+
+
+vendor_requests = st.one_of(
+    headers.map(lambda sent: SharedRequest(AUDIENCES, sent)),
+    headers.map(lambda sent: SharedRequest(f"{AUDIENCES}/{{audience}}", sent)),
+    headers.map(lambda sent: SharedRequest(f"{AUDIENCES}/{{audience}}", sent, "DELETE")),
+    headers.map(lambda sent: SharedRequest(f"{AUDIENCES}/{{audience}}/members", sent)),
+    st.builds(
+        lambda sent, added: SharedRequest(f"{AUDIENCES}/{{audience}}/members", sent, "POST", body={"members": added}),
+        headers,
+        members,
+    ),
+    st.builds(
+        lambda sent, rows: SharedRequest(
+            AUDIENCES, sent, "POST", body=multipart({"name": "Mine", "phoneNumberColumnName": "phone"}, rows)
+        ),
+        headers,
+        st.integers(0, 4),
+    ),
+    st.sampled_from([SharedRequest(AUDIENCES), SharedRequest("/atoms/v1/unknown"), SharedRequest("/")]),
+)
+control_requests = st.one_of(
+    st.builds(
+        lambda fault, token: control("/faults", "POST", body={"fault": fault, "match": {"token": token}}),
+        st.sampled_from(["500x1", "503p50", "429", "badjson", "delay1+500x1"]),
+        tokens,
+    ),
+    st.builds(
+        lambda token, names: control(
+            "/tenants", "PUT", body={"token": token, "audiences": [{"name": name} for name in names]}
+        ),
+        tokens,
+        st.lists(st.sampled_from(["A", "B"]), max_size=2),
+    ),
+    tokens.map(lambda token: control("/reset", "POST", body={"token": token})),
+    tokens.map(lambda token: control("/retries", query=f"token={token}")),
+    tokens.map(
+        lambda token: control(
+            "/requests/remove", "POST", body={"headers": {"Authorization": {"equalTo": f"Bearer {token}"}}}
+        )
+    ),
+    st.sampled_from(
+        [
+            control("/reset", "POST"),
+            control("/faults", "DELETE"),
+            control("/faults"),
+            control("/tenants"),
+            control("/requests"),
+            control("/requests", "DELETE"),
+            control("/requests/count", "POST", body={}),
+            control("/retries"),
+            control("/state"),
+        ]
+    ),
+)
+
+
+@given(st.lists(st.one_of(vendor_requests, vendor_requests, control_requests), max_size=25))
+def test_three_servers_respond_like_one(requests: list[SharedRequest]) -> None:
+    servers = Servers()
+    for request in requests:
+        servers.send(request)
+    for path in ("/requests", "/faults", "/tenants", "/retries", "/state"):
+        servers.send(control(path))
+
+
+def test_an_imported_state_reaches_all_servers() -> None:
+    servers = Servers()
+    servers.send(SharedRequest(AUDIENCES, bearer_pairs("sk_acme")))
+    servers.send(control("/tenants", "PUT", body={"token": "sk_acme", "audiences": [{"name": "A"}]}))
+    servers.send(control("/faults", "POST", body={"fault": "503x9", "match": {"token": "sk_acme"}}))
+    state = json.loads(servers.send(control("/state")).body)
+    servers.send(control("/reset", "POST"))
+    servers.send(control("/state", "PUT", body=state))
+    for _ in range(3):
+        assert servers.send(SharedRequest(AUDIENCES, bearer_pairs("sk_acme"))).status == 503
+        assert json.loads(servers.send(control("/state")).body)["tenants"] != []
+
+
+def test_a_list_takes_two_round_trips() -> None:
+    servers = Servers(page_size=100)
+    for request in (SharedRequest(AUDIENCES, bearer_pairs("sk_acme")), SharedRequest(AUDIENCES), SharedRequest("/")):
+        before = servers.log.round_trips
+        servers.send(request)
+        assert servers.log.round_trips == before + 2
