@@ -144,12 +144,15 @@ class MemoryJournal:
         exchange.weight = weight
         exchanges = self._exchanges
         while len(exchanges) > self.size or (self._weight > self._max_weight and len(exchanges) > 1):
-            position, oldest = exchanges.popitem(last=False)
-            self._release(oldest)
-            self.first_position = position + 1
-            self.dropped += 1
+            self._drop_oldest()
         if self._watchers:
             self._notify(exchange)
+
+    def _drop_oldest(self) -> None:
+        position, oldest = self._exchanges.popitem(last=False)
+        self._release(oldest)
+        self.first_position = position + 1
+        self.dropped += 1
 
     def _release(self, exchange: Exchange) -> None:
         """Forget an exchange that is no longer in `_exchanges`."""

@@ -92,6 +92,7 @@ def outcome_json(exchange: Exchange) -> list[Any]:
     started_at = exchange.started_at
     response_started_at, ended_at = exchange.response_started_at, exchange.ended_at
     return [
+        exchange.id,
         exchange.body.decode("latin-1"),
         exchange.body_size,
         exchange.body_tail_digest.hex(),
@@ -111,8 +112,9 @@ def outcome_json(exchange: Exchange) -> list[Any]:
 
 def update_outcome(exchange: Exchange, content: list[Any]) -> None:
     """Give an exchange of another server what `outcome_json` wrote."""
-    body, size, tail, is_complete, response_started, ended_after, ended, status, headers, sent, *rest = content
-    exchange.body, exchange.body_size = body.encode("latin-1"), size
+    request_id, body, size, tail, is_complete, response_started, ended_after, ended, *response = content
+    status, headers, sent, *rest = response
+    exchange.id, exchange.body, exchange.body_size = request_id, body.encode("latin-1"), size
     exchange.body_tail_digest, exchange.is_body_complete = bytes.fromhex(tail), is_complete
     exchange.response_started_at = None if response_started is None else exchange.started_at + response_started
     exchange.ended_at = None if ended_after is None else exchange.started_at + ended_after

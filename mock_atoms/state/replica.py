@@ -4,14 +4,17 @@ import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
 
-from mock_atoms.core.errors import CapacityError
-from mock_atoms.state.shared_log import LogEntry, SharedLog
+from mock_atoms.core.errors import CapacityError, StoreUnavailableError
+from mock_atoms.state.shared_log import LogEntry, LogTrimmedError, SharedLog
 
 Result = TypeVar("Result")
 ApplyForeign = Callable[[str, Any], Awaitable[object]]
 """Applies an entry of another server, given its id and content."""
+SNAPSHOT_ENTRIES = 20_000
+"""Number of entries of the log between two snapshots."""
 _REPLICA_ID_BYTES = 4
 _ID_LENGTH = 16
 
@@ -41,6 +44,22 @@ class _Waiter:
             self.result.set_exception(error)
 
 
+class Snapshots(Protocol):
+    """Makes snapshots of a server's copy, and restores them."""
+
+    def first_needed(self) -> int:
+        """Return the position of the first entry that a server needs besides a snapshot of now."""
+        ...
+
+    async def make(self) -> Any:  # noqa: ANN401 - any JSON
+        """Return a snapshot of now as JSON."""
+        ...
+
+    async def restore(self, content: Any) -> None:  # noqa: ANN401 - any JSON
+        """Replace everything by a snapshot."""
+        ...
+
+
 class Replica:
     """Appends changes to a log, and applies all entries of the log to this server's copy, in their order.
 
@@ -49,14 +68,21 @@ class Replica:
 
     Args:
         log: the log.
+        snapshot_entries: number of entries after which the server that writes the last of them saves a snapshot.
 
     Attributes:
         position: position of the last applied entry.
         applying: position of the entry that is being applied.
+        restored: position of the restored snapshot. It has what the entries until there did, except the journal.
+        snapshots: makes and restores snapshots.
     """
 
-    def __init__(self, log: SharedLog) -> None:
-        self.position = self.applying = 0
+    snapshots: Snapshots
+
+    def __init__(self, log: SharedLog, snapshot_entries: int = SNAPSHOT_ENTRIES) -> None:
+        self.position = self.applying = self.restored = 0
+        self._snapshot_entries = snapshot_entries
+        self._is_due = False  # whether this server is to save a snapshot
         self._log = log
         self._id = secrets.token_hex(_REPLICA_ID_BYTES)
         self._last_number = 0
@@ -119,23 +145,54 @@ class Replica:
                         waiter.fail(error)
                 else:
                     for waiter in batch:
-                        waiter.resolve(None)
+                        if waiter.text is None:
+                            waiter.resolve(None)
+                        else:
+                            waiter.fail(StoreUnavailableError("the store has lost a change: send the request again"))
         finally:
             self._exchanging = None
+
+    @property
+    def is_restoring(self) -> bool:
+        """Whether the restored snapshot has what the entry that is being applied did, except in the journal."""
+        return self.applying <= self.restored
 
     async def _exchange(self, texts: list[bytes]) -> None:
         is_last = False
         while not is_last:
-            entries, is_last = await self._log.append(texts, self.position)
+            try:
+                entries, is_last = await self._log.append(texts, self.position)
+            except LogTrimmedError:
+                await self._restore()
+                continue
             texts = []
             for entry in entries:
                 self.applying = entry.position
                 await self._apply(entry)
                 self.position = entry.position
+        if self._is_due:
+            self._is_due = False
+            await self._save_snapshot()
+
+    async def _save_snapshot(self) -> None:
+        snapshot = [self.position, self.snapshots.first_needed(), await self.snapshots.make()]
+        with suppress(StoreUnavailableError):  # the next one makes room as well
+            await self._log.save_snapshot(json.dumps(snapshot, separators=(",", ":")).encode(), snapshot[1])
+
+    async def _restore(self) -> None:
+        """Continue from the last snapshot: the log no longer has what this copy misses."""
+        snapshot = await self._log.load_snapshot()
+        if snapshot is None:
+            raise StoreUnavailableError("the store has lost the beginning of its log: empty it")
+        self.restored, first_needed, content = json.loads(snapshot)
+        await self.snapshots.restore(content)
+        self.position = first_needed - 1
 
     async def _apply(self, entry: LogEntry) -> None:
         entry_id = entry.text[:_ID_LENGTH].decode()
         own = self._own.pop(entry_id, None)
+        if entry.position % self._snapshot_entries == 0 and entry_id.startswith(self._id):
+            self._is_due = True
         if own is None or own.apply is None:
             kind, content = json.loads(entry.text[_ID_LENGTH:])
             try:

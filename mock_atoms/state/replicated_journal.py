@@ -11,6 +11,8 @@ from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.state.log_contents import outcome_json, update_outcome
 from mock_atoms.state.replica import Replica
 
+MAX_KEPT_ENTRIES = 200_000
+"""Number of log entries after which the journal drops an exchange, so that the log needs no older ones."""
 _POLL_SECONDS = 0.02
 """Pause between two looks at the log while someone watches the journal."""
 
@@ -38,9 +40,32 @@ class ReplicatedJournal(MemoryJournal):
         self._entry_ids: WeakKeyDictionary[Exchange, str] = WeakKeyDictionary()
         self._foreign: dict[str, Exchange] = {}  # those in flight, by the id of the entry that began them
         self._polling: asyncio.Task[None] | None = None
+        self._restored_dropped = 0
         replica.handle("update", self._update_foreign)
         replica.handle("remove", self._remove_foreign)
         replica.handle("clear", self._clear_foreign)
+
+    def add(self, exchange: Exchange) -> None:
+        """Record an exchange. Its position is that of its entry in the log."""
+        self._next = self._replica.applying
+        super().add(exchange)
+        while self._exchanges and self.first_needed() < self._replica.applying - MAX_KEPT_ENTRIES:
+            self._drop_oldest()
+        self._keep_restored_count()
+
+    def first_needed(self) -> int:
+        """Return the position of the first log entry that a server needs to have the same exchanges."""
+        return next(iter(self._exchanges), self._replica.position + 1)
+
+    async def restore(self, dropped: int) -> None:
+        """Remove all exchanges: the log has those of a snapshot, of which `dropped` were dropped."""
+        self._foreign.clear()
+        await self._clear()
+        self.dropped = self._restored_dropped = dropped
+
+    def _keep_restored_count(self) -> None:
+        if self._replica.is_restoring:
+            self.dropped = self._restored_dropped
 
     def note_own(self, entry_id: str, exchange: Exchange) -> None:
         """Note the entry with which an exchange of this server begins."""
@@ -52,10 +77,8 @@ class ReplicatedJournal(MemoryJournal):
 
     async def update(self, exchange: Exchange) -> None:
         """Record a change of an exchange of this server."""
-        update = super().update
-        await self._replica.change(
-            "update", [self._entry_ids[exchange], outcome_json(exchange)], lambda: update(exchange)
-        )
+        content = [self._entry_ids[exchange], outcome_json(exchange)]
+        await self._replica.change("update", content, lambda: self._update(exchange, content))
 
     async def remove(self, exchanges: Iterable[Exchange]) -> list[Exchange]:
         """Remove `exchanges`. Return those that the journal still held."""
@@ -89,13 +112,20 @@ class ReplicatedJournal(MemoryJournal):
         self.dropped = 0
         return await super().remove([*self])
 
+    async def _update(self, exchange: Exchange, content: list[Any]) -> None:
+        await super().update(exchange)
+        await self._update_foreign("", content)  # after a snapshot, the journal has a copy
+
     async def _update_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         began_with, outcome = content
         exchange = self._foreign.get(began_with)
         if exchange is None:
             return
         update_outcome(exchange, outcome)
+        if exchange.is_in_journal:
+            self._by_id[exchange.id] = exchange  # it had none if it began before a snapshot
         await super().update(exchange)
+        self._keep_restored_count()
         if exchange.ended is not None:
             del self._foreign[began_with]
             self.on_foreign_end(exchange)

@@ -1,8 +1,9 @@
 """The store of servers that share a log."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Hashable, Iterable
-from typing import Any, Generic, TypeVar
+from collections.abc import Collection, Iterable
+from functools import partial
+from typing import Any, Self
 
 from mock_atoms.core.slices import Slices
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant
@@ -24,7 +25,7 @@ from mock_atoms.state.log_contents import (
 )
 from mock_atoms.state.memory_store import MAX_STORE_BYTES, MAX_TENANTS, MemoryStore
 from mock_atoms.state.operations import DataOperation
-from mock_atoms.state.replica import Replica
+from mock_atoms.state.replica import ApplyForeign, Replica
 from mock_atoms.state.replicated_journal import ReplicatedJournal
 from mock_atoms.state.snapshot import content_json, parse_content
 from mock_atoms.state.store import ConflictError, StoreContent, TenantState
@@ -32,26 +33,40 @@ from mock_atoms.state.store import ConflictError, StoreContent, TenantState
 _MAX_POSITIONS = 10_000
 """Number of tenants whose last change is known, and of resets."""
 
-Key = TypeVar("Key", bound=Hashable)
 
-
-class RecentPositions(Generic[Key]):
+class RecentPositions:
     """The last position in the log of each key. Of many keys, the oldest are forgotten."""
 
     def __init__(self) -> None:
-        self._positions: OrderedDict[Key, int] = OrderedDict()
+        self._positions: OrderedDict[str, int] = OrderedDict()
         self._forgotten = 0  # the last position that was forgotten
 
-    def put(self, key: Key, position: int) -> None:
+    @classmethod
+    def from_json(cls, content: list[Any]) -> Self:
+        """Return the positions that `as_json` returned."""
+        recent = cls()
+        recent._forgotten, positions = content
+        recent._positions = OrderedDict(positions)
+        return recent
+
+    def as_json(self) -> list[Any]:
+        """Return the positions as JSON."""
+        return [self._forgotten, list(self._positions.items())]
+
+    def put(self, key: str, position: int) -> None:
         """Note the last position of a key."""
         self._positions[key] = position
         self._positions.move_to_end(key)
         if len(self._positions) > _MAX_POSITIONS:
             _, self._forgotten = self._positions.popitem(last=False)
 
-    def is_after(self, keys: Iterable[Key], position: int) -> bool:
+    def is_after(self, keys: Iterable[str], position: int) -> bool:
         """Return whether the last position of one of `keys` may be after `position`."""
         return max(self._forgotten, *(self._positions.get(key, 0) for key in keys)) > position
+
+
+def _reset_key(token_digest: str | None, test_digest: str | None) -> str:
+    return f"{token_digest or '*'} {test_digest or '*'}"
 
 
 class ReplicatedStore(MemoryStore):
@@ -89,14 +104,39 @@ class ReplicatedStore(MemoryStore):
         self._replica = replica
         self._engine = engine
         self._clock_offset = clock_offset
-        self._changed_at = RecentPositions[bytes]()  # by tenant
-        self._reset_at = RecentPositions[tuple[str | None, str | None]]()  # by digests of token and test
+        self._changed_at = RecentPositions()  # by tenant
+        self._reset_at = RecentPositions()  # by token, test or both
+        replica.snapshots = self
         replica.handle("begin", self._begin_foreign)
-        replica.handle("commit", self._commit_foreign)
-        replica.handle("add-rule", self._add_rule_foreign)
-        replica.handle("remove-rules", self._remove_rules_foreign)
-        replica.handle("reset", self._reset_foreign)
-        replica.handle("replace", self._replace_foreign)
+        for kind, handler in {
+            "commit": self._commit_foreign,
+            "add-rule": self._add_rule_foreign,
+            "remove-rules": self._remove_rules_foreign,
+            "reset": self._reset_foreign,
+            "replace": self._replace_foreign,
+        }.items():
+            replica.handle(kind, partial(self._apply_unless_restored, handler))
+
+    async def _apply_unless_restored(self, handler: ApplyForeign, entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
+        if not self._replica.is_restoring:
+            await handler(entry_id, content)
+
+    def first_needed(self) -> int:
+        """Return the position of the first entry that a server needs besides a snapshot of now."""
+        return self._shared_journal.first_needed()
+
+    async def make(self) -> Any:  # noqa: ANN401 - any JSON
+        """Return a snapshot of now as JSON."""
+        content = content_json(await self.export())
+        return [content, self._changed_at.as_json(), self._reset_at.as_json(), self._shared_journal.dropped]
+
+    async def restore(self, content: Any) -> None:  # noqa: ANN401 - any JSON
+        """Replace everything by a snapshot."""
+        text, changed_at, reset_at, dropped = content
+        await super().replace_all(await self._slices.run(parse_content(text)))
+        self._changed_at = RecentPositions.from_json(changed_at)
+        self._reset_at = RecentPositions.from_json(reset_at)
+        await self._shared_journal.restore(dropped)
 
     async def synchronize(self) -> None:
         """Apply all changes that any server has made until now."""
@@ -119,6 +159,10 @@ class ReplicatedStore(MemoryStore):
     async def _begin_foreign(self, entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         request, counted, evaluated = content
         exchange = parse_request(request, self._clock_offset)
+        self._shared_journal.note_foreign(entry_id, exchange)
+        if self._replica.is_restoring:
+            self._shared_journal.add(exchange)
+            return
         tenant = exchange.tenant if counted is None else parse_tenant(counted)
         evaluate = None
         if evaluated is not None:
@@ -127,7 +171,6 @@ class ReplicatedStore(MemoryStore):
             method, api_path = evaluated
             evaluate = RuleEvaluator(self._engine, caller, method, api_path, exchange.arrived_at)
         await super().begin(tenant, exchange, evaluate)
-        self._shared_journal.note_foreign(entry_id, exchange)
 
     async def load(self, tenant: Tenant) -> TenantState:
         """Return the state of `tenant` in this copy. That is no use of it: other copies do not know of it."""
@@ -148,13 +191,14 @@ class ReplicatedStore(MemoryStore):
 
     async def _commit(self, tenant: Tenant, operation: DataOperation, mark: int | None) -> bool:
         if mark is not None:
-            if self._changed_at.is_after([tenant.key], mark):
+            if self._changed_at.is_after([tenant.key.hex()], mark):
                 raise ConflictError
             token = tenant.token_digest.hex()
             test = None if tenant.test_digest is None else tenant.test_digest.hex()
-            if self._reset_at.is_after([(None, None), (token, None), (None, test), (token, test)], mark):
+            resets = [_reset_key(*digests) for digests in ((None, None), (token, None), (None, test), (token, test))]
+            if self._reset_at.is_after(resets, mark):
                 return False
-        self._changed_at.put(tenant.key, self._replica.applying)
+        self._changed_at.put(tenant.key.hex(), self._replica.applying)
         return await super().commit(tenant, operation)
 
     async def _commit_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
@@ -168,7 +212,7 @@ class ReplicatedStore(MemoryStore):
     def _evict(self) -> Tenant:
         """Remove the state of the least recently used tenant. A change that was prepared for it is prepared again."""
         tenant = super()._evict()
-        self._changed_at.put(tenant.key, self._replica.applying)
+        self._changed_at.put(tenant.key.hex(), self._replica.applying)
         return tenant
 
     async def add_rule(self, rule: Rule) -> ActiveRule:
@@ -197,7 +241,7 @@ class ReplicatedStore(MemoryStore):
         await self._replica.change("reset", content, lambda: self._reset_foreign("", content))
 
     async def _reset_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
-        self._reset_at.put((content[0], content[1]), self._replica.applying)
+        self._reset_at.put(_reset_key(*content), self._replica.applying)
         await super().reset(*(None if digest is None else bytes.fromhex(digest) for digest in content))
 
     async def replace_all(self, content: StoreContent) -> None:
@@ -210,5 +254,5 @@ class ReplicatedStore(MemoryStore):
         await self._replica.change("replace", text, lambda: self._replace_foreign("", text))
 
     async def _replace_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
-        self._reset_at.put((None, None), self._replica.applying)
+        self._reset_at.put(_reset_key(None, None), self._replica.applying)
         await super().replace_all(await self._slices.run(parse_content(content)))

@@ -28,8 +28,14 @@ class LogPage(NamedTuple):
     is_last: bool
 
 
+class LogTrimmedError(Exception):
+    """Entries after the given position have been removed from the log. A snapshot has what they did."""
+
+
 class SharedLog(Protocol):
     """A log of entries that several servers append to and read. The first entry has position 1.
+
+    A snapshot of the state after an entry makes room: the entries that nobody needs any more are removed.
 
     Attributes:
         secret: 32 random bytes, the same for all servers that share the log.
@@ -47,5 +53,22 @@ class SharedLog(Protocol):
         Raises:
             StoreUnavailableError: the store did not confirm it in time. Then either the entries are in the log
                 already, or they never will be.
+            LogTrimmedError: the log no longer has all entries after `after`. Nothing was appended.
+        """
+        ...
+
+    async def save_snapshot(self, snapshot: bytes, before: int) -> None:
+        """Replace the snapshot, and remove the entries before a position.
+
+        Raises:
+            StoreUnavailableError: the store did not confirm it in time.
+        """
+        ...
+
+    async def load_snapshot(self) -> bytes | None:
+        """Return the snapshot; `None` if there is none yet.
+
+        Raises:
+            StoreUnavailableError: the store did not respond in time.
         """
         ...

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mock_atoms.state.shared_log import LogEntry, LogPage
+from mock_atoms.state.shared_log import LogEntry, LogPage, LogTrimmedError
 
 
 class MemoryLog:
@@ -13,6 +13,8 @@ class MemoryLog:
 
     Attributes:
         round_trips: number of calls.
+        texts: contents of the entries that were not removed.
+        snapshots: all snapshots, oldest first.
     """
 
     secret = b"s" * 32
@@ -20,12 +22,27 @@ class MemoryLog:
     def __init__(self, page_size: int = 1_000) -> None:
         self.round_trips = 0
         self.texts: list[bytes] = []
+        self.snapshots: list[bytes] = []
         self._page_size = page_size
+        self._trimmed = 0
 
     async def append(self, texts: Sequence[bytes], after: int) -> LogPage:
         """Append entries, and return those after a position."""
         self.round_trips += 1
+        if after < self._trimmed:
+            raise LogTrimmedError
         self.texts += texts
-        found = self.texts[after : after + self._page_size]
+        start = after - self._trimmed
+        found = self.texts[start : start + self._page_size]
         entries = [LogEntry(after + number, text) for number, text in enumerate(found, 1)]
-        return LogPage(entries, after + len(entries) == len(self.texts))
+        return LogPage(entries, start + len(entries) == len(self.texts))
+
+    async def save_snapshot(self, snapshot: bytes, before: int) -> None:
+        """Replace the snapshot, and remove the entries before a position."""
+        self.snapshots.append(snapshot)
+        del self.texts[: max(0, before - 1 - self._trimmed)]
+        self._trimmed = max(self._trimmed, before - 1)
+
+    async def load_snapshot(self) -> bytes | None:
+        """Return the snapshot; `None` if there is none yet."""
+        return self.snapshots[-1] if self.snapshots else None

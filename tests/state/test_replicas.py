@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import cycle
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from mock_atoms.app import create_app
 from mock_atoms.core.settings import Settings
 from mock_atoms.mock import MockAtoms
+from mock_atoms.state.replicated_store import ReplicatedStore
 from tests.helpers.asgi import AsgiResponse, bearer_pairs, call
 from tests.helpers.shared_log import MemoryLog
 
@@ -45,20 +46,29 @@ class Servers:
 
     Args:
         page_size: number of entries a page of the log.
+        snapshot_entries: number of entries between two snapshots.
 
     Attributes:
         log: the log.
     """
 
-    def __init__(self, page_size: int = 3) -> None:
+    def __init__(self, page_size: int = 3, snapshot_entries: int = 1_000) -> None:
         self.log = MemoryLog(page_size)
+        self._snapshot_entries = snapshot_entries
         self._single = self._app(None)
-        self._turns: Iterator[ASGIApp] = cycle([self._app(self.log) for _ in range(3)])
+        self._shared = [self._app(self.log) for _ in range(3)]
+        self._turns = cycle(range(3))
 
-    @staticmethod
-    def _app(log: MemoryLog | None) -> ASGIApp:
+    def restart(self, number: int) -> None:
+        """Replace a server by a new one, which knows nothing yet."""
+        self._shared[number] = self._app(self.log)
+
+    def _app(self, log: MemoryLog | None) -> ASGIApp:
         settings = Settings(fault=("502p10",), journal_size=20)
-        return create_app(mock=MockAtoms(settings, clock=lambda: 0.0, now=lambda: NOON, shared_log=log))
+        mock = MockAtoms(settings, clock=lambda: 0.0, now=lambda: NOON, shared_log=log)
+        if isinstance(mock.store, ReplicatedStore):
+            mock.store._replica._snapshot_entries = self._snapshot_entries  # noqa: SLF001 - no setting changes it
+        return create_app(mock=mock)
 
     def send(self, request: SharedRequest) -> AsgiResponse:
         """Send a request to one of the three and to the other, and return the response, which is the same."""
@@ -77,7 +87,7 @@ class Servers:
     def _ask(self, request: SharedRequest, body: bytes = b"") -> AsgiResponse:
         shared, single = (
             call(app, request.path, request.headers, request.method, query=request.query.encode(), body=body)
-            for app in (next(self._turns), self._single)
+            for app in (self._shared[next(self._turns)], self._single)
         )
         assert shared == single
         return shared
@@ -161,11 +171,17 @@ control_requests = st.one_of(
 )
 
 
-@given(st.lists(st.one_of(vendor_requests, vendor_requests, control_requests), max_size=25))
-def test_three_servers_respond_like_one(requests: list[SharedRequest]) -> None:
-    servers = Servers()
-    for request in requests:
-        servers.send(request)
+@given(
+    st.lists(st.one_of(vendor_requests, vendor_requests, control_requests, st.integers(0, 2)), max_size=25),
+    st.sampled_from([3, 10, 1_000]),
+)
+def test_three_servers_respond_like_one(actions: list[SharedRequest | int], snapshot_entries: int) -> None:
+    servers = Servers(snapshot_entries=snapshot_entries)
+    for action in actions:
+        if isinstance(action, int):
+            servers.restart(action)
+        else:
+            servers.send(action)
     for path in ("/requests", "/faults", "/tenants", "/retries", "/state"):
         servers.send(control(path))
 
