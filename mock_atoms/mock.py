@@ -56,13 +56,14 @@ class MockAtoms:
         clock: the monotonic clock.
         now: the wall clock.
         log: receives each finished exchange.
-        shared_log: carries all changes to the servers that share the state; `None` if this server shares none.
+        shared_log: carries all changes to the servers that share the state; by default that of the setting `store`.
 
     Attributes:
         after_reset: called after a complete reset.
 
     Raises:
         ConfigError: a fault or a fixture file is invalid.
+        StoreUnavailableError: the shared store cannot be used.
     """
 
     def __init__(
@@ -83,6 +84,10 @@ class MockAtoms:
         self.fixtures = Fixtures(self.generator, settings.locale, _read_fixtures(settings))
         rules = RuleBook(_startup_rules(settings))
         self.fault_engine = FaultEngine(settings.seed, rules)
+        if shared_log is None and settings.is_shared:
+            from mock_atoms.state.shared_store import open_shared_log  # noqa: PLC0415 - most servers share nothing
+
+            shared_log = open_shared_log(settings)
         self.is_shared = shared_log is not None
         self.journal: Journal
         self.store: Store

@@ -12,12 +12,16 @@ MASKED_TOKEN = (
 NOT_BLANK = r"\S"
 ORIGIN = r"^(\*|localhost|[a-z][a-z0-9+.-]*://[^/\s]+)$"
 HOST = r"^[^\s/\[\]]+$"
+STORE = r"^(memory|(redis|rediss|valkey|valkeys|unix)://\S+)$"
+STORE_PREFIX = r"^[\w.:-]{1,100}$"
 COOKIE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 PATTERN_ERRORS = {
     TOKEN: "a token is one word of visible ASCII, without commas",
     MASKED_TOKEN: "a token is one word of visible ASCII, without commas; a masked one is like sk_live_ab…#1f3a9c",
     ORIGIN: "an origin looks like https://app.test, without a path or trailing slash; * and localhost are allowed too",
     HOST: "write an address or a name, such as ::1 or localhost, without a port, a path or brackets",
+    STORE: "write memory, or a URL that starts with redis://, rediss://, valkey://, valkeys:// or unix://",
+    STORE_PREFIX: "a prefix has up to 100 letters, digits and any of _ . : -",
     COOKIE: "a cookie's name has no spaces and none of ( ) < > @ , ; : \\ / [ ] ? = { }",
     NOT_BLANK: "an id must not be blank",
     OBJECT_ID: "an id is 24 lower-case hexadecimal digits",

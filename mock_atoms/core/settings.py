@@ -24,7 +24,7 @@ from pydantic import (
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, describe_error
-from mock_atoms.core.patterns import COOKIE, HOST, ORIGIN, TOKEN
+from mock_atoms.core.patterns import COOKIE, HOST, ORIGIN, STORE, STORE_PREFIX, TOKEN
 from mock_atoms.core.suggestions import did_you_mean
 from mock_atoms.core.timestamps import parse_timestamp
 
@@ -32,6 +32,7 @@ ENV_PREFIX = "MOCK_ATOMS_"
 LOCALHOST_ORIGINS = "localhost"
 DEFAULT_KEEP_ALIVE = 75
 MAX_JOURNAL_SIZE = 1_000_000
+MAX_WORKERS = 64
 DEFAULT_REQUEST_TIMEOUT = 10
 RESERVED_SEGMENTS = {CONTROL_PREFIX.removeprefix("/"), "docs", "docs-assets", "openapi.json"}
 """First path segments that the server uses itself: the control API and the documentation."""
@@ -131,6 +132,7 @@ Origin = Annotated[str, StringConstraints(pattern=ORIGIN)]
 
 _NETWORK, _TLS, _DATA, _FAULTS = "network", "TLS", "data and tokens", "faults"
 _CONTROL, _JOURNAL, _CACHE = "control API", "journal and log", "response cache"
+_STORE = "shared store"
 
 
 class Settings(BaseModel):
@@ -257,6 +259,32 @@ class Settings(BaseModel):
     log_format: Annotated[
         Literal["text", "json"], SettingInfo(_JOURNAL, "FORMAT", "`text`, or `json` for machines")
     ] = "text"
+    store: Annotated[
+        str,
+        StringConstraints(pattern=STORE),
+        Field(repr=False),
+        SettingInfo(
+            _STORE,
+            "URL",
+            "`memory`, or the URL of a Redis or Valkey that several servers share (docs/scale.md)",
+            secret=True,
+        ),
+    ] = "memory"
+    store_prefix: Annotated[
+        str,
+        StringConstraints(pattern=STORE_PREFIX),
+        SettingInfo(_STORE, "NAME", "start of all keys in the shared store: servers with another one share nothing"),
+    ] = "mock-atoms"
+    store_timeout: Annotated[
+        int,
+        Field(ge=1, le=3600),
+        SettingInfo(_STORE, "SECONDS", "time to wait at the start for a shared store that is unreachable"),
+    ] = 5
+    workers: Annotated[
+        int,
+        Field(ge=1, le=MAX_WORKERS),
+        SettingInfo(_STORE, "NUMBER", "processes on one port; more than one needs a shared store"),
+    ] = 1
     response_cache: Annotated[
         bool, SettingInfo(_CACHE, "", "reuse rendered responses until a tenant's data changes", default="on")
     ] = True
@@ -281,9 +309,21 @@ class Settings(BaseModel):
             raise ValueError("must be true or false")
         return value
 
+    @field_validator("workers")
+    @classmethod
+    def _check_workers(cls, workers: int, info: ValidationInfo) -> int:
+        if workers > 1 and info.data.get("store") == "memory":
+            raise ValueError("more than one worker needs a shared store, such as --store redis://localhost:6379/0")
+        return workers
+
     def model_post_init(self, context: Mapping[str, str] | None, /) -> None:
         """Store the place of `fault`, whose expressions are parsed later."""
         self._fault_place = (context or {}).get("fault", self._fault_place)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several servers share the state."""
+        return self.store != "memory"
 
     @property
     def fault_place(self) -> str:

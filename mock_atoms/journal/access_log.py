@@ -164,16 +164,21 @@ class BufferedAccessLog:
 
 
 class TextFormatter(AccessLogFormatter):
-    """Lines of text: time, level, message."""
+    """Lines of text: time, level, number of the worker if there are several, message.
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+    Args:
+        worker: number of the worker; `None` if there is only one.
+    """
+
+    def __init__(self, worker: int | None = None) -> None:
+        self._worker = "" if worker is None else f"worker={worker} "
+        super().__init__(f"%(asctime)s %(levelname)-7s {self._worker}%(message)s")
         self._last_ms = -1
         self._last_text = ""
 
     def format_line(self, line: AccessLogLine) -> str:
         """Return the text of an access log line."""
-        return f"{self._time(line.created)} {_PADDED[line.level]} {line!s}"
+        return f"{self._time(line.created)} {_PADDED[line.level]} {self._worker}{line!s}"
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as in logging
         """Return a record that is not an access log line, without its traceback, as one line."""
@@ -194,7 +199,15 @@ class TextFormatter(AccessLogFormatter):
 
 
 class JsonFormatter(AccessLogFormatter):
-    """One JSON object per line."""
+    """One JSON object per line.
+
+    Args:
+        worker: number of the worker; `None` if there is only one.
+    """
+
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._fields = {} if worker is None else {"worker": worker}
 
     def format_line(self, line: AccessLogLine) -> str:
         """Return an access log line as JSON."""
@@ -202,6 +215,7 @@ class JsonFormatter(AccessLogFormatter):
         return _as_json(
             line.created,
             _NAMES[line.level],
+            **self._fields,
             id=exchange.id,
             method=exchange.method,
             path=exchange.path,
@@ -217,9 +231,11 @@ class JsonFormatter(AccessLogFormatter):
     def format_other(self, record: logging.LogRecord) -> str:
         """Return any other record as JSON."""
         if isinstance(record.msg, EventLine):
-            return _as_json(record.created, record.levelname, **record.msg.fields)
+            return _as_json(record.created, record.levelname, **self._fields, **record.msg.fields)
         traceback = {"traceback": self.formatException(record.exc_info)} if record.exc_info else {}
-        return _as_json(record.created, record.levelname, message=mask_text(record.getMessage()), **traceback)
+        return _as_json(
+            record.created, record.levelname, **self._fields, message=mask_text(record.getMessage()), **traceback
+        )
 
 
 def _as_json(created: float, level: str, **fields: object) -> str:

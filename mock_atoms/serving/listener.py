@@ -18,12 +18,16 @@ class Listener(socket.socket):
     """A listening socket. If the process has no file descriptor left, it closes new connections.
 
     asyncio would log thousands of errors a second instead of serving requests. uvloop closes them by itself.
+
+    Args:
+        family: its address family.
+        fileno: file descriptor of an existing socket; a new one by default.
     """
 
     __slots__ = ("_logged_at", "_spare")
 
-    def __init__(self, family: int) -> None:
-        super().__init__(family, socket.SOCK_STREAM)
+    def __init__(self, family: int, fileno: int | None = None) -> None:
+        super().__init__(family, socket.SOCK_STREAM, fileno=fileno)
         self._spare: int | None = os.open(os.devnull, os.O_RDONLY)
         self._logged_at = -math.inf
 

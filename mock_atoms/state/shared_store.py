@@ -1,0 +1,47 @@
+"""The shared store of the settings."""
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from typing import Any
+
+from mock_atoms.core.errors import StoreUnavailableError
+from mock_atoms.core.settings import Settings
+from mock_atoms.core.version import __version__
+from mock_atoms.state.shared_log import SharedLog
+
+_SHARED_SETTINGS = ("seed", "locale", "base_path", "session_cookie", "error_rate", "journal_size")
+"""Settings that decide responses: servers that differ in one cannot share a log."""
+
+
+def open_shared_log(settings: Settings) -> SharedLog:
+    """Connect to the shared store of `settings`, which is not the memory.
+
+    Raises:
+        StoreUnavailableError: it is unreachable, not installed, or has been used with other settings.
+    """
+    try:
+        from mock_atoms.state.redis_log import RedisLog, connect  # noqa: PLC0415 - redis is an optional dependency
+    except ImportError:
+        raise StoreUnavailableError("a shared store needs the redis package: pip install 'mock-atoms[redis]'") from None
+
+    async def open_log() -> RedisLog:
+        log = await connect(settings.store, settings.store_prefix, shared_config(settings), settings.store_timeout)
+        await log.close()  # the loop that serves opens its own connection
+        return log
+
+    with ThreadPoolExecutor(1) as thread:  # the caller may run an event loop
+        return thread.submit(lambda: asyncio.run(open_log())).result()
+
+
+def shared_config(settings: Settings) -> dict[str, Any]:
+    """Return the settings that all servers of a log must share. Texts that may hold secrets are digests."""
+    secrets = json.dumps([settings.fault, sorted(settings.tokens or ())], default=str).encode()
+    fixtures = None if settings.fixtures is None else settings.fixtures.name
+    return {
+        "version": __version__,
+        **{name.replace("_", "-"): getattr(settings, name) for name in _SHARED_SETTINGS},
+        "fixtures": fixtures,
+        "fault and tokens (digest)": blake2b(secrets, digest_size=8).hexdigest(),
+    }
