@@ -3,6 +3,16 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from mock_atoms.core.errors import StoreUnavailableError
+
+
+class LogTrimmedError(StoreUnavailableError):
+    """The next entries were removed from the log. A snapshot has what they did."""
+
+
+class LogLostError(StoreUnavailableError):
+    """The store lost entries that it had confirmed. A server that has read them cannot use the log any more."""
+
 
 class LogEntry(NamedTuple):
     """An entry of a shared log.
@@ -28,10 +38,6 @@ class LogPage(NamedTuple):
     is_last: bool
 
 
-class LogTrimmedError(Exception):
-    """Entries after the given position have been removed from the log. A snapshot has what they did."""
-
-
 class SharedLog(Protocol):
     """A log of entries that several servers append to and read. The first entry has position 1.
 
@@ -51,9 +57,10 @@ class SharedLog(Protocol):
             after: a position, 0 for the start.
 
         Raises:
+            LogTrimmedError: the first of these entries were removed. Nothing is appended.
+            LogLostError: confirmed entries are missing. Nothing is appended.
             StoreUnavailableError: the store did not confirm it in time. Then either the entries are in the log
                 already, or they never will be.
-            LogTrimmedError: the log no longer has all entries after `after`. Nothing was appended.
         """
         ...
 

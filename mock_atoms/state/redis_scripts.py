@@ -1,0 +1,119 @@
+"""Lua scripts of the Redis log. A script runs as one step: its effects become visible together.
+
+Each one returns a status, the server's time in microseconds, and its results. The line `#!lua` lets a server that is
+full or read-only refuse a script before it changes anything. It needs Redis 7 or Valkey.
+"""
+
+from hashlib import sha1
+from typing import NamedTuple
+
+
+class Script(NamedTuple):
+    """A script with the digest by which a server remembers it."""
+
+    source: str
+    digest: str
+
+
+def _script(body: str, flags: str = "") -> Script:
+    source = f"#!lua{flags}\nlocal time = redis.call('TIME')\nlocal now = time[1] * 1000000 + time[2]\n{body}"
+    return Script(source, sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+# The secret changes if the data was removed and created again.
+_READ_META = """
+local secret, first, last = unpack(redis.call('HMGET', KEYS[2], 'secret', 'first', 'last'))
+if secret ~= ARGV[1] then return {'lost', now} end
+first, last = tonumber(first), tonumber(last)
+"""
+
+# Allowed on a full server, because `TRIM` on a new connection needs it.
+OPEN = _script(
+    """
+local log, meta, create, format, config, seen, seen_digest = KEYS[1], KEYS[2], unpack(ARGV)
+if redis.call('EXISTS', meta) == 0 then
+  if create == '' then return {'lost', now} end
+  if redis.call('EXISTS', log) == 1 then return {'foreign', now} end
+  redis.call('HSET', meta, 'format', format, 'config', config, 'secret', create, 'first', 1, 'last', 0)
+end
+local stored = redis.call('HMGET', meta, 'format', 'config', 'secret', 'first')
+if seen ~= '0' and tonumber(seen) >= tonumber(stored[4] or 0) then
+  local entry = redis.call('XRANGE', log, seen .. '-0', seen .. '-0')[1]
+  if not entry or redis.sha1hex(entry[2][2]) ~= seen_digest then return {'lost', now} end
+end
+return {'ok', now, stored[1], stored[2], stored[3]}
+""",
+    " flags=allow-oom",
+)
+"""Keys: log, meta. Arguments: secret to create, format, config, a position, the SHA-1 of its entry.
+
+Returns format, config and secret of the log, which is created if it does not exist and the secret is not empty.
+"""
+
+APPEND = _script(
+    _READ_META
+    + """
+local log, call = KEYS[1], KEYS[3]
+local number, memory, deadline = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+local after, max_entries, max_bytes = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+if after > last then return {'lost', now} end
+if after + 1 < first then return {'trimmed', now} end
+local is_new = false
+if #ARGV > 7 then
+  local newest_number = tonumber(redis.call('GET', call) or 0)
+  is_new = number > newest_number
+  if number < newest_number or is_new and now > deadline then return {'late', now} end
+end
+local texts, bytes, position = {}, 0, after
+while position < last and #texts < max_entries and bytes < max_bytes do
+  position = position + 1
+  local id = string.format('%d-0', position)
+  local entry = redis.call('XRANGE', log, id, id)[1]
+  if not entry then return {'lost', now} end
+  texts[#texts + 1] = entry[2][2]
+  bytes = bytes + #entry[2][2]
+end
+local is_complete = position == last
+if is_new then
+  for index = 8, #ARGV do
+    last = last + 1
+    redis.call('XADD', log, string.format('%d-0', last), 't', ARGV[index])
+  end
+  redis.call('HSET', KEYS[2], 'last', last)
+  redis.call('SET', call, number, 'PX', memory)
+end
+return {'ok', now, is_complete and 1 or 0, is_new and 1 or 0, texts}
+"""
+)
+"""Keys: log, meta, call. Arguments:
+
+1. secret
+2. number of the call
+3. milliseconds for which the server remembers the call
+4. deadline, as the server's time in microseconds
+5. position after which to read
+6. maximum number of entries to return
+7. maximum size of these entries in bytes: the one that exceeds it is the last one
+8. and later: texts to append
+
+Returns whether it read to the end, whether it appended, and the texts before those that it appended. A call that the
+server remembers appends nothing. Calls that are overtaken by a newer one, or later than the deadline, are refused.
+"""
+
+TRIM = _script(
+    _READ_META
+    + """
+local target = math.min(tonumber(ARGV[5]), last + 1, first + tonumber(ARGV[6]))
+if target > first then
+  first = target
+  redis.call('XTRIM', KEYS[1], 'MINID', string.format('%d-0', first))
+  redis.call('HSET', KEYS[2], 'first', first)
+end
+return {'ok', now, first}
+""",
+    " flags=allow-oom",
+)
+"""Keys and first four arguments as of `APPEND`. Then: a position, maximum number of entries to remove.
+
+Removes entries before the position, oldest first. Returns the first position that is left.
+"""
