@@ -17,9 +17,10 @@ from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.state.redis_errors import INVALID_URL, explain, mask_url
-from mock_atoms.state.redis_scripts import APPEND, OPEN, TRIM, Script
-from mock_atoms.state.shared_log import LogEntry, LogLostError, LogPage, LogTrimmedError, StoreUnavailableError
+from mock_atoms.state.redis_scripts import APPEND, LOAD, OPEN, SAVE, TRIM, Script
+from mock_atoms.state.shared_log import LogEntry, LogLostError, LogPage, LogTrimmedError
 
 FORMAT = 1
 """Format of the log and its entries. Servers with another format are refused."""
@@ -74,6 +75,7 @@ class RedisLog:
         self._connection = self._create_connection(url)
         self._prefix = prefix
         self._log, self._meta = f"{{{prefix}}}:log", f"{{{prefix}}}:meta"
+        self._snapshot = f"{{{prefix}}}:snapshot"
         self._calls = f"{{{prefix}}}:call:{secrets.token_hex(8)}"
         self._config = json.dumps(config, sort_keys=True)
         self._timeout = call_timeout
@@ -137,6 +139,16 @@ class RedisLog:
             if first == previous:  # the end of the log
                 return
 
+    async def save_snapshot(self, snapshot: bytes, before: int) -> None:
+        """Replace the snapshot, and remove the entries before a position. See `SharedLog`."""
+        await self._call(SAVE, [snapshot])
+        await self.trim(before)
+
+    async def load_snapshot(self) -> bytes | None:
+        """Return the snapshot; `None` if there is none yet. See `SharedLog`."""
+        [snapshot] = await self._call(LOAD, [])
+        return snapshot or None
+
     async def close(self) -> None:
         """Close the connection. The next call opens a new one."""
         await self._connection.disconnect()
@@ -156,7 +168,7 @@ class RedisLog:
         return results
 
     async def _repeat(self, script: Script, arguments: list[Any], end: float) -> list[Any]:
-        keys = [self._log, self._meta, self._calls]
+        keys = [self._log, self._meta, self._calls, self._snapshot]
         memory = int((self._timeout + _CALL_MEMORY) * 1_000)
         is_sent = False
         while True:

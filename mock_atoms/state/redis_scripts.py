@@ -60,18 +60,21 @@ if after > last then return {'lost', now} end
 if after + 1 < first then return {'trimmed', now} end
 local is_new = false
 if #ARGV > 7 then
-  local newest_number = tonumber(redis.call('GET', call) or 0)
-  is_new = number > newest_number
-  if number < newest_number or is_new and now > deadline then return {'late', now} end
+  is_new = number > tonumber(redis.call('GET', call) or 0)
+  if is_new and now > deadline then return {'late', now} end
 end
 local texts, bytes, position = {}, 0, after
 while position < last and #texts < max_entries and bytes < max_bytes do
-  position = position + 1
-  local id = string.format('%d-0', position)
-  local entry = redis.call('XRANGE', log, id, id)[1]
-  if not entry then return {'lost', now} end
-  texts[#texts + 1] = entry[2][2]
-  bytes = bytes + #entry[2][2]
+  local count = math.min(20, last - position, max_entries - #texts)
+  local range = redis.call('XRANGE', log, string.format('%d-0', position + 1), string.format('%d-0', position + count))
+  if #range < count then return {'lost', now} end
+  for _, entry in ipairs(range) do
+    if bytes < max_bytes then
+      position = position + 1
+      texts[#texts + 1] = entry[2][2]
+      bytes = bytes + #entry[2][2]
+    end
+  end
 end
 local is_complete = position == last
 if is_new then
@@ -96,8 +99,8 @@ return {'ok', now, is_complete and 1 or 0, is_new and 1 or 0, texts}
 7. maximum size of these entries in bytes: the one that exceeds it is the last one
 8. and later: texts to append
 
-Returns whether it read to the end, whether it appended, and the texts before those that it appended. A call that the
-server remembers appends nothing. Calls that are overtaken by a newer one, or later than the deadline, are refused.
+Returns whether it read to the end, whether it appended, and the texts before those that it appended. A call appends
+nothing if the server remembers it or a newer one of the same client. It is refused after its deadline.
 """
 
 TRIM = _script(
@@ -117,3 +120,9 @@ return {'ok', now, first}
 
 Removes entries before the position, oldest first. Returns the first position that is left.
 """
+
+SAVE = _script(_READ_META + "redis.call('SET', KEYS[4], ARGV[5])\nreturn {'ok', now}")
+"""Keys and first four arguments as of `APPEND`, and the key of the snapshot. Then the new snapshot."""
+
+LOAD = _script(_READ_META + "return {'ok', now, redis.call('GET', KEYS[4]) or ''}", " flags=allow-oom")
+"""Keys and first four arguments as of `APPEND`, and the key of the snapshot. Returns it; empty if there is none."""

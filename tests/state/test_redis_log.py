@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import trustme
 
+from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.state import redis_log
 from mock_atoms.state.redis_errors import mask_url
 from mock_atoms.state.redis_log import RedisLog, connect
-from mock_atoms.state.shared_log import LogEntry, LogLostError, LogPage, LogTrimmedError, StoreUnavailableError
+from mock_atoms.state.shared_log import LogEntry, LogLostError, LogPage, LogTrimmedError
 from tests.helpers.redis import LossyProxy, RedisServer, free_port, running
 
 CONFIG = {"seed": 7, "locale": "en_US", "base_path": "/atoms/v1"}
