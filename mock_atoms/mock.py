@@ -130,6 +130,7 @@ class MockAtoms:
             replica=replica,
             engine=self.fault_engine,
             clock_offset=self.clock() - self.now().timestamp(),
+            tenant_ttl=self.settings.tenant_ttl,
         )
 
     def _note_foreign_end(self, exchange: Exchange) -> None:

@@ -280,6 +280,11 @@ class Settings(BaseModel):
         Field(ge=1, le=3600),
         SettingInfo(_STORE, "SECONDS", "time to wait at the start for a shared store that is unreachable"),
     ] = 5
+    tenant_ttl: Annotated[
+        int,
+        Field(ge=1),
+        SettingInfo(_STORE, "SECONDS", "time after which a shared store forgets a tenant that sends no requests"),
+    ] = 86_400
     workers: Annotated[
         int,
         Field(ge=1, le=MAX_WORKERS),

@@ -8,13 +8,17 @@ from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from mock_atoms.core.errors import CapacityError, StoreUnavailableError
+from mock_atoms.journal.access_log import LOGGER, EventLine
 from mock_atoms.state.shared_log import LogEntry, LogTrimmedError, SharedLog
+from mock_atoms.state.store import ConflictError
 
 Result = TypeVar("Result")
 ApplyForeign = Callable[[str, Any], Awaitable[object]]
 """Applies an entry of another server, given its id and content."""
 SNAPSHOT_ENTRIES = 20_000
 """Number of entries of the log between two snapshots."""
+KEEP_UP_SECONDS = 1.0
+"""Pause between two looks at the log of a server that gets no requests."""
 _REPLICA_ID_BYTES = 4
 _ID_LENGTH = 16
 
@@ -90,6 +94,7 @@ class Replica:
         self._own: dict[str, _Waiter] = {}
         self._waiting: list[_Waiter] = []
         self._exchanging: asyncio.Task[None] | None = None
+        self._keeping_up: asyncio.Task[None] | None = None
 
     def handle(self, kind: str, handler: ApplyForeign) -> None:
         """Apply the entries of one kind that other servers wrote with `handler`."""
@@ -131,7 +136,16 @@ class Replica:
         self._waiting.append(waiter)
         if self._exchanging is None:
             self._exchanging = asyncio.ensure_future(self._exchange_all())
+        if self._keeping_up is None or self._keeping_up.done():
+            self._keeping_up = asyncio.ensure_future(self._keep_up())
         return await waiter.result
+
+    async def _keep_up(self) -> None:
+        """Follow the log, so that a server without requests does not fall behind until it needs a snapshot."""
+        while True:
+            await asyncio.sleep(KEEP_UP_SECONDS)
+            with suppress(StoreUnavailableError):
+                await self.synchronize()
 
     async def _exchange_all(self) -> None:
         """Append what waits, together, and apply what the log returns, until nothing waits."""
@@ -193,14 +207,15 @@ class Replica:
         own = self._own.pop(entry_id, None)
         if entry.position % self._snapshot_entries == 0 and entry_id.startswith(self._id):
             self._is_due = True
-        if own is None or own.apply is None:
-            kind, content = json.loads(entry.text[_ID_LENGTH:])
+        if own is not None and own.apply is not None:
             try:
-                await self._handlers[kind](entry_id, content)
-            except CapacityError:  # the server that wrote it got the same
-                return
+                own.resolve(await own.apply())
+            except Exception as error:  # noqa: BLE001 - it belongs to the caller
+                own.fail(error)
             return
+        kind, content = json.loads(entry.text[_ID_LENGTH:])
         try:
-            own.resolve(await own.apply())
-        except Exception as error:  # noqa: BLE001 - it belongs to the caller
-            own.fail(error)
+            with suppress(CapacityError, ConflictError):  # the server that wrote it got the same
+                await self._handlers[kind](entry_id, content)
+        except Exception:  # noqa: BLE001 - it must not keep all later entries from being applied
+            LOGGER.exception(EventLine({"cause": f"entry {entry.position} of the shared log cannot be applied"}))

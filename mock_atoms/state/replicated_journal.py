@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.memory_journal import MemoryJournal
@@ -99,7 +101,8 @@ class ReplicatedJournal(MemoryJournal):
     async def _poll(self) -> None:
         try:
             while self._watchers:
-                await self._replica.synchronize()
+                with suppress(StoreUnavailableError):  # the clients wait until it is there again
+                    await self._replica.synchronize()
                 await asyncio.sleep(_POLL_SECONDS)
         finally:
             self._polling = None

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from mock_atoms.core.slices import Slices
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant
@@ -81,6 +81,7 @@ class ReplicatedStore(MemoryStore):
         replica: the connection to the log.
         engine: evaluates the rules for the requests of other servers.
         clock_offset: the monotonic clock of this server minus seconds since 1970.
+        tenant_ttl: seconds after which a tenant that sends no requests has its initial data again.
         max_tenants: maximum number of tenants. An evicted tenant has its initial data again.
         max_bytes: maximum memory of all states, approximately.
     """
@@ -96,6 +97,7 @@ class ReplicatedStore(MemoryStore):
         replica: Replica,
         engine: FaultEngine,
         clock_offset: float,
+        tenant_ttl: float,
         max_tenants: int = MAX_TENANTS,
         max_bytes: int = MAX_STORE_BYTES,
     ) -> None:
@@ -104,6 +106,8 @@ class ReplicatedStore(MemoryStore):
         self._replica = replica
         self._engine = engine
         self._clock_offset = clock_offset
+        self._tenant_ttl = tenant_ttl
+        self._used_at: OrderedDict[bytes, float] = OrderedDict()  # seconds since 1970, by tenant
         self._changed_at = RecentPositions()  # by tenant
         self._reset_at = RecentPositions()  # by token, test or both
         replica.snapshots = self
@@ -128,12 +132,15 @@ class ReplicatedStore(MemoryStore):
     async def make(self) -> Any:  # noqa: ANN401 - any JSON
         """Return a snapshot of now as JSON."""
         content = content_json(await self.export())
-        return [content, self._changed_at.as_json(), self._reset_at.as_json(), self._shared_journal.dropped]
+        used_at = [[key.hex(), seconds] for key, seconds in self._used_at.items()]
+        changes = [self._changed_at.as_json(), self._reset_at.as_json()]
+        return [content, used_at, *changes, self._shared_journal.dropped]
 
     async def restore(self, content: Any) -> None:  # noqa: ANN401 - any JSON
         """Replace everything by a snapshot."""
-        text, changed_at, reset_at, dropped = content
+        text, used_at, changed_at, reset_at, dropped = content
         await super().replace_all(await self._slices.run(parse_content(text)))
+        self._used_at = OrderedDict((bytes.fromhex(key), seconds) for key, seconds in used_at)
         self._changed_at = RecentPositions.from_json(changed_at)
         self._reset_at = RecentPositions.from_json(reset_at)
         await self._shared_journal.restore(dropped)
@@ -148,13 +155,28 @@ class ReplicatedStore(MemoryStore):
         self._shared_journal.note_own(entry_id, exchange)
         counted = None if tenant is exchange.tenant else tenant_json(tenant)
         evaluated = [evaluate.method, evaluate.api_path] if isinstance(evaluate, RuleEvaluator) else None
-        begin = super().begin
         return await self._replica.change(
             "begin",
             [request_json(exchange), counted, evaluated],
-            lambda: begin(tenant, exchange, evaluate),
+            lambda: self._begin(tenant, exchange, evaluate),
             entry_id,
         )
+
+    async def _begin(self, tenant: Tenant, exchange: Exchange, evaluate: Evaluate | None) -> FaultDecision | None:
+        now = exchange.arrived_at.timestamp()
+        while self._used_at:
+            key, used_at = next(iter(self._used_at.items()))
+            if used_at >= now - self._tenant_ttl:
+                break
+            self._expire(key)
+        decision = await super().begin(tenant, exchange, evaluate)
+        self._used_at[tenant.key] = now
+        self._used_at.move_to_end(tenant.key)
+        return decision
+
+    def _expire(self, key: bytes) -> None:
+        self._forget(cast("TenantState", self._tenants.remove(key)))  # a tenant without a state has no time of use
+        self._changed_at.put(key.hex(), self._replica.applying)
 
     async def _begin_foreign(self, entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         request, counted, evaluated = content
@@ -170,7 +192,7 @@ class ReplicatedStore(MemoryStore):
             caller = AuthenticatedCaller(tenant.label, tenant)
             method, api_path = evaluated
             evaluate = RuleEvaluator(self._engine, caller, method, api_path, exchange.arrived_at)
-        await super().begin(tenant, exchange, evaluate)
+        await self._begin(tenant, exchange, evaluate)
 
     async def load(self, tenant: Tenant) -> TenantState:
         """Return the state of `tenant` in this copy. That is no use of it: other copies do not know of it."""
@@ -204,10 +226,17 @@ class ReplicatedStore(MemoryStore):
     async def _commit_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         tenant, operation, base = content
         parsed = await self._slices.run_promptly(parse_operation(operation), needs_slot=False)
-        try:
-            await self._commit(parse_tenant(tenant), parsed, base)
-        except ConflictError:  # the server that wrote it got the same
-            return
+        await self._commit(parse_tenant(tenant), parsed, base)
+
+    def _forget(self, state: TenantState) -> None:
+        """Adapt to a state that is no longer in `_tenants`."""
+        super()._forget(state)
+        self._used_at.pop(state.tenant.key, None)
+
+    def _remove_all(self) -> list[TenantState]:
+        """Remove all states, and return them."""
+        self._used_at.clear()
+        return super()._remove_all()
 
     def _evict(self) -> Tenant:
         """Remove the state of the least recently used tenant. A change that was prepared for it is prepared again."""

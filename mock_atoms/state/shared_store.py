@@ -11,7 +11,7 @@ from mock_atoms.core.settings import Settings
 from mock_atoms.core.version import __version__
 from mock_atoms.state.shared_log import SharedLog
 
-_SHARED_SETTINGS = ("seed", "locale", "base_path", "session_cookie", "error_rate", "journal_size")
+_SHARED_SETTINGS = ("seed", "locale", "base_path", "session_cookie", "error_rate", "journal_size", "tenant_ttl")
 """Settings that decide responses: servers that differ in one cannot share a log."""
 
 

@@ -1,7 +1,9 @@
 """A shared log in memory, and servers that share it."""
 
 from collections.abc import Sequence
+from typing import Literal
 
+from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.state.shared_log import LogEntry, LogPage, LogTrimmedError
 
 
@@ -15,6 +17,8 @@ class MemoryLog:
         round_trips: number of calls.
         texts: contents of the entries that were not removed.
         snapshots: all snapshots, oldest first.
+        failures: what the next calls do: `unreachable` changes nothing, and after `lost reply` the entries are there.
+        refused_kind: kind of entries with which calls fail.
     """
 
     secret = b"s" * 32
@@ -23,15 +27,22 @@ class MemoryLog:
         self.round_trips = 0
         self.texts: list[bytes] = []
         self.snapshots: list[bytes] = []
+        self.failures: list[Literal["unreachable", "lost reply"]] = []
+        self.refused_kind: str | None = None
         self._page_size = page_size
         self._trimmed = 0
 
     async def append(self, texts: Sequence[bytes], after: int) -> LogPage:
         """Append entries, and return those after a position."""
         self.round_trips += 1
+        failure = self.failures.pop(0) if self.failures else None
+        if failure == "unreachable" or any(f'["{self.refused_kind}",'.encode() in text for text in texts):
+            raise StoreUnavailableError("the store is unreachable")
         if after < self._trimmed:
             raise LogTrimmedError
         self.texts += texts
+        if failure == "lost reply":
+            raise StoreUnavailableError("the store did not respond")
         start = after - self._trimmed
         found = self.texts[start : start + self._page_size]
         entries = [LogEntry(after + number, text) for number, text in enumerate(found, 1)]

@@ -1,0 +1,198 @@
+"""A server's connection to the shared log."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+
+from mock_atoms.core.errors import CapacityError, StoreUnavailableError
+from mock_atoms.state import replica as replica_module
+from mock_atoms.state.replica import Replica
+from mock_atoms.state.shared_log import LogPage
+from tests.helpers.shared_log import MemoryLog
+
+
+class Counter:
+    """A number that servers share: entries of the kind `add` add to it.
+
+    Attributes:
+        replica: the connection to the log.
+        value: the number.
+    """
+
+    def __init__(self, log: MemoryLog, snapshot_entries: int = 1_000) -> None:
+        self.replica = Replica(log, snapshot_entries)
+        self.replica.snapshots = self
+        self.replica.handle("add", self._add_foreign)
+        self.value = 0
+
+    async def add(self, number: int) -> int:
+        return await self.replica.change("add", number, lambda: self._add(number))
+
+    async def _add(self, number: int) -> int:
+        if number < 0:
+            raise CapacityError("negative")
+        self.value += number
+        return self.value
+
+    async def _add_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
+        if not self.replica.is_restoring:
+            await self._add(content)
+
+    def first_needed(self) -> int:
+        return self.replica.position + 1
+
+    async def make(self) -> int:
+        return self.value
+
+    async def restore(self, content: Any) -> None:  # noqa: ANN401 - any JSON
+        self.value = content
+
+
+def run(test: Callable[[MemoryLog, Counter, Counter], Awaitable[None]], **options: int) -> None:
+    async def with_two() -> None:
+        log = MemoryLog(page_size=3)
+        await test(log, Counter(log, **options), Counter(log, **options))
+
+    asyncio.run(with_two())
+
+
+def test_changes_are_applied_in_the_order_of_the_log() -> None:
+    async def test(_log: MemoryLog, one: Counter, two: Counter) -> None:
+        assert [await one.add(1), await two.add(2), await two.add(3), await one.add(4)] == [1, 3, 6, 10]
+        await two.replica.synchronize()
+        assert (one.value, two.value) == (10, 10)
+
+    run(test)
+
+
+def test_changes_that_wait_take_one_round_trip() -> None:
+    async def test(log: MemoryLog, one: Counter, _two: Counter) -> None:
+        assert [*await asyncio.gather(one.add(1), one.add(2))] == [1, 3]
+        first = log.round_trips
+        assert [*await asyncio.gather(one.add(1), one.replica.synchronize(), one.add(2))] == [4, None, 6]
+        assert (first, log.round_trips) == (1, 2)
+
+    run(test)
+
+
+def test_an_unreachable_store_is_an_error_without_a_late_effect() -> None:
+    async def test(log: MemoryLog, one: Counter, two: Counter) -> None:
+        log.failures = ["unreachable"]
+        with pytest.raises(StoreUnavailableError, match="unreachable"):
+            await one.add(1)
+        assert await one.add(2) == 2
+        await two.replica.synchronize()
+        assert two.value == 2
+
+    run(test)
+
+
+def test_a_change_whose_reply_was_lost_is_applied_once_by_all() -> None:
+    async def test(log: MemoryLog, one: Counter, two: Counter) -> None:
+        log.failures = ["lost reply"]
+        with pytest.raises(StoreUnavailableError, match="did not respond"):
+            await one.add(1)
+        assert await one.add(2) == 3
+        await two.replica.synchronize()
+        assert two.value == 3
+
+    run(test)
+
+
+def test_a_change_is_applied_although_its_caller_was_cancelled() -> None:
+    async def test(_log: MemoryLog, one: Counter, two: Counter) -> None:
+        for number in (1, -1):
+            task = asyncio.ensure_future(one.add(number))
+            await asyncio.sleep(0)
+            task.cancel()
+        assert await one.add(2) == 3
+        await two.replica.synchronize()
+        assert two.value == 3
+
+    run(test)
+
+
+def test_a_refused_change_is_an_error_for_its_caller_alone() -> None:
+    async def test(_log: MemoryLog, one: Counter, two: Counter) -> None:
+        with pytest.raises(CapacityError, match="negative"):
+            await one.add(-1)
+        assert await two.add(1) == 1
+
+    run(test)
+
+
+def test_an_entry_that_cannot_be_applied_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(_log: MemoryLog, one: Counter, two: Counter) -> None:
+        await one.replica.change("unknown", None, lambda: asyncio.sleep(0))
+        assert await two.add(1) == 1
+
+    run(test)
+    assert 'cause="entry 1 of the shared log cannot be applied"' in caplog.text
+
+
+def test_a_server_that_has_missed_removed_entries_continues_from_a_snapshot() -> None:
+    async def test(log: MemoryLog, one: Counter, two: Counter) -> None:
+        await two.add(1)
+        for number in range(2, 10):
+            await one.add(number)
+        assert len(log.snapshots) == 2
+        assert len(log.texts) == 1
+        assert await two.add(10) == 55
+        assert await one.add(0) == 55
+
+    run(test, snapshot_entries=4)
+
+
+def test_a_snapshot_that_cannot_be_saved_is_saved_later() -> None:
+    class FullLog(MemoryLog):
+        async def save_snapshot(self, snapshot: bytes, before: int) -> None:
+            if before < 5:
+                raise StoreUnavailableError("the store is full")
+            await super().save_snapshot(snapshot, before)
+
+    async def test() -> None:
+        log = FullLog()
+        one = Counter(log, snapshot_entries=2)
+        for _ in range(4):
+            await one.add(1)
+        assert (len(log.snapshots), log.texts) == (1, [])
+
+    asyncio.run(test())
+
+
+def test_a_log_without_beginning_and_snapshot_is_an_error() -> None:
+    async def test(log: MemoryLog, one: Counter, two: Counter) -> None:
+        await one.add(1)
+        await log.save_snapshot(b"", 2)
+        log.snapshots.clear()
+        with pytest.raises(StoreUnavailableError, match="lost the beginning of its log: empty it"):
+            await two.add(1)
+
+    run(test)
+
+
+def test_a_change_that_the_store_has_lost_is_an_error() -> None:
+    class ForgetfulLog(MemoryLog):
+        async def append(self, _texts: Sequence[bytes], after: int) -> LogPage:
+            return await super().append([], after)
+
+    async def test() -> None:
+        with pytest.raises(StoreUnavailableError, match="has lost a change: send the request again"):
+            await Counter(ForgetfulLog()).add(1)
+
+    asyncio.run(test())
+
+
+def test_a_server_without_requests_follows_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replica_module, "KEEP_UP_SECONDS", 0.001)
+
+    async def test(log: MemoryLog, one: Counter, two: Counter) -> None:
+        await two.replica.synchronize()
+        await one.add(1)
+        log.failures = ["unreachable"] * 2
+        while two.value == 0:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.001)
+
+    run(test)

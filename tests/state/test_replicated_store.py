@@ -1,0 +1,245 @@
+"""Servers that share a log, at the same time and when the store fails."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from mock_atoms.app import create_app
+from mock_atoms.core.errors import StoreUnavailableError
+from mock_atoms.core.settings import Settings
+from mock_atoms.core.slices import run_without_pauses
+from mock_atoms.middleware.recording import HeldStart
+from mock_atoms.mock import MockAtoms
+from mock_atoms.state import replicated_journal, replicated_store
+from mock_atoms.state.log_contents import parse_operation
+from mock_atoms.state.replicated_store import RecentPositions
+from tests.helpers.asgi import bearer_pairs, call
+from tests.helpers.audiences import ACME
+from tests.helpers.shared_log import MemoryLog
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+AUDIENCES = "/atoms/v1/audience"
+FIELDS = {"name": "Mine", "phoneNumberColumnName": "phone"}
+FILE = {"file": ("a.csv", b"phone\n14155550100\n")}
+
+
+def make_mock(log: MemoryLog, **options: Any) -> MockAtoms:  # noqa: ANN401 - any setting
+    return MockAtoms(Settings(**options), shared_log=log)
+
+
+def client_of(mock: MockAtoms) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(create_app(mock=mock), raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
+
+
+def run(
+    test: Callable[[MemoryLog, httpx.AsyncClient, httpx.AsyncClient], Awaitable[None]],
+    **options: Any,  # noqa: ANN401 - any setting
+) -> None:
+    """Run a test with a log and the clients of two servers that share it."""
+
+    async def with_clients() -> None:
+        log = MemoryLog()
+        async with client_of(make_mock(log, **options)) as one, client_of(make_mock(log, **options)) as two:
+            await test(log, one, two)
+
+    asyncio.run(with_clients())
+
+
+async def create(client: httpx.AsyncClient) -> str:
+    created = await client.post(AUDIENCES, headers=ACME, data=FIELDS, files=FILE)
+    audience_id: str = created.json()["data"]["_id"]
+    return audience_id
+
+
+async def listed(client: httpx.AsyncClient) -> list[str]:
+    return [audience["_id"] for audience in (await client.get(AUDIENCES, headers=ACME)).json()["data"]]
+
+
+def test_changes_of_two_servers_at_the_same_time_are_all_made() -> None:
+    async def test(_log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
+        before = await listed(one)
+        created = await asyncio.gather(*(create(client) for client in (one, two, one, two)))
+        assert len({*created}) == 4
+        assert sorted(await listed(one)) == sorted(await listed(two)) == sorted([*before, *created])
+
+    run(test)
+
+
+def test_a_change_that_a_reset_of_another_server_overtakes_leaves_nothing() -> None:
+    async def test(_log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
+        before = await listed(one)
+        rows = "\n".join(["phone", *(f"1415{number:07d}" for number in range(5_000))]).encode()
+        creating = asyncio.ensure_future(
+            one.post(AUDIENCES, headers=ACME, data=FIELDS, files={"file": ("a.csv", rows)})
+        )
+        while not creating.done():
+            await two.post("/__admin/reset", json={"token": "sk_acme"})
+        assert creating.result().status_code == 200
+        assert await listed(two) == before
+
+    run(test)
+
+
+def test_a_client_that_waits_at_one_server_sees_the_requests_to_another() -> None:
+    async def test(log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
+        await one.get("/__admin/requests")
+        waiting = [
+            asyncio.ensure_future(
+                one.post(f"/__admin/requests/count?atLeast={number}&timeoutMs=20000", json={"method": "GET"})
+            )
+            for number in (1, 2)
+        ]
+        await asyncio.sleep(0.1)
+        log.failures = ["unreachable"]
+        for number in (1, 2):
+            await asyncio.sleep(0.1)
+            await two.get(AUDIENCES, headers=ACME)
+            assert (await waiting[number - 1]).json()["count"] == number
+
+    run(test)
+
+
+def test_a_tenant_that_sends_no_requests_is_forgotten() -> None:
+    times = [NOON]
+    log = MemoryLog()
+    mocks = [MockAtoms(Settings(tenant_ttl=60), now=lambda: times[0], shared_log=log) for _ in range(2)]
+    apps = [create_app(mock=mock) for mock in mocks]
+    body = json.dumps({"token": "sk_acme", "audiences": []}).encode()
+    headers = [(b"content-type", b"application/json")]
+    for app in apps:
+        call(app, AUDIENCES, bearer_pairs("sk_acme"))
+        call(app, AUDIENCES, bearer_pairs("sk_other"))
+    assert call(apps[0], "/__admin/tenants", headers, "PUT", body=body).status == 200
+
+    def tenants() -> list[int]:
+        return [len(json.loads(call(app, "/__admin/tenants").body)["tenants"]) for app in apps]
+
+    times[0] += timedelta(seconds=60)
+    call(apps[1], AUDIENCES, bearer_pairs("sk_other"))
+    assert tenants() == [2, 2]
+    times[0] += timedelta(seconds=1)
+    call(apps[0], AUDIENCES, bearer_pairs("sk_other"))
+    assert tenants() == [1, 1]
+    assert json.loads(call(apps[1], AUDIENCES, bearer_pairs("sk_acme")).body)["data"] != []
+
+
+def test_the_journal_drops_exchanges_whose_log_entries_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicated_journal, "MAX_KEPT_ENTRIES", 5)
+
+    async def test(_log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
+        for client in (one, two, one, two):
+            await client.get(AUDIENCES, headers=ACME)
+        for client in (one, two):
+            listing = await client.get("/__admin/requests")
+            assert len(listing.json()["requests"]) == 3
+            assert listing.headers["x-mock-atoms-dropped"] == "1"
+
+    run(test)
+
+
+def test_an_exchange_in_flight_at_one_server_is_visible_at_another() -> None:
+    async def test(_log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
+        token = {"Authorization": "Bearer sk_mock_delay300.a"}
+        members = asyncio.ensure_future(
+            one.post(f"{AUDIENCES}/{'0' * 24}/members", headers=token, json={"members": []})
+        )
+        await asyncio.sleep(0.1)
+        (in_flight,) = (await two.get("/__admin/requests")).json()["requests"]
+        assert (in_flight["request"]["body"], "response" in in_flight) == ('{"members":[]}', False)
+        response = await members
+        (ended,) = (await two.get("/__admin/requests")).json()["requests"]
+        assert (ended["id"], ended["response"]["status"]) == (response.headers["x-request-id"], response.status_code)
+
+    run(test)
+
+
+def test_the_metrics_of_a_server_count_the_requests_of_all() -> None:
+    async def test(_log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
+        for client in (one, two, one):
+            await client.get(AUDIENCES, headers=ACME)
+        lines = [
+            [line for line in (await client.get("/__admin/metrics")).text.split("\n") if "requests_total{" in line]
+            for client in (one, two)
+        ]
+        assert lines[0] == lines[1]
+        assert lines[0][0].endswith(" 3.0")
+
+    run(test)
+
+
+@pytest.mark.parametrize("kind", ["begin", "update"])
+def test_a_store_that_fails_is_a_marked_503(kind: str) -> None:
+    async def test(log: MemoryLog, one: httpx.AsyncClient, _two: httpx.AsyncClient) -> None:
+        log.refused_kind = kind
+        response = await one.get(AUDIENCES, headers=ACME)
+        assert (response.status_code, response.headers["x-mock-atoms-reason"]) == (503, "store-unavailable")
+        assert response.json()["errors"] == ["the store is unreachable"]
+        log.refused_kind = None
+        assert (await one.get(AUDIENCES, headers=ACME)).status_code == 200
+
+    run(test)
+
+
+def test_a_change_that_the_store_has_not_confirmed_is_a_marked_503() -> None:
+    async def test(log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
+        before = await listed(one)
+        log.refused_kind = "commit"
+        response = await one.post(AUDIENCES, headers=ACME, data=FIELDS, files=FILE)
+        assert (response.status_code, response.headers["x-mock-atoms-reason"]) == (503, "store-unavailable")
+        assert await listed(two) == before
+
+    run(test)
+
+
+def test_a_store_that_fails_is_an_error_of_the_control_api() -> None:
+    async def test(log: MemoryLog, one: httpx.AsyncClient, _two: httpx.AsyncClient) -> None:
+        for path in ("/requests", "/health"):
+            log.failures = ["unreachable"]
+            response = await one.get(f"/__admin{path}")
+            assert response.status_code == 503
+            (error,) = response.json()["errors"]
+            assert (error["title"], error["detail"]) == ("the store is unavailable", "the store is unreachable")
+
+    run(test)
+
+
+def test_a_response_that_has_begun_ends_if_the_store_fails() -> None:
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    async def fail() -> None:
+        raise StoreUnavailableError("unreachable")
+
+    async def respond() -> None:
+        held_start = HeldStart(send, is_holding=True)
+        await held_start.send({"type": "http.response.start", "status": 200})
+        await held_start.send({"type": "http.response.body", "more_body": True})
+        await held_start.end(fail())
+
+    with pytest.raises(StoreUnavailableError):
+        asyncio.run(respond())
+    assert len(sent) == 2
+
+
+def test_an_unknown_change_of_data_is_an_error() -> None:
+    with pytest.raises(ValueError, match="unknown change of data: rename"):
+        run_without_pauses(parse_operation(["rename"]))
+
+
+def test_the_oldest_positions_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicated_store, "_MAX_POSITIONS", 2)
+    recent = RecentPositions()
+    for position, key in enumerate("abcb", 1):
+        recent.put(key, position)
+    for positions in (recent, RecentPositions.from_json(json.loads(json.dumps(recent.as_json())))):
+        assert [positions.is_after([key], 3) for key in "abcd"] == [False, True, False, False]
+        assert positions.is_after(["a"], 0)
+        assert not positions.is_after(["d"], 1)
