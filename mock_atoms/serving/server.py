@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -40,6 +40,10 @@ _TURNS_TO_CLOSE = 3
 """Turns of the event loop after which a closed idle connection is gone."""
 
 
+async def _do_nothing() -> None:
+    """Do nothing."""
+
+
 def _worth_logging(record: logging.LogRecord) -> bool:
     """Return whether a line of uvicorn is news: not requests cancelled by a stop, nor missing WebSocket support."""
     cancelled = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
@@ -63,6 +67,7 @@ class Server(uvicorn.Server):
         shutdown_signal: notified shortly before the grace period is over.
         on_ready: called once, in the thread of the server.
         loop: uvicorn's name of an event loop; `auto` is uvloop if it is installed.
+        on_shutdown: called when no request is in flight any more.
         certificate: the certificate for HTTPS; plain HTTP by default.
         fast_path: the fast path of the application; unused by default.
         keep_alive: seconds that an idle connection is kept; 0 closes it after each response.
@@ -76,6 +81,7 @@ class Server(uvicorn.Server):
         on_ready: Callable[[], None],
         loop: Literal["auto", "asyncio", "uvloop"] = "auto",
         *,
+        on_shutdown: Callable[[], Awaitable[None]] = _do_nothing,
         certificate: Certificate | None = None,
         fast_path: FastPath | None = None,
         keep_alive: int = DEFAULT_KEEP_ALIVE,
@@ -109,6 +115,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._shutdown_signal = shutdown_signal
         self._on_ready = on_ready
+        self._on_shutdown = on_shutdown
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_requested = asyncio.Event()
         logging.getLogger("uvicorn.error").addFilter(_worth_logging)
@@ -147,6 +154,12 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Wait for requests in flight. Requests that are still delayed near the end of the grace period get a 503."""
+        try:
+            await self._end_requests(sockets)
+        finally:
+            await self._on_shutdown()
+
+    async def _end_requests(self, sockets: list[socket.socket] | None) -> None:
         for listener in self.servers:
             listener.close()
         for listening in sockets or ():
@@ -174,6 +187,7 @@ def build_server(
         app,
         mock.shutdown_signal,
         on_ready,
+        on_shutdown=mock.store.close,
         certificate=certificate,
         fast_path=fast_path_of(mock),
         keep_alive=settings.keep_alive,

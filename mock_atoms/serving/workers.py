@@ -7,10 +7,12 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mock_atoms.core.settings import Settings
 from mock_atoms.journal.access_log import LOGGER, EventLine
@@ -18,6 +20,7 @@ from mock_atoms.serving.listener import Listener
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
+    from multiprocessing.process import BaseProcess
 
 RunWorker = Callable[[Settings, int, list[socket.socket], Callable[[], None]], None]
 """Serves as the worker with this number, on these sockets, and calls a function when it is ready.
@@ -95,15 +98,12 @@ class Supervisor:
         """Note who is ready, and replace who has ended. Return whether all could start."""
         for number, (process, pipe) in list(self._workers.items()):
             if number not in self._ready and pipe.poll():
-                try:
+                with suppress(EOFError):  # it has ended
                     pipe.recv()
-                except EOFError:
-                    pass  # it has ended
-                else:
                     self._ready.add(number)
-                    if len(self._ready) == len(self._workers):
-                        self._on_ready()
-                        self._on_ready = _do_nothing
+                if len(self._ready) == len(self._workers):
+                    self._on_ready()
+                    self._on_ready = _do_nothing
             if process.is_alive() or self._stopped_by is not None:
                 continue
             process.join()
@@ -139,10 +139,10 @@ def _work(
     run_worker: RunWorker, settings: Settings, number: int, sockets: list[socket.socket], pipe: Connection
 ) -> None:
     """Serve in a worker process, and end with the supervisor, however that ends."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        sentinel = parent.sentinel
-        threading.Thread(target=_end_with_parent, args=(sentinel,), daemon=True).start()
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, _exit)  # uvicorn handles them while it serves, and raises them again afterwards
+    parent = cast("BaseProcess", multiprocessing.parent_process())
+    threading.Thread(target=_end_with_parent, args=(parent.sentinel,), daemon=True).start()
     listeners: list[socket.socket] = [Listener(each.family, each.detach()) for each in sockets]
 
     def announce() -> None:
@@ -150,6 +150,10 @@ def _work(
         pipe.close()
 
     run_worker(settings, number, listeners, announce)
+
+
+def _exit(_number: int, _frame: object) -> None:
+    sys.exit(0)
 
 
 def _end_with_parent(sentinel: int) -> None:

@@ -96,6 +96,9 @@ class MemoryStore:
     async def synchronize(self) -> None:
         """Do nothing: the store has everything."""
 
+    async def close(self) -> None:
+        """Do nothing: there is no connection."""
+
     def mark(self) -> int:
         """Return a mark of now: a version that is higher than all others."""
         return next_version()

@@ -132,6 +132,15 @@ class Replica:
         """
         await self._wait(_Waiter())
 
+    async def close(self) -> None:
+        """Stop following the log, and close the connection. The next change or `synchronize` opens a new one."""
+        if self._keeping_up is not None:
+            self._keeping_up.cancel()
+            self._keeping_up = None
+        if self._exchanging is not None:
+            await asyncio.wait([self._exchanging])
+        await self._log.close()
+
     async def _wait(self, waiter: _Waiter) -> Any:  # noqa: ANN401 - what `apply` returns
         self._waiting.append(waiter)
         if self._exchanging is None:

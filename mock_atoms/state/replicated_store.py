@@ -149,6 +149,10 @@ class ReplicatedStore(MemoryStore):
         """Apply all changes that any server has made until now."""
         await self._replica.synchronize()
 
+    async def close(self) -> None:
+        """Close the connection to the log."""
+        await self._replica.close()
+
     async def begin(self, tenant: Tenant, exchange: Exchange, evaluate: Evaluate | None) -> FaultDecision | None:
         """Count a request, evaluate its fault rules and record its arrival. Return its faults."""
         entry_id = self._replica.new_id()

@@ -72,6 +72,10 @@ class SharedLog(Protocol):
         """
         ...
 
+    async def close(self) -> None:
+        """Close the connection. The next call opens a new one, possibly in another event loop."""
+        ...
+
     async def load_snapshot(self) -> bytes | None:
         """Return the snapshot; `None` if there is none yet.
 

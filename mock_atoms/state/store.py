@@ -128,6 +128,10 @@ class Store(Protocol):
         """Bring everything up to date that this process keeps of the store."""
         ...
 
+    async def close(self) -> None:
+        """Close all connections. The store opens new ones when it is used again."""
+        ...
+
     def mark(self) -> int:
         """Return a mark of the data that `load` has returned last, for `commit`."""
         ...

@@ -54,6 +54,9 @@ class MemoryLog:
         del self.texts[: max(0, before - 1 - self._trimmed)]
         self._trimmed = max(self._trimmed, before - 1)
 
+    async def close(self) -> None:
+        """Do nothing."""
+
     async def load_snapshot(self) -> bytes | None:
         """Return the snapshot; `None` if there is none yet."""
         return self.snapshots[-1] if self.snapshots else None
