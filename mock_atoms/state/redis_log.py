@@ -9,6 +9,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from hashlib import sha1
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -95,6 +96,9 @@ class RedisLog:
             connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call] # redis-py has no types here
         except (ValueError, TypeError, exceptions.RedisError):  # the message may contain the password
             raise StoreUnavailableError(f"{self._store} {INVALID_URL}") from None
+        ca_file = pool.connection_kwargs.get("ssl_ca_certs")
+        if ca_file and not Path(ca_file).is_file():
+            raise StoreUnavailableError(f"{self._store} cannot be used: ssl_ca_certs: {ca_file} is not a file")
         return connection
 
     async def start(self, max_seconds: float) -> None:

@@ -50,7 +50,7 @@ class RedisServer:
     def start(self) -> None:
         lines = (f"port {self.port}", "bind 127.0.0.1", f"dir {self._folder}", 'save ""', "appendonly yes")
         self._process = subprocess.Popen(
-            [self._program, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            [self._program, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
         )
         assert self._process.stdin
         with self._process.stdin as configuration:
@@ -137,22 +137,27 @@ class LossyProxy:
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.before_connecting:
             await self.before_connecting()
-        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
+        try:
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
+        except OSError:
+            writer.close()
+            return
         await asyncio.gather(
             self._forward_requests(reader, server_writer), self._forward_replies(server_reader, writer)
         )
         server_writer.close()
 
     async def _forward_requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
+        with suppress(OSError):
             while data := await reader.read(1 << 20):
                 self.requests += 1
                 await self.is_open.wait()
                 writer.write(data)
+        with suppress(OSError):
             writer.write_eof()
 
     async def _forward_replies(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
+        with suppress(OSError):
             while data := await reader.read(1 << 20):
                 loss, self.loss = self.loss, None
                 if loss:

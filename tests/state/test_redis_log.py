@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
+from random import Random
 from time import monotonic
 from typing import Any
 
@@ -18,7 +19,7 @@ from mock_atoms.state import redis_log
 from mock_atoms.state.redis_errors import mask_url
 from mock_atoms.state.redis_log import RedisLog, connect
 from mock_atoms.state.shared_log import LogEntry, LogLostError, LogPage, LogTrimmedError
-from tests.helpers.redis import LossyProxy, RedisServer, free_port, running
+from tests.helpers.redis import LossyProxy, RedisServer, find_program, free_port, running
 
 CONFIG = {"seed": 7, "locale": "en_US", "base_path": "/atoms/v1"}
 PREFIXES = (f"test-{number}" for number in count())
@@ -232,6 +233,29 @@ class TestLostReplies:
                     page = await log.append([bytes([number]), b"x"], 2 * number)
                     assert [entry.text for entry in page.entries] == [bytes([number]), b"x"]
                 assert await read_all(log) == [b"\0", b"x", b"\1", b"x", b"\2", b"x"]
+
+        run(test())
+
+    def test_many_lost_replies_of_several_clients(self, shared_server: RedisServer, prefix: str) -> None:
+        async def write(name: int) -> list[bytes]:
+            after = 0
+            losses = Random(name)
+            texts = [f"{name}-{number}".encode() for number in range(40)]
+            async with LossyProxy(shared_server) as proxy, connected(proxy.url, prefix) as log:
+                for text in texts:
+                    proxy.loss = "close" if losses.random() < 0.3 else None
+                    page = await log.append([text], after)
+                    after = page.entries[-1].position
+                    assert text in [entry.text for entry in page.entries]
+            return texts
+
+        async def test() -> None:
+            written = await asyncio.gather(*(write(name) for name in range(3)))
+            async with connected(shared_server.url, prefix) as log:
+                texts = await read_all(log)
+            assert len(texts) == 120
+            for own in written:
+                assert [text for text in texts if text in own] == own
 
         run(test())
 
@@ -573,6 +597,12 @@ class TestMessages:
         assert "is not a valid URL: write redis://USER:PASSWORD@HOST:PORT/DATABASE" in message
         assert "hunter2" not in message
 
+    def test_a_missing_ca_file(self, prefix: str) -> None:
+        url = "rediss://:hunter2@localhost?ssl_ca_certs=/missing.pem"
+        assert self.message_at_start(url, prefix) == (
+            "the store rediss://***@localhost cannot be used: ssl_ca_certs: /missing.pem is not a file"
+        )
+
     @pytest.mark.parametrize(
         ("url", "masked"),
         [
@@ -619,3 +649,13 @@ class TestTransports:
 
         with running(tmp_path, *options):
             run(test())
+
+
+@pytest.mark.parametrize(("environment", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
+def test_a_missing_server_is_skipped_and_fails_in_ci(
+    monkeypatch: pytest.MonkeyPatch, environment: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("CI", environment)
+    with pytest.raises(outcome, match="neither redis-server nor valkey-server is installed"):
+        find_program()
