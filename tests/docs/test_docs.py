@@ -38,6 +38,7 @@ PAGES_WITH_OWN_TESTS = {
     "tutorial.md": "test_tutorial.py",
     "clients.md": "test_clients.py",
     "ci.md": "test_ci_recipes.py",
+    "scale.md": "test_scale.py",
 }
 SNIPPETS = [snippet for snippet in read_snippets() if snippet.page not in PAGES_WITH_OWN_TESTS]
 SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")

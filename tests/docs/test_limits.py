@@ -1,6 +1,7 @@
 """Compares docs/limits.md with the constants of the code."""
 
 import csv
+import inspect
 import re
 
 import pytest
@@ -26,7 +27,8 @@ from mock_atoms.control.tenants import MAX_SET_AUDIENCES
 from mock_atoms.core import regex
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_JSON_PIECE_BYTES, MAX_VALUES_BYTES
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, MAX_MESSAGE_LENGTH, MAX_QUOTED_LENGTH
-from mock_atoms.core.settings import MAX_JOURNAL_SIZE, Settings
+from mock_atoms.core.patterns import STORE_PREFIX
+from mock_atoms.core.settings import MAX_JOURNAL_SIZE, MAX_WORKERS, Settings
 from mock_atoms.core.slices import MAX_WORK_SLOTS, SLICE_SECONDS
 from mock_atoms.core.tenancy import MAX_TEST_ID_LENGTH
 from mock_atoms.core.unescaping import MAX_LAYERS
@@ -55,7 +57,7 @@ from mock_atoms.serving.half_closed import RESPONSE_SECONDS
 from mock_atoms.serving.protocol import HEAD_BYTES_PER_TURN, REQUESTS_PER_TURN, RESPONSE_BYTES_PER_TURN
 from mock_atoms.serving.refusal import MAX_REQUEST_HEAD_BYTES
 from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SECONDS
-from mock_atoms.state import memory_store
+from mock_atoms.state import memory_store, redis_log, replica, replicated_journal
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES, MAX_TENANT_BYTES
 from mock_atoms.state.snapshot_models import MAX_COUNT_DIGITS
 from mock_atoms.state.snapshot_parsing import MAX_CHANGED_AUDIENCES
@@ -71,6 +73,7 @@ from tests.helpers.snippets import ROOT
 PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| (.+?) \| (.+?) \| .+ \|$", PAGE, re.MULTILINE))
 KIB, MIB = 1024, 1024 * 1024
+CALL_TIMEOUT = inspect.signature(redis_log.connect).parameters["call_timeout"].default
 
 
 LIMITS = [
@@ -202,6 +205,11 @@ LIMITS = [
     ("characters of a header value in a rule", f"{MAX_HEADER_LENGTH:,}"),
     ("characters of the name of a rule", f"{MAX_RULE_NAME_LENGTH}"),
     ("`--journal-size`", f"{MAX_JOURNAL_SIZE:,}"),
+    ("`--workers`", f"{MAX_WORKERS}"),
+    ("characters of `--store-prefix`", re.findall(r"\d+(?=})", STORE_PREFIX)[0]),
+    ("entries of the log between two snapshots", f"{replica.SNAPSHOT_ENTRIES:,}"),
+    ("entries of the log after the start of an exchange in the journal", f"{replicated_journal.MAX_KEPT_ENTRIES:,}"),
+    ("time for a change of the store", f"{CALL_TIMEOUT:g} second"),
     ("response body in the journal", "none"),
     ("failed calls whose attempts the log numbers", f"{MAX_FAILED_CALLS:,}"),
     ("requests in the report of a failed pytest test", f"{MAX_REPORTED_REQUESTS}"),

@@ -18,7 +18,9 @@ CODE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "mock_atom
 OTHER_FLAGS = {
     *("--config", "--help", "--version"),  # of the command itself
     *("--mock-atoms-url", "--strict-markers"),  # pytest
-    *("--build", "--detach", "--force", "--name", "--publish", "--rm", "--volume", "--wait"),  # docker
+    *("--build", "--detach", "--force", "--name", "--profile", "--publish", "--rm", "--volume", "--volumes"),  # docker
+    "--wait",  # docker
+    *("--appendfsync", "--appendonly", "--maxmemory", "--maxmemory-policy", "--requirepass", "--save"),  # Valkey
     *("--cacert", "--fail", "--retry", "--retry-all-errors", "--retry-delay"),  # curl
     *("--factory", "--quiet", "--root-path"),  # uvicorn, pip
 }
