@@ -183,3 +183,31 @@ def test_the_compose_file_serves_fixtures_and_runs_its_example() -> None:
         assert compose("run", "--rm", "example").endswith("60d0fe4f5311236168a109ca Spring Sale Audience")
     finally:
         compose("--profile", "example", "down", "--volumes", "--timeout", "8")
+
+
+def test_the_profile_scale_is_one_mock_that_survives_the_loss_of_a_replica() -> None:
+    def list_audiences(token: str = "sk_acme") -> httpx.Response:
+        return httpx.get("http://127.0.0.1:28668/atoms/v1/audience", headers=bearer(token))
+
+    try:
+        compose("--profile", "scale", "up", "--wait", "--wait-timeout", "90")
+        replicas = compose("ps", "--quiet", "replica").split()
+        assert len(replicas) == 2
+        statuses = [list_audiences("sk_mock_500x2.scale").status_code for _ in range(6)]
+        assert statuses == [500, 500, 200, 200, 200, 200]
+        for replica in replicas:
+            assert "path=/atoms/v1/audience" in docker_log(replica)
+        docker("kill", replicas[0])
+        assert [list_audiences().status_code for _ in range(4)] == [200] * 4
+        compose("kill", "store")
+        response = list_audiences()
+        assert (response.status_code, response.headers["x-mock-atoms-reason"]) == (503, "store-unavailable")
+        compose("start", "store")
+        assert list_audiences("sk_mock_500x2.scale").status_code == 200
+    finally:
+        compose("--profile", "scale", "down", "--volumes", "--timeout", "8")
+
+
+def docker_log(container: str) -> str:
+    done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=True)
+    return done.stderr

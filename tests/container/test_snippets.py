@@ -25,7 +25,12 @@ def _cleanup() -> Iterator[None]:
 
 
 def remove_containers() -> None:
-    subprocess.run(["docker", "compose", "down", "--timeout", "8"], cwd=ROOT, capture_output=True, check=True)
+    subprocess.run(
+        ["docker", "compose", "--profile", "scale", "down", "--volumes", "--timeout", "8"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
     subprocess.run(["docker", "rm", "--force", "mock-atoms"], capture_output=True, check=False)
 
 
