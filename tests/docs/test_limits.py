@@ -207,6 +207,10 @@ LIMITS = [
     ("`--journal-size`", f"{MAX_JOURNAL_SIZE:,}"),
     ("`--workers`", f"{MAX_WORKERS}"),
     ("characters of `--store-prefix`", re.findall(r"\d+(?=})", STORE_PREFIX)[0]),
+    (
+        "time without a request until a tenant is forgotten",
+        f"`--tenant-ttl`, {Settings().tenant_ttl:,} seconds",
+    ),
     ("entries of the log between two snapshots", f"{replica.SNAPSHOT_ENTRIES:,}"),
     ("entries of the log after the start of an exchange in the journal", f"{replicated_journal.MAX_KEPT_ENTRIES:,}"),
     ("time for a change of the store", f"{CALL_TIMEOUT:g} second"),

@@ -115,6 +115,9 @@ HOLDING = {
         "`--workers`",
         "characters of `--store-prefix`",
     ],
+    "state/test_replicated_store.py::test_a_tenant_that_sends_no_requests_is_forgotten": [
+        "time without a request until a tenant is forgotten"
+    ],
     "state/test_replica.py::test_a_server_that_has_missed_removed_entries_continues_from_a_snapshot": [
         "entries of the log between two snapshots"
     ],
