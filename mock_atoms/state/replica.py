@@ -48,6 +48,10 @@ class _Waiter:
             self.result.set_exception(error)
 
 
+def _entry_id(text: bytes) -> str:
+    return text[:_ID_LENGTH].decode()
+
+
 class Snapshots(Protocol):
     """Makes snapshots of a server's copy, and restores them."""
 
@@ -165,15 +169,22 @@ class Replica:
                     await self._exchange([waiter.text for waiter in batch if waiter.text is not None])
                 except Exception as error:  # noqa: BLE001 - it belongs to those who wait
                     for waiter in batch:
-                        waiter.fail(error)
+                        self._give_up(waiter, error)
                 else:
                     for waiter in batch:
                         if waiter.text is None:
                             waiter.resolve(None)
                         else:
-                            waiter.fail(StoreUnavailableError("the store has lost a change: send the request again"))
+                            lost = StoreUnavailableError("the store has lost a change: send the request again")
+                            self._give_up(waiter, lost)
         finally:
             self._exchanging = None
+
+    def _give_up(self, waiter: _Waiter, error: Exception) -> None:
+        """Report an error. If the log has the entry nevertheless, it is applied like one of another server."""
+        if waiter.text is not None:
+            self._own.pop(_entry_id(waiter.text), None)
+        waiter.fail(error)
 
     @property
     def is_restoring(self) -> bool:
@@ -212,7 +223,7 @@ class Replica:
         self.position = first_needed - 1
 
     async def _apply(self, entry: LogEntry) -> None:
-        entry_id = entry.text[:_ID_LENGTH].decode()
+        entry_id = _entry_id(entry.text)
         own = self._own.pop(entry_id, None)
         if entry.position % self._snapshot_entries == 0 and entry_id.startswith(self._id):
             self._is_due = True

@@ -1,22 +1,27 @@
 """The journal of servers that share a log."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.journal.credentials import Credentials
-from mock_atoms.journal.exchange import Exchange
+from mock_atoms.journal.exchange import NO_RESPONSE, RESPONDED, STORE_UNAVAILABLE, Exchange
 from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.state.log_contents import outcome_json, update_outcome
 from mock_atoms.state.replica import Replica
 
 MAX_KEPT_ENTRIES = 200_000
 """Number of log entries after which the journal drops an exchange, so that the log needs no older ones."""
+MAX_GIVEN_UP = 10_000
+"""Number of exchanges whose end is recorded later, when the log is available again."""
 _POLL_SECONDS = 0.02
 """Pause between two looks at the log while someone watches the journal."""
+_REPEAT_SECONDS = 0.2
 
 
 def _ignore(_exchange: Exchange) -> None:
@@ -32,7 +37,7 @@ class ReplicatedJournal(MemoryJournal):
         replica: the connection to the log.
 
     Attributes:
-        on_foreign_end: called with each exchange that has ended at another server.
+        on_foreign_end: called with each exchange that has ended at another server, or without a confirmation.
     """
 
     def __init__(self, size: int, credentials: Credentials, replica: Replica) -> None:
@@ -40,9 +45,12 @@ class ReplicatedJournal(MemoryJournal):
         self.on_foreign_end: Callable[[Exchange], None] = _ignore
         self._replica = replica
         self._entry_ids: WeakKeyDictionary[Exchange, str] = WeakKeyDictionary()
-        self._foreign: dict[str, Exchange] = {}  # those in flight, by the id of the entry that began them
+        self._in_flight: dict[str, Exchange] = {}  # of all servers, by the id of the entry that began them
+        self._given_up: deque[list[Any]] = deque(maxlen=MAX_GIVEN_UP)
+        self._recording: asyncio.Task[None] | None = None
         self._polling: asyncio.Task[None] | None = None
         self._restored_dropped = 0
+        self._restored_starts: dict[str, Any] = {}  # see `as_json`, by position
         replica.handle("update", self._update_foreign)
         replica.handle("remove", self._remove_foreign)
         replica.handle("clear", self._clear_foreign)
@@ -59,11 +67,33 @@ class ReplicatedJournal(MemoryJournal):
         """Return the position of the first log entry that a server needs to have the same exchanges."""
         return next(iter(self._exchanges), self._replica.position + 1)
 
-    async def restore(self, dropped: int) -> None:
-        """Remove all exchanges: the log has those of a snapshot, of which `dropped` were dropped."""
-        self._foreign.clear()
+    def as_json(self) -> list[Any]:
+        """Return what a server needs besides the log entries since `first_needed`: what requests had when they began.
+
+        The entry that ends a request has that too, unless there is none, or the server that wrote it had given up.
+        """
+        starts = {
+            position: [exchange.id, exchange.faults, exchange.delay_ms]
+            for position, exchange in self._exchanges.items()
+            if exchange.ended is None or exchange.reason == STORE_UNAVAILABLE
+        }
+        return [self.dropped, starts]
+
+    async def restore(self, content: list[Any]) -> None:
+        """Remove all exchanges: the log has those of a snapshot with `content`, which `as_json` returned."""
+        self._in_flight.clear()
         await self._clear()
+        dropped, self._restored_starts = content
         self.dropped = self._restored_dropped = dropped
+
+    def restore_start(self, entry_id: str, exchange: Exchange) -> None:
+        """Record an exchange that began before a snapshot."""
+        self.note_start(entry_id, exchange)
+        start = self._restored_starts.get(str(self._replica.applying))
+        if start is not None:
+            exchange.id, faults, exchange.delay_ms = start
+            exchange.faults = tuple(faults)
+        self.add(exchange)
 
     def _keep_restored_count(self) -> None:
         if self._replica.is_restoring:
@@ -73,14 +103,50 @@ class ReplicatedJournal(MemoryJournal):
         """Note the entry with which an exchange of this server begins."""
         self._entry_ids[exchange] = entry_id
 
-    def note_foreign(self, entry_id: str, exchange: Exchange) -> None:
-        """Note the entry with which an exchange of another server has begun."""
-        self._foreign[entry_id] = exchange
+    def note_start(self, entry_id: str, exchange: Exchange) -> None:
+        """Note the entry with which an exchange of any server begins."""
+        self._in_flight[entry_id] = exchange
 
     async def update(self, exchange: Exchange) -> None:
-        """Record a change of an exchange of this server."""
+        """Record a change of an exchange of this server.
+
+        Raises:
+            StoreUnavailableError: the log did not confirm it. If the exchange has ended, it is recorded later that the
+                store was unavailable.
+        """
         content = [self._entry_ids[exchange], outcome_json(exchange)]
-        await self._replica.change("update", content, lambda: self._update(exchange, content))
+        try:
+            await self._replica.change("update", content, lambda: self._update(exchange, content))
+        except StoreUnavailableError:
+            if exchange.ended is not None:
+                self.give_up(exchange)
+            raise
+
+    def give_up(self, exchange: Exchange) -> None:
+        """Record that the store was unavailable to an exchange of this server, as soon as the log is available."""
+        if exchange.ended in (None, RESPONDED):
+            exchange.status, exchange.reason, exchange.ended = (
+                HTTPStatus.SERVICE_UNAVAILABLE.value,
+                STORE_UNAVAILABLE,
+                RESPONDED,
+            )
+            exchange.response_head, exchange.bytes_sent = NO_RESPONSE, 0
+            exchange.ended_at = exchange.ended_at or exchange.started_at
+        self._given_up.append([self._entry_ids[exchange], outcome_json(exchange)])
+        if self._recording is None:
+            self._recording = asyncio.ensure_future(self._record_given_up())
+
+    async def _record_given_up(self) -> None:
+        try:
+            while self._given_up:
+                content = self._given_up.popleft()
+                try:
+                    await self._replica.change("update", content, lambda: self._update_foreign("", content))  # noqa: B023 - it is applied or dropped before the next one
+                except StoreUnavailableError:
+                    self._given_up.appendleft(content)
+                    await asyncio.sleep(_REPEAT_SECONDS)
+        finally:
+            self._recording = None
 
     async def remove(self, exchanges: Iterable[Exchange]) -> list[Exchange]:
         """Remove `exchanges`. Return those that the journal still held."""
@@ -116,12 +182,16 @@ class ReplicatedJournal(MemoryJournal):
         return await super().remove([*self])
 
     async def _update(self, exchange: Exchange, content: list[Any]) -> None:
+        began_with, _ = content
+        if self._in_flight.get(began_with) is not exchange:
+            await self._update_foreign("", content)  # after a snapshot, the journal has a copy
+            return
         await super().update(exchange)
-        await self._update_foreign("", content)  # after a snapshot, the journal has a copy
+        self._end(began_with, exchange)
 
     async def _update_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         began_with, outcome = content
-        exchange = self._foreign.get(began_with)
+        exchange = self._in_flight.get(began_with)
         if exchange is None:
             return
         update_outcome(exchange, outcome)
@@ -129,9 +199,15 @@ class ReplicatedJournal(MemoryJournal):
             self._by_id[exchange.id] = exchange  # it had none if it began before a snapshot
         await super().update(exchange)
         self._keep_restored_count()
-        if exchange.ended is not None:
-            del self._foreign[began_with]
+        if self._end(began_with, exchange):
             self.on_foreign_end(exchange)
+
+    def _end(self, began_with: str, exchange: Exchange) -> bool:
+        """Ignore all later updates if an exchange has ended. Return whether it has."""
+        if exchange.ended is None:
+            return False
+        del self._in_flight[began_with]
+        return True
 
     async def _remove_foreign(self, _entry_id: str, positions: Any) -> None:  # noqa: ANN401 - any JSON
         await self._remove_at(positions)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Any, Self, cast
 
+from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.slices import Slices
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant
 from mock_atoms.data.fixtures import Fixtures
@@ -134,16 +135,16 @@ class ReplicatedStore(MemoryStore):
         content = content_json(await self.export())
         used_at = [[key.hex(), seconds] for key, seconds in self._used_at.items()]
         changes = [self._changed_at.as_json(), self._reset_at.as_json()]
-        return [content, used_at, *changes, self._shared_journal.dropped]
+        return [content, used_at, *changes, self._shared_journal.as_json()]
 
     async def restore(self, content: Any) -> None:  # noqa: ANN401 - any JSON
         """Replace everything by a snapshot."""
-        text, used_at, changed_at, reset_at, dropped = content
+        text, used_at, changed_at, reset_at, journal = content
         await super().replace_all(await self._slices.run(parse_content(text)))
         self._used_at = OrderedDict((bytes.fromhex(key), seconds) for key, seconds in used_at)
         self._changed_at = RecentPositions.from_json(changed_at)
         self._reset_at = RecentPositions.from_json(reset_at)
-        await self._shared_journal.restore(dropped)
+        await self._shared_journal.restore(journal)
 
     async def synchronize(self) -> None:
         """Apply all changes that any server has made until now."""
@@ -159,14 +160,21 @@ class ReplicatedStore(MemoryStore):
         self._shared_journal.note_own(entry_id, exchange)
         counted = None if tenant is exchange.tenant else tenant_json(tenant)
         evaluated = [evaluate.method, evaluate.api_path] if isinstance(evaluate, RuleEvaluator) else None
-        return await self._replica.change(
-            "begin",
-            [request_json(exchange), counted, evaluated],
-            lambda: self._begin(tenant, exchange, evaluate),
-            entry_id,
-        )
+        try:
+            return await self._replica.change(
+                "begin",
+                [request_json(exchange), counted, evaluated],
+                lambda: self._begin(entry_id, tenant, exchange, evaluate),
+                entry_id,
+            )
+        except StoreUnavailableError:
+            self._shared_journal.give_up(exchange)  # it may have begun
+            raise
 
-    async def _begin(self, tenant: Tenant, exchange: Exchange, evaluate: Evaluate | None) -> FaultDecision | None:
+    async def _begin(
+        self, entry_id: str, tenant: Tenant, exchange: Exchange, evaluate: Evaluate | None
+    ) -> FaultDecision | None:
+        self._shared_journal.note_start(entry_id, exchange)
         now = exchange.arrived_at.timestamp()
         while self._used_at:
             key, used_at = next(iter(self._used_at.items()))
@@ -185,9 +193,8 @@ class ReplicatedStore(MemoryStore):
     async def _begin_foreign(self, entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         request, counted, evaluated = content
         exchange = parse_request(request, self._clock_offset)
-        self._shared_journal.note_foreign(entry_id, exchange)
         if self._replica.is_restoring:
-            self._shared_journal.add(exchange)
+            self._shared_journal.restore_start(entry_id, exchange)
             return
         tenant = exchange.tenant if counted is None else parse_tenant(counted)
         evaluate = None
@@ -196,7 +203,9 @@ class ReplicatedStore(MemoryStore):
             caller = AuthenticatedCaller(tenant.label, tenant)
             method, api_path = evaluated
             evaluate = RuleEvaluator(self._engine, caller, method, api_path, exchange.arrived_at)
-        await self._begin(tenant, exchange, evaluate)
+        decision = await self._begin(entry_id, tenant, exchange, evaluate)
+        if decision is not None:
+            exchange.faults, exchange.delay_ms = decision.rule_ids, decision.delay_ms
 
     async def load(self, tenant: Tenant) -> TenantState:
         """Return the state of `tenant` in this copy. That is no use of it: other copies do not know of it."""

@@ -6,6 +6,8 @@ from typing import Literal
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.state.shared_log import LogEntry, LogPage, LogTrimmedError
 
+Failure = Literal["unreachable", "lost reply"]
+
 
 class MemoryLog:
     """A `SharedLog` of servers in one process.
@@ -27,7 +29,7 @@ class MemoryLog:
         self.round_trips = 0
         self.texts: list[bytes] = []
         self.snapshots: list[bytes] = []
-        self.failures: list[Literal["unreachable", "lost reply"]] = []
+        self.failures: list[Failure | None] = []
         self.refused_kind: str | None = None
         self._page_size = page_size
         self._trimmed = 0

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from mock_atoms.state.log_contents import parse_operation
 from mock_atoms.state.replicated_store import RecentPositions
 from tests.helpers.asgi import bearer_pairs, call
 from tests.helpers.audiences import ACME
-from tests.helpers.shared_log import MemoryLog
+from tests.helpers.shared_log import Failure, MemoryLog
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 AUDIENCES = "/atoms/v1/audience"
@@ -28,8 +29,10 @@ FIELDS = {"name": "Mine", "phoneNumberColumnName": "phone"}
 FILE = {"file": ("a.csv", b"phone\n14155550100\n")}
 
 
-def make_mock(log: MemoryLog, **options: Any) -> MockAtoms:  # noqa: ANN401 - any setting
-    return MockAtoms(Settings(**options), shared_log=log)
+def make_mock(log: MemoryLog, snapshot_entries: int = 1_000, **options: Any) -> MockAtoms:  # noqa: ANN401 - any setting
+    mock = MockAtoms(Settings(**options), shared_log=log)
+    mock.store._replica._snapshot_entries = snapshot_entries  # type: ignore[attr-defined] # noqa: SLF001 - no setting changes it
+    return mock
 
 
 def client_of(mock: MockAtoms) -> httpx.AsyncClient:
@@ -243,3 +246,84 @@ def test_the_oldest_positions_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> 
         assert [positions.is_after([key], 3) for key in "abcd"] == [False, True, False, False]
         assert positions.is_after(["a"], 0)
         assert not positions.is_after(["d"], 1)
+
+
+async def journal_of(client: httpx.AsyncClient) -> list[tuple[Any, ...]]:
+    """Return the outcomes of all requests in a server's journal, oldest first."""
+    events = (await client.get("/__admin/requests")).json()["requests"][::-1]
+    fields = [event["request"]["mockAtoms"] for event in events]
+    return [(each["id"], each["status"], each["ended"], each["reason"], each["faults"]) for each in fields]
+
+
+STORE_UNAVAILABLE: tuple[Any, ...] = (503, "responded", "store-unavailable", [])
+
+
+@pytest.mark.parametrize(
+    ("failures", "recorded"),
+    [
+        (["unreachable"], []),
+        (["lost reply"], [STORE_UNAVAILABLE]),
+        ([None, "unreachable"], [STORE_UNAVAILABLE]),
+        ([None, "unreachable", "unreachable"], [STORE_UNAVAILABLE]),
+        ([None, "lost reply"], [(200, "responded", None, [])]),
+    ],
+)
+def test_servers_agree_on_a_request_that_the_store_has_not_confirmed(
+    failures: list[Failure | None], recorded: list[tuple[Any, ...]]
+) -> None:
+    async def test(log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
+        log.failures = failures
+        assert (await one.get(AUDIENCES, headers=ACME)).status_code == 503
+        await asyncio.sleep(0.3)
+        journal = await journal_of(one)
+        assert [tuple(outcome) for _, *outcome in journal] == recorded
+        assert await journal_of(two) == journal
+
+    run(test)
+
+
+def test_an_aborted_request_keeps_its_end_when_it_is_recorded_later() -> None:
+    async def test(log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
+        log.failures = [None, "unreachable"]
+        token = {"Authorization": "Bearer sk_mock_reset.a"}
+        with suppress(httpx.TransportError):
+            await one.get(AUDIENCES, headers=token)
+        await asyncio.sleep(0.01)
+        for client in (one, two):
+            assert [outcome for _, *outcome in await journal_of(client)] == [
+                [None, "aborted", "connection-reset", ["key"]]
+            ]
+
+    run(test)
+
+
+def test_the_faults_of_an_exchange_in_flight_are_visible_at_another_server() -> None:
+    async def test(_log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
+        failing = asyncio.ensure_future(one.get(AUDIENCES, headers={"Authorization": "Bearer sk_mock_delay300+500.a"}))
+        await asyncio.sleep(0.1)
+        expected = [[None, None, None, ["key"]]]
+        assert [[outcome for _, *outcome in await journal_of(client)] for client in (one, two)] == [expected] * 2
+        assert (await failing).status_code == 500
+
+    run(test)
+
+
+def test_a_server_that_starts_from_a_snapshot_knows_exchanges_without_an_end() -> None:
+    async def test(log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
+        watching = client_of(make_mock(log))
+        await one.get(AUDIENCES, headers=ACME)
+        await two.delete("/__admin/requests")
+        await watching.get("/__admin/health")
+        log.refused_kind = "update"
+        response = await one.get(AUDIENCES, headers={"Authorization": "Bearer sk_mock_500x1.a"})
+        assert response.status_code == 503
+        await watching.get("/__admin/health")
+        await two.get(AUDIENCES, headers=ACME)
+        assert log.snapshots
+        async with client_of(make_mock(log)) as three:
+            journal = await journal_of(three)
+        outcomes = [tuple(outcome) for _, *outcome in journal]
+        assert outcomes == [(None, None, None, ["key"]), (None, None, None, [])]
+        assert await journal_of(watching) == journal
+
+    run(test, snapshot_entries=5)
