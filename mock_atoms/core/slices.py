@@ -171,7 +171,7 @@ class Slices:
             return stop.value  # type: ignore[no-any-return] # typeshed has no type for the result of a generator
         finally:
             self._running -= 1
-            if not self._running:  # nobody else has sent long work
+            if not self._running:  # no other long work waits
                 self._rest_ends_at = -inf
             steps.close()
 

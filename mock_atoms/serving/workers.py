@@ -89,8 +89,8 @@ class Supervisor:
         )
         process.start()
         worker_pipe.close()
-        for sent in sockets:
-            sent.close()
+        for copied in sockets:
+            copied.close()
         self._ready.discard(number)
         self._workers[number] = process, pipe
 

@@ -113,13 +113,13 @@ def outcome_json(exchange: Exchange) -> list[Any]:
 def update_outcome(exchange: Exchange, content: list[Any]) -> None:
     """Give an exchange of another server what `outcome_json` wrote."""
     request_id, body, size, tail, is_complete, response_started, ended_after, ended, *response = content
-    status, headers, sent, *rest = response
+    status, headers, bytes_sent, *rest = response
     exchange.id = request_id or exchange.id  # a server that gives up may know neither the id nor the faults
     exchange.body, exchange.body_size = body.encode("latin-1"), size
     exchange.body_tail_digest, exchange.is_body_complete = bytes.fromhex(tail), is_complete
     exchange.response_started_at = None if response_started is None else exchange.started_at + response_started
     exchange.ended_at = None if ended_after is None else exchange.started_at + ended_after
-    exchange.ended, exchange.status, exchange.bytes_sent = ended, status, sent
+    exchange.ended, exchange.status, exchange.bytes_sent = ended, status, bytes_sent
     exchange.response_head = _response_head(headers)
     faults, exchange.reason, exchange.delay_ms, exchange.has_malformed_body = rest
     exchange.faults = tuple(faults) or exchange.faults

@@ -199,7 +199,7 @@ class ReplicatedStore(MemoryStore):
         tenant = exchange.tenant if counted is None else parse_tenant(counted)
         evaluate = None
         if evaluated is not None:
-            # Only a magic key has rules of its own, and its label is the whole key.
+            # Only a magic key brings its own rule, and its label is the complete key.
             caller = AuthenticatedCaller(tenant.label, tenant)
             method, api_path = evaluated
             evaluate = RuleEvaluator(self._engine, caller, method, api_path, exchange.arrived_at)

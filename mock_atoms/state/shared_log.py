@@ -41,7 +41,7 @@ class LogPage(NamedTuple):
 class SharedLog(Protocol):
     """A log of entries that several servers append to and read. The first entry has position 1.
 
-    A snapshot of the state after an entry makes room: the entries that nobody needs any more are removed.
+    A snapshot of the state after an entry makes room: entries that no server needs any more are removed.
 
     Attributes:
         secret: 32 random bytes, the same for all servers that share the log.

@@ -122,7 +122,7 @@ def test_workers_end_with_their_supervisor(store: RedisServer) -> None:
             time.sleep(0.02)
 
 
-def end_at_once(
+def end_immediately(
     _settings: Settings, _number: int, _sockets: list[socket.socket], _on_ready: Callable[[], None]
 ) -> None:
     sys.exit(3)
@@ -148,7 +148,7 @@ def ignore_signals(
         signal.pause()
 
 
-@pytest.mark.parametrize(("run_worker", "code"), [(end_at_once, 1), (stop_supervisor, 0)])
+@pytest.mark.parametrize(("run_worker", "code"), [(end_immediately, 1), (stop_supervisor, 0)])
 def test_a_supervisor_ends_with_its_workers(run_worker: workers.RunWorker, code: int) -> None:
     sockets = listen_on_all(("127.0.0.1",), 0)
     handler = signal.getsignal(signal.SIGTERM)

@@ -192,7 +192,7 @@ def test_a_server_without_requests_follows_the_log(monkeypatch: pytest.MonkeyPat
         await two.replica.synchronize()
         await one.add(1)
         log.failures = ["unreachable"] * 2
-        while two.value == 0:  # noqa: ASYNC110 - no event tells
+        while two.value == 0:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.001)
 
     run(test)

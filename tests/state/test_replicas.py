@@ -27,7 +27,7 @@ class SharedRequest(NamedTuple):
     """A request that is sent to servers that share a log, and to one server alone.
 
     Attributes:
-        path: its path; `{audience}` stands for the id of the token's newest audience.
+        path: its path; `{audience}` is replaced by the id of the token's newest audience.
         headers: its headers.
         method: its method.
         query: its query.

@@ -212,7 +212,7 @@ def test_a_store_that_fails_is_an_error_of_the_control_api() -> None:
     run(test)
 
 
-def test_a_response_that_has_begun_ends_if_the_store_fails() -> None:
+def test_a_response_that_has_started_ends_if_the_store_fails() -> None:
     sent: list[MutableMapping[str, Any]] = []
 
     async def send(message: MutableMapping[str, Any]) -> None:

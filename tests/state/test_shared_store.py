@@ -23,7 +23,7 @@ from tests.helpers.redis import RedisServer, running
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that nobody listens on."""
+    """A port without a listener."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
