@@ -10,14 +10,23 @@ from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.data.fixture_files import parse_audiences
 from mock_atoms.data.models import ImportedAudience, InitialData
-from mock_atoms.journal.exchange import MAX_SHARED_HEAD_BYTES, Exchange, RequestHead, ResponseHead, share_response_head
+from mock_atoms.journal.exchange import (
+    MAX_SHARED_HEAD_BYTES,
+    WEIGHT_UNIT,
+    Exchange,
+    RequestHead,
+    ResponseHead,
+    share_response_head,
+)
 from mock_atoms.state.member_list import MemberList
 from mock_atoms.state.operations import AddMembers, DataOperation, DeleteAudience, PutAudience, SetInitialData
 from mock_atoms.state.snapshot import changes_json, initial_data_json
 from mock_atoms.state.snapshot_parsing import parse_audience_changes
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MAX_SHARED_HEADS = 10_000
+_MAX_SHARED_HEADS = 1_000
+_MAX_SHARED_LENGTH = 2_000
+"""Longer texts are not shared, so that no client fills the memory with them."""
 
 
 def tenant_json(tenant: Tenant) -> list[Any]:
@@ -28,7 +37,13 @@ def tenant_json(tenant: Tenant) -> list[Any]:
 
 def parse_tenant(content: list[Any]) -> Tenant:
     """Return the tenant that `tenant_json` wrote."""
-    key, token_digest, label, test_id, test_digest = content
+    return _parse_shared_tenant(*content)
+
+
+@lru_cache(_MAX_SHARED_HEADS)
+def _parse_shared_tenant(
+    key: str, token_digest: str, label: str, test_id: str | None, test_digest: str | None
+) -> Tenant:
     return Tenant(
         bytes.fromhex(key),
         bytes.fromhex(token_digest),
@@ -38,23 +53,54 @@ def parse_tenant(content: list[Any]) -> Tenant:
     )
 
 
+class _ForeignHead(RequestHead):
+    """A request to another server. It is parsed when something is read that most requests are never asked for.
+
+    Args:
+        text: the rest of the head, as `_head_json` wrote it.
+        tenant: see `RequestHead`.
+        index_keys: see `RequestHead`.
+        operation: see `RequestHead`.
+        weight: see `RequestHead`.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str, tenant: Tenant, index_keys: tuple[bytes, ...], operation: str, weight: int) -> None:
+        self._text = text
+        self.tenant = tenant
+        self.index_keys = index_keys
+        self.operation = operation
+        self.weight = weight
+
+    def __getattr__(self, name: str) -> object:
+        """Parse the head: Python calls this for attributes that are not set yet."""
+        digests, self.method, self.url, self.scheme, self.http_version, self.host, headers = json.loads(self._text)
+        self.credential_digests = tuple(map(bytes.fromhex, digests))
+        self.headers = tuple((name, value) for name, value in headers)
+        self._text = ""
+        return object.__getattribute__(self, name)
+
+
 def request_json(exchange: Exchange) -> list[Any]:
     """Return an exchange that begins as JSON."""
     head = exchange.head
-    content = [
-        tenant_json(head.tenant),
-        [digest.hex() for digest in head.credential_digests],
-        head.method,
-        head.url,
-        head.scheme,
-        head.http_version,
-        head.host,
-        head.headers,
-        [key.hex() for key in head.index_keys],
-        head.operation,
-    ]
     arrived_at = (exchange.arrived_at - _EPOCH) // timedelta(microseconds=1)
-    return [json.dumps(content), arrived_at, exchange.client_address, exchange.client_port]
+    return [
+        _head_json(head),
+        *tenant_json(head.tenant),
+        ",".join([key.hex() for key in head.index_keys]),
+        head.operation,
+        head.weight,
+        arrived_at,
+        exchange.client_address,
+        exchange.client_port,
+    ]
+
+
+def _head_json(head: RequestHead) -> str:
+    digests = [digest.hex() for digest in head.credential_digests]
+    return json.dumps([digests, head.method, head.url, head.scheme, head.http_version, head.host, head.headers])
 
 
 def parse_request(content: list[Any], clock_offset: float) -> Exchange:
@@ -64,32 +110,26 @@ def parse_request(content: list[Any], clock_offset: float) -> Exchange:
         content: what it wrote.
         clock_offset: the monotonic clock of this server minus seconds since 1970.
     """
-    head, arrived_at, address, port = content
-    seconds = arrived_at / 1_000_000
+    *head_content, arrived_at, address, port = content
+    parse_head = _parse_shared_head if len(head_content[0]) <= _MAX_SHARED_LENGTH else _parse_head
     arrived = _EPOCH + timedelta(microseconds=arrived_at)
-    return Exchange(_parse_head(head), arrived, seconds + clock_offset, address, port)
+    return Exchange(parse_head(*head_content), arrived, arrived_at / 1_000_000 + clock_offset, address, port)
 
 
-@lru_cache(_MAX_SHARED_HEADS)
-def _parse_head(text: str) -> RequestHead:
-    tenant, digests, method, url, scheme, version, host, headers, keys, operation = json.loads(text)
-    return RequestHead(
-        parse_tenant(tenant),
-        tuple(map(bytes.fromhex, digests)),
-        method,
-        url,
-        scheme,
-        version,
-        host,
-        tuple((name, value) for name, value in headers),
-        tuple(map(bytes.fromhex, keys)),
-        operation,
-    )
+def _parse_head(text: str, *content: Any) -> RequestHead:  # noqa: ANN401 - any JSON
+    *tenant, keys, operation, weight = content
+    index_keys = tuple(map(bytes.fromhex, keys.split(","))) if keys else ()
+    return _ForeignHead(text, _parse_shared_tenant(*tenant), index_keys, operation, weight)
+
+
+_parse_shared_head = lru_cache(_MAX_SHARED_HEADS)(_parse_head)
 
 
 def outcome_json(exchange: Exchange) -> list[Any]:
     """Return what an exchange has had since it began, as JSON. Times are in seconds since its start."""
-    started_at = exchange.started_at
+    started_at, response_head = exchange.started_at, exchange.response_head
+    is_short = response_head.weight * WEIGHT_UNIT <= _MAX_SHARED_LENGTH
+    to_json = _shared_response_head_json if is_short else _response_head_json
     response_started_at, ended_at = exchange.response_started_at, exchange.ended_at
     return [
         exchange.id,
@@ -101,7 +141,7 @@ def outcome_json(exchange: Exchange) -> list[Any]:
         None if ended_at is None else ended_at - started_at,
         exchange.ended,
         exchange.status,
-        [[name.decode("latin-1"), value.decode("latin-1")] for name, value in exchange.response_head.headers],
+        to_json(response_head),
         exchange.bytes_sent,
         exchange.faults,
         exchange.reason,
@@ -120,15 +160,26 @@ def update_outcome(exchange: Exchange, content: list[Any]) -> None:
     exchange.response_started_at = None if response_started is None else exchange.started_at + response_started
     exchange.ended_at = None if ended_after is None else exchange.started_at + ended_after
     exchange.ended, exchange.status, exchange.bytes_sent = ended, status, bytes_sent
-    exchange.response_head = _response_head(headers)
+    parse_head = _parse_shared_response_head if len(headers) <= _MAX_SHARED_LENGTH else _parse_response_head
+    exchange.response_head = parse_head(headers)
     faults, exchange.reason, exchange.delay_ms, exchange.has_malformed_body = rest
     exchange.faults = tuple(faults) or exchange.faults
 
 
-def _response_head(headers: list[list[str]]) -> ResponseHead:
-    pairs = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers)
-    size = sum(len(name) + len(value) for name, value in pairs)
-    return share_response_head(pairs) if size <= MAX_SHARED_HEAD_BYTES else ResponseHead(pairs)
+def _response_head_json(head: ResponseHead) -> str:
+    return json.dumps([part.decode("latin-1") for header in head.headers for part in header])
+
+
+_shared_response_head_json = lru_cache(_MAX_SHARED_HEADS)(_response_head_json)
+
+
+def _parse_response_head(text: str) -> ResponseHead:
+    parts = [part.encode("latin-1") for part in json.loads(text)]
+    pairs = tuple(zip(parts[::2], parts[1::2], strict=True))
+    return share_response_head(pairs) if sum(map(len, parts)) <= MAX_SHARED_HEAD_BYTES else ResponseHead(pairs)
+
+
+_parse_shared_response_head = lru_cache(_MAX_SHARED_HEADS)(_parse_response_head)
 
 
 def operation_json(operation: DataOperation) -> list[Any]:
