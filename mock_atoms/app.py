@@ -1,9 +1,10 @@
 """The complete application: `create_app` builds it around the state of a `MockAtoms`."""
 
 import asyncio
+import multiprocessing
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 
@@ -24,6 +25,7 @@ from mock_atoms.core.forwarding import strip_root_path
 from mock_atoms.core.masking import MAX_MESSAGE_LENGTH, show_text
 from mock_atoms.core.setting_sources import load_settings
 from mock_atoms.core.settings import Settings
+from mock_atoms.journal.access_log import LOGGER, EventLine
 from mock_atoms.journal.exchange import BODIES_IN_FLIGHT, CONTEXT_KEY, STORE_UNAVAILABLE, RequestContext
 from mock_atoms.middleware.concurrency import ConcurrencyLimitMiddleware
 from mock_atoms.middleware.cors import CorsMiddleware
@@ -180,6 +182,9 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
         ConfigError: a setting, a fault or a fixture file is invalid.
     """
     mock = mock or MockAtoms(settings or load_settings({}, os.environ))
+    if not mock.is_shared and _is_one_of_several_workers(os.environ):
+        cause = "each worker has a state of its own: set MOCK_ATOMS_STORE, or start only one (docs/scale.md)"
+        LOGGER.warning(EventLine({"cause": cause}))
     origins = mock.settings.cors_origin
     routes = vendor_app(mock.repositories)
     vendor: ASGIApp = ExpressMiddleware(ConcurrencyLimitMiddleware(routes, mock.slices))
@@ -189,6 +194,11 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     vendor = RecordingMiddleware(CorsMiddleware(vendor, origins), mock)
     vendor = IdentifyMiddleware(vendor, mock)
     return PathDispatcher(vendor, LazyApp(partial(_documentation, mock)), LazyApp(partial(_control, mock)), mock)
+
+
+def _is_one_of_several_workers(environ: Mapping[str, str]) -> bool:
+    """Return whether uvicorn or gunicorn has started this process as a worker."""
+    return multiprocessing.parent_process() is not None or environ.get("SERVER_SOFTWARE", "").startswith("gunicorn")
 
 
 def _documentation(mock: MockAtoms) -> ASGIApp:

@@ -1,6 +1,7 @@
 """The shared store of the settings."""
 
 import asyncio
+import multiprocessing
 import socket
 import sys
 from collections.abc import Iterator
@@ -117,3 +118,15 @@ def test_servers_with_other_settings_are_refused(store: RedisServer) -> None:
 def test_the_compared_settings_hold_no_secret() -> None:
     settings = Settings(store="redis://u:secret1@h", tokens=("sk_secret2",), fault=("500x1",), admin_token="secret3")
     assert "secret" not in str(shared_config(settings))
+
+
+@pytest.mark.parametrize("started_by", ["uvicorn", "gunicorn", "a person"])
+def test_workers_without_a_shared_store_are_warned(
+    started_by: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if started_by == "gunicorn":
+        monkeypatch.setenv("SERVER_SOFTWARE", "gunicorn/23.0.0")
+    if started_by == "uvicorn":
+        monkeypatch.setattr(multiprocessing, "parent_process", multiprocessing.current_process)
+    create_app(Settings())
+    assert ("each worker has a state of its own: set MOCK_ATOMS_STORE" in caplog.text) is (started_by != "a person")
