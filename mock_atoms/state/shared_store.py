@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from mock_atoms.core.errors import StoreUnavailableError
@@ -36,12 +39,28 @@ def open_shared_log(settings: Settings) -> SharedLog:
 
 
 def shared_config(settings: Settings) -> dict[str, Any]:
-    """Return the settings that all servers of a log must share. Texts that may hold secrets are digests."""
+    """Return what all servers of a log must have in common: equal entries must have equal effects.
+
+    Texts that may hold secrets are digests.
+    """
     secrets = json.dumps([settings.fault, sorted(settings.tokens or ())], default=str).encode()
-    fixtures = None if settings.fixtures is None else settings.fixtures.name
     return {
         "version": __version__,
+        "Python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "faker": version("faker"),
         **{name.replace("_", "-"): getattr(settings, name) for name in _SHARED_SETTINGS},
-        "fixtures": fixtures,
-        "fault and tokens (digest)": blake2b(secrets, digest_size=8).hexdigest(),
+        "fixtures (digest)": None if settings.fixtures is None else _digest_of_folder(settings.fixtures),
+        "fault and tokens (digest)": _digest(secrets),
     }
+
+
+def _digest_of_folder(folder: Path) -> str:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return _digest(*(part for path in files for part in (str(path.relative_to(folder)).encode(), path.read_bytes())))
+
+
+def _digest(*parts: bytes) -> str:
+    digest = blake2b(digest_size=8)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()

@@ -21,6 +21,8 @@ from tests.helpers.audiences import ACME
 from tests.helpers.cli import run_command
 from tests.helpers.redis import RedisServer, running
 
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
@@ -109,10 +111,23 @@ def test_servers_with_other_settings_are_refused(store: RedisServer) -> None:
         (Settings(store=store.url, locale="de_DE"), "locale"),
         (Settings(store=store.url, base_path="/api"), "base-path"),
         (Settings(store=store.url, fault=("500x1",)), r"fault and tokens \(digest\)"),
+        (Settings(store=store.url, fixtures=FIXTURES), r"fixtures \(digest\)"),
     ):
         with pytest.raises(StoreUnavailableError, match=f"has a log for {name} "):
             MockAtoms(settings)
     MockAtoms(Settings(store=store.url, store_prefix="other", seed="other"))
+
+
+def test_fixtures_are_compared_by_their_names_and_contents(tmp_path: Path) -> None:
+    def digest(**texts: str) -> object:
+        folder = tmp_path / str(len([*tmp_path.iterdir()]))
+        folder.mkdir()
+        for name, text in texts.items():
+            (folder / name).write_text(text)
+        return shared_config(Settings(fixtures=folder))["fixtures (digest)"]
+
+    assert digest(a="1", b="2") == digest(b="2", a="1")
+    assert len({digest(a="1", b="2"), digest(a="2", b="1"), digest(a="1"), digest(c="1"), digest()}) == 5
 
 
 def test_the_compared_settings_hold_no_secret() -> None:
