@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import httpx
 import pytest
+from smallestai import SmallestAI, SmallestAIEnvironment
 
 from mock_atoms.core.settings import Settings
 from mock_atoms.serving import workers
@@ -88,6 +89,32 @@ def test_workers_respond_like_one_server(store: RedisServer) -> None:
         assert {command.wait_for_line(f"worker={number} method=GET")[0] for number in (1, 2, 3)}
         command.process.terminate()
         assert command.process.wait(20) == 0
+
+
+@pytest.mark.slow
+def test_100_tenants_get_their_own_failures_from_three_workers(store: RedisServer) -> None:
+    tokens = [f"sk_tenant_{number:03d}" for number in range(100)]
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)  # each attempt may reach another worker
+    with (
+        serving("--store", store.url, "--workers", "3") as command,
+        httpx.Client(limits=limits, timeout=60) as pool,
+        httpx.Client(limits=limits, timeout=60, base_url=f"{command.url}/__admin") as admin,
+    ):
+        api = f"{command.url}/atoms/v1"
+        environment = SmallestAIEnvironment(atoms=api, waves=api, waves_ws=api, payment=api)
+
+        def run_test(token: str) -> int:
+            rule = {"fault": "500x2", "match": {"token": token}}
+            assert admin.post("/faults", json=rule).status_code == 201
+            client = SmallestAI(api_key=token, environment=environment, httpx_client=pool)
+            return len(client.atoms.audience.list().data or [])
+
+        with ThreadPoolExecutor(20) as threads:
+            assert all(threads.map(run_test, tokens))
+        for token in tokens:
+            (call,) = admin.get("/retries", params={"token": token}).json()["calls"]
+            assert (call["statuses"], call["outcome"]) == ([500, 500, 200], "recovered")
+        assert {(rule["evaluated"], rule["triggered"]) for rule in admin.get("/faults").json()["faults"]} == {(3, 2)}
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_lost(store: RedisServer) -> None:
