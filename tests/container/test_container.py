@@ -14,7 +14,7 @@ from tests.helpers.audiences import ACME, bearer
 
 CONTAINER = "mock-atoms-under-test"
 HOSTNAME = "mock"
-MAX_BYTES_OVER_BASE = 80_000_000
+MAX_BYTES_OVER_BASE = 90_000_000
 IPV6 = ("--ipv6", "--subnet", "fd00:6d6f:636b::/64")
 """Options of a network that has both families. Older engines pick no IPv6 subnet themselves."""
 CLIENT = """
