@@ -183,7 +183,7 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     """
     mock = mock or MockAtoms(settings or load_settings({}, os.environ))
     if not mock.is_shared and _is_one_of_several_workers(os.environ):
-        cause = "each worker has a state of its own: set MOCK_ATOMS_STORE, or start only one (docs/scale.md)"
+        cause = "each worker has a separate state: set MOCK_ATOMS_STORE, or start only one (docs/scale.md)"
         LOGGER.warning(EventLine({"cause": cause}))
     origins = mock.settings.cors_origin
     routes = vendor_app(mock.repositories)

@@ -168,7 +168,7 @@ class ReplicatedStore(MemoryStore):
                 entry_id,
             )
         except StoreUnavailableError:
-            self._shared_journal.give_up(exchange)  # it may have begun
+            self._shared_journal.give_up(exchange)  # the log may have it
             raise
 
     async def _begin(

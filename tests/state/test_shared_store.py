@@ -144,4 +144,4 @@ def test_workers_without_a_shared_store_are_warned(
     if started_by == "uvicorn":
         monkeypatch.setattr(multiprocessing, "parent_process", multiprocessing.current_process)
     create_app(Settings())
-    assert ("each worker has a state of its own: set MOCK_ATOMS_STORE" in caplog.text) is (started_by != "a person")
+    assert ("each worker has a separate state: set MOCK_ATOMS_STORE" in caplog.text) is (started_by != "a person")
