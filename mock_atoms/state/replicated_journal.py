@@ -17,7 +17,7 @@ from mock_atoms.state.replica import Replica
 
 MAX_KEPT_ENTRIES = 200_000
 """Number of log entries after which the journal drops an exchange, so that the log needs no older ones."""
-MAX_GIVEN_UP = 10_000
+MAX_UNCONFIRMED = 10_000
 """Number of exchanges whose end is recorded later, when the log is available again."""
 _POLL_SECONDS = 0.02
 """Pause between two looks at the log while someone watches the journal."""
@@ -46,7 +46,7 @@ class ReplicatedJournal(MemoryJournal):
         self._replica = replica
         self._entry_ids: WeakKeyDictionary[Exchange, str] = WeakKeyDictionary()
         self._in_flight: dict[str, Exchange] = {}  # of all servers, by the id of the entry that began them
-        self._given_up: deque[list[Any]] = deque(maxlen=MAX_GIVEN_UP)
+        self._unconfirmed: deque[list[Any]] = deque(maxlen=MAX_UNCONFIRMED)
         self._recording: asyncio.Task[None] | None = None
         self._polling: asyncio.Task[None] | None = None
         self._restored_dropped = 0
@@ -132,18 +132,18 @@ class ReplicatedJournal(MemoryJournal):
             )
             exchange.response_head, exchange.bytes_sent = NO_RESPONSE, 0
             exchange.ended_at = exchange.ended_at or exchange.started_at
-        self._given_up.append([self._entry_ids[exchange], outcome_json(exchange)])
+        self._unconfirmed.append([self._entry_ids[exchange], outcome_json(exchange)])
         if self._recording is None:
-            self._recording = asyncio.ensure_future(self._record_given_up())
+            self._recording = asyncio.ensure_future(self._record_unconfirmed())
 
-    async def _record_given_up(self) -> None:
+    async def _record_unconfirmed(self) -> None:
         try:
-            while self._given_up:
-                content = self._given_up.popleft()
+            while self._unconfirmed:
+                content = self._unconfirmed.popleft()
                 try:
                     await self._replica.change("update", content, lambda: self._update_foreign("", content))  # noqa: B023 - it is applied or dropped before the next one
                 except StoreUnavailableError:
-                    self._given_up.appendleft(content)
+                    self._unconfirmed.appendleft(content)
                     await asyncio.sleep(_REPEAT_SECONDS)
         finally:
             self._recording = None

@@ -213,6 +213,7 @@ LIMITS = [
     ),
     ("entries of the log between two snapshots", f"{replica.SNAPSHOT_ENTRIES:,}"),
     ("entries of the log after the start of an exchange in the journal", f"{replicated_journal.MAX_KEPT_ENTRIES:,}"),
+    ("exchanges of a server whose end waits until the store is back", f"{replicated_journal.MAX_UNCONFIRMED:,}"),
     ("time for a change of the store", f"{CALL_TIMEOUT:g} second"),
     ("response body in the journal", "none"),
     ("failed calls whose attempts the log numbers", f"{MAX_FAILED_CALLS:,}"),

@@ -327,3 +327,18 @@ def test_a_server_that_starts_from_a_snapshot_knows_exchanges_without_an_end() -
         assert await journal_of(watching) == journal
 
     run(test, snapshot_entries=5)
+
+
+def test_a_bounded_number_of_exchanges_is_recorded_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicated_journal, "MAX_UNCONFIRMED", 1)
+
+    async def test(log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
+        log.refused_kind = "update"
+        for _ in range(3):
+            assert (await one.get(AUDIENCES, headers=ACME)).status_code == 503
+        log.refused_kind = None
+        await asyncio.sleep(0.3)
+        statuses = [status for _, status, *_ in await journal_of(two)]
+        assert set(statuses) == {503, None}
+
+    run(test)
