@@ -201,7 +201,7 @@ def against_memory(measurement: Measurement, store: Store) -> bool:
     varying, new = measurement.script(BEARER, VARYING), measurement.script(NEW_TOKEN)
     for name, script in {"each list differs": varying, "each token is new": new}.items():
         for connections in (1, CONNECTIONS):
-            with started(ours()) as alone, shared(store, f"m{connections}{name[:6]}") as server:
+            with started(ours()) as alone, shared(store, f"{connections}-{name.split()[-1]}") as server:
                 sides = {
                     MEMORY: Side(alone, script, connections, None),
                     SHARED: Side(server, script, connections, store),

@@ -36,7 +36,8 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSer
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[RedisServer]:
     """Return a server that a test may kill and configure."""
-    with running(tmp_path) as server:
+    # With everysec, a slow disk delays writes that the server has confirmed.
+    with running(tmp_path, "appendfsync always") as server:
         yield server
 
 

@@ -1,0 +1,78 @@
+"""Requests and their outcomes as the contents of log entries."""
+
+import json
+from dataclasses import fields
+from datetime import UTC, datetime
+
+import pytest
+
+from mock_atoms.core.tenancy import Tenant
+from mock_atoms.journal.exchange import Exchange, RequestHead, ResponseHead
+from mock_atoms.state.log_contents import outcome_json, parse_request, request_json, update_outcome
+from tests.helpers.shared_log import MemoryLog
+from tests.state.test_replica import Counter, run
+
+TENANT = Tenant(b"k" * 16, b"t" * 16, "sk_…#1", "t1", b"x" * 16)
+
+
+def make_exchange(path: str = "/audience", index_keys: tuple[bytes, ...] = (b"i" * 16, b"j" * 16)) -> Exchange:
+    head = RequestHead(
+        TENANT,
+        (b"c" * 16,),
+        "GET",
+        path,
+        "http",
+        "1.1",
+        "localhost",
+        (("a", "b"), ("c", "d")),
+        index_keys,
+        "GET /audience",
+    )
+    return Exchange(head, datetime(2026, 1, 31, 12, tzinfo=UTC), 5.0, "127.0.0.1", 80)
+
+
+def through_json(content: list[object]) -> list[object]:
+    parsed: list[object] = json.loads(json.dumps(content))
+    return parsed
+
+
+@pytest.mark.parametrize("exchange", [make_exchange(), make_exchange("/" + 3_000 * "a"), make_exchange(index_keys=())])
+def test_a_request_to_another_server_has_all_fields(exchange: Exchange) -> None:
+    parsed = parse_request(through_json(request_json(exchange)), 0.0)
+    for field in reversed(fields(RequestHead)):
+        assert getattr(parsed.head, field.name) == getattr(exchange.head, field.name)
+    assert (parsed.arrived_at, parsed.client_address, parsed.client_port) == (exchange.arrived_at, "127.0.0.1", 80)
+
+
+def test_repeated_requests_to_another_server_share_a_head() -> None:
+    one, two = (parse_request(through_json(request_json(make_exchange())), 0.0) for _ in range(2))
+    assert one.head is two.head
+
+
+@pytest.mark.parametrize("value", [b"v", 3_000 * b"v"])
+def test_a_response_of_another_server_has_its_headers(value: bytes) -> None:
+    ended, parsed = make_exchange(), make_exchange()
+    ended.response_head = ResponseHead(((b"name", value), (b"other", b"\xff")))
+    ended.ended_at, ended.ended, ended.body, ended.faults = 5.5, "responded", b"\x00\xff", ("key",)
+    update_outcome(parsed, through_json(outcome_json(ended)))
+    assert parsed.response_head.headers == ended.response_head.headers
+    assert (parsed.ended_at, parsed.ended, parsed.body, parsed.faults) == (5.5, "responded", b"\x00\xff", ("key",))
+
+
+@pytest.mark.parametrize("text", ["é😀", "\ud800"])
+def test_requests_with_any_text_reach_other_servers(text: str) -> None:
+    async def test(_log: MemoryLog, one: Counter, two: Counter) -> None:
+        received = []
+
+        async def begin(_entry_id: str, content: object) -> None:
+            received.append(content)
+
+        async def do_nothing() -> None:
+            """Do nothing."""
+
+        two.replica.handle("begin", begin)
+        await one.replica.change("begin", [text, 1e-7], do_nothing)
+        await two.replica.synchronize()
+        assert received == [[text, 1e-7]]
+
+    run(test)
