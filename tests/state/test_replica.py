@@ -77,6 +77,31 @@ def test_changes_that_wait_take_one_round_trip() -> None:
     run(test)
 
 
+def test_changes_that_wait_for_an_unavailable_store_fail_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(log: MemoryLog, one: Counter, two: Counter) -> None:
+        is_over = asyncio.Event()
+        calls = []
+
+        async def fail_later(texts: Sequence[bytes], _after: int) -> LogPage:
+            calls.append(len(texts))
+            await is_over.wait()
+            raise StoreUnavailableError("the store did not respond")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(log, "append", fail_later)
+            first, second = (asyncio.ensure_future(one.add(number)) for number in (1, 2))
+            await asyncio.sleep(0)
+            third = asyncio.ensure_future(one.add(3))
+            await asyncio.sleep(0)
+            is_over.set()
+            errors = await asyncio.gather(first, second, third, return_exceptions=True)
+        assert [str(error) for error in errors] == ["the store did not respond"] * 3
+        assert calls == [2]
+        assert (await one.add(4), await two.add(5)) == (4, 9)
+
+    run(test)
+
+
 def test_an_unreachable_store_is_an_error_without_a_late_effect() -> None:
     async def test(log: MemoryLog, one: Counter, two: Counter) -> None:
         log.failures = ["unreachable"]
