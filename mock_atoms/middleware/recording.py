@@ -299,4 +299,5 @@ class RequestBodyRecorder:
         self._exchange.body_tail_digest = self._stored.tail_digest(MAX_BODY_BYTES)
         if self._is_complete:
             self._exchange.is_body_complete = True
-            await self._journal.update(self._exchange)
+            with suppress(StoreUnavailableError):  # the end of the exchange is recorded with the body
+                await self._journal.update(self._exchange)

@@ -25,6 +25,8 @@ from mock_atoms.state.snapshot_parsing import parse_audience_changes
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_SHARED_HEADS = 1_000
+_ENDED = 7
+"""Index of `Exchange.ended` in what `outcome_json` returns."""
 _MAX_SHARED_LENGTH = 2_000
 """Longer texts are not shared, so that no client fills the memory with them."""
 
@@ -148,6 +150,11 @@ def outcome_json(exchange: Exchange) -> list[Any]:
         exchange.delay_ms,
         exchange.has_malformed_body,
     ]
+
+
+def has_ended(content: list[Any]) -> bool:
+    """Return whether an exchange has ended, given what `outcome_json` wrote."""
+    return content[_ENDED] is not None
 
 
 def update_outcome(exchange: Exchange, content: list[Any]) -> None:

@@ -12,7 +12,7 @@ from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import NO_RESPONSE, RESPONDED, STORE_UNAVAILABLE, Exchange
 from mock_atoms.journal.memory_journal import MemoryJournal
-from mock_atoms.state.log_contents import outcome_json, update_outcome
+from mock_atoms.state.log_contents import has_ended, outcome_json, update_outcome
 from mock_atoms.state.replica import Replica
 
 MAX_KEPT_ENTRIES = 200_000
@@ -182,32 +182,28 @@ class ReplicatedJournal(MemoryJournal):
         return await super().remove([*self])
 
     async def _update(self, exchange: Exchange, content: list[Any]) -> None:
-        began_with, _ = content
-        if self._in_flight.get(began_with) is not exchange:
+        started_with, outcome = content
+        if self._in_flight.get(started_with) is not exchange:
             await self._update_foreign("", content)  # after a snapshot, the journal has a copy
             return
         await super().update(exchange)
-        self._end(began_with, exchange)
+        if has_ended(outcome):
+            del self._in_flight[started_with]
 
     async def _update_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
-        began_with, outcome = content
-        exchange = self._in_flight.get(began_with)
+        started_with, outcome = content
+        exchange = self._in_flight.get(started_with)
         if exchange is None:
             return
-        update_outcome(exchange, outcome)
+        if has_ended(outcome) or exchange not in self._entry_ids:  # an exchange of this server is newer until it ends
+            update_outcome(exchange, outcome)
         if exchange.is_in_journal:
             self._by_id[exchange.id] = exchange  # it had none if it began before a snapshot
         await super().update(exchange)
         self._keep_restored_count()
-        if self._end(began_with, exchange):
+        if has_ended(outcome):
+            del self._in_flight[started_with]
             self.on_foreign_end(exchange)
-
-    def _end(self, began_with: str, exchange: Exchange) -> bool:
-        """Ignore all later updates if an exchange has ended. Return whether it has."""
-        if exchange.ended is None:
-            return False
-        del self._in_flight[began_with]
-        return True
 
     async def _remove_foreign(self, _entry_id: str, positions: Any) -> None:  # noqa: ANN401 - any JSON
         await self._remove_at(positions)

@@ -282,6 +282,20 @@ def test_servers_agree_on_a_request_that_the_store_has_not_confirmed(
     run(test)
 
 
+@pytest.mark.parametrize("last", [None, "lost reply"])
+def test_servers_agree_on_a_request_whose_body_the_store_has_not_confirmed(last: Failure | None) -> None:
+    async def test(log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
+        log.failures = [None, "lost reply", last]
+        path = f"{AUDIENCES}/{'0' * 24}/members"
+        response = await one.post(path, headers=ACME, json={"members": []})
+        assert response.status_code == (503 if last else 404)
+        journal = await journal_of(one)
+        assert [outcome[:2] for _, *outcome in journal] == [[404, "responded"]]
+        assert await journal_of(two) == journal
+
+    run(test)
+
+
 def test_an_aborted_request_keeps_its_end_when_it_is_recorded_later() -> None:
     async def test(log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
         log.failures = [None, "unreachable"]
