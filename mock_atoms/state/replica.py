@@ -191,8 +191,7 @@ class Replica:
                 try:
                     await self._exchange([waiter.text for waiter in batch if waiter.text is not None])
                 except Exception as error:  # noqa: BLE001 - it belongs to those who wait
-                    if isinstance(error, StoreUnavailableError):  # no client waits for two timeouts
-                        batch, self._waiting = [*batch, *self._waiting], []
+                    batch, self._waiting = [*batch, *self._waiting], []  # no client waits for two timeouts
                     for waiter in batch:
                         self._give_up(waiter, error)
                 else:

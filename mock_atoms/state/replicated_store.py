@@ -168,7 +168,7 @@ class ReplicatedStore(MemoryStore):
                 entry_id,
             )
         except StoreUnavailableError:
-            self._shared_journal.give_up(exchange)  # the log may have it
+            self._shared_journal.give_up(exchange)  # the log may have the request
             raise
 
     async def _begin(

@@ -282,6 +282,19 @@ def test_servers_agree_on_a_request_that_the_store_has_not_confirmed(
     run(test)
 
 
+def test_requests_of_an_outage_are_recorded_after_it() -> None:
+    async def test(log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
+        log.refused_kind = "update"
+        responses = await asyncio.gather(*(one.get(AUDIENCES, headers=ACME) for _ in range(2)))
+        assert [response.status_code for response in responses] == [503, 503]
+        log.refused_kind = None
+        await asyncio.sleep(0.5)
+        for client in (one, two):
+            assert [tuple(outcome) for _, *outcome in await journal_of(client)] == [STORE_UNAVAILABLE] * 2
+
+    run(test)
+
+
 @pytest.mark.parametrize("last", [None, "lost reply"])
 def test_servers_agree_on_a_request_whose_body_the_store_has_not_confirmed(last: Failure | None) -> None:
     async def test(log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
