@@ -6,8 +6,11 @@ IMAGE ?= mock-atoms
 PARALLEL ?= --numprocesses=auto --dist=loadfile
 # `make SEED=7 test` shuffles the tests in another order than pyproject.toml says. pytest prints the seed.
 SHUFFLE = $(if $(SEED),--randomly-seed=$(SEED))
+# Tests of control API, journal, faults, lifecycle and SDK.
+FUNCTIONAL = $(addprefix tests/,api control faults journal middleware testing wiremock) \
+	tests/state/test_audience_lifecycle.py tests/state/test_audience_concurrency.py
 
-.PHONY: serve test test-fast check check-language check-commits format bench bench-peers dist image test-clients test-container clean
+.PHONY: serve test test-fast test-replicas check check-language check-commits format bench bench-peers dist image test-clients test-container clean
 
 serve: $(VENV)/.installed ## serve on http://127.0.0.1:28667/atoms/v1 with the example fixtures
 	$(BIN)/mock-atoms serve --fixtures fixtures
@@ -49,6 +52,9 @@ dist: $(VENV)/.installed-dev ## build wheel and sdist
 
 image: ## build the container image
 	docker build -t $(IMAGE) .
+
+test-replicas: $(VENV)/.installed-test ## run the functional tests with two replicas in place of each server; needs redis-server
+	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) --replicas $(FUNCTIONAL)
 
 test-clients: $(VENV)/.installed-test ## run clients in seven languages against one server; needs their runtimes and npm
 	npm install --prefix tests/clients --no-package-lock --no-audit --no-fund --silent

@@ -4,6 +4,10 @@ import os
 import shutil
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -11,9 +15,47 @@ import hypothesis
 import pytest
 
 from mock_atoms import MockServer
+from tests.helpers import redis
+from tests.helpers.replicas import replace_servers
 
 hypothesis.settings.register_profile("without deadline", deadline=None)  # tests assert no durations
 hypothesis.settings.load_profile("without deadline")
+
+_REPLICAS = "--replicas"
+_SERVERS = {"MockServer", "MockAtoms", "MockDriver", "create_app", "server", "running", "mock_atoms_server"}
+"""Names of a server in a module, and of fixtures that have one."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(_REPLICAS, action="store_true", help="use two replicas, asked in turn, in place of each server")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Replace the servers before test modules import them."""
+    if not config.getoption(_REPLICAS):
+        return
+    resources = ExitStack()
+    config.add_cleanup(resources.close)
+
+    @cache
+    def redis_url() -> str:
+        folder = Path(resources.enter_context(TemporaryDirectory()))
+        return resources.enter_context(redis.running(folder)).url
+
+    replace_servers(resources.enter_context(pytest.MonkeyPatch.context()), redis_url)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests without a server, and those that are marked."""
+    if config.getoption(_REPLICAS):
+        left_out = [item for item in items if item.get_closest_marker("alone") or not _has_server(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _has_server(item: pytest.Item) -> bool:
+    assert isinstance(item, pytest.Function)
+    return not (_SERVERS.isdisjoint(vars(item.module)) and _SERVERS.isdisjoint(item.fixturenames))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -83,6 +83,7 @@ async def serve(mock: MockAtoms, method: str, target: str, content: object, mess
     await create_app(mock=mock)(scope, receive, send)
 
 
+@pytest.mark.alone("it fills the journal of one replica")
 @pytest.mark.parametrize(("method", "path", "content"), CALLS, ids=[f"{call[0]} {call[1]}" for call in CALLS])
 def test_others_run_during_a_call_on_a_full_journal(method: str, path: str, content: object) -> None:
     async def run() -> int:
@@ -99,6 +100,7 @@ def test_others_run_during_a_call_on_a_full_journal(method: str, path: str, cont
     assert asyncio.run(run()) > 50
 
 
+@pytest.mark.alone("it fills the journal of one replica")
 def test_a_short_response_has_its_length_and_a_long_one_comes_in_chunks() -> None:
     mock = full_mock()
     app = create_app(mock=mock)
@@ -110,6 +112,7 @@ def test_a_short_response_has_its_length_and_a_long_one_comes_in_chunks() -> Non
     assert long.headers["content-type"] == short.headers["content-type"] == "application/json"
 
 
+@pytest.mark.alone("it fills the journal of one replica")
 def test_exchanges_that_are_recorded_or_dropped_during_a_call_do_not_matter() -> None:
     mock = full_mock()
 

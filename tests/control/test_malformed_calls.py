@@ -166,6 +166,7 @@ def state() -> tuple[list[tuple[str, Rule]], int, int]:
 BEFORE = state()
 
 
+@pytest.mark.alone("its application is the control API of one server")
 @pytest.mark.slow
 @given(malformed_body() | arbitrary(), TYPES)
 @settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)

@@ -497,6 +497,7 @@ def test_since_is_compared_in_its_own_precision(since: str, *, is_excluded: bool
     assert (json.loads(response.body)["requests"] == []) is is_excluded
 
 
+@pytest.mark.alone("each replica compares a request once")
 def test_waits_for_the_same_requests_compare_each_request_once(
     server: MockServer, admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

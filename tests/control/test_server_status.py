@@ -11,6 +11,7 @@ from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import call
 
 
+@pytest.mark.alone("the clock counts its calls, and each replica calls it")
 def test_health_shows_version_and_uptime() -> None:
     seconds = count(100, 42)
     mock = MockAtoms(Settings(), lambda: next(seconds), lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))

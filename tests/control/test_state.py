@@ -310,6 +310,7 @@ def test_the_audience_with_the_most_values_survives_a_state(admin: httpx.Client)
     assert admin.put("/state", json=admin.get("/state").json()).status_code == 200
 
 
+@pytest.mark.alone("it limits the memory store alone")
 def test_a_state_that_is_too_large_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mock_module, "MemoryStore", partial(MemoryStore, max_bytes=11_000))
     app = create_app(mock=MockAtoms(Settings()))
@@ -324,6 +325,7 @@ def test_a_state_that_is_too_large_changes_nothing(monkeypatch: pytest.MonkeyPat
     assert put(state | {"tenants": [TENANT | {"audiences": [{}] * 5}]}).status == 200
 
 
+@pytest.mark.alone("a shared store resets when its log has the entries")
 def test_a_complete_reset_removes_everything_before_others_run() -> None:
     async def run() -> None:
         ticks = count(step=SLICE_SECONDS / 2)  # so that each step takes a slice
@@ -386,6 +388,7 @@ def test_a_state_may_be_longer_than_other_bodies(monkeypatch: pytest.MonkeyPatch
     assert json.loads(call(app, "/__admin/state").body)["tenants"][-1]["testId"] == "1999"
 
 
+@pytest.mark.alone("each replica has its own memory of bodies")
 def test_an_imported_state_is_a_body_in_flight() -> None:
     mock = MockAtoms(Settings())
     app = create_app(mock=mock)

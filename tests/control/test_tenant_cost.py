@@ -82,12 +82,14 @@ def function_calls(others: int, method: str, target: str, content: object) -> in
     return count
 
 
+@pytest.mark.alone("it fills the journal of one replica")
 @pytest.mark.parametrize(("method", "target", "content"), CALLS, ids=[f"{call[0]} {call[1]}" for call in CALLS])
 def test_the_cost_of_a_tenant_does_not_depend_on_others(method: str, target: str, content: object) -> None:
     _first, few, many = (function_calls(others, method, target, content) for others in (0, 10, 2_000))
     assert few == many
 
 
+@pytest.mark.alone("it fills the journal of one replica")
 def test_a_scan_of_all_requests_depends_on_them() -> None:
     pattern = {"headers": {"X-Test-Id": {"contains": "mine"}}}
     few, many = (function_calls(others, "POST", "/requests/find", pattern) for others in (10, 2_000))

@@ -158,6 +158,7 @@ def test_only_a_body_of_that_type_is_a_form(
     assert events(mock)[0]["request"]["formParams"] == parameters
 
 
+@pytest.mark.alone("the clock counts its calls, and each replica calls it")
 def test_the_journal_uses_the_injected_clocks() -> None:
     seconds = chain([10.0, 10.0, 10.25, 10.5], repeat(99.0))
     mock = MockAtoms(Settings(), lambda: next(seconds), lambda: datetime(2026, 1, 2, 3, 4, 5, 6000, tzinfo=UTC))
@@ -245,6 +246,7 @@ def test_the_journal_reads_a_bounded_part_of_an_unread_body(monkeypatch: pytest.
     assert (exchange.body, exchange.is_body_complete) == (b"a=1&b=2", False)
 
 
+@pytest.mark.alone("replicas hold the start of a response until the store has the exchange")
 def test_an_exchange_is_complete_before_the_last_byte_is_sent() -> None:
     mock = MockAtoms(Settings())
     ended = []

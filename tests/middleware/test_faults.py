@@ -220,6 +220,7 @@ def test_a_delay_precedes_the_response(expression: str, delays: list[float], sta
     assert (seconds, response.status, response.headers.get("x-mock-atoms-fault")) == (delays, status, mark)
 
 
+@pytest.mark.alone("the clock counts its calls, and each replica calls it")
 def test_a_rate_limit_sends_the_documented_429_until_the_window_ends() -> None:
     times = iter([1000.0, 1000.1, 1000.2, 1001.2])
     mock = MockAtoms(Settings(), now=lambda: datetime.fromtimestamp(next(times), UTC))

@@ -207,6 +207,7 @@ def test_the_token_of_any_form_is_masked_in_an_error_response() -> None:
     assert "Invalid phone number: Zz!ver…#" in body
 
 
+@pytest.mark.alone("a shared store keeps no key, so the rule sends it masked")
 def test_a_rule_sends_its_key_and_shows_it_masked() -> None:
     readers = Readers()
     rule = {"respond": {"status": 500, "text": "sk_verysecret", "headers": {"X-Key": "sk_verysecret"}}}

@@ -10,6 +10,8 @@ from mock_atoms.core.masking import mask_token
 from mock_atoms.testing.pytest_plugin import token_of
 from tests.testing.test_proxies import PROXY_VARIABLES
 
+pytestmark = pytest.mark.alone("each test runs a pytest process, which starts a server of its own")
+
 USER_TESTS = Path(__file__).with_name("user_tests_sample.py").read_text(encoding="utf-8")
 USER_TEST_COUNT = 13
 ONLY_OUR_PLUGIN = (
