@@ -96,8 +96,7 @@ class RecordingMiddleware:
                 exchange.bytes_sent += len(message.get("body", b""))
                 if not message.get("more_body"):
                     is_disconnected = body_recorder is not None and body_recorder.is_disconnected
-                    if not await held_start.end(finish(ABORTED if is_disconnected else RESPONDED)):
-                        return
+                    await held_start.end(finish(ABORTED if is_disconnected else RESPONDED))
             await held_start.send(message)
 
         transport = scope.get("extensions", {}).get(TRANSPORT)
@@ -143,20 +142,21 @@ class HeldStart:
     def __init__(self, send: Send, *, is_holding: bool) -> None:
         self._send = send
         self._is_holding = is_holding
+        self._is_replaced = False
         self._start: Message | None = None
 
     async def send(self, message: Message) -> None:
-        """Send a message, or hold it back."""
+        """Send a message, or hold it back. Ignore it if another response was sent."""
         if self._is_holding and message["type"] == "http.response.start":
             self._start = message
-            return
-        if self._start is not None:
-            await self._send(self._start)
-            self._start = None
-        await self._send(message)
+        elif not self._is_replaced:
+            if self._start is not None:
+                await self._send(self._start)
+                self._start = None
+            await self._send(message)
 
-    async def end(self, recording: Awaitable[None]) -> bool:
-        """Record the exchange, and return whether that worked. If it did not, send a 503 instead of the response.
+    async def end(self, recording: Awaitable[None]) -> None:
+        """Record the exchange. If that fails, send a 503 instead of the response.
 
         Raises:
             StoreUnavailableError: it did not, and the client has received the start of the response.
@@ -166,10 +166,8 @@ class HeldStart:
         except StoreUnavailableError as error:
             if self._start is None:
                 raise
-            self._start = None
+            self._is_replaced = True
             await send_response(self._send, store_unavailable(error))
-            return False
-        return True
 
 
 def _is_refused_unread(context: RequestContext, body_recorder: "RequestBodyRecorder") -> bool:

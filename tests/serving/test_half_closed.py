@@ -52,7 +52,7 @@ class ClosedTransport(asyncio.Transport):
         self.is_closed = True
 
 
-def progress(request: str | None, waiting_bytes: int = 0, *, has_started: bool = False) -> Any:  # noqa: ANN401 - stands for a cycle
+def progress(request: str | None, waiting_bytes: int = 0, *, has_started: bool = False) -> Any:  # noqa: ANN401 - a substitute of a cycle
     """Return what a connection is doing, as `close_half_closed` asks for it."""
     return request and Cycle(request, has_started), waiting_bytes
 

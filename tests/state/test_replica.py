@@ -221,3 +221,18 @@ def test_a_server_without_requests_follows_the_log(monkeypatch: pytest.MonkeyPat
             await asyncio.sleep(0.001)
 
     run(test)
+
+
+def test_a_closed_connection_ends_behind_what_is_in_progress() -> None:
+    async def test(log: MemoryLog, one: Counter, two: Counter) -> None:
+        await one.replica.close()
+        adding = asyncio.ensure_future(one.add(1))
+        await asyncio.sleep(0)
+        await one.replica.close()
+        assert adding.done()
+        assert await two.add(1) == 2
+        round_trips = log.round_trips
+        assert await one.add(1) == 3
+        assert log.round_trips == round_trips + 1
+
+    run(test)

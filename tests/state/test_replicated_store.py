@@ -14,6 +14,7 @@ from mock_atoms.app import create_app
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.slices import run_without_pauses
+from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.middleware.recording import HeldStart
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state import replicated_journal, replicated_store
@@ -369,3 +370,48 @@ def test_a_bounded_number_of_exchanges_is_recorded_later(monkeypatch: pytest.Mon
         assert set(statuses) == {503, None}
 
     run(test)
+
+
+def test_a_server_that_has_missed_entries_ends_a_request_that_is_in_flight() -> None:
+    async def test() -> None:
+        log = MemoryLog()
+        mocks = [make_mock(log, snapshot_entries=8, journal_size=1) for _ in range(2)]
+        async with client_of(mocks[0]) as one, client_of(mocks[1]) as two:
+            await two.get(AUDIENCES, headers=ACME)
+            delayed = asyncio.ensure_future(one.get(AUDIENCES, headers={"Authorization": "Bearer sk_mock_delay200.a"}))
+            while len(log.texts) < 3:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+            rule = parse_fault("500x0")
+            await mocks[1].store.add_rule(rule)
+            await two.get(AUDIENCES, headers=ACME)
+            await mocks[1].store.add_rule(rule)
+            await mocks[1].store.remove_rules()
+            assert (len(log.snapshots), len(log.texts)) == (1, 4)
+            assert (await delayed).status_code == 200
+            for path in ("/requests", "/faults", "/tenants"):
+                assert (await one.get(f"/__admin{path}")).json() == (await two.get(f"/__admin{path}")).json()
+
+    asyncio.run(test())
+
+
+def test_the_log_is_read_as_long_as_someone_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicated_journal, "_POLL_SECONDS", 0)
+
+    async def watch() -> None:
+        log = MemoryLog()
+        journal = make_mock(log).journal
+        for _ in range(2):
+            end_all = [journal.watch(lambda: None, key) for key in (None, b"key")]
+            while log.round_trips < 3:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+            for end in end_all:
+                end()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            before = log.round_trips
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert log.round_trips == before
+            log.round_trips = 0
+
+    asyncio.run(watch())
