@@ -130,6 +130,7 @@ def test_close_with_a_large_unread_body_is_no_reset() -> None:
         assert exchange(port, raw_request("sk_mock_close", body=b"x" * 1_000_000)) == b""
 
 
+@pytest.mark.alone("each replica has a task that follows the log")
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("fault", ["close", "reset", "hang"])
 def test_a_request_after_a_broken_one_leaves_no_task(loop: Loop, fault: str) -> None:
