@@ -53,8 +53,8 @@ dist: $(VENV)/.installed-dev ## build wheel and sdist
 image: ## build the container image
 	docker build -t $(IMAGE) .
 
-test-replicas: $(VENV)/.installed-test ## run the functional tests with two replicas in place of each server; needs redis-server
-	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) --replicas $(FUNCTIONAL)
+test-replicas: $(VENV)/.installed-test ## run the fast functional tests with two replicas in place of each server; needs redis-server
+	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) -m "not slow" --replicas $(FUNCTIONAL)
 
 test-clients: $(VENV)/.installed-test ## run clients in seven languages against one server; needs their runtimes and npm
 	npm install --prefix tests/clients --no-package-lock --no-audit --no-fund --silent

@@ -107,6 +107,7 @@ def test_an_evaluation_ends_with_its_wait() -> None:
     run(work)
 
 
+@pytest.mark.alone("each replica has a task that follows the log")
 def test_no_task_remains_after_the_last_client_left() -> None:
     async def endless() -> bool:
         await asyncio.Future()
