@@ -17,6 +17,8 @@ MAX_ALTERED_VALUES = 1_000
 """Maximum number of values of a patch."""
 MAX_VISITED = 20_000
 """Maximum number of keys and items that a patch visits in one response."""
+MAX_PATCH_DEPTH = 500
+"""Maximum number of levels above a value that a patch writes. Python can render about a thousand."""
 MAX_ADDED_BYTES = 1024 * 1024
 """Maximum size of the values that a patch writes into one response."""
 
@@ -70,6 +72,8 @@ class ResponsePatch(StrictModel):
         limits = _Limits()
         for pointer, value in self.values.items():
             *parents, last = parse_pointer(pointer)
+            if len(parents) > MAX_PATCH_DEPTH:
+                raise PatchError("`alter` nests values too deep: use shorter pointers")
             text = render_json(value)
             for container in (yield from _find_containers(content, parents, limits)):
                 is_new_key = isinstance(container, dict) and last != "*"
@@ -77,10 +81,7 @@ class ResponsePatch(StrictModel):
                     limits.count(len(text))
                     container[key] = json.loads(text)  # later pointers may lead into it
                     yield
-        try:
-            return render_json(content)
-        except RecursionError:
-            raise PatchError("`alter` nests values too deep: use shorter pointers") from None
+        return render_json(content)
 
 
 class _Limits:
