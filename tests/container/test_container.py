@@ -203,7 +203,9 @@ def test_the_profile_scale_is_one_mock_that_survives_the_loss_of_a_replica() -> 
         response = list_audiences()
         assert (response.status_code, response.headers["x-mock-atoms-reason"]) == (503, "store-unavailable")
         compose("start", "store")
-        assert list_audiences("sk_mock_500x2.scale").status_code == 200
+        while (response := list_audiences("sk_mock_500x2.scale")).status_code == 503:
+            assert response.headers["x-mock-atoms-reason"] == "store-unavailable"  # it is still starting
+        assert response.status_code == 200
     finally:
         compose("--profile", "scale", "down", "--volumes", "--timeout", "8")
 
