@@ -27,7 +27,7 @@ def _run(invocation: Invocation) -> int:
     from mock_atoms.serving.tls import load_certificate  # noqa: PLC0415 - the same
 
     settings = invocation.load_settings()
-    try:
+    try:  # also for several workers: a problem with the store or a file is reported once
         mock = MockAtoms(settings, log=(log := _set_up_log(settings, invocation.err)))
     except StoreUnavailableError as error:
         return invocation.fail(error)

@@ -193,9 +193,9 @@ def operation_json(operation: DataOperation) -> list[Any]:
     """Return a change of data as JSON."""
     match operation:
         case SetInitialData(initial_data):
-            return ["set", _plain(initial_data_json(initial_data))]
+            return ["set", _text(initial_data_json(initial_data))]
         case PutAudience(audience_id, changes, new_ids):
-            return ["put", _plain(changes_json(audience_id, changes)), new_ids]
+            return ["put", _text(changes_json(audience_id, changes)), new_ids]
         case AddMembers(audience_id, phone_column, members, updated_at):
             return ["add", audience_id, phone_column, list(members.texts()), updated_at]
         case DeleteAudience(audience_id, is_created):
@@ -207,13 +207,14 @@ def operation_json(operation: DataOperation) -> list[Any]:
 def parse_operation(content: list[Any]) -> Steps[DataOperation]:
     """Return the change of data that `operation_json` wrote."""
     match content:
-        case ["set", fields]:
+        case ["set", text]:
+            fields = json.loads(text)
             audiences = yield from parse_audiences(fields["audiences"], "/audiences", ImportedAudience)
             initial_data = InitialData(audiences, fields.get("organization"))
             yield from initial_data.measure()
             return SetInitialData(initial_data)
-        case ["put", fields, new_ids]:
-            part = yield from parse_audience_changes(fields, "")
+        case ["put", text, new_ids]:
+            part = yield from parse_audience_changes(json.loads(text), "")
             return PutAudience(part.id, part.changes, new_ids)
         case ["add", audience_id, phone_column, texts, updated_at]:
             return AddMembers(audience_id, phone_column, (yield from MemberList.parse(texts, phone_column)), updated_at)
@@ -223,6 +224,6 @@ def parse_operation(content: list[Any]) -> Steps[DataOperation]:
             raise ValueError(f"unknown change of data: {content[0]}")
 
 
-def _plain(content: object) -> Any:  # noqa: ANN401 - any JSON
-    """Return content for `json_pieces` as plain JSON."""
-    return json.loads("".join(json_pieces(content)))
+def _text(content: object) -> str:
+    """Return content for `json_pieces` as a text, which is written and parsed once only."""
+    return "".join(json_pieces(content))

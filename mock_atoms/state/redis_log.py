@@ -145,7 +145,7 @@ class RedisLog:
 
     async def save_snapshot(self, snapshot: bytes, before: int) -> None:
         """Replace the snapshot, and remove the entries before a position. See `SharedLog`."""
-        await self._call(SAVE, [snapshot])
+        await self._call(SAVE, [snapshot, before])
         await self.trim(before)
 
     async def load_snapshot(self) -> bytes | None:

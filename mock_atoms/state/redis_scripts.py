@@ -121,8 +121,18 @@ return {'ok', now, first}
 Removes entries before the position, oldest first. Returns the first position that is left.
 """
 
-SAVE = _script(_READ_META + "redis.call('SET', KEYS[4], ARGV[5])\nreturn {'ok', now}")
-"""Keys and first four arguments as of `APPEND`, and the key of the snapshot. Then the new snapshot."""
+SAVE = _script(
+    _READ_META
+    + """
+if tonumber(ARGV[6]) >= first then redis.call('SET', KEYS[4], ARGV[5]) end
+return {'ok', now}
+"""
+)
+"""Keys and first four arguments as of `APPEND`, and the key of the snapshot. Then the snapshot, and the first position
+that a server needs besides it.
+
+A snapshot that arrives late, when entries that it needs have been removed, does not replace a newer one.
+"""
 
 LOAD = _script(_READ_META + "return {'ok', now, redis.call('GET', KEYS[4]) or ''}", " flags=allow-oom")
 """Keys and first four arguments as of `APPEND`, and the key of the snapshot. Returns it; empty if there is none."""

@@ -82,11 +82,11 @@ class Snapshots(Protocol):
         """Return the position of the first entry that a server needs besides a snapshot of now."""
         ...
 
-    async def make(self) -> Any:  # noqa: ANN401 - any JSON
+    async def make_snapshot(self) -> Any:  # noqa: ANN401 - any JSON
         """Return a snapshot of now as JSON."""
         ...
 
-    async def restore(self, content: Any) -> None:  # noqa: ANN401 - any JSON
+    async def restore_snapshot(self, content: Any) -> None:  # noqa: ANN401 - any JSON
         """Replace everything by a snapshot."""
         ...
 
@@ -233,7 +233,7 @@ class Replica:
             await self._save_snapshot()
 
     async def _save_snapshot(self) -> None:
-        snapshot = [self.position, self.snapshots.first_needed(), await self.snapshots.make()]
+        snapshot = [self.position, self.snapshots.first_needed(), await self.snapshots.make_snapshot()]
         with suppress(StoreUnavailableError):  # the next one makes room as well
             await self._log.save_snapshot(json.dumps(snapshot, separators=(",", ":")).encode(), snapshot[1])
 
@@ -243,7 +243,7 @@ class Replica:
         if snapshot is None:
             raise StoreUnavailableError("the store has lost the beginning of its log: empty it")
         self.restored, first_needed, content = json.loads(snapshot)
-        await self.snapshots.restore(content)
+        await self.snapshots.restore_snapshot(content)
         self.position = first_needed - 1
 
     async def _apply(self, entry: LogEntry) -> None:

@@ -49,7 +49,6 @@ class ReplicatedJournal(MemoryJournal):
         self._unconfirmed: deque[list[Any]] = deque(maxlen=MAX_UNCONFIRMED)
         self._recording: asyncio.Task[None] | None = None
         self._polling: asyncio.Task[None] | None = None
-        self._restored_dropped = 0
         self._restored_starts: dict[str, Any] = {}  # see `as_json`, by position
         replica.handle("update", self._update_foreign)
         replica.handle("remove", self._remove_foreign)
@@ -61,7 +60,6 @@ class ReplicatedJournal(MemoryJournal):
         super().add(exchange)
         while self._exchanges and self.first_needed() < self._replica.applying - MAX_KEPT_ENTRIES:
             self._drop_oldest()
-        self._keep_restored_count()
 
     def first_needed(self) -> int:
         """Return the position of the first log entry that a server needs to have the same exchanges."""
@@ -82,9 +80,8 @@ class ReplicatedJournal(MemoryJournal):
     async def restore(self, content: list[Any]) -> None:
         """Remove all exchanges: the log has those of a snapshot with `content`, which `as_json` returned."""
         self._in_flight.clear()
-        await self._clear()
-        dropped, self._restored_starts = content
-        self.dropped = self._restored_dropped = dropped
+        await self.clear_copy()
+        self.dropped, self._restored_starts = content
 
     def restore_start(self, entry_id: str, exchange: Exchange) -> None:
         """Record an exchange that began before a snapshot."""
@@ -94,10 +91,6 @@ class ReplicatedJournal(MemoryJournal):
             exchange.id, faults, exchange.delay_ms = start
             exchange.faults = tuple(faults)
         self.add(exchange)
-
-    def _keep_restored_count(self) -> None:
-        if self._replica.is_restoring:
-            self.dropped = self._restored_dropped
 
     def note_own(self, entry_id: str, exchange: Exchange) -> None:
         """Note the entry with which an exchange of this server begins."""
@@ -155,7 +148,7 @@ class ReplicatedJournal(MemoryJournal):
 
     async def clear(self) -> list[Exchange]:
         """Remove all exchanges, reset `dropped` and return the exchanges, oldest first."""
-        return await self._replica.change("clear", None, self._clear)
+        return await self._replica.change("clear", None, self.clear_copy)
 
     def watch(self, callback: Callable[[], None], key: bytes | None) -> Callable[[], None]:
         """Call `callback` after each change of an exchange with this index key, or of any exchange if it is `None`."""
@@ -177,7 +170,8 @@ class ReplicatedJournal(MemoryJournal):
         held = [self._exchanges[position] for position in positions if position in self._exchanges]
         return await super().remove(held)
 
-    async def _clear(self) -> list[Exchange]:
+    async def clear_copy(self) -> list[Exchange]:
+        """Remove all exchanges from this copy alone, and return them."""
         self.dropped = 0
         return await super().remove([*self])
 
@@ -200,7 +194,6 @@ class ReplicatedJournal(MemoryJournal):
         if exchange.is_in_journal:
             self._by_id[exchange.id] = exchange  # it had none if it began before a snapshot
         await super().update(exchange)
-        self._keep_restored_count()
         if has_ended(outcome):
             del self._in_flight[started_with]
             self.on_foreign_end(exchange)
@@ -209,4 +202,4 @@ class ReplicatedJournal(MemoryJournal):
         await self._remove_at(positions)
 
     async def _clear_foreign(self, _entry_id: str, _content: Any) -> None:  # noqa: ANN401 - any JSON
-        await self._clear()
+        await self.clear_copy()

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Self, cast
 
 from mock_atoms.core.errors import StoreUnavailableError
-from mock_atoms.core.slices import Slices
+from mock_atoms.core.slices import Slices, free
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
@@ -130,14 +130,14 @@ class ReplicatedStore(MemoryStore):
         """Return the position of the first entry that a server needs besides a snapshot of now."""
         return self._shared_journal.first_needed()
 
-    async def make(self) -> Any:  # noqa: ANN401 - any JSON
+    async def make_snapshot(self) -> Any:  # noqa: ANN401 - any JSON
         """Return a snapshot of now as JSON."""
         content = content_json(await self.export())
         used_at = [[key.hex(), seconds] for key, seconds in self._used_at.items()]
         changes = [self._changed_at.as_json(), self._reset_at.as_json()]
         return [content, used_at, *changes, self._shared_journal.as_json()]
 
-    async def restore(self, content: Any) -> None:  # noqa: ANN401 - any JSON
+    async def restore_snapshot(self, content: Any) -> None:  # noqa: ANN401 - any JSON
         """Replace everything by a snapshot."""
         text, used_at, changed_at, reset_at, journal = content
         await super().replace_all(await self._slices.run(parse_content(text)))
@@ -284,6 +284,8 @@ class ReplicatedStore(MemoryStore):
 
     async def _reset_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         self._reset_at.put(_reset_key(*content), self._replica.applying)
+        if content == [None, None]:  # a request may have started since the journal was cleared
+            await self._slices.run_promptly(free(await self._shared_journal.clear_copy()))
         await super().reset(*(None if digest is None else bytes.fromhex(digest) for digest in content))
 
     async def replace_all(self, content: StoreContent) -> None:

@@ -65,7 +65,7 @@ class SharedLog(Protocol):
         ...
 
     async def save_snapshot(self, snapshot: bytes, before: int) -> None:
-        """Replace the snapshot, and remove the entries before a position.
+        """Replace the snapshot, unless it is newer, and remove the entries before a position.
 
         Raises:
             StoreUnavailableError: the store did not confirm it in time.

@@ -121,6 +121,7 @@ LIMITS = [
     ("characters of a fault expression", f"{MAX_EXPRESSION_LENGTH:,}"),
     ("values of one `alter`", f"{response_patch.MAX_ALTERED_VALUES:,}"),
     ("keys and items that one `alter` visits in a response", f"{response_patch.MAX_VISITED:,}"),
+    ("levels above a value that one `alter` writes", f"{response_patch.MAX_PATCH_DEPTH}"),
     ("bytes that one `alter` writes into a response", f"{response_patch.MAX_ADDED_BYTES / MIB:g} MiB"),
     ("memory of these rules", f"{MAX_RULES_BYTES / MIB:g} MiB"),
     ("delay, `hang` or `drip`", f"{MAX_DELAY_MS / 3_600_000:g} hour"),

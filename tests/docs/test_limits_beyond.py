@@ -105,6 +105,7 @@ HOLDING = {
         "characters of each of `body`, `text` and `errors` of `respond`, and of `values` of `alter`"
     ],
     "faults/test_rules.py::test_nested_wildcards_are_limited": ["keys and items that one `alter` visits in a response"],
+    "faults/test_rules.py::test_depth_of_written_values_is_limited": ["levels above a value that one `alter` writes"],
     "faults/test_rules.py::test_size_of_written_values_is_limited": ["bytes that one `alter` writes into a response"],
     "testing/test_client.py::test_a_timeout_lists_the_latest_requests": [
         "requests in the message of a `wait_for_requests` that times out"

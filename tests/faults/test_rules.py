@@ -8,7 +8,7 @@ from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import digest_token
 from mock_atoms.faults.effects import Delay, FaultResponse
 from mock_atoms.faults.expressions import parse_fault
-from mock_atoms.faults.response_patch import PatchError, ResponsePatch
+from mock_atoms.faults.response_patch import MAX_PATCH_DEPTH, PatchError, ResponsePatch
 from mock_atoms.faults.rules import check_rule_size, parse_rule
 
 R500 = FaultResponse(status=500)
@@ -424,6 +424,7 @@ def test_depth_of_written_values_is_limited() -> None:
     values: dict[str, object] = {"/a" * (1 + 91 * level): deep for level in range(20)}
     with pytest.raises(PatchError, match="`alter` nests values too deep: use shorter pointers"):
         patched(ResponsePatch(values=values), b"{}")
+    assert patched(ResponsePatch(values={"/a" * (1 + MAX_PATCH_DEPTH): 1}), b"{}") == b"{}"
 
 
 def test_patch_ignores_bodies_that_are_not_json() -> None:

@@ -52,7 +52,8 @@ class MemoryLog:
 
     async def save_snapshot(self, snapshot: bytes, before: int) -> None:
         """Replace the snapshot, and remove the entries before a position."""
-        self.snapshots.append(snapshot)
+        if before > self._trimmed:
+            self.snapshots.append(snapshot)
         del self.texts[: max(0, before - 1 - self._trimmed)]
         self._trimmed = max(self._trimmed, before - 1)
 

@@ -93,6 +93,22 @@ class TestOrder:
 
         run(test())
 
+    def test_a_late_snapshot_does_not_replace_a_newer_one(self, shared_server: RedisServer, prefix: str) -> None:
+        async def test() -> None:
+            async with connected(shared_server.url, prefix) as log:
+                assert await log.load_snapshot() is None
+                await log.append([b"a", b"b", b"c"], 0)
+                await log.save_snapshot(b"new", 3)
+                await log.save_snapshot(b"late", 2)
+                assert await log.load_snapshot() == b"new"
+                await log.save_snapshot(b"newest", 4)
+                assert await log.load_snapshot() == b"newest"
+                with pytest.raises(LogTrimmedError):
+                    await log.append([], 2)
+                assert await log.append([], 3) == LogPage([], is_last=True)
+
+        run(test())
+
     def test_all_clients_read_the_same_order(self, shared_server: RedisServer, prefix: str) -> None:
         async def write(log: RedisLog, name: int) -> None:
             after = 0

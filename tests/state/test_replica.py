@@ -43,10 +43,10 @@ class Counter:
     def first_needed(self) -> int:
         return self.replica.position + 1
 
-    async def make(self) -> int:
+    async def make_snapshot(self) -> int:
         return self.value
 
-    async def restore(self, content: Any) -> None:  # noqa: ANN401 - any JSON
+    async def restore_snapshot(self, content: Any) -> None:  # noqa: ANN401 - any JSON
         self.value = content
 
 
