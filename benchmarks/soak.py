@@ -256,8 +256,10 @@ def soak(requests: int, kinds: dict[str, tuple[float, int, int]], folder: Path, 
                 amounts[f"{number}/{ROUNDS}"] = read_resources(server)
                 print(f"{time.strftime('%H:%M:%S')} {number}/{ROUNDS}: {amounts[f'{number}/{ROUNDS}']}", flush=True)
                 reset(port)
-                amounts["after" if number == ROUNDS else f"reset {number}"] = read_resources(server)
+                amounts[f"reset {number}"] = read_resources(server)
             times = json.loads(bystander.communicate()[0])
+        reset(port)
+        amounts["after"] = read_resources(server)  # the bystander has closed its connection
         server.stdin.close()  # type: ignore[union-attr] # it is a pipe
     if is_watched:
         print(Path(f"{log}.holds").read_text(encoding="utf-8"))
