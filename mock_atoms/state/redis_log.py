@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.state.redis_errors import INVALID_URL, explain, mask_url
-from mock_atoms.state.redis_scripts import APPEND, LOAD, OPEN, SAVE, TRIM, Script
+from mock_atoms.state.redis_scripts import APPEND, LOAD, OPEN, PUT_PIECE, SAVE, TRIM, Script
 from mock_atoms.state.shared_log import LogEntry, LogLostError, LogPage, LogTrimmedError
 
 FORMAT = 1
@@ -31,6 +31,10 @@ MAX_PAGE_BYTES = 4_000_000
 """A page ends with the entry that exceeds this size."""
 MAX_TRIMMED = 1_000
 """Maximum number of entries that one script removes."""
+SNAPSHOT_PIECE_BYTES = 1_000_000
+"""Snapshots are saved and loaded in pieces of this size, between which other calls run."""
+MIN_BYTES_PER_SECOND = 20_000_000
+"""A call that sends much gets more time: one second for as many bytes."""
 _CALL_MEMORY = 60.0
 """Seconds for which the server remembers a call, in addition to its timeout."""
 _START_PAUSE = 0.1
@@ -145,34 +149,52 @@ class RedisLog:
 
     async def save_snapshot(self, snapshot: bytes, before: int) -> None:
         """Replace the snapshot, and remove the entries before a position. See `SharedLog`."""
-        await self._call(SAVE, [snapshot, before])
-        await self.trim(before)
+        upload_id = secrets.token_hex(8)
+        upload = f"{self._snapshot}:{upload_id}"
+        pieces = range(0, len(snapshot), SNAPSHOT_PIECE_BYTES)
+        for index, start in enumerate(pieces):
+            piece = snapshot[start : start + SNAPSHOT_PIECE_BYTES]
+            await self._call(PUT_PIECE, [index, piece], upload)
+        [needed] = await self._call(SAVE, [upload_id, len(pieces), before], upload, self._snapshot)
+        if needed >= before:  # otherwise the upload has expired
+            await self.trim(before)
 
     async def load_snapshot(self) -> bytes | None:
         """Return the snapshot; `None` if there is none yet. See `SharedLog`."""
-        [snapshot] = await self._call(LOAD, [])
-        return snapshot or None
+        loaded_id, pieces = b"", list[bytes]()
+        while True:
+            snapshot_id, count, piece = await self._call(LOAD, [len(pieces)], self._snapshot)
+            if snapshot_id != loaded_id and pieces:  # it has been replaced meanwhile
+                pieces.clear()
+                continue
+            loaded_id = snapshot_id
+            if count:
+                pieces.append(piece)
+            if len(pieces) == count:
+                return b"".join(pieces) or None
 
     async def close(self) -> None:
         """Close the connection. The next call opens a new one."""
         await self._connection.disconnect()
 
-    async def _call(self, script: Script, arguments: list[Any]) -> list[Any]:
+    async def _call(self, script: Script, arguments: list[Any], *keys: str) -> list[Any]:
         """Run a script, and repeat it until the deadline if the connection breaks. Return its results."""
-        end = monotonic() + self._timeout
+        size = sum(len(argument) for argument in arguments if isinstance(argument, bytes))
+        timeout = self._timeout + size / MIN_BYTES_PER_SECOND
+        end = monotonic() + timeout
         try:
-            async with asyncio.timeout(self._timeout), self._lock:
+            async with asyncio.timeout(timeout), self._lock:
                 self._number += 1
-                status, *results = await self._repeat(script, arguments, end)
+                status, *results = await self._repeat(script, [*keys], arguments, end)
         except TimeoutError:
-            raise StoreUnavailableError(f"{self._store} did not respond within {self._timeout:g} s") from None
+            raise StoreUnavailableError(f"{self._store} did not respond within {timeout:g} s") from None
         except exceptions.RedisError as error:
             raise StoreUnavailableError(f"{self._store} {explain(error)}") from None
         self._check(status)
         return results
 
-    async def _repeat(self, script: Script, arguments: list[Any], end: float) -> list[Any]:
-        keys = [self._log, self._meta, self._calls, self._snapshot]
+    async def _repeat(self, script: Script, keys: list[str], arguments: list[Any], end: float) -> list[Any]:
+        keys = [self._log, self._meta, self._calls, *keys]
         memory = int((self._timeout + _CALL_MEMORY) * 1_000)
         is_sent = False
         while True:

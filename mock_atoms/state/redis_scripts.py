@@ -121,18 +121,51 @@ return {'ok', now, first}
 Removes entries before the position, oldest first. Returns the first position that is left.
 """
 
-SAVE = _script(
+PUT_PIECE = _script(
     _READ_META
     + """
-if tonumber(ARGV[6]) >= first then redis.call('SET', KEYS[4], ARGV[5]) end
+local upload, deadline, index, piece = KEYS[4], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+if now > deadline then return {'late', now} end
+if redis.call('LLEN', upload) == index then redis.call('RPUSH', upload, piece) end
+redis.call('PEXPIRE', upload, ARGV[3])
 return {'ok', now}
 """
 )
-"""Keys and first four arguments as of `APPEND`, and the key of the snapshot. Then the snapshot, and the first position
-that a server needs besides it.
+"""Keys and first four arguments as of `APPEND`, and the key of an upload. Then the index of a piece, and the piece."""
 
-A snapshot that arrives late, when entries that it needs have been removed, does not replace a newer one.
+SAVE = _script(
+    _READ_META
+    + """
+local upload, snapshot, id, count, before = KEYS[4], KEYS[5], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+if redis.call('LLEN', upload) == count and before >= first then
+  redis.call('UNLINK', snapshot)
+  redis.call('RENAME', upload, snapshot)
+  redis.call('PERSIST', snapshot)
+  redis.call('HSET', KEYS[2], 'snapshot', id, 'needed', before)
+end
+return {'ok', now, tonumber(redis.call('HGET', KEYS[2], 'needed') or 0)}
+"""
+)
+"""Keys and first four arguments as of `APPEND`, and the keys of an upload and of the snapshot. Then:
+
+5. id of the upload
+6. number of its pieces
+7. first position that a server needs besides them
+
+Makes a complete upload the snapshot. One that arrives late, when entries that it needs have been removed, does not
+replace a newer one. Returns the first position that a server needs besides the snapshot.
 """
 
-LOAD = _script(_READ_META + "return {'ok', now, redis.call('GET', KEYS[4]) or ''}", " flags=allow-oom")
-"""Keys and first four arguments as of `APPEND`, and the key of the snapshot. Returns it; empty if there is none."""
+LOAD = _script(
+    _READ_META
+    + """
+local id = redis.call('HGET', KEYS[2], 'snapshot')
+if not id then return {'ok', now, '', 0, ''} end
+return {'ok', now, id, redis.call('LLEN', KEYS[4]), redis.call('LINDEX', KEYS[4], ARGV[5]) or ''}
+""",
+    " flags=allow-oom",
+)
+"""Keys and first four arguments as of `APPEND`, and the key of the snapshot. Then the index of a piece.
+
+Returns the id of the snapshot, empty if there is none, the number of its pieces, and the piece.
+"""

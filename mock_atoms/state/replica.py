@@ -19,6 +19,8 @@ ApplyForeign = Callable[[str, Any], Awaitable[object]]
 """Applies an entry of another server, given its id and content."""
 SNAPSHOT_ENTRIES = 20_000
 """Number of entries of the log between two snapshots."""
+SNAPSHOT_BYTES = 64 * 1024 * 1024
+"""Size of the entries between two snapshots, if it is reached first."""
 KEEP_UP_SECONDS = 1.0
 """Pause between two looks at the log of a server that gets no requests."""
 _FREQUENT_KINDS = ("begin", "update")
@@ -71,6 +73,11 @@ def _parse(text: bytes) -> Any:  # noqa: ANN401 - any JSON
     return json.loads(text)
 
 
+def _ignore_unavailable_store(saving: asyncio.Task[None]) -> None:
+    with suppress(StoreUnavailableError, asyncio.CancelledError):
+        saving.result()
+
+
 def _entry_id(text: bytes) -> str:
     return text[:_ID_LENGTH].decode()
 
@@ -82,11 +89,11 @@ class Snapshots(Protocol):
         """Return the position of the first entry that a server needs besides a snapshot of now."""
         ...
 
-    async def make_snapshot(self) -> Any:  # noqa: ANN401 - any JSON
-        """Return a snapshot of now as JSON."""
+    async def make_snapshot(self) -> bytes:
+        """Return a snapshot of now. Nothing changes until it has returned."""
         ...
 
-    async def restore_snapshot(self, content: Any) -> None:  # noqa: ANN401 - any JSON
+    async def restore_snapshot(self, content: bytes) -> None:
         """Replace everything by a snapshot."""
         ...
 
@@ -114,6 +121,8 @@ class Replica:
         self.position = self.applying = self.restored = 0
         self._snapshot_entries = snapshot_entries
         self._is_due = False  # whether this server is to save a snapshot
+        self._saving: asyncio.Task[None] | None = None
+        self._unsaved_bytes = 0  # size of the entries since the last snapshot was due
         self._log = log
         self._id = secrets.token_hex(_REPLICA_ID_BYTES)
         self._last_number = 0
@@ -166,6 +175,8 @@ class Replica:
             self._keeping_up = None
         if self._exchanging is not None:
             await asyncio.wait([self._exchanging])
+        if self._saving is not None:
+            await asyncio.wait([self._saving])
         await self._log.close()
 
     async def _wait(self, waiter: _Waiter) -> Any:  # noqa: ANN401 - what `apply` returns
@@ -228,29 +239,32 @@ class Replica:
                 self.applying = entry.position
                 await self._apply(entry)
                 self.position = entry.position
-        if self._is_due:
+        if self._is_due and (self._saving is None or self._saving.done()):
             self._is_due = False
             await self._save_snapshot()
 
     async def _save_snapshot(self) -> None:
-        snapshot = [self.position, self.snapshots.first_needed(), await self.snapshots.make_snapshot()]
-        with suppress(StoreUnavailableError):  # the next one makes room as well
-            await self._log.save_snapshot(json.dumps(snapshot, separators=(",", ":")).encode(), snapshot[1])
+        first_needed = self.snapshots.first_needed()
+        snapshot = b"%d %d %b" % (self.position, first_needed, await self.snapshots.make_snapshot())
+        self._saving = asyncio.ensure_future(self._log.save_snapshot(snapshot, first_needed))
+        self._saving.add_done_callback(_ignore_unavailable_store)  # the next one makes room as well
 
     async def _restore(self) -> None:
         """Continue from the last snapshot: the log no longer has what this copy misses."""
         snapshot = await self._log.load_snapshot()
         if snapshot is None:
             raise StoreUnavailableError("the store has lost the beginning of its log: empty it")
-        self.restored, first_needed, content = json.loads(snapshot)
+        position, first_needed, content = snapshot.split(b" ", 2)
         await self.snapshots.restore_snapshot(content)
-        self.position = first_needed - 1
+        self.restored, self.position = int(position), int(first_needed) - 1
 
     async def _apply(self, entry: LogEntry) -> None:
         entry_id = _entry_id(entry.text)
         own = self._own.pop(entry_id, None)
-        if entry.position % self._snapshot_entries == 0 and entry_id.startswith(self._id):
-            self._is_due = True
+        self._unsaved_bytes += len(entry.text)
+        if entry.position % self._snapshot_entries == 0 or self._unsaved_bytes > SNAPSHOT_BYTES:
+            self._unsaved_bytes = 0
+            self._is_due = self._is_due or entry_id.startswith(self._id)
         if own is not None and own.apply is not None:
             try:
                 own.resolve(await own.apply())

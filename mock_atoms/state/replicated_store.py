@@ -1,11 +1,13 @@
 """The store of servers that share a log."""
 
+import json
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Any, Self, cast
 
 from mock_atoms.core.errors import StoreUnavailableError
+from mock_atoms.core.json_stream import dump_json
 from mock_atoms.core.slices import Slices, free
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant
 from mock_atoms.data.fixtures import Fixtures
@@ -28,7 +30,7 @@ from mock_atoms.state.memory_store import MAX_STORE_BYTES, MAX_TENANTS, MemorySt
 from mock_atoms.state.operations import DataOperation
 from mock_atoms.state.replica import ApplyForeign, Replica
 from mock_atoms.state.replicated_journal import ReplicatedJournal
-from mock_atoms.state.snapshot import content_json, parse_content
+from mock_atoms.state.snapshot import content_steps, parse_content
 from mock_atoms.state.store import ConflictError, StoreContent, TenantState
 
 _MAX_POSITIONS = 10_000
@@ -130,16 +132,18 @@ class ReplicatedStore(MemoryStore):
         """Return the position of the first entry that a server needs besides a snapshot of now."""
         return self._shared_journal.first_needed()
 
-    async def make_snapshot(self) -> Any:  # noqa: ANN401 - any JSON
-        """Return a snapshot of now as JSON."""
-        content = content_json(await self.export())
+    async def make_snapshot(self) -> bytes:
+        """Return a snapshot of now. Nothing changes until it has returned."""
         used_at = [[key.hex(), seconds] for key, seconds in self._used_at.items()]
         changes = [self._changed_at.as_json(), self._reset_at.as_json()]
-        return [content, used_at, *changes, self._shared_journal.as_json()]
+        own = dump_json([used_at, *changes, self._shared_journal.as_json()]).encode()
+        content = await self._slices.run_promptly(content_steps(await self.export()), needs_slot=False)
+        return b"%b\n%b" % (own, content)
 
-    async def restore_snapshot(self, content: Any) -> None:  # noqa: ANN401 - any JSON
+    async def restore_snapshot(self, content: bytes) -> None:
         """Replace everything by a snapshot."""
-        text, used_at, changed_at, reset_at, journal = content
+        own, text = content.split(b"\n", 1)
+        used_at, changed_at, reset_at, journal = json.loads(own)
         await super().replace_all(await self._slices.run(parse_content(text)))
         self._used_at = OrderedDict((bytes.fromhex(key), seconds) for key, seconds in used_at)
         self._changed_at = RecentPositions.from_json(changed_at)
@@ -294,9 +298,9 @@ class ReplicatedStore(MemoryStore):
         Raises:
             CapacityError: there are too many rules, or rules or tenants are too large.
         """
-        text = content_json(content)
+        text = (await self._slices.run_promptly(content_steps(content), needs_slot=False)).decode()
         await self._replica.change("replace", text, lambda: self._replace_foreign("", text))
 
     async def _replace_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         self._reset_at.put(_reset_key(None, None), self._replica.applying)
-        await super().replace_all(await self._slices.run(parse_content(content)))
+        await super().replace_all(await self._slices.run(parse_content(content.encode())))

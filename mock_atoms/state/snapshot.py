@@ -1,10 +1,10 @@
 """Export and import of a server's state as JSON. A server that imports it gives the same responses."""
 
-import json
 from typing import Any
 
 from mock_atoms.core.errors import CapacityError
-from mock_atoms.core.json_stream import RenderedJson, json_pieces
+from mock_atoms.core.json_parsing import JsonParser
+from mock_atoms.core.json_stream import CHUNK_CHARACTERS, RenderedJson, json_pieces, next_chunk
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
@@ -15,7 +15,7 @@ from mock_atoms.data.models import InitialData
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.state.changes import AudienceChanges
-from mock_atoms.state.snapshot_parsing import Snapshot, parse_snapshot
+from mock_atoms.state.snapshot_parsing import Snapshot, SnapshotConverter, parse_snapshot
 from mock_atoms.state.store import Store, StoreContent, TenantState
 
 
@@ -122,14 +122,24 @@ async def import_state(value: object, settings: Settings, store: Store, slices: 
     await slices.run(free(snapshot.rules))
 
 
-def content_json(content: StoreContent) -> str:
+def content_steps(content: StoreContent) -> Steps[bytes]:
     """Return all content of a store as JSON."""
-    return "".join(json_pieces(export_content(content)))
+    pieces = json_pieces(export_content(content))
+    chunks: list[bytes] = []
+    more = True
+    while more:
+        chunk, more = yield from next_chunk(pieces)
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
-def parse_content(text: str) -> Steps[StoreContent]:
-    """Return the content that `content_json` wrote."""
-    snapshot = yield from parse_snapshot({"version": "", "seed": "", "locale": "", **json.loads(text)})
+def parse_content(text: bytes) -> Steps[StoreContent]:
+    """Return the content that `content_steps` returned."""
+    parser = JsonParser(SnapshotConverter().convert)
+    for start in range(0, len(text), CHUNK_CHARACTERS):
+        yield from parser.feed(text[start : start + CHUNK_CHARACTERS])
+    content = yield from parser.finish()
+    snapshot = yield from parse_snapshot({"version": "", "seed": "", "locale": "", **content})
     yield from _activate_rules(snapshot, "")
     return StoreContent(snapshot.active_rules, snapshot.fixtures, snapshot.tenants)
 

@@ -12,8 +12,8 @@ import yaml
 
 from mock_atoms.core.setting_sources import load_settings
 from mock_atoms.core.settings import Settings
-from mock_atoms.state.redis_log import connect
-from mock_atoms.state.replica import SNAPSHOT_ENTRIES
+from mock_atoms.state.redis_log import SNAPSHOT_PIECE_BYTES, connect
+from mock_atoms.state.replica import SNAPSHOT_BYTES, SNAPSHOT_ENTRIES
 from mock_atoms.state.replicated_journal import MAX_KEPT_ENTRIES
 from tests.helpers.redis import running
 from tests.helpers.snippets import ROOT, Snippet, read_snippets
@@ -137,7 +137,8 @@ def test_compose_names_the_store_by_its_service() -> None:
 def test_numbers_of_entries_are_those_of_the_code() -> None:
     between, kept = f"{SNAPSHOT_ENTRIES:,}", f"{MAX_KEPT_ENTRIES:,}"
     size = Settings().journal_size
-    assert f"Every {between} entries, a server saves a snapshot" in PAGE
+    assert f"Every {between} entries, or {SNAPSHOT_BYTES >> 20} MB of them, a server saves a snapshot" in PAGE
+    assert f"in pieces of {SNAPSHOT_PIECE_BYTES // 1_000_000} MB" in PAGE
     assert f"about {SNAPSHOT_ENTRIES + 2 * size:,} entries with the default journal" in PAGE
     assert f"With `--journal-size 1000` the log has at most {SNAPSHOT_ENTRIES + 2 * 1000:,} entries" in PAGE
     assert (

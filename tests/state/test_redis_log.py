@@ -18,6 +18,7 @@ from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.state import redis_log
 from mock_atoms.state.redis_errors import mask_url
 from mock_atoms.state.redis_log import RedisLog, connect
+from mock_atoms.state.redis_scripts import Script
 from mock_atoms.state.shared_log import LogEntry, LogLostError, LogPage, LogTrimmedError
 from tests.helpers.redis import LossyProxy, RedisServer, find_program, free_port, running
 
@@ -106,6 +107,71 @@ class TestOrder:
                 with pytest.raises(LogTrimmedError):
                     await log.append([], 2)
                 assert await log.append([], 3) == LogPage([], is_last=True)
+
+        run(test())
+
+    def test_a_long_snapshot_is_saved_and_loaded_in_pieces(
+        self, shared_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(redis_log, "SNAPSHOT_PIECE_BYTES", 3)
+
+        async def test() -> None:
+            async with connected(shared_server.url, prefix) as log:
+                await log.append([b"a", b"b"], 0)
+                await log.save_snapshot(b"1234567", 2)
+                assert await log.load_snapshot() == b"1234567"
+
+        run(test())
+
+    def test_a_snapshot_that_is_replaced_while_it_is_loaded_is_loaded_again(
+        self, shared_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(redis_log, "SNAPSHOT_PIECE_BYTES", 2)
+
+        async def test() -> None:
+            async with connected(shared_server.url, prefix) as log, connected(shared_server.url, prefix) as other:
+                await log.append([b"a", b"b"], 0)
+                await log.save_snapshot(b"old one", 1)
+                call, calls = log._call, count(1)  # noqa: SLF001 - to act between two pieces
+
+                async def replace_after_two(*arguments: Any) -> list[Any]:  # noqa: ANN401 - any arguments
+                    if next(calls) == 3:
+                        await other.save_snapshot(b"new", 2)
+                    return await call(*arguments)
+
+                monkeypatch.setattr(log, "_call", replace_after_two)
+                assert await log.load_snapshot() == b"new"
+
+        run(test())
+
+    def test_entries_stay_if_their_snapshot_has_expired_before_it_was_complete(
+        self, shared_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(redis_log, "SNAPSHOT_PIECE_BYTES", 1)
+
+        async def test() -> None:
+            async with connected(shared_server.url, prefix) as log:
+                await log.append([b"a", b"b"], 0)
+                call = log._call  # noqa: SLF001 - to lose a piece
+
+                async def lose_second(script: Script, arguments: list[Any], *keys: str) -> list[Any]:
+                    return [] if arguments[0] == 1 else await call(script, arguments, *keys)
+
+                monkeypatch.setattr(log, "_call", lose_second)
+                await log.save_snapshot(b"xyz", 2)
+                assert await log.load_snapshot() is None
+                assert await read_all(log) == [b"a", b"b"]
+
+        run(test())
+
+    def test_a_call_that_sends_much_gets_more_time(self, shared_server: RedisServer, prefix: str) -> None:
+        async def test() -> None:
+            async with connected(shared_server.url, prefix, call_timeout=0.5) as log:
+                shared_server.pause()
+                try:
+                    assert "did not respond within 0.7 s" in await message_of(log.append([b"x" * 4_000_000], 0))
+                finally:
+                    shared_server.resume()
 
         run(test())
 

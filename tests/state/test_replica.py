@@ -43,11 +43,11 @@ class Counter:
     def first_needed(self) -> int:
         return self.replica.position + 1
 
-    async def make_snapshot(self) -> int:
-        return self.value
+    async def make_snapshot(self) -> bytes:
+        return b"%d" % self.value
 
-    async def restore_snapshot(self, content: Any) -> None:  # noqa: ANN401 - any JSON
-        self.value = content
+    async def restore_snapshot(self, content: bytes) -> None:
+        self.value = int(content)
 
 
 def run(test: Callable[[MemoryLog, Counter, Counter], Awaitable[None]], **options: int) -> None:
@@ -170,6 +170,40 @@ def test_a_server_that_has_missed_removed_entries_continues_from_a_snapshot() ->
     run(test, snapshot_entries=4)
 
 
+def test_a_snapshot_is_also_due_after_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replica_module, "SNAPSHOT_BYTES", 60)  # an entry has 24
+
+    async def test(log: MemoryLog, one: Counter, _two: Counter) -> None:
+        for _ in range(6):
+            await one.add(1)
+        await one.replica.close()
+        assert [snapshot.split()[0] for snapshot in log.snapshots] == [b"3", b"6"]
+
+    run(test)
+
+
+def test_a_server_saves_one_snapshot_at_a_time() -> None:
+    class SlowLog(MemoryLog):
+        is_released = asyncio.Event()
+
+        async def save_snapshot(self, snapshot: bytes, before: int) -> None:
+            await self.is_released.wait()
+            await super().save_snapshot(snapshot, before)
+
+    async def test() -> None:
+        log = SlowLog()
+        one = Counter(log, snapshot_entries=1)
+        for _ in range(3):
+            await one.add(1)
+        log.is_released.set()
+        await one.replica.close()
+        await one.add(1)
+        await one.replica.close()
+        assert [snapshot.split()[0] for snapshot in log.snapshots] == [b"1", b"4"]
+
+    asyncio.run(test())
+
+
 def test_a_snapshot_that_cannot_be_saved_is_saved_later() -> None:
     class FullLog(MemoryLog):
         async def save_snapshot(self, snapshot: bytes, before: int) -> None:
@@ -182,6 +216,7 @@ def test_a_snapshot_that_cannot_be_saved_is_saved_later() -> None:
         one = Counter(log, snapshot_entries=2)
         for _ in range(4):
             await one.add(1)
+            await one.replica.close()  # waits for the snapshot
         assert (len(log.snapshots), log.texts) == (1, [])
 
     asyncio.run(test())

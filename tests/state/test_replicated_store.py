@@ -386,6 +386,7 @@ def test_a_server_that_has_missed_entries_ends_a_request_that_is_in_flight() -> 
             await two.get(AUDIENCES, headers=ACME)
             for _ in range(2):  # a server that restores the snapshot must not add them again
                 await mocks[1].store.add_rule(rule)
+            await mocks[1].store.close()  # waits for the snapshot
             assert (len(log.snapshots), len(log.texts)) == (1, 4)
             assert (await delayed).status_code == 200
             for path in ("/requests", "/faults", "/tenants"):
