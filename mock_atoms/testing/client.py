@@ -3,6 +3,7 @@
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +15,7 @@ from mock_atoms.core.masking import mask_token, quote_value, show_text
 from mock_atoms.testing.control_api import TIMEOUT_SECONDS, ControlApi, ControlError
 from mock_atoms.testing.recorded_request import RecordedRequest
 from mock_atoms.testing.retry_report import RetryReport
+from mock_atoms.testing.sdk import redirect_sdk, sdk_environment
 
 if TYPE_CHECKING:
     from smallestai.environment import SmallestAIEnvironment
@@ -85,15 +87,25 @@ class MockClient:
         return self._control.ssl_context()
 
     def sdk_environment(self) -> "SmallestAIEnvironment":
-        """Return the environment that points the official SDK here: `SmallestAI(api_key=…, environment=…)`.
+        """Return the environment that points the official SDK here: `SmallestAI(…, environment=…)`.
 
         Raises:
-            ImportError: `smallestai` is not installed.
+            ImportError: `smallestai` is not installed, or older than 4.3.2.
         """
-        from smallestai.environment import SmallestAIEnvironment  # noqa: PLC0415 - an optional package
+        return sdk_environment(self.root_url, self.url)
 
-        sockets = "ws" + self.root_url.removeprefix("http")
-        return SmallestAIEnvironment(atoms=self.url, waves=self.root_url, waves_ws=sockets, payment=self.root_url)
+    def redirect_sdk(self, *, token: str | None = None) -> AbstractContextManager[None]:
+        """Point every `SmallestAI()` and `AsyncSmallestAI()` of this process here, and the SDK's helpers.
+
+        Use it as a context manager. Clients with their own `environment` keep it.
+
+        Args:
+            token: key of clients and helpers without one; by default the token of this client.
+
+        Raises:
+            ImportError: see `sdk_environment`.
+        """
+        return redirect_sdk(self.root_url, self.url, token or self.token)
 
     def fail(
         self,

@@ -192,10 +192,18 @@ def mock_atoms_sdk_environment(mock_atoms: "MockClient", monkeypatch: pytest.Mon
 
     It also sets the variables that the SDK's helpers read, and disables the SDK's telemetry.
     """
-    monkeypatch.setenv("SMALLEST_API_KEY", str(mock_atoms.token))
-    monkeypatch.setenv("SMALLEST_BASE_URL", mock_atoms.url)
-    monkeypatch.setenv("SMALLESTAI_TELEMETRY", "0")
+    from mock_atoms.testing.sdk import helper_variables  # noqa: PLC0415 - as above
+
+    for name, value in helper_variables(mock_atoms.url, mock_atoms.token).items():
+        monkeypatch.setenv(name, value)
     return mock_atoms.sdk_environment()
+
+
+@pytest.fixture
+def mock_atoms_sdk(mock_atoms: "MockClient") -> Iterator["MockClient"]:
+    """The mock server, to which every `SmallestAI()` of the program under test sends this test's token."""
+    with mock_atoms.redirect_sdk():
+        yield mock_atoms
 
 
 def token_of(nodeid: str) -> str:

@@ -13,7 +13,7 @@ from tests.testing.test_proxies import PROXY_VARIABLES
 pytestmark = pytest.mark.alone("each test runs a pytest process, which starts a server of its own")
 
 USER_TESTS = Path(__file__).with_name("user_tests_sample.py").read_text(encoding="utf-8")
-USER_TEST_COUNT = 13
+USER_TEST_COUNT = 14
 ONLY_OUR_PLUGIN = (
     *("-p", "mock_atoms.testing.pytest_plugin", "-p", "xdist", "-p", "no:cacheprovider"),
     *("-W", "error", "-ra"),

@@ -51,3 +51,10 @@ def test_the_sdk_lists_audiences(mock_atoms_token: str, mock_atoms_sdk_environme
 @pytest.mark.usefixtures("mock_atoms_sdk_environment")
 def test_the_helpers_of_the_sdk_read_the_environment() -> None:
     assert Audience().list()["data"]
+
+
+def test_a_bare_client_of_the_sdk_sends_the_token_of_the_test(mock_atoms_sdk: MockClient) -> None:
+    with httpx.Client() as pool:
+        assert SmallestAI(httpx_client=pool).atoms.audience.list().data
+    assert Audience().list()["data"]
+    assert [request.status for request in mock_atoms_sdk.requests()] == [200, 200]
