@@ -40,12 +40,17 @@ def _drop_undocumented(schema: dict[str, Any]) -> None:
         property_schema.pop("title", None)
 
 
-def _documented_as(name: str) -> Callable[[_Shape], _Shape]:
-    """Make a `TypedDict` a strict shape whose JSON schema is called `name`, as in the vendor's document (S)."""
+def documented_as(name: str, *, extra: Literal["forbid", "ignore"] = "forbid") -> Callable[[_Shape], _Shape]:
+    """Make a `TypedDict` a strict shape whose JSON schema is called `name`, as in the vendor's document (S).
+
+    Args:
+        name: the documented name.
+        extra: what happens to keys that the shape does not have.
+    """
 
     def decorate(shape: _Shape) -> _Shape:
         shape.__name__ = shape.__qualname__ = name
-        return with_config(ConfigDict(extra="forbid", json_schema_extra=_drop_undocumented))(shape)
+        return with_config(ConfigDict(extra=extra, json_schema_extra=_drop_undocumented))(shape)
 
     return decorate
 
@@ -60,7 +65,7 @@ def success_envelope(operation_id: str, shape: Any) -> Any:  # noqa: ANN401 - an
     first, *others = operation_id.split("-")
     name = f"Audience_{first}{''.join(map(str.capitalize, others))}_Response_200"
 
-    @_documented_as(name)
+    @documented_as(name)
     class Success(TypedDict, total=False):
         status: bool
         data: shape
@@ -68,7 +73,7 @@ def success_envelope(operation_id: str, shape: Any) -> Any:  # noqa: ANN401 - an
     return Success
 
 
-@_documented_as("AudienceGetResponsesContentApplicationJsonSchemaDataItemsCampaignsItems")
+@documented_as("AudienceGetResponsesContentApplicationJsonSchemaDataItemsCampaignsItems")
 class Campaign(TypedDict, total=False):
     """An active campaign that calls the members of an audience (S)."""
 
@@ -78,7 +83,7 @@ class Campaign(TypedDict, total=False):
     createdAt: Timestamp
 
 
-@_documented_as("AudienceIdGetResponsesContentApplicationJsonSchemaData")
+@documented_as("AudienceIdGetResponsesContentApplicationJsonSchemaData")
 class AudienceDetail(TypedDict, total=False):
     """An audience in the response of `GET /audience/{id}` (D). No key is required (S)."""
 
@@ -92,7 +97,7 @@ class AudienceDetail(TypedDict, total=False):
     updatedAt: Annotated[Timestamp, Field(description="When it was last changed; never before `createdAt`")]
 
 
-@_documented_as("AudienceGetResponsesContentApplicationJsonSchemaDataItems")
+@documented_as("AudienceGetResponsesContentApplicationJsonSchemaDataItems")
 class Audience(AudienceDetail, total=False):
     """An audience in the response of `GET /audience`, with three keys that only the list has (S, D)."""
 
@@ -101,7 +106,7 @@ class Audience(AudienceDetail, total=False):
     campaigns: Annotated[list[Campaign], Field(description="The active campaigns that use it")]
 
 
-@_documented_as("AudiencePostResponsesContentApplicationJsonSchemaData")
+@documented_as("AudiencePostResponsesContentApplicationJsonSchemaData")
 class CreatedAudience(TypedDict, total=False):
     """An audience in the response of `POST /audience` (D)."""
 
@@ -118,7 +123,7 @@ class CreatedAudience(TypedDict, total=False):
     updatedAt: Annotated[Timestamp, Field(description="Equal to `createdAt`")]
 
 
-@_documented_as("AudienceIdMembersGetResponsesContentApplicationJsonSchemaDataMembersItems")
+@documented_as("AudienceIdMembersGetResponsesContentApplicationJsonSchemaDataMembersItems")
 class Member(TypedDict, total=False):
     """One member of an audience (D)."""
 
@@ -130,7 +135,7 @@ class Member(TypedDict, total=False):
     ]
 
 
-@_documented_as("AudienceIdMembersGetResponsesContentApplicationJsonSchemaData")
+@documented_as("AudienceIdMembersGetResponsesContentApplicationJsonSchemaData")
 class MembersPage(TypedDict, total=False):
     """One page of members (D)."""
 
@@ -140,7 +145,7 @@ class MembersPage(TypedDict, total=False):
     hasMore: Annotated[bool, Field(description="Whether another page follows")]
 
 
-@_documented_as("AudienceIdMembersPostResponsesContentApplicationJsonSchemaDataItemsData")
+@documented_as("AudienceIdMembersPostResponsesContentApplicationJsonSchemaDataItemsData")
 class AddedCount(TypedDict, total=False):
     """Numbers of added and skipped members (D)."""
 
@@ -148,7 +153,7 @@ class AddedCount(TypedDict, total=False):
     skipped: Annotated[Count, Field(description="Number of members whose phone number existed already")]
 
 
-@_documented_as("AudienceIdMembersPostResponsesContentApplicationJsonSchemaDataItems")
+@documented_as("AudienceIdMembersPostResponsesContentApplicationJsonSchemaDataItems")
 class AddedMembers(TypedDict, total=False):
     """Result of adding members (D)."""
 
@@ -156,14 +161,14 @@ class AddedMembers(TypedDict, total=False):
     data: AddedCount
 
 
-@_documented_as("AudienceIdMembersDeleteResponsesContentApplicationJsonSchemaData")
+@documented_as("AudienceIdMembersDeleteResponsesContentApplicationJsonSchemaData")
 class DeletedCount(TypedDict, total=False):
     """Number of deleted members (D)."""
 
     deletedCount: Annotated[Count, Field(description="Number of deleted members")]
 
 
-@_documented_as("AudienceIdMembersSearchGetResponsesContentApplicationJsonSchemaDataSearchInfo")
+@documented_as("AudienceIdMembersSearchGetResponsesContentApplicationJsonSchemaDataSearchInfo")
 class SearchInfo(TypedDict, total=False):
     """Terms and columns of a search (D)."""
 
@@ -173,7 +178,7 @@ class SearchInfo(TypedDict, total=False):
     totalResults: Annotated[Count, Field(description="Number of members found")]
 
 
-@_documented_as("AudienceIdMembersSearchGetResponsesContentApplicationJsonSchemaData")
+@documented_as("AudienceIdMembersSearchGetResponsesContentApplicationJsonSchemaData")
 class SearchResult(TypedDict, total=False):
     """Members that a search finds (D)."""
 
@@ -190,22 +195,22 @@ class _Errors(TypedDict, total=False):
     errors: list[str]
 
 
-@_documented_as("BadRequestErrorResponse")
+@documented_as("BadRequestErrorResponse")
 class BadRequestError(_Errors, total=False):
     """Error envelope of a 400 (D)."""
 
 
-@_documented_as("UnauthorizedErrorResponse")
+@documented_as("UnauthorizedErrorResponse")
 class UnauthorizedError(_Errors, total=False):
     """Error envelope of a 401 (S)."""
 
 
-@_documented_as("InternalServerErrorResponse")
+@documented_as("InternalServerErrorResponse")
 class InternalServerError(_Errors, total=False):
     """Error envelope of a 500 (S)."""
 
 
-@_documented_as("GetAudienceMembersBadRequestErrorResponse")
+@documented_as("GetAudienceMembersBadRequestErrorResponse")
 class MembersBadRequestError(TypedDict, total=False):
     """Error envelope of the 400 of `GET /audience/{id}/members`, whose `status` is the text `error` (D)."""
 

@@ -30,6 +30,7 @@ from mock_atoms.core.sizes import json_bytes, json_problem
 from mock_atoms.core.slices import Steps, collect
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.core.timestamps import WallClock, format_timestamp, parse_timestamp
+from mock_atoms.data.accounts import find_owner
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator, SequentialIds
 from mock_atoms.data.models import (
@@ -108,14 +109,12 @@ class AudienceRepository:
         if sum(changes.created is not None for changes in self._changes.audiences.values()) >= MAX_CREATED_AUDIENCES:
             raise _tenant_full(f"{MAX_CREATED_AUDIENCES} created audiences")
         now = format_timestamp(self._timestamp)
-        first = self._initial_data.audiences[0] if self._initial_data.audiences else {}
+        organization, user = find_owner(self._generator, self._caller.token, self._initial_data)
         created: CreatedAudience = {
             "_id": self._new_ids[0],
             **fields,
-            "organization": self._initial_data.organization
-            or first.get("organization")
-            or self._generator.organization(self._caller.token),
-            "createdBy": first.get("createdBy") or self._generator.user(self._caller.token),
+            "organization": organization,
+            "createdBy": user,
             "createdAt": now,
             "updatedAt": now,
         }
