@@ -35,7 +35,7 @@ from mock_atoms.middleware.identify import IdentifyMiddleware
 from mock_atoms.middleware.recording import RecordingMiddleware
 from mock_atoms.middleware.response_cache import ResponseCacheMiddleware
 from mock_atoms.mock import MockAtoms
-from mock_atoms.state.repositories import AudienceRepositories
+from mock_atoms.state.repositories import Repositories
 
 
 class PathDispatcher:
@@ -121,7 +121,7 @@ def _head_as_get(scope: Scope) -> Scope:
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
-def vendor_app(repositories: AudienceRepositories, *, documented: bool = False) -> FastAPI:
+def vendor_app(repositories: Repositories, *, documented: bool = False) -> FastAPI:
     """Return the vendor's routes. Paths are API paths, and the scope of each request has a `RequestContext`.
 
     Args:

@@ -29,7 +29,7 @@ from mock_atoms.journal.query import JournalQuery
 from mock_atoms.journal.recorder import ExchangeRecorder
 from mock_atoms.journal.request_reader import RequestReader
 from mock_atoms.state.memory_store import MemoryStore
-from mock_atoms.state.repositories import AudienceRepositories
+from mock_atoms.state.repositories import Repositories
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -97,9 +97,7 @@ class MockAtoms:
             self.store = MemoryStore(self.journal, self.generator, rules, self.fixtures, self.slices)
         else:
             self._share(shared_log, rules)
-        self.repositories = AudienceRepositories(
-            self.store, self.fixtures, self.generator, self._creation_time, self.slices
-        )
+        self.repositories = Repositories(self.store, self.fixtures, self.generator, self._creation_time, self.slices)
         self.attempt_counter = AttemptCounter(self.journal.holds)
         self.response_cache = ResponseCache()
         self.metrics = Metrics()

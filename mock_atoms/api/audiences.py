@@ -18,7 +18,7 @@ from mock_atoms.contract.errors import bad_request
 from mock_atoms.contract.operations import CREATE_AUDIENCE, DELETE_AUDIENCE, GET_AUDIENCE, LIST_AUDIENCES
 from mock_atoms.contract.schemas import Audience, AudienceDetail, CreatedAudience, EmptyList
 from mock_atoms.state.audiences import AudienceRepository
-from mock_atoms.state.repositories import AudienceRepositories
+from mock_atoms.state.repositories import Repositories
 
 _AUTHORIZATION_PARAMETER = {
     "name": "Authorization",
@@ -62,7 +62,7 @@ _UPLOAD_BODY = {
 }
 
 
-def audience_routes(repositories: AudienceRepositories, *, documented: bool = False) -> VendorRouter:
+def audience_routes(repositories: Repositories, *, documented: bool = False) -> VendorRouter:
     """Return the routes, below the base path, that serve and change the audiences in `repositories`."""
     routes = VendorRouter(documented=documented)
 
@@ -76,7 +76,7 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
         openapi_extra={"parameters": [_AUTHORIZATION_PARAMETER]},
     )
     async def list_audiences(_request: Request, caller: CurrentCaller) -> Response:
-        audiences = await repositories.read_in_steps(caller, AudienceRepository.list_audiences)
+        audiences = await repositories.read_in_steps(caller, lambda data: AudienceRepository(data).list_audiences())
         return await success_in_steps(audiences, repositories.slices)
 
     @routes.operation(
@@ -96,7 +96,9 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
             rows = await repositories.slices.run_promptly(
                 parse_csv_steps(upload.file, column, fields.get("identifierColumnName"))
             )
-        return success(await repositories.update(caller, lambda repository: repository.create_audience(fields, rows)))
+        return success(
+            await repositories.update(caller, lambda data: AudienceRepository(data).create_audience(fields, rows))
+        )
 
     @routes.operation(
         GET_AUDIENCE,
@@ -109,7 +111,7 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
     )
     async def get_audience(request: Request, caller: CurrentCaller) -> Response:
         audience_id = audience_id_of(request)
-        return success(await repositories.read(caller, lambda repository: repository.get_audience(audience_id)))
+        return success(await repositories.read(caller, lambda data: AudienceRepository(data).get_audience(audience_id)))
 
     @routes.operation(
         DELETE_AUDIENCE,
@@ -122,7 +124,7 @@ def audience_routes(repositories: AudienceRepositories, *, documented: bool = Fa
     )
     async def delete_audience(request: Request, caller: CurrentCaller) -> Response:
         audience_id = audience_id_of(request)
-        await repositories.update(caller, lambda repository: repository.delete_audience(audience_id))
+        await repositories.update(caller, lambda data: AudienceRepository(data).delete_audience(audience_id))
         return success([])
 
     return routes

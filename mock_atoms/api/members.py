@@ -21,7 +21,8 @@ from mock_atoms.contract.operations import ADD_MEMBERS, DELETE_MEMBERS, GET_MEMB
 from mock_atoms.contract.schemas import AddedMembers, DeletedCount, MembersBadRequestError, MembersPage, SearchResult
 from mock_atoms.core.http_text import parse_query
 from mock_atoms.core.slices import Slices, Steps
-from mock_atoms.state.repositories import AudienceRepositories
+from mock_atoms.state.audiences import AudienceRepository
+from mock_atoms.state.repositories import Repositories
 
 _DEFAULT_PAGE_SIZE = 5
 MAX_SEARCH_TERMS = 100
@@ -80,7 +81,7 @@ _SEARCH_PARAMETERS = [
 ]
 
 
-def member_routes(repositories: AudienceRepositories, *, documented: bool = False) -> VendorRouter:
+def member_routes(repositories: Repositories, *, documented: bool = False) -> VendorRouter:
     """Return the routes, below the base path, that serve and change the members of the audiences in `repositories`."""
     routes = VendorRouter(documented=documented)
 
@@ -103,7 +104,7 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         size = _positive_integer(query, "offset", _DEFAULT_PAGE_SIZE)
         search = query.get("search", [""])[-1]
         found = await repositories.read_in_steps(
-            caller, lambda repository: repository.get_members(audience_id, page, size, search)
+            caller, lambda data: AudienceRepository(data).get_members(audience_id, page, size, search)
         )
         return await success_in_steps(found, repositories.slices)
 
@@ -120,7 +121,7 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         audience_id = audience_id_of(request)
         members = await _read_list(request, repositories.slices, "members", dict, "objects")
         return success(
-            [await repositories.update(caller, lambda repository: repository.add_members(audience_id, members))]
+            [await repositories.update(caller, lambda data: AudienceRepository(data).add_members(audience_id, members))]
         )
 
     @routes.operation(
@@ -136,7 +137,7 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         audience_id = audience_id_of(request)
         ids = await _read_list(request, repositories.slices, "memberIds", str, "strings")
         return success(
-            await repositories.update(caller, lambda repository: repository.delete_members(audience_id, ids))
+            await repositories.update(caller, lambda data: AudienceRepository(data).delete_members(audience_id, ids))
         )
 
     @routes.operation(
@@ -159,7 +160,7 @@ def member_routes(repositories: AudienceRepositories, *, documented: bool = Fals
         if query and fields:
             raise bad_request("Use either 'query' or field-specific searches, not both")
         result = await repositories.read_in_steps(
-            caller, lambda repository: repository.search_members(audience_id, query, fields)
+            caller, lambda data: AudienceRepository(data).search_members(audience_id, query, fields)
         )
         return await success_in_steps(result, repositories.slices)
 

@@ -16,9 +16,10 @@ from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, caller_for
 from mock_atoms.data.fixture_files import parse_fixture
 from mock_atoms.data.models import ValidatedCampaigns, api_fields
 from mock_atoms.mock import MockAtoms
-from mock_atoms.state.audiences import MAX_TENANT_BYTES
+from mock_atoms.state.audiences import AudienceRepository
 from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.snapshot import tenant_summary
+from mock_atoms.state.tenant_data import MAX_TENANT_BYTES
 
 MAX_SET_AUDIENCES = 10_000
 """How many audiences one request can set."""
@@ -99,7 +100,7 @@ class TenantEndpoints:
         audience_id = request.path_params["id"]
         try:
             audience = await self._mock.repositories.update(
-                caller, lambda repository: repository.set_campaigns(audience_id, campaigns)
+                caller, lambda data: AudienceRepository(data).set_campaigns(audience_id, campaigns)
             )
         except ApiError as error:
             detail = " ".join(error.errors or [documented_message(error.status)])

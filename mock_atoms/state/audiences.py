@@ -3,10 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
-from functools import cached_property
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 from mock_atoms.contract.errors import INVALID_PHONE_NUMBER, ApiError, documented_message
 from mock_atoms.contract.operations import DELETE_AUDIENCE, RequestedOperation
@@ -28,33 +26,23 @@ from mock_atoms.core.patterns import OBJECT_ID
 from mock_atoms.core.printable import find_lookalike, unicode_form
 from mock_atoms.core.sizes import json_bytes, json_problem
 from mock_atoms.core.slices import Steps, collect
-from mock_atoms.core.tenancy import AuthenticatedCaller
-from mock_atoms.core.timestamps import WallClock, format_timestamp, parse_timestamp
-from mock_atoms.data.accounts import find_owner
-from mock_atoms.data.fixtures import Fixtures
-from mock_atoms.data.generator import Generator, SequentialIds
+from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
 from mock_atoms.data.models import (
     MAX_MEMBER_VALUES,
     REMOVED_INDEX_BYTES,
     AudienceRecord,
-    InitialData,
     api_fields,
     is_phone_number,
     phone_digits,
 )
 from mock_atoms.state.audience_view import AudienceView, created_record
-from mock_atoms.state.changes import AudienceChanges, TenantChanges
+from mock_atoms.state.changes import AudienceChanges
 from mock_atoms.state.member_search import find_in_columns, find_text
-from mock_atoms.state.operations import AddMembers, DataOperation, DeleteAudience, PutAudience
-from mock_atoms.state.store import TenantState
+from mock_atoms.state.operations import AddMembers, DeleteAudience, PutAudience
+from mock_atoms.state.tenant_data import Change, TenantData, tenant_full
 
 MAX_CREATED_AUDIENCES = 1_000
 """Maximum number of audiences that one tenant can create."""
-MAX_TENANT_BYTES = 128 * 1024 * 1024
-"""Maximum size of one tenant's changes, approximately."""
-T = TypeVar("T")
-Change = Steps[tuple[T, DataOperation | None]]
-"""Steps that return the result of a change and the operation that makes it, or `None` if it changes nothing."""
 
 
 class AudienceRepository:
@@ -64,35 +52,20 @@ class AudienceRepository:
     audience. A method that raises changes nothing.
 
     Args:
-        caller: the caller of the operation.
-        state: the state of the caller's tenant.
-        initial_data: the initial data.
-        fixtures: knows the initial data of other tenants.
-        generator: generates members and ids.
-        now: wall clock for creation and update times.
+        data: the tenant's data.
     """
 
-    def __init__(  # noqa: PLR0913 - a tenant, and what makes its data
-        self,
-        caller: AuthenticatedCaller,
-        state: TenantState,
-        initial_data: InitialData,
-        fixtures: Fixtures,
-        generator: Generator,
-        *,
-        now: WallClock,
-    ) -> None:
-        self._caller = caller
-        self._state = state
-        self._fixtures = fixtures
-        self._generator = generator
-        self._now = now
-        self._initial_data = initial_data
-        self._changes = TenantChanges() if state.changes is None else state.changes
+    def __init__(self, data: TenantData) -> None:
+        self._data = data
+        self._caller = data.caller
+        self._fixtures = data.fixtures
+        self._generator = data.generator
+        self._initial_data = data.initial_data
+        self._changes = data.changes
 
     def list_audiences(self) -> Steps[list[Audience]]:
         """Return all audiences in the order of creation."""
-        if self._state.changes is None:
+        if self._data.is_unchanged:
             return collect(map(api_fields, self._initial_data.audiences))
         return collect(self._listed(dict(self._changes.audiences), set(self._changes.deleted_ids)))
 
@@ -107,11 +80,11 @@ class AudienceRepository:
             ApiError: 400, the tenant has too many created audiences or too much data.
         """
         if sum(changes.created is not None for changes in self._changes.audiences.values()) >= MAX_CREATED_AUDIENCES:
-            raise _tenant_full(f"{MAX_CREATED_AUDIENCES} created audiences")
-        now = format_timestamp(self._timestamp)
-        organization, user = find_owner(self._generator, self._caller.token, self._initial_data)
+            raise tenant_full(f"{MAX_CREATED_AUDIENCES} created audiences")
+        now = format_timestamp(self._data.timestamp)
+        organization, user = self._data.owner
         created: CreatedAudience = {
-            "_id": self._new_ids[0],
+            "_id": self._data.new_ids[0],
             **fields,
             "organization": organization,
             "createdBy": user,
@@ -121,7 +94,7 @@ class AudienceRepository:
         changes = AudienceChanges(fields["phoneNumberColumnName"], created, updated_at=now)
         yield from self._add_members(changes, rows, first_id=1)
         changes.update_size()
-        self._check_room(changes.size_bytes)
+        self._data.check_room(changes.size_bytes)
         return created, PutAudience(created["_id"], changes, new_ids=1 + len(rows))
 
     def get_audience(self, audience_id: str) -> AudienceDetail:
@@ -177,7 +150,7 @@ class AudienceRepository:
             yield
         added = AudienceChanges(view.phone_column)
         yield from self._add_members(added, rows.values())
-        self._check_room(added.added.size_bytes)
+        self._data.check_room(added.added.size_bytes)
         result: AddedMembers = {
             "message": f"{len(rows)} members added successfully",
             "data": {"added": len(rows), "skipped": len(members) - len(rows)},
@@ -195,7 +168,7 @@ class AudienceRepository:
                 indexes.update(view.generated_indexes([member_id]))
             yield
         indexes.difference_update(view.changes.removed_indexes)
-        self._check_room(REMOVED_INDEX_BYTES * len(indexes))
+        self._data.check_room(REMOVED_INDEX_BYTES * len(indexes))
         updated_at = self._update_time(view)
         changes = replace(view.changes, added=(yield from view.changes.added.without(ids)))
         changes.removed_indexes = sorted([*changes.removed_indexes, *indexes])
@@ -227,10 +200,10 @@ class AudienceRepository:
         Missing ids, names, statuses and creation times are filled in.
         """
         view = self._find(audience_id)
-        now = format_timestamp(self._timestamp)
+        now = format_timestamp(self._data.timestamp)
         complete: list[Campaign] = [
             {
-                "_id": self._new_ids[number],
+                "_id": self._data.new_ids[number],
                 "name": f"Campaign {number + 1}",
                 "status": "active",
                 "createdAt": now,
@@ -238,7 +211,7 @@ class AudienceRepository:
             }
             for number, campaign in enumerate(campaigns)
         ]
-        self._check_room(json_bytes(complete))
+        self._data.check_room(json_bytes(complete))
         yield
         changes = replace(view.changes, campaigns=complete)
         return view.with_changes(changes).listed(), PutAudience(view.id, changes, new_ids=len(campaigns))
@@ -270,31 +243,19 @@ class AudienceRepository:
     def _view(self, record: AudienceRecord, changes: AudienceChanges | None) -> AudienceView:
         return AudienceView(record, changes, self._generator, self._fixtures.locale)
 
-    @cached_property
-    def _timestamp(self) -> datetime:
-        return self._now()
-
-    @cached_property
-    def _new_ids(self) -> SequentialIds:
-        tenant = self._caller.tenant
-        first = self._generator.random_bits(tenant.key.hex(), "created") + self._changes.issued_ids
-        return SequentialIds(self._timestamp, self._generator.id_marker(tenant.token_digest), first)
-
     def _add_members(self, changes: AudienceChanges, rows: Iterable[dict[str, Any]], first_id: int = 0) -> Steps[None]:
         """Add a member with a new id for each row to `changes`."""
         for number, data in enumerate(rows, first_id):
-            changes.add_member({"_id": self._new_ids[number], "data": data})
+            changes.add_member({"_id": self._data.new_ids[number], "data": data})
             yield
-
-    def _check_room(self, added_bytes: int) -> None:
-        if self._changes.size_bytes + added_bytes > MAX_TENANT_BYTES:
-            raise _tenant_full(f"{MAX_TENANT_BYTES} bytes of changes")
 
     def _update_time(self, view: AudienceView) -> str:
         """Return the update time of an audience that changes now: never earlier than its last one."""
         last = view.updated_at
         return (
-            last if last is not None and parse_timestamp(last) > self._timestamp else format_timestamp(self._timestamp)
+            last
+            if last is not None and parse_timestamp(last) > self._data.timestamp
+            else format_timestamp(self._data.timestamp)
         )
 
 
@@ -341,11 +302,3 @@ def _describe_missing_number(column: str, member: dict[str, Any]) -> list[str]:
         forms = f"a member has it in {unicode_form(lookalike)}, the audience in {unicode_form(column)}"
         errors.append(f"The field {column} only looks the same: {forms}")
     return errors
-
-
-def _tenant_full(limit: str) -> ApiError:
-    return ApiError(
-        HTTPStatus.BAD_REQUEST,
-        f"mock-atoms stores at most {limit} per token: delete some, or reset the token",
-        reason="tenant-full",
-    )

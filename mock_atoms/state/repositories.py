@@ -1,4 +1,4 @@
-"""Access to the audience repository of each tenant, through the store."""
+"""Access to the data of each tenant, through the store."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from mock_atoms.core.timestamps import WallClock
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData
-from mock_atoms.state.audiences import AudienceRepository, Change
 from mock_atoms.state.store import ConflictError, Store, TenantState
+from mock_atoms.state.tenant_data import Change, TenantData
 
 T = TypeVar("T")
 
 
-class AudienceRepositories:
-    """The audience repository of each tenant.
+class Repositories:
+    """The data of each tenant, for its repositories.
 
     Args:
         store: keeps the state of tenants.
@@ -37,18 +37,18 @@ class AudienceRepositories:
         self._generator = generator
         self._now = now
 
-    async def read(self, caller: AuthenticatedCaller, query: Callable[[AudienceRepository], T]) -> T:
-        """Return the result of `query` on the repository of `caller`. It must not change anything."""
+    async def read(self, caller: AuthenticatedCaller, query: Callable[[TenantData], T]) -> T:
+        """Return the result of `query` on the data of `caller`. It must not change anything."""
         initial_data = await self._initial_data(caller)
-        return query(self._repository(caller, await self._store.load(caller.tenant), initial_data))
+        return query(self._data(caller, await self._store.load(caller.tenant), initial_data))
 
-    async def read_in_steps(self, caller: AuthenticatedCaller, query: Callable[[AudienceRepository], Steps[T]]) -> T:
+    async def read_in_steps(self, caller: AuthenticatedCaller, query: Callable[[TenantData], Steps[T]]) -> T:
         """Return the result of the steps that `query` returns. They must not depend on later changes."""
         await stop_if_disconnected()
         return await self.slices.run_promptly(await self.read(caller, query))
 
-    async def update(self, caller: AuthenticatedCaller, prepare: Callable[[AudienceRepository], Change[T]]) -> T:
-        """Return the result of a change to the repository of `caller`, and save it.
+    async def update(self, caller: AuthenticatedCaller, prepare: Callable[[TenantData], Change[T]]) -> T:
+        """Return the result of a change to the data of `caller`, and save it.
 
         `prepare` runs in slices. The changes of one tenant wait for each other. A change whose
         data is replaced in between, by a reset for example, counts as made before that: the store drops it.
@@ -60,7 +60,7 @@ class AudienceRepositories:
                 initial_data = await self._run_in_slices(self._fixtures.initial_data_steps(caller))
                 state = await self._store.load(tenant)
                 mark = self._store.mark()
-                result, operation = await self._run_in_slices(prepare(self._repository(caller, state, initial_data)))
+                result, operation = await self._run_in_slices(prepare(self._data(caller, state, initial_data)))
                 with suppress(ConflictError):  # then it is prepared again
                     if operation is not None:
                         await self._store.commit(tenant, operation, mark)
@@ -74,8 +74,6 @@ class AudienceRepositories:
         """Return the initial data of `caller`, which takes a while for a thousand audiences."""
         return await self.slices.run_promptly(self._fixtures.initial_data_steps(caller))
 
-    def _repository(
-        self, caller: AuthenticatedCaller, state: TenantState, initial_data: InitialData
-    ) -> AudienceRepository:
+    def _data(self, caller: AuthenticatedCaller, state: TenantState, initial_data: InitialData) -> TenantData:
         initial_data = initial_data if state.initial_data is None else state.initial_data
-        return AudienceRepository(caller, state, initial_data, self._fixtures, self._generator, now=self._now)
+        return TenantData(caller, state, initial_data, self._fixtures, self._generator, now=self._now)

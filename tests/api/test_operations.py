@@ -652,7 +652,7 @@ def test_a_token_has_at_most_1000_created_audiences(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_data_of_a_token_is_limited_in_bytes(monkeypatch: pytest.MonkeyPatch, http: httpx.Client) -> None:
-    monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_BYTES", 10_000)
+    monkeypatch.setattr("mock_atoms.state.tenant_data.MAX_TENANT_BYTES", 10_000)
     created = create(http)
     path = f"/audience/{created['_id']}/members"
     for number in range(20):
@@ -725,11 +725,11 @@ def test_a_search_has_at_most_100_parameters(http: httpx.Client, generated: Gene
 def test_deletions_and_campaigns_count_as_data_of_a_token(
     monkeypatch: pytest.MonkeyPatch, mock: MockServer, http: httpx.Client, generated: GeneratedAudience
 ) -> None:
-    monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_BYTES", 3_000)
+    monkeypatch.setattr("mock_atoms.state.tenant_data.MAX_TENANT_BYTES", 3_000)
     campaigns = f"{mock.root_url}/__admin/audiences/{generated.listed['_id']}/campaigns"
     refused = httpx.put(campaigns, json={"token": TOKEN, "campaigns": [{"name": "x" * 4_000}]})
     assert (refused.status_code, "at most 3000 bytes" in refused.text) == (400, True)
-    monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_BYTES", 100)
+    monkeypatch.setattr("mock_atoms.state.tenant_data.MAX_TENANT_BYTES", 100)
     ids = [member["_id"] for member in generated.members[:3]]
     status, (message,) = errors(http.request("DELETE", f"{generated.path}/members", json={"memberIds": ids}))
     assert (status, "at most 100 bytes" in message) == (400, True)
@@ -741,7 +741,7 @@ def test_the_data_of_a_token_may_reach_its_limit(
     monkeypatch: pytest.MonkeyPatch, http: httpx.Client, generated: GeneratedAudience, spare: int, status: int
 ) -> None:
     limit = TenantChanges().size_bytes + 3 * REMOVED_INDEX_BYTES
-    monkeypatch.setattr("mock_atoms.state.audiences.MAX_TENANT_BYTES", limit + spare)
+    monkeypatch.setattr("mock_atoms.state.tenant_data.MAX_TENANT_BYTES", limit + spare)
     ids = [member["_id"] for member in generated.members[:3]]
     assert http.request("DELETE", f"{generated.path}/members", json={"memberIds": ids}).status_code == status
 

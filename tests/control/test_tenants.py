@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer
-from mock_atoms.state import audiences as repository
+from mock_atoms.state import tenant_data
 from tests.helpers.audiences import ACME
 from tests.helpers.control import problem
 
@@ -130,7 +130,7 @@ def test_campaigns_for_which_there_is_no_room_are_an_error(
     running: MockServer, admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audience_id = httpx.get(f"{running.url}/audience", headers=ACME).json()["data"][0]["_id"]
-    monkeypatch.setattr(repository, "MAX_TENANT_BYTES", 100)
+    monkeypatch.setattr(tenant_data, "MAX_TENANT_BYTES", 100)
     response = set_campaigns(admin, audience_id, campaigns=[{}])
     assert response.json()["errors"][0]["title"] == "no room"
     expected = (

@@ -58,9 +58,10 @@ from mock_atoms.serving.protocol import HEAD_BYTES_PER_TURN, REQUESTS_PER_TURN, 
 from mock_atoms.serving.refusal import MAX_REQUEST_HEAD_BYTES
 from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SECONDS
 from mock_atoms.state import memory_store, redis_log, replica, replicated_journal
-from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES, MAX_TENANT_BYTES
+from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES
 from mock_atoms.state.snapshot_models import MAX_COUNT_DIGITS
 from mock_atoms.state.snapshot_parsing import MAX_CHANGED_AUDIENCES
+from mock_atoms.state.tenant_data import MAX_TENANT_BYTES
 from mock_atoms.testing.client import MAX_LISTED_REQUESTS
 from mock_atoms.testing.connections import MAX_IDLE_CONNECTIONS
 from mock_atoms.testing.pytest_plugin import MAX_REPORTED_REQUESTS

@@ -26,7 +26,7 @@ from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.state.audiences import AudienceRepository
-from mock_atoms.state.repositories import AudienceRepositories
+from mock_atoms.state.repositories import Repositories
 from mock_atoms.state.store import StoreContent
 from tests.helpers.stores import RULE, count_request, memory_store
 
@@ -45,28 +45,34 @@ class Server:
         self.slices = Slices(lambda: next(ticks) * SLICE_SECONDS / steps)
         self.store = memory_store(fixtures=self.fixtures, slices=self.slices)
         now = datetime(2026, 1, 31, tzinfo=UTC)
-        self.repositories = AudienceRepositories(self.store, self.fixtures, generator, lambda: now, self.slices)
+        self.repositories = Repositories(self.store, self.fixtures, generator, lambda: now, self.slices)
 
     async def create(self, rows: list[dict[str, str]]) -> str:
-        created = await self.repositories.update(CALLER, lambda repository: repository.create_audience(FIELDS, rows))
+        created = await self.repositories.update(
+            CALLER, lambda data: AudienceRepository(data).create_audience(FIELDS, rows)
+        )
         return created["_id"]
 
     async def add(self, audience_id: str, rows: list[dict[str, str]]) -> dict[str, int]:
-        added = await self.repositories.update(CALLER, lambda repository: repository.add_members(audience_id, rows))
+        added = await self.repositories.update(
+            CALLER, lambda data: AudienceRepository(data).add_members(audience_id, rows)
+        )
         return dict(added["data"])  # type: ignore[arg-type] # two numbers
 
     async def delete(self, audience_id: str, ids: list[str]) -> int:
-        deleted = await self.repositories.update(CALLER, lambda repository: repository.delete_members(audience_id, ids))
+        deleted = await self.repositories.update(
+            CALLER, lambda data: AudienceRepository(data).delete_members(audience_id, ids)
+        )
         return deleted["deletedCount"]
 
     async def members(self, audience_id: str) -> list[Any]:
         page = await self.repositories.read_in_steps(
-            CALLER, lambda repository: repository.get_members(audience_id, 1, MAX_MEMBERS)
+            CALLER, lambda data: AudienceRepository(data).get_members(audience_id, 1, MAX_MEMBERS)
         )
         return page["members"]
 
     async def audiences(self, caller: AuthenticatedCaller = CALLER) -> list[Any]:
-        return await self.repositories.read_in_steps(caller, AudienceRepository.list_audiences)
+        return await self.repositories.read_in_steps(caller, lambda data: AudienceRepository(data).list_audiences())
 
 
 async def count_pauses(work: Any) -> tuple[Any, int]:  # noqa: ANN401 - any awaitable
@@ -87,7 +93,9 @@ def test_others_run_while_ten_thousand_members_are_created_added_found_listed_an
         members, pauses = await count_pauses(server.members(first))
         assert (len(members), pauses > 1000) == (MAX_MEMBERS, True)
         found, pauses = await count_pauses(
-            server.repositories.read_in_steps(CALLER, lambda repository: repository.search_members(first, "1", {}))
+            server.repositories.read_in_steps(
+                CALLER, lambda data: AudienceRepository(data).search_members(first, "1", {})
+            )
         )
         assert (found["searchInfo"]["totalResults"], pauses > 1000) == (MAX_MEMBERS, True)
         deleted, pauses = await count_pauses(server.delete(first, [member["_id"] for member in members]))

@@ -80,18 +80,22 @@ async def fill(mock: MockAtoms, drawn: tuple[Any, ...]) -> None:
         numbered = [{**row, column: f"+1415555{number:04}"} for number, row in enumerate(rows)]
         fields: Any = {"name": column, "phoneNumberColumnName": column}
         created = await mock.repositories.update(
-            caller, lambda repository: repository.create_audience(fields, numbered)
+            caller, lambda data: AudienceRepository(data).create_audience(fields, numbered)
         )
-        listed = await mock.repositories.read_in_steps(caller, AudienceRepository.list_audiences)
+        listed = await mock.repositories.read_in_steps(caller, lambda data: AudienceRepository(data).list_audiences())
         campaigns: Any = [{"name": column}]
-        await mock.repositories.update(caller, lambda repository: repository.set_campaigns(created["_id"], campaigns))
+        await mock.repositories.update(
+            caller, lambda data: AudienceRepository(data).set_campaigns(created["_id"], campaigns)
+        )
         if deletes and "_id" in listed[0]:
             audience_id = listed[0]["_id"]
             page = await mock.repositories.read_in_steps(
-                caller, lambda repository: repository.get_members(audience_id, 1, 3)
+                caller, lambda data: AudienceRepository(data).get_members(audience_id, 1, 3)
             )
             ids = [member["_id"] for member in page["members"]]
-            await mock.repositories.update(caller, lambda repository: repository.delete_members(audience_id, ids))
+            await mock.repositories.update(
+                caller, lambda data: AudienceRepository(data).delete_members(audience_id, ids)
+            )
 
 
 async def exported(mock: MockAtoms) -> str:

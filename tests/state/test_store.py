@@ -22,16 +22,18 @@ from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import RuleBook, RuleSet
 from mock_atoms.faults.rules import Rule
 from mock_atoms.state import memory_store as memory_store_module
-from mock_atoms.state.audiences import AudienceRepository, Change
+from mock_atoms.state.audiences import AudienceRepository
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.operations import SetInitialData
-from mock_atoms.state.repositories import AudienceRepositories
+from mock_atoms.state.repositories import Repositories
 from mock_atoms.state.store import ConflictError, Store, StoreContent, TenantState
 from tests.helpers.exchanges import exchange
 from tests.helpers.stores import RULE, content_of, count_request, make_store, memory_store, replicated_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from mock_atoms.state.tenant_data import Change, TenantData
 
 
 class MakeStore(Protocol):
@@ -438,8 +440,8 @@ FIXTURES = Fixtures(GENERATOR, "en_US")
 SLICES = Slices(monotonic)
 
 
-def repositories(store: Store) -> AudienceRepositories:
-    return AudienceRepositories(store, FIXTURES, GENERATOR, lambda: datetime(2026, 1, 31, tzinfo=UTC), SLICES)
+def repositories(store: Store) -> Repositories:
+    return Repositories(store, FIXTURES, GENERATOR, lambda: datetime(2026, 1, 31, tzinfo=UTC), SLICES)
 
 
 def test_a_change_to_an_old_version_has_no_effect(make_store: MakeStore) -> None:
@@ -477,37 +479,52 @@ def test_changes_to_audiences_are_saved(make_store: MakeStore) -> None:
     async def run() -> None:
         store = make_store()
         audiences, caller = repositories(store), caller_for("sk_mock_one.store")
-        (initial,) = await audiences.read_in_steps(caller, AudienceRepository.list_audiences)
+        (initial,) = await audiences.read_in_steps(caller, lambda data: AudienceRepository(data).list_audiences())
         initial_id, before = initial["_id"], initial["memberCount"]
         column = initial["phoneNumberColumnName"]
-        await audiences.update(caller, lambda repo: repo.set_campaigns(initial_id, [{"name": "Mine"}]))
-        first_page = await audiences.read_in_steps(caller, lambda repo: repo.get_members(initial_id, 1, 1))
-        first = first_page["members"][0]
-        await audiences.update(caller, lambda repo: repo.delete_members(initial_id, [first["_id"]]))
         await audiences.update(
-            caller, lambda repo: repo.add_members(initial_id, [{column: "+15550100999", "vip": True}])
+            caller, lambda data: AudienceRepository(data).set_campaigns(initial_id, [{"name": "Mine"}])
+        )
+        first_page = await audiences.read_in_steps(
+            caller, lambda data: AudienceRepository(data).get_members(initial_id, 1, 1)
+        )
+        first = first_page["members"][0]
+        await audiences.update(caller, lambda data: AudienceRepository(data).delete_members(initial_id, [first["_id"]]))
+        await audiences.update(
+            caller,
+            lambda data: AudienceRepository(data).add_members(initial_id, [{column: "+15550100999", "vip": True}]),
         )
         created = await audiences.update(
             caller,
-            lambda repo: repo.create_audience({"name": "New", "phoneNumberColumnName": "p"}, [{"p": "15550100998"}]),
+            lambda data: AudienceRepository(data).create_audience(
+                {"name": "New", "phoneNumberColumnName": "p"}, [{"p": "15550100998"}]
+            ),
         )
         listed = {
             audience["_id"]: audience
-            for audience in await audiences.read_in_steps(caller, AudienceRepository.list_audiences)
+            for audience in await audiences.read_in_steps(
+                caller, lambda data: AudienceRepository(data).list_audiences()
+            )
         }
         assert listed[initial_id]["memberCount"] == before
         assert [campaign["name"] for campaign in listed[initial_id]["campaigns"]] == ["Mine"]
         assert listed[created["_id"]]["memberCount"] == 1
-        found = await audiences.read_in_steps(caller, lambda repo: repo.search_members(initial_id, "true", {}))
+        found = await audiences.read_in_steps(
+            caller, lambda data: AudienceRepository(data).search_members(initial_id, "true", {})
+        )
         assert [member["data"] for member in found["members"]] == [{column: "+15550100999", "vip": True}]
-        page = await audiences.read_in_steps(caller, lambda repo: repo.get_members(initial_id, 1, 10_000))
+        page = await audiences.read_in_steps(
+            caller, lambda data: AudienceRepository(data).get_members(initial_id, 1, 10_000)
+        )
         assert first["_id"] not in [member["_id"] for member in page["members"]]
-        await audiences.update(caller, lambda repo: repo.set_campaigns(initial_id, []))
-        await audiences.update(caller, lambda repo: repo.delete_audience(initial_id))
-        remaining = await audiences.read_in_steps(caller, AudienceRepository.list_audiences)
+        await audiences.update(caller, lambda data: AudienceRepository(data).set_campaigns(initial_id, []))
+        await audiences.update(caller, lambda data: AudienceRepository(data).delete_audience(initial_id))
+        remaining = await audiences.read_in_steps(caller, lambda data: AudienceRepository(data).list_audiences())
         assert [audience["_id"] for audience in remaining] == [created["_id"]]
         await store.reset()
-        assert await audiences.read_in_steps(caller, AudienceRepository.list_audiences) == [initial]
+        assert await audiences.read_in_steps(caller, lambda data: AudienceRepository(data).list_audiences()) == [
+            initial
+        ]
 
     asyncio.run(run())
 
@@ -521,23 +538,34 @@ def test_failed_change_has_no_effect(make_store: MakeStore) -> None:
     async def run() -> None:
         store, caller = make_store(), caller_for("sk_mock_one.store")
         audiences = repositories(store)
-        (initial,) = await audiences.read_in_steps(caller, AudienceRepository.list_audiences)
+        (initial,) = await audiences.read_in_steps(caller, lambda data: AudienceRepository(data).list_audiences())
         audience_id, column = initial["_id"], initial["phoneNumberColumnName"]
-        await audiences.update(caller, lambda repo: repo.add_members(audience_id, [{column: "+15550100001"}]))
-        before = await audiences.read_in_steps(caller, lambda repo: repo.get_members(audience_id, 1, 10_000))
+        await audiences.update(
+            caller, lambda data: AudienceRepository(data).add_members(audience_id, [{column: "+15550100001"}])
+        )
+        before = await audiences.read_in_steps(
+            caller, lambda data: AudienceRepository(data).get_members(audience_id, 1, 10_000)
+        )
         ids = [member["_id"] for member in before["members"][-2:]]
-        listed = await audiences.read_in_steps(caller, AudienceRepository.list_audiences)
-        failing = AudienceRepositories(store, FIXTURES, GENERATOR, broken_clock, SLICES)
-        changes: list[Callable[[AudienceRepository], Change[Any]]] = [
-            lambda repo: repo.add_members(audience_id, [{column: "+15550100002"}]),
-            lambda repo: repo.delete_members(audience_id, ids),
-            lambda repo: repo.create_audience({"name": "x", "phoneNumberColumnName": "p"}, [{"p": "+15550100003"}]),
-            lambda repo: repo.set_campaigns(audience_id, [{}]),
+        listed = await audiences.read_in_steps(caller, lambda data: AudienceRepository(data).list_audiences())
+        failing = Repositories(store, FIXTURES, GENERATOR, broken_clock, SLICES)
+        changes: list[Callable[[TenantData], Change[Any]]] = [
+            lambda data: AudienceRepository(data).add_members(audience_id, [{column: "+15550100002"}]),
+            lambda data: AudienceRepository(data).delete_members(audience_id, ids),
+            lambda data: AudienceRepository(data).create_audience(
+                {"name": "x", "phoneNumberColumnName": "p"}, [{"p": "+15550100003"}]
+            ),
+            lambda data: AudienceRepository(data).set_campaigns(audience_id, [{}]),
         ]
         for change in changes:
             with pytest.raises(RuntimeError, match="clock"):
                 await failing.update(caller, change)
-        assert await audiences.read_in_steps(caller, lambda repo: repo.get_members(audience_id, 1, 10_000)) == before
-        assert await audiences.read_in_steps(caller, AudienceRepository.list_audiences) == listed
+        assert (
+            await audiences.read_in_steps(
+                caller, lambda data: AudienceRepository(data).get_members(audience_id, 1, 10_000)
+            )
+            == before
+        )
+        assert await audiences.read_in_steps(caller, lambda data: AudienceRepository(data).list_audiences()) == listed
 
     asyncio.run(run())

@@ -1,0 +1,93 @@
+"""The data of one tenant, as its repositories read it, and what they need to prepare changes."""
+
+from datetime import datetime
+from functools import cached_property
+from http import HTTPStatus
+from typing import TypeVar
+
+from mock_atoms.contract.errors import ApiError
+from mock_atoms.core.slices import Steps
+from mock_atoms.core.tenancy import AuthenticatedCaller
+from mock_atoms.core.timestamps import WallClock
+from mock_atoms.data.accounts import Owner, find_owner
+from mock_atoms.data.fixtures import Fixtures
+from mock_atoms.data.generator import Generator, SequentialIds
+from mock_atoms.data.models import InitialData
+from mock_atoms.state.changes import TenantChanges
+from mock_atoms.state.operations import DataOperation
+from mock_atoms.state.store import TenantState
+
+MAX_TENANT_BYTES = 128 * 1024 * 1024
+"""Maximum size of one tenant's changes, approximately."""
+T = TypeVar("T")
+Change = Steps[tuple[T, DataOperation | None]]
+"""Steps that return the result of a change and the operation that makes it, or `None` if it changes nothing."""
+
+
+class TenantData:
+    """The data of one tenant.
+
+    Args:
+        caller: the caller of the operation.
+        state: the state of the caller's tenant.
+        initial_data: the initial data.
+        fixtures: knows the initial data of other tenants.
+        generator: generates members and ids.
+        now: wall clock for creation and update times.
+
+    Attributes:
+        changes: the changes since the initial data; empty if there are none.
+    """
+
+    def __init__(  # noqa: PLR0913 - a tenant, and what makes its data
+        self,
+        caller: AuthenticatedCaller,
+        state: TenantState,
+        initial_data: InitialData,
+        fixtures: Fixtures,
+        generator: Generator,
+        *,
+        now: WallClock,
+    ) -> None:
+        self.caller = caller
+        self.initial_data = initial_data
+        self.fixtures = fixtures
+        self.generator = generator
+        self.is_unchanged = state.changes is None
+        self.changes = TenantChanges() if state.changes is None else state.changes
+        self._now = now
+
+    @cached_property
+    def timestamp(self) -> datetime:
+        """Time of the operation."""
+        return self._now()
+
+    @cached_property
+    def new_ids(self) -> SequentialIds:
+        """Ids for what the operation creates."""
+        tenant = self.caller.tenant
+        first = self.generator.random_bits(tenant.key.hex(), "created") + self.changes.issued_ids
+        return SequentialIds(self.timestamp, self.generator.id_marker(tenant.token_digest), first)
+
+    @property
+    def owner(self) -> Owner:
+        """The organisation and the user of all data."""
+        return find_owner(self.generator, self.caller.token, self.initial_data)
+
+    def check_room(self, added_bytes: int) -> None:
+        """Check that the changes may grow.
+
+        Raises:
+            ApiError: 400, the tenant would have too much data.
+        """
+        if self.changes.size_bytes + added_bytes > MAX_TENANT_BYTES:
+            raise tenant_full(f"{MAX_TENANT_BYTES} bytes of changes")
+
+
+def tenant_full(limit: str) -> ApiError:
+    """Return the error of a tenant that has reached a limit of the mock."""
+    return ApiError(
+        HTTPStatus.BAD_REQUEST,
+        f"mock-atoms stores at most {limit} per token: delete some, or reset the token",
+        reason="tenant-full",
+    )
