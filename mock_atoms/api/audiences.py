@@ -2,7 +2,6 @@
 
 from fastapi import Request, Response
 
-from mock_atoms.api.csv_file import parse_csv_steps
 from mock_atoms.api.router import (
     AUDIENCE_ID,
     BAD_REQUEST,
@@ -17,6 +16,7 @@ from mock_atoms.api.uploads import read_upload
 from mock_atoms.contract.errors import bad_request
 from mock_atoms.contract.operations import CREATE_AUDIENCE, DELETE_AUDIENCE, GET_AUDIENCE, LIST_AUDIENCES
 from mock_atoms.contract.schemas import Audience, AudienceDetail, CreatedAudience, EmptyList
+from mock_atoms.data.csv_file import parse_csv_steps
 from mock_atoms.state.audiences import AudienceRepository
 from mock_atoms.state.repositories import Repositories
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 from starlette.requests import ClientDisconnect, Request
 
 from mock_atoms.api.multipart import MultipartError, MultipartParser, PartHead, decode_field, parse_content_type
-from mock_atoms.contract.errors import MISSING_FILE, ApiError, bad_request
+from mock_atoms.contract.errors import FILE_TOO_LARGE, MISSING_FILE, ApiError, bad_request
 from mock_atoms.contract.schemas import MAX_FIELD_BYTES, MAX_FILE_BYTES
 from mock_atoms.core.body_memory import body_lease, take_body_memory
 from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
@@ -24,7 +24,6 @@ MAX_FIELDS = 100
 """Maximum number of fields of a form besides its file."""
 MAX_FORM_BYTES = MAX_FILE_BYTES + 1024 * 1024
 """Maximum size of a form: a file, its fields and boundaries."""
-FILE_TOO_LARGE = f"File too large: at most {MAX_FILE_BYTES} bytes (5 MB)"
 BODY_TOO_LARGE = f"Request body too large: at most {MAX_FILE_BYTES} bytes (5 MB)"
 
 _MEMORY_OF_FORM = 8

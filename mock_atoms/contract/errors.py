@@ -17,7 +17,7 @@ from mock_atoms.contract.operations import (
     SEARCH_MEMBERS,
     RequestedOperation,
 )
-from mock_atoms.contract.schemas import MAX_MEMBERS
+from mock_atoms.contract.schemas import MAX_FILE_BYTES, MAX_MEMBERS
 from mock_atoms.core.masking import MAX_MESSAGE_LENGTH
 from mock_atoms.core.printable import show_invisible
 from mock_atoms.core.retry_after import HEADER, parse_retry_after
@@ -51,6 +51,8 @@ MISSING_SEARCH_PARAMETER = (
 """Search without parameters (D)."""
 MISSING_FILE = "CSV file is required"
 """Upload without a file (D)."""
+FILE_TOO_LARGE = f"File too large: at most {MAX_FILE_BYTES} bytes (5 MB)"
+"""Upload with too large a file (A; that there is a limit: D)."""
 INVALID_PHONE_NUMBER = "Invalid phone number: {number}. Use a string of 7 to 15 digits, such as +14155550123"
 """Invalid phone number (A; that numbers are checked, and how: G)."""
 DUPLICATE_NUMBERS = (

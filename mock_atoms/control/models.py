@@ -190,7 +190,7 @@ class AudienceChange(TypedDict):
     audience: Annotated[str, Field(description="Id of the audience.")]
     phoneNumberColumnName: str
     created: NotRequired[Annotated[dict[str, Any], Field(description="The audience, if the tenant created it.")]]
-    removed: NotRequired[Annotated[list[int], Field(description="Indexes of deleted generated members.")]]
+    removed: NotRequired[Annotated[list[int], Field(description="Indexes of deleted members of the initial data.")]]
     added: NotRequired[list[Member]]
     campaigns: NotRequired[list[Campaign]]
     updatedAt: NotRequired[str]

@@ -9,6 +9,7 @@ from mock_atoms.contract.schemas import MAX_MEMBERS, ObjectId
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_items, parse_model
 from mock_atoms.core.settings import Locale, Token
 from mock_atoms.core.slices import Steps
+from mock_atoms.data.fixture_members import parse_members
 from mock_atoms.data.models import AudienceRecord, ValidatedAudience, ValidatedAudiences, check_ids
 
 MAX_GENERATED_AUDIENCES = 1_000
@@ -86,7 +87,7 @@ def parse_audiences(
     pointer: str,
     audience_type: Any = ValidatedAudience,  # noqa: ANN401 - an annotated type
 ) -> Steps[list[AudienceRecord]]:
-    """Parse a list of audiences, one in each step.
+    """Parse a list of audiences, one or one member in each step.
 
     Args:
         values: the audiences.
@@ -96,6 +97,7 @@ def parse_audiences(
     Raises:
         ConfigError: names the field by JSON pointer.
     """
+    values = yield from parse_members(values, pointer)
     audiences = yield from parse_items(_adapter(audience_type), values, pointer)
     try:
         return check_ids(audiences)

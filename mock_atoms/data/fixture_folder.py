@@ -10,14 +10,21 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from mock_atoms.core.json_pointer import parse_pointer
 from mock_atoms.core.masking import mask_token, quote_value
 from mock_atoms.core.parsing import ConfigError, describe_error
+from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.data.fixture_files import FixtureFile
+from mock_atoms.data.fixture_members import parse_members
 
 LOGGER = logging.getLogger("mock_atoms")
 SUFFIXES = {".json", ".yaml", ".yml"}
+MAX_LISTED_BYTES = 64 * 1024 * 1024
+"""Maximum memory of all members that fixture files list, approximately."""
 _MAX_VALUE_LENGTH = 40
 """Maximum number of characters of a value in an error message."""
+
+_QUOTE_HINT = "; quote text that looks like another type"
 
 
 def read_folder(folder: Path) -> dict[str, FixtureFile]:
@@ -42,8 +49,12 @@ def read_folder(folder: Path) -> dict[str, FixtureFile]:
         LOGGER.warning("%s has no fixture file: their names end in %s", folder, ", ".join(sorted(SUFFIXES)))
     files: dict[str, FixtureFile] = {}
     paths_by_token: dict[str, Path] = {}
+    size_bytes = 0
     for path in paths:
         file = read_file(path)
+        size_bytes += sum(record["members"].size_bytes for record in file.audiences or [] if "members" in record)
+        if size_bytes > MAX_LISTED_BYTES:
+            raise ConfigError(f"{path}: members need more than {MAX_LISTED_BYTES} bytes in all files: list fewer")
         for token in file.tokens:
             if token in files:
                 other = paths_by_token[token]
@@ -67,11 +78,35 @@ def read_file(path: Path) -> FixtureFile:
         raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
     data = _parse(path, text)
     try:
-        return FixtureFile.model_validate(data)
+        return FixtureFile.model_validate(_with_members(data, path.parent))
+    except ConfigError as error:
+        loc, value = _find(data, error.pointer)
+        hint = _QUOTE_HINT if isinstance(value, int | float) and _is_yaml(path) else ""
+        raise ConfigError(f"{path}:{_line(text, loc)}: {_name(loc)}: {error.problem}{hint}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        hint = "; quote text that looks like another type" if first["type"] == "string_type" and _is_yaml(path) else ""
+        hint = _QUOTE_HINT if first["type"] == "string_type" and _is_yaml(path) else ""
         raise ConfigError(f"{path}:{_line(text, first['loc'])}: {_describe(first)}{hint}") from None
+
+
+def _with_members(data: object, folder: Path) -> object:
+    """Return the content of a file with its members and CSV files parsed."""
+    if not isinstance(data, dict) or not isinstance(data.get("audiences"), list):
+        return data
+    return {**data, "audiences": run_without_pauses(parse_members(data["audiences"], "/audiences", folder))}
+
+
+def _find(data: Any, pointer: str) -> tuple[tuple[int | str, ...], object]:  # noqa: ANN401 - any JSON
+    """Return the keys of `pointer`, which may be masked, and the value there."""
+    loc: list[int | str] = []
+    for key in parse_pointer(pointer):
+        if isinstance(data, list):
+            loc.append(int(key))
+            data = data[int(key)]
+        else:
+            loc.append(key)
+            data = data.get(key)
+    return tuple(loc), data
 
 
 def _is_yaml(path: Path) -> bool:
@@ -81,11 +116,15 @@ def _is_yaml(path: Path) -> bool:
 def _describe(error: ErrorDetails) -> str:
     """Return the field, its value if that is short and no token, and what is wrong with it."""
     loc, value = error["loc"], error["input"]
-    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".") or "the file"
+    field = _name(loc)
     if isinstance(value, str | int | float) and loc[:1] != ("tokens",) and error["type"] != "extra_forbidden":
         text = value if isinstance(value, str) else json.dumps(value)
         field += f" is {quote_value(text if len(text) <= _MAX_VALUE_LENGTH else f'{text[:_MAX_VALUE_LENGTH]}…')}"
     return f"{field}: {describe_error(error)}"
+
+
+def _name(loc: tuple[int | str, ...]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".") or "the file"
 
 
 class _YamlLoader(yaml.SafeLoader):

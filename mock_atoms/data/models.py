@@ -1,11 +1,10 @@
-"""Audiences as a tenant has them at first, and checks of audiences, campaigns and phone numbers."""
+"""Audiences as a tenant has them at first, and checks of audiences and campaigns."""
 
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema
 
 from mock_atoms.contract.schemas import MAX_MEMBERS, Audience, Campaign, render_json
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
@@ -14,6 +13,7 @@ from mock_atoms.core.settings import Locale
 from mock_atoms.core.sizes import json_bytes, json_problem
 from mock_atoms.core.slices import Divisible, Steps, run_without_pauses
 from mock_atoms.core.timestamps import parse_timestamp
+from mock_atoms.data.member_rows import MemberRows
 
 MAX_CAMPAIGNS = 100
 """Maximum number of campaigns of an audience."""
@@ -28,22 +28,27 @@ _MAX_IMPORTED_VALUES = 2 * MAX_AUDIENCE_VALUES
 AUDIENCE_BYTES, REMOVED_INDEX_BYTES = 2_000, 40
 _INITIAL_DATA_BYTES, _INDEX_ENTRY_BYTES = 1_000, 108
 """Estimated memory of initial data besides its audiences, and of the index of each audience."""
-MEMBER_BYTES = 250
-"""Estimated memory of an added member besides its JSON: its phone number and its place in a dictionary."""
-MAX_MEMBER_VALUES = 10_000
-"""Maximum number of values of a member, nested ones included: one step stores or renders a member."""
-_PHONE_NUMBER = re.compile(r"\+?[1-9]\d{6,14}", re.ASCII)
+_MEMBERS_SCHEMA = {
+    "type": "array",
+    "maxItems": MAX_MEMBERS,
+    "description": "Its members: the columns of each by name. Absent if they are generated.",
+    "items": {"type": "object"},
+}
+_OWN_KEYS = {"omit", "locale", "identifierColumnName", "members"}
+"""Keys of an `AudienceRecord` that the list of audiences does not have."""
 
 
 class AudienceRecord(Audience, total=False):
     """An audience as it is stored.
 
-    Two keys are not part of the API: `omit` names the keys that responses leave out, `locale` is the faker locale of
-    its generated members.
+    Four keys are not in the list of audiences. `omit` names the keys that responses leave out. `locale` is the faker
+    locale of generated members. `members` are listed ones, each with the column that `identifierColumnName` names.
     """
 
     omit: list[str]
     locale: Locale
+    identifierColumnName: str  # noqa: N815 - spelled like the API's keys
+    members: Annotated[InstanceOf[MemberRows], WithJsonSchema(_MEMBERS_SCHEMA)]
 
 
 def _at_most(characters: int, values: int = MAX_AUDIENCE_VALUES) -> BeforeValidator:
@@ -87,7 +92,7 @@ def _check_audience(audience: AudienceRecord) -> AudienceRecord:
             _check_timestamps(campaign)
         except ValueError as error:
             raise ValueError(f"campaigns[{index}].{error}") from None
-    _check_text(audience)
+    _check_text({key: value for key, value in audience.items() if key != "members"})
     return audience
 
 
@@ -127,9 +132,9 @@ ImportedCampaigns = Annotated[_Campaigns, _IS_IMPORTABLE]
 
 def api_fields(record: AudienceRecord) -> Audience:
     """Return the fields of `record` that the list of audiences has."""
-    if "omit" not in record and "locale" not in record:
+    if record.keys().isdisjoint(_OWN_KEYS):
         return record
-    hidden = {"omit", "locale", *record.get("omit", ())}
+    hidden = {*_OWN_KEYS, *record.get("omit", ())}
     return {key: value for key, value in record.items() if key not in hidden}  # type: ignore[return-value] # its own keys
 
 
@@ -160,6 +165,8 @@ class InitialData(Divisible):
         size_bytes = _INITIAL_DATA_BYTES
         for audience in self.audiences:
             size_bytes += _INDEX_ENTRY_BYTES + json_bytes(audience)
+            if "members" in audience:
+                size_bytes += audience["members"].size_bytes
             yield
         self._size_bytes = size_bytes
         return size_bytes
@@ -172,13 +179,3 @@ class InitialData(Divisible):
             for record in self.audiences
             if "_id" in record and "_id" not in record.get("omit", ())
         }
-
-
-def is_phone_number(value: object) -> bool:
-    """Return whether `value` is a string that the API accepts as a phone number: 7 to 15 digits, optionally a plus."""
-    return isinstance(value, str) and _PHONE_NUMBER.fullmatch(value) is not None
-
-
-def phone_digits(number: str) -> str:
-    """Return the digits of `number`, which identify it with and without a plus."""
-    return number.removeprefix("+")

@@ -1,6 +1,6 @@
-"""Fictional phone numbers: the ranges that regulators reserve for fiction, by country.
+"""Phone numbers: which ones the API accepts, and fictional ones, from the ranges that regulators reserve for fiction.
 
-Sources:
+Sources of the ranges, by country:
 
 - North American Numbering Plan: 555-0100 to 555-0199 of every area code (NANPA)
 - United Kingdom: Ofcom's numbers for drama
@@ -13,6 +13,7 @@ Sources:
 A country without enough reserved numbers gets North American ones.
 """
 
+import re
 from bisect import bisect_right
 from functools import cached_property
 from itertools import accumulate
@@ -20,6 +21,7 @@ from math import gcd
 from typing import NamedTuple
 
 NORTH_AMERICA = "US"
+_PHONE_NUMBER = re.compile(r"\+?[1-9]\d{6,14}", re.ASCII)
 
 _US = (
     "201 202 203 205 206 207 208 209 210 212 213 214 215 216 217 218 219 224 225 228 229 231 234 239 240 248 251 252 "
@@ -33,6 +35,16 @@ _CANADA = (
     "204 226 236 249 250 289 306 343 365 403 416 418 431 437 438 450 506 514 519 548 579 581 587 604 613 639 647 705 "
     "709 778 780 807 819 825 867 873 902 905"
 )
+
+
+def is_phone_number(value: object) -> bool:
+    """Return whether `value` is a string that the API accepts as a phone number: 7 to 15 digits, optionally a plus."""
+    return isinstance(value, str) and _PHONE_NUMBER.fullmatch(value) is not None
+
+
+def phone_digits(number: str) -> str:
+    """Return the digits of `number`, which identify it with and without a plus."""
+    return number.removeprefix("+")
 
 
 class NumberRange(NamedTuple):

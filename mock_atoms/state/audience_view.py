@@ -7,7 +7,7 @@ from itertools import chain, islice
 
 from mock_atoms.contract.schemas import Audience, AudienceDetail, Campaign, CreatedAudience, Member
 from mock_atoms.data.generator import Generator
-from mock_atoms.data.members import PHONE_COLUMN, GeneratedMembers
+from mock_atoms.data.members import PHONE_COLUMN, GeneratedMembers, ListedMembers, initial_members
 from mock_atoms.data.models import AudienceRecord, api_fields
 from mock_atoms.state.changes import AudienceChanges
 
@@ -23,7 +23,7 @@ def created_record(created: CreatedAudience) -> AudienceRecord:
 class AudienceView:
     """An audience record with its changes applied.
 
-    Members that no client changed are generated on demand by index, so the last page costs what the first one does.
+    Members of the initial data are made on demand by index, so the last page costs what the first one does.
 
     Args:
         record: the audience in the tenant's initial data, or as a client created it.
@@ -64,15 +64,15 @@ class AudienceView:
     @property
     def member_count(self) -> int:
         """Number of members."""
-        return self._generated_count + len(self.changes.added)
+        return self._initial_count + len(self.changes.added)
 
     @property
-    def _generated_count(self) -> int:
+    def _initial_count(self) -> int:
         return max(0, self._record.get("memberCount", 0) - len(self.changes.removed_indexes))
 
     @cached_property
-    def _generated_members(self) -> GeneratedMembers:
-        return GeneratedMembers(self._generator, self._record, self._record.get("locale") or self._locale)
+    def _initial_members(self) -> GeneratedMembers | ListedMembers:
+        return initial_members(self._generator, self._record, self._locale)
 
     def with_changes(self, changes: AudienceChanges) -> "AudienceView":
         """Return the same audience with other changes."""
@@ -101,23 +101,23 @@ class AudienceView:
         return {key: listed[key] for key in _DETAIL_KEYS if key in listed}  # type: ignore[literal-required, return-value] # its own keys
 
     def members(self, start: int = 0, stop: int | None = None) -> Iterator[Member]:
-        """Return the members from position `start` to before `stop`: first the generated, then the added ones."""
+        """Return the members from position `start` to before `stop`: first the initial, then the added ones."""
         stop = self.member_count if stop is None else min(stop, self.member_count)
         indexes = _remaining_indexes(self.changes.removed_indexes, start)
-        generated_count = self._generated_count
-        generated = islice(indexes, max(0, min(stop, generated_count) - start))
-        added = self.changes.added.between(max(0, start - generated_count), max(0, stop - generated_count))
-        return chain(map(self._generated_members.member, generated), added)
+        initial_count = self._initial_count
+        initial = islice(indexes, max(0, min(stop, initial_count) - start))
+        added = self.changes.added.between(max(0, start - initial_count), max(0, stop - initial_count))
+        return chain(map(self._initial_members.member, initial), added)
 
     def has_number(self, digits: str) -> bool:
         """Return whether a member has this phone number, written as `phone_digits` returns it."""
-        index = self._generated_members.index_of_number(digits)
-        is_generated = index is not None and not _contains(self.changes.removed_indexes, index)
-        return is_generated or self.changes.added.has_number(digits)
+        index = self._initial_members.index_of_number(digits)
+        is_initial = index is not None and not _contains(self.changes.removed_indexes, index)
+        return is_initial or self.changes.added.has_number(digits)
 
-    def generated_indexes(self, member_ids: Iterable[str]) -> set[int]:
-        """Return the indexes of the generated members with these ids, without deleted ones."""
-        indexes = (self._generated_members.index_of_id(member_id) for member_id in member_ids)
+    def initial_indexes(self, member_ids: Iterable[str]) -> set[int]:
+        """Return the indexes of the initial members with these ids, without deleted ones."""
+        indexes = (self._initial_members.index_of_id(member_id) for member_id in member_ids)
         return {index for index in indexes if index is not None}.difference(self.changes.removed_indexes)
 
 

@@ -23,18 +23,12 @@ from mock_atoms.contract.schemas import (
 )
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
 from mock_atoms.core.patterns import OBJECT_ID
-from mock_atoms.core.printable import find_lookalike, unicode_form
 from mock_atoms.core.sizes import json_bytes, json_problem
 from mock_atoms.core.slices import Steps, collect
 from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
-from mock_atoms.data.models import (
-    MAX_MEMBER_VALUES,
-    REMOVED_INDEX_BYTES,
-    AudienceRecord,
-    api_fields,
-    is_phone_number,
-    phone_digits,
-)
+from mock_atoms.data.member_rows import MAX_MEMBER_VALUES, describe_missing_number
+from mock_atoms.data.models import REMOVED_INDEX_BYTES, AudienceRecord, api_fields
+from mock_atoms.data.phone_numbers import is_phone_number, phone_digits
 from mock_atoms.state.audience_view import AudienceView, created_record
 from mock_atoms.state.changes import AudienceChanges
 from mock_atoms.state.member_search import find_in_columns, find_text
@@ -165,7 +159,7 @@ class AudienceRepository:
         for member_id in map(str.lower, member_ids):
             if re.fullmatch(OBJECT_ID, member_id):
                 ids.add(member_id)
-                indexes.update(view.generated_indexes([member_id]))
+                indexes.update(view.initial_indexes([member_id]))
             yield
         indexes.difference_update(view.changes.removed_indexes)
         self._data.check_room(REMOVED_INDEX_BYTES * len(indexes))
@@ -282,7 +276,7 @@ def _check_new_members(view: AudienceView, members: Sequence[dict[str, Any]]) ->
         if json_problem(member, MAX_JSON_DEPTH, MAX_MEMBER_VALUES + 1):
             raise ApiError(HTTPStatus.BAD_REQUEST, f"A member can have at most {MAX_MEMBER_VALUES} values")
         if member.get(column) in (None, ""):
-            raise ApiError(HTTPStatus.BAD_REQUEST, *_describe_missing_number(column, member))
+            raise ApiError(HTTPStatus.BAD_REQUEST, *describe_missing_number(column, member))
         if not is_phone_number(member[column]):
             raise ApiError(HTTPStatus.BAD_REQUEST, INVALID_PHONE_NUMBER.format(number=member[column]))
         yield
@@ -293,12 +287,3 @@ def _check_new_members(view: AudienceView, members: Sequence[dict[str, Any]]) ->
             f"Cannot add {len(members)} members. You currently have {count} members in this audience. The maximum "
             f"limit is {MAX_MEMBERS} members. You can add up to {MAX_MEMBERS - count} more members.",
         )
-
-
-def _describe_missing_number(column: str, member: dict[str, Any]) -> list[str]:
-    errors = [f"Each member must have a {column} field"]
-    lookalike = find_lookalike(column, member)
-    if lookalike is not None:
-        forms = f"a member has it in {unicode_form(lookalike)}, the audience in {unicode_form(column)}"
-        errors.append(f"The field {column} only looks the same: {forms}")
-    return errors

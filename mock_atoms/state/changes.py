@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from mock_atoms.contract.schemas import Campaign, CreatedAudience, Member
 from mock_atoms.core.sizes import json_bytes
-from mock_atoms.data.models import AUDIENCE_BYTES, REMOVED_INDEX_BYTES, phone_digits
+from mock_atoms.data.models import AUDIENCE_BYTES, REMOVED_INDEX_BYTES
+from mock_atoms.data.phone_numbers import phone_digits
 from mock_atoms.state.member_list import MemberList
 
 _DELETED_ID_BYTES = 200
@@ -17,7 +18,7 @@ class AudienceChanges:
     Attributes:
         phone_column: name of the column with the phone numbers.
         created: the audience as a client created it; `None` if it is part of the initial data.
-        removed_indexes: indexes of the deleted generated members, ascending.
+        removed_indexes: indexes of the deleted members of the initial data, ascending.
         added: the added members, in order.
         campaigns: the campaigns that replace the initial ones; `None` if they are unchanged.
         updated_at: timestamp of the last change by a client, if there was one.

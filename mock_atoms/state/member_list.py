@@ -6,7 +6,8 @@ from itertools import islice
 
 from mock_atoms.contract.schemas import Member, render_json
 from mock_atoms.core.slices import Steps
-from mock_atoms.data.models import MEMBER_BYTES, phone_digits
+from mock_atoms.data.member_rows import MEMBER_BYTES
+from mock_atoms.data.phone_numbers import phone_digits
 
 _DECODER = json.JSONDecoder()
 _ID = slice(len('{"_id":"'), len('{"_id":"') + 24)

@@ -11,7 +11,7 @@ from mock_atoms.core.settings import Settings
 from mock_atoms.core.slices import Slices, Steps, free
 from mock_atoms.core.tenancy import digest_test_id
 from mock_atoms.core.version import __version__
-from mock_atoms.data.models import InitialData
+from mock_atoms.data.models import AudienceRecord, InitialData
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.state.changes import AudienceChanges
@@ -86,7 +86,13 @@ def export_tenant(state: TenantState) -> dict[str, Any]:
 def initial_data_json(initial_data: InitialData) -> dict[str, Any]:
     """Return initial data, as content for `json_pieces`."""
     organization = {} if initial_data.organization is None else {"organization": initial_data.organization}
-    return {**organization, "audiences": (audience for audience in initial_data.audiences)}
+    return {**organization, "audiences": (_audience_json(audience) for audience in initial_data.audiences)}
+
+
+def _audience_json(audience: AudienceRecord) -> dict[str, Any]:
+    if "members" not in audience:
+        return {**audience}
+    return {**audience, "members": (RenderedJson(text) for text in audience["members"].texts())}
 
 
 def changes_json(audience_id: str, changes: AudienceChanges) -> dict[str, Any]:

@@ -15,14 +15,9 @@ from mock_atoms.core.sizes import json_problem
 from mock_atoms.core.slices import Steps, free
 from mock_atoms.data.fixture_files import parse_audiences
 from mock_atoms.data.fixtures import FixtureData
-from mock_atoms.data.models import (
-    MAX_MEMBER_VALUES,
-    AudienceRecord,
-    ImportedAudience,
-    InitialData,
-    is_phone_number,
-    phone_digits,
-)
+from mock_atoms.data.member_rows import MAX_MEMBER_VALUES, MEMBER_BYTES, row_json
+from mock_atoms.data.models import AudienceRecord, ImportedAudience, InitialData
+from mock_atoms.data.phone_numbers import is_phone_number, phone_digits
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import MAX_COUNTERS
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES
@@ -90,14 +85,16 @@ class SnapshotConverter:
     def __init__(self, max_bytes: int = MAX_STORE_BYTES) -> None:
         self._max_bytes = max_bytes
         self._tenant_bytes = self._audience_bytes = self._member_bytes = 0
+        self.fixture_bytes = 0
+        """Memory of the listed members of fixtures. The rest of fixtures is not converted."""
 
     @property
     def size_bytes(self) -> int:
         """Memory of what has been converted."""
-        return self._tenant_bytes + self._audience_bytes + self._member_bytes
+        return self._tenant_bytes + self._audience_bytes + self._member_bytes + self.fixture_bytes
 
     def convert(self, path: tuple[int | str, ...], item: Any) -> Steps[Any]:  # noqa: ANN401 - any JSON
-        """Return a tenant as its state, changes to an audience as `AudienceChanges`, a member as JSON.
+        """Return a tenant as its state, changes to an audience as `AudienceChanges`, a member or its columns as JSON.
 
         Raises:
             ConfigError: the item is invalid; names the field by JSON pointer.
@@ -119,16 +116,30 @@ class SnapshotConverter:
                 return part
             case ("tenants", int(), "changes", "audiences", int(), "added", int(number)):
                 yield
-                if number >= MAX_MEMBERS:
-                    raise ConfigError(f"must have at most {MAX_MEMBERS} items", format_pointer(path[:-1]))
+                _check_number(number, path)
                 member = render_json(_parse_member(item, format_pointer(path)))
                 self._member_bytes += len(member)
                 self._check()
                 return member
+            case ("tenants" | "fixtures" as part, int(), "audiences", int(), "members", int(number)):
+                yield
+                _check_number(number, path)
+                row = row_json(item, format_pointer(path))
+                if part == "fixtures":
+                    self.fixture_bytes += MEMBER_BYTES + len(row)
+                else:
+                    self._member_bytes += MEMBER_BYTES + len(row)
+                    self._check()
+                return row
         return item
 
     def _check(self) -> None:
-        check_capacity(self.size_bytes, self._max_bytes)
+        check_capacity(self.size_bytes - self.fixture_bytes, self._max_bytes)
+
+
+def _check_number(number: int, path: tuple[int | str, ...]) -> None:
+    if number >= MAX_MEMBERS:
+        raise ConfigError(f"must have at most {MAX_MEMBERS} items", format_pointer(path[:-1]))
 
 
 def parse_snapshot(value: object) -> Steps[Snapshot]:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from mock_atoms import MockServer, create_app
-from mock_atoms.api.csv_file import parse_csv_steps
 from mock_atoms.contract.errors import ApiError
 from mock_atoms.core.slices import run_without_pauses
+from mock_atoms.data.csv_file import parse_csv_steps
 from tests.helpers.audiences import bearer
 
 BOM = b"\xef\xbb\xbf"

@@ -4,6 +4,7 @@ import asyncio
 import json
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms import mock as mock_module
+from mock_atoms.contract.schemas import MAX_MEMBERS
 from mock_atoms.control import parsing
 from mock_atoms.core.sizes import json_characters
 from mock_atoms.core.slices import SLICE_SECONDS
@@ -18,7 +20,7 @@ from mock_atoms.core.tenancy import caller_for
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.memory_store import MemoryStore
-from tests.helpers.asgi import AsgiResponse, call
+from tests.helpers.asgi import AsgiResponse, bearer_pairs, call
 from tests.helpers.audiences import ACME, bearer, list_statuses
 from tests.helpers.control import problem
 from tests.helpers.exchanges import exchange
@@ -171,6 +173,26 @@ def change_of(**part: object) -> dict[str, Any]:
         ),
         ({"tenants": [TENANT | {"audiences": [{"nam": ""}]}]}, "/tenants/0/audiences/0/nam", "unknown key"),
         ({"fixtures": [TENANT]}, "/fixtures/0/audiences", "is missing"),
+        (
+            {"tenants": [TENANT | {"audiences": [{"members": [{"phoneNumber": "1"}]}]}]},
+            "/tenants/0/audiences/0/members/0/phoneNumber",
+            "Invalid phone number: 1",
+        ),
+        (
+            {"fixtures": [TENANT | {"audiences": [{"members": [[]]}]}]},
+            "/fixtures/0/audiences/0/members/0",
+            "must have columns and values",
+        ),
+        (
+            {"fixtures": [TENANT | {"audiences": [{"members": [{"x": "x" * 500_000}]}]}]},
+            "/fixtures/0/audiences/0/members/0",
+            "too large: at most 500,000 characters",
+        ),
+        (
+            {"fixtures": [TENANT | {"audiences": [{"members": [{}] * 10_001}]}]},
+            "/fixtures/0/audiences/0/members",
+            "must have at most 10000 items",
+        ),
         (change_of(removed=[2, 1]), CHANGE, "removed: list each index once, in ascending order"),
         (change_of(removed=[1, 1]), CHANGE, "removed: list each index once, in ascending order"),
         (change_of(removed=[10_000]), f"{CHANGE}/removed/0", ""),
@@ -399,6 +421,40 @@ def test_an_imported_state_is_a_body_in_flight() -> None:
         mock.body_memory.free_bytes = free
         assert call(app, "/__admin/state", headers, "PUT", body=json.dumps(state).encode()).status == status
         assert mock.body_memory.free_bytes == free
+
+
+def test_listed_members_survive_a_state(tmp_path: Path) -> None:
+    rows = "".join(f"+1415555{number:04},n{number}\n" for number in range(MAX_MEMBERS))
+    (tmp_path / "customers.csv").write_text(f"phoneNumber,name\n{rows}")
+    fixture = {"tokens": ["sk_listed"], "audiences": [{"members": "customers.csv"}]}
+    (tmp_path / "team.json").write_text(json.dumps(fixture))
+    first, second = (create_app(mock=MockAtoms(settings)) for settings in (Settings(fixtures=tmp_path), Settings()))
+    listed = [{"phoneNumber": "+14155550100", "name": "Ada", "tags": [None, 1.5, "\u00e9"]}]
+    content = json.dumps({"token": "sk_acme", "audiences": [{"members": listed}]}).encode()
+    headers = [(b"content-type", b"application/json")]
+    assert call(first, "/__admin/tenants", headers, "PUT", body=content).status == 200
+    body = call(first, "/__admin/state").body
+    assert call(second, "/__admin/state", headers, "PUT", body=body).status == 200
+    assert call(second, "/__admin/state").body == body
+    for token in ("sk_listed", "sk_acme"):
+        sent = bearer_pairs(token)
+        (audience,) = json.loads(call(first, "/atoms/v1/audience", sent).body)["data"]
+        path = f"/atoms/v1/audience/{audience['_id']}/members"
+        pages = [call(app, path, sent, query=b"offset=10000").body for app in (first, second)]
+        assert pages[0] == pages[1]
+        assert json.loads(pages[0])["data"]["totalCount"] == audience["memberCount"]
+
+
+def test_the_memory_of_listed_members_of_imported_fixtures_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app(mock=MockAtoms(Settings()))
+    headers = [(b"content-type", b"application/json")]
+    state = json.loads(call(app, "/__admin/state").body)
+    members = [{"phoneNumber": f"1415555{number:04}"} for number in range(MAX_MEMBERS)]
+    state["fixtures"] = [TENANT | {"audiences": [{"members": members}]}]
+    body = json.dumps(state).encode()
+    for maximum, status in ((1_000_000, 413), (10_000_000, 200)):
+        monkeypatch.setattr(parsing, "MAX_UNCONVERTED_BYTES", maximum)
+        assert call(app, "/__admin/state", headers, "PUT", body=body).status == status
 
 
 def test_a_state_of_another_content_type_is_refused() -> None:

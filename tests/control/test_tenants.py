@@ -50,6 +50,22 @@ def test_a_test_sets_the_data_of_a_tenant(running: MockServer, admin: httpx.Clie
             "too large: at most 500,000 characters",
         ),
         ({"token": "sk_acme", "audiences": [{"campaigns": [{}] * 5_001}]}, "/audiences/0", "at most 5,000 values"),
+        ({"token": "sk_acme", "audiences": [{"members": "a.csv"}]}, "/audiences/0/members", "must be a list"),
+        (
+            {"token": "sk_acme", "audiences": [{"members": [{"phoneNumber": "5"}]}]},
+            "/audiences/0/members/0/phoneNumber",
+            "Invalid phone number: 5. Use a string of 7 to 15 digits",
+        ),
+        (
+            {"token": "sk_acme", "audiences": [{"members": [], "memberCount": 1}]},
+            "/audiences/0",
+            "memberCount is `1`, but members lists 0: leave memberCount out",
+        ),
+        (
+            {"token": "sk_acme", "audiences": [{"members": [{"name": "x" * 500_000}]}]},
+            "/audiences/0/members/0",
+            "too large: at most 500,000 characters",
+        ),
         ({"token": "sk_acme", "generate": {"audiences": 5000}}, "/generate/audiences", "at most 1000"),
         ([], "/token", "give the token"),
     ],
@@ -59,6 +75,38 @@ def test_invalid_data_of_a_tenant_is_an_error(admin: httpx.Client, body: object,
     assert (status, actual_pointer) == (422, pointer)
     assert detail in problem_detail
     assert admin.get("/tenants").json()["tenants"] == []
+
+
+def test_a_test_lists_the_members_of_an_audience(running: MockServer, admin: httpx.Client) -> None:
+    ada, grace = {"phoneNumber": "+14155550100", "name": "Ada"}, {"phoneNumber": "+14155550101", "name": "Grace"}
+    body = {"token": "sk_acme", "audiences": [{"name": "Pioneers", "members": [ada, grace]}]}
+    (audience,) = admin.put("/tenants", json=body).json()["audiences"]
+    assert (audience["memberCount"], "members" in audience) == (2, False)
+    with httpx.Client(base_url=f"{running.url}/audience/{audience['_id']}", headers=ACME) as http:
+        page = http.get("/members?page=2&offset=1").json()["data"]
+        assert (page["totalCount"], page["members"][0]["data"]) == (2, grace)
+        found = http.get("/members/search?name=ada").json()["data"]["members"]
+        assert [member["data"] for member in found] == [ada]
+        added = http.post("/members", json={"members": [ada, {"phoneNumber": "14155550102"}]}).json()["data"][0]
+        assert added["data"] == {"added": 1, "skipped": 1}
+        deleted = http.request("DELETE", "/members", json={"memberIds": [found[0]["_id"], found[0]["_id"]]})
+        assert deleted.json()["data"] == {"deletedCount": 1}
+        left = [member["data"] for member in http.get("/members").json()["data"]["members"]]
+        assert left == [grace, {"phoneNumber": "14155550102"}]
+        again = http.post("/members", json={"members": [ada]}).json()["data"][0]
+        assert again["data"] == {"added": 1, "skipped": 0}
+    assert audiences(running, "sk_acme")[0]["memberCount"] == 3
+
+
+def test_listed_members_count_toward_the_memory_of_a_tenant(
+    admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mock_atoms.control.tenants.MAX_TENANT_BYTES", 10_000)
+    members = [{"phoneNumber": f"141555501{number:02}"} for number in range(40)]
+    body = {"token": "sk_acme", "audiences": [{"members": members}]}
+    assert problem(admin.put("/tenants", json=body))[:2] == (422, "/audiences")
+    body["audiences"] = [{"members": members[:10]}]
+    assert admin.put("/tenants", json=body).status_code == 200
 
 
 def test_data_beyond_the_memory_of_a_tenant_is_an_error(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,9 @@ import re
 
 import pytest
 
-from mock_atoms.api.csv_file import MAX_COLUMNS, parse_csv_steps
-from mock_atoms.api.uploads import FILE_TOO_LARGE
-from mock_atoms.contract.errors import DUPLICATE_NUMBERS, MISSING_FILE, TOO_MANY_MEMBERS, ApiError
+from mock_atoms.contract.errors import DUPLICATE_NUMBERS, FILE_TOO_LARGE, MISSING_FILE, TOO_MANY_MEMBERS, ApiError
 from mock_atoms.core.slices import run_without_pauses
+from mock_atoms.data.csv_file import MAX_COLUMNS, parse_csv_steps
 from tests.helpers.snippets import ROOT
 
 PAGE = (ROOT / "docs" / "audiences.md").read_text(encoding="utf-8")

@@ -68,6 +68,7 @@ def test_every_snippet_is_of_a_tested_kind() -> None:
         ("text", "proxy"),  # configuration of another program
         ("text", "report"),
         ("text", "report-elsewhere"),
+        ("csv", "customers.csv"),
         ("yaml", "prometheus.yml"),
     }
 
@@ -193,6 +194,8 @@ def test_scrape_job_points_to_the_metrics() -> None:
 
 @pytest.mark.parametrize("snippet", snippets_of("yaml"), ids=str)
 def test_fixture_file_is_valid(snippet: Snippet, tmp_path: Path) -> None:
+    for csv_file in snippets_of("csv", "customers.csv"):
+        (tmp_path / csv_file.label).write_text(csv_file.text, encoding="utf-8")
     file = tmp_path / "snippet.yaml"
     file.write_text(snippet.text, encoding="utf-8")
     assert read_file(file).tokens

@@ -7,7 +7,6 @@ import re
 import pytest
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
-from mock_atoms.api.csv_file import MAX_COLUMNS, MAX_COMMAS
 from mock_atoms.api.members import MAX_SEARCH_TERMS
 from mock_atoms.api.multipart import MAX_PART_HEAD_BYTES
 from mock_atoms.api.uploads import MAX_FIELDS
@@ -32,9 +31,11 @@ from mock_atoms.core.settings import MAX_JOURNAL_SIZE, MAX_WORKERS, Settings
 from mock_atoms.core.slices import MAX_WORK_SLOTS, SLICE_SECONDS
 from mock_atoms.core.tenancy import MAX_TEST_ID_LENGTH
 from mock_atoms.core.unescaping import MAX_LAYERS
+from mock_atoms.data.csv_file import MAX_COLUMNS, MAX_COMMAS
 from mock_atoms.data.fixture_files import MAX_GENERATED_AUDIENCES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
-from mock_atoms.data.models import MAX_AUDIENCE_CHARACTERS, MAX_AUDIENCE_VALUES, MAX_CAMPAIGNS, MAX_MEMBER_VALUES
+from mock_atoms.data.member_rows import MAX_MEMBER_VALUES, MAX_ROW_CHARACTERS
+from mock_atoms.data.models import MAX_AUDIENCE_CHARACTERS, MAX_AUDIENCE_VALUES, MAX_CAMPAIGNS
 from mock_atoms.faults import response_patch
 from mock_atoms.faults.effects import MAX_DELAY_MS, MAX_HEADER_LENGTH, MAX_HEADER_VALUES, MAX_HEADERS_LENGTH
 from mock_atoms.faults.expressions import MAX_EXPRESSION_LENGTH
@@ -85,6 +86,11 @@ LIMITS = [
     ("audiences that a tenant created", f"{MAX_CREATED_AUDIENCES:,}"),
     ("members of an audience", f"{MAX_MEMBERS:,}"),
     ("values of a member that is added as JSON, nested ones included", f"{MAX_MEMBER_VALUES:,}"),
+    (
+        "values of a [listed member](fixtures.md#list-members), nested ones included",
+        f"{MAX_MEMBER_VALUES:,}",
+    ),
+    ("characters of a listed member", f"{MAX_ROW_CHARACTERS:,}"),
     ("characters of the `token` or the `testId` of a control call", f"{MAX_ID_LENGTH:,}"),
     ("audiences set by one request to the control API", f"{MAX_SET_AUDIENCES:,}"),
     ("audiences that one [fixture file](fixtures.md) generates for a token", f"{MAX_GENERATED_AUDIENCES:,}"),
@@ -198,8 +204,8 @@ LIMITS = [
     ("audiences kept after generation", f"{MAX_CACHED_AUDIENCES:,}"),
     ("characters of `X-Test-Id` that are shown", f"{MAX_TEST_ID_LENGTH}"),
     ("campaigns of an audience, set over the control API or by a fixture file", f"{MAX_CAMPAIGNS}"),
-    ("characters of such an audience with its campaigns", f"{MAX_AUDIENCE_CHARACTERS:,}"),
-    ("values of such an audience with its campaigns", f"{MAX_AUDIENCE_VALUES:,}"),
+    ("characters of such an audience with its campaigns, without its members", f"{MAX_AUDIENCE_CHARACTERS:,}"),
+    ("values of such an audience with its campaigns, without its members", f"{MAX_AUDIENCE_VALUES:,}"),
     ("characters in a cell of a CSV file", f"{csv.field_size_limit():,}"),
     ("parameters of a member search", f"{MAX_SEARCH_TERMS}"),
     ("requests of a rate limit", f"{MAX_LIMITED_REQUESTS:,}"),

@@ -35,6 +35,12 @@ HOLDING = {
     "control/test_reset.py::test_an_invalid_reset_changes_nothing": [
         "characters of the `token` or the `testId` of a control call"
     ],
+    "data/test_listed_members.py::test_an_error_names_the_member_and_the_fix": [
+        "values of a [listed member](fixtures.md#list-members), nested ones included",
+    ],
+    "data/test_listed_members.py::test_all_members_of_a_folder_have_a_memory_limit": [
+        "memory of members that fixture files list, approximately",
+    ],
     "control/test_tenants.py::test_data_beyond_the_memory_of_a_tenant_is_an_error": [
         "data set for one tenant over the control API",
     ],
@@ -42,11 +48,12 @@ HOLDING = {
         "campaigns of an audience, set over the control API or by a fixture file"
     ],
     "control/test_state.py::test_the_audience_with_the_most_values_survives_a_state": [
-        "values of such an audience with its campaigns"
+        "values of such an audience with its campaigns, without its members"
     ],
     "control/test_tenants.py::test_invalid_data_of_a_tenant_is_an_error": [
         "audiences set by one request to the control API",
-        "characters of such an audience with its campaigns",
+        "characters of such an audience with its campaigns, without its members",
+        "characters of a listed member",
     ],
     "data/test_fixtures.py::test_an_error_names_file_line_field_value_and_reason": [
         "audiences that one [fixture file](fixtures.md) generates for a token"

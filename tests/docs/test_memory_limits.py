@@ -10,6 +10,7 @@ from mock_atoms.control.parsing import MAX_UNCONVERTED_BYTES
 from mock_atoms.core.body_memory import MAX_BODIES_BYTES
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.tenancy import caller_for
+from mock_atoms.data.fixture_folder import MAX_LISTED_BYTES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES, Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults import rulebook
@@ -40,6 +41,7 @@ def test_memory_limits_are_those_of_the_code_and_add_up() -> None:
         "unread responses and of bytes behind requests": connection_limits.MAX_WAITING_BYTES,
         "connections, 16 KiB each": connection_limits.MAX_CONNECTIONS * connection_limits.CONNECTION_BYTES,
         "imported fixtures, approximately": MAX_UNCONVERTED_BYTES,
+        "members that fixture files list, approximately": MAX_LISTED_BYTES,
         "request bodies in flight, with the values parsed from them and an imported state": MAX_BODIES_BYTES,
     }
     for name, size in limits.items():

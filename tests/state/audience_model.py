@@ -76,6 +76,14 @@ FIXTURES: dict[str, dict[str, Any]] = {
                 "omit": ["updatedAt", "description"],
             },
             {"name": "No members", "memberCount": 0},
+            {
+                "name": "Listed",
+                "phoneNumberColumnName": "tel",
+                "members": [
+                    {"tel": f"+1999555020{number}", "name": f"Ada {number}", "tags": [number, None]}
+                    for number in range(6)
+                ],
+            },
         ],
     },
 }

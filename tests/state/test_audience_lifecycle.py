@@ -328,11 +328,20 @@ class AudienceMachine(RuleBasedStateMachine):
     def set_initial_data(self, data: st.DataObject) -> None:
         tenant = data.draw(st.sampled_from(TENANTS))
         audiences, locale = data.draw(st.integers(1, 2)), data.draw(st.sampled_from(["en_US", "sv_SE"]))
-        options = {"audiences": audiences, "members": {"min": 0, "max": 9}, "locale": locale}
-        response = self.driver.control("PUT", "/tenants", {**tenant.as_json, "generate": options})
+        rows = data.draw(st.none() | st.lists(st.sampled_from(NEW_NUMBERS), unique=True, max_size=6))
+        content: dict[str, Any] = {
+            "generate": {"audiences": audiences, "members": {"min": 0, "max": 9}, "locale": locale}
+        }
+        if rows is not None:
+            listed = [{"name": data.draw(WORDS), "phone": number} for number in rows]
+            content = {"audiences": [{"phoneNumberColumnName": "phone", "members": listed}] * audiences}
+        response = self.driver.control("PUT", "/tenants", {**tenant.as_json, **content})
         self.audiences[tenant] = self.driver.read_audiences(tenant)
         assert response["audiences"] == [model.fields for model in self.audiences[tenant].values()]
         assert len(self.audiences[tenant]) == audiences
+        if rows is not None:
+            for model in self.audiences[tenant].values():
+                assert [member["data"] for member in model.members] == listed
 
     @invariant()
     def mock_matches_the_model(self) -> None:
@@ -360,9 +369,10 @@ def test_mock_matches_a_model_after_any_operations(tmp_path: Path) -> None:
     driver = AudienceMachine.driver = MockDriver(tmp_path)
     try:
         # The initial data must be large enough for the operations.
-        assert [len(model.members) for model in driver.initial_data[BOB].values()] == [7, 9, 0]
+        assert [len(model.members) for model in driver.initial_data[BOB].values()] == [7, 9, 0, 6]
         assert [model.fields["hasCampaigns"] for model in driver.initial_data[BOB].values()] == [
             True,
+            False,
             False,
             False,
         ]

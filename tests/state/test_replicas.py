@@ -111,6 +111,10 @@ members = st.lists(
     st.integers(0, 5).map(lambda number: {"phone": f"1415555010{number}", "name": f"n{number}"}), min_size=1, max_size=3
 )
 
+listed_members = st.lists(members.map(lambda added: added[0]), unique_by=lambda member: member["phone"]).map(
+    lambda listed: {"phoneNumberColumnName": "phone", "members": listed}
+)
+
 
 def control(path: str, method: str = "GET", query: str = "", body: Any = None) -> SharedRequest:  # noqa: ANN401 - any JSON
     return SharedRequest(f"/__admin{path}", (), method, query, body)
@@ -147,6 +151,11 @@ control_requests = st.one_of(
         ),
         tokens,
         st.lists(st.sampled_from(["A", "B"]), max_size=2),
+    ),
+    st.builds(
+        lambda token, listed: control("/tenants", "PUT", body={"token": token, "audiences": [listed]}),
+        tokens,
+        listed_members,
     ),
     tokens.map(lambda token: control("/reset", "POST", body={"token": token})),
     tokens.map(lambda token: control("/retries", query=f"token={token}")),

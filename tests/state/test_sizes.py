@@ -69,6 +69,23 @@ def test_removed_members_are_no_longer_counted() -> None:
     assert rest != [members[1]]
 
 
+@pytest.mark.parametrize("row", [{}, {"name": EMOJI + "a" * 3_000}, {f"column {n}": n for n in range(100)}])
+def test_listed_members_are_counted(row: dict[str, Any]) -> None:
+    members = [{"phoneNumber": f"+1415555{n:04}", **row} for n in range(COPIES)]
+    text = json.dumps({"tokens": ["sk_a"], "audiences": [{"members": members}]})
+    run_without_pauses(parse_fixture(json.loads(text)))
+    data: list[InitialData] = []
+
+    def parse() -> None:
+        audiences = run_without_pauses(parse_fixture(json.loads(text))).audiences
+        assert audiences is not None
+        data.append(InitialData(audiences))
+
+    allocated = allocated_bytes(parse)
+    assert allocated <= data[0].size_bytes * TOLERANCE
+    assert data[0].size_bytes <= 2 * allocated
+
+
 @pytest.mark.parametrize(
     "audience",
     [

@@ -17,6 +17,7 @@ from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for, identify
+from mock_atoms.data.member_rows import MemberRows
 from mock_atoms.data.models import AudienceRecord, InitialData
 from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.mock import MockAtoms
@@ -39,9 +40,19 @@ TEST_IDS = (
     st.none() | HEADERS | st.sampled_from([b"\x1c", b"\xc2\x85", b"\xff", b"a" * 300, b"sk_live_0123456789", b"a\x00b"])
 )
 COUNTERS = st.builds(RuleCounter, COUNTS, COUNTS, st.floats(0, 1e300), COUNTS)
-RECORDS = st.builds(lambda name, count: AudienceRecord(name=name, memberCount=count), TEXTS, st.integers(0, 10_000))
 CELLS = st.recursive(st.none() | TEXTS | st.integers() | st.booleans(), lambda cells: st.lists(cells, max_size=3))
 ROWS = st.dictionaries(TEXTS, CELLS, max_size=3)
+
+
+def with_members(name: str, rows: list[dict[str, Any]]) -> AudienceRecord:
+    """Return an audience that lists these members."""
+    members = [{**row, "phoneNumber": f"+1415555{number:04}"} for number, row in enumerate(rows)]
+    parsed = run_without_pauses(MemberRows.parse(members, "phoneNumber", None, ""))
+    return AudienceRecord(name=name, phoneNumberColumnName="phoneNumber", memberCount=len(rows), members=parsed)
+
+
+RECORDS = st.builds(lambda name, count: AudienceRecord(name=name, memberCount=count), TEXTS, st.integers(0, 10_000))
+RECORDS |= st.builds(with_members, TEXTS, st.lists(ROWS, max_size=3))
 
 
 @st.composite
@@ -160,6 +171,7 @@ def converted(state: dict[str, Any], max_bytes: int) -> Any:  # noqa: ANN401 - a
 
 TENANT = {"token": "sk_…#abcdef", "tokenDigest": "0" * 32}
 MEMBERS = [{"_id": f"{number:024x}", "data": {"p": f"1415555{number:04}"}} for number in range(3000)]
+LISTED = {"phoneNumberColumnName": "p", "members": [member["data"] for member in MEMBERS]}
 CHANGES = {"audience": "1" * 24, "phoneNumberColumnName": "p"}
 
 
@@ -172,10 +184,11 @@ def state_of(*audiences: dict[str, Any], tenants: int = 1) -> dict[str, Any]:
     "state",
     [
         state_of(CHANGES | {"added": MEMBERS}),
+        {"tenants": [TENANT | {"audiences": [LISTED]}]},
         state_of(*(CHANGES | {"audience": f"{number:024x}"} for number in range(2000))),
         state_of(tenants=2000),
     ],
-    ids=["members", "audiences", "tenants"],
+    ids=["members", "listed members", "audiences", "tenants"],
 )
 def test_data_that_is_too_large_is_refused_before_its_end(state: dict[str, Any]) -> None:
     with pytest.raises(CapacityError):

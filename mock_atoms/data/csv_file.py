@@ -11,7 +11,7 @@ from mock_atoms.contract.schemas import MAX_MEMBERS
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.printable import find_lookalike, unicode_form
 from mock_atoms.core.slices import Steps
-from mock_atoms.data.models import is_phone_number, phone_digits
+from mock_atoms.data.phone_numbers import is_phone_number, phone_digits
 
 MAX_COLUMNS = 100
 MAX_COMMAS = 100_000
