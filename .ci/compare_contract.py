@@ -1,9 +1,9 @@
-"""Compare our OpenAPI document, on standard input, with the two of the vendor; only prose may differ.
+"""Compare our OpenAPI document, on standard input, with those of the vendor; only prose may differ.
 
-usage: mock-atoms openapi | python .ci/compare_contract.py get-all-audiences.openapi.yaml audience.openapi.yaml
+usage: mock-atoms openapi | python .ci/compare_contract.py get-all-audiences.openapi.yaml audience.openapi.yaml …
 
 The first is the page of `GET /audience`; it has names of schemas, tags and operation ids, and
-decides about that operation. The second has all operations, with their schemas inlined.
+decides about that operation. The others have all operations, with their schemas inlined.
 """
 
 import json
@@ -71,7 +71,7 @@ def operations(document: Any, excluded: set[str]) -> dict[str, Any]:  # noqa: AN
 
 def main() -> int:
     """Print each difference; return the exit code."""
-    page, public = (yaml.safe_load(Path(path).read_text(encoding="utf-8")) for path in sys.argv[1:])
+    page, *publics = (yaml.safe_load(Path(path).read_text(encoding="utf-8")) for path in sys.argv[1:])
     ours = json.load(sys.stdin)
     differences = 0
     if not {server["url"] for server in page["servers"]} <= {server["url"] for server in ours["servers"]}:
@@ -80,7 +80,10 @@ def main() -> int:
     page_operations = {f"{method} {path}" for path, methods in page["paths"].items() for method in methods}
     for name, (vendor_part, our_part) in {
         "the page": page_parts(page, ours),
-        "the public document": (operations(public, page_operations), operations(ours, page_operations)),
+        "the public documents": (
+            {name: one for public in publics for name, one in operations(public, page_operations).items()},
+            operations(ours, page_operations),
+        ),
     }.items():
         expected, actual = leaves(vendor_part), leaves(our_part)
         different = [path for path in expected | actual if expected.get(path) != actual.get(path)]

@@ -5,10 +5,11 @@ from fastapi import Request, Response
 from mock_atoms.api.router import (
     AUDIENCE_ID,
     BAD_REQUEST,
+    COMMON_ERRORS,
     NOT_FOUND,
     CurrentCaller,
     VendorRouter,
-    audience_id_of,
+    resource_id_of,
     success,
     success_in_steps,
 )
@@ -72,7 +73,7 @@ def audience_routes(repositories: Repositories, *, documented: bool = False) -> 
         description="Get all audiences of the caller in one response, without paging.",
         response_description="All audiences of the caller",
         data=list[Audience],
-        errors={},
+        errors=COMMON_ERRORS,
         openapi_extra={"parameters": [_AUTHORIZATION_PARAMETER]},
     )
     async def list_audiences(_request: Request, caller: CurrentCaller) -> Response:
@@ -85,7 +86,7 @@ def audience_routes(repositories: Repositories, *, documented: bool = False) -> 
         description="Create an audience from a CSV file; each row becomes a member.",
         response_description="The new audience",
         data=CreatedAudience,
-        errors={400: BAD_REQUEST},
+        errors=COMMON_ERRORS | {400: BAD_REQUEST},
         openapi_extra={"requestBody": _UPLOAD_BODY},
     )
     async def create_audience(request: Request, caller: CurrentCaller) -> Response:
@@ -106,11 +107,11 @@ def audience_routes(repositories: Repositories, *, documented: bool = False) -> 
         description="Get one audience. An audience of another organisation gets a 404, like one that does not exist.",
         response_description="The audience",
         data=AudienceDetail,
-        errors={400: BAD_REQUEST, 404: NOT_FOUND},
+        errors=COMMON_ERRORS | {400: BAD_REQUEST, 404: NOT_FOUND},
         openapi_extra={"parameters": [AUDIENCE_ID]},
     )
     async def get_audience(request: Request, caller: CurrentCaller) -> Response:
-        audience_id = audience_id_of(request)
+        audience_id = resource_id_of(request)
         return success(await repositories.read(caller, lambda data: AudienceRepository(data).get_audience(audience_id)))
 
     @routes.operation(
@@ -119,11 +120,11 @@ def audience_routes(repositories: Repositories, *, documented: bool = False) -> 
         description="Delete one audience and its members. An audience in use by an active campaign gets a 400.",
         response_description="The audience is deleted; the list is always empty",
         data=EmptyList,
-        errors={400: BAD_REQUEST, 404: NOT_FOUND},
+        errors=COMMON_ERRORS | {400: BAD_REQUEST, 404: NOT_FOUND},
         openapi_extra={"parameters": [AUDIENCE_ID]},
     )
     async def delete_audience(request: Request, caller: CurrentCaller) -> Response:
-        audience_id = audience_id_of(request)
+        audience_id = resource_id_of(request)
         await repositories.update(caller, lambda data: AudienceRepository(data).delete_audience(audience_id))
         return success([])
 

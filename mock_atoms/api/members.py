@@ -1,17 +1,18 @@
 """The vendor's operations on the members of an audience: get a page, add, delete, search."""
 
-import re
 from typing import Any
 
 from fastapi import Request, Response
 
+from mock_atoms.api.query import integer_parameter, positive_integer, read_query
 from mock_atoms.api.router import (
     AUDIENCE_ID,
     BAD_REQUEST,
+    COMMON_ERRORS,
     NOT_FOUND,
     CurrentCaller,
     VendorRouter,
-    audience_id_of,
+    resource_id_of,
     success,
     success_in_steps,
 )
@@ -19,7 +20,6 @@ from mock_atoms.api.uploads import read_json_object
 from mock_atoms.contract.errors import MISSING_SEARCH_PARAMETER, bad_request
 from mock_atoms.contract.operations import ADD_MEMBERS, DELETE_MEMBERS, GET_MEMBERS, SEARCH_MEMBERS
 from mock_atoms.contract.schemas import AddedMembers, DeletedCount, MembersBadRequestError, MembersPage, SearchResult
-from mock_atoms.core.http_text import parse_query
 from mock_atoms.core.slices import Slices, Steps
 from mock_atoms.state.audiences import AudienceRepository
 from mock_atoms.state.repositories import Repositories
@@ -27,17 +27,6 @@ from mock_atoms.state.repositories import Repositories
 _DEFAULT_PAGE_SIZE = 5
 MAX_SEARCH_TERMS = 100
 _ITEMS_PER_STEP = 1000
-_INTEGER = re.compile(r"\d{1,1000}", re.ASCII)
-
-
-def _integer_parameter(name: str, description: str, default: int) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "query",
-        "required": False,
-        "description": description,
-        "schema": {"type": "integer", "minimum": 1, "default": default},
-    }
 
 
 def _body(name: str, description: str, items: dict[str, Any]) -> dict[str, Any]:
@@ -51,8 +40,8 @@ def _body(name: str, description: str, items: dict[str, Any]) -> dict[str, Any]:
 
 _PAGE_PARAMETERS = [
     AUDIENCE_ID,
-    _integer_parameter("page", "Number of the page; the first is 1", 1),
-    _integer_parameter("offset", "Members on each page; `limit` has no effect", _DEFAULT_PAGE_SIZE),
+    integer_parameter("page", "Number of the page; the first is 1", 1),
+    integer_parameter("offset", "Members on each page; `limit` has no effect", _DEFAULT_PAGE_SIZE),
 ]
 _NEW_MEMBERS = _body(
     "members",
@@ -91,7 +80,8 @@ def member_routes(repositories: Repositories, *, documented: bool = False) -> Ve
         description="Get one page of the members of an audience. An audience of another organisation gets a 403.",
         response_description="The page",
         data=MembersPage,
-        errors={
+        errors=COMMON_ERRORS
+        | {
             400: {"description": "Bad request", "model": MembersBadRequestError},
             403: {"description": "The audience belongs to another organisation"},
             404: {"description": "Audience not found"},
@@ -99,9 +89,9 @@ def member_routes(repositories: Repositories, *, documented: bool = False) -> Ve
         openapi_extra={"parameters": _PAGE_PARAMETERS},
     )
     async def get_members(request: Request, caller: CurrentCaller) -> Response:
-        audience_id, query = audience_id_of(request), _parse_query(request)
-        page = _positive_integer(query, "page", 1)
-        size = _positive_integer(query, "offset", _DEFAULT_PAGE_SIZE)
+        audience_id, query = resource_id_of(request), read_query(request)
+        page = positive_integer(query, "page", 1)
+        size = positive_integer(query, "offset", _DEFAULT_PAGE_SIZE)
         search = query.get("search", [""])[-1]
         found = await repositories.read_in_steps(
             caller, lambda data: AudienceRepository(data).get_members(audience_id, page, size, search)
@@ -114,11 +104,11 @@ def member_routes(repositories: Repositories, *, documented: bool = False) -> Ve
         description="Add members. Members whose phone number exists already are skipped.",
         response_description="How many members were added and skipped",
         data=list[AddedMembers],
-        errors={400: BAD_REQUEST, 404: NOT_FOUND},
+        errors=COMMON_ERRORS | {400: BAD_REQUEST, 404: NOT_FOUND},
         openapi_extra={"parameters": [AUDIENCE_ID], "requestBody": _NEW_MEMBERS},
     )
     async def add_members(request: Request, caller: CurrentCaller) -> Response:
-        audience_id = audience_id_of(request)
+        audience_id = resource_id_of(request)
         members = await _read_list(request, repositories.slices, "members", dict, "objects")
         return success(
             [await repositories.update(caller, lambda data: AudienceRepository(data).add_members(audience_id, members))]
@@ -130,11 +120,11 @@ def member_routes(repositories: Repositories, *, documented: bool = False) -> Ve
         description="Delete members by their ids. Unknown ids are ignored.",
         response_description="How many members were deleted",
         data=DeletedCount,
-        errors={400: BAD_REQUEST, 404: NOT_FOUND},
+        errors=COMMON_ERRORS | {400: BAD_REQUEST, 404: NOT_FOUND},
         openapi_extra={"parameters": [AUDIENCE_ID], "requestBody": _MEMBER_IDS},
     )
     async def delete_members(request: Request, caller: CurrentCaller) -> Response:
-        audience_id = audience_id_of(request)
+        audience_id = resource_id_of(request)
         ids = await _read_list(request, repositories.slices, "memberIds", str, "strings")
         return success(
             await repositories.update(caller, lambda data: AudienceRepository(data).delete_members(audience_id, ids))
@@ -146,11 +136,11 @@ def member_routes(repositories: Repositories, *, documented: bool = False) -> Ve
         description="Find the members that contain `query` in any column, or the given text in each named column.",
         response_description="The members found",
         data=SearchResult,
-        errors={400: BAD_REQUEST, 404: {"description": "Audience not found"}},
+        errors=COMMON_ERRORS | {400: BAD_REQUEST, 404: {"description": "Audience not found"}},
         openapi_extra={"parameters": _SEARCH_PARAMETERS},
     )
     async def search_members(request: Request, caller: CurrentCaller) -> Response:
-        audience_id, parameters = audience_id_of(request), _parse_query(request)
+        audience_id, parameters = resource_id_of(request), read_query(request)
         query = parameters.pop("query", [""])[-1]
         fields = {name: terms for name, values in parameters.items() if (terms := [term for term in values if term])}
         if sum(map(len, fields.values())) > MAX_SEARCH_TERMS:
@@ -165,24 +155,6 @@ def member_routes(repositories: Repositories, *, documented: bool = False) -> Ve
         return await success_in_steps(result, repositories.slices)
 
     return routes
-
-
-def _parse_query(request: Request) -> dict[str, list[str]]:
-    return parse_query(request.scope["query_string"].decode("latin-1"))
-
-
-def _positive_integer(query: dict[str, list[str]], name: str, default: int) -> int:
-    """Return the query parameter `name`.
-
-    Raises:
-        ApiError: 400, it is not a positive integer (A: the real server may use the default).
-    """
-    values = query.get(name)
-    if values is None:
-        return default
-    if len(values) > 1 or not _INTEGER.fullmatch(values[0]) or int(values[0]) < 1:
-        raise bad_request(f"{name} must be a positive integer")
-    return int(values[0])
 
 
 async def _read_list(request: Request, slices: Slices, name: str, item_type: type, items: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any, cast
 from urllib.parse import unquote
 
@@ -26,12 +27,18 @@ from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
 from mock_atoms.middleware.endpoint import RequestEndpoint
 
-TAG = "subpackage_audience"
-"""The tag of all operations (S)."""
+_Errors = dict[int | str, dict[str, Any]]
 UNAUTHORIZED = {"description": "Unauthorized access", "model": UnauthorizedError}
-SERVER_ERROR = {"description": "Internal server error", "model": InternalServerError}
+COMMON_ERRORS: _Errors = {
+    401: UNAUTHORIZED,
+    500: {"description": "Internal server error", "model": InternalServerError},
+}
+"""Documented errors that nearly all operations have."""
 BAD_REQUEST = {"description": "Bad request", "model": BadRequestError}
 NOT_FOUND = {"description": "Audience not found, or of another organisation"}
+CSV = "csv"
+"""Shape of a success whose body is a CSV file."""
+CSV_TYPE = "text/csv"
 AUDIENCE_ID = {
     "name": "id",
     "in": "path",
@@ -72,14 +79,14 @@ CurrentCaller = Annotated[AuthenticatedCaller, Depends(_AUTH)]
 Handler = Callable[[Request, CurrentCaller], Awaitable[Response]]
 
 
-def audience_id_of(request: Request) -> str:
+def resource_id_of(request: Request) -> str:
     """Return the id in the path. It is decoded after the path is split, as in Express."""
     return unquote(request.path_params["id"])
 
 
-def success(data: object) -> Response:
+def success(data: object, status: int = HTTPStatus.OK) -> Response:
     """Return the response of a success. The data of the handlers is valid, so it is not validated again."""
-    return VendorJsonResponse({"status": True, "data": data})
+    return VendorJsonResponse({"status": True, "data": data}, status)
 
 
 async def success_in_steps(data: object, slices: Slices) -> Response:
@@ -136,7 +143,8 @@ class VendorRouter(APIRouter):
         description: str,
         response_description: str,
         data: Any,  # noqa: ANN401 - any type that pydantic knows
-        errors: Mapping[int, Mapping[str, Any]],
+        errors: _Errors,
+        has_envelope: bool = True,
         openapi_extra: Mapping[str, Any] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Return a decorator that registers a handler as the route of an operation.
@@ -145,24 +153,30 @@ class VendorRouter(APIRouter):
             operation: its method, path and id.
             summary: its title in the vendor's documents.
             description: what it does.
-            response_description: description of the 200.
-            data: shape of `data` in the 200.
-            errors: description and model of each documented error besides 401 and 500, which all operations have.
+            response_description: description of the success.
+            data: shape of `data` in the success; `NO_DATA` if it has none, and `CSV` if the body is a CSV file.
+            errors: description and model of each documented error by status.
+            has_envelope: whether `data` is in the envelope, or the complete body.
             openapi_extra: other parts of the document, such as `parameters`.
         """
         if not self._is_documented:
             return partial(self._add_plain_route, operation)
-        documented = {401: UNAUTHORIZED, 500: SERVER_ERROR} | dict(errors)
+        responses = errors
+        if data is CSV:
+            file = {"schema": {"type": "string", "format": "binary"}}
+            responses = errors | {operation.success_status: {"content": {CSV_TYPE: file}}}
         return self.api_route(
             operation.path,
             methods=[operation.method],
-            response_model=success_envelope(operation.operation_id, data),
+            status_code=operation.success_status,
+            response_model=None if data is CSV else success_envelope(operation, data) if has_envelope else data,
+            response_class=Response if data is CSV else VendorJsonResponse,
             operation_id=operation.operation_id,
             summary=summary,
             description=description,
-            tags=[TAG],
+            tags=[f"subpackage_{operation.group}"],
             response_description=response_description,
-            responses=dict(sorted(documented.items())),  # type: ignore[arg-type] # a status is an int there too
+            responses=dict(sorted(responses.items(), key=lambda item: str(item[0]))),
             openapi_extra=dict(openapi_extra or {}),
         )
 

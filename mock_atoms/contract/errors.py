@@ -14,6 +14,7 @@ from mock_atoms.contract.operations import (
     GET_AUDIENCE,
     GET_MEMBERS,
     NO_OPERATION,
+    OPERATIONS_BY_NAME,
     SEARCH_MEMBERS,
     RequestedOperation,
 )
@@ -65,14 +66,13 @@ _MESSAGES = {
     400: "Invalid input",  # D, of campaigns
     401: "Unauthorized: User not found",  # D
     403: "Forbidden",  # A
-    404: "Audience not found",  # A
     500: "Internal server error",  # D
 }
 _OPERATION_MESSAGES = {
     # D's first example of each 400, and the two operations with their own 500.
     (CREATE_AUDIENCE.name, 400): MISSING_FILE,
     (GET_AUDIENCE.name, 400): "Audience ID missing",
-    (DELETE_AUDIENCE.name, 400): "can't delete audience, campaign with this audience {audience_id} exists",
+    (DELETE_AUDIENCE.name, 400): "can't delete audience, campaign with this audience {id} exists",
     (GET_MEMBERS.name, 400): "Audience ID is required",
     (GET_MEMBERS.name, 500): "Failed to fetch audience members",
     (ADD_MEMBERS.name, 400): "Each member must have a phoneNumber field",
@@ -131,8 +131,17 @@ def documented_message(status: int, operation: RequestedOperation = NO_OPERATION
     """Return the message of `status`: that of `operation`, else the common one, else the standard phrase."""
     message = _OPERATION_MESSAGES.get((operation.name, status), _MESSAGES.get(status))
     if message is not None:
-        return message.replace("{audience_id}", operation.audience_id)
+        return message.replace("{id}", operation.resource_id)
+    if status == HTTPStatus.NOT_FOUND:
+        return not_found_message(operation)
     try:
         return HTTPStatus(status).phrase
     except ValueError:
         return f"Error {status}"
+
+
+def not_found_message(operation: RequestedOperation) -> str:
+    """Return the message of a 404, such as `Audience not found` (audiences: A; campaigns: D)."""
+    documented = OPERATIONS_BY_NAME.get(operation.name)
+    resource = "audience" if documented is None else documented.resource
+    return f"{resource.capitalize()} not found"

@@ -1,8 +1,10 @@
-"""The documented operations of the audience API.
+"""The documented operations of the API that the mock serves.
 
-To add one, list it in `OPERATIONS`; its shapes belong in `schemas.py`, its errors in `errors.py`, its route in `api/`.
+To add one, list it in `OPERATIONS`. Its shapes belong in a module beside this one, its errors in `errors.py`, its
+route in `api/`.
 """
 
+from http import HTTPStatus
 from typing import NamedTuple
 
 from mock_atoms.core.http_text import PathTemplate
@@ -14,10 +16,16 @@ class Operation(NamedTuple):
     Attributes:
         name: method and path template below the base path, such as `GET /audience/{id}` (S, D).
         operation_id: its id in the OpenAPI document (S; of all but `GET /audience`: A, in the same pattern).
+        group: the vendor's group of operations, such as `audience` or `campaigns`.
+        resource: what `{id}` in the path names, such as `audience`.
+        success_status: HTTP status of a success (D).
     """
 
     name: str
     operation_id: str
+    group: str = "audience"
+    resource: str = "audience"
+    success_status: int = HTTPStatus.OK
 
     @property
     def method(self) -> str:
@@ -53,6 +61,7 @@ OPERATIONS = (
 DOCUMENTED_PATHS = tuple(dict.fromkeys(operation.path for operation in OPERATIONS))
 """The path template of each documented path, below the base path."""
 _TEMPLATES = [(path, PathTemplate(path, trailing_slash=True)) for path in DOCUMENTED_PATHS if "{" in path]
+OPERATIONS_BY_NAME = {operation.name: operation for operation in OPERATIONS}
 _NAMES = {(operation.method, operation.path): operation.name for operation in OPERATIONS}
 
 
@@ -61,11 +70,11 @@ class RequestedOperation(NamedTuple):
 
     Attributes:
         name: see `Operation.name`; empty if the request calls no documented operation.
-        audience_id: value of `{id}` in the path; empty if the path has none.
+        resource_id: value of `{id}` in the path; empty if the path has none.
     """
 
     name: str = ""
-    audience_id: str = ""
+    resource_id: str = ""
 
 
 NO_OPERATION = RequestedOperation()

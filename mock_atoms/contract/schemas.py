@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import ConfigDict, Field, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
+from mock_atoms.contract.operations import Operation
 from mock_atoms.core.json_stream import dump_json
 from mock_atoms.core.patterns import OBJECT_ID
 
@@ -55,22 +56,22 @@ def documented_as(name: str, *, extra: Literal["forbid", "ignore"] = "forbid") -
     return decorate
 
 
-def success_envelope(operation_id: str, shape: Any) -> Any:  # noqa: ANN401 - any type that pydantic knows
+NO_DATA = "no data"
+"""Shape of a success without `data`, such as that of `DELETE /campaign/{id}` (D)."""
+
+
+def success_envelope(operation: Operation, shape: Any) -> Any:  # noqa: ANN401 - any type that pydantic knows
     """Return the shape of the success of an operation: `{"status": true, "data": …}` (S, D).
 
     Args:
-        operation_id: such as `get-all-audiences`; the documented name of the shape follows from it (S).
-        shape: shape of `data`.
+        operation: the operation; the documented name of the shape follows from its group, id and status (S).
+        shape: shape of `data`, or `NO_DATA`.
     """
-    first, *others = operation_id.split("-")
-    name = f"Audience_{first}{''.join(map(str.capitalize, others))}_Response_200"
-
-    @documented_as(name)
-    class Success(TypedDict, total=False):
-        status: bool
-        data: shape
-
-    return Success
+    first, *others = operation.operation_id.split("-")
+    method = f"{first}{''.join(map(str.capitalize, others))}"
+    keys = {"status": bool} if shape is NO_DATA else {"status": bool, "data": shape}
+    success = TypedDict("Success", keys, total=False)  # type: ignore[misc] # the keys differ by operation
+    return documented_as(f"{operation.group.capitalize()}_{method}_Response_{operation.success_status:d}")(success)
 
 
 @documented_as("AudienceGetResponsesContentApplicationJsonSchemaDataItemsCampaignsItems")

@@ -155,7 +155,7 @@ class RequestReader:
         operation = find_operation(request.method, api_path or "")
         if masked_url != url:
             masked_path = masked_url.partition("?")[0].removeprefix(base) if api_path else ""
-            operation = RequestedOperation(operation.name, find_operation(request.method, masked_path).audience_id)
+            operation = RequestedOperation(operation.name, find_operation(request.method, masked_path).resource_id)
         head = RequestHead(
             tenant=identity.shown_tenant,
             credential_digests=digests,

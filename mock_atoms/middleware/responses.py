@@ -24,7 +24,7 @@ REASON_HEADER = b"x-mock-atoms-reason"
 _MAX_CACHED = 1_000
 """Number of documented errors that are cached."""
 MAX_CACHED_ID_LENGTH = 200
-"""Errors about longer audience ids are not cached, so that no client fills the memory with them."""
+"""Errors about longer ids are not cached, so that no client fills the memory with them."""
 
 
 class CompleteResponse(NamedTuple):
@@ -80,7 +80,7 @@ def _unauthorized(context: RequestContext, caller: UnauthenticatedCaller) -> Com
 
 def _documented_error(status: int, operation: RequestedOperation) -> CompleteResponse:
     """Return the documented error of an operation."""
-    is_long = len(operation.audience_id) > MAX_CACHED_ID_LENGTH
+    is_long = len(operation.resource_id) > MAX_CACHED_ID_LENGTH
     return (_render_error if is_long else _cached_error)(status, operation)
 
 

@@ -8,6 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from mock_atoms import MockServer, openapi
+from mock_atoms.contract.operations import LIST_AUDIENCES
 from mock_atoms.contract.schemas import Audience, render_json, success_envelope
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.settings import RESERVED_SEGMENTS
@@ -31,7 +32,7 @@ def test_a_caller_gets_the_audiences_of_its_token(client: httpx.Client) -> None:
 @pytest.mark.parametrize("word", ["", "mock_empty", "mock_one", "mock_many", "mock_sparse", "mock_unicode"])
 def test_a_response_has_the_documented_shape(client: httpx.Client, word: str) -> None:
     response = client.get("/audience", headers=bearer(f"sk_{word}"))
-    shape = success_envelope("get-all-audiences", list[Audience])
+    shape = success_envelope(LIST_AUDIENCES, list[Audience])
     served = TypeAdapter(shape).validate_json(response.content, strict=True)
     assert served == response.json()
 

@@ -22,7 +22,7 @@ def test_head_calls_the_operation_of_get() -> None:
     assert find_operation("HEAD", "/audience") == RequestedOperation("GET /audience")
 
 
-def test_an_undocumented_method_keeps_the_audience_id() -> None:
+def test_an_undocumented_method_keeps_the_id() -> None:
     assert find_operation("PATCH", "/audience/a1") == RequestedOperation("", "a1")
 
 

@@ -135,7 +135,7 @@ def test_cached_callers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_the_operation_follows_from_the_path_as_sent(path: bytes, operation: str, audience_id: str) -> None:
     found = read(path=path).operation
-    assert (found.name, found.audience_id.startswith(audience_id)) == (operation, True)
+    assert (found.name, found.resource_id.startswith(audience_id)) == (operation, True)
 
 
 def test_a_token_that_looks_like_a_path_does_not_change_the_operation() -> None:

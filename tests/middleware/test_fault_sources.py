@@ -13,6 +13,7 @@ import requests
 from pydantic import TypeAdapter
 
 from mock_atoms import MockServer
+from mock_atoms.contract.operations import LIST_AUDIENCES
 from mock_atoms.contract.schemas import Audience, success_envelope
 from tests.helpers.audiences import bearer
 from tests.middleware.test_connection_faults import RAISED
@@ -63,7 +64,7 @@ def is_truncated_json(response: Received) -> bool:
 
 
 def is_documented(response: Received) -> bool:
-    return bool(TypeAdapter(success_envelope("get-all-audiences", list[Audience])).validate_json(response.body)["data"])
+    return bool(TypeAdapter(success_envelope(LIST_AUDIENCES, list[Audience])).validate_json(response.body)["data"])
 
 
 def each_audience_has(key: str, kind: type, *, in_envelope: bool = False) -> Callable[[Received], bool]:

@@ -1,0 +1,41 @@
+"""Query parameters of requests, and their documentation."""
+
+import re
+from typing import Any
+
+from fastapi import Request
+
+from mock_atoms.contract.errors import bad_request
+from mock_atoms.core.http_text import parse_query
+
+_INTEGER = re.compile(r"\d{1,1000}", re.ASCII)
+
+
+def integer_parameter(name: str, description: str, default: int) -> dict[str, Any]:
+    """Return the documentation of a query parameter that is a positive integer."""
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": description,
+        "schema": {"type": "integer", "minimum": 1, "default": default},
+    }
+
+
+def read_query(request: Request) -> dict[str, list[str]]:
+    """Return the values of each query parameter."""
+    return parse_query(request.scope["query_string"].decode("latin-1"))
+
+
+def positive_integer(query: dict[str, list[str]], name: str, default: int) -> int:
+    """Return the query parameter `name`.
+
+    Raises:
+        ApiError: 400, it is not a positive integer (A: the real server may use the default).
+    """
+    values = query.get(name)
+    if values is None:
+        return default
+    if len(values) > 1 or not _INTEGER.fullmatch(values[0]) or int(values[0]) < 1:
+        raise bad_request(f"{name} must be a positive integer")
+    return int(values[0])
