@@ -25,6 +25,7 @@ from mock_atoms.core.forwarding import strip_root_path
 from mock_atoms.core.masking import MAX_MESSAGE_LENGTH, show_text
 from mock_atoms.core.setting_sources import load_settings
 from mock_atoms.core.settings import Settings
+from mock_atoms.dashboard.files import RELATIVE_PAGE_PATH
 from mock_atoms.journal.access_log import LOGGER, EventLine
 from mock_atoms.journal.exchange import BODIES_IN_FLIGHT, CONTEXT_KEY, STORE_UNAVAILABLE, RequestContext
 from mock_atoms.middleware.concurrency import ConcurrencyLimitMiddleware
@@ -34,12 +35,20 @@ from mock_atoms.middleware.faults import FaultMiddleware
 from mock_atoms.middleware.identify import IdentifyMiddleware
 from mock_atoms.middleware.recording import RecordingMiddleware
 from mock_atoms.middleware.response_cache import ResponseCacheMiddleware
+from mock_atoms.middleware.responses import complete_response, send_response
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.repositories import Repositories
+
+_ROOT = "/"
+_TO_DASHBOARD = complete_response(
+    HTTPStatus.TEMPORARY_REDIRECT, [("location", RELATIVE_PAGE_PATH), ("vary", "Accept")], b""
+)
 
 
 class PathDispatcher:
     """Dispatches requests to the control API, the documentation or, for all other paths, the vendor's API.
+
+    `/` leads browsers to the dashboard, unless it belongs to the vendor's API or the control API is disabled.
 
     Args:
         vendor: the vendor's API.
@@ -54,6 +63,7 @@ class PathDispatcher:
         self._vendor = vendor
         self._documentation = documentation
         self._control = control
+        self._has_dashboard = bool(mock.settings.base_path) and control_access(mock.settings).access != "disabled"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -77,17 +87,25 @@ class PathDispatcher:
             await self._control(_head_as_get(scope), receive, send)
         elif openapi.is_documentation_path(path):
             await self._documentation(_head_as_get(scope), receive, send)
+        elif path == _ROOT and self._has_dashboard and _is_page_request(scope):
+            await send_response(send, _TO_DASHBOARD)
         else:
             await self._vendor(scope, receive, send)
 
 
 def is_own_path(path: str) -> bool:
-    """Return whether a path belongs to the control API or the documentation, and not to the vendor's API."""
-    return _is_control_path(path) or openapi.is_documentation_path(path)
+    """Return whether a path is not, or not only, of the vendor's API: control API, documentation and `/`."""
+    return path == _ROOT or _is_control_path(path) or openapi.is_documentation_path(path)
 
 
 def _is_control_path(path: str) -> bool:
     return path == CONTROL_PREFIX or path.startswith(f"{CONTROL_PREFIX}/")
+
+
+def _is_page_request(scope: Scope) -> bool:
+    """Return whether a browser requests a page."""
+    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
+    return scope["method"] in ("GET", "HEAD") and b"text/html" in accepted.lower()
 
 
 class LazyApp:

@@ -13,6 +13,7 @@ from mock_atoms.control.errors import RequestError, foreign_origin
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.control_access import control_access
 from mock_atoms.core.settings import Settings
+from mock_atoms.dashboard.files import is_dashboard_path
 
 HEALTH_PATH = f"{CONTROL_PREFIX}/health"
 DOCUMENT_PATH = f"{CONTROL_PREFIX}/openapi.json"
@@ -24,7 +25,8 @@ _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 class AccessControlMiddleware:
     """Rejects calls by unauthorized clients and by pages of other origins.
 
-    Health is open to everyone. The OpenAPI document is open unless the control API is disabled.
+    Health is open to everyone. The OpenAPI document and the files of the dashboard are open unless the control API is
+    disabled.
 
     Args:
         app: the control API.
@@ -54,7 +56,7 @@ class AccessControlMiddleware:
         if self._access == "disabled":
             detail = "the server was started with --no-admin"
             raise RequestError(HTTPStatus.NOT_FOUND, "the control API is disabled", detail)
-        if path == DOCUMENT_PATH:
+        if path == DOCUMENT_PATH or is_dashboard_path(path):
             return
         self._check_host(request)
         if self._access == "closed":

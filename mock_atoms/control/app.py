@@ -18,6 +18,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.control.access import DOCUMENT_PATH, AccessControlMiddleware
+from mock_atoms.control.dashboard import dashboard_routes
 from mock_atoms.control.endpoints import Endpoint, EndpointGroup
 from mock_atoms.control.errors import RequestError, foreign_origin, unprocessable
 from mock_atoms.control.faults import FaultEndpoints
@@ -84,6 +85,7 @@ def control_app(mock: MockAtoms) -> ASGIApp:
                 for each in endpoints
             ),
             Route(DOCUMENT_PATH, openapi),
+            *dashboard_routes(),
         ],
         exception_handlers=dict.fromkeys(error_types, _respond_error),
     )
