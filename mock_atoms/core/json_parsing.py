@@ -76,6 +76,19 @@ def parse_json_steps(text: str | bytes | bytearray, lease: BodyLease | None = No
     return (yield from parser.finish())
 
 
+def parse_own_json(text: bytes, convert: Convert | None = None) -> Steps[Any]:
+    """Return the value of a JSON text that a server of ours wrote, of any size.
+
+    Args:
+        text: the text.
+        convert: converts the items of long lists, see `JsonParser`.
+    """
+    parser = JsonParser(convert)
+    for start in range(0, len(text), JSON_PIECE_BYTES):
+        yield from parser.feed(text[start : start + JSON_PIECE_BYTES])
+    return (yield from parser.finish())
+
+
 def _parse_short(text: bytes) -> list[Any]:
     """Return a list with the value of a short text, or an empty one if `JsonParser` has to look for an error."""
     outside = _outside_of_strings(text)

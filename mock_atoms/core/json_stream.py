@@ -80,3 +80,14 @@ def next_chunk(pieces: Iterator[str]) -> Steps[Chunk]:
             return Chunk("".join(chunk).encode(), more=True)
         yield
     return Chunk("".join(chunk).encode(), more=False)
+
+
+def render_steps(value: Any) -> Steps[bytes]:  # noqa: ANN401 - content for `json_pieces`
+    """Return content for `json_pieces` as one text."""
+    pieces = json_pieces(value)
+    chunks: list[bytes] = []
+    more = True
+    while more:
+        chunk, more = yield from next_chunk(pieces)
+        chunks.append(chunk)
+    return b"".join(chunks)

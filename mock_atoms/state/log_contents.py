@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, assert_never
 
-from mock_atoms.core.json_stream import json_pieces
+from mock_atoms.core.json_parsing import parse_own_json
+from mock_atoms.core.json_stream import render_steps
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.data.fixture_files import parse_audiences
@@ -189,13 +190,13 @@ def _parse_response_head(text: str) -> ResponseHead:
 _parse_shared_response_head = lru_cache(_MAX_SHARED_HEADS)(_parse_response_head)
 
 
-def operation_json(operation: DataOperation) -> list[Any]:
-    """Return a change of data as JSON."""
+def operation_json(operation: DataOperation) -> Steps[list[Any]]:
+    """Return a change of data as JSON. Long parts are texts, which are parsed in steps."""
     match operation:
         case SetInitialData(initial_data):
-            return ["set", _text(initial_data_json(initial_data))]
+            return ["set", (yield from render_steps(initial_data_json(initial_data))).decode()]
         case PutAudience(audience_id, changes, new_ids):
-            return ["put", _text(changes_json(audience_id, changes)), new_ids]
+            return ["put", (yield from render_steps(changes_json(audience_id, changes))).decode(), new_ids]
         case AddMembers(audience_id, phone_column, members, updated_at):
             return ["add", audience_id, phone_column, list(members.texts()), updated_at]
         case DeleteAudience(audience_id, is_created):
@@ -208,13 +209,13 @@ def parse_operation(content: list[Any]) -> Steps[DataOperation]:
     """Return the change of data that `operation_json` wrote."""
     match content:
         case ["set", text]:
-            fields = json.loads(text)
+            fields = yield from parse_own_json(text.encode())
             audiences = yield from parse_audiences(fields["audiences"], "/audiences", ImportedAudience)
             initial_data = InitialData(audiences, fields.get("organization"))
             yield from initial_data.measure()
             return SetInitialData(initial_data)
         case ["put", text, new_ids]:
-            part = yield from parse_audience_changes(json.loads(text), "")
+            part = yield from parse_audience_changes((yield from parse_own_json(text.encode())), "")
             return PutAudience(part.id, part.changes, new_ids)
         case ["add", audience_id, phone_column, texts, updated_at]:
             return AddMembers(audience_id, phone_column, (yield from MemberList.parse(texts, phone_column)), updated_at)
@@ -222,8 +223,3 @@ def parse_operation(content: list[Any]) -> Steps[DataOperation]:
             return DeleteAudience(audience_id, is_created)
         case _:
             raise ValueError(f"unknown change of data: {content[0]}")
-
-
-def _text(content: object) -> str:
-    """Return content for `json_pieces` as a text, which is written and parsed once only."""
-    return "".join(json_pieces(content))

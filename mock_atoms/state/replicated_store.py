@@ -225,7 +225,8 @@ class ReplicatedStore(MemoryStore):
         Raises:
             ConflictError: another server has changed it since `mark`.
         """
-        content = [tenant_json(tenant), operation_json(operation), mark]
+        operation_content = await self._slices.run_promptly(operation_json(operation), needs_slot=False)
+        content = [tenant_json(tenant), operation_content, mark]
         return await self._replica.change("commit", content, lambda: self._commit(tenant, operation, mark))
 
     async def _commit(self, tenant: Tenant, operation: DataOperation, mark: int | None) -> bool:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from mock_atoms.core.errors import CapacityError
-from mock_atoms.core.json_parsing import JsonParser
-from mock_atoms.core.json_stream import CHUNK_CHARACTERS, RenderedJson, json_pieces, next_chunk
+from mock_atoms.core.json_parsing import parse_own_json
+from mock_atoms.core.json_stream import RenderedJson, render_steps
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
@@ -130,21 +130,12 @@ async def import_state(value: object, settings: Settings, store: Store, slices: 
 
 def content_steps(content: StoreContent) -> Steps[bytes]:
     """Return all content of a store as JSON."""
-    pieces = json_pieces(export_content(content))
-    chunks: list[bytes] = []
-    more = True
-    while more:
-        chunk, more = yield from next_chunk(pieces)
-        chunks.append(chunk)
-    return b"".join(chunks)
+    return render_steps(export_content(content))
 
 
 def parse_content(text: bytes) -> Steps[StoreContent]:
     """Return the content that `content_steps` returned."""
-    parser = JsonParser(SnapshotConverter().convert)
-    for start in range(0, len(text), CHUNK_CHARACTERS):
-        yield from parser.feed(text[start : start + CHUNK_CHARACTERS])
-    content = yield from parser.finish()
+    content = yield from parse_own_json(text, SnapshotConverter().convert)
     snapshot = yield from parse_snapshot({"version": "", "seed": "", "locale": "", **content})
     yield from _activate_rules(snapshot, "")
     return StoreContent(snapshot.active_rules, snapshot.fixtures, snapshot.tenants)

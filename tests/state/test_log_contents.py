@@ -3,12 +3,24 @@
 import json
 from dataclasses import fields
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from mock_atoms.core.slices import Steps, run_without_pauses
 from mock_atoms.core.tenancy import Tenant
+from mock_atoms.data.fixture_files import parse_fixture
+from mock_atoms.data.models import InitialData
 from mock_atoms.journal.exchange import Exchange, RequestHead, ResponseHead
-from mock_atoms.state.log_contents import outcome_json, parse_request, request_json, update_outcome
+from mock_atoms.state.log_contents import (
+    operation_json,
+    outcome_json,
+    parse_operation,
+    parse_request,
+    request_json,
+    update_outcome,
+)
+from mock_atoms.state.operations import SetInitialData
 from tests.helpers.shared_log import MemoryLog
 from tests.state.test_replica import Counter, run
 
@@ -57,6 +69,28 @@ def test_a_response_of_another_server_has_its_headers(value: bytes) -> None:
     update_outcome(parsed, through_json(outcome_json(ended)))
     assert parsed.response_head.headers == ended.response_head.headers
     assert (parsed.ended_at, parsed.ended, parsed.body, parsed.faults) == (5.5, "responded", b"\x00\xff", ("key",))
+
+
+def count_steps(steps: Steps[Any]) -> tuple[int, Any]:
+    number = 0
+    try:
+        while True:
+            next(steps)
+            number += 1
+    except StopIteration as stop:
+        return number, stop.value
+
+
+def test_listed_members_are_written_and_parsed_in_steps() -> None:
+    members = [{"phoneNumber": f"1415555{number:04}", "name": "Ada"} for number in range(1_000)]
+    audiences = [{"_id": f"{number:024x}", "members": members} for number in range(3)]
+    parsed = run_without_pauses(parse_fixture({"tokens": ["sk_a"], "audiences": audiences})).audiences
+    written, content = count_steps(operation_json(SetInitialData(InitialData(parsed or []))))
+    assert written > 3_000
+    read, operation = count_steps(parse_operation(json.loads(json.dumps(content))))
+    assert read > 3_000
+    assert run_without_pauses(operation_json(operation)) == content
+    assert len(content[1]) > 100_000
 
 
 @pytest.mark.parametrize("text", ["é😀", "\ud800"])
