@@ -1,6 +1,8 @@
 """The parts of every command: its parser, its options and one invocation."""
 
 import argparse
+import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,12 +10,14 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from mock_atoms.core.masking import mask_text
-from mock_atoms.core.printable import show_invisible
+from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.printable import escape_invisible, show_invisible
 from mock_atoms.core.setting_sources import CONFIG_VARIABLE, load_settings
 from mock_atoms.core.settings import SettingInfo, Settings, flag_name, setting_infos, variable_name
 from mock_atoms.core.suggestions import did_you_mean
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+SETTINGS_EPILOG = "Flags override environment variables, which override the --config file."
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -31,9 +35,16 @@ class CommandParser(argparse.ArgumentParser):
         name = mask_text(argument.partition("=")[0])
         if not name.startswith("-"):
             self.error(f"unexpected argument `{name}`; quote values that contain spaces")
-        known = [option for option in self._option_string_actions if option.startswith("--")]
-        suggestion = did_you_mean(name, known, "--")
+        suggestion = did_you_mean(name, self.long_options(), "--")
         self.error(f"`{name}` is not an option.{suggestion}")
+
+    def long_options(self) -> list[str]:
+        """Return the options that start with two dashes."""
+        return [option for option in self._option_string_actions if option.startswith("--")]
+
+    def options(self) -> list[argparse.Action]:
+        """Return the actions of all options and arguments, except `--help`."""
+        return [action for action in self._actions if action.dest != "help"]
 
 
 class OutputError(Exception):
@@ -71,12 +82,14 @@ class Invocation:
         environ: the environment, for variables that start with `MOCK_ATOMS_`.
         out: stream of results and the ready message.
         err: stream of the log and errors.
+        wrapped: the words after `--`, for commands that run another program.
     """
 
     arguments: argparse.Namespace
     environ: Mapping[str, str]
     out: TextIO
     err: TextIO
+    wrapped: Sequence[str] = ()
 
     def load_settings(self) -> Settings:
         """Return the settings from flags, environment and file.
@@ -95,6 +108,28 @@ class Invocation:
         """
         write(f"{text}\n", self.out)
 
+    def print_json(self, value: object, indent: int | None = 2) -> None:
+        """Print a value as JSON, in one line without `indent`. Invisible characters are escaped.
+
+        Raises:
+            OutputError: the text cannot be written.
+        """
+        lines = json.dumps(value, ensure_ascii=False, indent=indent).split("\n")
+        self.print("\n".join(map(escape_invisible, lines)))
+
+    def read_file(self, name: str) -> str:
+        """Return the text of a file, or of standard input if its name is `-`.
+
+        Raises:
+            ConfigError: it cannot be read, or is not UTF-8.
+        """
+        try:
+            return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise ConfigError(f"{name}: cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise ConfigError(f"{name}: not UTF-8: {error}") from None
+
     def fail(self, message: object) -> int:
         """Print an error, and return the exit code 1."""
         print_error(show_invisible(mask_text(str(message))), self.err)
@@ -111,6 +146,8 @@ class Command:
         description: the first paragraph of the command's `--help`.
         add_arguments: adds its arguments to its parser.
         run: runs it and returns the exit code.
+        epilog: the last paragraph of the command's `--help`.
+        wraps_program: whether it runs a program that follows `--`.
     """
 
     name: str
@@ -118,6 +155,38 @@ class Command:
     description: str
     add_arguments: Callable[[CommandParser], None]
     run: Callable[[Invocation], int]
+    epilog: str = SETTINGS_EPILOG
+    wraps_program: bool = False
+
+    def parser(self, prog: str) -> CommandParser:
+        """Return the parser of its arguments.
+
+        Args:
+            prog: how it is called, such as `mock-atoms serve`.
+        """
+        usage = None
+        if self.wraps_program:
+            usage = f"{prog} [OPTION…] -- PROGRAM [ARGUMENT…]"
+        parser = CommandParser(prog=prog, usage=usage, description=self.description, epilog=self.epilog)
+        self.add_arguments(parser)
+        return parser
+
+
+@dataclass(frozen=True)
+class CommandGroup:
+    """Commands about the same thing, such as `mock-atoms faults add`.
+
+    Attributes:
+        name: its name on the command line.
+        summary: its line in `mock-atoms --help`.
+        description: the first paragraph of its `--help`.
+        commands: its commands.
+    """
+
+    name: str
+    summary: str
+    description: str
+    commands: tuple[Command, ...]
 
 
 def add_settings(parser: CommandParser, names: Sequence[str] = (), **help_texts: str) -> None:

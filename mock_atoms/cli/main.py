@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
@@ -10,15 +11,13 @@ from mock_atoms.cli.command import (
     EXIT_FAILED,
     EXIT_USAGE,
     Command,
+    CommandGroup,
     CommandParser,
     Invocation,
     OutputError,
     print_error,
     write,
 )
-from mock_atoms.cli.healthcheck import HEALTHCHECK
-from mock_atoms.cli.offline import FIXTURES, OPENAPI
-from mock_atoms.cli.serve import SERVE
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.suggestions import did_you_mean
 from mock_atoms.core.version import __version__
@@ -26,8 +25,22 @@ from mock_atoms.core.version import __version__
 if TYPE_CHECKING:
     import io
 
-COMMANDS: dict[str, Command] = {command.name: command for command in (SERVE, FIXTURES, OPENAPI, HEALTHCHECK)}
-_MAIN_OPTIONS = ("-h", "--help", "--version")
+COMMANDS = {
+    "serve": "serve",
+    "fixtures": "offline",
+    "openapi": "offline",
+    "healthcheck": "healthcheck",
+    "status": "status",
+    "requests": "requests",
+    "retries": "retries",
+    "faults": "faults",
+    "tenants": "tenants",
+    "reset": "state",
+    "state": "state",
+    "open": "browser",
+    "completion": "completion",
+}
+"""Each command and the module that has it. Only the module of the command that runs is imported."""
 
 
 def entry_point() -> NoReturn:
@@ -68,38 +81,75 @@ def main(args: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
     Raises:
         SystemExit: from argparse, after `--help`, `--version` or an invalid argument.
     """
-    parser, command_parsers = _build_parsers()
-    if args and args[0] not in COMMANDS and args[0] not in _MAIN_OPTIONS:
-        name = args[0].partition("=")[0]
-        if name.startswith("-"):
-            parser.error(f"`{name}` is not an option here: options follow a command, as in `mock-atoms serve --port 0`")
-        parser.error(f"`{name}` is not a command.{did_you_mean(name, COMMANDS)}")
+    command, parser, args = _select(args)
+    wrapped: Sequence[str] = ()
+    if command.wraps_program and "--" in args:
+        end = args.index("--")
+        args, wrapped = args[:end], args[end + 1 :]
     arguments, unknown = parser.parse_known_args(args)
     if unknown:
-        command_parsers[arguments.command].reject(unknown[0])
+        parser.reject(unknown[0])
     try:
-        return COMMANDS[arguments.command].run(Invocation(arguments, environ, out, err))
+        return command.run(Invocation(arguments, environ, out, err, wrapped))
     except ConfigError as error:
         print_error(error, err)
         return EXIT_USAGE
 
 
-def _build_parsers() -> tuple[CommandParser, dict[str, CommandParser]]:
-    parser = CommandParser(
-        prog="mock-atoms",
-        description="A local mock server of the Atoms audience API.",
-        epilog="`mock-atoms COMMAND --help` lists the options of a command.",
-    )
-    parser.add_argument("--version", action="version", version=f"mock-atoms {__version__}")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    command_parsers: dict[str, CommandParser] = {}
-    for command in COMMANDS.values():
-        command_parser = subparsers.add_parser(
-            command.name,
-            help=command.summary,
-            description=command.description,
-            epilog="Flags override environment variables, which override the --config file.",
+def load_command(name: str) -> Command | CommandGroup:
+    """Import the command `name` of `COMMANDS`."""
+    command: Command | CommandGroup = getattr(import_module(f"mock_atoms.cli.{COMMANDS[name]}"), name.upper())
+    return command
+
+
+def parsers() -> Iterator[tuple[tuple[str, ...], Command, CommandParser]]:
+    """Yield the words that name each command, such as `faults` and `add`, the command and its parser."""
+    for name in COMMANDS:
+        found = load_command(name)
+        commands = found.commands if isinstance(found, CommandGroup) else (found,)
+        for command in commands:
+            words = (name,) if command is found else (name, command.name)
+            yield words, command, command.parser(" ".join(["mock-atoms", *words]))
+
+
+def _select(args: Sequence[str]) -> tuple[Command, CommandParser, Sequence[str]]:
+    """Return the command that the first arguments name, its parser, and the other arguments."""
+    if not args or args[0] not in COMMANDS:
+        parser = _overview(
+            "mock-atoms",
+            "A local mock server of the Atoms audience API.",
+            "`mock-atoms COMMAND --help` lists the options of a command.",
+            map(load_command, COMMANDS),
         )
-        command.add_arguments(command_parser)
-        command_parsers[command.name] = command_parser
-    return parser, command_parsers
+        parser.add_argument("--version", action="version", version=f"mock-atoms {__version__}")
+        _stop(parser, args, COMMANDS)
+    command, prog, args = load_command(args[0]), f"mock-atoms {args[0]}", args[1:]
+    if isinstance(command, CommandGroup):
+        commands = {each.name: each for each in command.commands}
+        if not args or args[0] not in commands:
+            _stop(_overview(prog, command.description, None, command.commands), args, commands)
+        command, prog, args = commands[args[0]], f"{prog} {args[0]}", args[1:]
+    return command, command.parser(prog), args
+
+
+def _overview(
+    prog: str, description: str, epilog: str | None, commands: Iterable[Command | CommandGroup]
+) -> CommandParser:
+    """Return a parser whose help lists commands."""
+    parser = CommandParser(prog=prog, description=description, epilog=epilog)
+    subparsers = parser.add_subparsers(metavar="COMMAND")
+    for command in commands:
+        subparsers.add_parser(command.name, help=command.summary)
+    return parser
+
+
+def _stop(parser: CommandParser, args: Sequence[str], commands: Iterable[str]) -> NoReturn:
+    """Print the help or the version, or exit with an error, because `args` do not start with a command."""
+    if not args:
+        parser.error("the following arguments are required: COMMAND")
+    name = args[0].partition("=")[0]
+    if name in ("-h", *parser.long_options()):
+        parser.parse_args([name])
+    if name.startswith("-"):
+        parser.error(f"`{name}` is not an option here: options follow a command, as in `mock-atoms serve --port 0`")
+    parser.error(f"`{name}` is not a command.{did_you_mean(name, commands)}")

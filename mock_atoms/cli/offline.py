@@ -1,9 +1,6 @@
 """The commands that print data without a server: `fixtures` and `openapi`."""
 
-import json
-
 from mock_atoms.cli.command import EXIT_FAILED, EXIT_OK, Command, CommandParser, Invocation, add_settings
-from mock_atoms.core.printable import escape_invisible
 from mock_atoms.core.settings import Settings
 
 
@@ -24,10 +21,10 @@ def _run_fixtures(invocation: Invocation) -> int:
     caller = identify(headers, settings.session_cookie, settings.tokens)
     if isinstance(caller, AuthenticatedCaller):
         audiences = [api_fields(record) for record in mock.fixtures.initial_data(caller).audiences]
-        _print_json({"status": True, "data": audiences}, invocation)
+        invocation.print_json({"status": True, "data": audiences})
         return EXIT_OK
     invocation.fail(caller.reason)
-    _print_json(error_body(401, None, {}), invocation)
+    invocation.print_json(error_body(401, None, {}))
     return EXIT_FAILED
 
 
@@ -43,13 +40,8 @@ def _run_openapi(invocation: Invocation) -> int:
     # The document depends on the base path only, so fixtures and faults need not be read.
     base_path = invocation.load_settings().base_path
     routes = vendor_app(MockAtoms(Settings()).repositories, documented=True)
-    _print_json(build_document(routes, base_path), invocation)
+    invocation.print_json(build_document(routes, base_path))
     return EXIT_OK
-
-
-def _print_json(value: object, invocation: Invocation) -> None:
-    lines = json.dumps(value, ensure_ascii=False, indent=2).split("\n")
-    invocation.print("\n".join(map(escape_invisible, lines)))
 
 
 FIXTURES = Command(

@@ -76,7 +76,7 @@ def read_file(path: Path) -> FixtureFile:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
-    data = _parse(path, text)
+    data = parse_text(path, text)
     try:
         return FixtureFile.model_validate(_with_members(data, path.parent))
     except ConfigError as error:
@@ -155,7 +155,12 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return mapping
 
 
-def _parse(path: Path, text: str) -> object:
+def parse_text(path: Path, text: str) -> object:
+    """Return the content of a file in JSON, if that is the suffix of `path`, or in YAML.
+
+    Raises:
+        ConfigError: names the file, line and reason.
+    """
     kind = "YAML" if _is_yaml(path) else "JSON"
     try:
         if kind == "JSON":

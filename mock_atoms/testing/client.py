@@ -76,6 +76,11 @@ class MockClient:
         """Base URL of the API, to configure a client with."""
         return self.root_url + self._base_path
 
+    @property
+    def control(self) -> ControlApi:
+        """The control API, for endpoints that have no method here: `mock.control.call("GET", "/tenants")`."""
+        return self._control
+
     def for_tenant(self, token: str, test_id: str | None = None) -> "MockClient":
         """Return a client of the same server whose methods default to one tenant."""
         client = MockClient(f"{self.url}/", token=token, test_id=test_id)
@@ -192,7 +197,7 @@ class MockClient:
 
     def _list(self, query: Mapping[str, object]) -> tuple[list[RecordedRequest], int]:
         """Return recorded requests, oldest first, and their number without the `limit` of the query."""
-        content = _journal_content(self._control.call("GET", "/requests", query=query))
+        content = journal_content(self._control.call("GET", "/requests", query=query))
         requests = [RecordedRequest.from_json(event["request"]) for event in reversed(content["requests"])]
         return requests, content["meta"]["total"]
 
@@ -279,7 +284,7 @@ class MockClient:
             ControlError: the journal is off, or the control API is not available.
         """
         query = {**options, **self._tenant_fields(token, test_id)}
-        content = _journal_content(self._control.call("GET", "/retries", query=query))
+        content = journal_content(self._control.call("GET", "/retries", query=query))
         return RetryReport(content["calls"], content["summary"], content["dropped"], content["unattributed"])
 
     def set_audiences(
@@ -342,7 +347,12 @@ def _describe_filters(fields: Mapping[str, str]) -> str:
     return f" with {' '.join(filters)}" if filters else ""
 
 
-def _journal_content(content: dict[str, Any]) -> dict[str, Any]:
+def journal_content(content: dict[str, Any]) -> dict[str, Any]:
+    """Return what an endpoint about the journal responded.
+
+    Raises:
+        ControlError: the journal is off.
+    """
     if content.get("requestJournalDisabled"):
         raise ControlError("the journal is off: start the server without --journal-size 0")
     return content

@@ -88,12 +88,16 @@ class RecordedRequest:
         """
         return json.loads(self.body)
 
+    @property
+    def outcome(self) -> str:
+        """The status code, `aborted`, the kind of a connection fault, or `in flight`."""
+        return str(self.status) if self.ended == RESPONDED else self.ended or "in flight"
+
     def __str__(self) -> str:
         """Return one line with the request and its outcome."""
         query = f"?{urlencode(self.query, doseq=True)}" if self.query else ""
-        outcome = self.status if self.ended == RESPONDED else self.ended or "in flight"
         duration = "" if self.duration_ms is None else f" in {self.duration_ms:.0f} ms"
-        line = f"{self.arrived:%H:%M:%S.%f}"[:-3] + f" {self.method} {self.path}{query} → {outcome}{duration}"
+        line = f"{self.arrived:%H:%M:%S.%f}"[:-3] + f" {self.method} {self.path}{query} → {self.outcome}{duration}"
         for name, value in (
             ("attempt", self.attempt if self.attempt > 1 else None),
             ("fault", ",".join(self.faults)),

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 import mock_atoms
+from mock_atoms.cli.main import COMMANDS
 from mock_atoms.contract.schemas import JSON_TYPE
 from mock_atoms.core.masking import MAGIC_PREFIX
 from mock_atoms.core.setting_sources import load_settings
@@ -27,6 +28,7 @@ from mock_atoms.faults.expressions import parse_expression, parse_fault
 from mock_atoms.journal.access_log import TextFormatter
 from mock_atoms.testing.pytest_plugin import request_report
 from mock_atoms.testing.server import MockServer
+from tests.helpers import cli_page
 from tests.helpers.audiences import bearer
 from tests.helpers.cli import run_command
 from tests.helpers.snippets import ROOT, Snippet, commands, read_snippets, run_in_one_shell
@@ -249,8 +251,13 @@ def test_settings_page_lists_every_repeatable_flag() -> None:
 
 
 def test_readme_names_every_command() -> None:
-    for command in ("serve", "fixtures TOKEN", "openapi", "healthcheck"):
+    for command in COMMANDS:
         assert f"`{command}`" in README
+
+
+def test_reference_of_the_commands_is_that_of_their_parsers() -> None:
+    text = cli_page.PAGE.read_text(encoding="utf-8")
+    assert text.partition(cli_page.START)[2] == f"\n{cli_page.reference()}", "run: python -m tests.helpers.cli_page"
 
 
 def test_readme_magic_keys_are_known() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mock_atoms.cli.main import parsers
 from mock_atoms.core.settings import flag_name, setting_infos, variable_name
 from mock_atoms.testing.server import MockServer
 from tests.helpers.snippets import PAGES, ROOT
@@ -35,8 +36,9 @@ EXAMPLE_ID = re.compile(r"/(?:[0-9a-f]{24}|rule-\w+)")
 def test_flags_exist(page: Path) -> None:
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", page.read_text(encoding="utf-8")))
     settings = {flag_name(name) for name in setting_infos()}
+    options = {option for _, _, parser in parsers() for option in parser.long_options()}
     switches = {flag.replace("--", "--no-", 1) for flag in ("--admin", "--response-cache")}
-    assert flags <= settings | switches | OTHER_FLAGS
+    assert flags <= settings | options | switches | OTHER_FLAGS
 
 
 def test_environment_variables_exist() -> None:

@@ -17,3 +17,19 @@ def run_command(*args: str, environ: Mapping[str, str] | None = None) -> Command
     out, err = io.StringIO(), io.StringIO()
     code = main(args, environ or {}, out, err)
     return CommandResult(code, out.getvalue(), err.getvalue())
+
+
+class Screen(io.StringIO):
+    """A terminal whose size is unknown."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        raise OSError
+
+
+def run_in_terminal(*args: str, environ: Mapping[str, str] | None = None) -> CommandResult:
+    out, err = Screen(), io.StringIO()
+    code = main(args, environ or {}, out, err)
+    return CommandResult(code, out.getvalue(), err.getvalue())

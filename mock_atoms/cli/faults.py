@@ -1,0 +1,139 @@
+"""The `faults` commands."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mock_atoms.cli.command import EXIT_OK, Command, CommandGroup, CommandParser, Invocation
+from mock_atoms.cli.running_server import SERVER_EPILOG, add_server, with_server
+from mock_atoms.cli.tables import Cell, Column, Table
+from mock_atoms.cli.terminal import Terminal
+from mock_atoms.core.parsing import ConfigError
+
+if TYPE_CHECKING:
+    from mock_atoms.testing.client import MockClient
+
+_COLUMNS = (
+    Column("ID"),
+    Column("REQUESTS"),
+    Column("EFFECT"),
+    Column("EVALUATED", is_number=True),
+    Column("TRIGGERED", is_number=True),
+)
+_NOT_SHOWN = {"id", "match", "evaluated", "triggered", "tokenDigest", "testIdDigest"}
+
+
+def _list(invocation: Invocation, client: "MockClient") -> int:
+    content = client.control.call("GET", "/faults")
+    if invocation.arguments.json:
+        invocation.print_json(content)
+    elif not content["faults"]:
+        invocation.print("no fault rules")
+    else:
+        table = Table(_COLUMNS, Terminal.of(invocation.out, invocation.environ))
+        invocation.print("\n".join(table.lines(map(_row, content["faults"]))))
+    return EXIT_OK
+
+
+def _row(rule: Mapping[str, Any]) -> list[Cell]:
+    match = dict(rule.get("match") or {})
+    operation = [match.pop(name) for name in ("method", "path") if match.get(name)]
+    return [
+        Cell(rule["id"]),
+        Cell(" ".join([*map(str, operation), *_fields(match)]) or "all"),
+        Cell(" ".join(_fields(rule)), "yellow"),
+        Cell(str(rule["evaluated"])),
+        Cell(str(rule["triggered"]), "red" if rule["triggered"] else ""),
+    ]
+
+
+def _fields(value: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the fields of a JSON object, nested ones included, as `respond.status=500`."""
+    for name, field in value.items():
+        if name in _NOT_SHOWN:
+            continue
+        if isinstance(field, Mapping):
+            yield from _fields(field, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}={field if isinstance(field, str) else json.dumps(field, ensure_ascii=False)}"
+
+
+def _add_rule_arguments(parser: CommandParser) -> None:
+    parser.add_argument(
+        "fault", metavar="FAULT", help="`500x2`, `GET /audience 500x2`, or a rule as JSON".replace("`", "")
+    )
+    parser.add_argument("--method", metavar="METHOD", help="match only this method")
+    parser.add_argument("--path", metavar="PATH", help="match only this path, such as /audience/{id}")
+    parser.add_argument("--token", metavar="TOKEN", help="match only this token")
+    parser.add_argument("--test-id", metavar="ID", help="match only this X-Test-Id")
+    add_server(parser)
+
+
+def _add(invocation: Invocation, client: "MockClient") -> int:
+    arguments = invocation.arguments
+    fault: str | dict[str, Any] = arguments.fault
+    if arguments.fault.lstrip().startswith("{"):
+        try:
+            fault = json.loads(arguments.fault)
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"FAULT: not JSON: {error}") from None
+    rule_id = client.fail(
+        fault, method=arguments.method, path=arguments.path, token=arguments.token, test_id=arguments.test_id
+    )
+    if arguments.json:
+        invocation.print_json(client.control.call("GET", f"/faults/{rule_id}"))
+    else:
+        invocation.print(rule_id)
+    return EXIT_OK
+
+
+def _add_remove_arguments(parser: CommandParser) -> None:
+    parser.add_argument(
+        "ids", metavar="ID", nargs="*", help="id of a rule, as `faults list` prints it".replace("`", "")
+    )
+    parser.add_argument("--all", action="store_true", help="remove all rules, except those of the server's settings")
+    add_server(parser, has_json=False)
+
+
+def _remove(invocation: Invocation, client: "MockClient") -> int:
+    ids = invocation.arguments.ids
+    if bool(ids) == invocation.arguments.all:
+        raise ConfigError("faults remove: give the ids of rules, or --all")
+    if not ids:
+        client.control.call("DELETE", "/faults")
+    for rule_id in ids:
+        client.clear_faults(rule_id)
+    return EXIT_OK
+
+
+FAULTS = CommandGroup(
+    "faults",
+    "list, add and remove the fault rules of a running server",
+    "List, add and remove the fault rules of a running server.",
+    (
+        Command(
+            "list",
+            "list the fault rules",
+            "List the fault rules of a running server, with the requests that they matched and changed.",
+            add_server,
+            with_server(_list),
+            SERVER_EPILOG,
+        ),
+        Command(
+            "add",
+            "add a fault rule",
+            "Add a fault rule and print its id. docs/faults.md describes faults.",
+            _add_rule_arguments,
+            with_server(_add),
+            SERVER_EPILOG,
+        ),
+        Command(
+            "remove",
+            "remove fault rules",
+            "Remove fault rules.",
+            _add_remove_arguments,
+            with_server(_remove),
+            SERVER_EPILOG,
+        ),
+    ),
+)

@@ -1,0 +1,161 @@
+"""The `requests` command."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mock_atoms.cli.command import EXIT_OK, Command, CommandParser, Invocation
+from mock_atoms.cli.following import Follower
+from mock_atoms.cli.running_server import (
+    SERVER_EPILOG,
+    add_server,
+    checked,
+    count,
+    tenant_fields,
+    with_server,
+)
+from mock_atoms.cli.tables import Cell, Column, Table
+from mock_atoms.cli.terminal import Terminal, status_style
+from mock_atoms.core.parsing import ConfigError
+
+if TYPE_CHECKING:
+    from mock_atoms.testing.client import MockClient
+    from mock_atoms.testing.recorded_request import RecordedRequest
+
+DEFAULT_LIMIT = 100
+_COLUMNS = (
+    Column("TIME", min_width=12),
+    Column("METHOD", min_width=6),
+    Column("STATUS", min_width=9),
+    Column("MS", is_number=True, min_width=6),
+    Column("TENANT"),
+    Column("TEST"),
+    Column("PATH"),
+    Column("NOTES"),
+)
+
+
+def _add_arguments(parser: CommandParser) -> None:
+    add_server(parser)
+    group = parser.add_argument_group("filters")
+    group.add_argument("--token", metavar="TOKEN", help="only requests of this token, valid or not")
+    group.add_argument("--test-id", metavar="ID", help="only requests with this X-Test-Id")
+    group.add_argument("--method", metavar="METHOD", help="only this method, in any case")
+    group.add_argument("--path", metavar="PATH", help="only this path, such as /audience/{id}")
+    group.add_argument("--status", metavar="STATUS", help="only responses with this status code; 0 is no response")
+    group.add_argument(
+        "--since", metavar="TIME", help="only requests that arrived after this time, such as 2026-01-31T12:00:00Z"
+    )
+    parser.add_argument(
+        "--limit",
+        metavar="NUMBER",
+        default=str(DEFAULT_LIMIT),
+        help=f"print only so many, the latest ones; default: {DEFAULT_LIMIT}",
+    )
+    parser.add_argument("--expect", metavar="NUMBER", help="exit with 1 unless so many requests match the filters")
+    parser.add_argument("--follow", action="store_true", help="print the next requests too, as they end, until Ctrl-C")
+
+
+def _run(invocation: Invocation, client: "MockClient") -> int:
+    limit, expected = (_whole_number(invocation, name) for name in ("limit", "expect"))
+    filters = _filters(invocation)
+    if invocation.arguments.follow:
+        if expected is not None:
+            raise ConfigError("--expect: leave it out with --follow, which does not end")
+        return _follow(invocation, client, filters, limit or 0)
+    # The total of the list ignores `since`.
+    query = filters if "since" in filters and expected is not None else {**filters, "limit": str(limit)}
+    content = _read(client, query)
+    matched = len(content["requests"]) if "since" in filters else content["meta"]["total"]
+    content["requests"] = content["requests"][:limit]
+    if invocation.arguments.json:
+        invocation.print_json(content)
+    else:
+        _print_table(invocation, content["requests"], matched)
+    is_as_expected = expected in (None, matched)
+    return checked(invocation, None if is_as_expected else f"{count(matched, 'request')} instead of {expected}")
+
+
+def _whole_number(invocation: Invocation, name: str) -> int | None:
+    text = getattr(invocation.arguments, name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):  # noqa: PLR2004 - the control API has a limit too
+        raise ConfigError(f"--{name}: `{text}` is not a whole number")
+    return int(text)
+
+
+def _filters(invocation: Invocation) -> dict[str, str]:
+    arguments = invocation.arguments
+    fields = {name: getattr(arguments, name) for name in ("method", "path", "status", "since")}
+    return {name: value for name, value in fields.items() if value is not None} | tenant_fields(invocation)
+
+
+def _read(client: "MockClient", query: Mapping[str, str]) -> dict[str, Any]:
+    """Return requests, the newest first."""
+    from mock_atoms.testing.client import journal_content  # noqa: PLC0415 - `--help` starts faster without it
+
+    return journal_content(client.control.call("GET", "/requests", query=query))
+
+
+def _print_table(invocation: Invocation, events: Sequence[dict[str, Any]], matched: int) -> None:
+    if not events:
+        invocation.print("no requests")
+        return
+    lines = Table(_COLUMNS, Terminal.of(invocation.out, invocation.environ)).lines(
+        [_row(event) for event in reversed(events)]
+    )
+    if matched > len(events):
+        lines.insert(0, f"the latest {len(events)} of {matched} requests:")
+    invocation.print("\n".join(lines))
+
+
+def _row(event: Mapping[str, Any]) -> list[Cell]:
+    from mock_atoms.testing.recorded_request import RecordedRequest  # noqa: PLC0415 - `--help` starts faster without it
+
+    request = RecordedRequest.from_json(event["request"])
+    duration = "" if request.duration_ms is None else f"{request.duration_ms:.1f}"
+    _, _, query = event["request"]["url"].partition("?")
+    return [
+        Cell(f"{request.arrived:%H:%M:%S.%f}"[:-3], "dim"),
+        Cell(request.method),
+        Cell(request.outcome, status_style(request.status)),
+        Cell(duration),
+        Cell(request.tenant, "cyan"),
+        Cell(request.test_id or ""),
+        Cell(f"{request.path}?{query}" if query else request.path),
+        Cell(_notes(request), "yellow"),
+    ]
+
+
+def _notes(request: "RecordedRequest") -> str:
+    notes = {
+        "attempt": str(request.attempt) if request.attempt > 1 else "",
+        "fault": ",".join(request.faults),
+        "reason": request.reason,
+    }
+    return " ".join(f"{name}={value}" for name, value in notes.items() if value)
+
+
+def _follow(invocation: Invocation, client: "MockClient", filters: Mapping[str, str], limit: int) -> int:
+    """Print requests as they end, until a signal stops the process."""
+    table = Table(_COLUMNS, Terminal.of(invocation.out, invocation.environ))
+    if not invocation.arguments.json:
+        invocation.print(table.heading())
+    follower = Follower(lambda query: _read(client, query)["requests"], filters, limit)
+    for event in follower.follow():
+        if invocation.arguments.json:
+            invocation.print_json(event, indent=None)
+        else:
+            invocation.print(table.next_line(_row(event)))
+    return EXIT_OK  # pragma: no cover - the requests do not end
+
+
+REQUESTS = Command(
+    "requests",
+    "list the requests that a running server received",
+    "List the requests that a running server received and its responses, the oldest first. Times are in UTC. "
+    "Filters combine.",
+    _add_arguments,
+    with_server(_run),
+    SERVER_EPILOG,
+)

@@ -1,0 +1,93 @@
+"""The commands `reset`, `state export` and `state import`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mock_atoms.cli.command import EXIT_OK, Command, CommandGroup, CommandParser, Invocation, OutputError
+from mock_atoms.cli.running_server import SERVER_EPILOG, add_server, add_tenant, tenant_fields, with_server
+from mock_atoms.core.parsing import ConfigError
+
+if TYPE_CHECKING:
+    from mock_atoms.testing.client import MockClient
+
+
+def _add_reset_arguments(parser: CommandParser) -> None:
+    add_server(parser, has_json=False)
+    add_tenant(parser, "the data and requests")
+
+
+def _reset(invocation: Invocation, client: "MockClient") -> int:
+    client.control.call("POST", "/reset", tenant_fields(invocation) or None)
+    return EXIT_OK
+
+
+def _add_export_arguments(parser: CommandParser) -> None:
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", default="-", help="file to write; standard output by default"
+    )
+    add_server(parser, has_json=False)
+
+
+def _export(invocation: Invocation, client: "MockClient") -> int:
+    text = json.dumps(client.control.call("GET", "/state"), ensure_ascii=False)
+    name = invocation.arguments.file
+    if name == "-":
+        invocation.print(text)
+        return EXIT_OK
+    try:
+        Path(name).write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{name}: cannot be written: {error.strerror}") from None
+    return EXIT_OK
+
+
+def _add_import_arguments(parser: CommandParser) -> None:
+    parser.add_argument(
+        "file", metavar="FILE", help="file that `state export` wrote; - is standard input".replace("`", "")
+    )
+    add_server(parser, has_json=False)
+
+
+def _import(invocation: Invocation, client: "MockClient") -> int:
+    name = invocation.arguments.file
+    try:
+        state = json.loads(invocation.read_file(name))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{name}: not JSON: {error}") from None
+    client.control.call("PUT", "/state", state)
+    return EXIT_OK
+
+
+RESET = Command(
+    "reset",
+    "reset a running server, a token or a test",
+    "Reset data, fault rules, counters and recorded requests of a running server, or only those of a token or a test.",
+    _add_reset_arguments,
+    with_server(_reset),
+    SERVER_EPILOG,
+)
+STATE = CommandGroup(
+    "state",
+    "export and import the state of a running server",
+    "Export and import the state of a running server: fault rules, fixtures and tenants, not its requests.",
+    (
+        Command(
+            "export",
+            "export the state",
+            "Export the state of a running server as JSON. Tokens are masked.",
+            _add_export_arguments,
+            with_server(_export),
+            SERVER_EPILOG,
+        ),
+        Command(
+            "import",
+            "import a state",
+            "Replace the state of a running server, and empty its request journal. The server needs the seed and the "
+            "locale of the one that exported the state.",
+            _add_import_arguments,
+            with_server(_import),
+            SERVER_EPILOG,
+        ),
+    ),
+)

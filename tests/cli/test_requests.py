@@ -1,0 +1,142 @@
+import json
+import re
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from mock_atoms import MockServer
+from tests.cli.conftest import Run
+from tests.helpers.audiences import bearer
+from tests.helpers.cli import run_in_terminal
+
+
+def send(client: httpx.Client, path: str = "/audience", token: str = "sk_acme", test_id: str | None = None) -> None:
+    client.get(path, headers=bearer(token) | ({} if test_id is None else {"X-Test-Id": test_id}))
+
+
+def paths(out: str) -> list[str]:
+    return re.findall(r"/atoms/v1(\S*)", out)
+
+
+def test_requests_are_a_table_oldest_first(client: httpx.Client, run: Run) -> None:
+    send(client, "/audience?page=2")
+    send(client, "/audience", "sk_mock_500x1.cli", "t1")
+    send(client, "/audience", "sk_mock_500x1.cli", "t1")
+    code, out, err = run("requests")
+    assert (code, err) == (0, "")
+    heading, *lines = out.splitlines()
+    assert heading.split() == ["TIME", "METHOD", "STATUS", "MS", "TENANT", "TEST", "PATH", "NOTES"]
+    assert [line.split()[1:3] for line in lines] == [["GET", "200"], ["GET", "500"], ["GET", "200"]]
+    assert lines[0].endswith("/atoms/v1/audience?page=2")
+    assert lines[1].split()[4:] == ["sk_mock_500x1.cli", "t1", "/atoms/v1/audience", "fault=key"]
+    assert lines[2].endswith("attempt=2")
+    assert {line.index("/atoms") for line in lines} == {heading.index("PATH")}
+
+
+def test_columns_without_values_are_left_out(client: httpx.Client, run: Run) -> None:
+    send(client)
+    heading, _ = run("requests").out.splitlines()
+    assert heading.split() == ["TIME", "METHOD", "STATUS", "MS", "TENANT", "PATH"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (["--token", "sk_other"], ["/campaign"]),
+        (["--test-id", "t1"], ["/audience/x"]),
+        (["--path", "/audience/{id}"], ["/audience/x"]),
+        (["--status", "200"], ["/audience"]),
+        (["--method", "post"], []),
+        (["--limit", "1"], ["/campaign"]),
+        (["--since", "2001-01-01"], ["/audience", "/audience/x", "/campaign"]),
+        (["--since", "2999-01-01T00:00:00Z"], []),
+    ],
+)
+def test_filters_select_requests(client: httpx.Client, run: Run, filters: list[str], expected: list[str]) -> None:
+    send(client)
+    send(client, "/audience/x", test_id="t1")
+    send(client, "/campaign", "sk_other")
+    assert paths(run("requests", *filters).out) == expected
+    events = json.loads(run("requests", "--json", *filters).out)["requests"]
+    assert [event["request"]["url"].removeprefix("/atoms/v1") for event in events] == expected[::-1]
+
+
+def test_no_requests_are_said(run: Run) -> None:
+    assert run("requests").out == "no requests\n"
+
+
+def test_a_limit_says_how_many_requests_match(client: httpx.Client, run: Run) -> None:
+    for _ in range(3):
+        send(client)
+    assert run("requests", "--limit", "2").out.startswith("the latest 2 of 3 requests:\nTIME")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "error"),
+    [
+        (["--expect", "2"], 0, ""),
+        (["--expect", "2", "--limit", "1", "--since", "2001-01-01"], 0, ""),
+        (["--expect", "3", "--json"], 1, "mock-atoms: 2 requests instead of 3\n"),
+        (["--expect", "0", "--status", "500"], 0, ""),
+        (["--expect", "1", "--since", "2999-01-01"], 1, "mock-atoms: 0 requests instead of 1\n"),
+        (["--expect", "-1"], 2, "mock-atoms: --expect: `-1` is not a whole number\n"),
+        (["--limit", "x"], 2, "mock-atoms: --limit: `x` is not a whole number\n"),
+        (["--expect", "1", "--follow"], 2, "mock-atoms: --expect: leave it out with --follow, which does not end\n"),
+        (["--path", "audience"], 2, "mock-atoms: path: `audience` does not start with a slash: use a path such as "),
+    ],
+)
+def test_expect_turns_the_number_into_the_exit_code(
+    client: httpx.Client, run: Run, args: list[str], code: int, error: str
+) -> None:
+    for _ in range(2):
+        send(client)
+    result = run("requests", *args)
+    assert result.code == code
+    assert result.err.startswith(error)
+    assert bool(result.err) == bool(error)
+
+
+def test_a_terminal_gets_colours_and_lines_that_fit(server: MockServer, client: httpx.Client) -> None:
+    send(client, f"/audience?x={'y' * 200}")
+    environ = {"MOCK_ATOMS_URL": server.url, "COLUMNS": "90"}
+    colored = run_in_terminal("requests", environ=environ).out
+    assert "\x1b[32m200\x1b[0m" in colored
+    plain = run_in_terminal("requests", environ=environ | {"NO_COLOR": "1"}).out
+    assert re.sub(r"\x1b\[\d+m", "", colored) == plain
+    assert max(map(len, plain.splitlines())) == 90
+    assert plain.rstrip("\n").endswith("yyy…")
+
+
+def test_invisible_characters_of_a_client_do_not_reach_the_terminal(client: httpx.Client, run: Run) -> None:
+    client.get("/audience", headers=[(b"Authorization", b"Bearer sk_acme"), (b"X-Test-Id", "red\u202e".encode())])
+    assert " redU+202E " in run("requests").out
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_follow_prints_requests_as_they_end(server: MockServer, client: httpx.Client, is_json: bool) -> None:  # noqa: FBT001 - a parameter
+    send(client, "/audience?number=0")
+    command = [sys.executable, "-m", "mock_atoms", "requests", "--follow", "--url", server.url, "--token", "sk_acme"]
+    with subprocess.Popen([*command, *["--json"] * is_json], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        if not is_json:
+            assert process.stdout.readline().split()[0] == "TIME"
+        for number in range(1, 4):
+            assert f"number={number - 1}" in (line := process.stdout.readline())
+            assert not is_json or json.loads(line)["request"]["method"] == "GET"
+            send(client, "/audience?number=9", "sk_other")
+            send(client, f"/audience?number={number}")
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_follow_ends_with_one_line_if_the_server_stops() -> None:
+    with MockServer() as mock:
+        command = [sys.executable, "-m", "mock_atoms", "requests", "--follow", "--url", mock.url]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("TIME")
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert err.startswith("mock-atoms: no mock server responds at ")

@@ -1,0 +1,57 @@
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mock_atoms import MockServer
+from mock_atoms.cli.command import OutputError
+from tests.cli.conftest import Run
+from tests.helpers.audiences import ACME, bearer
+
+
+def test_reset_without_options_resets_everything(server: MockServer, client: httpx.Client, run: Run) -> None:
+    server.fail("500")
+    client.get("/audience", headers=ACME)
+    assert run("reset") == (0, "", "")
+    assert server.requests() == []
+    assert client.get("/audience", headers=ACME).status_code == 200
+
+
+def test_reset_of_a_token_keeps_others(server: MockServer, client: httpx.Client, run: Run) -> None:
+    for headers in (ACME, bearer("sk_other")):
+        client.get("/audience", headers=headers)
+    assert run("reset", "--token", "sk_acme").code == 0
+    assert len(server.requests()) == 1
+    assert server.requests(token="sk_acme") == []
+
+
+def test_a_state_moves_by_file(server: MockServer, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    rule_id = server.fail("500", token="sk_acme")
+    assert run("state", "export", str(file)) == (0, "", "")
+    assert json.loads(run("state", "export").out) == json.loads(file.read_text())
+    server.reset()
+    assert run("state", "import", str(file)) == (0, "", "")
+    assert [rule["id"] for rule in server.control.call("GET", "/faults")["faults"]] == [rule_id]
+
+
+def test_a_file_that_is_no_state_is_exit_2(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    for text, error in (("{", f"{file}: not JSON: "), ("{}", "/")):
+        file.write_text(text)
+        code, _, err = run("state", "import", str(file))
+        assert code == 2
+        assert err.startswith(f"mock-atoms: {error}")
+
+
+def test_a_state_of_another_seed_is_exit_1(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    with MockServer(seed="other") as mock:
+        file.write_text(json.dumps(mock.control.call("GET", "/state")))
+    assert run("state", "import", str(file)).code == 1
+
+
+def test_a_file_that_cannot_be_written_is_an_error(run: Run) -> None:
+    with pytest.raises(OutputError, match=r"^/no/such/state\.json: cannot be written: No such file or directory$"):
+        run("state", "export", "/no/such/state.json")
