@@ -207,7 +207,7 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     routes = vendor_app(mock.repositories)
     vendor: ASGIApp = ExpressMiddleware(ConcurrencyLimitMiddleware(routes, mock.slices))
     if mock.settings.response_cache:
-        vendor = ResponseCacheMiddleware(vendor, mock.store, mock.response_cache)
+        vendor = ResponseCacheMiddleware(vendor, mock.store, mock.response_cache, mock.max_recorded_body)
     vendor = FaultMiddleware(vendor, CancellableWaiter(mock.shutdown_signal), mock.slices)
     vendor = RecordingMiddleware(CorsMiddleware(vendor, origins), mock)
     vendor = IdentifyMiddleware(vendor, mock)

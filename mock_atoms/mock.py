@@ -136,6 +136,11 @@ class MockAtoms:
         self.attempt_counter.number(exchange)
 
     @property
+    def max_recorded_body(self) -> int:
+        """Number of response body bytes that the journal keeps."""
+        return 0 if self.journal.is_off else self.settings.journal_body
+
+    @property
     def uptime(self) -> float:
         """Seconds since the start."""
         return self.clock() - self._started

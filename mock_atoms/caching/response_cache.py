@@ -1,11 +1,12 @@
 """The response cache: one cache with an index by content and an index by request digest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from sys import getsizeof
 from weakref import ReferenceType, ref
 
 from mock_atoms.core.lru import LruCache, next_use
-from mock_atoms.journal.exchange import WEIGHT_UNIT, RequestHead, share_response_head
+from mock_atoms.journal.exchange import RequestHead, share_response_head
+from mock_atoms.journal.recorded_body import WEIGHT_UNIT, RecordedBody, record_body
 from mock_atoms.state.store import TenantState
 
 MAX_SIZE = 96 * 1024 * 1024
@@ -32,6 +33,10 @@ def content_key(state: TenantState, api_path: str | None, query: bytes) -> Conte
     return data, api_path, query
 
 
+def _nothing() -> None:
+    """Return nothing."""
+
+
 class CachedResponse:
     """A complete response with status 200.
 
@@ -42,9 +47,10 @@ class CachedResponse:
         size_bytes: memory, approximately, with the key under which it is cached.
         used: time of the last use, see `lru.next_use`.
         is_live: whether the cache still holds it.
+        recorded: returns its body as the journal keeps it, `None` unless an exchange in the journal has it.
     """
 
-    __slots__ = ("__weakref__", "head", "is_live", "length", "size_bytes", "tail", "used")
+    __slots__ = ("__weakref__", "head", "is_live", "length", "recorded", "size_bytes", "tail", "used")
 
     def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         self.head = share_response_head(tuple(headers))
@@ -53,11 +59,20 @@ class CachedResponse:
         self.size_bytes = 0
         self.used = 0.0
         self.is_live = False
+        self.recorded: Callable[[], RecordedBody | None] = _nothing
 
     @property
     def body(self) -> bytes:
         """The response body."""
         return self.tail[len(self.tail) - self.length :]
+
+    def recorded_body(self, max_bytes: int, token: str | None) -> RecordedBody:
+        """Return the body as the journal keeps it, see `record_body`. All exchanges with this response share it."""
+        recorded = self.recorded()
+        if recorded is None:
+            recorded = record_body(self.body, max_bytes, token)
+            self.recorded = ref(recorded)
+        return recorded
 
 
 class RepeatedRequest:

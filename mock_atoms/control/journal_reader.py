@@ -22,12 +22,17 @@ class JournalReader:
     Args:
         mock: the server.
         request: the request.
+
+    Attributes:
+        journal: the journal.
+        body_cap: number of bytes that the journal keeps of a body.
     """
 
     def __init__(self, mock: MockAtoms, request: Request) -> None:
         self._mock = mock
         self._request = request
         self.journal = mock.journal
+        self.body_cap = mock.settings.journal_body
 
     async def run(self, steps: Steps[Result]) -> Result:
         """Return the result of `steps`, see `run_steps`."""

@@ -20,7 +20,7 @@ from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.models import NearMiss
 from mock_atoms.wiremock.pattern_masking import mask_pattern
 from mock_atoms.wiremock.patterns import RequestPattern, nearest, parse_pattern
-from mock_atoms.wiremock.responses import near_miss
+from mock_atoms.wiremock.responses import logged_request, near_miss
 
 DEFAULT_COUNT = 3
 PATTERN_EXAMPLE = {
@@ -49,7 +49,8 @@ async def near_misses(
     def render() -> Steps[list[NearMiss]]:
         misses = []
         for (exchange, attempt), (distance, _) in zip(numbered, found, strict=True):
-            misses.append(near_miss(exchange, attempt, masked, distance, pattern.differences(exchange)))
+            request = logged_request(exchange, attempt, reader.body_cap)
+            misses.append(near_miss(request, masked, distance, pattern.differences(exchange)))
             yield
         return misses
 
@@ -108,7 +109,8 @@ class NearMissEndpoints:
                 distances.append(pattern.distance(exchange))
                 yield PAUSE
             distance, (operation, pattern) = min(zip(distances, patterns, strict=True), key=itemgetter(0))
-            yield near_miss(exchange, attempt, operation, distance, pattern.differences(exchange))
+            request = logged_request(exchange, attempt, self._mock.settings.journal_body)
+            yield near_miss(request, operation, distance, pattern.differences(exchange))
 
     async def of_pattern(self, request: Request) -> Response:
         """Return the three requests that are nearest to a pattern without matching it, with what differs."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar
@@ -126,6 +127,8 @@ class RequestEndpoints:
     def __init__(self, mock: MockAtoms) -> None:
         self._mock = mock
         self._journal = mock.journal
+        self._logged_request = partial(logged_request, body_cap=mock.settings.journal_body)
+        self._serve_event = partial(serve_event, body_cap=mock.settings.journal_body)
         self._waiter = JournalWaiter(mock)
         self._tenant_waiter = JournalWaiter(mock)  # does not wait for scans of the complete journal
         self._counters: WeakValueDictionary[tuple[JournalQuery, bytes], MatchCounter] = WeakValueDictionary()
@@ -181,7 +184,7 @@ class RequestEndpoints:
         if query.since is not None:
             exchanges = await reader.run(_arrived_after(end_of_millisecond(query.since), exchanges))
         found = await reader.number(exchanges[::-1][: query.limit])
-        content = {"requests": _rendered(serve_event, found), "meta": {"total": total}}
+        content = {"requests": _rendered(self._serve_event, found), "meta": {"total": total}}
         return self._respond(content, {"x-mock-atoms-dropped": str(self._journal.dropped)})
 
     async def clear(self, _request: Request) -> Response:
@@ -197,7 +200,7 @@ class RequestEndpoints:
             detail = f"the journal has no request {request_id}: it was removed, or dropped for newer ones"
             raise RequestError(HTTPStatus.NOT_FOUND, "unknown request", detail)
         (numbered,) = await JournalReader(self._mock, request).number([exchange])
-        return JSONResponse(serve_event(*numbered))
+        return JSONResponse(self._serve_event(*numbered))
 
     async def delete(self, request: Request) -> Response:
         """Remove one request from the journal, if it is there."""
@@ -212,7 +215,7 @@ class RequestEndpoints:
         reader = JournalReader(self._mock, request)
         selected = query.journal_query(self._mock)
         exchanges = await reader.select(selected, pattern)
-        content: dict[str, Any] = {"requests": _rendered(logged_request, await reader.number(exchanges))}
+        content: dict[str, Any] = {"requests": _rendered(self._logged_request, await reader.number(exchanges))}
         if query.near_misses:
             misses = [] if exchanges else await near_misses(reader, selected, body, pattern, query.near_misses)
             content["nearMisses"] = (miss for miss in misses)
@@ -259,13 +262,13 @@ class RequestEndpoints:
         reader = JournalReader(self._mock, request)
         numbered = await reader.number(await reader.select(query, pattern))
         removed = {*await self._journal.remove(exchange for exchange, _ in numbered)}
-        events = _rendered(serve_event, [event for event in numbered if event.exchange in removed])
+        events = _rendered(self._serve_event, [event for event in numbered if event.exchange in removed])
         return long_json(self._mock, {"serveEvents": events})
 
     async def unmatched(self, request: Request) -> Response:
         """Return the requests to unknown routes, the newest first."""
         found = await unmatched_requests(JournalReader(self._mock, request))
-        return self._respond({"requests": _rendered(logged_request, found)})
+        return self._respond({"requests": _rendered(self._logged_request, found)})
 
     def _respond(self, content: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
         return long_json(self._mock, {**content, "requestJournalDisabled": self._journal.is_off}, headers)

@@ -32,6 +32,7 @@ ENV_PREFIX = "MOCK_ATOMS_"
 LOCALHOST_ORIGINS = "localhost"
 DEFAULT_KEEP_ALIVE = 75
 MAX_JOURNAL_SIZE = 1_000_000
+MAX_JOURNAL_BODY_BYTES = 1_048_576
 MAX_WORKERS = 64
 DEFAULT_REQUEST_TIMEOUT = 10
 RESERVED_SEGMENTS = {CONTROL_PREFIX.removeprefix("/"), "docs", "docs-assets", "openapi.json"}
@@ -252,6 +253,11 @@ class Settings(BaseModel):
         Field(ge=0, le=MAX_JOURNAL_SIZE),
         SettingInfo(_JOURNAL, "ENTRIES", "number of exchanges that the journal keeps; `0` turns it off"),
     ] = 10_000
+    journal_body: Annotated[
+        int,
+        Field(ge=0, le=MAX_JOURNAL_BODY_BYTES),
+        SettingInfo(_JOURNAL, "BYTES", "number of bytes that the journal keeps of each body; `0` keeps none"),
+    ] = 65_536
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         SettingInfo(_JOURNAL, "LEVEL", "`debug`, `info`, `warning` or `error`"),

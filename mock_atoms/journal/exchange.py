@@ -11,14 +11,11 @@ from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
 from mock_atoms.core.http_text import decode_text, parse_cookies, parse_query
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, UnauthenticatedCaller
 from mock_atoms.faults.engine import FaultDecision
+from mock_atoms.journal.recorded_body import NO_BODY, RecordedBody, weight_of
 
 CONTEXT_KEY = "mock_atoms.context"
 """Key of the `RequestContext` in an ASGI scope and, if the server has read the request, in its extensions."""
-MAX_BODY_BYTES = 65_536
-"""Number of request body bytes that an exchange keeps."""
 FORM_TYPE = "application/x-www-form-urlencoded"
-WEIGHT_UNIT = 64
-"""Bytes per unit of weight. Units keep most weights below 257, which CPython never allocates."""
 _HEADER_BYTES = 80  # memory of a header besides its name and value
 _KEY_BYTES = 420  # memory of a digest with its place in the index of the journal, if no other exchange has it
 _MAX_SHARED_HEADS = 1_000
@@ -43,11 +40,6 @@ OUTSIDE_BASE_PATH = "outside-base-path"
 UNROUTED = {UNMOCKED_ROUTE, OUTSIDE_BASE_PATH}
 UNKNOWN_MAGIC_WORD = "unknown-magic-word"
 """Reason of a regular response to a magic key with an unknown word."""
-
-
-def weight_of(size: int) -> int:
-    """Return `size` bytes as units of `WEIGHT_UNIT` bytes, rounded up."""
-    return -(-size // WEIGHT_UNIT)
 
 
 def headers_size(headers: Sequence[tuple[str, str]]) -> int:
@@ -133,7 +125,7 @@ class Exchange:
         client_address: IP address of the client.
         client_port: port of the client, which identifies the connection.
         id: UUID, the `x-request-id` of the response.
-        body: the first `MAX_BODY_BYTES` bytes of the request body, credentials masked.
+        body: the first bytes of the request body, as many as the journal keeps, credentials masked.
         body_size: number of request body bytes received.
         body_tail_digest: digest of the request body bytes beyond `body`.
         is_body_complete: whether the complete request body arrived.
@@ -142,12 +134,14 @@ class Exchange:
         ended: how the exchange ended, see `RESPONDED`; `None` while it is in flight.
         status: HTTP status code of the response, 0 without a response.
         response_head: the response without its body.
+        response_body: the first bytes of the response body.
         bytes_sent: number of response body bytes sent.
         faults: ids of the fault rules that triggered.
         reason: slug of why the mock, and not the API, decided on this response.
         delay_ms: delay that a fault added.
         has_malformed_body: whether a fault responded with a success status and a malformed body.
-        weight: estimated size, in units of `WEIGHT_UNIT` bytes.
+        weight: estimated size without the response body, in units of `WEIGHT_UNIT` bytes.
+        counted_body: the response body that the journal has counted.
         position: place in the journal, which grows with each exchange; -1 if the journal does not hold it.
         attempt: attempt number, as counted when the exchange ended.
     """
@@ -167,12 +161,14 @@ class Exchange:
     ended: str | None = None
     status: int = 0
     response_head: ResponseHead = NO_RESPONSE
+    response_body: RecordedBody = NO_BODY
     bytes_sent: int = 0
     faults: tuple[str, ...] = ()
     reason: str | None = None
     delay_ms: float = 0.0
     has_malformed_body: bool = False
     weight: int = 0
+    counted_body: RecordedBody = NO_BODY
     position: int = -1
     attempt: int = 1
 
@@ -270,6 +266,7 @@ class RequestContext:
         headers: the headers as sent.
         prefer_problem: why the `Prefer` header is invalid, if it is.
         faults: the faults of the request, once it has been counted; `None` if it has none.
+        cached_body: the response body as the journal keeps it, if the response comes from the cache.
     """
 
     exchange: Exchange
@@ -282,6 +279,7 @@ class RequestContext:
     headers: Sequence[tuple[bytes, bytes]] = ()
     prefer_problem: str | None = None
     faults: FaultDecision | None = None
+    cached_body: RecordedBody | None = None
 
     def header_values(self, name: bytes) -> list[str]:
         """Return the values of the request header `name` (lower-case), with all credentials."""

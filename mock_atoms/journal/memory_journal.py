@@ -4,8 +4,9 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 from mock_atoms.journal.credentials import Credentials
-from mock_atoms.journal.exchange import WEIGHT_UNIT, Exchange, weight_of
+from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.query import IndexKeys, KeySets
+from mock_atoms.journal.recorded_body import NO_BODY, WEIGHT_UNIT, RecordedBody, weight_of
 
 MAX_JOURNAL_BYTES = 64 * 1024 * 1024
 """Number of bytes of URLs, headers and bodies that the journal keeps in total."""
@@ -33,6 +34,7 @@ class MemoryJournal:
         self._next = 0
         self._max_weight = max_bytes // WEIGHT_UNIT
         self._weight = 0
+        self._body_uses: dict[RecordedBody, int] = {}  # number of exchanges with each response body
         self._exchanges: OrderedDict[int, Exchange] = OrderedDict()
         self._by_id: dict[str, Exchange] = {}
         self._by_key: defaultdict[bytes, dict[int, Exchange]] = defaultdict(dict)
@@ -142,11 +144,30 @@ class MemoryJournal:
         weight = _EXCHANGE_WEIGHT + exchange.head.weight + weight_of(len(exchange.body)) + exchange.response_head.weight
         self._weight += weight - exchange.weight
         exchange.weight = weight
+        body = exchange.response_body
+        if body is not exchange.counted_body:
+            if exchange.counted_body is not NO_BODY:
+                self._discount_body(exchange)
+            exchange.counted_body = body
+            if body in self._body_uses:
+                self._body_uses[body] += 1
+            else:
+                self._body_uses[body] = 1
+                self._weight += body.weight
         exchanges = self._exchanges
         while len(exchanges) > self.size or (self._weight > self._max_weight and len(exchanges) > 1):
             self._drop_oldest()
         if self._watchers:
             self._notify(exchange)
+
+    def _discount_body(self, exchange: Exchange) -> None:
+        """Forget the response body of an exchange, which others may share."""
+        body = exchange.counted_body
+        exchange.counted_body = NO_BODY
+        self._body_uses[body] -= 1
+        if not self._body_uses[body]:
+            del self._body_uses[body]
+            self._weight -= body.weight
 
     def _drop_oldest(self) -> None:
         position, oldest = self._exchanges.popitem(last=False)
@@ -157,6 +178,8 @@ class MemoryJournal:
     def _release(self, exchange: Exchange) -> None:
         """Forget an exchange that is no longer in `_exchanges`."""
         self._weight -= exchange.weight
+        if exchange.counted_body is not NO_BODY:
+            self._discount_body(exchange)
         position, exchange.position = exchange.position, -1
         if self._by_id.get(exchange.id) is exchange:  # ids repeat after a reset
             del self._by_id[exchange.id]

@@ -17,7 +17,6 @@ from mock_atoms.faults.expressions import ExpressionError
 from mock_atoms.journal.exchange import (
     ABORTED,
     CONTEXT_KEY,
-    MAX_BODY_BYTES,
     NO_RESPONSE,
     REFUSAL_KEY,
     RESPONDED,
@@ -25,6 +24,7 @@ from mock_atoms.journal.exchange import (
     RequestContext,
 )
 from mock_atoms.journal.journal import Journal
+from mock_atoms.journal.recorded_body import MAX_SHARED_BODY_BYTES, NO_BODY, kept_bytes, record_body, record_body_steps
 from mock_atoms.middleware.connection_faults import BROKEN, TRANSPORT
 from mock_atoms.middleware.faults import fault_evaluator
 from mock_atoms.middleware.marks import ResponseMarker
@@ -33,9 +33,6 @@ from mock_atoms.mock import MockAtoms
 
 MAX_UNREAD_BODY_BYTES = 8 * 1024 * 1024
 """Number of request body bytes that are read although the application did not ask for them."""
-
-MAX_CUT_KEY_LENGTH = 256
-"""Number of characters of a key that the end of a recorded body may cut: a longer one gets another digest."""
 
 
 class RecordingMiddleware:
@@ -60,6 +57,8 @@ class RecordingMiddleware:
         self._marker = ResponseMarker(mock.fault_engine, mock.fixtures)
         self._clock = mock.clock
         self._body_timeout = body_timeout
+        self._max_body = mock.settings.journal_body
+        self._max_response_body = mock.max_recorded_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -75,11 +74,12 @@ class RecordingMiddleware:
         exchange = context.exchange
         body_recorder = None
         if context.has_body:
-            body_recorder = RequestBodyRecorder(context, self._journal, self._slices, receive)
+            body_recorder = RequestBodyRecorder(context, self._journal, self._slices, receive, self._max_body)
         else:
             exchange.is_body_complete = True
 
-        finish = partial(self._finish, scope.get("extensions", {}), exchange, body_recorder)
+        response_recorder = ResponseBodyRecorder(context, self._max_response_body, self._slices)
+        finish = partial(self._finish, scope.get("extensions", {}), exchange, body_recorder, response_recorder)
 
         async def record(message: Message) -> None:
             if message["type"] == BROKEN:
@@ -93,7 +93,7 @@ class RecordingMiddleware:
             else:
                 if exchange.method == "HEAD":
                     message["body"] = b""
-                exchange.bytes_sent += len(message.get("body", b""))
+                response_recorder.add(message.get("body", b""))
                 if not message.get("more_body"):
                     is_disconnected = body_recorder is not None and body_recorder.is_disconnected
                     await held_start.end(finish(ABORTED if is_disconnected else RESPONDED))
@@ -121,13 +121,16 @@ class RecordingMiddleware:
         extensions: Mapping[str, Any],
         exchange: Exchange,
         body_recorder: "RequestBodyRecorder | None",
+        response_recorder: "ResponseBodyRecorder",
         ended: str,
     ) -> None:
         if body_recorder is not None and not exchange.is_body_complete:
             await body_recorder.store_body()
+        await response_recorder.store_body()
         if REFUSAL_KEY in extensions:
             exchange.status, exchange.reason = extensions[REFUSAL_KEY]
-            exchange.response_head, exchange.bytes_sent, ended = NO_RESPONSE, 0, RESPONDED
+            exchange.response_head, exchange.response_body = NO_RESPONSE, NO_BODY
+            exchange.bytes_sent, ended = 0, RESPONDED
         await self._recorder.end(exchange, ended)
 
 
@@ -203,6 +206,45 @@ class BodyExcerpt:
         return blake2b(self.first_bytes[start:] + self._rest.digest(), digest_size=16).digest()
 
 
+class ResponseBodyRecorder:
+    """Counts the bytes of a response body, and stores the first ones in its exchange.
+
+    Args:
+        context: the request, whose exchange receives the body.
+        max_bytes: number of bytes to store.
+        slices: runs the search for credentials in the body.
+    """
+
+    def __init__(self, context: RequestContext, max_bytes: int, slices: Slices) -> None:
+        self._context = context
+        self._max_bytes = max_bytes
+        self._slices = slices
+        self._room = kept_bytes(max_bytes, context.caller.token) if max_bytes else 0
+        self._pieces: list[bytes] = []
+
+    def add(self, data: bytes) -> None:
+        """Add the next bytes."""
+        self._context.exchange.bytes_sent += len(data)
+        if data and self._room > 0:
+            self._pieces.append(data[: self._room])
+            self._room -= len(data)
+
+    async def store_body(self) -> None:
+        """Store the bytes so far in the exchange, credentials masked."""
+        context, exchange = self._context, self._context.exchange
+        if not self._pieces:
+            return
+        if context.cached_body is not None and not exchange.faults:
+            exchange.response_body = context.cached_body
+            return
+        body, token = b"".join(self._pieces), context.caller.token
+        if len(body) <= MAX_SHARED_BODY_BYTES:
+            exchange.response_body = record_body(body, self._max_bytes, token)
+        else:
+            steps = record_body_steps(body, self._max_bytes, token)
+            exchange.response_body = await self._slices.run_promptly(steps, needs_slot=False)
+
+
 class RequestBodyRecorder:
     """Stores the first bytes of a request body in its exchange while the application reads it.
 
@@ -213,27 +255,29 @@ class RequestBodyRecorder:
         journal: is notified when the body is complete.
         slices: runs the search for credentials in the body.
         receive: ASGI callable that the body comes from.
+        max_bytes: number of bytes to store.
 
     Attributes:
         is_disconnected: whether the client disconnected before its body was complete.
         is_started: whether the body has been requested from the client.
     """
 
-    def __init__(self, context: RequestContext, journal: Journal, slices: Slices, receive: Receive) -> None:
+    def __init__(
+        self, context: RequestContext, journal: Journal, slices: Slices, receive: Receive, max_bytes: int
+    ) -> None:
         token = context.caller.token
+        self._max_bytes = max_bytes
         self._exchange = context.exchange
         self._journal = journal
         self._slices = slices
         self._receive = receive
         self._token = token
-        # A key across the limit is masked before the cut: escaped once, each of its characters is up to six bytes.
-        max_bytes = MAX_BODY_BYTES + 6 * max(MAX_CUT_KEY_LENGTH, len(token or ""))
-        self._received = self._stored = BodyExcerpt(max_bytes)
+        self._received = self._stored = BodyExcerpt(kept_bytes(max_bytes, token))
         self._inflater: Inflater | None = None
         encoding = content_encoding(context.header_values(b"content-encoding"))
         if is_inflatable(encoding):
             self._inflater = Inflater(encoding)
-            self._stored = BodyExcerpt(max_bytes)
+            self._stored = BodyExcerpt(kept_bytes(max_bytes, token))
         self._storing: asyncio.Task[None] | None = None
         self._is_complete = False
         self.is_disconnected = False
@@ -290,11 +334,11 @@ class RequestBodyRecorder:
     async def _store(self) -> None:
         IS_DISCONNECTED.set(None)  # of this task: the body of a client that has disconnected is stored too
         first_bytes = bytes(self._stored.first_bytes)
-        text, kept = (data.decode(errors="surrogateescape") for data in (first_bytes, first_bytes[:MAX_BODY_BYTES]))
+        text, kept = (data.decode(errors="surrogateescape") for data in (first_bytes, first_bytes[: self._max_bytes]))
         steps = mask_text_steps(text, self._token, len(kept))
         masked = (await self._slices.run_promptly(steps, needs_slot=False)).encode(errors="surrogateescape")
-        self._exchange.body = masked[:MAX_BODY_BYTES]
-        self._exchange.body_tail_digest = self._stored.tail_digest(MAX_BODY_BYTES)
+        self._exchange.body = masked[: self._max_bytes]
+        self._exchange.body_tail_digest = self._stored.tail_digest(self._max_bytes)
         if self._is_complete:
             self._exchange.is_body_complete = True
             with suppress(StoreUnavailableError):  # the end of the exchange is recorded with the body

@@ -17,9 +17,11 @@ class ResponseCacheMiddleware:
         app: the application that responds otherwise.
         store: holds the state of tenants.
         response_cache: the cache.
+        max_body: number of response body bytes that the journal keeps.
     """
 
-    def __init__(self, app: ASGIApp, store: Store, response_cache: ResponseCache) -> None:
+    def __init__(self, app: ASGIApp, store: Store, response_cache: ResponseCache, max_body: int) -> None:
+        self._max_body = max_body
         self._app = app
         self._store = store
         self._response_cache = response_cache
@@ -35,6 +37,8 @@ class ResponseCacheMiddleware:
         version, key = state.version, content_key(state, context.api_path, context.query)
         cached = self._response_cache.get(key)
         if cached is not None:
+            if self._max_body:
+                context.cached_body = cached.recorded_body(self._max_body, context.caller.token)
             # Outer layers add headers to the list.
             await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*cached.head.headers]})
             await send({"type": "http.response.body", "body": cached.body})

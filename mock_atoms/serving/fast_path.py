@@ -20,6 +20,7 @@ from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY
 from mock_atoms.faults.engine import Evaluation, FaultDecision
 from mock_atoms.faults.expressions import ExpressionError
 from mock_atoms.journal.exchange import Exchange, RequestContext
+from mock_atoms.journal.recorded_body import NO_BODY, RecordedBody, record_body
 from mock_atoms.middleware.cors import CorsHeaders
 from mock_atoms.middleware.faults import fault_evaluator
 from mock_atoms.middleware.marks import ResponseMarker
@@ -71,6 +72,7 @@ class FastPath:
         self._store = store
         self._marker = ResponseMarker(mock.fault_engine, mock.fixtures)
         self._cors = CorsHeaders(mock.settings.cors_origin)
+        self._max_body = mock.max_recorded_body
         self._key = key
 
     def connection_hash(self, scheme: str | None, server: tuple[str, int | None] | None) -> blake2b:
@@ -101,6 +103,9 @@ class FastPath:
             or not self._engine.has_no_matching_rule(tenant, head.method, repeated.api_path)
         ):
             return None
+        body = response.recorded() if self._max_body else NO_BODY
+        if body is None:  # only `respond` knows the token, to mask it
+            return None
         repeated.used = state.used = response.used = next_use()
         state.requests += 1
         request_id = self._generator.request_id(tenant.key, state.requests)
@@ -117,6 +122,7 @@ class FastPath:
             response_started_at=started_at,
             status=200,
             response_head=response.head,
+            response_body=body,
             bytes_sent=response.length,
         )
         self._recorder.record_complete(exchange)
@@ -149,11 +155,20 @@ class FastPath:
         is_plain = headers is response.headers and evaluation is None
         headers = self._marker.mark(context, response.status, headers)
         exchange.bytes_sent = len(response.body)
+        if self._max_body:
+            exchange.response_body = self._recorded_body(response, cached, context.caller.token)
         self._recorder.record_complete(exchange)
         if cached is not None and is_plain and exchange.reason is None and self._cache.is_repeated(digest):
             self._cache.put_request(digest, head, context.api_path or "", state, cached)
         own_lines = [b"%b: %b\r\n" % header for header in headers]
         return b"".join([STATUS_LINE[response.status], header_lines, *own_lines, b"\r\n", response.body])
+
+    def _recorded_body(
+        self, response: CompleteResponse, cached: CachedResponse | None, token: str | None
+    ) -> RecordedBody:
+        if cached is not None:
+            return cached.recorded_body(self._max_body, token)
+        return record_body(response.body, self._max_body, token)
 
     def _outcome(self, context: RequestContext, state: TenantState) -> _Outcome | None:
         """Return the response to a request, or `None` if the application must respond."""

@@ -13,12 +13,12 @@ from mock_atoms.data.fixture_files import parse_audiences
 from mock_atoms.data.models import ImportedAudience, InitialData
 from mock_atoms.journal.exchange import (
     MAX_SHARED_HEAD_BYTES,
-    WEIGHT_UNIT,
     Exchange,
     RequestHead,
     ResponseHead,
     share_response_head,
 )
+from mock_atoms.journal.recorded_body import MAX_SHARED_BODY_BYTES, NO_BODY, WEIGHT_UNIT, RecordedBody, share_body
 from mock_atoms.state.member_list import MemberList
 from mock_atoms.state.operations import AddMembers, DataOperation, DeleteAudience, PutAudience, SetInitialData
 from mock_atoms.state.snapshot import changes_json, initial_data_json
@@ -145,6 +145,7 @@ def outcome_json(exchange: Exchange) -> list[Any]:
         exchange.ended,
         exchange.status,
         to_json(response_head),
+        exchange.response_body.content.decode("latin-1"),
         exchange.bytes_sent,
         exchange.faults,
         exchange.reason,
@@ -161,7 +162,7 @@ def has_ended(content: list[Any]) -> bool:
 def update_outcome(exchange: Exchange, content: list[Any]) -> None:
     """Give an exchange of another server what `outcome_json` wrote."""
     request_id, body, size, tail, is_complete, response_started, ended_after, ended, *response = content
-    status, headers, bytes_sent, *rest = response
+    status, headers, response_body, bytes_sent, *rest = response
     exchange.id = request_id or exchange.id  # a server that gives up may know neither the id nor the faults
     exchange.body, exchange.body_size = body.encode("latin-1"), size
     exchange.body_tail_digest, exchange.is_body_complete = bytes.fromhex(tail), is_complete
@@ -170,8 +171,15 @@ def update_outcome(exchange: Exchange, content: list[Any]) -> None:
     exchange.ended, exchange.status, exchange.bytes_sent = ended, status, bytes_sent
     parse_head = _parse_shared_response_head if len(headers) <= _MAX_SHARED_LENGTH else _parse_response_head
     exchange.response_head = parse_head(headers)
+    exchange.response_body = _recorded_body(response_body.encode("latin-1"))
     faults, exchange.reason, exchange.delay_ms, exchange.has_malformed_body = rest
     exchange.faults = tuple(faults) or exchange.faults
+
+
+def _recorded_body(content: bytes) -> RecordedBody:
+    if not content:
+        return NO_BODY
+    return share_body(content) if len(content) <= MAX_SHARED_BODY_BYTES else RecordedBody(content)
 
 
 def _response_head_json(head: ResponseHead) -> str:

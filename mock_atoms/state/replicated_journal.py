@@ -12,6 +12,7 @@ from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import NO_RESPONSE, RESPONDED, STORE_UNAVAILABLE, Exchange
 from mock_atoms.journal.memory_journal import MemoryJournal
+from mock_atoms.journal.recorded_body import NO_BODY
 from mock_atoms.state.log_contents import has_ended, outcome_json, update_outcome
 from mock_atoms.state.replica import Replica
 
@@ -123,7 +124,7 @@ class ReplicatedJournal(MemoryJournal):
                 STORE_UNAVAILABLE,
                 RESPONDED,
             )
-            exchange.response_head, exchange.bytes_sent = NO_RESPONSE, 0
+            exchange.response_head, exchange.response_body, exchange.bytes_sent = NO_RESPONSE, NO_BODY, 0
             exchange.ended_at = exchange.ended_at or exchange.started_at
         self._unconfirmed.append([self._entry_ids[exchange], outcome_json(exchange)])
         if self._recording is None:

@@ -83,7 +83,7 @@ class ResponseDefinition(TypedDict):
 
 @_strict
 class LoggedResponse(TypedDict):
-    """WireMock's LoggedResponse. The body is not kept."""
+    """WireMock's LoggedResponse. The journal keeps the first bytes of the body."""
 
     status: NotRequired[int]
     fault: NotRequired[str]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mock_atoms.core.timestamps import format_timestamp
-from mock_atoms.journal.exchange import MAX_BODY_BYTES, Exchange
+from mock_atoms.journal.exchange import Exchange
 from mock_atoms.wiremock.models import (
     Difference,
     LoggedRequest,
@@ -27,10 +27,15 @@ _FAULTS = {
 """WireMock's names of our connection faults."""
 
 
-def logged_request(exchange: Exchange, attempt: int) -> LoggedRequest:
+def logged_request(exchange: Exchange, attempt: int, body_cap: int) -> LoggedRequest:
     """Return a request as WireMock's LoggedRequest, with fields of our own under `mockAtoms`.
 
     WireMock's Java client accepts unknown keys there, and only there.
+
+    Args:
+        exchange: the request and its response.
+        attempt: its attempt number.
+        body_cap: number of bytes that the journal keeps of a body.
     """
     host, port = _host_and_port(exchange.head.host, exchange.head.scheme)
     return {
@@ -51,7 +56,7 @@ def logged_request(exchange: Exchange, attempt: int) -> LoggedRequest:
         "loggedDateString": format_timestamp(exchange.arrived_at),
         "queryParams": _parameters(exchange.query_parameters()),
         "formParams": _parameters(exchange.form_parameters()),
-        "mockAtoms": _own_fields(exchange, attempt),
+        "mockAtoms": _own_fields(exchange, attempt, body_cap),
     }
 
 
@@ -59,7 +64,7 @@ def _parameters(parameters: dict[str, list[str]]) -> dict[str, Parameter]:
     return {name: {"key": name, "values": values} for name, values in parameters.items()}
 
 
-def _own_fields(exchange: Exchange, attempt: int) -> MockAtomsRequest:
+def _own_fields(exchange: Exchange, attempt: int, body_cap: int) -> MockAtomsRequest:
     return {
         "id": exchange.id,
         "tenant": exchange.tenant.label,
@@ -73,22 +78,27 @@ def _own_fields(exchange: Exchange, attempt: int) -> MockAtomsRequest:
         "bytesSent": exchange.bytes_sent,
         "bodySize": exchange.body_size,
         "bodyComplete": exchange.is_body_complete,
-        "bodyCap": MAX_BODY_BYTES,
+        "bodyCap": body_cap,
     }
 
 
-def serve_event(exchange: Exchange, attempt: int) -> ServeEvent:
-    """Return an exchange as WireMock's ServeEvent. The response body is not kept."""
+def serve_event(exchange: Exchange, attempt: int, body_cap: int) -> ServeEvent:
+    """Return an exchange as WireMock's ServeEvent. See `logged_request` for the arguments."""
     event: ServeEvent = {
         "id": exchange.id,
-        "request": logged_request(exchange, attempt),
+        "request": logged_request(exchange, attempt, body_cap),
         "wasMatched": exchange.is_matched,
         "subEvents": [],
     }
     if exchange.ended_at is not None:
         headers = _header_values(exchange.response_headers())
         definition: ResponseDefinition = {}
-        response: LoggedResponse = {"headers": headers, "body": "", "bodyAsBase64": ""}
+        body = exchange.response_body
+        response: LoggedResponse = {
+            "headers": headers,
+            "body": body.text,
+            "bodyAsBase64": b64encode(body.content).decode(),
+        }
         if exchange.status:
             definition["status"] = response["status"] = exchange.status
         if fault := _FAULTS.get(exchange.ended or ""):
@@ -119,10 +129,9 @@ def _timing(exchange: Exchange) -> Timing:
 
 
 def near_miss(
-    exchange: Exchange, attempt: int, pattern: dict[str, Any], distance: float, differences: Iterable[Difference]
+    request: LoggedRequest, pattern: dict[str, Any], distance: float, differences: Iterable[Difference]
 ) -> NearMiss:
     """Return a request that does not match `pattern`, whose credentials are masked, with the differences."""
-    request = logged_request(exchange, attempt)
     request["mockAtoms"]["differences"] = list(differences)
     return {"request": request, "requestPattern": pattern, "matchResult": {"distance": round(distance, 4)}}
 

@@ -172,7 +172,7 @@ def get(
 
 
 def test_a_repeated_request_gets_the_cached_response() -> None:
-    middleware = ResponseCacheMiddleware(app := CountingApp(), memory_store(), ResponseCache())
+    middleware = ResponseCacheMiddleware(app := CountingApp(), memory_store(), ResponseCache(), 65_536)
     assert [get(middleware) for _ in range(3)] == [b"1"] * 3
     assert get(middleware, "sk_b") == b"2"
     assert get(middleware, api_path="/audience/x") == b"3"
@@ -182,13 +182,13 @@ def test_a_repeated_request_gets_the_cached_response() -> None:
 
 
 def test_an_error_is_not_cached() -> None:
-    middleware = ResponseCacheMiddleware(CountingApp(404), memory_store(), ResponseCache())
+    middleware = ResponseCacheMiddleware(CountingApp(404), memory_store(), ResponseCache(), 65_536)
     assert [get(middleware) for _ in range(2)] == [b"1", b"2"]
 
 
 def test_a_response_rendered_during_a_reset_is_not_cached() -> None:
     store = memory_store()
-    middleware = ResponseCacheMiddleware(app := CountingApp(), store, ResponseCache())
+    middleware = ResponseCacheMiddleware(app := CountingApp(), store, ResponseCache(), 65_536)
     app.while_rendering = store.reset
     assert [get(middleware) for _ in range(2)] == [b"1", b"2"]
     app.while_rendering = None
@@ -197,7 +197,7 @@ def test_a_response_rendered_during_a_reset_is_not_cached() -> None:
 
 def test_a_response_rendered_during_a_change_is_not_cached() -> None:
     store = memory_store()
-    middleware = ResponseCacheMiddleware(app := CountingApp(), store, ResponseCache())
+    middleware = ResponseCacheMiddleware(app := CountingApp(), store, ResponseCache(), 65_536)
     tenant = caller_for("sk_a").tenant
 
     async def change() -> None:
@@ -298,7 +298,7 @@ def test_a_request_is_repeated_until_the_cache_is_cleared(monkeypatch: pytest.Mo
 
 def test_a_changed_tenant_gets_cached_responses_until_the_next_change() -> None:
     store = memory_store()
-    middleware = ResponseCacheMiddleware(CountingApp(), store, ResponseCache())
+    middleware = ResponseCacheMiddleware(CountingApp(), store, ResponseCache(), 65_536)
     tenant, initial_data = caller_for("sk_a").tenant, MockAtoms(Settings()).fixtures.initial_data(caller_for("sk_a"))
 
     def change() -> None:

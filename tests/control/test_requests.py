@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -75,7 +76,8 @@ def test_a_request_has_wiremocks_shape(server: MockServer, admin: httpx.Client) 
     assert (middle["request"]["body"], middle["request"]["bodyAsBase64"]) == ("x", "eA==")
     assert middle["wasMatched"] is False
     assert middle["responseDefinition"] == {"status": 404, "fromConfiguredStub": False}
-    assert (newest["response"]["body"], newest["response"]["bodyAsBase64"]) == ("", "")
+    assert newest["response"]["body"] == '{"status":false,"errors":["Unauthorized: User not found"]}'
+    assert b64decode(newest["response"]["bodyAsBase64"]).decode() == newest["response"]["body"]
     assert newest["response"]["status"] == 401
     assert set(oldest["timing"]) == {"addedDelay", "processTime", "responseSendTime", "serveTime", "totalTime"}
 

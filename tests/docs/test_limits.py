@@ -27,7 +27,7 @@ from mock_atoms.core import regex
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_JSON_PIECE_BYTES, MAX_VALUES_BYTES
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, MAX_MESSAGE_LENGTH, MAX_QUOTED_LENGTH
 from mock_atoms.core.patterns import STORE_PREFIX
-from mock_atoms.core.settings import MAX_JOURNAL_SIZE, MAX_WORKERS, Settings
+from mock_atoms.core.settings import MAX_JOURNAL_BODY_BYTES, MAX_JOURNAL_SIZE, MAX_WORKERS, Settings
 from mock_atoms.core.slices import MAX_WORK_SLOTS, SLICE_SECONDS
 from mock_atoms.core.tenancy import MAX_TEST_ID_LENGTH
 from mock_atoms.core.unescaping import MAX_LAYERS
@@ -48,11 +48,12 @@ from mock_atoms.faults.rules import (
     MAX_RULE_VALUES,
     MAX_WINDOW_SECONDS,
 )
-from mock_atoms.journal import exchange, memory_journal
+from mock_atoms.journal import memory_journal
 from mock_atoms.journal.calls import MAX_FAILED_CALLS, MAX_PAUSE_MS
 from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
+from mock_atoms.journal.recorded_body import MAX_CUT_KEY_LENGTH
 from mock_atoms.journal.request_reader import MAX_IDENTITIES, MAX_IDENTITY_BYTES
-from mock_atoms.middleware.recording import MAX_CUT_KEY_LENGTH, MAX_UNREAD_BODY_BYTES
+from mock_atoms.middleware.recording import MAX_UNREAD_BODY_BYTES
 from mock_atoms.serving import connection_limits
 from mock_atoms.serving.half_closed import RESPONSE_SECONDS
 from mock_atoms.serving.protocol import HEAD_BYTES_PER_TURN, REQUESTS_PER_TURN, RESPONSE_BYTES_PER_TURN
@@ -141,7 +142,7 @@ LIMITS = [
     ("exchanges in the journal", f"{Settings().journal_size:,}, or `--journal-size`"),
     ("all URLs, headers and bodies in the journal", f"{memory_journal.MAX_JOURNAL_BYTES / MIB:g} MiB"),
     ("requests in the message of a `wait_for_requests` that times out", f"the {MAX_LISTED_REQUESTS} latest"),
-    ("request body in the journal", f"{exchange.MAX_BODY_BYTES / KIB:g} KiB"),
+    ("request or response body in the journal", f"{Settings().journal_body / KIB:g} KiB, or `--journal-body`"),
     ("headers of a part of a form", f"{MAX_PART_HEAD_BYTES / KIB:g} KiB"),
     ("bytes that the journal inflates of one body", f"{MAX_UNREAD_BODY_BYTES / MIB:g} MiB"),
     ("`nearMisses`", f"{MAX_NEAR_MISSES}"),
@@ -213,6 +214,7 @@ LIMITS = [
     ("characters of a header value in a rule", f"{MAX_HEADER_LENGTH:,}"),
     ("characters of the name of a rule", f"{MAX_RULE_NAME_LENGTH}"),
     ("`--journal-size`", f"{MAX_JOURNAL_SIZE:,}"),
+    ("`--journal-body`", f"{MAX_JOURNAL_BODY_BYTES / MIB:g} MiB"),
     ("`--workers`", f"{MAX_WORKERS}"),
     ("characters of `--store-prefix`", re.findall(r"\d+(?=})", STORE_PREFIX)[0]),
     (

@@ -142,7 +142,10 @@ HOLDING = {
         "all URLs, headers and bodies in the journal",
         "memory of the journal",
     ],
-    "journal/test_journal.py::test_a_body_is_kept_up_to_the_limit_with_its_size": ["request body in the journal"],
+    "journal/test_journal.py::test_a_body_is_kept_up_to_the_limit_with_its_size": [
+        "request or response body in the journal"
+    ],
+    "journal/test_response_bodies.py::test_the_setting_has_limits": ["`--journal-body`"],
     "journal/test_journal.py::test_the_journal_inflates_a_bounded_part_of_a_body": [
         "bytes that the journal inflates of one body"
     ],

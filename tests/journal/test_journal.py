@@ -22,7 +22,7 @@ from mock_atoms.core.masking import mask_text_steps, mask_token
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.credentials import Credentials, mask_credentials
-from mock_atoms.journal.exchange import MAX_BODY_BYTES, Exchange, RequestHead, ResponseHead
+from mock_atoms.journal.exchange import Exchange, RequestHead, ResponseHead
 from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.middleware import recording
 from mock_atoms.middleware.connection_faults import TRANSPORT
@@ -37,6 +37,7 @@ from tests.helpers.sockets import connect
 gzipped = partial(gzip.compress, mtime=0)
 
 LIST = "/atoms/v1/audience"
+MAX_BODY_BYTES = Settings().journal_body
 
 
 @pytest.fixture

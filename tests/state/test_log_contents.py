@@ -12,6 +12,7 @@ from mock_atoms.core.tenancy import Tenant
 from mock_atoms.data.fixture_files import parse_fixture
 from mock_atoms.data.models import InitialData
 from mock_atoms.journal.exchange import Exchange, RequestHead, ResponseHead
+from mock_atoms.journal.recorded_body import RecordedBody
 from mock_atoms.state.log_contents import (
     operation_json,
     outcome_json,
@@ -91,6 +92,14 @@ def test_listed_members_are_written_and_parsed_in_steps() -> None:
     assert read > 3_000
     assert run_without_pauses(operation_json(operation)) == content
     assert len(content[1]) > 100_000
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff", b"x" * 3_000])
+def test_a_response_of_another_server_has_its_body(content: bytes) -> None:
+    ended, parsed = make_exchange(), make_exchange()
+    ended.response_body = RecordedBody(content)
+    update_outcome(parsed, through_json(outcome_json(ended)))
+    assert parsed.response_body.content == content
 
 
 @pytest.mark.parametrize("text", ["é😀", "\ud800"])
