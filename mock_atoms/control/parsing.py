@@ -22,7 +22,7 @@ from mock_atoms.core.json_parsing import JsonParser, parse_json_steps
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
 from mock_atoms.core.patterns import NOT_BLANK, TOKEN
-from mock_atoms.core.settings import Token
+from mock_atoms.core.setting_types import Token
 from mock_atoms.core.slices import Steps
 from mock_atoms.journal.query import JournalQuery
 from mock_atoms.mock import MockAtoms

@@ -1,7 +1,5 @@
 """The settings of a server: names, types, defaults and help."""
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,12 +19,22 @@ from pydantic import (
     field_validator,
 )
 
-from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, describe_error
-from mock_atoms.core.patterns import COOKIE, HOST, ORIGIN, STORE, STORE_PREFIX, TOKEN
+from mock_atoms.core.patterns import COOKIE, STORE, STORE_PREFIX
+from mock_atoms.core.setting_types import (
+    Host,
+    Locale,
+    Origin,
+    Text,
+    Token,
+    parse_faults,
+    parse_now,
+    split_addresses,
+    split_tokens,
+    validate_base_path,
+)
 from mock_atoms.core.suggestions import did_you_mean
-from mock_atoms.core.timestamps import parse_timestamp
 
 ENV_PREFIX = "MOCK_ATOMS_"
 LOCALHOST_ORIGINS = "localhost"
@@ -35,8 +43,6 @@ MAX_JOURNAL_SIZE = 1_000_000
 MAX_JOURNAL_BODY_BYTES = 1_048_576
 MAX_WORKERS = 64
 DEFAULT_REQUEST_TIMEOUT = 10
-RESERVED_SEGMENTS = {CONTROL_PREFIX.removeprefix("/"), "docs", "docs-assets", "openapi.json"}
-"""First path segments that the server uses itself: the control API and the documentation."""
 
 
 @dataclass(frozen=True)
@@ -60,77 +66,6 @@ class SettingInfo:
     default: str = ""
 
 
-def _validate_base_path(value: str) -> str:
-    path = value.rstrip("/")
-    if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
-        raise ValueError("a base path is / or looks like /atoms/v1")
-    if path.partition("/")[2].partition("/")[0] in RESERVED_SEGMENTS:
-        raise ValueError("the server uses this path itself; choose another one, such as /atoms/v1")
-    return path
-
-
-def _validate_locale(value: str) -> str:
-    from faker.config import AVAILABLE_LOCALES  # noqa: PLC0415 - slow, and needed for other locales only
-
-    name = value.replace("-", "_")
-    if name in AVAILABLE_LOCALES:
-        return name
-    language = name.partition("_")[0]
-    similar = sorted(locale for locale in AVAILABLE_LOCALES if locale.partition("_")[0] == language)
-    raise ValueError(f"faker has no such locale; choose one such as {', '.join(similar) or 'en_US'}")
-
-
-def _parse_now(value: object) -> object:
-    return parse_timestamp(value.isoformat() if isinstance(value, datetime) else str(value))
-
-
-def _validate_text(value: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError("not valid text") from None
-    return value
-
-
-def _split(value: object, separators: str) -> object:
-    """Split text, or each text of a list, and drop empty items."""
-    if isinstance(value, str):
-        return [item for item in map(str.strip, re.split(f"[{separators}]", value)) if item]
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return _split(separators[0].join(value), separators)
-    return value
-
-
-def _split_tokens(value: object) -> object:
-    return _split(value, ",")
-
-
-def _split_addresses(value: object) -> object:
-    return _split(value, ";,")
-
-
-def _parse_faults(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("{"):
-        return [value]
-    if value.lstrip().startswith("["):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"not a JSON list: {error}") from None
-    faults = _split(value, ";")
-    if not faults:
-        raise ValueError("no fault: write one such as 500x2, or leave the setting out")
-    return faults
-
-
-Locale = Annotated[str, AfterValidator(_validate_locale)]
-Text = Annotated[str, AfterValidator(_validate_text)]
-Token = Annotated[str, StringConstraints(pattern=TOKEN)]
-Host = Annotated[Text, StringConstraints(pattern=HOST)]
-Origin = Annotated[str, StringConstraints(pattern=ORIGIN)]
-
 _NETWORK, _TLS, _DATA, _FAULTS = "network", "TLS", "data and tokens", "faults"
 _CONTROL, _JOURNAL, _CACHE = "control API", "journal and log", "response cache"
 _STORE = "shared store"
@@ -147,7 +82,7 @@ class Settings(BaseModel):
 
     host: Annotated[
         tuple[Host, ...],
-        BeforeValidator(_split_addresses),
+        BeforeValidator(split_addresses),
         Field(min_length=1),
         SettingInfo(
             _NETWORK,
@@ -161,12 +96,12 @@ class Settings(BaseModel):
     ] = 28667
     base_path: Annotated[
         str,
-        AfterValidator(_validate_base_path),
+        AfterValidator(validate_base_path),
         SettingInfo(_NETWORK, "PATH", "path of the API; `/` serves it at the root"),
     ] = "/atoms/v1"
     cors_origin: Annotated[
         tuple[Origin, ...],
-        BeforeValidator(_split_addresses),
+        BeforeValidator(split_addresses),
         SettingInfo(
             _NETWORK,
             "ORIGIN",
@@ -203,7 +138,7 @@ class Settings(BaseModel):
     fixtures: Annotated[Path | None, SettingInfo(_DATA, "FOLDER", "folder of fixture files (docs/fixtures.md)")] = None
     tokens: Annotated[
         frozenset[Token] | None,
-        BeforeValidator(_split_tokens),
+        BeforeValidator(split_tokens),
         Field(min_length=1, repr=False),
         SettingInfo(_DATA, "TOKEN,…", "the only valid tokens, comma-separated; all others get 401", secret=True),
     ] = None
@@ -214,12 +149,12 @@ class Settings(BaseModel):
     ] = "session"
     now: Annotated[
         datetime | None,
-        BeforeValidator(_parse_now),
+        BeforeValidator(parse_now),
         SettingInfo(_DATA, "TIME", "creation time of everything that clients create, such as `2026-01-31T09:00:00Z`"),
     ] = None
     fault: Annotated[
         tuple[str | dict[str, Any], ...],
-        BeforeValidator(_parse_faults),
+        BeforeValidator(parse_faults),
         Field(repr=False),
         SettingInfo(
             _FAULTS,

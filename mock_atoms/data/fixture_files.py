@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_
 
 from mock_atoms.contract.schemas import MAX_MEMBERS, ObjectId
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_items, parse_model
-from mock_atoms.core.settings import Locale, Token
+from mock_atoms.core.setting_types import Locale, Token
 from mock_atoms.core.slices import Steps
 from mock_atoms.data.fixture_members import parse_members
 from mock_atoms.data.models import AudienceRecord, ValidatedAudience, ValidatedAudiences, check_ids

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJso
 from mock_atoms.contract.schemas import MAX_MEMBERS, Audience, Campaign, render_json
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
 from mock_atoms.core.masking import quote_value
-from mock_atoms.core.settings import Locale
+from mock_atoms.core.setting_types import Locale
 from mock_atoms.core.sizes import json_bytes, json_problem
 from mock_atoms.core.slices import Divisible, Steps, run_without_pauses
 from mock_atoms.core.timestamps import parse_timestamp

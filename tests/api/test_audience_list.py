@@ -11,7 +11,7 @@ from mock_atoms import MockServer, openapi
 from mock_atoms.contract.operations import LIST_AUDIENCES
 from mock_atoms.contract.schemas import Audience, render_json, success_envelope
 from mock_atoms.core.addresses import CONTROL_PREFIX
-from mock_atoms.core.settings import RESERVED_SEGMENTS
+from mock_atoms.core.setting_types import RESERVED_SEGMENTS
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
