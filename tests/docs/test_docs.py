@@ -270,7 +270,7 @@ def test_readme_magic_keys_are_known() -> None:
 
 def test_every_fidelity_row_has_a_source_and_a_test() -> None:
     letters = set(re.findall(r"^\| ([A-Z]) \|", FIDELITY, re.MULTILINE))
-    assert letters == set("SDGLKAWM")
+    assert letters == set("SDOGLKPTAWM")
     rows = re.findall(r"^\| (.+) \| ([A-Z](?:, [A-Z])*) \| `([\w/]+\.py)::(\w+)` \|$", FIDELITY, re.MULTILINE)
     table_lines = [line for line in FIDELITY.splitlines() if "::test_" in line]
     assert len(rows) == len(table_lines) > 30
