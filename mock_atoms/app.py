@@ -12,6 +12,8 @@ from fastapi import FastAPI, Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import openapi
+from mock_atoms.api.account import account_routes
+from mock_atoms.api.agents import agent_routes
 from mock_atoms.api.audiences import audience_routes
 from mock_atoms.api.members import member_routes
 from mock_atoms.api.router import VendorJsonResponse
@@ -155,6 +157,8 @@ def vendor_app(repositories: Repositories, *, documented: bool = False) -> FastA
         routes=[
             *audience_routes(repositories, documented=documented).routes,
             *member_routes(repositories, documented=documented).routes,
+            *account_routes(repositories, documented=documented).routes,
+            *agent_routes(repositories, documented=documented).routes,
         ],
     )
 

@@ -16,6 +16,7 @@ from mock_atoms.contract.operations import Operation
 from mock_atoms.contract.schemas import (
     JSON_TYPE,
     BadRequestError,
+    ForbiddenError,
     InternalServerError,
     UnauthorizedError,
     render_json,
@@ -35,6 +36,7 @@ COMMON_ERRORS: _Errors = {
 }
 """Documented errors that nearly all operations have."""
 BAD_REQUEST = {"description": "Bad request", "model": BadRequestError}
+FORBIDDEN = {"description": "Forbidden access", "model": ForbiddenError}
 NOT_FOUND = {"description": "Audience not found, or of another organisation"}
 CSV = "csv"
 """Shape of a success whose body is a CSV file."""

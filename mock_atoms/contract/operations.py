@@ -47,6 +47,12 @@ ADD_MEMBERS = Operation("POST /audience/{id}/members", "add-audience-members")
 DELETE_MEMBERS = Operation("DELETE /audience/{id}/members", "delete-audience-members")
 SEARCH_MEMBERS = Operation("GET /audience/{id}/members/search", "search-audience-members")
 
+GET_ACCOUNT_DETAILS = Operation("GET /account/get-account-details", "get-account-details", "account", "account")
+GET_USER = Operation("GET /user", "get-user-details", "user", "user")
+LIST_PHONE_NUMBERS = Operation("GET /product/phone-numbers", "get-acquired-phone-numbers", "phone_numbers", "product")
+CREATE_AGENT = Operation("POST /agent", "create-agent", "agents", "agent", HTTPStatus.CREATED)
+ARCHIVE_AGENT = Operation("DELETE /agent/{id}/archive", "archive-agent", "agents", "agent")
+
 OPERATIONS = (
     LIST_AUDIENCES,
     CREATE_AUDIENCE,
@@ -56,6 +62,11 @@ OPERATIONS = (
     ADD_MEMBERS,
     DELETE_MEMBERS,
     SEARCH_MEMBERS,
+    GET_ACCOUNT_DETAILS,
+    GET_USER,
+    LIST_PHONE_NUMBERS,
+    CREATE_AGENT,
+    ARCHIVE_AGENT,
 )
 """All documented operations."""
 DOCUMENTED_PATHS = tuple(dict.fromkeys(operation.path for operation in OPERATIONS))

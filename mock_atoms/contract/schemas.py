@@ -6,7 +6,7 @@ Source letters (S, D, G, L, K, A) are explained in docs/fidelity.md.
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, WithJsonSchema, with_config
+from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
 from mock_atoms.contract.operations import Operation
@@ -72,6 +72,24 @@ def success_envelope(operation: Operation, shape: Any) -> Any:  # noqa: ANN401 -
     keys = {"status": bool} if shape is NO_DATA else {"status": bool, "data": shape}
     success = TypedDict("Success", keys, total=False)  # type: ignore[misc] # the keys differ by operation
     return documented_as(f"{operation.group.capitalize()}_{method}_Response_{operation.success_status:d}")(success)
+
+
+def request_schema(shape: Any) -> dict[str, Any]:  # noqa: ANN401 - any type that pydantic knows
+    """Return the JSON schema of a request body, with nested shapes inlined, as in the vendor's document (D)."""
+    schema = TypeAdapter(shape).json_schema()
+    definitions = schema.pop("$defs", {})
+
+    def inline(node: Any) -> Any:  # noqa: ANN401 - any JSON
+        if isinstance(node, list):
+            return [inline(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        name = node.get("$ref", "").removeprefix("#/$defs/")
+        own = {key: inline(value) for key, value in node.items() if key != "$ref"}
+        return {**inline(definitions[name]), **own} if name else own
+
+    inlined: dict[str, Any] = inline(schema)
+    return inlined
 
 
 @documented_as("AudienceGetResponsesContentApplicationJsonSchemaDataItemsCampaignsItems")
@@ -209,6 +227,14 @@ class UnauthorizedError(_Errors, total=False):
 @documented_as("InternalServerErrorResponse")
 class InternalServerError(_Errors, total=False):
     """Error envelope of a 500 (S)."""
+
+
+@documented_as("ApiResponse", extra="ignore")
+class ForbiddenError(TypedDict, total=False):
+    """Documented envelope of a 403 (D). The mock sends that of the other errors."""
+
+    status: bool
+    data: Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
 
 
 @documented_as("GetAudienceMembersBadRequestErrorResponse")

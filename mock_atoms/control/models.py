@@ -197,12 +197,22 @@ class AudienceChange(TypedDict):
 
 
 @_strict
+class AgentChange(TypedDict):
+    """What a tenant changed in one agent."""
+
+    agent: Annotated[str, Field(description="Id of the agent.")]
+    created: NotRequired[Annotated[dict[str, Any], Field(description="The agent, if the tenant created it.")]]
+    archived: NotRequired[Annotated[bool, Field(description="Whether it is archived.")]]
+
+
+@_strict
 class TenantChanges(TypedDict):
     """What a tenant changed."""
 
     ids: NotRequired[Annotated[Count, Field(description="How many ids it has used.")]]
     deleted: NotRequired[Annotated[list[str], Field(description="Ids of deleted audiences.")]]
     audiences: NotRequired[list[AudienceChange]]
+    agents: NotRequired[list[AgentChange]]
 
 
 @_strict

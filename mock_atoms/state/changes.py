@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from mock_atoms.contract.agents import Agent
 from mock_atoms.contract.schemas import Campaign, CreatedAudience, Member
 from mock_atoms.core.sizes import json_bytes
 from mock_atoms.data.models import AUDIENCE_BYTES, REMOVED_INDEX_BYTES
@@ -9,6 +10,8 @@ from mock_atoms.data.phone_numbers import phone_digits
 from mock_atoms.state.member_list import MemberList
 
 _DELETED_ID_BYTES = 200
+_AGENT_BYTES = 600
+"""Estimated memory of the changes to an agent besides its JSON."""
 
 
 @dataclass(slots=True)
@@ -44,6 +47,24 @@ class AudienceChanges:
         self.size_bytes = AUDIENCE_BYTES + text_bytes + removed_bytes + self.added.size_bytes
 
 
+@dataclass(frozen=True, slots=True)
+class AgentChanges:
+    """The changes to one agent.
+
+    Attributes:
+        created: the agent as a client created it; `None` if it is part of the initial data.
+        is_archived: whether it is archived.
+    """
+
+    created: Agent | None = None
+    is_archived: bool = False
+
+    @property
+    def size_bytes(self) -> int:
+        """Approximate memory."""
+        return _AGENT_BYTES + json_bytes(self.created)
+
+
 @dataclass(slots=True)
 class TenantChanges:
     """All changes of one tenant.
@@ -51,16 +72,19 @@ class TenantChanges:
     Attributes:
         audiences: changes by audience id; created audiences are in the order of creation.
         deleted_ids: ids of the deleted audiences of the initial data.
-        issued_ids: number of ids given to audiences, members and campaigns that the tenant created.
+        issued_ids: number of ids given to audiences, members, campaigns and agents that the tenant created.
+        agents: changes by agent id; created agents are in the order of creation.
         size_bytes: approximate memory of all changes, as of the last `update_size`.
     """
 
     audiences: dict[str, AudienceChanges] = field(default_factory=dict)
     deleted_ids: set[str] = field(default_factory=set)
     issued_ids: int = 0
+    agents: dict[str, AgentChanges] = field(default_factory=dict)
     size_bytes: int = 0
 
     def update_size(self) -> None:
-        """Recompute `size_bytes` from the sizes of all audiences."""
+        """Recompute `size_bytes` from the sizes of all audiences and agents."""
         audience_bytes = sum(changes.size_bytes for changes in self.audiences.values())
-        self.size_bytes = audience_bytes + _DELETED_ID_BYTES * len(self.deleted_ids)
+        agent_bytes = sum(changes.size_bytes for changes in self.agents.values())
+        self.size_bytes = audience_bytes + agent_bytes + _DELETED_ID_BYTES * len(self.deleted_ids)

@@ -20,9 +20,9 @@ from mock_atoms.journal.exchange import (
 )
 from mock_atoms.journal.recorded_body import MAX_SHARED_BODY_BYTES, NO_BODY, WEIGHT_UNIT, RecordedBody, share_body
 from mock_atoms.state.member_list import MemberList
-from mock_atoms.state.operations import AddMembers, DataOperation, DeleteAudience, PutAudience, SetInitialData
-from mock_atoms.state.snapshot import changes_json, initial_data_json
-from mock_atoms.state.snapshot_parsing import parse_audience_changes
+from mock_atoms.state.operations import AddMembers, DataOperation, DeleteAudience, PutAgent, PutAudience, SetInitialData
+from mock_atoms.state.snapshot import agent_json, changes_json, initial_data_json
+from mock_atoms.state.snapshot_parsing import parse_agent_changes, parse_audience_changes
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_SHARED_HEADS = 1_000
@@ -209,6 +209,8 @@ def operation_json(operation: DataOperation) -> Steps[list[Any]]:
             return ["add", audience_id, phone_column, list(members.texts()), updated_at]
         case DeleteAudience(audience_id, is_created):
             return ["delete", audience_id, is_created]
+        case PutAgent(agent_id, agent_changes, new_ids):
+            return ["put agent", agent_json(agent_id, agent_changes), new_ids]
         case _:  # pragma: no cover - mypy checks that all kinds are here
             assert_never(operation)
 
@@ -229,5 +231,8 @@ def parse_operation(content: list[Any]) -> Steps[DataOperation]:
             return AddMembers(audience_id, phone_column, (yield from MemberList.parse(texts, phone_column)), updated_at)
         case ["delete", audience_id, is_created]:
             return DeleteAudience(audience_id, is_created)
+        case ["put agent", fields, new_ids]:
+            agent_id, agent_changes = parse_agent_changes(fields, "")
+            return PutAgent(agent_id, agent_changes, new_ids)
         case _:
             raise ValueError(f"unknown change of data: {content[0]}")

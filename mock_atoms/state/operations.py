@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from mock_atoms.data.models import InitialData
-from mock_atoms.state.changes import AudienceChanges, TenantChanges
+from mock_atoms.state.changes import AgentChanges, AudienceChanges, TenantChanges
 from mock_atoms.state.member_list import MemberList
 
 
@@ -64,10 +64,25 @@ class DeleteAudience:
     is_created: bool
 
 
-DataOperation = SetInitialData | PutAudience | AddMembers | DeleteAudience
+@dataclass(frozen=True, slots=True)
+class PutAgent:
+    """Replaces the changes to one agent, or creates it.
+
+    Attributes:
+        agent_id: id of the agent.
+        changes: all changes to it.
+        new_ids: number of ids that the change issues.
+    """
+
+    agent_id: str
+    changes: AgentChanges
+    new_ids: int = 0
 
 
-def apply_to(changes: TenantChanges, operation: PutAudience | AddMembers | DeleteAudience) -> None:
+DataOperation = SetInitialData | PutAudience | AddMembers | DeleteAudience | PutAgent
+
+
+def apply_to(changes: TenantChanges, operation: PutAudience | AddMembers | DeleteAudience | PutAgent) -> None:
     """Apply an operation to the changes of its tenant."""
     match operation:
         case PutAudience(audience_id, audience_changes, new_ids):
@@ -84,6 +99,9 @@ def apply_to(changes: TenantChanges, operation: PutAudience | AddMembers | Delet
             changes.audiences.pop(audience_id, None)
             if not is_created:
                 changes.deleted_ids.add(audience_id)
+        case PutAgent(agent_id, agent_changes, new_ids):
+            changes.agents[agent_id] = agent_changes
+            changes.issued_ids += new_ids
         case _:  # pragma: no cover - mypy checks that all kinds are here
             assert_never(operation)
     changes.update_size()

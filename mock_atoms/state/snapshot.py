@@ -14,7 +14,7 @@ from mock_atoms.core.version import __version__
 from mock_atoms.data.models import AudienceRecord, InitialData
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
-from mock_atoms.state.changes import AudienceChanges
+from mock_atoms.state.changes import AgentChanges, AudienceChanges
 from mock_atoms.state.snapshot_parsing import Snapshot, SnapshotConverter, parse_snapshot
 from mock_atoms.state.store import Store, StoreContent, TenantState
 
@@ -79,6 +79,9 @@ def export_tenant(state: TenantState) -> dict[str, Any]:
             "deleted": sorted(state.changes.deleted_ids),
             "audiences": (change for change in changes),
         }
+        if state.changes.agents:
+            agents = [agent_json(agent_id, changes) for agent_id, changes in state.changes.agents.items()]
+            content["agents"] = (agent for agent in agents)
         exported["changes"] = lambda: content
     return exported
 
@@ -106,6 +109,12 @@ def changes_json(audience_id: str, changes: AudienceChanges) -> dict[str, Any]:
     }
     present = {key: value for key, value in optional.items() if value is not None}
     return {"audience": audience_id, "phoneNumberColumnName": changes.phone_column, **present}
+
+
+def agent_json(agent_id: str, changes: AgentChanges) -> dict[str, Any]:
+    """Return the changes to one agent, without what is unchanged."""
+    optional = {"created": changes.created, "archived": changes.is_archived or None}
+    return {"agent": agent_id, **{key: value for key, value in optional.items() if value is not None}}
 
 
 async def import_state(value: object, settings: Settings, store: Store, slices: Slices) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from mock_atoms.contract.agents import MAX_NAME_LENGTH, Agent
 from mock_atoms.contract.schemas import MAX_FIELD_BYTES, MAX_MEMBERS, CreatedAudience, Member, ObjectId
 from mock_atoms.core.masking import MAGIC_PREFIX, is_magic_key
 from mock_atoms.core.parsing import StrictModel
@@ -94,12 +95,32 @@ class AudienceChangesModel(StrictModel):
         return self
 
 
+class AgentChangesModel(StrictModel):
+    """The changes to an agent."""
+
+    agent: ObjectId
+    created: Agent | None = None
+    archived: bool = False
+
+    @model_validator(mode="after")
+    def _check_created(self) -> "AgentChangesModel":
+        if self.created is not None:
+            if missing := [key for key in Agent.__annotations__ if key not in self.created]:
+                raise ValueError(f"created: {missing[0]} is missing")
+            if self.created["_id"] != self.agent:
+                raise ValueError("created: _id is not that of the changes")
+            if len(self.created["name"]) > MAX_NAME_LENGTH:
+                raise ValueError(f"created: name must have at most {MAX_NAME_LENGTH} characters")
+        return self
+
+
 class TenantChangesModel(StrictModel):
-    """The changes of a tenant, without those to each audience."""
+    """The changes of a tenant, without those to each audience and agent."""
 
     ids: _Count = 0
     deleted: list[ObjectId] = []
     audiences: list[AudienceChangesModel] = []
+    agents: list[AgentChangesModel] = []
 
 
 class _TokenModel(StrictModel):

@@ -13,6 +13,7 @@ from mock_atoms.core.json_pointer import format_pointer
 from mock_atoms.core.parsing import ConfigError, parse_item, parse_items, parse_model
 from mock_atoms.core.sizes import json_problem
 from mock_atoms.core.slices import Steps, free
+from mock_atoms.data.agents import MAX_GENERATED_AGENTS
 from mock_atoms.data.fixture_files import parse_audiences
 from mock_atoms.data.fixtures import FixtureData
 from mock_atoms.data.member_rows import MAX_MEMBER_VALUES, MEMBER_BYTES, row_json
@@ -20,10 +21,12 @@ from mock_atoms.data.models import AudienceRecord, ImportedAudience, InitialData
 from mock_atoms.data.phone_numbers import is_phone_number, phone_digits
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import MAX_COUNTERS
+from mock_atoms.state.agents import MAX_CREATED_AGENTS
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES
-from mock_atoms.state.changes import AudienceChanges, TenantChanges
+from mock_atoms.state.changes import AgentChanges, AudienceChanges, TenantChanges
 from mock_atoms.state.memory_store import MAX_STORE_BYTES, check_capacity
 from mock_atoms.state.snapshot_models import (
+    AgentChangesModel,
     AudienceChangesModel,
     CounterModel,
     FixtureModel,
@@ -37,6 +40,8 @@ from mock_atoms.state.store import TenantState
 
 MAX_CHANGED_AUDIENCES = 20_000
 """Maximum number of audiences that a tenant of a snapshot has changed, and of those that it has deleted."""
+MAX_CHANGED_AGENTS = MAX_CREATED_AGENTS + MAX_GENERATED_AGENTS
+"""Maximum number of agents that a tenant can have changed."""
 
 
 @dataclass(slots=True)
@@ -218,11 +223,12 @@ def parse_tenant(value: object, pointer: str = "") -> Steps[TenantState]:
 
 
 def _parse_changes(value: object, pointer: str) -> Steps[TenantChanges]:
-    rest, long = _split(value, "deleted", "audiences")
+    rest, long = _split(value, "deleted", "audiences", "agents")
     model = parse_model(TenantChangesModel, rest, pointer)
     for name, items in long.items():
-        if len(items) > MAX_CHANGED_AUDIENCES:
-            problem = f"{len(items)} audiences: at most {MAX_CHANGED_AUDIENCES}"
+        maximum = MAX_CHANGED_AGENTS if name == "agents" else MAX_CHANGED_AUDIENCES
+        if len(items) > maximum:
+            problem = f"{len(items)} {'agents' if name == 'agents' else 'audiences'}: at most {maximum}"
             raise ConfigError(problem, f"{pointer}/{name}")
     deleted = yield from parse_items(_adapter(ObjectId), long["deleted"], f"{pointer}/deleted")
     changes = TenantChanges({}, set(deleted), model.ids)
@@ -240,8 +246,15 @@ def _parse_changes(value: object, pointer: str) -> Steps[TenantChanges]:
             raise ConfigError(f"audiences: a tenant can have created at most {MAX_CREATED_AUDIENCES}", pointer)
         created += (part.created is not None) + len(part.added)
         yield
+    for number, item in enumerate(long["agents"]):
+        agent_id, agent = parse_agent_changes(item, f"{pointer}/agents/{number}")
+        if agent_id in changes.agents:
+            raise ConfigError(f"agents: the agent {agent_id} is duplicated", pointer)
+        changes.agents[agent_id] = agent
+        created += agent.created is not None
+        yield
     if model.ids < created:
-        problem = f"ids: {model.ids} is less than the {created} ids of created audiences and members"
+        problem = f"ids: {model.ids} is less than the {created} ids of created audiences, members and agents"
         raise ConfigError(problem, pointer)
     changes.update_size()
     return changes
@@ -271,6 +284,16 @@ def parse_audience_changes(value: object, pointer: str) -> Steps[AudiencePart]:
         yield
     changes.update_size()
     return AudiencePart(model.audience, changes)
+
+
+def parse_agent_changes(value: object, pointer: str) -> tuple[str, AgentChanges]:
+    """Return the id of an agent and the changes to it, which `snapshot.agent_json` describes.
+
+    Raises:
+        ConfigError: they are invalid; names the field by JSON pointer.
+    """
+    model = parse_model(AgentChangesModel, value, pointer)
+    return model.agent, AgentChanges(model.created, model.archived)
 
 
 def _parse_member(value: object, pointer: str) -> Member:

@@ -63,6 +63,7 @@ class TenantState(Divisible):
         if self.changes is not None:
             parts += self.changes.audiences.values()
             parts += self.changes.deleted_ids
+            parts += self.changes.agents.values()
         return parts
 
     @property

@@ -37,6 +37,6 @@ axios.interceptors.response.use(null, async (error) => {
 const response = await getAudiences(client('sk_mock_500x2.node-smallestai'));
 console.log(`retry: ${response.status} after ${response.config.attempts} attempts`);
 
-// The package's own calls reach the mock too, which responds 404 to them.
-const { response: user } = await client('sk_clients.node-smallestai-user').getCurrentUser().catch((error) => error);
+// The package's own calls reach the mock too.
+const user = await client('sk_clients.node-smallestai-user').getCurrentUser();
 console.log(`user: ${user.status}`);

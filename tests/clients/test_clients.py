@@ -45,7 +45,7 @@ PROGRAMS = [
     Program("python_sdk_helpers.py", (sys.executable,), "python-sdk-helpers", sample=""),
     Program("node_fetch.mjs", ("node",), "node-fetch", sample=""),
     Program("node_axios.mjs", ("node",), "node-axios"),
-    Program("node_smallestai.mjs", ("node",), "node-smallestai", extra_output=("user: 404",)),
+    Program("node_smallestai.mjs", ("node",), "node-smallestai", extra_output=("user: 200",)),
     Program("curl.sh", ("bash",), "curl", sample=""),
     Program("client.go", ("go", "run"), "go", sample="{}"),
     Program("client.rb", ("ruby",), "ruby", sample="{}"),

@@ -85,6 +85,7 @@ TENANT = {"token": "sk_…#abcdef", "tokenDigest": DIGEST}
 
 
 CHANGE = "/tenants/0/changes/audiences/0"
+AGENTS = "/tenants/0/changes/agents"
 
 
 CREATED = {"_id": "1" * 24, "name": "n", "phoneNumberColumnName": "p", "createdAt": "2026-01-31T09:00:00.000Z"}
@@ -96,6 +97,14 @@ ADDED = {"_id": "3" * 24, "data": {"p": "+15550100000"}}
 def duplicated_change() -> dict[str, Any]:
     audiences = [{"audience": "1" * 24, "phoneNumberColumnName": "p"}] * 2
     return {"tenants": [TENANT | {"changes": {"audiences": audiences}}]}
+
+
+AGENT = {"_id": "1" * 24, "name": "a", "workflowType": "single_prompt"}
+
+
+def agents_of(*agents: dict[str, Any], ids: int = 0) -> dict[str, Any]:
+    """Return the tenants of a state in which one tenant has these changes to agents."""
+    return {"tenants": [TENANT | {"changes": {"ids": ids, "agents": [*agents]}}]}
 
 
 COUNTER = {"evaluated": 1, "triggered": 0}
@@ -230,8 +239,23 @@ def change_of(**part: object) -> dict[str, Any]:
         (
             change_of(created=CREATED, added=[ADDED]),
             "/tenants/0/changes",
-            "ids: 0 is less than the 2 ids of created audiences and members",
+            "ids: 0 is less than the 2 ids of created audiences, members and agents",
         ),
+        (agents_of({"agent": "1"}), f"{AGENTS}/0/agent", ""),
+        (agents_of({"agent": "1" * 24, "created": {"_id": "1" * 24}}), f"{AGENTS}/0", "created: name is missing"),
+        (agents_of({"agent": "2" * 24, "created": AGENT}), f"{AGENTS}/0", "created: _id is not that of the changes"),
+        (
+            agents_of({"agent": "1" * 24, "created": AGENT | {"name": "n" * 1_001}}),
+            f"{AGENTS}/0",
+            "created: name must have at most 1000 characters",
+        ),
+        (agents_of({"agent": "1" * 24}, {"agent": "1" * 24}), "/tenants/0/changes", "agents: the agent 1111"),
+        (
+            agents_of({"agent": "1" * 24, "created": AGENT}),
+            "/tenants/0/changes",
+            "ids: 0 is less than the 1 ids of created audiences, members and agents",
+        ),
+        (agents_of(*[{"agent": "1" * 24}] * 1_005), AGENTS, "1005 agents: at most 1004"),
         (duplicated_change(), "/tenants/0/changes", "audiences: the audience 111111111111111111111111 is duplicated"),
         ({"tenants": [TENANT | {"audiences": [{"_id": "1" * 24}] * 2}]}, "/tenants/0/audiences", "is duplicated"),
         ({"fixtures": [TENANT | {"audiences": []}] * 2}, "/fixtures", "a token is duplicated"),

@@ -7,6 +7,7 @@ import re
 import pytest
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
+from mock_atoms.api.agents import MAX_AGENT_CHARACTERS, MAX_AGENT_VALUES
 from mock_atoms.api.members import MAX_SEARCH_TERMS
 from mock_atoms.api.multipart import MAX_PART_HEAD_BYTES
 from mock_atoms.api.uploads import MAX_FIELDS
@@ -17,6 +18,7 @@ from mock_atoms.caching.response_cache import (
     MAX_RESPONSE_BYTES,
     MAX_SIZE,
 )
+from mock_atoms.contract.agents import MAX_NAME_LENGTH
 from mock_atoms.contract.schemas import MAX_FIELD_BYTES, MAX_FILE_BYTES, MAX_MEMBERS
 from mock_atoms.control.journal_waiter import MAX_WAIT_MS
 from mock_atoms.control.parsing import MAX_CONTROL_BODY_BYTES, MAX_ID_LENGTH, MAX_UNCONVERTED_BYTES
@@ -60,9 +62,10 @@ from mock_atoms.serving.protocol import HEAD_BYTES_PER_TURN, REQUESTS_PER_TURN, 
 from mock_atoms.serving.refusal import MAX_REQUEST_HEAD_BYTES
 from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SECONDS
 from mock_atoms.state import memory_store, redis_log, replica, replicated_journal
+from mock_atoms.state.agents import MAX_CREATED_AGENTS
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES
 from mock_atoms.state.snapshot_models import MAX_COUNT_DIGITS
-from mock_atoms.state.snapshot_parsing import MAX_CHANGED_AUDIENCES
+from mock_atoms.state.snapshot_parsing import MAX_CHANGED_AGENTS, MAX_CHANGED_AUDIENCES
 from mock_atoms.state.tenant_data import MAX_TENANT_BYTES
 from mock_atoms.testing.client import MAX_LISTED_REQUESTS
 from mock_atoms.testing.connections import MAX_IDLE_CONNECTIONS
@@ -85,6 +88,11 @@ LIMITS = [
     ("data set for one tenant over the control API", f"{MAX_TENANT_BYTES / MIB:g} MiB"),
     ("changes of one tenant", f"{MAX_TENANT_BYTES / MIB:g} MiB"),
     ("audiences that a tenant created", f"{MAX_CREATED_AUDIENCES:,}"),
+    ("agents that a tenant created", f"{MAX_CREATED_AGENTS:,}"),
+    ("characters of the name of an agent", f"{MAX_NAME_LENGTH:,}"),
+    ("characters of a new agent", f"{MAX_AGENT_CHARACTERS:,}"),
+    ("values of a new agent, nested ones included", f"{MAX_AGENT_VALUES:,}"),
+    ("agents that a tenant of an imported state has changed", f"{MAX_CHANGED_AGENTS:,}"),
     ("members of an audience", f"{MAX_MEMBERS:,}"),
     ("values of a member that is added as JSON, nested ones included", f"{MAX_MEMBER_VALUES:,}"),
     (

@@ -28,6 +28,12 @@ HOLDING = {
     ],
     "api/test_operations.py::test_the_data_of_a_token_is_limited_in_bytes": ["changes of one tenant"],
     "api/test_operations.py::test_a_token_has_at_most_1000_created_audiences": ["audiences that a tenant created"],
+    "api/test_agents.py::test_a_tenant_has_a_maximum_number_of_created_agents": ["agents that a tenant created"],
+    "api/test_agents.py::test_an_invalid_agent_is_a_400": [
+        "characters of the name of an agent",
+        "characters of a new agent",
+        "values of a new agent, nested ones included",
+    ],
     "api/test_operations.py::test_an_audience_has_at_most_10000_members": ["members of an audience"],
     "api/test_operations.py::test_invalid_members_change_nothing": [
         "values of a member that is added as JSON, nested ones included"
@@ -86,6 +92,7 @@ HOLDING = {
         "digits of a count of an imported state",
         "fault counters of a tenant in an imported state",
         "audiences that a tenant of an imported state has changed, and that it has deleted",
+        "agents that a tenant of an imported state has changed",
     ],
     "faults/test_rulebook.py::test_number_of_startup_rules_is_limited": [
         "faults at the start, `--error-rate` included"

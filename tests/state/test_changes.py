@@ -1,13 +1,13 @@
-"""Each field of the changes to an audience is exported, imported and documented."""
+"""Each field of the changes to an audience or an agent is exported, imported and documented."""
 
 import json
 from dataclasses import fields
 
-from mock_atoms.control.models import AudienceChange
+from mock_atoms.control.models import AgentChange, AudienceChange
 from mock_atoms.core.json_stream import json_pieces
 from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import digest_token, tenant_for
-from mock_atoms.state.changes import AudienceChanges, TenantChanges
+from mock_atoms.state.changes import AgentChanges, AudienceChanges, TenantChanges
 from mock_atoms.state.snapshot import export_tenant
 from mock_atoms.state.snapshot_parsing import parse_tenant
 from mock_atoms.state.store import TenantState
@@ -53,3 +53,24 @@ def test_every_field_of_audience_changes_is_exported_imported_and_documented() -
     assert exported["changes"]["audiences"][0].keys() == {"audience", *KEYS.values()} == documented
     assert imported.changes is not None
     assert imported.changes.audiences == {AUDIENCE_ID: changes}
+
+
+def test_every_field_of_agent_changes_is_exported_imported_and_documented() -> None:
+    changes = {
+        AUDIENCE_ID: AgentChanges({"_id": AUDIENCE_ID, "name": "Mine", "workflowType": "single_prompt"}),
+        MEMBER_ID: AgentChanges(is_archived=True),
+    }
+    tenant = tenant_for(digest_token("sk_mock_test"), "sk_mock_test", None)
+    state = TenantState(tenant, changes=TenantChanges(issued_ids=1, agents=changes))
+
+    exported = json.loads("".join(json_pieces(export_tenant(state))))
+    imported = run_without_pauses(parse_tenant(exported))
+
+    assert {field.name for field in fields(AgentChanges)} == {"created", "is_archived"}
+    assert exported["changes"]["agents"] == [
+        {"agent": AUDIENCE_ID, "created": changes[AUDIENCE_ID].created},
+        {"agent": MEMBER_ID, "archived": True},
+    ]
+    assert AgentChange.__required_keys__ | AgentChange.__optional_keys__ == {"agent", "created", "archived"}
+    assert imported.changes is not None
+    assert imported.changes.agents == changes

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from itertools import cycle
 from typing import Any, NamedTuple
 
@@ -13,13 +14,15 @@ from starlette.types import ASGIApp
 
 from mock_atoms.app import create_app
 from mock_atoms.core.settings import Settings
+from mock_atoms.data.agents import generated_agents
+from mock_atoms.data.generator import Generator
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.replicated_store import ReplicatedStore
 from tests.helpers.asgi import AsgiResponse, bearer_pairs, call
 from tests.helpers.shared_log import MemoryLog
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-AUDIENCES = "/atoms/v1/audience"
+AUDIENCES, AGENTS = "/atoms/v1/audience", "/atoms/v1/agent"
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -27,7 +30,8 @@ class SharedRequest(NamedTuple):
     """A request that is sent to servers that share a log, and to one server alone.
 
     Attributes:
-        path: its path; `{audience}` is replaced by the id of the token's newest audience.
+        path: its path; `{audience}` is replaced by the id of the token's newest audience, and `{agent}` by that of the
+            newest agent of any token.
         headers: its headers.
         method: its method.
         query: its query.
@@ -58,6 +62,7 @@ class Servers:
         self._single = self._app(None)
         self._shared = [self._app(self.log) for _ in range(3)]
         self._turns = cycle(range(3))
+        self._agent_id = generated_agents(Generator("atoms"), "sk_acme")[0]["_id"]
 
     def restart(self, number: int) -> None:
         """Replace a server by a new one, which knows nothing yet."""
@@ -82,7 +87,11 @@ class Servers:
         if "{audience}" in path:
             listed = self._ask(SharedRequest(AUDIENCES, headers[:1])).body  # a fault may have replaced it
             path = path.replace("{audience}", ([*re.findall(r'"_id":"(\w{24})","name"', listed.decode())] or ["0"])[-1])
-        return self._ask(SharedRequest(path, headers, request.method, request.query), body)
+        path = path.replace("{agent}", self._agent_id)
+        response = self._ask(SharedRequest(path, headers, request.method, request.query), body)
+        if response.status == HTTPStatus.CREATED and path == AGENTS:
+            self._agent_id = json.loads(response.body)["data"]
+        return response
 
     def _ask(self, request: SharedRequest, body: bytes = b"") -> AsgiResponse:
         shared, single = (
@@ -136,6 +145,12 @@ vendor_requests = st.one_of(
         ),
         headers,
         st.integers(0, 4),
+    ),
+    headers.map(lambda sent: SharedRequest(AGENTS, sent, "POST", body={"name": "Mine"})),
+    st.builds(
+        lambda sent, query: SharedRequest(f"{AGENTS}/{{agent}}/archive", sent, "DELETE", query),
+        headers,
+        st.sampled_from(["", "on=false"]),
     ),
     st.sampled_from([SharedRequest(AUDIENCES), SharedRequest("/atoms/v1/unknown"), SharedRequest("/")]),
 )

@@ -14,12 +14,13 @@ from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rulebook import RuleBook
-from mock_atoms.state.changes import AudienceChanges
+from mock_atoms.state.changes import AgentChanges, AudienceChanges, TenantChanges
 from mock_atoms.state.member_list import MemberList
 from tests.helpers.memory import TOLERANCE, allocated_bytes
 from tests.helpers.stores import count_request, memory_store
 
 if TYPE_CHECKING:
+    from mock_atoms.contract.agents import Agent
     from mock_atoms.contract.schemas import Member
 
 COPIES = 300
@@ -151,3 +152,17 @@ def test_size_of_a_json_value_includes_what_it_contains() -> None:
     values: list[object] = []
     allocated = allocated_bytes(lambda: values.extend(map(json.loads, texts)))
     assert allocated <= sum(map(json_bytes, values)) <= 1.5 * allocated
+
+
+@pytest.mark.parametrize("name", ["", "n" * 1_000, EMOJI * 1_000])
+def test_created_agents_are_counted(name: str) -> None:
+    changes = TenantChanges()
+
+    def create() -> None:
+        for n in range(COPIES):
+            agent: Agent = {"_id": f"{n:024x}", "name": f"{n}{name}", "workflowType": "single_prompt"}
+            changes.agents[agent["_id"]] = AgentChanges(agent)
+
+    allocated = allocated_bytes(create)
+    changes.update_size()
+    assert allocated <= changes.size_bytes * TOLERANCE

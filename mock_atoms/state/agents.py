@@ -1,0 +1,75 @@
+"""The agents of one tenant, with the API's operations on them."""
+
+import re
+from dataclasses import replace
+from http import HTTPStatus
+
+from mock_atoms.contract.agents import Agent, ArchivedAgent, WorkflowType
+from mock_atoms.contract.errors import ApiError, bad_request
+from mock_atoms.core.patterns import OBJECT_ID
+from mock_atoms.data.agents import generated_agents
+from mock_atoms.state.changes import AgentChanges
+from mock_atoms.state.operations import PutAgent
+from mock_atoms.state.tenant_data import Change, TenantData
+
+MAX_CREATED_AGENTS = 1_000
+"""Maximum number of agents that one tenant can create."""
+TOO_MANY_AGENTS = (
+    "You have reached the maximum number of agents for your plan, please upgrade to a higher plan to create more agents"
+)
+"""400 of `POST /agent` (K)."""
+
+
+class AgentRepository:
+    """The agents of one tenant. A method that raises changes nothing.
+
+    Args:
+        data: the tenant's data.
+    """
+
+    def __init__(self, data: TenantData) -> None:
+        self._data = data
+        self._changes = data.changes.agents
+
+    def agents(self) -> list[Agent]:
+        """Return all agents, archived ones included, oldest first."""
+        created = [changes.created for changes in self._changes.values() if changes.created is not None]
+        return [*generated_agents(self._data.generator, self._data.caller.token), *created]
+
+    def create(self, name: str, workflow: WorkflowType) -> Change[str]:
+        """Create an agent and return its id.
+
+        Args:
+            name: its name.
+            workflow: its `workflowType`.
+
+        Raises:
+            ApiError: 400, the tenant has too many created agents or too much data.
+        """
+        if sum(changes.created is not None for changes in self._changes.values()) >= MAX_CREATED_AGENTS:
+            raise ApiError(HTTPStatus.BAD_REQUEST, TOO_MANY_AGENTS, reason="tenant-full")
+        agent: Agent = {"_id": self._data.new_ids[0], "name": name, "workflowType": workflow}
+        changes = AgentChanges(created=agent)
+        self._data.check_room(changes.size_bytes)
+        yield
+        return agent["_id"], PutAgent(agent["_id"], changes, new_ids=1)
+
+    def archive(self, agent_id: str, *, is_archived: bool) -> Change[ArchivedAgent]:
+        """Archive an agent, or restore it.
+
+        Raises:
+            ApiError: 400, the id is malformed; 404, there is no such agent; 409, the agent is in that state (D).
+        """
+        agent_id = agent_id.lower()
+        if not re.fullmatch(OBJECT_ID, agent_id):
+            raise bad_request("Invalid agent ID")
+        if agent_id not in [agent["_id"] for agent in self.agents()]:
+            raise ApiError(HTTPStatus.NOT_FOUND, "Agent not found")
+        changes = self._changes.get(agent_id, AgentChanges())
+        if changes.is_archived == is_archived:
+            raise ApiError(HTTPStatus.CONFLICT, f"Agent is already {'archived' if is_archived else 'active'}")
+        changes = replace(changes, is_archived=is_archived)
+        self._data.check_room(changes.size_bytes)
+        yield
+        result: ArchivedAgent = {"message": "Agent archived" if is_archived else "Agent unarchived"}
+        return result, PutAgent(agent_id, changes)
