@@ -30,6 +30,7 @@ from mock_atoms.journal.recorder import ExchangeRecorder
 from mock_atoms.journal.request_reader import RequestReader
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import Repositories
+from mock_atoms.state.tenant_data import Readings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -97,7 +98,9 @@ class MockAtoms:
             self.store = MemoryStore(self.journal, self.generator, rules, self.fixtures, self.slices)
         else:
             self._share(shared_log, rules)
-        self.repositories = Repositories(self.store, self.fixtures, self.generator, self._creation_time, self.slices)
+        self.repositories = Repositories(
+            self.store, self.fixtures, self.generator, self._creation_time, self.slices, readings=_readings(settings)
+        )
         self.attempt_counter = AttemptCounter(self.journal.holds)
         self.response_cache = ResponseCache()
         self.metrics = Metrics()
@@ -178,6 +181,14 @@ def _read_fixtures(settings: Settings) -> "dict[str, FixtureFile]":
     from mock_atoms.data.fixture_folder import read_folder  # noqa: PLC0415 - the server starts faster without it
 
     return read_folder(settings.fixtures)
+
+
+def _readings(settings: Settings) -> Readings:
+    return Readings(
+        lists_newest_first=settings.audience_order == "newest",
+        search_limit=settings.search_limit,
+        deletes_emptied_audiences=settings.delete_emptied_audiences,
+    )
 
 
 def _startup_rules(settings: Settings) -> dict[str, Rule]:

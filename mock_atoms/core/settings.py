@@ -68,7 +68,7 @@ class SettingInfo:
 
 _NETWORK, _TLS, _DATA, _FAULTS = "network", "TLS", "data and tokens", "faults"
 _CONTROL, _JOURNAL, _CACHE = "control API", "journal and log", "response cache"
-_STORE = "shared store"
+_STORE, _READINGS = "shared store", "where the vendor's sources disagree"
 
 
 class Settings(BaseModel):
@@ -152,6 +152,18 @@ class Settings(BaseModel):
         BeforeValidator(parse_now),
         SettingInfo(_DATA, "TIME", "creation time of everything that clients create, such as `2026-01-31T09:00:00Z`"),
     ] = None
+    audience_order: Annotated[
+        Literal["oldest", "newest"],
+        SettingInfo(_READINGS, "ORDER", "list the `oldest` audience first, or the `newest`"),
+    ] = "oldest"
+    search_limit: Annotated[
+        int,
+        Field(ge=0),
+        SettingInfo(_READINGS, "MEMBERS", "number of members that a search returns at most; `0` is no limit"),
+    ] = 0
+    delete_emptied_audiences: Annotated[
+        bool, SettingInfo(_READINGS, "", "delete an audience with its last member", default="off")
+    ] = False
     fault: Annotated[
         tuple[str | dict[str, Any], ...],
         BeforeValidator(parse_faults),

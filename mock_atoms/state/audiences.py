@@ -58,10 +58,13 @@ class AudienceRepository:
         self._changes = data.changes
 
     def list_audiences(self) -> Steps[list[Audience]]:
-        """Return all audiences in the order of creation."""
+        """Return all audiences in the order of creation, or the newest first."""
+        listed: Iterable[Audience]
         if self._data.is_unchanged:
-            return collect(map(api_fields, self._initial_data.audiences))
-        return collect(self._listed(dict(self._changes.audiences), set(self._changes.deleted_ids)))
+            listed = map(api_fields, self._initial_data.audiences)
+        else:
+            listed = self._listed(dict(self._changes.audiences), set(self._changes.deleted_ids))
+        return _reversed(listed) if self._data.readings.lists_newest_first else collect(listed)
 
     def create_audience(self, fields: CreatedAudience, rows: Sequence[dict[str, str]]) -> Change[CreatedAudience]:
         """Create an audience and return it.
@@ -152,7 +155,10 @@ class AudienceRepository:
         return result, AddMembers(view.id, view.phone_column, added.added, self._update_time(view)) if rows else None
 
     def delete_members(self, audience_id: str, member_ids: Iterable[str]) -> Change[DeletedCount]:
-        """Delete the members with these ids. Unknown ids are ignored (A)."""
+        """Delete the members with these ids. Unknown ids are ignored (A).
+
+        An audience that loses its last member stays, unless the readings say otherwise. In use by a campaign, it stays.
+        """
         view = self._find(audience_id)
         ids: set[str] = set()
         indexes: set[int] = set()
@@ -168,10 +174,14 @@ class AudienceRepository:
         changes.removed_indexes = sorted([*changes.removed_indexes, *indexes])
         changes.updated_at = updated_at
         deleted = len(indexes) + len(view.changes.added) - len(changes.added)
-        return {"deletedCount": deleted}, PutAudience(view.id, changes) if deleted else None
+        result: DeletedCount = {"deletedCount": deleted}
+        is_emptied = deleted == view.member_count > 0 and not view.campaigns
+        if is_emptied and self._data.readings.deletes_emptied_audiences:
+            return result, DeleteAudience(view.id, is_created=view.changes.created is not None)
+        return result, PutAudience(view.id, changes) if deleted else None
 
     def search_members(self, audience_id: str, query: str, fields: dict[str, list[str]]) -> Steps[SearchResult]:
-        """Return all members that contain `query` in any column, or the terms of `fields` in their columns.
+        """Return the members that contain `query` in any column, or the terms of `fields` in their columns.
 
         Args:
             audience_id: id of the audience.
@@ -179,12 +189,13 @@ class AudienceRepository:
             fields: terms by column. A member needs all of them.
         """
         view = self._find(audience_id)
+        limit = self._data.readings.search_limit
         if fields:
             terms = [term for terms in fields.values() for term in terms]
-            matches = find_in_columns(fields, view.members())
+            matches = find_in_columns(fields, view.members(), limit)
             info: SearchInfo = {"searchType": "multiple", "searchTerm": ", ".join(terms), "searchFields": list(fields)}
         else:
-            matches = find_text(query, view.members())
+            matches = find_text(query, view.members(), limit)
             info = {"searchType": "general", "searchTerm": query, "searchFields": []}
         return _search_result(matches, info)
 
@@ -251,6 +262,12 @@ class AudienceRepository:
             if last is not None and parse_timestamp(last) > self._data.timestamp
             else format_timestamp(self._data.timestamp)
         )
+
+
+def _reversed(audiences: Iterable[Audience]) -> Steps[list[Audience]]:
+    listed = yield from collect(audiences)
+    listed.reverse()
+    return listed
 
 
 def _page(members: Iterator[Member], total: int, page: int, size: int) -> Steps[MembersPage]:

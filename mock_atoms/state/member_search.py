@@ -1,33 +1,42 @@
 """Case-insensitive search in the members of an audience."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mock_atoms.contract.schemas import Member
 from mock_atoms.core.slices import Steps
 
 
-def find_text(term: str, members: Iterable[Member]) -> Steps[list[Member]]:
-    """Return the members that contain `term` in any column."""
+def find_text(term: str, members: Iterable[Member], limit: int = 0) -> Steps[list[Member]]:
+    """Return the members that contain `term` in any column, or the first `limit` of them."""
     folded = term.lower()
-    found = []
-    for member in members:
-        for value in member["data"].values():
-            if folded in (value.lower() if isinstance(value, str) else _text(value)):
-                found.append(member)
-                break
-        yield
-    return found
+
+    def matches(data: dict[str, Any]) -> bool:
+        return any(folded in (value.lower() if isinstance(value, str) else _text(value)) for value in data.values())
+
+    return _find(matches, members, limit)
 
 
-def find_in_columns(terms_by_column: dict[str, list[str]], members: Iterable[Member]) -> Steps[list[Member]]:
-    """Return the members that contain all terms of each column in that column."""
+def find_in_columns(
+    terms_by_column: dict[str, list[str]], members: Iterable[Member], limit: int = 0
+) -> Steps[list[Member]]:
+    """Return the members that contain all terms of each column in that column, or the first `limit` of them."""
     folded = [(column, {term.lower() for term in terms}) for column, terms in terms_by_column.items()]
-    found = []
+
+    def matches(data: dict[str, Any]) -> bool:
+        return all(_has(data, column, terms) for column, terms in folded)
+
+    return _find(matches, members, limit)
+
+
+def _find(matches: Callable[[dict[str, Any]], bool], members: Iterable[Member], limit: int) -> Steps[list[Member]]:
+    found: list[Member] = []
     for member in members:
-        if all(_has(member["data"], column, terms) for column, terms in folded):
+        if matches(member["data"]):
             found.append(member)
+            if len(found) == limit:
+                break
         yield
     return found
 

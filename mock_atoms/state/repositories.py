@@ -13,7 +13,7 @@ from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import InitialData
 from mock_atoms.state.store import ConflictError, Store, TenantState
-from mock_atoms.state.tenant_data import Change, TenantData
+from mock_atoms.state.tenant_data import Change, Readings, TenantData
 
 T = TypeVar("T")
 
@@ -27,10 +27,21 @@ class Repositories:
         generator: generates members and ids.
         now: wall clock for creation and update times.
         slices: runs long work.
+        readings: what to do where the vendor's sources disagree.
     """
 
-    def __init__(self, store: Store, fixtures: Fixtures, generator: Generator, now: WallClock, slices: Slices) -> None:
+    def __init__(  # noqa: PLR0913 - what makes the data of a tenant
+        self,
+        store: Store,
+        fixtures: Fixtures,
+        generator: Generator,
+        now: WallClock,
+        slices: Slices,
+        *,
+        readings: Readings = Readings(),  # noqa: B008 - immutable
+    ) -> None:
         self._store = store
+        self._readings = readings
         self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self.slices = slices
         self._fixtures = fixtures
@@ -76,4 +87,6 @@ class Repositories:
 
     def _data(self, caller: AuthenticatedCaller, state: TenantState, initial_data: InitialData) -> TenantData:
         initial_data = initial_data if state.initial_data is None else state.initial_data
-        return TenantData(caller, state, initial_data, self._fixtures, self._generator, now=self._now)
+        return TenantData(
+            caller, state, initial_data, self._fixtures, self._generator, now=self._now, readings=self._readings
+        )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import cached_property
 from http import HTTPStatus
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from mock_atoms.contract.errors import ApiError
 from mock_atoms.core.slices import Steps
@@ -24,6 +24,20 @@ Change = Steps[tuple[T, DataOperation | None]]
 """Steps that return the result of a change and the operation that makes it, or `None` if it changes nothing."""
 
 
+class Readings(NamedTuple):
+    """What the mock does where the vendor's sources disagree. docs/fidelity.md names the sources.
+
+    Attributes:
+        lists_newest_first: whether the newest audience is the first of the list.
+        search_limit: maximum number of members that a search returns; 0 for no limit.
+        deletes_emptied_audiences: whether an audience is deleted with its last member.
+    """
+
+    lists_newest_first: bool = False
+    search_limit: int = 0
+    deletes_emptied_audiences: bool = False
+
+
 class TenantData:
     """The data of one tenant.
 
@@ -34,6 +48,7 @@ class TenantData:
         fixtures: knows the initial data of other tenants.
         generator: generates members and ids.
         now: wall clock for creation and update times.
+        readings: what to do where the vendor's sources disagree.
 
     Attributes:
         changes: the changes since the initial data; empty if there are none.
@@ -48,8 +63,10 @@ class TenantData:
         generator: Generator,
         *,
         now: WallClock,
+        readings: Readings,
     ) -> None:
         self.caller = caller
+        self.readings = readings
         self.initial_data = initial_data
         self.fixtures = fixtures
         self.generator = generator
