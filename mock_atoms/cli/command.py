@@ -108,6 +108,11 @@ class Invocation:
         """
         write(f"{text}\n", self.out)
 
+    def explain(self, text: str) -> None:
+        """Print text that is no result to the stream of errors, if that can be written."""
+        with suppress(OSError):
+            print(text, file=self.err, flush=True)
+
     def print_json(self, value: object, indent: int | None = 2) -> None:
         """Print a value as JSON, in one line without `indent`. Invisible characters are escaped.
 
@@ -189,12 +194,15 @@ class CommandGroup:
     commands: tuple[Command, ...]
 
 
-def add_settings(parser: CommandParser, names: Sequence[str] = (), **help_texts: str) -> None:
+def add_settings(
+    parser: CommandParser, names: Sequence[str] = (), defaults: Mapping[str, str] | None = None, **help_texts: str
+) -> None:
     """Add the flags of settings, in titled groups.
 
     Args:
         parser: the command's parser.
         names: field names of the settings; all by default.
+        defaults: defaults in words by field name, where they differ from those of `serve`.
         help_texts: help by field name, for commands that use a setting in another sense than `serve`.
     """
     groups: dict[str, argparse._ArgumentGroup] = {}
@@ -203,12 +211,14 @@ def add_settings(parser: CommandParser, names: Sequence[str] = (), **help_texts:
             continue
         if info.group not in groups:
             groups[info.group] = parser.add_argument_group(info.group)
-        _add_setting(groups[info.group], name, info, help_texts.get(name, info.help))
+        default = (defaults or {}).get(name) or _default(name, info)
+        _add_setting(groups[info.group], name, info, help_texts.get(name, info.help), default)
     parser.add_argument("--config", metavar="FILE", help=f"TOML file of settings [{CONFIG_VARIABLE}]")
 
 
-def _add_setting(group: "argparse._ArgumentGroup", name: str, info: SettingInfo, help_text: str) -> None:
-    text = f"{help_text.replace('`', '').replace('%', '%%')} [{variable_name(name)}{_default(name, info)}]"
+def _add_setting(group: "argparse._ArgumentGroup", name: str, info: SettingInfo, help_text: str, default: str) -> None:
+    shown_default = f"; default: {default}" if default else ""
+    text = f"{help_text.replace('`', '').replace('%', '%%')} [{variable_name(name)}{shown_default}]"
     if not info.metavar:
         action = argparse.BooleanOptionalAction
         group.add_argument(flag_name(name), dest=name, action=action, default=None, help=text)
@@ -220,5 +230,4 @@ def _add_setting(group: "argparse._ArgumentGroup", name: str, info: SettingInfo,
 def _default(name: str, info: SettingInfo) -> str:
     default = Settings.model_fields[name].default
     values = default if isinstance(default, tuple) else ["" if default is None else str(default)]
-    words = info.default or ", ".join(values)
-    return f"; default: {words}" if words else ""
+    return info.default or ", ".join(values)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "serve": "serve",
+    "run": "run",
     "fixtures": "offline",
     "openapi": "offline",
     "healthcheck": "healthcheck",
@@ -88,6 +89,8 @@ def main(args: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
         args, wrapped = args[:end], args[end + 1 :]
     arguments, unknown = parser.parse_known_args(args)
     if unknown:
+        if command.wraps_program and not unknown[0].startswith("-"):
+            parser.error(f"put `--` before the program, as in `mock-atoms {command.name} -- {unknown[0]}`")
         parser.reject(unknown[0])
     try:
         return command.run(Invocation(arguments, environ, out, err, wrapped))

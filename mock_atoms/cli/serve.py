@@ -28,7 +28,7 @@ def _run(invocation: Invocation) -> int:
 
     settings = invocation.load_settings()
     try:  # also for several workers: a problem with the store or a file is reported once
-        mock = MockAtoms(settings, log=(log := _set_up_log(settings, invocation.err)))
+        mock = MockAtoms(settings, log=(log := set_up_log(settings, invocation.err)))
     except StoreUnavailableError as error:
         return invocation.fail(error)
     with load_certificate(settings) as certificate:
@@ -79,7 +79,7 @@ def run_worker(settings: Settings, number: int, sockets: list[socket.socket], on
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - other commands start faster without it
     from mock_atoms.serving.tls import load_certificate  # noqa: PLC0415 - the same
 
-    log = _set_up_log(settings, sys.stderr, number)
+    log = set_up_log(settings, sys.stderr, number)
     try:
         mock = MockAtoms(settings, log=log)
     except StoreUnavailableError as error:
@@ -89,7 +89,14 @@ def run_worker(settings: Settings, number: int, sockets: list[socket.socket], on
         _serve(mock, log, sockets, on_ready, certificate)
 
 
-def _set_up_log(settings: Settings, err: TextIO, worker: int | None = None) -> "BufferedAccessLog":
+def set_up_log(settings: Settings, err: TextIO, worker: int | None = None) -> "BufferedAccessLog":
+    """Set up the log of the process, and return the log of exchanges.
+
+    Args:
+        settings: settings of the server.
+        err: where lines are written.
+        worker: number of the worker, if there are several.
+    """
     from mock_atoms.journal.access_log import (  # noqa: PLC0415 - other commands start faster without it
         BufferedAccessLog,
         JsonFormatter,

@@ -1,0 +1,136 @@
+"""The `run` command: a program, such as a test suite, beside a server that runs as long as it does."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mock_atoms.cli.command import EXIT_FAILED, EXIT_OK, Command, CommandParser, Invocation, add_settings
+from mock_atoms.cli.program import Program, ProgramError
+from mock_atoms.cli.retries import paint_report
+from mock_atoms.cli.running_server import count
+from mock_atoms.cli.terminal import Terminal
+from mock_atoms.core.errors import StoreUnavailableError
+from mock_atoms.core.masking import is_magic_key
+from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.setting_sources import URL_VARIABLE
+from mock_atoms.core.settings import Settings, variable_name
+
+if TYPE_CHECKING:
+    from mock_atoms.testing.client import MockClient
+    from mock_atoms.testing.server import MockServer
+
+DEFAULT_KEY = "sk_mock_test.run"
+MAX_REPORTED_CALLS = 50
+PYTHON_PATH = Path(__file__).parent / "python_path"
+_DEFAULTS = {"port": 0, "log_level": "warning"}
+_SHOWN_DEFAULTS = {"port": "a free one", "log_level": "warning"}
+_KEY_VARIABLE = "SMALLEST_API_KEY"
+_CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+
+
+def _add_arguments(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--check", action="store_true", help="exit with 1 if the program succeeds, but the report has findings"
+    )
+    add_settings(parser, defaults=_SHOWN_DEFAULTS)
+
+
+def _run(invocation: Invocation) -> int:
+    from mock_atoms.cli.serve import set_up_log  # noqa: PLC0415 - other commands start faster without it
+    from mock_atoms.serving.listening import ListenError  # noqa: PLC0415 - the same
+    from mock_atoms.testing.server import MockServer  # noqa: PLC0415 - the same
+
+    if not invocation.wrapped:
+        raise ConfigError("run: name a program after `--`, as in `mock-atoms run --fault 500x2 -- npm test`")
+    settings = _settings(invocation)
+    set_up_log(settings, invocation.err)
+    program = Program(invocation.wrapped)
+    with program.receiving_signals():
+        try:
+            with MockServer(settings) as server:
+                code = program.run(program_environment(invocation.environ, server))
+                has_findings = _report(server, invocation)
+        except (StoreUnavailableError, ListenError) as error:
+            return invocation.fail(error)
+        except ProgramError as error:
+            invocation.fail(error)
+            return error.exit_code
+    return EXIT_FAILED if code == EXIT_OK and has_findings and invocation.arguments.check else code
+
+
+def _settings(invocation: Invocation) -> Settings:
+    """Return the settings of the server: a free port and warnings only, unless they say something else."""
+    settings = invocation.load_settings()
+    if settings.workers > 1:
+        raise ConfigError("--workers: run serves in one process: leave the setting out")
+    defaults = {name: value for name, value in _DEFAULTS.items() if name not in settings.model_fields_set}
+    return settings.model_copy(update=defaults)
+
+
+def program_environment(environ: Mapping[str, str], server: "MockServer") -> dict[str, str]:
+    """Return the environment of the program: clients that read one of its variables find the server."""
+    from mock_atoms.testing.sdk import helper_variables  # noqa: PLC0415 - other commands start faster without it
+
+    key = _api_key(environ.get(_KEY_VARIABLE, ""), server.settings)
+    url = server.url if server.settings.base_path else f"{server.url}/"
+    variables = {
+        URL_VARIABLE: url,
+        "ATOMS_BASE_URL": server.url,
+        "ATOMS_API_URL": server.url,
+        "ATOMS_API_KEY": key,
+        **helper_variables(server.url, key),
+    }
+    if server.settings.admin_token is not None:
+        variables[variable_name("admin_token")] = server.settings.admin_token
+    if server.ca_file is not None:
+        variables |= dict.fromkeys(_CA_VARIABLES, str(server.ca_file))
+    host = urlsplit(server.root_url).hostname or ""
+    variables |= {name: _with_host(environ.get(name, ""), host) for name in ("NO_PROXY", "no_proxy")}
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PYTHON_PATH), environ.get("PYTHONPATH")]))
+    return {**environ, **variables}
+
+
+def _with_host(exceptions: str, host: str) -> str:
+    """Return the exceptions of a proxy with `host` among them. `*` alone means all hosts."""
+    is_there = exceptions.strip() == "*" or host in exceptions.split(",")
+    return exceptions if is_there else ",".join(filter(None, [exceptions, host]))
+
+
+def _api_key(key: str, settings: Settings) -> str:
+    """Return the key of the program's clients: its own if the server accepts it and it is not secret."""
+    if settings.tokens is not None:
+        return key if key in settings.tokens else min(settings.tokens)
+    return key if is_magic_key(key) else DEFAULT_KEY
+
+
+def _report(server: "MockClient", invocation: Invocation) -> bool:
+    """Print what the program did, and return whether it did something wrong or nothing is known of it."""
+    from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - other commands start faster without it
+
+    try:
+        retries = server.retries()
+    except ControlError as error:
+        invocation.explain(f"mock-atoms: no report: {error.detail}")
+        return True
+    if not retries.calls and not retries.unattributed:
+        invocation.explain(f"mock-atoms: the program sent no requests to {server.url}")
+        return False
+    notable = [call for call in retries.calls if call["findings"] or call["outcome"] != "succeeded"]
+    text = replace(retries, calls=notable[:MAX_REPORTED_CALLS]).text
+    invocation.explain(f"mock-atoms: {paint_report(text, Terminal.of(invocation.err, invocation.environ))}")
+    if len(notable) > MAX_REPORTED_CALLS:
+        invocation.explain(f"\n… {count(len(notable) - MAX_REPORTED_CALLS, 'more call')} with failures")
+    return bool(retries.findings)
+
+
+RUN = Command(
+    "run",
+    "run a program, such as a test suite, beside a server",
+    "Start a server on a free port, run a program whose clients find it, and report how they retried.",
+    _add_arguments,
+    _run,
+    wraps_program=True,
+)
