@@ -132,7 +132,10 @@ ImportedCampaigns = Annotated[_Campaigns, _IS_IMPORTABLE]
 
 def api_fields(record: AudienceRecord) -> Audience:
     """Return the fields of `record` that the list of audiences has."""
-    if record.keys().isdisjoint(_OWN_KEYS):
+    for key in _OWN_KEYS:
+        if key in record:
+            break
+    else:
         return record
     hidden = {*_OWN_KEYS, *record.get("omit", ())}
     return {key: value for key, value in record.items() if key not in hidden}  # type: ignore[return-value] # its own keys
