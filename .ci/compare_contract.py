@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-PROSE = {"description", "title", "summary", "example"}
+PROSE = {"description", "title", "summary", "example", "examples"}
 NAMES = {"operationId", "tags", "x-fern-sdk-group-name", "x-fern-sdk-method-name"}
 
 
@@ -37,7 +37,10 @@ def inline_references(node: Any, document: Any) -> Any:  # noqa: ANN401 - any JS
         target = document
         for part in node["$ref"].removeprefix("#/").split("/"):
             target = target[part]
-        return inline_references(target, document)
+        siblings = {key: value for key, value in node.items() if key != "$ref"}
+        return inline_references(target, document) | siblings
+    if node.get("nullable"):  # of OpenAPI 3.0; ours is 3.1
+        node = {key: value for key, value in node.items() if key != "nullable"} | {"type": [node["type"], "null"]}
     return {key: inline_references(value, document) for key, value in node.items()}
 
 
@@ -62,7 +65,7 @@ def operations(document: Any, excluded: set[str]) -> dict[str, Any]:  # noqa: AN
     result = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            if f"{method} {path}" not in excluded:
+            if f"{method} {path}" not in excluded and "x-undocumented" not in operation:
                 result[f"{method} {path}"] = {
                     key: value for key, value in inline_references(operation, document).items() if key not in NAMES
                 }

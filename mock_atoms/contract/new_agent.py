@@ -48,6 +48,12 @@ def _one_of(*numbers: int, default: int) -> tuple[Any, ...]:
     return AfterValidator(check), WithJsonSchema({"type": "number", "enum": [*numbers], "default": default})
 
 
+def _check_whole(number: float) -> float:
+    if not number.is_integer():  # 5.0 is an integer of JSON
+        raise ValueError("must be a whole number")
+    return number
+
+
 def _check_uri(text: str) -> str:
     if not _URI.fullmatch(text):
         raise ValueError("must be a URL such as https://example.com/lookup")
@@ -104,7 +110,12 @@ class _PreCallApi(TypedDict, total=False):
     method: Required[Literal["GET", "POST", "PUT", "DELETE", "PATCH"]]
     headers: dict[str, _Text]
     body: _Object
-    timeout: Annotated[int, Strict(), _number(1, 30, 5)]
+    timeout: Annotated[
+        _Number,
+        Field(ge=1, le=30),
+        AfterValidator(_check_whole),
+        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 30, "default": 5}),
+    ]
     queryParams: _Object
     responseVariables: list[_ResponseVariable]
 

@@ -122,6 +122,10 @@ def test_deleting_an_agent_is_an_unknown_route_as_in_old_releases_of_the_sdk(api
             "preCallAPI.url must be a URL such as https://example.com/lookup",
         ),
         (
+            {"name": "x", "preCallAPI": {"url": "https://a", "method": "GET", "timeout": 1.5}},
+            "preCallAPI.timeout must be a whole number",
+        ),
+        (
             {"name": "x", "language": {"default": "en", "supported": ["hi"]}},
             "language.default must be one of language.supported",
         ),

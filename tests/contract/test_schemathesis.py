@@ -1,26 +1,18 @@
-"""The mock against an OpenAPI document: schemathesis sends valid and invalid requests.
-
-The document is ours. With CONTRACT_DOCUMENT=/path/to/audience.openapi.yaml it is the vendor's own.
-"""
+"""The audience operations against an OpenAPI document: schemathesis sends valid and invalid requests."""
 
 import copy
 import csv
 import io
 import itertools
-import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import requests
 import schemathesis
-import yaml
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import CheckContext, CheckFunction, HookContext, Response
 from schemathesis.config import SchemathesisConfig
@@ -28,69 +20,19 @@ from schemathesis.core.failures import Failure
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.openapi.checks import UseAfterFree
 
-from mock_atoms import MockServer, create_app
-from tests.helpers.asgi import call
+from mock_atoms import MockServer
+from tests.contract.conformance import CONFIG, TOKEN, StatusCounts, contract_document, ours, unknown_methods_get_a_page
 from tests.helpers.audiences import bearer
 
 pytestmark = pytest.mark.slow
 
 Case = schemathesis.Case[Any]
-TOKEN = "sk_acme.schemathesis"
 DOCUMENTED_ID = "60d0fe4f5311236168a109ca"
 """The example in the document, an audience of another token."""
 LIST, CREATE, GET, DELETE = "GET /audience", "POST /audience", "GET /audience/{id}", "DELETE /audience/{id}"
 MEMBERS, ADD, REMOVE = "GET /audience/{id}/members", "POST /audience/{id}/members", "DELETE /audience/{id}/members"
 SEARCH = "GET /audience/{id}/members/search"
 OF_ONE_AUDIENCE = (GET, DELETE, MEMBERS, ADD, REMOVE, SEARCH)
-# All checks of schemathesis are on except one. Its `object_level_authorization` needs several users.
-CONFIG = {
-    # Each run sends the same requests and leaves no file behind.
-    "seed": 1,
-    "generation": {"mode": "all", "max-examples": 60, "deterministic": True, "database": "none"},
-    # A request without an explicit URL fails: the vendor's document names the real server.
-    "base-url": "http://127.0.0.1:1/atoms/v1",
-    "request-timeout": 60,
-    "auth": {"openapi": {"BearerAuth": {"bearer": TOKEN}}},
-    "checks": {
-        # It expects 405 and Allow; the real server sends Express's page with a 404 for an unknown method.
-        # `unknown_methods_get_a_page` checks that.
-        "unsupported_method": {"enabled": False},
-        # `make_valid` makes positive requests valid: the 401, 403, 404, 409 and 5xx that schemathesis also accepts
-        # would be errors.
-        "positive_data_acceptance": {"expected-statuses": ["200"]},
-        # A negative request is wrong only in what the document forbids. A 401 is for missing credentials.
-        "negative_data_rejection": {"expected-statuses": ["400", "401"]},
-    },
-    "phases": {
-        "stateful": {
-            # The links are those of `with_links`; inferred ones would take steps from them.
-            "inference": {"algorithms": []},
-            "checks": {
-                # An audience may be deleted (404), in use by a campaign (400 for DELETE), the documented example (403
-                # for its members), or have an id that schemathesis invented (400). `Workflow.check_status` knows
-                # which, and accepts only that status.
-                "positive_data_acceptance": {"expected-statuses": ["200", "400", "403", "404"]},
-                "negative_data_rejection": {"expected-statuses": ["400", "401", "403", "404"]},
-            },
-        }
-    },
-}
-
-
-def ours() -> dict[str, Any]:
-    document = json.loads(call(create_app(), "/openapi.json").body)
-    assert isinstance(document, dict)
-    return document
-
-
-def contract_document() -> dict[str, Any]:
-    """Return the document that the mock must conform to."""
-    path = os.environ.get("CONTRACT_DOCUMENT")
-    if not path:
-        return ours()
-    document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    assert isinstance(document, dict)
-    return document
 
 
 def with_links(document: dict[str, Any]) -> dict[str, Any]:
@@ -115,7 +57,9 @@ def with_links(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-schema = schemathesis.openapi.from_dict(with_links(contract_document()), config=SchemathesisConfig.from_dict(CONFIG))
+schema = schemathesis.openapi.from_dict(
+    with_links(contract_document("/audience")), config=SchemathesisConfig.from_dict(CONFIG)
+)
 
 
 @schema.hook("filter_failure")
@@ -218,47 +162,10 @@ def make_valid(case: Case, audience: Audience | None) -> bool:
     return is_valid
 
 
-def unknown_methods_get_a_page(_context: CheckContext, response: Response, case: Case) -> bool | None:
-    if case.method != case.operation.method.upper():
-        path = urlsplit(str(response.request.url)).path
-        assert response.status_code == 404
-        assert response.headers["content-type"] == ["text/html; charset=utf-8"]
-        assert f"<pre>Cannot {case.method} {path}</pre>" in response.content.decode()
-    return None
-
-
-@pytest.fixture(scope="module")
-def mock() -> Iterator[MockServer]:
-    # `ignored_auth` expects a wrong token to be refused; without a list of tokens, all are valid.
-    with MockServer(tokens=TOKEN) as running:
-        yield running
-
-
 @pytest.fixture
 def tenant(mock: MockServer, request: pytest.FixtureRequest) -> Iterator[Tenant]:
     with httpx.Client(base_url=mock.url, headers=bearer(TOKEN)) as http:
         yield Tenant(http, request.node.name)
-
-
-@pytest.fixture(scope="module")
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as shared:
-        yield shared
-
-
-StatusCounts = Counter[tuple[bool, int]]
-"""Number of responses by validity of the request and by status."""
-
-
-@pytest.fixture
-def statuses(request: pytest.FixtureRequest) -> Iterator[StatusCounts]:
-    """Count the responses of one test, and check that it sends enough requests."""
-    failed, statuses = request.session.testsfailed, StatusCounts()
-    yield statuses
-    if request.session.testsfailed == failed:
-        assert statuses[True, 200] >= 3
-        assert statuses[False, 400] + statuses[False, 401] >= 3  # the share of each is random
-        assert statuses[False, 404] >= 3
 
 
 def conforms(label: str) -> object:
@@ -299,7 +206,9 @@ test_searching_members_conforms_to_the_document = conforms(SEARCH)
 
 def test_the_document_has_no_other_operations() -> None:
     labels = [
-        f"{method.upper()} {path}" for path, methods in contract_document()["paths"].items() for method in methods
+        f"{method.upper()} {path}"
+        for path, methods in contract_document("/audience")["paths"].items()
+        for method in methods
     ]
     assert sorted(labels) == sorted((LIST, CREATE, *OF_ONE_AUDIENCE))
 
