@@ -82,7 +82,8 @@ class MemberRows:
     def _append(self, text: bytes, row: dict[str, Any], phone_column: str, pointer: str) -> None:
         number = row.get(phone_column)
         if number in (None, ""):
-            raise ConfigError(". ".join(describe_missing_number(phone_column, row)), pointer)
+            problem = ". ".join(describe_missing_number(phone_column, row))
+            raise ConfigError(f"{problem}; phoneNumberColumnName names another one", pointer)
         place = pointer + format_pointer([phone_column])
         if not is_phone_number(number):
             raise ConfigError(INVALID_PHONE_NUMBER.format(number=number), place)

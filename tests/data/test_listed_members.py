@@ -121,7 +121,10 @@ def test_a_csv_file_may_be_a_link_within_the_folder(tmp_path: Path) -> None:
         ("members: 5", "members: must be a list of members, the columns of each by name, or the name of a CSV file"),
         ("members:", "members: must be a list of members"),
         ("members: [Ada]", "members[0]: must have columns and values, such as phoneNumber"),
-        ("members: [{name: Ada}]", "members[0]: Each member must have a phoneNumber field"),
+        (
+            "members: [{name: Ada}]",
+            "members[0]: Each member must have a phoneNumber field; phoneNumberColumnName names another one",
+        ),
         ("members: [{phoneNumber: ''}]", "members[0]: Each member must have a phoneNumber field"),
         (
             "members: [{e\u0301: '14155550100'}]\n  phoneNumberColumnName: \u00e9",
