@@ -39,6 +39,7 @@ COMMANDS = {
     "reset": "state",
     "state": "state",
     "open": "browser",
+    "mcp": "mcp",
     "completion": "completion",
 }
 """Each command and the module that has it. Only the module of the command that runs is imported."""

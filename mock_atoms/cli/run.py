@@ -1,5 +1,6 @@
 """The `run` command: a program, such as a test suite, beside a server that runs as long as it does."""
 
+import gc
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -51,6 +52,7 @@ def _run(invocation: Invocation) -> int:
     with program.receiving_signals():
         try:
             with MockServer(settings) as server:
+                gc.enable()  # the process may run for hours, see __main__
                 code = program.run(program_environment(invocation.environ, server))
                 has_findings = _report(server, invocation)
         except (StoreUnavailableError, ListenError) as error:

@@ -1,5 +1,6 @@
 """What commands for a running server share: how to find it, and the errors of its control API."""
 
+import gc
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -81,6 +82,7 @@ def with_server(run: Callable[[Invocation, "MockClient"], int]) -> Callable[[Inv
     def run_with_server(invocation: Invocation) -> int:
         from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - `--help` starts faster without it
 
+        gc.enable()  # the process may run for hours, see __main__
         client = connect(invocation)
         try:
             return run(invocation, client)

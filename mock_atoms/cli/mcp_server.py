@@ -1,0 +1,175 @@
+"""The control API as tools of an MCP server, for coding agents."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import Field
+
+from mock_atoms.core.version import __version__
+from mock_atoms.testing.client import MockClient, journal_content
+from mock_atoms.testing.control_api import ControlError
+
+MAX_REQUESTS = 200
+MAX_BODY_CHARACTERS = 2_000
+_INSTRUCTIONS = (
+    "mock-atoms is a local mock of the Atoms audience API. Each bearer token has separate data. Point the program "
+    "under test at the base URL, make its requests fail with add_fault, and read what it did with list_requests and "
+    "retry_report."
+)
+
+Token = Annotated[str | None, Field(description="Only this bearer token. Without it: all tokens.")]
+TestId = Annotated[str | None, Field(description="Only this X-Test-Id. Without it: all tests.")]
+Method = Annotated[str | None, Field(description="Only this HTTP method.")]
+Path = Annotated[str | None, Field(description="Only this path below the base path, such as /audience/{id}.")]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def build_server(client: MockClient) -> MCPServer:
+    """Return an MCP server whose tools call the control API of `client`'s server."""
+    server = MCPServer("mock-atoms", version=__version__, instructions=_INSTRUCTIONS, log_level="WARNING")
+    tools = Tools(client)
+    for tool in (
+        tools.list_requests,
+        tools.show_request,
+        tools.retry_report,
+        tools.list_faults,
+        tools.add_fault,
+        tools.remove_fault,
+        tools.list_tenants,
+        tools.set_tenant,
+        tools.reset,
+    ):
+        server.tool()(_with_errors(tool))
+    return server
+
+
+def _with_errors(tool: Callable[P, R]) -> Callable[P, R]:
+    """Return `tool` with errors that the agent can read."""
+
+    @wraps(tool)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return tool(*args, **kwargs)
+        except ControlError as error:
+            raise ToolError(error.detail) from None
+
+    return call
+
+
+class Tools:
+    """The tools. Their docstrings and annotations are what an agent reads.
+
+    Args:
+        client: client of the server.
+    """
+
+    def __init__(self, client: MockClient) -> None:
+        self._client = client
+        self._call = client.control.call
+
+    def list_requests(  # noqa: PLR0913 - the filters of the control API
+        self,
+        *,
+        token: Token = None,
+        test_id: TestId = None,
+        method: Method = None,
+        path: Path = None,
+        status: Annotated[int | None, Field(description="Only responses with this status code.")] = None,
+        limit: Annotated[int, Field(ge=1, le=MAX_REQUESTS, description="How many to return, the newest first.")] = 20,
+    ) -> dict[str, Any]:
+        """List the requests that the mock received, newest first, with status, fault and attempt number."""
+        query = _present(token=token, testId=test_id, method=method, path=path, status=status, limit=limit)
+        content = journal_content(self._call("GET", "/requests", query=query))
+        return {
+            "baseUrl": self._client.url,
+            "total": content["meta"]["total"],
+            "requests": list(map(_summary, content["requests"])),
+        }
+
+    def show_request(
+        self, request_id: Annotated[str, Field(description="`id` of a request in list_requests.")]
+    ) -> dict[str, Any]:
+        """Show one request and its response completely: headers, bodies and timing."""
+        event: dict[str, Any] = self._call("GET", f"/requests/{request_id}")
+        return event
+
+    def retry_report(self, token: Token = None, test_id: TestId = None) -> str:
+        """Report how the program retried after failures, and what it did wrong, such as ignoring Retry-After."""
+        return self._client.retries(token=token, test_id=test_id).text
+
+    def list_faults(self) -> dict[str, Any]:
+        """List the fault rules, with how often each was evaluated and triggered."""
+        rules: dict[str, Any] = self._call("GET", "/faults")
+        return rules
+
+    def add_fault(
+        self,
+        fault: Annotated[
+            str,
+            Field(
+                description="500 fails all requests, 500x2 the next two of each token, 503p25 a quarter; delay250 "
+                "waits 250 ms; 429+retry1 asks to retry after 1 s; reset, close and hang break the connection; "
+                "html and badjson send a malformed body. Join effects with +."
+            ),
+        ],
+        token: Token = None,
+        test_id: TestId = None,
+        method: Method = None,
+        path: Path = None,
+    ) -> dict[str, Any]:
+        """Make matching requests fail until the rule is removed. Return the rule with its id."""
+        rule_id = self._client.fail(fault, method=method, path=path, token=token, test_id=test_id)
+        rule: dict[str, Any] = self._call("GET", f"/faults/{rule_id}")
+        return rule
+
+    def remove_fault(
+        self, rule_id: Annotated[str | None, Field(description="Id of the rule. Without it: all created rules.")] = None
+    ) -> str:
+        """Remove one fault rule, or all that were created."""
+        self._call("DELETE", "/faults" if rule_id is None else f"/faults/{rule_id}")
+        return "removed"
+
+    def list_tenants(self) -> dict[str, Any]:
+        """List the tokens, and tests of tokens, that sent requests. Tokens are masked."""
+        tenants: dict[str, Any] = self._call("GET", "/tenants")
+        return tenants
+
+    def set_tenant(
+        self,
+        token: Annotated[str, Field(description="Bearer token whose data is replaced.")],
+        audiences: Annotated[
+            list[dict[str, Any]],
+            Field(description='Audiences such as {"name": "Pioneers", "memberCount": 3}. Missing keys are generated.'),
+        ],
+        test_id: Annotated[str | None, Field(description="Set the data only for this X-Test-Id.")] = None,
+    ) -> list[dict[str, Any]]:
+        """Set the audiences of a token, and return them as the API lists them."""
+        return self._client.set_audiences(audiences, token=token, test_id=test_id)
+
+    def reset(self, token: Token = None, test_id: TestId = None) -> str:
+        """Reset data, fault rules, counters and recorded requests, of a token, a test or everything."""
+        self._client.reset(token=token, test_id=test_id)
+        return "reset"
+
+
+def _present(**fields: object) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _summary(event: dict[str, Any]) -> dict[str, Any]:
+    """Return the parts of an exchange that an agent needs first."""
+    request = event["request"]
+    own = request["mockAtoms"]
+    names = ("status", "ended", "tenant", "testId", "attempt", "faults", "reason", "durationMs")
+    return {
+        "id": event["id"],
+        "time": request["loggedDateString"],
+        "method": request["method"],
+        "url": request["url"],
+        **{name: own[name] for name in names if own[name] not in (None, [])},
+        **({"body": request["body"][:MAX_BODY_CHARACTERS]} if request["body"] else {}),
+    }
