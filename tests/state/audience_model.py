@@ -215,7 +215,11 @@ class MockDriver:
 
     def send(self, tenant: Tenant, method: str, path: str = "", **request: Any) -> httpx.Response:  # noqa: ANN401 - httpx has their types
         """Call the API; `path` is below `/audience`."""
-        return self._runner.run(self._http.request(method, f"/audience{path}", headers=tenant.headers, **request))
+        return self.call(tenant, method, f"/audience{path}", **request)
+
+    def call(self, tenant: Tenant, method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401 - as above
+        """Call the API."""
+        return self._runner.run(self._http.request(method, path, headers=tenant.headers, **request))
 
     def control(self, method: str, path: str, content: object = None) -> Any:  # noqa: ANN401 - any JSON
         """Call the control API, and expect a success."""

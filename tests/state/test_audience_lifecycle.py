@@ -11,6 +11,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from mock_atoms.data.agents import generated_agents
+from mock_atoms.data.generator import Generator
 from tests.state.audience_model import (
     ALICE,
     ALICES_TEST,
@@ -39,6 +41,9 @@ from tests.state.audience_model import (
     text_of,
 )
 
+AgentModels = dict[str, bool]
+"""Whether an agent is archived, by id, of all agents that the tenant has created or changed."""
+
 
 def any_audience_exists(machine: "AudienceMachine") -> bool:
     return any(machine.audiences.values())
@@ -55,8 +60,9 @@ class AudienceMachine(RuleBasedStateMachine):
         self.driver.now = START
         self.driver.control("POST", "/reset", {})
         self.audiences = copy.deepcopy(self.driver.initial_data)
+        self.agents: dict[Tenant, AgentModels] = {tenant: {} for tenant in TENANTS}
         self.last_ids: dict[Tenant, str] = {}
-        self.exported: tuple[Any, dict[Tenant, AudienceModels]] | None = None
+        self.exported: tuple[Any, dict[Tenant, AudienceModels], dict[Tenant, AgentModels]] | None = None
 
     def draw_audience(self, data: st.DataObject) -> tuple[Tenant, str, AudienceModel]:
         """Draw an audience of any tenant, mostly the last one, so that many changes meet in one audience."""
@@ -67,8 +73,9 @@ class AudienceMachine(RuleBasedStateMachine):
         return tenant, audience_id, model[audience_id]
 
     def ids(self, tenant: Tenant) -> list[str]:
-        """Return the ids of all audiences, members and campaigns of `tenant`."""
+        """Return the ids of all audiences, members, campaigns and created agents of `tenant`."""
         return [
+            *self.agents[tenant],
             *self.audiences[tenant],
             *(member["_id"] for model in self.audiences[tenant].values() for member in model.members),
             *(campaign["_id"] for model in self.audiences[tenant].values() for campaign in model.fields["campaigns"]),
@@ -300,6 +307,31 @@ class AudienceMachine(RuleBasedStateMachine):
         assert (response.status_code, response.json()["status"]) == (400, "error")
         error_messages(self.driver.send(tenant, "GET", f"/{absent}/members"), 404 if absent in own_ids else 403)
 
+    @rule(tenant=st.sampled_from(TENANTS))
+    def create_agent(self, tenant: Tenant) -> None:
+        response = self.driver.call(tenant, "POST", "/agent", json={"name": "Mine"})
+        assert response.status_code == 201
+        agent_id = response.json()["data"]
+        assert self.is_new_id(tenant, agent_id)
+        self.agents[tenant][agent_id] = False
+
+    @rule(data=st.data(), tenant=st.sampled_from(TENANTS), is_archived=st.booleans())
+    def archive_agent(self, data: st.DataObject, tenant: Tenant, is_archived: bool) -> None:  # noqa: FBT001 - as above
+        generated = [agent["_id"] for agent in generated_agents(Generator("atoms"), tenant.token)]
+        known = {**dict.fromkeys(generated, False), **self.agents[tenant]}
+        foreign = sorted({agent_id for other in TENANTS for agent_id in self.agents[other]} - known.keys())
+        agent_id = data.draw(st.sampled_from([*known, *foreign, UNKNOWN_ID]))
+        path = f"/agent/{agent_id}/archive?on={str(is_archived).lower()}"
+        response = self.driver.call(tenant, "DELETE", path)
+        if agent_id not in known:
+            assert error_messages(response, 404) == ["Agent not found"]
+        elif known[agent_id] == is_archived:
+            state = "archived" if is_archived else "active"
+            assert error_messages(response, 409) == [f"Agent is already {state}"]
+        else:
+            assert success_data(response) == {"message": f"Agent {'' if is_archived else 'un'}archived"}
+            self.agents[tenant][agent_id] = is_archived
+
     @rule(call=st.sampled_from(["export", "export", "import", "reset", "set initial data"]), data=st.data())
     def use_the_control_api(self, call: str, data: st.DataObject) -> None:
         if call == "export":
@@ -309,21 +341,22 @@ class AudienceMachine(RuleBasedStateMachine):
         elif call == "set initial data":
             self.set_initial_data(data)
         elif self.exported is not None:
-            state, model = self.exported
+            state, audiences, agents = self.exported
             self.driver.control("PUT", "/state", state)
-            self.audiences = copy.deepcopy(model)
+            self.audiences, self.agents = copy.deepcopy(audiences), copy.deepcopy(agents)
 
     def export_and_import_state(self) -> None:
         state = self.driver.control("GET", "/state")
         self.driver.control("PUT", "/state", state)
         assert self.driver.control("GET", "/state") == state
-        self.exported = state, copy.deepcopy(self.audiences)
+        self.exported = state, copy.deepcopy(self.audiences), copy.deepcopy(self.agents)
 
     def reset(self, scope: Tenant | None) -> None:
         self.driver.control("POST", "/reset", {} if scope is None else scope.as_json)
         for tenant in TENANTS:
             if scope is None or (tenant.token == scope.token and scope.test_id in (None, tenant.test_id)):
                 self.audiences[tenant] = copy.deepcopy(self.driver.initial_data[tenant])
+                self.agents[tenant] = {}
 
     def set_initial_data(self, data: st.DataObject) -> None:
         tenant = data.draw(st.sampled_from(TENANTS))
@@ -337,6 +370,7 @@ class AudienceMachine(RuleBasedStateMachine):
             content = {"audiences": [{"phoneNumberColumnName": "phone", "members": listed}] * audiences}
         response = self.driver.control("PUT", "/tenants", {**tenant.as_json, **content})
         self.audiences[tenant] = self.driver.read_audiences(tenant)
+        self.agents[tenant] = {}
         assert response["audiences"] == [model.fields for model in self.audiences[tenant].values()]
         assert len(self.audiences[tenant]) == audiences
         if rows is not None:
