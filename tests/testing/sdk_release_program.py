@@ -55,6 +55,20 @@ def live(client: SmallestAI) -> dict[str, Any]:
     return seen
 
 
+def use_account(client: SmallestAI) -> dict[str, Any]:
+    """Read the phone numbers, create an agent and archive it."""
+    atoms = client.atoms
+    numbers = method(atoms.phone_numbers, "get_acquired_phone_numbers", "list")().data
+    agent_id = method(atoms.agents, "create_a_new_agent", "create_agent")(name="Caller").data
+    archive = method(atoms.agents, "archive_agent", "delete_agent", "delete_an_agent")
+    seen = {"phone number": numbers[0].attributes.phone_number[:2], "agent": len(agent_id)}
+    try:
+        seen["archived"] = archive(agent_id).data.message
+    except ApiError as error:
+        seen["archived"] = error.status_code
+    return seen
+
+
 def main() -> None:
     """Live twice: with an own environment, and without any argument."""
     url, token = sys.argv[1:]
@@ -65,7 +79,9 @@ def main() -> None:
     own = live(SmallestAI(**key, environment=mock.sdk_environment()))
     with mock.redirect_sdk():
         bare = live(SmallestAI())
-    print(json.dumps({"version": version("smallestai"), "own": own, "bare": bare}))  # noqa: T201 - a program
+        account = use_account(SmallestAI())
+    seen = {"version": version("smallestai"), "own": own, "bare": bare, "account": account}
+    print(json.dumps(seen))  # noqa: T201 - a program
 
 
 main()
