@@ -155,5 +155,6 @@ def _stop(parser: CommandParser, args: Sequence[str], commands: Iterable[str]) -
     if name in ("-h", *parser.long_options()):
         parser.parse_args([name])
     if name.startswith("-"):
-        parser.error(f"`{name}` is not an option here: options follow a command, as in `mock-atoms serve --port 0`")
+        example = f"{parser.prog} {next(iter(commands))} --help"
+        parser.error(f"`{name}` is not an option here: options follow a command, as in `{example}`")
     parser.error(f"`{name}` is not a command.{did_you_mean(name, commands)}")

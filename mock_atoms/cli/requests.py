@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mock_atoms.cli.command import EXIT_OK, Command, CommandParser, Invocation
+from mock_atoms.cli.details import detail_lines
 from mock_atoms.cli.following import Follower
 from mock_atoms.cli.running_server import (
     SERVER_EPILOG,
@@ -51,6 +52,7 @@ def _add_arguments(parser: CommandParser) -> None:
         default=str(DEFAULT_LIMIT),
         help=f"print only so many, the latest ones; default: {DEFAULT_LIMIT}",
     )
+    parser.add_argument("--details", action="store_true", help="print ids, headers and bodies too")
     parser.add_argument("--expect", metavar="NUMBER", help="exit with 1 unless so many requests match the filters")
     parser.add_argument("--follow", action="store_true", help="print the next requests too, as they end, until Ctrl-C")
 
@@ -101,12 +103,18 @@ def _print_table(invocation: Invocation, events: Sequence[dict[str, Any]], match
     if not events:
         invocation.print("no requests")
         return
-    lines = Table(_COLUMNS, Terminal.of(invocation.out, invocation.environ)).lines(
-        [_row(event) for event in reversed(events)]
-    )
+    terminal = Terminal.of(invocation.out, invocation.environ)
+    heading, *lines = Table(_COLUMNS, terminal).lines([_row(event) for event in reversed(events)])
     if matched > len(events):
-        lines.insert(0, f"the latest {len(events)} of {matched} requests:")
-    invocation.print("\n".join(lines))
+        invocation.print(f"the latest {len(events)} of {matched} requests:")
+    invocation.print(heading)
+    for event, line in zip(reversed(events), lines, strict=True):
+        _print_line(invocation, event, line, terminal)
+
+
+def _print_line(invocation: Invocation, event: Mapping[str, Any], line: str, terminal: Terminal) -> None:
+    details = detail_lines(event, terminal) if invocation.arguments.details else []
+    invocation.print("\n".join([line, *details]))
 
 
 def _row(event: Mapping[str, Any]) -> list[Cell]:
@@ -138,7 +146,8 @@ def _notes(request: "RecordedRequest") -> str:
 
 def _follow(invocation: Invocation, client: "MockClient", filters: Mapping[str, str], limit: int) -> int:
     """Print requests as they end, until a signal stops the process."""
-    table = Table(_COLUMNS, Terminal.of(invocation.out, invocation.environ))
+    terminal = Terminal.of(invocation.out, invocation.environ)
+    table = Table(_COLUMNS, terminal)
     if not invocation.arguments.json:
         invocation.print(table.heading())
     follower = Follower(lambda query: _read(client, query)["requests"], filters, limit)
@@ -146,7 +155,7 @@ def _follow(invocation: Invocation, client: "MockClient", filters: Mapping[str, 
         if invocation.arguments.json:
             invocation.print_json(event, indent=None)
         else:
-            invocation.print(table.next_line(_row(event)))
+            _print_line(invocation, event, table.next_line(_row(event)), terminal)
     return EXIT_OK  # pragma: no cover - the requests do not end
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 import mock_atoms
+from mock_atoms.cli.main import COMMANDS
 from mock_atoms.core.settings import flag_name, setting_infos, variable_name
 from tests.helpers.cli import run_command
 
@@ -9,6 +10,15 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         run_command("--version")
     assert (caught.value.code, capsys.readouterr().out) == (0, f"mock-atoms {mock_atoms.__version__}\n")
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for args, names in (((), COMMANDS), (("faults",), ("list", "add", "remove"))):
+        with pytest.raises(SystemExit) as caught:
+            run_command(*args, "--help")
+        assert caught.value.code == 0
+        help_text = capsys.readouterr().out
+        assert [name for name in names if f"\n    {name}" not in help_text] == []
 
 
 def test_help_lists_every_flag_with_its_variable_under_the_title_of_its_group(
@@ -30,6 +40,14 @@ def test_help_lists_every_flag_with_its_variable_under_the_title_of_its_group(
         (("srve",), "mock-atoms [-h]", "`srve` is not a command. Did you mean `serve`?"),
         (("nothing",), "mock-atoms [-h]", "`nothing` is not a command."),
         (("--port=0",), "mock-atoms [-h]", "`--port` is not an option here: options follow a command, as in"),
+        (("faults",), "mock-atoms faults [-h]", "the following arguments are required: COMMAND"),
+        (("faults", "ad"), "mock-atoms faults [-h]", "`ad` is not a command. Did you mean `add`?"),
+        (("faults", "--version"), "mock-atoms faults [-h]", "`--version` is not an option here"),
+        (
+            ("faults", "add", "500", "--pth"),
+            "mock-atoms faults add",
+            "`--pth` is not an option. Did you mean `--path`?",
+        ),
         (("serve", "--prot", "1"), "mock-atoms serve", "`--prot` is not an option. Did you mean `--port`?"),
         (("serve", "--prot=1"), "mock-atoms serve", "`--prot` is not an option. Did you mean `--port`?"),
         (("serve", "--see", "1"), "mock-atoms serve", "`--see` is not an option. Did you mean `--seed`?"),

@@ -7,6 +7,8 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer
+from mock_atoms.cli.details import detail_lines
+from mock_atoms.cli.terminal import Terminal
 from tests.cli.conftest import Run
 from tests.helpers.audiences import bearer
 from tests.helpers.cli import run_in_terminal
@@ -112,6 +114,24 @@ def test_a_terminal_gets_colours_and_lines_that_fit(server: MockServer, client: 
 def test_invisible_characters_of_a_client_do_not_reach_the_terminal(client: httpx.Client, run: Run) -> None:
     client.get("/audience", headers=[(b"Authorization", b"Bearer sk_acme"), (b"X-Test-Id", "red\u202e".encode())])
     assert " redU+202E " in run("requests").out
+
+
+def test_details_are_headers_and_bodies(server: MockServer, client: httpx.Client, run: Run) -> None:
+    client.post("/audience/x/members", headers=bearer("sk_acme"), content='{"members": "\u202e"}')
+    out = run("requests", "--details").out
+    (request,) = server.requests()
+    assert f"\n  id: {request.id}\n  > host: " in out
+    assert '\n  >\n  > {\n  >   "members": "U+202E"\n  > }\n  < x-request-id: ' in out
+    assert out.endswith("]\n  < }\n")
+
+
+def test_long_bodies_and_requests_in_flight_are_cut() -> None:
+    request = {"headers": {"accept": ["a", "b"]}, "body": "\n".join(["x"] * 42)}
+    assert detail_lines({"id": "1", "request": request}, Terminal()) == [
+        *("  id: 1", "  > accept: a", "  > accept: b", "  >"),
+        *["  > x"] * 40,
+        "  > … 2 more lines; --json has all",
+    ]
 
 
 @pytest.mark.parametrize("is_json", [False, True])

@@ -1,0 +1,47 @@
+"""A request and its response in full, as text."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mock_atoms.cli.terminal import Style, Terminal
+from mock_atoms.core.printable import show_invisible
+
+MAX_BODY_LINES = 40
+
+
+def detail_lines(event: Mapping[str, Any], terminal: Terminal) -> list[str]:
+    """Return the headers and the body of a request, after `>`, and those of its response, after `<`.
+
+    Args:
+        event: an exchange as `GET /__admin/requests` returns it.
+        terminal: where the lines are written.
+    """
+    lines = [f"  id: {event['id']}"]
+    parts: list[tuple[str, Style, Mapping[str, Any]]] = [(">", "cyan", event["request"])]
+    if "response" in event:
+        parts.append(("<", "green", event["response"]))
+    for mark, style, message in parts:
+        painted = terminal.paint(f"  {mark}", style)
+        lines += [f"{painted} {show_invisible(line)}".rstrip() for line in _message_lines(message)]
+    return lines
+
+
+def _message_lines(message: Mapping[str, Any]) -> Iterator[str]:
+    for name, values in message["headers"].items():
+        for value in [values] if isinstance(values, str) else values:
+            yield f"{name}: {value}"
+    if message["body"]:
+        yield ""
+        lines = _pretty(message["body"]).split("\n")
+        yield from lines[:MAX_BODY_LINES]
+        if len(lines) > MAX_BODY_LINES:
+            yield f"… {len(lines) - MAX_BODY_LINES} more lines; --json has all"
+
+
+def _pretty(body: str) -> str:
+    """Return a body with JSON on several lines."""
+    try:
+        return json.dumps(json.loads(body), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return body.replace("\r\n", "\n").rstrip("\n")
