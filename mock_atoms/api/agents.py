@@ -26,7 +26,7 @@ from mock_atoms.core.http_text import parse_query
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
 from mock_atoms.core.parsing import ConfigError, parse_item
 from mock_atoms.core.sizes import json_problem
-from mock_atoms.core.slices import Slices
+from mock_atoms.core.slices import Slices, Steps
 from mock_atoms.state.agents import AgentRepository
 from mock_atoms.state.repositories import Repositories
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 MAX_AGENT_CHARACTERS = 200_000
 """Maximum number of characters of a new agent: one step validates it."""
-MAX_AGENT_VALUES = 5_000
+MAX_AGENT_VALUES = 1_000
 """Maximum number of values of a new agent, checked first."""
 _AGENT_ID = {
     "name": "id",
@@ -110,10 +110,19 @@ async def _read_agent(request: Request, slices: Slices) -> "NewAgent":
         ApiError: 400, a field is missing or invalid (D: the limits, A: the messages).
     """
     payload = await read_json_object(request, slices)
+    validator, find_contradiction = await asyncio.to_thread(_new_agent_checks)
+    agent = await slices.run_promptly(_parse_agent(payload, validator))
+    problem = find_contradiction(agent)
+    if problem:
+        raise bad_request(problem)
+    return agent
+
+
+def _parse_agent(payload: dict[str, Any], validator: TypeAdapter["NewAgent"]) -> Steps["NewAgent"]:
     problem = json_problem(payload, MAX_JSON_DEPTH, MAX_AGENT_VALUES, MAX_AGENT_CHARACTERS)
     if problem:
         raise bad_request(f"The agent is {problem}")
-    validator, find_contradiction = await asyncio.to_thread(_new_agent_checks)
+    yield
     try:
         agent = parse_item(validator, payload, "")
     except ConfigError as error:
@@ -124,9 +133,6 @@ async def _read_agent(request: Request, slices: Slices) -> "NewAgent":
         raise bad_request("name is required")
     if len(agent["name"]) > MAX_NAME_LENGTH:
         raise bad_request(f"name must have at most {MAX_NAME_LENGTH} characters")
-    problem = find_contradiction(agent)
-    if problem:
-        raise bad_request(problem)
     return agent
 
 

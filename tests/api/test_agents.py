@@ -147,7 +147,7 @@ def test_deleting_an_agent_is_an_unknown_route_as_in_old_releases_of_the_sdk(api
         ),
         (
             {"name": "x", "defaultVariables": dict.fromkeys(map(str, range(MAX_AGENT_VALUES)), 1)},
-            "The agent is too large: at most 5,000 values",
+            "The agent is too large: at most 1,000 values",
         ),
         (
             {"name": "x", "callDispositionConfig": "x" * MAX_AGENT_CHARACTERS},
