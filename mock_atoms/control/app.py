@@ -27,6 +27,7 @@ from mock_atoms.control.requests import RequestEndpoints
 from mock_atoms.control.retries import RetryEndpoints
 from mock_atoms.control.server_status import ServerStatusEndpoints
 from mock_atoms.control.state import StateEndpoints
+from mock_atoms.control.tenant_data import TenantDataEndpoints
 from mock_atoms.control.tenants import TenantEndpoints
 from mock_atoms.control.wiremock_compatibility import WireMockCompatibilityEndpoints, alternative_to
 from mock_atoms.core.addresses import CONTROL_PREFIX
@@ -45,6 +46,7 @@ def endpoint_groups(mock: MockAtoms) -> list[EndpointGroup]:
         ServerStatusEndpoints(mock).group(),
         FaultEndpoints(mock).group(),
         TenantEndpoints(mock).group(),
+        TenantDataEndpoints(mock).group(),
         StateEndpoints(mock).group(),
         NearMissEndpoints(mock).group(),
         RequestEndpoints(mock).group(),

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from mock_atoms.control.endpoints import Endpoint, EndpointGroup, RequestBody
 from mock_atoms.control.errors import RequestError
 from mock_atoms.control.long_work import long_json
-from mock_atoms.control.models import ActiveFaultRule, Empty, FaultRuleBody, FaultRuleList
+from mock_atoms.control.models import ActiveFaultRule, Empty, FaultRule, FaultRuleBody, FaultRuleList
 from mock_atoms.control.parsing import read_json_body
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.forwarding import public_prefix
@@ -37,6 +37,7 @@ class FaultEndpoints:
             (
                 Endpoint("GET", "/faults", self.list_rules, "List the rules", FaultRuleList),
                 Endpoint("POST", "/faults", self.create, "Create a rule", ActiveFaultRule, 201, body=body, errors=full),
+                Endpoint("POST", "/faults/check", self.check, "Check a rule without creating it", FaultRule, body=body),
                 Endpoint("DELETE", "/faults", self.delete_all, "Delete all rules", Empty),
                 Endpoint("GET", "/faults/{id}", self.get, "Get a rule", ActiveFaultRule, errors=_NO_RULE),
                 Endpoint("DELETE", "/faults/{id}", self.delete, "Delete a rule", Empty, errors=_NO_RULE | from_start),
@@ -58,6 +59,12 @@ class FaultEndpoints:
         rule = await self._mock.store.add_rule(fault)
         location = f"{public_prefix(request.scope)}{FAULTS_PATH}/{rule.id}"
         return JSONResponse(rule.as_json(), HTTPStatus.CREATED, {"location": location})
+
+    async def check(self, request: Request) -> Response:
+        """Return the rule that a body describes, with its token masked, or the error that creating it would have."""
+        fault = parse_fault(await read_json_body(request), self._mock.settings.base_path)
+        await self._mock.slices.run_promptly(fault.measure())
+        return JSONResponse(fault.as_json())
 
     async def delete_all(self, _request: Request) -> Response:
         """Delete all rules except those of the server's settings."""

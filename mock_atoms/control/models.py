@@ -60,6 +60,27 @@ class Health(TypedDict):
 
 
 @_strict
+class ActiveSetting(TypedDict):
+    """A setting of the server."""
+
+    name: str
+    flag: Annotated[str, Field(description="Such as `--base-path`.")]
+    variable: Annotated[str, Field(description="Such as `MOCK_ATOMS_BASE_PATH`.")]
+    group: str
+    help: str
+    value: Annotated[Any, Field(description="Tokens are masked; another secret that is set is `…`.")]
+    isDefault: bool
+
+
+@_strict
+class ServerSettings(TypedDict):
+    """The active settings."""
+
+    version: Annotated[str, Field(description="Version of mock-atoms.")]
+    settings: list[ActiveSetting]
+
+
+@_strict
 class FaultMatch(TypedDict):
     """Which requests a rule matches. An absent field matches all."""
 
@@ -171,6 +192,16 @@ class TenantAudience(TypedDict):
     tokenDigest: TokenDigest
     testId: TestId
     audience: Audience
+
+
+@_strict
+class AudienceMembers(TypedDict):
+    """One page of the members of an audience."""
+
+    members: list[Member]
+    totalCount: Count
+    totalPages: Count
+    hasMore: bool
 
 
 @_strict

@@ -102,6 +102,9 @@ class RequestListQuery(RequestQuery):
     unmatched: Annotated[
         Literal["false", "true"], Field(description="Whether to return only requests to unknown routes.")
     ] = "false"
+    bodies: Annotated[
+        Literal["false", "true"], Field(description="Whether to return bodies; without them, they are empty.")
+    ] = "true"
 
 
 class FindQuery(RequestQuery):
@@ -184,8 +187,16 @@ class RequestEndpoints:
         if query.since is not None:
             exchanges = await reader.run(_arrived_after(end_of_millisecond(query.since), exchanges))
         found = await reader.number(exchanges[::-1][: query.limit])
-        content = {"requests": _rendered(self._serve_event, found), "meta": {"total": total}}
+        render = self._serve_event if query.bodies == "true" else self._event_without_bodies
+        content = {"requests": _rendered(render, found), "meta": {"total": total}}
         return self._respond(content, {"x-mock-atoms-dropped": str(self._journal.dropped)})
+
+    def _event_without_bodies(self, exchange: Exchange, attempt: int) -> ServeEvent:
+        event = self._serve_event(exchange, attempt)
+        event["request"]["body"] = event["request"]["bodyAsBase64"] = ""
+        if "response" in event:
+            event["response"]["body"] = event["response"]["bodyAsBase64"] = ""
+        return event
 
     async def clear(self, _request: Request) -> Response:
         """Remove all requests from the journal."""

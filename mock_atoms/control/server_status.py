@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from mock_atoms.control.endpoints import Endpoint, EndpointGroup
-from mock_atoms.control.models import Health
+from mock_atoms.control.models import Health, ServerSettings
+from mock_atoms.control.setting_list import active_settings
 from mock_atoms.core.timestamps import format_timestamp
 from mock_atoms.core.version import __version__
 from mock_atoms.journal.metrics import ServerStatus
@@ -26,6 +27,7 @@ class ServerStatusEndpoints:
             "Is the server up, and what has it done?",
             (
                 Endpoint("GET", "/health", self.health, "Check that the server is up", Health, query=None),
+                Endpoint("GET", "/server", self.server, "Read the active settings", ServerSettings),
                 Endpoint("GET", "/metrics", self.metrics, "Read metrics for Prometheus", str),
             ),
         )
@@ -40,6 +42,10 @@ class ServerStatusEndpoints:
             "timestamp": format_timestamp(self._mock.now()),
         }
         return JSONResponse(content)
+
+    async def server(self, _request: Request) -> Response:
+        """Return the version and all active settings. Tokens are masked, other secrets are left out."""
+        return JSONResponse({"version": __version__, "settings": active_settings(self._mock.settings)})
 
     async def metrics(self, request: Request) -> Response:
         """Return all metrics in the text format of Prometheus, or in OpenMetrics if `Accept` asks for it."""

@@ -5,14 +5,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from mock_atoms.contract.errors import ApiError, documented_message
+from mock_atoms.contract.errors import ApiError
 from mock_atoms.control.endpoints import Endpoint, EndpointGroup, RequestBody
-from mock_atoms.control.errors import RequestError
 from mock_atoms.control.long_work import long_json
 from mock_atoms.control.models import CampaignsBody, TenantAudience, TenantAudiences, TenantBody, TenantList
 from mock_atoms.control.parsing import parse_tenant_filter, read_json_body
+from mock_atoms.control.tenant_data import audience_error, tenant_json
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
-from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, caller_for
+from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for
 from mock_atoms.data.fixture_files import parse_fixture
 from mock_atoms.data.models import ValidatedCampaigns, api_fields
 from mock_atoms.mock import MockAtoms
@@ -91,7 +91,7 @@ class TenantEndpoints:
             raise ConfigError(f"more than {MAX_TENANT_BYTES} bytes of memory: send fewer or smaller ones", "/audiences")
         await self._mock.store.commit(caller.tenant, SetInitialData(initial_data))
         audiences = (api_fields(audience) for audience in initial_data.audiences)
-        return long_json(self._mock, {**_tenant_json(caller.tenant), "audiences": audiences})
+        return long_json(self._mock, {**tenant_json(caller.tenant), "audiences": audiences})
 
     async def set_campaigns(self, request: Request) -> Response:
         """Set the active campaigns that use one audience of one tenant, up to 100."""
@@ -103,10 +103,8 @@ class TenantEndpoints:
                 caller, lambda data: AudienceRepository(data).set_campaigns(audience_id, campaigns)
             )
         except ApiError as error:
-            detail = " ".join(error.errors or [documented_message(error.status)])
-            title = "unknown audience" if error.reason is None else "no room"
-            raise RequestError(error.status, title, f"{audience_id}: {detail}") from None
-        return JSONResponse({**_tenant_json(caller.tenant), "audience": audience})
+            raise audience_error(audience_id, error) from None
+        return JSONResponse({**tenant_json(caller.tenant), "audience": audience})
 
     async def _read_caller(self, request: Request) -> tuple[AuthenticatedCaller, dict[str, Any]]:
         """Return the caller that a body names, and the other fields of the body."""
@@ -119,7 +117,3 @@ class TenantEndpoints:
         if allowed is not None and named.token not in allowed:
             raise ConfigError("the token is not in --tokens, so that its requests always get a 401", "/token")
         return caller_for(named.token, named.test_id), fields
-
-
-def _tenant_json(tenant: Tenant) -> dict[str, Any]:
-    return {"token": tenant.label, "tokenDigest": tenant.token_digest.hex(), "testId": tenant.test_id}

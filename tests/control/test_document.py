@@ -117,6 +117,7 @@ def test_every_response_is_as_documented(running: MockServer) -> None:
 
         seen: set[tuple[str, str]] = set()
         rule = send("POST", "/faults", {"fault": "delay1+429+retry1", "match": ACME_TEST})
+        send("POST", "/faults/check", {"fault": "500x2"})
         send("POST", "/faults", {"connection": "reset", "match": {"testId": "reset"}})
         send("POST", "/faults", "GET /audience nulledx1")
         for test_id in ("t", "t", "plain"):
@@ -127,8 +128,8 @@ def test_every_response_is_as_documented(running: MockServer) -> None:
         httpx.delete(f"{running.url}/audience/{audience_id}", headers=ACME | {"Prefer": "code=200"})
         httpx.get(f"{running.url}/audience")
 
-        send("GET", "/health")
-        send("GET", "/metrics")
+        for path in ("/health", "/server", "/metrics"):
+            send("GET", path)
         send("GET", "/faults")
         send("GET", f"/faults/{rule.json()['id']}")
         send("PUT", "/tenants", {"token": "sk_generated", "generate": {"audiences": 1}})
@@ -137,6 +138,8 @@ def test_every_response_is_as_documented(running: MockServer) -> None:
         campaigns = {"token": "sk_generated", "campaigns": [{"name": "Mine"}]}
         send("PUT", f"/audiences/{other_id[0]['_id']}/campaigns", campaigns)
         send("GET", "/tenants")
+        send("GET", "/audiences", token="sk_acme")
+        send("GET", f"/audiences/{audience_id}/members", token="sk_acme", size="2")
         send("PUT", "/state", send("GET", "/state").json())
         for test_id in ("t", "plain"):
             httpx.get(f"{running.url}/audience", headers=ACME | {"X-Test-Id": test_id})
@@ -170,6 +173,10 @@ def test_every_response_is_as_documented(running: MockServer) -> None:
     [
         ("GET", "/faults/none", None, 404),
         ("DELETE", "/faults/fault-1", None, 409),
+        ("POST", "/faults/check", {"fault": "boom"}, 422),
+        ("GET", "/audiences", None, 422),
+        ("GET", "/audiences/x/members?token=sk_a", None, 400),
+        ("GET", f"/audiences/{'0' * 24}/members?token=sk_a", None, 404),
         ("POST", "/faults", {"fault": "boom"}, 422),
         ("PUT", CAMPAIGNS.replace("{audience}", "x"), {"token": "sk_a", "campaigns": []}, 400),
         ("PUT", CAMPAIGNS.replace("{audience}", "0" * 24), {"token": "sk_a", "campaigns": []}, 404),
@@ -190,21 +197,24 @@ def test_every_error_is_as_documented(running: MockServer, method: str, path: st
     assert_documented(response)
 
 
-EXAMPLES = {"since": "2026-01-01T00:00:00Z", "path": "/audience", "status": "200"}
+EXAMPLES = {"token": "sk_acme", "since": "2026-01-01T00:00:00Z", "path": "/audience", "status": "200"}
 """Values of parameters that do not accept any word."""
 
 
 @pytest.mark.parametrize("key", [key for key in OPERATIONS if key[1] != HEALTH_PATH], ids=" ".join)
 def test_a_call_accepts_its_documented_parameters_alone(running: MockServer, key: tuple[str, str]) -> None:
     method, path = key
-    url = running.root_url + path.replace("{id}", UNKNOWN_ID)
+    is_tenant_data = method == "GET" and path.startswith("/__admin/audiences")
+    token = {"token": "sk_acme"} if is_tenant_data else {}
+    audiences = httpx.get(f"{running.url}/audience", headers=ACME).json()["data"]
+    url = running.root_url + path.replace("{id}", audiences[0]["_id"] if is_tenant_data else UNKNOWN_ID)
     documented = [parameter for parameter in OPERATIONS[key].get("parameters", []) if parameter["in"] == "query"]
     body: object = {} if "requestBody" in OPERATIONS[key] else None
     response = httpx.request(method, url, params={"unknown": "1"}, json=body)
     assert (response.status_code, response.json()["errors"][0]["source"]["pointer"]) == (422, "unknown")
     for parameter in documented:
         value = parameter["schema"].get("default", EXAMPLES.get(parameter["name"], "one"))
-        response = httpx.request(method, url, params={parameter["name"]: value}, json=body)
+        response = httpx.request(method, url, params={**token, parameter["name"]: value}, json=body)
         assert response.status_code == 200, response.text
 
 

@@ -113,3 +113,14 @@ def test_a_rule_may_be_removed_by_two_clients_at_the_same_time() -> None:
         assert await mock.store.rules() == []
 
     asyncio.run(run())
+
+
+def test_a_rule_is_checked_without_being_created(admin: httpx.Client) -> None:
+    before = admin.get("/faults").json()
+    checked = admin.post("/faults/check", json={"fault": "delay250+500x2", "match": {"token": "sk_acme"}})
+    assert checked.status_code == 200
+    rule = checked.json()
+    assert (rule["delay"], rule["respond"], rule["when"]) == ({"ms": 250.0}, {"status": 500}, {"times": 2})
+    assert rule["match"]["token"] == "sk_…#665b48"
+    assert problem(admin.post("/faults/check", json={"fault": "5oo"}))[:2] == (422, "/fault")
+    assert admin.get("/faults").json() == before

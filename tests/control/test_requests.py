@@ -531,3 +531,21 @@ def test_the_time_of_a_wait_includes_its_first_count() -> None:
     query = b"atLeast=1&timeoutMs=600000"
     response = call(app, "/__admin/requests/count", headers, "POST", query=query, body=b"{}")
     assert json.loads(response.body)["count"] == 0
+
+
+def test_the_list_leaves_out_bodies_on_request(server: MockServer, admin: httpx.Client) -> None:
+    httpx.post(f"{server.url}/nowhere", content=b"sent", headers=ACME)
+    complete = admin.get("/requests").json()["requests"][0]
+    short = admin.get("/requests?bodies=false").json()["requests"][0]
+    assert complete["request"]["body"] == "sent"
+    assert complete["response"]["body"]
+    for message in ("request", "response"):
+        assert (short[message]["body"], short[message]["bodyAsBase64"]) == ("", "")
+        assert short[message]["headers"] == complete[message]["headers"]
+
+
+def test_a_request_in_flight_has_no_response_without_bodies_either() -> None:
+    mock = MockAtoms(Settings())
+    mock.journal.add(exchange(1, None))
+    body = json.loads(call(control_app(mock), "/__admin/requests", query=b"bodies=false").body)
+    assert "response" not in body["requests"][0]

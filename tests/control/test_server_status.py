@@ -29,7 +29,7 @@ def test_health_shows_version_and_uptime() -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/__admin", 404), ("GET", "/__admin/nothing", 404), ("POST", "/__admin/health", 405)],
+    [("GET", "/__admin/nothing", 404), ("GET", "/__admin/nothing/", 404), ("POST", "/__admin/health", 405)],
 )
 def test_an_unknown_endpoint_is_a_json_error(server: MockServer, method: str, path: str, status: int) -> None:
     response = httpx.request(method, server.root_url + path)
