@@ -1,0 +1,270 @@
+/** The view of requests: a live list with a filter, and the detail of one request. */
+
+/** @import { Context, View } from "./context.js" */
+/** @import { Entry } from "./journal.js" */
+/** @import { Column } from "./grid.js" */
+import { baseUrl, settingOf } from "./context.js";
+import { Detail } from "./detail.js";
+import { debounced, fill, h, onceAFrame } from "./dom.js";
+import { expressionOf, magicWord } from "./explain.js";
+import { openFailDialog } from "./fail-dialog.js";
+import { FILTER_KEYS, compileFilter, parseFilter, withTerm } from "./filter.js";
+import { formatMs, formatNumber, formatTime } from "./format.js";
+import { Grid } from "./grid.js";
+import { badge, copyable, emptyState, status } from "./parts.js";
+
+const QUICK_FILTERS = /** @type {[string, string][]} */ ([
+  ["Errors", "status:4xx,5xx"],
+  ["No response", "status:none"],
+  ["Faults", "fault:*"],
+  ["Retries", "attempt:>1"],
+  ["Violations", "violation:*"],
+  ["Unknown routes", "reason:unmocked-route,outside-base-path"],
+]);
+
+/**
+ * @param {Context} context
+ * @returns {View & {focusFilter: () => void, move: (step: number) => void, close: () => boolean}}
+ */
+export function requestsView(context) {
+  const { journal } = context;
+  /** @type {Record<string, string>} */
+  let params = {};
+  /** @type {Map<string, string>} masked forms of the tokens in the filter */
+  const labels = new Map();
+  let matches = compileFilter("");
+
+  const filter = h("input", {
+    type: "search",
+    id: "filter",
+    "aria-label": "Filter",
+    "aria-describedby": "filter-count",
+    placeholder: "Filter: status:5xx tenant:… path:/audience test:… fault:* or any text",
+    autocomplete: "off",
+    spellcheck: "false",
+    oninput: debounced(
+      () => context.go({ view: "requests", params: { ...params, filter: filter.value } }, { replace: true }),
+      120,
+    ),
+  });
+  const count = h("span", { id: "filter-count", class: "count", role: "status" });
+  const quick = h(
+    "div",
+    { class: "quick", role: "group", "aria-label": "Quick filters" },
+    QUICK_FILTERS.map(([label, term]) =>
+      h("button", { type: "button", class: "chip", "aria-pressed": "false", onclick: () => toggle(term) }, label),
+    ),
+  );
+  const empty = h("div", { class: "list-empty" });
+  const grid = new Grid({
+    label: "Requests, the newest first",
+    columns: columns(context),
+    onselect: (entry) => context.go({ view: "requests", params: { ...params, id: entry.id } }, { replace: true }),
+    onopen: () => detail.element.focus(),
+  });
+  const detail = new Detail(context, () => close());
+  const main = h("div", { class: "split" }, h("div", { class: "list" }, grid.element, empty), detail.element);
+  const footer = h("footer", { class: "statusbar" });
+  const element = h(
+    "section",
+    { class: "view view-requests", "aria-label": "Requests" },
+    h(
+      "div",
+      { class: "bar" },
+      h("div", { class: "search", role: "search" }, filter, count),
+      h(
+        "button",
+        { type: "button", onclick: () => openFailDialog(context, filteredTenant()) },
+        "Make the next one fail…",
+      ),
+    ),
+    quick,
+    main,
+    footer,
+  );
+
+  /** @param {string} term */
+  function toggle(term) {
+    const current = filter.value.trim();
+    const [key = "", value = ""] = term.split(/:(.*)/s);
+    const isActive = current.includes(term);
+    const next = isActive ? current.replace(term, "").replace(/\s+/g, " ").trim() : withTerm(current, key, value);
+    context.go({ view: "requests", params: { ...params, filter: next } });
+  }
+
+  function filteredTenant() {
+    const selected = grid.selected;
+    const term = parseFilter(filter.value).find(({ key, isNegated }) => key === "tenant" && !isNegated);
+    return { token: term?.value ?? selected?.tenant, testId: term ? undefined : (selected?.testId ?? undefined) };
+  }
+
+  /** Compile the filter. Tokens in it are masked by the server, because entries have only masked tokens. */
+  function compile() {
+    const text = params.filter ?? "";
+    if (document.activeElement !== filter) filter.value = text;
+    matches = compileFilter(text, (token) => labels.get(token) ?? token);
+    for (const { key, value } of parseFilter(text)) {
+      if (key !== "tenant") continue;
+      for (const token of value.split(",")) mask(token);
+    }
+    [...quick.children].forEach((button, index) => {
+      button.setAttribute("aria-pressed", String(text.includes(QUICK_FILTERS[index]?.[1] ?? "")));
+    });
+  }
+
+  /** @param {string} token */
+  async function mask(token) {
+    if (!token || /[*…]/.test(token) || labels.has(token)) return;
+    labels.set(token, token);
+    try {
+      const rule = await context.rules.check({ fault: "500", match: { token } });
+      labels.set(token, rule.match.token);
+      compile();
+      render();
+    } catch {
+      labels.delete(token); // not a token: then it only matches as text
+    }
+  }
+
+  function render() {
+    if (!element.isConnected) return;
+    const total = journal.entries.length;
+    const shown = journal.entries.filter((entry) => matches(entry)).reverse();
+    grid.setEntries(shown);
+    fill(count, params.filter ? `${formatNumber(shown.length)} of ${formatNumber(total)}` : "");
+    empty.hidden = shown.length > 0;
+    if (!shown.length) fill(empty, total ? noMatch() : firstSteps(context));
+    fill(footer, footerTexts(context));
+    const selected = params.id === undefined ? undefined : journal.byId.get(params.id);
+    detail.show(params.id ?? null, selected);
+  }
+
+  function noMatch() {
+    const unknown = parseFilter(params.filter ?? "").filter(({ key, value }) => key === "text" && /^\w+:/.test(value));
+    return emptyState(
+      "No request matches the filter",
+      unknown.length > 0 && h("p", {}, `The keys of a filter are ${FILTER_KEYS.join(", ")}.`),
+      h("button", { type: "button", onclick: () => context.go({ view: "requests", params: {} }) }, "Clear the filter"),
+    );
+  }
+
+  function close() {
+    if (params.id === undefined) return false;
+    const { id: _, ...rest } = params;
+    context.go({ view: "requests", params: rest }, { replace: true });
+    grid.element.focus();
+    return true;
+  }
+
+  const renderSoon = onceAFrame(render);
+  journal.onchange(renderSoon);
+
+  return {
+    element,
+    show(newParams) {
+      params = newParams;
+      compile();
+      element.classList.toggle("has-detail", params.id !== undefined);
+      grid.select(params.id ?? null);
+      render();
+    },
+    refresh: () => fill(footer, footerTexts(context)),
+    focusFilter: () => filter.focus(),
+    move(step) {
+      grid.move(step);
+      grid.element.focus();
+    },
+    close,
+  };
+}
+
+/**
+ * @param {Context} context
+ * @returns {Column[]}
+ */
+function columns(context) {
+  return [
+    { name: "time", label: "Time", render: (entry) => [formatTime(entry.time)] },
+    { name: "status", label: "Status", render: (entry) => [status(entry.status, entry.ended)] },
+    { name: "method", label: "Method", render: (entry) => [entry.method] },
+    { name: "path", label: "Path", render: (entry) => [shortUrl(entry, context)] },
+    { name: "tenant", label: "Tenant · test", render: (entry) => [tenantOf(entry)] },
+    { name: "marks", label: "Marks", render: (entry) => marks(entry, context) },
+    { name: "ms", label: "ms", render: (entry) => [formatMs(entry.durationMs)] },
+  ];
+}
+
+/**
+ * @param {Entry} entry
+ * @param {Context} context
+ * @returns {string} the URL below the base path
+ */
+function shortUrl({ url }, context) {
+  const base = settingOf(context, "base_path") ?? "";
+  return base && url.startsWith(`${base}/`) ? url.slice(base.length) : url;
+}
+
+/** @param {Entry} entry */
+function tenantOf({ tenant, testId }) {
+  const token = tenant === "-" ? "unauthenticated" : tenant;
+  return testId === null ? token : `${token} · ${testId}`;
+}
+
+/**
+ * @param {Entry} entry
+ * @param {Context} context
+ * @returns {HTMLElement[]}
+ */
+function marks(entry, context) {
+  const found = entry.faults.map((id) => badge("fault", faultName(id, entry, context), `fault ${id}`));
+  if (entry.attempt > 1) found.push(badge("info", `attempt ${entry.attempt}`));
+  if (entry.violations) found.push(badge("warn", `${entry.violations} violation${entry.violations === 1 ? "" : "s"}`));
+  if (entry.reason !== null && !entry.reason.startsWith("connection-")) found.push(badge("warn", entry.reason));
+  return found;
+}
+
+/**
+ * @param {string} id
+ * @param {Entry} entry
+ * @param {Context} context
+ * @returns {string} the name of the rule, the word of the magic key, or the id
+ */
+function faultName(id, { tenant }, context) {
+  if (id === "key") return magicWord(tenant) ?? id;
+  const rule = context.rules.byId(id);
+  return rule ? (rule.name ?? expressionOf(rule)) : id;
+}
+
+/**
+ * @param {Context} context
+ * @returns {HTMLElement[]}
+ */
+function footerTexts(context) {
+  const { journal } = context;
+  const size = settingOf(context, "journal_size");
+  const kept = formatNumber(journal.entries.length) + (size === undefined ? "" : ` of ${formatNumber(size)}`);
+  return [
+    h("span", {}, size === 0 ? "The journal is off" : `${kept} kept · ${formatNumber(journal.dropped)} dropped`),
+    h("span", {}, "Bodies up to 64 KiB"),
+    h("span", { class: "grow" }),
+    h("span", {}, `seed ${settingOf(context, "seed") ?? "…"} · base URL `, h("code", {}, baseUrl(context))),
+  ];
+}
+
+/** @param {Context} context */
+function firstSteps(context) {
+  if (settingOf(context, "journal_size") === 0) {
+    return emptyState(
+      "The journal is off",
+      h("p", {}, "Start the server without --journal-size 0 to see requests here."),
+    );
+  }
+  const url = baseUrl(context);
+  return emptyState(
+    "No requests yet",
+    h("p", {}, "Point your client at the base URL. Any token works, and each token has its own data:"),
+    copyable(`curl -H 'Authorization: Bearer sk_demo' ${url}/audience`),
+    h("p", {}, "To see an error and a retry, put a fault into the token, and send it twice:"),
+    copyable(`curl -H 'Authorization: Bearer sk_mock_429x1.me' ${url}/audience`),
+  );
+}
