@@ -32,6 +32,7 @@ from mock_atoms.journal.access_log import LOGGER, EventLine
 from mock_atoms.journal.exchange import BODIES_IN_FLIGHT, CONTEXT_KEY, STORE_UNAVAILABLE, RequestContext
 from mock_atoms.middleware.concurrency import ConcurrencyLimitMiddleware
 from mock_atoms.middleware.cors import CorsMiddleware
+from mock_atoms.middleware.endpoint import HEAD_KEY
 from mock_atoms.middleware.express import ExpressMiddleware
 from mock_atoms.middleware.faults import FaultMiddleware
 from mock_atoms.middleware.identify import IdentifyMiddleware
@@ -138,7 +139,7 @@ class LazyApp:
 
 def _head_as_get(scope: Scope) -> Scope:
     # The server removes the body of every response to HEAD.
-    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+    return {**scope, "method": "GET", HEAD_KEY: True} if scope["method"] == "HEAD" else scope
 
 
 def vendor_app(repositories: Repositories, *, documented: bool = False) -> FastAPI:

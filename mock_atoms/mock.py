@@ -60,6 +60,8 @@ class MockAtoms:
         shared_log: carries all changes to the servers that share the state; by default that of the setting `store`.
 
     Attributes:
+        shutdown_signal: ends all waits shortly before the grace period is over.
+        end_of_streams: ends all event streams as soon as the server stops.
         after_reset: called after a complete reset.
 
     Raises:
@@ -110,6 +112,7 @@ class MockAtoms:
         self.recorder = ExchangeRecorder(self.journal, self.attempt_counter, self.metrics, clock, log)
         self.body_memory = BodyMemory()
         self.shutdown_signal = ShutdownSignal()
+        self.end_of_streams = ShutdownSignal()
         self.after_reset: Callable[[], Awaitable[None]] = _do_nothing
 
     def _share(self, shared_log: "SharedLog", rules: RuleBook) -> None:

@@ -21,6 +21,7 @@ from mock_atoms.control.access import DOCUMENT_PATH, AccessControlMiddleware
 from mock_atoms.control.dashboard import dashboard_routes
 from mock_atoms.control.endpoints import Endpoint, EndpointGroup
 from mock_atoms.control.errors import RequestError, foreign_origin, unprocessable
+from mock_atoms.control.events import EventEndpoints
 from mock_atoms.control.faults import FaultEndpoints
 from mock_atoms.control.near_misses import NearMissEndpoints
 from mock_atoms.control.requests import RequestEndpoints
@@ -51,6 +52,7 @@ def endpoint_groups(mock: MockAtoms) -> list[EndpointGroup]:
         NearMissEndpoints(mock).group(),
         RequestEndpoints(mock).group(),
         RetryEndpoints(mock).group(),
+        EventEndpoints(mock).group(),
         WireMockCompatibilityEndpoints(mock).group(),
     ]
 

@@ -74,7 +74,7 @@ def _add(app: FastAPI, group: EndpointGroup, endpoint: Endpoint) -> None:
     }
     is_text = endpoint.response is str
     if is_text or endpoint.has_text_format:
-        responses[endpoint.status] = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+        responses[endpoint.status] = {"content": {endpoint.text: {"schema": {"type": "string"}}}}
     app.add_api_route(
         CONTROL_PREFIX + endpoint.path,
         _described(endpoint),

@@ -34,6 +34,7 @@ class Endpoint:
         body: the request body, if there is one.
         errors: description of each error besides 401, 403 and 422, by status code.
         has_text_format: whether a query parameter selects plain text instead of JSON.
+        text: content type of a response that is text.
     """
 
     method: str
@@ -46,6 +47,7 @@ class Endpoint:
     body: RequestBody | None = None
     errors: Mapping[int, str] = field(default_factory=dict)
     has_text_format: bool = False
+    text: str = "text/plain"
 
     async def __call__(self, request: Request) -> Response:
         """Handle a request."""

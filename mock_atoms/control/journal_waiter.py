@@ -7,6 +7,7 @@ from functools import partial
 from starlette.types import Receive
 
 from mock_atoms.core.delays import CancellableWaiter
+from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.query import KeySets
 from mock_atoms.mock import MockAtoms
 
@@ -92,7 +93,7 @@ class JournalWaiter:
             del self._by_key[key]
             self._unwatch.pop(key)()
 
-    def _wake(self, key: bytes | None) -> None:
+    def _wake(self, key: bytes | None, _exchange: Exchange) -> None:
         """Note a change. Recording costs the same however many clients wait."""
         self._changed_keys.add(key)
         self._changed.set()

@@ -167,6 +167,15 @@ class AttemptCounter:
                 self._forget(next(iter(self._failed)))
         return exchange.attempt
 
+    def expected(self, exchange: Exchange) -> int:
+        """Return the attempt number that an exchange in flight would get if it ended now."""
+        if exchange.tenant.key not in self._failed_by_tenant or not is_attributable(exchange):
+            return 1
+        last = self._failed.get(hash(request_key(exchange)))
+        if last is None or not self._is_held(last.position):
+            return 1
+        return last.attempt + 1 if last.earliest_retry <= exchange.started_at <= last.latest_retry else 1
+
     def clear(self) -> None:
         """Forget all attempts."""
         self._failed.clear()

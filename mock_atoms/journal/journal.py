@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from mock_atoms.journal.credentials import Credentials
+from mock_atoms.journal.events import EventLog
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.query import KeySets
 
@@ -17,11 +18,13 @@ class Journal(Protocol):
         credentials: masks and compares credentials.
         dropped: number of exchanges dropped since the last `clear`.
         removals: number of times that exchanges were removed, other than by dropping the oldest.
+        events: what has changed on this server, for clients that watch it. Stores record their changes there, too.
     """
 
     credentials: Credentials
     dropped: int
     removals: int
+    events: EventLog
 
     async def count(self) -> int:
         """Return the number of exchanges."""
@@ -70,7 +73,11 @@ class Journal(Protocol):
         """Remove all exchanges, reset `dropped` and return the exchanges, oldest first."""
         ...
 
-    def watch(self, callback: Callable[[], None], key: bytes | None) -> Callable[[], None]:
+    def follow(self) -> Callable[[], None]:
+        """Record events until the returned function is called."""
+        ...
+
+    def watch(self, callback: Callable[[Exchange], None], key: bytes | None) -> Callable[[], None]:
         """Call `callback` after each change of an exchange with this index key, or of any exchange if it is `None`.
 
         Returns a function that unsubscribes.

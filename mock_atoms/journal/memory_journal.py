@@ -4,6 +4,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 from mock_atoms.journal.credentials import Credentials
+from mock_atoms.journal.events import REQUESTS_CLEARED, REQUESTS_REMOVED, EventLog
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.query import IndexKeys, KeySets
 from mock_atoms.journal.recorded_body import NO_BODY, WEIGHT_UNIT, RecordedBody, weight_of
@@ -11,6 +12,9 @@ from mock_atoms.journal.recorded_body import NO_BODY, WEIGHT_UNIT, RecordedBody,
 MAX_JOURNAL_BYTES = 64 * 1024 * 1024
 """Number of bytes of URLs, headers and bodies that the journal keeps in total."""
 _EXCHANGE_WEIGHT = 1_500 // WEIGHT_UNIT  # estimated weight of an exchange without headers, index keys and body
+
+_IDS_PER_EVENT = 1_000
+_ID_BYTES = 100  # estimated memory of an id in an event
 
 _MAX_MERGED_SHARE = 1 / 8
 """Share of the journal from which on a search with many keys returns all exchanges: to sort them takes longer."""
@@ -23,9 +27,16 @@ class MemoryJournal:
         size: maximum number of exchanges; 0 turns the journal off.
         credentials: masks and compares credentials.
         max_bytes: approximate maximum size of all exchanges.
+        events: records what changes; a new log by default.
     """
 
-    def __init__(self, size: int, credentials: Credentials, max_bytes: int = MAX_JOURNAL_BYTES) -> None:
+    def __init__(
+        self,
+        size: int,
+        credentials: Credentials,
+        max_bytes: int = MAX_JOURNAL_BYTES,
+        events: EventLog | None = None,
+    ) -> None:
         self.size = size
         self.credentials = credentials
         self.dropped = 0
@@ -38,7 +49,8 @@ class MemoryJournal:
         self._exchanges: OrderedDict[int, Exchange] = OrderedDict()
         self._by_id: dict[str, Exchange] = {}
         self._by_key: defaultdict[bytes, dict[int, Exchange]] = defaultdict(dict)
-        self._watchers: dict[bytes | None, list[Callable[[], None]]] = {}
+        self._watchers: dict[bytes | None, list[Callable[[Exchange], None]]] = {}
+        self.events = EventLog() if events is None else events
 
     def __iter__(self) -> Iterator[Exchange]:
         """Yield the exchanges, oldest first. Nothing may be recorded meanwhile, see `candidates`."""
@@ -112,6 +124,21 @@ class MemoryJournal:
 
     async def remove(self, exchanges: Iterable[Exchange]) -> list[Exchange]:
         """Remove `exchanges`. Return those that the journal still held."""
+        removed = self._remove(exchanges)
+        if removed and self.events.is_recording:
+            for start in range(0, len(removed), _IDS_PER_EVENT):
+                ids = [exchange.id for exchange in removed[start : start + _IDS_PER_EVENT]]
+                self.events.publish(REQUESTS_REMOVED, {"ids": ids}, size_bytes=_ID_BYTES * len(ids))
+        return removed
+
+    async def clear(self) -> list[Exchange]:
+        """Remove all exchanges, reset `dropped` and return the exchanges, oldest first."""
+        self.dropped = 0
+        removed = self._remove([*self])
+        self.events.publish(REQUESTS_CLEARED, {})
+        return removed
+
+    def _remove(self, exchanges: Iterable[Exchange]) -> list[Exchange]:
         removed = [exchange for exchange in exchanges if exchange.is_in_journal]
         for exchange in removed:
             del self._exchanges[exchange.position]
@@ -120,12 +147,21 @@ class MemoryJournal:
             self.removals += 1
         return removed
 
-    async def clear(self) -> list[Exchange]:
-        """Remove all exchanges, reset `dropped` and return the exchanges, oldest first."""
-        self.dropped = 0
-        return await self.remove([*self])
+    def follow(self) -> Callable[[], None]:
+        """Record events until the returned function is called."""
+        self.events.start()
+        unwatch = self.watch(self._record_event, None)
 
-    def watch(self, callback: Callable[[], None], key: bytes | None) -> Callable[[], None]:
+        def stop() -> None:
+            unwatch()
+            self.events.stop()
+
+        return stop
+
+    def _record_event(self, exchange: Exchange) -> None:
+        self.events.record(exchange, has_ended=exchange.ended is not None)
+
+    def watch(self, callback: Callable[[Exchange], None], key: bytes | None) -> Callable[[], None]:
         """Call `callback` after each change of an exchange with this index key, or of any exchange if it is `None`.
 
         Returns a function that unsubscribes.
@@ -192,4 +228,4 @@ class MemoryJournal:
     def _notify(self, exchange: Exchange) -> None:
         for key in (None, *exchange.head.index_keys):
             for callback in self._watchers.get(key, ()):
-                callback()
+                callback(exchange)

@@ -6,6 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+HEAD_KEY = "mock_atoms.is_head"
+"""Key in the ASGI scope of a `HEAD` request that is handled like `GET`: its response must end."""
+
 
 class RequestEndpoint:
     """An ASGI application that responds with a function of the request.

@@ -67,6 +67,7 @@ class Server(uvicorn.Server):
         shutdown_signal: notified shortly before the grace period is over.
         on_ready: called once, in the thread of the server.
         loop: uvicorn's name of an event loop; `auto` is uvloop if it is installed.
+        on_stop: called when the server no longer accepts connections.
         on_shutdown: called when no request is in flight any more.
         certificate: the certificate for HTTPS; plain HTTP by default.
         fast_path: the fast path of the application; unused by default.
@@ -81,6 +82,7 @@ class Server(uvicorn.Server):
         on_ready: Callable[[], None],
         loop: Literal["auto", "asyncio", "uvloop"] = "auto",
         *,
+        on_stop: Callable[[], None] = lambda: None,
         on_shutdown: Callable[[], Awaitable[None]] = _do_nothing,
         certificate: Certificate | None = None,
         fast_path: FastPath | None = None,
@@ -115,6 +117,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._shutdown_signal = shutdown_signal
         self._on_ready = on_ready
+        self._on_stop = on_stop
         self._on_shutdown = on_shutdown
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_requested = asyncio.Event()
@@ -164,6 +167,7 @@ class Server(uvicorn.Server):
             listener.close()
         for listening in sockets or ():
             listening.close()
+        self._on_stop()
         for close in (methodcaller("shutdown"), methodcaller("abort_if_idle")):
             for connection in list(self.server_state.connections):
                 close(connection)
@@ -187,6 +191,7 @@ def build_server(
         app,
         mock.shutdown_signal,
         on_ready,
+        on_stop=mock.end_of_streams.notify,
         on_shutdown=mock.store.close,
         certificate=certificate,
         fast_path=fast_path_of(mock),

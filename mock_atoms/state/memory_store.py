@@ -1,6 +1,7 @@
 """The store that keeps tenants in memory."""
 
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from mock_atoms.core.errors import CapacityError
@@ -14,6 +15,7 @@ from mock_atoms.faults.engine import Evaluate, Evaluation, FaultDecision
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.faults.rules import Rule
+from mock_atoms.journal.events import RESET, RULE_ADDED, RULE_REMOVED, STATE_IMPORTED, TENANT_CHANGED
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.journal import Journal
 from mock_atoms.state.operations import DataOperation
@@ -31,6 +33,10 @@ def check_capacity(size_bytes: int, max_bytes: int) -> None:
     """
     if size_bytes > max_bytes:
         raise CapacityError(f"the tenants need about {size_bytes} bytes; the maximum is {max_bytes}")
+
+
+def _tenant_json(tenant: Tenant) -> dict[str, Any]:
+    return {"token": tenant.label, "tokenDigest": tenant.token_digest.hex(), "testId": tenant.test_id}
 
 
 class MemoryStore:
@@ -60,6 +66,7 @@ class MemoryStore:
         max_bytes: int = MAX_STORE_BYTES,
     ) -> None:
         self._journal = journal
+        self._events = journal.events
         self._generator = generator
         self._rules = rules
         self._fixtures = fixtures
@@ -111,6 +118,7 @@ class MemoryStore:
         before = state.size_bytes
         state.apply(operation)
         self._resize(state, before)
+        self._events.publish(TENANT_CHANGED, partial(_tenant_json, tenant), (tenant.token_digest, tenant.test_digest))
         return True
 
     async def tenants(self) -> list[TenantState]:
@@ -131,7 +139,10 @@ class MemoryStore:
         Raises:
             CapacityError: there are too many, or they are too large.
         """
-        return self._rules.add(rule)
+        active_rule = self._rules.add(rule)
+        scope = (rule.match.token_digest, rule.match.test_digest)
+        self._events.publish(RULE_ADDED, active_rule.as_json, scope, rule.size_bytes)
+        return active_rule
 
     async def remove_rules(self, rule_ids: Collection[str] | None = None) -> None:
         """Remove rules, or all but the startup rules, and the counters that tenants have for them."""
@@ -146,6 +157,11 @@ class MemoryStore:
             removed = [self._rules.reset(), *self._fixtures.import_data(None), *self._remove_all()]
         else:
             removed = await self._slices.run_promptly(self._remove(token_digest, test_digest))
+        digests = {
+            "tokenDigest": token_digest and token_digest.hex(),
+            "testIdDigest": test_digest and test_digest.hex(),
+        }
+        self._events.publish(RESET, digests, (token_digest, test_digest))
         await self._slices.run_promptly(free(removed))
 
     async def export(self) -> StoreContent:
@@ -171,6 +187,7 @@ class MemoryStore:
         for state in content.tenants[-self._max_tenants :]:
             self._put(state)
         self._size_bytes = sum(sizes[-self._max_tenants :])
+        self._events.publish(STATE_IMPORTED, {})
         await self._slices.run(free(replaced))
 
     def state_of(self, tenant: Tenant) -> TenantState:
@@ -191,7 +208,7 @@ class MemoryStore:
         removed = []
         ids_by_tenant: dict[tuple[bytes | None, bytes | None], set[str]] = {}
         for rule_id in rule_ids:
-            active_rule = self._rules.remove(rule_id)
+            active_rule = self._remove_rule(rule_id)
             if active_rule is not None:
                 removed.append(active_rule)
                 match = active_rule.rule.match
@@ -200,6 +217,13 @@ class MemoryStore:
         for digests, removed_ids in ids_by_tenant.items():
             yield from self._remove_counters(removed_ids, *digests)
         return removed
+
+    def _remove_rule(self, rule_id: str) -> ActiveRule | None:
+        active_rule = self._rules.remove(rule_id)
+        if active_rule is not None:
+            match = active_rule.rule.match
+            self._events.publish(RULE_REMOVED, {"id": rule_id}, (match.token_digest, match.test_digest))
+        return active_rule
 
     def _remove_counters(
         self, rule_ids: set[str], token_digest: bytes | None, test_digest: bytes | None
@@ -216,7 +240,7 @@ class MemoryStore:
         """Remove the created rules and the states of one token, one test or both, and return them."""
         removed: list[Any] = []
         for rule_id in self._rules.created_ids(token_digest, test_digest):
-            removed.append(self._rules.remove(rule_id))
+            removed.append(self._remove_rule(rule_id))
             yield
         for state in self._states(token_digest, test_digest):  # all that have counters of these rules
             self._tenants.remove(state.tenant.key)

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.journal.credentials import Credentials
+from mock_atoms.journal.events import EventLog
 from mock_atoms.journal.exchange import NO_RESPONSE, RESPONDED, STORE_UNAVAILABLE, Exchange
 from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.journal.recorded_body import NO_BODY
@@ -42,7 +43,7 @@ class ReplicatedJournal(MemoryJournal):
     """
 
     def __init__(self, size: int, credentials: Credentials, replica: Replica) -> None:
-        super().__init__(size, credentials)
+        super().__init__(size, credentials, events=EventLog(self._position))
         self.on_foreign_end: Callable[[Exchange], None] = _ignore
         self._replica = replica
         self._entry_ids: WeakKeyDictionary[Exchange, str] = WeakKeyDictionary()
@@ -51,6 +52,9 @@ class ReplicatedJournal(MemoryJournal):
         self._recording: asyncio.Task[None] | None = None
         self._polling: asyncio.Task[None] | None = None
         self._restored_starts: dict[str, Any] = {}  # see `as_json`, by position
+        self._polls = 0  # number of those who wait for changes of other servers
+        self._is_end = False  # whether the exchange that is being updated ends
+        super().watch(self._record_event, None)  # a client may continue at any server
         replica.handle("update", self._update_foreign)
         replica.handle("remove", self._remove_foreign)
         replica.handle("clear", self._clear_foreign)
@@ -83,6 +87,7 @@ class ReplicatedJournal(MemoryJournal):
         self._in_flight.clear()
         await self.clear_copy()
         self.dropped, self._restored_starts = content
+        self.events.interrupt()
 
     def restore_start(self, entry_id: str, exchange: Exchange) -> None:
         """Record an exchange that began before a snapshot."""
@@ -151,16 +156,41 @@ class ReplicatedJournal(MemoryJournal):
         """Remove all exchanges, reset `dropped` and return the exchanges, oldest first."""
         return await self._replica.change("clear", None, self.clear_copy)
 
-    def watch(self, callback: Callable[[], None], key: bytes | None) -> Callable[[], None]:
+    def _position(self) -> tuple[int, bool]:
+        """Return the position of the entry that is being applied, and whether the state did not have it already."""
+        replica = self._replica
+        return max(replica.applying, replica.restored), not replica.is_restoring
+
+    def _record_event(self, exchange: Exchange) -> None:
+        self.events.record(exchange, has_ended=self._is_end)
+
+    def follow(self) -> Callable[[], None]:
+        """Apply changes of other servers soon, until the returned function is called. Events are always recorded."""
+        return self._start_polling()
+
+    def watch(self, callback: Callable[[Exchange], None], key: bytes | None) -> Callable[[], None]:
         """Call `callback` after each change of an exchange with this index key, or of any exchange if it is `None`."""
-        unwatch = super().watch(callback, key)
+        unwatch, stop_polling = super().watch(callback, key), self._start_polling()
+
+        def stop() -> None:
+            unwatch()
+            stop_polling()
+
+        return stop
+
+    def _start_polling(self) -> Callable[[], None]:
+        self._polls += 1
         if self._polling is None:
             self._polling = asyncio.ensure_future(self._poll())
-        return unwatch
+
+        def stop() -> None:
+            self._polls -= 1
+
+        return stop
 
     async def _poll(self) -> None:
         try:
-            while self._watchers:
+            while self._polls:
                 with suppress(StoreUnavailableError):  # the clients wait until it is there again
                     await self._replica.synchronize()
                 await asyncio.sleep(_POLL_SECONDS)
@@ -173,17 +203,21 @@ class ReplicatedJournal(MemoryJournal):
 
     async def clear_copy(self) -> list[Exchange]:
         """Remove all exchanges from this copy alone, and return them."""
-        self.dropped = 0
-        return await super().remove([*self])
+        return await super().clear()
 
     async def _update(self, exchange: Exchange, content: list[Any]) -> None:
         started_with, outcome = content
         if self._in_flight.get(started_with) is not exchange:
             await self._update_foreign("", content)  # after a snapshot, the journal has a copy
             return
-        await super().update(exchange)
+        await self._apply_update(exchange, outcome)
         if has_ended(outcome):
             del self._in_flight[started_with]
+
+    async def _apply_update(self, exchange: Exchange, outcome: Any) -> None:  # noqa: ANN401 - any JSON
+        self._is_end = has_ended(outcome)  # the exchange itself may end before an earlier update is confirmed
+        await super().update(exchange)
+        self._is_end = False
 
     async def _update_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         started_with, outcome = content
@@ -194,7 +228,7 @@ class ReplicatedJournal(MemoryJournal):
             update_outcome(exchange, outcome)
         if exchange.is_in_journal:
             self._by_id[exchange.id] = exchange  # it had none if it began before a snapshot
-        await super().update(exchange)
+        await self._apply_update(exchange, outcome)
         if has_ended(outcome):
             del self._in_flight[started_with]
             self.on_foreign_end(exchange)

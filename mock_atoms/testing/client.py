@@ -13,6 +13,7 @@ from mock_atoms.core.addresses import full_path
 from mock_atoms.core.http_text import PathTemplate
 from mock_atoms.core.masking import mask_token, quote_value, show_text
 from mock_atoms.testing.control_api import TIMEOUT_SECONDS, ControlApi, ControlError
+from mock_atoms.testing.event_stream import EventStream
 from mock_atoms.testing.recorded_request import RecordedRequest
 from mock_atoms.testing.retry_report import RetryReport
 from mock_atoms.testing.sdk import redirect_sdk, sdk_environment
@@ -286,6 +287,22 @@ class MockClient:
         query = {**options, **self._tenant_fields(token, test_id)}
         content = journal_content(self._control.call("GET", "/retries", query=query))
         return RetryReport(content["calls"], content["summary"], content["dropped"], content["unattributed"])
+
+    def events(
+        self, *, token: str | None = None, test_id: str | None = None, last_id: str | None = None
+    ) -> EventStream:
+        """Return the events of the server as they happen, to iterate over.
+
+        Args:
+            token: only what belongs to this token.
+            test_id: only what belongs to this `X-Test-Id`.
+            last_id: continue after the event with this id.
+
+        Raises:
+            ControlError: the control API is not available, or too many clients watch.
+        """
+        headers = {} if last_id is None else {"Last-Event-ID": last_id}
+        return EventStream(*self._control.open("/events", self._tenant_fields(token, test_id), headers))
 
     def set_audiences(
         self, audiences: Sequence[Mapping[str, Any]], *, token: str | None = None, test_id: str | None = None

@@ -69,22 +69,50 @@ class ControlApi:
         Raises:
             ControlError: there was no response, an error response, or no JSON.
         """
-        target = f"{CONTROL_PREFIX}{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {"Content-Type": "application/json"}
-        if self.admin_token is not None:
-            headers["Authorization"] = f"Bearer {self.admin_token}"
+        target, headers = self._head(path, query)
+        headers["Content-Type"] = "application/json"
         body = None if content is None else json.dumps(content).encode()
         try:
             call = Call(method, target, body, headers)
             response, raw_text = self._connections.send(call, self._new_connection, timeout)
             text = raw_text.decode()
         except (OSError, http.client.HTTPException) as error:
-            reason = str(error) or type(error).__name__
-            raise ControlError(f"no mock server responds at {self.root_url}: {reason}") from None
+            raise self._no_response(error) from None
         is_json = response.headers.get_content_type() == "application/json"
         if response.status >= HTTPStatus.BAD_REQUEST or not is_json:
             raise _error(f"{method} {path}", response.status, text)
         return json.loads(text)
+
+    def open(
+        self, path: str, query: Mapping[str, object], more_headers: Mapping[str, str]
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """Send a `GET` request on a separate connection. Return that, and the response, to read while it arrives.
+
+        Raises:
+            ControlError: there was no response, or an error response.
+        """
+        target, headers = self._head(path, query)
+        connection = self._new_connection()
+        connection.timeout = TIMEOUT_SECONDS
+        try:
+            connection.request("GET", target, headers={**headers, **more_headers})
+            response = connection.getresponse()
+            error_text = "" if response.status == HTTPStatus.OK else response.read().decode()
+        except (OSError, http.client.HTTPException, UnicodeDecodeError) as error:
+            connection.close()
+            raise self._no_response(error) from None
+        if response.status != HTTPStatus.OK:
+            connection.close()
+            raise _error(f"GET {path}", response.status, error_text)
+        return connection, response
+
+    def _head(self, path: str, query: Mapping[str, object] | None) -> tuple[str, dict[str, str]]:
+        """Return the target and the headers of a request."""
+        target = f"{CONTROL_PREFIX}{path}" + (f"?{urlencode(query)}" if query else "")
+        return target, {} if self.admin_token is None else {"Authorization": f"Bearer {self.admin_token}"}
+
+    def _no_response(self, error: Exception) -> ControlError:
+        return ControlError(f"no mock server responds at {self.root_url}: {str(error) or type(error).__name__}")
 
     def close(self) -> None:
         """Close the idle connections. The next call opens another one."""

@@ -26,6 +26,7 @@ OPERATIONS = {
     for method, operation in operations.items()
 }
 IDS = [" ".join(key) for key in OPERATIONS]
+EVENTS = ("GET", f"{CONTROL_PREFIX}/events")
 UNKNOWN_ID = "12345678-1234-4234-8234-123456789012"
 ACME_TEST = {"token": "sk_acme", "testId": "t"}
 CAMPAIGNS = "/audiences/{audience}/campaigns"
@@ -43,6 +44,12 @@ def operation_of(method: str, path: str) -> tuple[str, str]:
         key for key in OPERATIONS if key[0] == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", key[1]), path)
     ]
     return min(matching, key=lambda key: key[1].count("{"))
+
+
+def status_of(method: str, url: str, query: dict[str, str], body: object) -> int:
+    """Return the status code of a response, which may have no end."""
+    with httpx.stream(method, url, params=query, json=body) as response:
+        return response.status_code
 
 
 def assert_documented(response: httpx.Response) -> tuple[str, str]:
@@ -165,7 +172,12 @@ def test_every_response_is_as_documented(running: MockServer) -> None:
         ):
             send(method, path)
         send("POST", "/reset")
-        assert seen == set(OPERATIONS)
+        assert seen | {EVENTS} == set(OPERATIONS)
+
+
+def test_events_are_as_documented(running: MockServer) -> None:
+    with httpx.stream("GET", f"{running.root_url}{EVENTS[1]}") as response:
+        assert assert_documented(response) == EVENTS
 
 
 @pytest.mark.parametrize(
@@ -214,8 +226,7 @@ def test_a_call_accepts_its_documented_parameters_alone(running: MockServer, key
     assert (response.status_code, response.json()["errors"][0]["source"]["pointer"]) == (422, "unknown")
     for parameter in documented:
         value = parameter["schema"].get("default", EXAMPLES.get(parameter["name"], "one"))
-        response = httpx.request(method, url, params={**token, parameter["name"]: value}, json=body)
-        assert response.status_code == 200, response.text
+        assert status_of(method, url, {**token, parameter["name"]: value}, body) == 200
 
 
 def test_the_docs_list_every_call_with_its_summary() -> None:

@@ -20,6 +20,7 @@ from mock_atoms.caching.response_cache import (
 )
 from mock_atoms.contract.agents import MAX_NAME_LENGTH
 from mock_atoms.contract.schemas import MAX_FIELD_BYTES, MAX_FILE_BYTES, MAX_MEMBERS
+from mock_atoms.control import event_hub
 from mock_atoms.control.journal_waiter import MAX_WAIT_MS
 from mock_atoms.control.parsing import MAX_CONTROL_BODY_BYTES, MAX_ID_LENGTH, MAX_UNCONVERTED_BYTES
 from mock_atoms.control.requests import MAX_NEAR_MISSES
@@ -50,7 +51,7 @@ from mock_atoms.faults.rules import (
     MAX_RULE_VALUES,
     MAX_WINDOW_SECONDS,
 )
-from mock_atoms.journal import memory_journal
+from mock_atoms.journal import events, memory_journal
 from mock_atoms.journal.calls import MAX_FAILED_CALLS, MAX_PAUSE_MS
 from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
 from mock_atoms.journal.recorded_body import MAX_CUT_KEY_LENGTH
@@ -153,6 +154,14 @@ LIMITS = [
     ("request or response body in the journal", f"{Settings().journal_body / KIB:g} KiB, or `--journal-body`"),
     ("headers of a part of a form", f"{MAX_PART_HEAD_BYTES / KIB:g} KiB"),
     ("bytes that the journal inflates of one body", f"{MAX_UNREAD_BODY_BYTES / MIB:g} MiB"),
+    (
+        "[events](control-api.md#events) that a server keeps, while a client watches and 60 seconds more",
+        f"{events.MAX_EVENTS:,}",
+    ),
+    ("memory of these events", f"{events.MAX_EVENT_BYTES / MIB:g} MiB"),
+    ("clients that watch the events of a server", f"{event_hub.MAX_WATCHERS}"),
+    ("events that a client gets in one piece", f"{event_hub.CHUNK_BYTES / KIB:g} KiB, or 1 event"),
+    ("events that are sent before other requests are served", f"{event_hub.BYTES_PER_TURN / KIB:g} KiB"),
     ("`nearMisses`", f"{MAX_NEAR_MISSES}"),
     ("levels of a request pattern", f"{MAX_PATTERN_DEPTH}"),
     ("values of a request pattern, and of JSON that is compared with one", f"{MAX_PATTERN_VALUES:,}"),

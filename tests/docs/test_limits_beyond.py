@@ -256,6 +256,18 @@ HOLDING = {
         "pipelined requests before other connections get their turn"
     ],
     "serving/test_connections.py::test_bytes_behind_a_request_are_bounded": ["bytes that wait behind a request"],
+    "journal/test_events.py::test_the_oldest_events_beyond_the_number_are_dropped": [
+        "[events](control-api.md#events) that a server keeps, while a client watches and 60 seconds more",
+    ],
+    "journal/test_events.py::test_the_oldest_events_beyond_the_memory_are_dropped": [
+        "memory of these events",
+        "memory of events",
+    ],
+    "control/test_events.py::test_too_many_clients_get_a_503": ["clients that watch the events of a server"],
+    "control/test_event_hub.py::test_a_client_gets_its_events_in_pieces": ["events that a client gets in one piece"],
+    "control/test_event_hub.py::test_others_run_between_the_writes_to_many_clients": [
+        "events that are sent before other requests are served",
+    ],
     "testing/test_connections.py::test_the_idle_connections_of_a_process_are_limited": [
         "idle connections of all `MockClient`s of a process"
     ],

@@ -14,7 +14,7 @@ from mock_atoms.data.fixture_folder import MAX_LISTED_BYTES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES, Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults import rulebook
-from mock_atoms.journal import memory_journal, request_reader
+from mock_atoms.journal import events, memory_journal, request_reader
 from mock_atoms.journal.request_reader import RawRequest
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving import connection_limits
@@ -35,6 +35,7 @@ def test_memory_limits_are_those_of_the_code_and_add_up() -> None:
     limits = {
         "the journal": memory_journal.MAX_JOURNAL_BYTES,
         "the tenants": memory_store.MAX_STORE_BYTES,
+        "events": events.MAX_EVENT_BYTES,
         "fault rules": rulebook.MAX_RULES_BYTES,
         "rendered responses": response_cache.MAX_SIZE,
         "request heads on the fast path": response_cache.MAX_REPEATED_REQUESTS_SIZE,

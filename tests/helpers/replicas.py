@@ -53,6 +53,7 @@ def replace_servers(patch: pytest.MonkeyPatch, redis_url: Callable[[], str]) -> 
             twin = MockAtoms.__new__(MockAtoms)
             initialize_replica(twin)
             twin.shutdown_signal = mock.shutdown_signal
+            twin.end_of_streams = mock.end_of_streams
             close = mock.store.close
 
             async def close_both() -> None:

@@ -1,5 +1,6 @@
 """How attempts are numbered as they end."""
 
+import asyncio
 from weakref import ref
 
 import pytest
@@ -8,7 +9,9 @@ from hypothesis import strategies as st
 
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.calls import AttemptCounter
+from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange
+from mock_atoms.journal.memory_journal import MemoryJournal
 from tests.helpers.exchanges import exchange, numbers_of
 
 
@@ -100,3 +103,19 @@ def test_the_counter_keeps_no_exchange_alive() -> None:
     del failed
 
     assert reference() is None
+
+
+def test_an_exchange_in_flight_has_an_expected_attempt_number() -> None:
+    journal = MemoryJournal(10, Credentials(b"key"))
+    counter = AttemptCounter(journal.holds)
+    other = exchange(0, 500, url="/atoms/v1/audience?other")
+    failed, retry, late = exchange(0, 500), exchange(1, None), exchange(1_000, None)
+    assert counter.expected(retry) == 1
+    for each in (other, failed):
+        journal.add(each)
+        counter.number(each)
+    assert [counter.expected(each) for each in (retry, late)] == [2, 1]
+    assert counter.expected(exchange(1, None, url="/atoms/v1/audience?third")) == 1
+    assert counter.expected(exchange(1, None, reason="unmocked-route")) == 1
+    asyncio.run(journal.remove([failed]))
+    assert counter.expected(retry) == 1

@@ -153,9 +153,9 @@ def test_a_watcher_is_called_for_its_key_alone() -> None:
     journal = MemoryJournal(5, CREDENTIALS)
     calls: list[str] = []
     unwatch = [
-        journal.watch(lambda: calls.append("all"), None),
-        journal.watch(lambda: calls.append("acme"), CREDENTIALS.digest("sk_acme")),
-        journal.watch(lambda: calls.append("acme again"), CREDENTIALS.digest("sk_acme")),
+        journal.watch(lambda _exchange: calls.append("all"), None),
+        journal.watch(lambda _exchange: calls.append("acme"), CREDENTIALS.digest("sk_acme")),
+        journal.watch(lambda _exchange: calls.append("acme again"), CREDENTIALS.digest("sk_acme")),
     ]
     acme = recorded_exchange("sk_acme", None, [], {}, is_valid=True)
     journal.add(acme)

@@ -402,7 +402,7 @@ def test_the_log_is_read_as_long_as_someone_watches(monkeypatch: pytest.MonkeyPa
         log = MemoryLog()
         journal = make_mock(log).journal
         for _ in range(2):
-            end_all = [journal.watch(lambda: None, key) for key in (None, b"key")]
+            end_all = [journal.watch(lambda _exchange: None, key) for key in (None, b"key")]
             while log.round_trips < 3:  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0)
             for end in end_all:
