@@ -71,7 +71,13 @@ OPERATIONS = (
 """All documented operations."""
 DOCUMENTED_PATHS = tuple(dict.fromkeys(operation.path for operation in OPERATIONS))
 """The path template of each documented path, below the base path."""
-_TEMPLATES = [(path, PathTemplate(path, trailing_slash=True)) for path in DOCUMENTED_PATHS if "{" in path]
+_TEMPLATES: dict[str, list[tuple[str, PathTemplate]]] = {}
+"""The templates of the paths with parameters, by their first segment, such as `/audience/`."""
+for _path in DOCUMENTED_PATHS:
+    if "{" in _path:
+        _TEMPLATES.setdefault(_path[: _path.find("/", 1) + 1], []).append(
+            (_path, PathTemplate(_path, trailing_slash=True))
+        )
 OPERATIONS_BY_NAME = {operation.name: operation for operation in OPERATIONS}
 _NAMES = {(operation.method, operation.path): operation.name for operation in OPERATIONS}
 
@@ -104,7 +110,7 @@ def find_operation(method: str, api_path: str) -> RequestedOperation:
     literal = _LITERALS.get((routed_method, api_path))
     if literal is not None:
         return literal
-    for path, template in _TEMPLATES:
+    for path, template in _TEMPLATES.get(api_path[: api_path.find("/", 1) + 1], ()):
         values = template.match(api_path)
         if values is not None:
             return RequestedOperation(_NAMES.get((routed_method, path), ""), *values)
