@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any, ParamSpec, TypeVar
+from urllib.parse import quote
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -40,6 +41,7 @@ def build_server(client: MockClient) -> MCPServer:
         tools.add_fault,
         tools.remove_fault,
         tools.list_tenants,
+        tools.show_tenant,
         tools.set_tenant,
         tools.reset,
     ):
@@ -94,7 +96,7 @@ class Tools:
         self, request_id: Annotated[str, Field(description="`id` of a request in list_requests.")]
     ) -> dict[str, Any]:
         """Show one request and its response completely: headers, bodies and timing."""
-        event: dict[str, Any] = self._call("GET", f"/requests/{request_id}")
+        event: dict[str, Any] = self._call("GET", f"/requests/{quote(request_id, safe='')}")
         return event
 
     def retry_report(self, token: Token = None, test_id: TestId = None) -> str:
@@ -130,13 +132,29 @@ class Tools:
         self, rule_id: Annotated[str | None, Field(description="Id of the rule. Without it: all created rules.")] = None
     ) -> str:
         """Remove one fault rule, or all that were created."""
-        self._call("DELETE", "/faults" if rule_id is None else f"/faults/{rule_id}")
+        self._call("DELETE", "/faults" if rule_id is None else f"/faults/{quote(rule_id, safe='')}")
         return "removed"
 
     def list_tenants(self) -> dict[str, Any]:
         """List the tokens, and tests of tokens, that sent requests. Tokens are masked."""
         tenants: dict[str, Any] = self._call("GET", "/tenants")
         return tenants
+
+    def show_tenant(
+        self,
+        token: Annotated[str, Field(description="Bearer token.")],
+        test_id: Annotated[str | None, Field(description="Show the data of this X-Test-Id.")] = None,
+        audience_id: Annotated[str | None, Field(description="Show the members of this audience.")] = None,
+        page: Annotated[int, Field(ge=1, description="Page of 20 members.")] = 1,
+    ) -> dict[str, Any]:
+        """Show the audiences of a token as its clients see them, or the members of one."""
+        query = _present(token=token, testId=test_id)
+        if audience_id is None:
+            audiences: dict[str, Any] = self._call("GET", "/audiences", query=query)
+            return audiences
+        path = f"/audiences/{quote(audience_id, safe='')}/members"
+        members: dict[str, Any] = self._call("GET", path, query={**query, "page": page})
+        return members
 
     def set_tenant(
         self,

@@ -47,6 +47,7 @@ def test_all_rules_are_removed(server: MockServer, run: Run) -> None:
         (("add", "{"), 2, "FAULT: not JSON: "),
         (("remove",), 2, "faults remove: give the ids of rules, or --all"),
         (("remove", "rule-1", "--all"), 2, "faults remove: give the ids of rules, or --all"),
+        (("remove", "a b?x"), 1, "no rule has the id a b?x; "),
         (("remove", "rule-1"), 1, "no rule has the id rule-1; "),
     ],
 )

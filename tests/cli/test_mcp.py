@@ -86,10 +86,13 @@ def test_a_fault_is_added_listed_and_removed(client: httpx.Client, call: Call) -
 
 
 def test_data_of_a_tenant_is_set_and_reset(client: httpx.Client, call: Call) -> None:
-    call("set_tenant", token="sk_acme", audiences=[{"name": "Pioneers"}])
+    call("set_tenant", token="sk_acme", audiences=[{"name": "Pioneers", "memberCount": 30}])
     listed = client.get("/audience", headers=ACME).json()["data"]
     assert [audience["name"] for audience in listed] == ["Pioneers"]
     assert len(json_of(call("list_tenants"))["tenants"]) == 1
+    assert json_of(call("show_tenant", token="sk_acme"))["audiences"] == listed
+    members = json_of(call("show_tenant", token="sk_acme", audience_id=listed[0]["_id"], page=2))
+    assert (len(members["members"]), members["totalCount"]) == (10, 30)
     assert text_of(call("reset", token="sk_acme")) == "reset"
     assert len(client.get("/audience", headers=ACME).json()["data"]) > 1
 

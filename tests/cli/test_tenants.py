@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mock_atoms import MockServer
 from tests.cli.conftest import Run
 from tests.helpers.audiences import ACME
 
@@ -19,6 +20,34 @@ def test_tenants_are_listed(client: httpx.Client, run: Run) -> None:
     heading, line = run("tenants", "list").out.splitlines()
     assert (heading.split(), line.split()) == (["TOKEN", "TEST", "REQUESTS"], ["sk_…#665b48", "t1", "1"])
     assert json.loads(run("tenants", "list", "--json").out)["tenants"][0]["testId"] == "t1"
+
+
+def test_the_data_of_a_tenant_is_shown(server: MockServer, run: Run) -> None:
+    members = [{"phoneNumber": "+14155550100", "city": "Oslo"}, {"phoneNumber": "+14155550101", "name": "Ada"}]
+    campaigns = [{"name": "Spring calls", "status": "active"}]
+    audiences = [{"name": "Pioneers", "members": members, "campaigns": campaigns}]
+    (audience,) = server.set_audiences(audiences, token="sk_acme", test_id="t1")
+    tenant = ("tenants", "show", "sk_acme", "--test-id", "t1")
+    heading, line = run(*tenant).out.splitlines()
+    assert heading.split() == ["ID", "NAME", "MEMBERS", "CAMPAIGNS"]
+    assert line.split() == [audience["_id"], "Pioneers", "2", "Spring", "calls", "(active)"]
+    assert json.loads(run(*tenant, "--json").out)["audiences"] == [audience]
+    heading, first, summary = run(*tenant, "--audience", audience["_id"], "--size", "1").out.splitlines()
+    assert (heading.split(), first.split()[1:]) == (["ID", "phoneNumber", "city"], ["+14155550100", "Oslo"])
+    assert summary == "page 1 of 2, 2 members"
+    assert server.requests() == []
+
+
+def test_audiences_without_keys_are_shown(run: Run) -> None:
+    assert run("tenants", "show", "sk_mock_empty").out == "no audiences\n"
+    assert run("tenants", "show", "sk_mock_sparse").code == 0
+
+
+def test_an_unknown_audience_is_exit_1(run: Run) -> None:
+    code, out, err = run("tenants", "show", "sk_acme", "--audience", "65a01285f0c7adc6c2c9a7a2")
+    assert (code, out) == (1, "")
+    assert err.startswith("mock-atoms: 65a01285f0c7adc6c2c9a7a2: ")
+    assert run("tenants", "show", "sk_acme", "--audience", "a b").code == 2
 
 
 @pytest.mark.parametrize("test_id", [None, "t1"])
