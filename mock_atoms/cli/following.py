@@ -1,59 +1,65 @@
 """Requests of a running server as they end."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-POLL_SECONDS = 0.2
-_OVERLAP = timedelta(seconds=1)
-"""How much later than another request a request may be recorded that arrived before it: by another server."""
+from mock_atoms.core.addresses import full_path
+from mock_atoms.core.http_text import PathTemplate
 
-Event = dict[str, Any]
+if TYPE_CHECKING:
+    from mock_atoms.testing.client import MockClient
+
+Exchange = dict[str, Any]
+"""A request and its response, as `GET /__admin/requests` lists them."""
 
 
-class Follower:
-    """Finds the requests that have ended since the last look.
+class Selection:
+    """Selects exchanges, as the query parameters of `GET /__admin/requests` do.
 
     Args:
-        read: returns requests, the newest first, for query parameters of `GET /__admin/requests`.
-        filters: query parameters that select requests.
-        limit: how many requests that have ended before are found first.
+        base_path: base path of the API.
+        filters: the parameters. A token and a test id are selected by the server.
     """
 
-    def __init__(
-        self, read: Callable[[Mapping[str, str]], list[Event]], filters: Mapping[str, str], limit: int
-    ) -> None:
-        self._read = read
-        # A request in flight has no status yet.
+    def __init__(self, base_path: str, filters: Mapping[str, str]) -> None:
+        self._method = filters.get("method", "").upper()
         self._status = filters.get("status")
-        self._filters = {name: value for name, value in filters.items() if name != "status"}
-        self._first_limit: int | None = limit
-        self._since: str | None = None
-        self._found: set[str] = set()
+        path = filters.get("path")
+        self._path = None if path is None else PathTemplate(full_path(base_path, path), trailing_slash=True)
 
-    def look(self) -> list[Event]:
-        """Return the requests that have ended since the last look, in the order of their arrival."""
-        query = self._filters if self._since is None else {**self._filters, "since": self._since}
-        events = self._read(query)[::-1]
-        ended = [event for event in events if event["request"]["mockAtoms"]["ended"] is not None]
-        new = [event for event in ended if event["id"] not in self._found]
-        self._found = {event["id"] for event in ended}
-        in_flight = [event for event in events if event["id"] not in self._found]
-        if events:
-            oldest = (in_flight or events[-1:])[0]["request"]["loggedDateString"]
-            since = datetime.fromisoformat(oldest) - _OVERLAP
-            self._since = since.isoformat(timespec="milliseconds")
-        matching = [event for event in new if self._has_status(event)]
-        if self._first_limit is not None:
-            matching, self._first_limit = matching[max(0, len(matching) - self._first_limit) :], None
-        return matching
+    def matches(self, exchange: Exchange) -> bool:
+        """Return whether to select an exchange that has ended."""
+        request = exchange["request"]
+        path = request["url"].partition("?")[0]
+        return (
+            self._method in ("", request["method"].upper())
+            and self._status in (None, str(request["mockAtoms"]["status"] or 0))
+            and (self._path is None or self._path.match(path) is not None)
+        )
 
-    def _has_status(self, event: Event) -> bool:
-        return self._status is None or self._status == str(event["request"]["mockAtoms"]["status"] or 0)
 
-    def follow(self, sleep: Callable[[float], None] = time.sleep) -> Iterator[Event]:
-        """Yield requests as they end, without an end."""
-        while True:
-            yield from self.look()
-            sleep(POLL_SECONDS)
+def follow(
+    client: "MockClient",
+    read: Callable[[], list[Exchange]],
+    filters: Mapping[str, str],
+    on_missed: Callable[[int | None], None],
+) -> Iterator[Exchange]:
+    """Yield exchanges that have ended, and then all others as they end, until the server stops.
+
+    Args:
+        client: client of the server.
+        read: returns the exchanges to yield first, the newest first.
+        filters: query parameters that select exchanges.
+        on_missed: is called with the number of events that the server could not send, if it is known.
+    """
+    with client.events(token=filters.get("token"), test_id=filters.get("testId")) as events:
+        # The stream is connected, so an exchange that ends now is in the list, in the stream or in both.
+        listed = [exchange for exchange in reversed(read()) if exchange["request"]["mockAtoms"]["ended"] is not None]
+        yield from listed
+        known = {exchange["id"] for exchange in listed}
+        selection = Selection(client.url.removeprefix(client.root_url), filters)
+        for event in events:
+            if event.name == "missed":
+                on_missed(event.data["dropped"])
+            elif event.name == "exchange-ended" and event.data["id"] not in known and selection.matches(event.data):
+                yield event.data

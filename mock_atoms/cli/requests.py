@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mock_atoms.cli.command import EXIT_OK, Command, CommandParser, Invocation
+from mock_atoms.cli.command import Command, CommandParser, Invocation
 from mock_atoms.cli.details import detail_lines
-from mock_atoms.cli.following import Follower
+from mock_atoms.cli.following import follow
 from mock_atoms.cli.running_server import (
     SERVER_EPILOG,
     add_server,
@@ -145,18 +145,26 @@ def _notes(request: "RecordedRequest") -> str:
 
 
 def _follow(invocation: Invocation, client: "MockClient", filters: Mapping[str, str], limit: int) -> int:
-    """Print requests as they end, until a signal stops the process."""
+    """Print requests as they end, until the server stops or a signal ends the process."""
     terminal = Terminal.of(invocation.out, invocation.environ)
     table = Table(_COLUMNS, terminal)
-    if not invocation.arguments.json:
-        invocation.print(table.heading())
-    follower = Follower(lambda query: _read(client, query)["requests"], filters, limit)
-    for event in follower.follow():
+
+    def read() -> list[dict[str, Any]]:
+        exchanges: list[dict[str, Any]] = _read(client, {**filters, "limit": str(limit)})["requests"]
+        if not invocation.arguments.json:
+            invocation.print(table.heading())
+        return exchanges
+
+    def explain_missed(number: int | None) -> None:
+        missed = "some events" if number is None else count(number, "event")
+        invocation.explain(f"mock-atoms: missed {missed}: the server sent faster than this command could print")
+
+    for exchange in follow(client, read, filters, explain_missed):
         if invocation.arguments.json:
-            invocation.print_json(event, indent=None)
+            invocation.print_json(exchange, indent=None)
         else:
-            _print_line(invocation, event, table.next_line(_row(event)), terminal)
-    return EXIT_OK  # pragma: no cover - the requests do not end
+            _print_line(invocation, exchange, table.next_line(_row(exchange)), terminal)
+    return invocation.fail("the server has stopped")
 
 
 REQUESTS = Command(

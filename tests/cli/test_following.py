@@ -1,63 +1,72 @@
-from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
-from mock_atoms.cli.following import Follower
+import httpx
+import pytest
 
-
-def event(number: int, status: int | None = 200) -> dict[str, Any]:
-    ended = None if status is None else "responded"
-    request = {"loggedDateString": f"2026-01-31T12:00:0{number}.000Z", "mockAtoms": {"ended": ended, "status": status}}
-    return {"id": str(number), "request": request}
-
-
-class Journal:
-    """Returns the lists of `looks`, newest first, and records the queries."""
-
-    def __init__(self, *looks: list[dict[str, Any]]) -> None:
-        self._looks = iter(looks)
-        self.queries: list[Mapping[str, str]] = []
-
-    def __call__(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
-        self.queries.append(query)
-        return next(self._looks)[::-1]
+from mock_atoms import MockServer
+from mock_atoms.cli.following import Selection, follow
+from tests.helpers.audiences import ACME, bearer
+from tests.helpers.cli import run_command
 
 
-def ids(events: list[dict[str, Any]]) -> list[str]:
-    return [event["id"] for event in events]
+def exchange(method: str = "GET", url: str = "/atoms/v1/audience", status: int | None = 200) -> dict[str, Any]:
+    return {"request": {"method": method, "url": url, "mockAtoms": {"status": status}}}
 
 
-def test_only_the_last_requests_are_found_first() -> None:
-    assert ids(Follower(Journal([event(1), event(2), event(3)]), {}, 2).look()) == ["2", "3"]
-    assert ids(Follower(Journal([event(1)]), {}, 0).look()) == []
+@pytest.mark.parametrize(
+    ("filters", "selected"),
+    [
+        ({}, True),
+        ({"method": "get"}, True),
+        ({"method": "POST"}, False),
+        ({"status": "200"}, True),
+        ({"status": "0"}, False),
+        ({"path": "/audience/{id}"}, True),
+        ({"path": "/atoms/v1/audience/{id}"}, True),
+        ({"path": "/audience"}, False),
+    ],
+)
+def test_filters_select_exchanges(filters: dict[str, str], selected: bool) -> None:  # noqa: FBT001 - a parameter
+    assert Selection("/atoms/v1", filters).matches(exchange(url="/atoms/v1/audience/x?page=2")) is selected
 
 
-def test_each_request_is_found_once() -> None:
-    follower = Follower(Journal([event(1)], [event(1), event(2)], [event(2)]), {}, 5)
-    assert [ids(follower.look()) for _ in range(3)] == [["1"], ["2"], []]
+def test_a_broken_connection_has_the_status_0() -> None:
+    assert Selection("", {"status": "0"}).matches(exchange(status=None))
 
 
-def test_a_request_in_flight_is_found_when_it_has_ended() -> None:
-    journal = Journal([], [event(1, None), event(5)], [event(1), event(5)], [event(5)])
-    follower = Follower(journal, {"token": "x"}, 5)
-    assert [ids(follower.look()) for _ in range(4)] == [[], ["5"], ["1"], []]
-    assert [query.get("since") for query in journal.queries] == [
-        None,
-        None,
-        "2026-01-31T12:00:00.000+00:00",
-        "2026-01-31T12:00:04.000+00:00",
-    ]
-    assert all(query["token"] == "x" for query in journal.queries)
+def test_requests_follow_those_of_the_list_without_a_gap(server: MockServer, client: httpx.Client) -> None:
+    def read() -> list[dict[str, Any]]:
+        client.get("/audience?number=2", headers=ACME)  # in the list and in the stream
+        exchanges: list[dict[str, Any]] = server.control.call("GET", "/requests")["requests"]
+        return exchanges
+
+    client.get("/audience?number=1", headers=ACME)
+    found = follow(server, read, {"token": "sk_acme", "status": "200"}, print)
+    urls = [next(found)["request"]["url"][-1] for _ in range(2)]
+    server.fail("500x1", token="sk_acme")
+    for number, headers in ((3, ACME), (4, bearer("sk_other")), (5, ACME)):
+        client.get(f"/audience?number={number}", headers=headers)
+    urls += [each["request"]["url"][-1] for each in islice(found, 1)]
+    assert urls == ["1", "2", "5"]
 
 
-def test_the_status_is_compared_when_a_request_has_ended() -> None:
-    journal = Journal([event(1, None), event(2, 500)], [event(1, 500), event(2, 500), event(3, 200)])
-    follower = Follower(journal, {"status": "500"}, 5)
-    assert [ids(follower.look()) for _ in range(2)] == [["2"], ["1"]]
-    assert all("status" not in query for query in journal.queries)
+class Stream(list[Any]):
+    """Events that a slow reader gets."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
 
 
-def test_following_pauses_between_looks() -> None:
-    pauses: list[float] = []
-    found: Iterator[dict[str, Any]] = Follower(Journal([event(1)], [event(2)]), {}, 5).follow(pauses.append)
-    assert (ids([*islice(found, 2)]), len(pauses)) == (["1", "2"], 1)
+@pytest.mark.parametrize(("dropped", "text"), [(3, "missed 3 events"), (None, "missed some events")])
+def test_missed_events_are_reported(
+    server: MockServer, monkeypatch: pytest.MonkeyPatch, dropped: int | None, text: str
+) -> None:
+    missed = type("Event", (), {"name": "missed", "data": {"dropped": dropped}})
+    monkeypatch.setattr("mock_atoms.testing.client.MockClient.events", lambda *_, **__: Stream([missed()]))
+    code, out, err = run_command("requests", "--follow", "--url", server.url)
+    assert (code, out.split()[0]) == (1, "TIME")
+    assert err.startswith(f"mock-atoms: {text}: ")
+    assert err.endswith("\nmock-atoms: the server has stopped\n")
