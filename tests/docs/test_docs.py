@@ -65,6 +65,7 @@ def test_every_snippet_is_of_a_tested_kind() -> None:
         ("python", "container"),
         ("python", "pytest"),
         ("text", "error"),
+        ("text", "events"),
         ("text", "log"),
         ("text", "marker"),
         ("text", "proxy"),  # configuration of another program
@@ -156,6 +157,20 @@ def test_log_is_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
         logger.removeHandler(handler)
         logger.setLevel(level)
     assert normalise(capsys.readouterr().err) == normalise(snippet.text)
+
+
+def test_events_are_as_shown() -> None:
+    (snippet,) = snippets_of("text", "events")
+    shown = re.sub(r"(?m)^id: .*", "id: …", snippet.text.rstrip("\n"))
+    shown = shown.replace("8f0c2a51", "…").replace("aa36609c-", "")
+    with MockServer() as mock, httpx.stream("GET", f"{mock.root_url}/__admin/events") as response:
+        lines = response.iter_lines()
+        connected = [next(lines) for _ in range(5)]  # what happens now has an event
+        httpx.get(f"{mock.url}/audience", headers=bearer("sk_acme"))
+        events = ([next(lines) for _ in range(4)] for _ in range(2))  # perhaps `exchange-started` in an earlier batch
+        ended = next(event for event in events if event[1] == "event: exchange-ended")
+    text = "\n".join(connected + ended).rstrip("\n")
+    assert re.fullmatch(".*".join(map(re.escape, shown.split("…"))), text)
 
 
 def test_failure_report_is_as_shown() -> None:
