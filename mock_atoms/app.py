@@ -15,6 +15,7 @@ from mock_atoms import openapi
 from mock_atoms.api.account import account_routes
 from mock_atoms.api.agents import agent_routes
 from mock_atoms.api.audiences import audience_routes
+from mock_atoms.api.campaigns import campaign_routes
 from mock_atoms.api.members import member_routes
 from mock_atoms.api.router import VendorJsonResponse
 from mock_atoms.contract.errors import ApiError, error_body, error_headers
@@ -160,6 +161,7 @@ def vendor_app(repositories: Repositories, *, documented: bool = False) -> FastA
             *member_routes(repositories, documented=documented).routes,
             *account_routes(repositories, documented=documented).routes,
             *agent_routes(repositories, documented=documented).routes,
+            *campaign_routes(repositories, documented=documented).routes,
         ],
     )
 
@@ -211,7 +213,7 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     origins = mock.settings.cors_origin
     routes = vendor_app(mock.repositories)
     vendor: ASGIApp = ExpressMiddleware(ConcurrencyLimitMiddleware(routes, mock.slices))
-    if mock.settings.response_cache:
+    if mock.settings.response_cache and not mock.settings.campaign_pace:  # with a pace, data changes by itself
         vendor = ResponseCacheMiddleware(vendor, mock.store, mock.response_cache, mock.max_recorded_body)
     vendor = FaultMiddleware(vendor, CancellableWaiter(mock.shutdown_signal), mock.slices)
     vendor = RecordingMiddleware(CorsMiddleware(vendor, origins), mock)

@@ -188,6 +188,8 @@ def _read_fixtures(settings: Settings) -> "dict[str, FixtureFile]":
 
 def _readings(settings: Settings) -> Readings:
     return Readings(
+        active_campaigns=settings.active_campaigns,
+        campaign_pace=settings.campaign_pace,
         lists_newest_first=settings.audience_order == "newest",
         search_limit=settings.search_limit,
         deletes_emptied_audiences=settings.delete_emptied_audiences,

@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer, Settings, create_app
-from tests.contract import documented, documented_accounts
+from tests.contract import documented, documented_accounts, documented_campaigns
 from tests.helpers.asgi import bearer_pairs, call
 from tests.helpers.control import problem
 
-OPERATIONS = documented.OPERATIONS | documented_accounts.OPERATIONS
-SCHEMAS = documented.SCHEMAS | documented_accounts.SCHEMAS
+OPERATIONS = documented.OPERATIONS | documented_accounts.OPERATIONS | documented_campaigns.OPERATIONS
+SCHEMAS = documented.SCHEMAS | documented_accounts.SCHEMAS | documented_campaigns.SCHEMAS
 
 
 def without_prose(document: Any) -> Any:  # noqa: ANN401 - any JSON

@@ -6,11 +6,13 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
+from mock_atoms.contract.campaigns import UNKNOWN_CAMPAIGN
 from mock_atoms.contract.operations import (
     ADD_MEMBERS,
     CREATE_AUDIENCE,
     DELETE_AUDIENCE,
     DELETE_MEMBERS,
+    EXPORT_LOGS,
     GET_AUDIENCE,
     GET_MEMBERS,
     NO_OPERATION,
@@ -79,6 +81,7 @@ _OPERATION_MESSAGES = {
     (DELETE_MEMBERS.name, 400): "Audience ID missing",
     (SEARCH_MEMBERS.name, 400): MISSING_SEARCH_PARAMETER,
     (SEARCH_MEMBERS.name, 500): "Failed to search audience members",
+    (EXPORT_LOGS.name, 400): UNKNOWN_CAMPAIGN,
 }
 RETRY_AFTER_SECONDS = 60
 """`Retry-After` of the documented 429 (G)."""

@@ -52,6 +52,21 @@ GET_USER = Operation("GET /user", "get-user-details", "user", "user")
 LIST_PHONE_NUMBERS = Operation("GET /product/phone-numbers", "get-acquired-phone-numbers", "phone_numbers", "product")
 CREATE_AGENT = Operation("POST /agent", "create-agent", "agents", "agent", HTTPStatus.CREATED)
 ARCHIVE_AGENT = Operation("DELETE /agent/{id}/archive", "archive-agent", "agents", "agent")
+LIST_CAMPAIGNS = Operation("GET /campaign", "retrieve-all-campaigns", "campaigns", "campaign")
+CREATE_CAMPAIGN = Operation("POST /campaign", "create-a-campaign", "campaigns", "campaign", HTTPStatus.CREATED)
+GET_CAMPAIGN = Operation("GET /campaign/{id}", "get-a-campaign", "campaigns", "campaign")
+DELETE_CAMPAIGN = Operation("DELETE /campaign/{id}", "delete-a-campaign", "campaigns", "campaign")
+START_CAMPAIGN = Operation(
+    "POST /campaign/{id}/start", "start-or-resume-a-campaign", "campaigns", "campaign", HTTPStatus.ACCEPTED
+)
+PAUSE_CAMPAIGN = Operation("POST /campaign/{id}/pause", "pause-a-campaign", "campaigns", "campaign")
+EXPORT_RESULTS = Operation(
+    "GET /campaign/{id}/export/by-audience-member",
+    "export-campaign-results-by-audience-member",
+    "campaigns",
+    "campaign",
+)
+EXPORT_LOGS = Operation("GET /campaign/{id}/logs/export", "export-campaign-logs", "campaigns", "campaign")
 
 OPERATIONS = (
     LIST_AUDIENCES,
@@ -67,6 +82,14 @@ OPERATIONS = (
     LIST_PHONE_NUMBERS,
     CREATE_AGENT,
     ARCHIVE_AGENT,
+    LIST_CAMPAIGNS,
+    CREATE_CAMPAIGN,
+    GET_CAMPAIGN,
+    DELETE_CAMPAIGN,
+    START_CAMPAIGN,
+    PAUSE_CAMPAIGN,
+    EXPORT_RESULTS,
+    EXPORT_LOGS,
 )
 """All documented operations."""
 DOCUMENTED_PATHS = tuple(dict.fromkeys(operation.path for operation in OPERATIONS))

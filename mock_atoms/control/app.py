@@ -18,6 +18,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.control.access import DOCUMENT_PATH, AccessControlMiddleware
+from mock_atoms.control.campaigns import CampaignEndpoints
 from mock_atoms.control.dashboard import dashboard_routes
 from mock_atoms.control.endpoints import Endpoint, EndpointGroup
 from mock_atoms.control.errors import RequestError, foreign_origin, unprocessable
@@ -48,6 +49,7 @@ def endpoint_groups(mock: MockAtoms) -> list[EndpointGroup]:
         FaultEndpoints(mock).group(),
         TenantEndpoints(mock).group(),
         TenantDataEndpoints(mock).group(),
+        CampaignEndpoints(mock).group(),
         StateEndpoints(mock).group(),
         NearMissEndpoints(mock).group(),
         RequestEndpoints(mock).group(),

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from mock_atoms.contract.schemas import Audience, Campaign, Member
+from mock_atoms.contract.campaigns import CampaignDetail, CampaignEvent, CampaignMetrics, CampaignReport, CampaignStatus
+from mock_atoms.contract.schemas import Audience, Member
 from mock_atoms.data.fixture_files import GenerateOptions
-from mock_atoms.data.models import MAX_CAMPAIGNS, AudienceRecord
+from mock_atoms.data.models import MAX_CAMPAIGNS, AudienceRecord, CampaignRecord
 from mock_atoms.faults.effects import Delay, FaultResponse
 from mock_atoms.faults.response_patch import ResponsePatch
 from mock_atoms.faults.rules import RuleSchedule
@@ -167,11 +168,44 @@ class TenantBody(TypedDict):
 
 @_strict
 class CampaignsBody(TypedDict):
-    """The active campaigns that use an audience of a tenant."""
+    """All campaigns that use an audience of a tenant."""
 
     token: Annotated[str, Field(description="The token of the tenant.")]
     testId: NotRequired[Annotated[str, Field(description="Only for this test.")]]
-    campaigns: Annotated[list[Campaign], Field(max_length=MAX_CAMPAIGNS)]
+    campaigns: Annotated[list[CampaignRecord], Field(max_length=MAX_CAMPAIGNS)]
+
+
+@_strict
+class CampaignBody(TypedDict):
+    """The next status of a campaign of a tenant."""
+
+    token: Annotated[str, Field(description="The token of the tenant.")]
+    testId: NotRequired[Annotated[str, Field(description="Only for this test.")]]
+    status: Annotated[CampaignStatus, Field(description="The new status. Its own changes nothing.")]
+    error: NotRequired[Annotated[str, Field(description="Why the campaign fails.")]]
+    scheduledAt: NotRequired[Annotated[str, Field(description="When a scheduled campaign starts.")]]
+
+
+@_strict
+class TenantCampaigns(TypedDict):
+    """The campaigns of a tenant, as the API returns them."""
+
+    token: MaskedToken
+    tokenDigest: TokenDigest
+    testId: TestId
+    campaigns: list[CampaignReport]
+
+
+@_strict
+class TenantCampaign(TypedDict):
+    """One campaign of a tenant, as the API returns it."""
+
+    token: MaskedToken
+    tokenDigest: TokenDigest
+    testId: TestId
+    campaign: CampaignDetail
+    events: list[CampaignEvent]
+    metrics: CampaignMetrics
 
 
 @_strict
@@ -223,7 +257,7 @@ class AudienceChange(TypedDict):
     created: NotRequired[Annotated[dict[str, Any], Field(description="The audience, if the tenant created it.")]]
     removed: NotRequired[Annotated[list[int], Field(description="Indexes of deleted members of the initial data.")]]
     added: NotRequired[list[Member]]
-    campaigns: NotRequired[list[Campaign]]
+    campaigns: NotRequired[list[CampaignRecord]]
     updatedAt: NotRequired[str]
 
 
@@ -244,6 +278,8 @@ class TenantChanges(TypedDict):
     deleted: NotRequired[Annotated[list[str], Field(description="Ids of deleted audiences.")]]
     audiences: NotRequired[list[AudienceChange]]
     agents: NotRequired[list[AgentChange]]
+    campaigns: NotRequired[Annotated[list[CampaignRecord], Field(description="Created and changed campaigns.")]]
+    deletedCampaigns: NotRequired[Annotated[list[str], Field(description="Ids of deleted campaigns.")]]
 
 
 @_strict

@@ -76,7 +76,7 @@ class TenantEndpoints:
 
         Changes that clients have made are lost. With `testId`, only that test gets the data.
         """
-        caller, fields = await self._read_caller(request)
+        caller, fields = await read_caller(self._mock, request)
         if "tokens" in fields:
             raise ConfigError("unknown key", "/tokens")
         if isinstance(fields.get("audiences"), list) and len(fields["audiences"]) > MAX_SET_AUDIENCES:
@@ -90,12 +90,13 @@ class TenantEndpoints:
         if await slices.run_promptly(initial_data.measure()) > MAX_TENANT_BYTES:
             raise ConfigError(f"more than {MAX_TENANT_BYTES} bytes of memory: send fewer or smaller ones", "/audiences")
         await self._mock.store.commit(caller.tenant, SetInitialData(initial_data))
-        audiences = (api_fields(audience) for audience in initial_data.audiences)
+        active = self._mock.settings.active_campaigns
+        audiences = (api_fields(audience, active) for audience in initial_data.audiences)
         return long_json(self._mock, {**tenant_json(caller.tenant), "audiences": audiences})
 
     async def set_campaigns(self, request: Request) -> Response:
-        """Set the active campaigns that use one audience of one tenant, up to 100."""
-        caller, fields = await self._read_caller(request)
+        """Set all campaigns that use one audience of one tenant, up to 100. The others of this audience are lost."""
+        caller, fields = await read_caller(self._mock, request)
         campaigns = parse_model(_Campaigns, fields).campaigns
         audience_id = request.path_params["id"]
         try:
@@ -106,14 +107,15 @@ class TenantEndpoints:
             raise audience_error(audience_id, error) from None
         return JSONResponse({**tenant_json(caller.tenant), "audience": audience})
 
-    async def _read_caller(self, request: Request) -> tuple[AuthenticatedCaller, dict[str, Any]]:
-        """Return the caller that a body names, and the other fields of the body."""
-        body = await read_json_body(request)
-        fields = dict(body) if isinstance(body, dict) else {}
-        named = parse_tenant_filter({name: fields.pop(name) for name in ("token", "testId") if name in fields})
-        if named.token is None:
-            raise ConfigError("the token is missing: give the token of the tenant", "/token")
-        allowed = self._mock.settings.tokens
-        if allowed is not None and named.token not in allowed:
-            raise ConfigError("the token is not in --tokens, so that its requests always get a 401", "/token")
-        return caller_for(named.token, named.test_id), fields
+
+async def read_caller(mock: MockAtoms, request: Request) -> tuple[AuthenticatedCaller, dict[str, Any]]:
+    """Return the caller that a body names, and the other fields of the body."""
+    body = await read_json_body(request)
+    fields = dict(body) if isinstance(body, dict) else {}
+    named = parse_tenant_filter({name: fields.pop(name) for name in ("token", "testId") if name in fields})
+    if named.token is None:
+        raise ConfigError("the token is missing: give the token of the tenant", "/token")
+    allowed = mock.settings.tokens
+    if allowed is not None and named.token not in allowed:
+        raise ConfigError("the token is not in --tokens, so that its requests always get a 401", "/token")
+    return caller_for(named.token, named.test_id), fields

@@ -3,7 +3,7 @@
 import json
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, StringConstraints
 
@@ -85,6 +85,7 @@ def parse_faults(value: object) -> object:
     return faults
 
 
+CampaignStatus = Literal["draft", "scheduled", "processing", "running", "paused", "completed", "failed"]
 Locale = Annotated[str, AfterValidator(_validate_locale)]
 Text = Annotated[str, AfterValidator(_validate_text)]
 Token = Annotated[str, StringConstraints(pattern=TOKEN)]

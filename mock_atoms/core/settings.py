@@ -23,6 +23,7 @@ from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, describe_error
 from mock_atoms.core.patterns import COOKIE, STORE, STORE_PREFIX
 from mock_atoms.core.setting_types import (
+    CampaignStatus,
     Host,
     Locale,
     Origin,
@@ -164,6 +165,21 @@ class Settings(BaseModel):
     delete_emptied_audiences: Annotated[
         bool, SettingInfo(_READINGS, "", "delete an audience with its last member", default="off")
     ] = False
+    active_campaigns: Annotated[
+        frozenset[CampaignStatus],
+        BeforeValidator(split_tokens),
+        SettingInfo(
+            _READINGS,
+            "STATUS,…",
+            "statuses of the campaigns that the list of audiences shows and that block a deletion (docs/campaigns.md)",
+            default="`paused,processing,running,scheduled`",
+        ),
+    ] = frozenset({"scheduled", "processing", "running", "paused"})
+    campaign_pace: Annotated[
+        float,
+        Field(ge=0, le=86_400, allow_inf_nan=False),
+        SettingInfo(_DATA, "SECONDS", "time from the start of a campaign to its end; `0` leaves each step to a test"),
+    ] = 0.0
     fault: Annotated[
         tuple[str | dict[str, Any], ...],
         BeforeValidator(parse_faults),

@@ -13,6 +13,7 @@ from mock_atoms.core.masking import mask_token
 from mock_atoms.core.slices import Steps, collect, run_without_pauses
 from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for, digest_token
 from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
+from mock_atoms.data.campaigns import add_inactive_campaigns
 from mock_atoms.data.generator import Generator, GeneratorOptions
 from mock_atoms.data.models import AudienceRecord, InitialData
 from mock_atoms.data.personas import find_persona
@@ -175,7 +176,9 @@ class Fixtures:
         if token == DOCUMENTED_TOKEN:
             return self._documented
         make_audiences = find_persona(token) or Generator.audience_steps
-        return InitialData((yield from make_audiences(self._generator, token, self._options)))
+        audiences = yield from make_audiences(self._generator, token, self._options)
+        yield from add_inactive_campaigns(self._generator, audiences)
+        return InitialData(audiences)
 
     @cached_property
     def _documented(self) -> InitialData:
@@ -195,6 +198,8 @@ class Fixtures:
                 organization=organization,
             )
             audiences = yield from self._generator.audience_steps(token, options)
+            if options.with_campaigns:
+                yield from add_inactive_campaigns(self._generator, audiences)
             if options.locale != self.locale:
                 audiences = [{**audience, "locale": options.locale} for audience in audiences]
         else:

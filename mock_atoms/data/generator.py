@@ -13,11 +13,11 @@ from hashlib import blake2b
 from random import Random
 from typing import Any, NamedTuple
 
-from mock_atoms.contract.schemas import MAX_MEMBERS, Campaign
+from mock_atoms.contract.schemas import MAX_MEMBERS
 from mock_atoms.core.slices import Steps, collect, run_without_pauses
 from mock_atoms.core.tenancy import digest_token
 from mock_atoms.core.timestamps import format_timestamp
-from mock_atoms.data.models import AudienceRecord
+from mock_atoms.data.models import AudienceRecord, CampaignRecord
 from mock_atoms.data.vocabulary import VOCABULARIES, Vocabulary
 
 _FIRST_CREATED = datetime(2024, 1, 8, 7, 0, tzinfo=UTC)
@@ -247,7 +247,7 @@ class Generator:
         name, description = vocabulary.segments[segment]
         values = {"place": place, "quarter": _quarter(vocabulary.quarter, created), "segment": name}
         members = _skewed_integer(rng, *options.members)
-        campaigns: list[Campaign] = []
+        campaigns: list[CampaignRecord] = []
         if members and rng.random() < options.with_campaigns:
             for name_format in rng.sample(vocabulary.campaigns, rng.choice((1, 1, 1, 2, 3))):
                 start = _truncate_to_ms(created + rng.random() * (updated - created))

@@ -46,7 +46,7 @@ class GeneratedMembers:
         locale: faker locale of names and phone numbers.
     """
 
-    def __init__(self, generator: Generator, audience: Audience, locale: str) -> None:
+    def __init__(self, generator: Generator, audience: Audience | AudienceRecord, locale: str) -> None:
         self._generator = generator
         self._id = audience["_id"]
         self._locale = locale
@@ -109,7 +109,7 @@ class ListedMembers:
         rows: the columns of each member.
     """
 
-    def __init__(self, generator: Generator, audience: Audience, rows: MemberRows) -> None:
+    def __init__(self, generator: Generator, audience: Audience | AudienceRecord, rows: MemberRows) -> None:
         self._rows = rows
         self._ids = _member_ids(audience["_id"], _id_bits(generator, audience["_id"]))
 

@@ -1,12 +1,14 @@
 """Audiences as a tenant has them at first, and checks of audiences and campaigns."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema
+from typing_extensions import TypedDict
 
-from mock_atoms.contract.schemas import MAX_MEMBERS, Audience, Campaign, render_json
+from mock_atoms.contract.campaigns import ACTIVE, MAX_RETRIES, MAX_RETRY_DELAY, STATUSES, status_of
+from mock_atoms.contract.schemas import MAX_MEMBERS, Audience, Campaign, ObjectId, Timestamp, render_json
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.setting_types import Locale
@@ -34,8 +36,60 @@ _MEMBERS_SCHEMA = {
     "description": "Its members: the columns of each by name. Absent if they are generated.",
     "items": {"type": "object"},
 }
+_TIMESTAMPS = ("createdAt", "updatedAt", "scheduledAt", "startedAt", "runningAt", "pausedAt", "failedAt")
+_LISTED_CAMPAIGN_KEYS = tuple(Campaign.__annotations__)
+_CAMPAIGN_KEYS = (
+    "_id",
+    "name",
+    "status",
+    "organization",
+    "createdBy",
+    "audienceId",
+    "agentId",
+    "maxRetries",
+    "retryDelay",
+    "createdAt",
+    "updatedAt",
+)
+"""Keys of each campaign that a tenant created or changed."""
 _OWN_KEYS = {"omit", "locale", "identifierColumnName", "members"}
 """Keys of an `AudienceRecord` that the list of audiences does not have."""
+
+
+class RecordedEvent(TypedDict):
+    """A change of a campaign's status, as it is stored."""
+
+    action: str
+    source: str
+    at: Timestamp
+
+
+class CampaignRecord(Campaign, total=False):
+    """A campaign as it is stored. The list of audiences shows its first four keys only.
+
+    `called` is the number of members that have been called, in thousandths, as of the last change of the status.
+    `omit` names the keys that campaign operations leave out.
+    """
+
+    description: str
+    organization: ObjectId
+    createdBy: ObjectId  # noqa: N815 - spelled like the API's keys, like the next ones
+    audienceId: ObjectId  # noqa: N815
+    agentId: ObjectId  # noqa: N815
+    phoneNumberIds: list[str]  # noqa: N815
+    maxRetries: Annotated[int, Field(ge=0, le=MAX_RETRIES, strict=True)]  # noqa: N815
+    retryDelay: Annotated[int, Field(ge=1, le=MAX_RETRY_DELAY, strict=True)]  # noqa: N815
+    scheduledAt: Timestamp  # noqa: N815
+    startedAt: Timestamp  # noqa: N815
+    runningAt: Timestamp  # noqa: N815
+    pausedAt: Timestamp  # noqa: N815
+    failedAt: Timestamp  # noqa: N815
+    updatedAt: Timestamp  # noqa: N815
+    error: str
+    taskId: str  # noqa: N815
+    called: Annotated[int, Field(ge=0, le=1000, strict=True)]
+    events: list[RecordedEvent]
+    omit: list[str]
 
 
 class AudienceRecord(Audience, total=False):
@@ -45,6 +99,7 @@ class AudienceRecord(Audience, total=False):
     locale of generated members. `members` are listed ones, each with the column that `identifierColumnName` names.
     """
 
+    campaigns: list[CampaignRecord]  # type: ignore[misc] # with keys that the list of audiences does not have
     omit: list[str]
     locale: Locale
     identifierColumnName: str  # noqa: N815 - spelled like the API's keys
@@ -62,12 +117,18 @@ def _at_most(characters: int, values: int = MAX_AUDIENCE_VALUES) -> BeforeValida
 
 
 def _check_timestamps(shape: Mapping[str, object]) -> None:
-    for key in ("createdAt", "updatedAt"):
+    for key in _TIMESTAMPS:
         try:
             if key in shape:
                 parse_timestamp(str(shape[key]))
         except ValueError as error:
             raise ValueError(f"{key} is {quote_value(shape[key])}: {error}") from None
+
+
+def _check_campaign_times(campaign: CampaignRecord) -> None:
+    _check_timestamps(campaign)
+    for event in campaign.get("events", []):
+        parse_timestamp(event["at"])
 
 
 def _check_text(shape: Mapping[str, object]) -> None:
@@ -89,7 +150,7 @@ def _check_audience(audience: AudienceRecord) -> AudienceRecord:
         raise ValueError(f"campaigns: must have at most {MAX_CAMPAIGNS} items")
     for index, campaign in enumerate(audience.get("campaigns", [])):
         try:
-            _check_timestamps(campaign)
+            _check_campaign_times(campaign)
         except ValueError as error:
             raise ValueError(f"campaigns[{index}].{error}") from None
     _check_text({key: value for key, value in audience.items() if key != "members"})
@@ -110,8 +171,8 @@ def check_ids(audiences: list[AudienceRecord]) -> list[AudienceRecord]:
     return audiences
 
 
-def _check_campaign(campaign: Campaign) -> Campaign:
-    _check_timestamps(campaign)
+def _check_campaign(campaign: CampaignRecord) -> CampaignRecord:
+    _check_campaign_times(campaign)
     _check_text(campaign)
     return campaign
 
@@ -123,22 +184,62 @@ ImportedAudience = Annotated[AudienceRecord, _IS_IMPORTABLE, AfterValidator(_che
 """A `ValidatedAudience` after the server has filled it in."""
 ValidatedAudiences = Annotated[list[ValidatedAudience], AfterValidator(check_ids)]
 """Valid audiences with distinct ids."""
-_Campaigns = Annotated[list[Annotated[Campaign, AfterValidator(_check_campaign)]], Field(max_length=MAX_CAMPAIGNS)]
+_Campaigns = Annotated[
+    list[Annotated[CampaignRecord, AfterValidator(_check_campaign)]], Field(max_length=MAX_CAMPAIGNS)
+]
 ValidatedCampaigns = Annotated[_Campaigns, _at_most(MAX_AUDIENCE_CHARACTERS)]
 """Valid campaigns of one audience."""
 ImportedCampaigns = Annotated[_Campaigns, _IS_IMPORTABLE]
 """`ValidatedCampaigns` after the server has filled them in."""
 
 
-def api_fields(record: AudienceRecord) -> Audience:
-    """Return the fields of `record` that the list of audiences has."""
+def _check_complete(campaign: CampaignRecord) -> CampaignRecord:
+    missing = [key for key in _CAMPAIGN_KEYS if key not in campaign]
+    if campaign.get("status") == "scheduled" and "scheduledAt" not in campaign:
+        missing.append("scheduledAt")
+    if missing:
+        raise ValueError(f"{missing[0]} is missing")
+    if campaign["status"] not in STATUSES:
+        raise ValueError(f"status is {quote_value(campaign['status'])}: must be one of {', '.join(STATUSES)}")
+    return campaign
+
+
+StoredCampaign = Annotated[
+    CampaignRecord, _at_most(MAX_AUDIENCE_CHARACTERS), AfterValidator(_check_campaign), AfterValidator(_check_complete)
+]
+"""The complete record of a campaign that a tenant created or changed."""
+
+
+def api_fields(record: AudienceRecord, active: Collection[str] = ACTIVE) -> Audience:
+    """Return the fields of `record` that the list of audiences has.
+
+    Args:
+        record: the audience.
+        active: statuses of the campaigns that the list has.
+    """
+    if record.get("campaigns"):
+        record = _with_listed_campaigns(record, active)
     for key in _OWN_KEYS:
         if key in record:
             break
     else:
-        return record
+        return record  # type: ignore[return-value] # its campaigns have the keys of the list only
     hidden = {*_OWN_KEYS, *record.get("omit", ())}
     return {key: value for key, value in record.items() if key not in hidden}  # type: ignore[return-value] # its own keys
+
+
+def _with_listed_campaigns(record: AudienceRecord, active: Collection[str]) -> AudienceRecord:
+    campaigns = [
+        {key: campaign[key] for key in _LISTED_CAMPAIGN_KEYS if key in campaign}  # type: ignore[literal-required] # its own keys
+        for campaign in record["campaigns"]
+        if status_of(campaign.get("status")) in active
+    ]
+    if campaigns == record["campaigns"]:
+        return record
+    listed = {**record, "campaigns": campaigns}
+    if record.get("hasCampaigns"):
+        listed["hasCampaigns"] = bool(campaigns)
+    return listed  # type: ignore[return-value] # the keys of a record
 
 
 class InitialData(Divisible):

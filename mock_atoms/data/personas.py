@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 
+from mock_atoms.contract.campaigns import CampaignDetail
 from mock_atoms.contract.schemas import Audience, Campaign
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import magic_word
@@ -61,6 +63,10 @@ def _sparse(generator: Generator, token: str, options: GeneratorOptions) -> Step
         del next(remaining)["campaigns"][0][key]  # type: ignore[misc] # the key comes from the shape's own annotations
     next(remaining)["campaigns"][0] = {}
     audiences[-1]["omit"] = audience_keys
+    omitted = [*([key] for key in CampaignDetail.__annotations__), [*CampaignDetail.__annotations__]]
+    campaigns = chain.from_iterable(audience["campaigns"] for audience in audiences)
+    for campaign, keys in zip(campaigns, omitted, strict=False):
+        campaign["omit"] = keys
     return audiences
 
 
@@ -73,6 +79,11 @@ def _unicode(generator: Generator, token: str, options: GeneratorOptions) -> Ste
     return audiences
 
 
+def has_campaigns_in_plan(token: str) -> bool:
+    """Return whether campaign operations work with `token`: with all but `sk_mock_noplan`."""
+    return magic_word(token) != "noplan"
+
+
 _PERSONAS: dict[str, Persona] = {
     "test": Generator.audience_steps,
     "empty": _empty,
@@ -80,4 +91,5 @@ _PERSONAS: dict[str, Persona] = {
     "many": _many,
     "sparse": _sparse,
     "unicode": _unicode,
+    "noplan": Generator.audience_steps,
 }

@@ -1,14 +1,15 @@
 """One audience of a tenant as it is now."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from itertools import chain, islice
 
-from mock_atoms.contract.schemas import Audience, AudienceDetail, Campaign, CreatedAudience, Member
+from mock_atoms.contract.campaigns import ACTIVE, status_of
+from mock_atoms.contract.schemas import Audience, AudienceDetail, CreatedAudience, Member
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.members import PHONE_COLUMN, GeneratedMembers, ListedMembers, initial_members
-from mock_atoms.data.models import AudienceRecord, api_fields
+from mock_atoms.data.models import AudienceRecord, CampaignRecord, api_fields
 from mock_atoms.state.changes import AudienceChanges
 
 _DETAIL_KEYS = tuple(AudienceDetail.__annotations__)
@@ -30,16 +31,27 @@ class AudienceView:
         changes: what changed since; `None` if nothing did.
         generator: generates the members.
         locale: faker locale of the generated members, unless `record` names another.
+        campaigns: the campaigns that use it; `None` if they are those of `record`.
+        active: statuses of the campaigns that the list of audiences shows and that block a deletion.
     """
 
-    def __init__(
-        self, record: AudienceRecord, changes: AudienceChanges | None, generator: Generator, locale: str
+    def __init__(  # noqa: PLR0913 - an audience, and what its data depends on
+        self,
+        record: AudienceRecord,
+        changes: AudienceChanges | None,
+        generator: Generator,
+        locale: str,
+        *,
+        campaigns: list[CampaignRecord] | None = None,
+        active: Collection[str] = ACTIVE,
     ) -> None:
         self._record = record
         self._is_unchanged = changes is None
         self.changes = AudienceChanges(self.phone_column) if changes is None else changes
         self._generator = generator
         self._locale = locale
+        self._campaigns = campaigns
+        self._active = active
 
     @property
     def id(self) -> str:
@@ -52,9 +64,24 @@ class AudienceView:
         return self._record.get("phoneNumberColumnName", PHONE_COLUMN)
 
     @property
-    def campaigns(self) -> list[Campaign]:
-        """The campaigns that use the audience."""
-        return self._record.get("campaigns", []) if self.changes.campaigns is None else self.changes.campaigns
+    def record(self) -> AudienceRecord:
+        """The audience without its changes."""
+        return self._record
+
+    @property
+    def name(self) -> str | None:
+        """Name of the audience, if it has one."""
+        return self._record.get("name")
+
+    @property
+    def campaigns(self) -> list[CampaignRecord]:
+        """The campaigns that use the audience, of any status."""
+        return self._record.get("campaigns", []) if self._campaigns is None else self._campaigns
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a campaign blocks its deletion."""
+        return any(status_of(campaign.get("status")) in self._active for campaign in self.campaigns)
 
     @property
     def updated_at(self) -> str | None:
@@ -74,17 +101,19 @@ class AudienceView:
     def _initial_members(self) -> GeneratedMembers | ListedMembers:
         return initial_members(self._generator, self._record, self._locale)
 
-    def with_changes(self, changes: AudienceChanges) -> "AudienceView":
-        """Return the same audience with other changes."""
-        return AudienceView(self._record, changes, self._generator, self._locale)
+    def with_campaigns(self, campaigns: list[CampaignRecord]) -> "AudienceView":
+        """Return the same audience with other campaigns."""
+        return AudienceView(
+            self._record, self.changes, self._generator, self._locale, campaigns=campaigns, active=self._active
+        )
 
     def listed(self) -> Audience:
         """Return the audience as the list of audiences shows it."""
-        if self._is_unchanged:
-            return api_fields(self._record)
+        if self._is_unchanged and self._campaigns is None:
+            return api_fields(self._record, self._active)
         has_campaigns = self._record.get("hasCampaigns", False)
-        if self.changes.campaigns is not None:
-            has_campaigns = bool(self.changes.campaigns)
+        if self._campaigns is not None:
+            has_campaigns = bool(self._campaigns)
         audience: AudienceRecord = {
             **self._record,
             "memberCount": self.member_count,
@@ -93,7 +122,7 @@ class AudienceView:
         }
         if self.changes.updated_at is not None:
             audience["updatedAt"] = self.changes.updated_at
-        return api_fields(audience)
+        return api_fields(audience, self._active)
 
     def detail(self) -> AudienceDetail:
         """Return the audience without the keys that only the list has (D)."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
@@ -13,7 +14,6 @@ from mock_atoms.contract.schemas import (
     AddedMembers,
     Audience,
     AudienceDetail,
-    Campaign,
     CreatedAudience,
     DeletedCount,
     Member,
@@ -27,12 +27,13 @@ from mock_atoms.core.sizes import json_bytes, json_problem
 from mock_atoms.core.slices import Steps, collect
 from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
 from mock_atoms.data.member_rows import MAX_MEMBER_VALUES, describe_missing_number
-from mock_atoms.data.models import REMOVED_INDEX_BYTES, AudienceRecord, api_fields
+from mock_atoms.data.models import REMOVED_INDEX_BYTES, AudienceRecord, CampaignRecord, api_fields
 from mock_atoms.data.phone_numbers import is_phone_number, phone_digits
 from mock_atoms.state.audience_view import AudienceView, created_record
-from mock_atoms.state.changes import AudienceChanges
+from mock_atoms.state.changes import AudienceChanges, campaign_bytes
 from mock_atoms.state.member_search import find_in_columns, find_text
-from mock_atoms.state.operations import AddMembers, DeleteAudience, PutAudience
+from mock_atoms.state.operations import AddMembers, DeleteAudience, PutAudience, SetCampaigns
+from mock_atoms.state.tenant_campaigns import TenantCampaigns
 from mock_atoms.state.tenant_data import Change, TenantData, tenant_full
 
 MAX_CREATED_AUDIENCES = 1_000
@@ -61,8 +62,10 @@ class AudienceRepository:
         """Return all audiences in the order of creation, or the newest first."""
         listed: Iterable[Audience]
         if self._data.is_unchanged:
-            listed = map(api_fields, self._initial_data.audiences)
+            active = self._data.readings.active_campaigns
+            listed = (api_fields(audience, active) for audience in self._initial_data.audiences)
         else:
+            _ = self.campaigns  # copies what the steps read
             listed = self._listed(dict(self._changes.audiences), set(self._changes.deleted_ids))
         return _reversed(listed) if self._data.readings.lists_newest_first else collect(listed)
 
@@ -98,20 +101,38 @@ class AudienceRepository:
         """Return one audience."""
         return self._find(audience_id).detail()
 
+    def find(self, audience_id: str) -> AudienceView | None:
+        """Return the audience with this id in lower case, or `None` if the tenant has none."""
+        changes = self._changes.audiences.get(audience_id)
+        if changes is not None and changes.created is not None:
+            return self._view(created_record(changes.created), changes)
+        record = self._initial_data.by_id.get(audience_id)
+        return None if record is None or audience_id in self._changes.deleted_ids else self._view(record, changes)
+
     def delete_audience(self, audience_id: str) -> Change[None]:
         """Delete an audience and its members.
 
         Raises:
-            ApiError: 400, an active campaign uses the audience (D).
+            ApiError: 400, an active campaign uses the audience (D), or the tenant has too much data.
         """
         view = self._find(audience_id)
-        if view.campaigns:
+        if view.is_in_use:
             raise ApiError(
                 HTTPStatus.BAD_REQUEST,
                 documented_message(HTTPStatus.BAD_REQUEST, RequestedOperation(DELETE_AUDIENCE.name, view.id)),
             )
         yield
-        return None, DeleteAudience(view.id, is_created=view.changes.created is not None)
+        return None, self._deletion(view)
+
+    def _deletion(self, view: AudienceView) -> DeleteAudience:
+        """Return the deletion of an audience. Its campaigns stay.
+
+        Raises:
+            ApiError: 400, the tenant would have too much data.
+        """
+        campaigns = self.campaigns.complete(view.record)
+        self._data.check_room(sum(map(campaign_bytes, campaigns)))
+        return DeleteAudience(view.id, view.changes.created is not None, campaigns)
 
     def get_members(self, audience_id: str, page: int, size: int, search: str = "") -> Steps[MembersPage]:
         """Return one page of the members, or of those that contain `search`.
@@ -175,9 +196,9 @@ class AudienceRepository:
         changes.updated_at = updated_at
         deleted = len(indexes) + len(view.changes.added) - len(changes.added)
         result: DeletedCount = {"deletedCount": deleted}
-        is_emptied = deleted == view.member_count > 0 and not view.campaigns
+        is_emptied = deleted == view.member_count > 0 and not view.is_in_use
         if is_emptied and self._data.readings.deletes_emptied_audiences:
-            return result, DeleteAudience(view.id, is_created=view.changes.created is not None)
+            return result, self._deletion(view)
         return result, PutAudience(view.id, changes) if deleted else None
 
     def search_members(self, audience_id: str, query: str, fields: dict[str, list[str]]) -> Steps[SearchResult]:
@@ -199,14 +220,14 @@ class AudienceRepository:
             info = {"searchType": "general", "searchTerm": query, "searchFields": []}
         return _search_result(matches, info)
 
-    def set_campaigns(self, audience_id: str, campaigns: Sequence[Campaign]) -> Change[Audience]:
-        """Replace the campaigns of an audience, and return the audience as the list shows it.
+    def set_campaigns(self, audience_id: str, campaigns: Sequence[CampaignRecord]) -> Change[Audience]:
+        """Replace all campaigns of an audience, and return the audience as the list shows it.
 
         Missing ids, names, statuses and creation times are filled in.
         """
         view = self._find(audience_id)
         now = format_timestamp(self._data.timestamp)
-        complete: list[Campaign] = [
+        complete: list[CampaignRecord] = [
             {
                 "_id": self._data.new_ids[number],
                 "name": f"Campaign {number + 1}",
@@ -218,8 +239,7 @@ class AudienceRepository:
         ]
         self._data.check_room(json_bytes(complete))
         yield
-        changes = replace(view.changes, campaigns=complete)
-        return view.with_changes(changes).listed(), PutAudience(view.id, changes, new_ids=len(campaigns))
+        return view.with_campaigns(complete).listed(), SetCampaigns(view.id, view.phone_column, complete)
 
     def _listed(self, all_changes: dict[str, AudienceChanges], deleted_ids: set[str]) -> Iterator[Audience]:
         """Yield all audiences in the order of creation, as the list shows them."""
@@ -236,17 +256,22 @@ class AudienceRepository:
         audience_id = audience_id.lower()
         if not re.fullmatch(OBJECT_ID, audience_id):
             raise ApiError(HTTPStatus.BAD_REQUEST, "Invalid audience ID")
-        changes = self._changes.audiences.get(audience_id)
-        if changes is not None and changes.created is not None:
-            return self._view(created_record(changes.created), changes)
-        record = self._initial_data.by_id.get(audience_id)
-        if record is None or audience_id in self._changes.deleted_ids:
-            is_foreign = record is None and self._fixtures.belongs_to_another_tenant(self._caller, audience_id)
+        view = self.find(audience_id)
+        if view is None:
+            is_foreign = audience_id not in self._initial_data.by_id and self._fixtures.belongs_to_another_tenant(
+                self._caller, audience_id
+            )
             raise ApiError(foreign_status if is_foreign else HTTPStatus.NOT_FOUND)
-        return self._view(record, changes)
+        return view
 
     def _view(self, record: AudienceRecord, changes: AudienceChanges | None) -> AudienceView:
-        return AudienceView(record, changes, self._generator, self._fixtures.locale)
+        campaigns, active = self.campaigns.of_audience(record), self._data.readings.active_campaigns
+        return AudienceView(record, changes, self._generator, self._fixtures.locale, campaigns=campaigns, active=active)
+
+    @cached_property
+    def campaigns(self) -> TenantCampaigns:
+        """The tenant's campaigns."""
+        return TenantCampaigns(self._data)
 
     def _add_members(self, changes: AudienceChanges, rows: Iterable[dict[str, Any]], first_id: int = 0) -> Steps[None]:
         """Add a member with a new id for each row to `changes`."""

@@ -3,15 +3,18 @@
 from dataclasses import dataclass, field
 
 from mock_atoms.contract.agents import Agent
-from mock_atoms.contract.schemas import Campaign, CreatedAudience, Member
+from mock_atoms.contract.schemas import CreatedAudience, Member
 from mock_atoms.core.sizes import json_bytes
-from mock_atoms.data.models import AUDIENCE_BYTES, REMOVED_INDEX_BYTES
+from mock_atoms.data.models import AUDIENCE_BYTES, REMOVED_INDEX_BYTES, CampaignRecord
 from mock_atoms.data.phone_numbers import phone_digits
 from mock_atoms.state.member_list import MemberList
 
 _DELETED_ID_BYTES = 200
 _AGENT_BYTES = 600
 """Estimated memory of the changes to an agent besides its JSON."""
+_CAMPAIGN_KEYS = tuple(CampaignRecord.__annotations__)
+_CAMPAIGN_BYTES = 400
+"""Estimated memory of a campaign besides its JSON."""
 
 
 @dataclass(slots=True)
@@ -32,7 +35,7 @@ class AudienceChanges:
     created: CreatedAudience | None = None
     removed_indexes: list[int] = field(default_factory=list)
     added: MemberList = field(default_factory=MemberList)
-    campaigns: list[Campaign] | None = None
+    campaigns: list[CampaignRecord] | None = None
     updated_at: str | None = None
     size_bytes: int = 0
 
@@ -74,11 +77,17 @@ class TenantChanges:
         deleted_ids: ids of the deleted audiences of the initial data.
         issued_ids: number of ids given to audiences, members, campaigns and agents that the tenant created.
         agents: changes by agent id; created agents are in the order of creation.
+        campaigns: complete records of the campaigns that the tenant created or changed, by id.
+        deleted_campaigns: ids of the deleted campaigns of the initial data.
+        campaign_bytes: approximate memory of `campaigns`.
         size_bytes: approximate memory of all changes, as of the last `update_size`.
     """
 
     audiences: dict[str, AudienceChanges] = field(default_factory=dict)
     deleted_ids: set[str] = field(default_factory=set)
+    campaigns: dict[str, CampaignRecord] = field(default_factory=dict)
+    deleted_campaigns: set[str] = field(default_factory=set)
+    campaign_bytes: int = 0
     issued_ids: int = 0
     agents: dict[str, AgentChanges] = field(default_factory=dict)
     size_bytes: int = 0
@@ -87,4 +96,23 @@ class TenantChanges:
         """Recompute `size_bytes` from the sizes of all audiences and agents."""
         audience_bytes = sum(changes.size_bytes for changes in self.audiences.values())
         agent_bytes = sum(changes.size_bytes for changes in self.agents.values())
-        self.size_bytes = audience_bytes + agent_bytes + _DELETED_ID_BYTES * len(self.deleted_ids)
+        deleted_bytes = _DELETED_ID_BYTES * (len(self.deleted_ids) + len(self.deleted_campaigns))
+        self.size_bytes = audience_bytes + agent_bytes + self.campaign_bytes + deleted_bytes
+
+    def put_campaign(self, campaign: CampaignRecord) -> None:
+        """Add a campaign, or replace the one with its id. Its keys get the order in which servers parse it."""
+        campaign = {key: campaign[key] for key in _CAMPAIGN_KEYS if key in campaign}  # type: ignore[literal-required, assignment] # its own
+        self.remove_campaign(campaign["_id"])
+        self.campaigns[campaign["_id"]] = campaign
+        self.campaign_bytes += campaign_bytes(campaign)
+
+    def remove_campaign(self, campaign_id: str) -> None:
+        """Remove a campaign that the tenant created or changed, if there is one with this id."""
+        removed = self.campaigns.pop(campaign_id, None)
+        if removed is not None:
+            self.campaign_bytes -= campaign_bytes(removed)
+
+
+def campaign_bytes(campaign: CampaignRecord) -> int:
+    """Return the approximate memory of a campaign that a tenant created or changed."""
+    return _CAMPAIGN_BYTES + json_bytes(campaign)

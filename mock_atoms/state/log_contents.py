@@ -10,7 +10,7 @@ from mock_atoms.core.json_stream import render_steps
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.data.fixture_files import parse_audiences
-from mock_atoms.data.models import ImportedAudience, InitialData
+from mock_atoms.data.models import CampaignRecord, ImportedAudience, InitialData
 from mock_atoms.journal.exchange import (
     MAX_SHARED_HEAD_BYTES,
     Exchange,
@@ -20,9 +20,24 @@ from mock_atoms.journal.exchange import (
 )
 from mock_atoms.journal.recorded_body import MAX_SHARED_BODY_BYTES, NO_BODY, WEIGHT_UNIT, RecordedBody, share_body
 from mock_atoms.state.member_list import MemberList
-from mock_atoms.state.operations import AddMembers, DataOperation, DeleteAudience, PutAgent, PutAudience, SetInitialData
+from mock_atoms.state.operations import (
+    AddMembers,
+    DataOperation,
+    DeleteAudience,
+    DeleteCampaign,
+    PutAgent,
+    PutAudience,
+    PutCampaign,
+    SetCampaigns,
+    SetInitialData,
+)
 from mock_atoms.state.snapshot import agent_json, changes_json, initial_data_json
-from mock_atoms.state.snapshot_parsing import parse_agent_changes, parse_audience_changes
+from mock_atoms.state.snapshot_parsing import (
+    parse_agent_changes,
+    parse_audience_changes,
+    parse_campaigns,
+    parse_listed_campaigns,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_SHARED_HEADS = 1_000
@@ -198,7 +213,7 @@ def _parse_response_head(text: str) -> ResponseHead:
 _parse_shared_response_head = lru_cache(_MAX_SHARED_HEADS)(_parse_response_head)
 
 
-def operation_json(operation: DataOperation) -> Steps[list[Any]]:
+def operation_json(operation: DataOperation) -> Steps[list[Any]]:  # noqa: PLR0911 - one for each kind
     """Return a change of data as JSON. Long parts are texts, which are parsed in steps."""
     match operation:
         case SetInitialData(initial_data):
@@ -207,15 +222,25 @@ def operation_json(operation: DataOperation) -> Steps[list[Any]]:
             return ["put", (yield from render_steps(changes_json(audience_id, changes))).decode(), new_ids]
         case AddMembers(audience_id, phone_column, members, updated_at):
             return ["add", audience_id, phone_column, list(members.texts()), updated_at]
-        case DeleteAudience(audience_id, is_created):
-            return ["delete", audience_id, is_created]
+        case DeleteAudience(audience_id, is_created, campaigns):
+            return ["delete", audience_id, is_created, (yield from _campaigns_text(campaigns))]
+        case SetCampaigns(audience_id, phone_column, campaigns):
+            return ["set campaigns", audience_id, phone_column, (yield from _campaigns_text(campaigns))]
+        case PutCampaign(campaign, new_ids):
+            return ["put campaign", campaign, new_ids]
+        case DeleteCampaign(campaign_id, is_created):
+            return ["delete campaign", campaign_id, is_created]
         case PutAgent(agent_id, agent_changes, new_ids):
             return ["put agent", agent_json(agent_id, agent_changes), new_ids]
         case _:  # pragma: no cover - mypy checks that all kinds are here
             assert_never(operation)
 
 
-def parse_operation(content: list[Any]) -> Steps[DataOperation]:
+def _campaigns_text(campaigns: list[CampaignRecord]) -> Steps[str]:
+    return (yield from render_steps(campaign for campaign in campaigns)).decode()
+
+
+def parse_operation(content: list[Any]) -> Steps[DataOperation]:  # noqa: PLR0911 - one for each kind
     """Return the change of data that `operation_json` wrote."""
     match content:
         case ["set", text]:
@@ -229,8 +254,17 @@ def parse_operation(content: list[Any]) -> Steps[DataOperation]:
             return PutAudience(part.id, part.changes, new_ids)
         case ["add", audience_id, phone_column, texts, updated_at]:
             return AddMembers(audience_id, phone_column, (yield from MemberList.parse(texts, phone_column)), updated_at)
-        case ["delete", audience_id, is_created]:
-            return DeleteAudience(audience_id, is_created)
+        case ["delete", audience_id, is_created, text]:
+            fields = yield from parse_own_json(text.encode())
+            return DeleteAudience(audience_id, is_created, (yield from parse_campaigns(fields, "")))
+        case ["set campaigns", audience_id, phone_column, text]:
+            fields = yield from parse_own_json(text.encode())
+            return SetCampaigns(audience_id, phone_column, parse_listed_campaigns(fields))
+        case ["put campaign", fields, new_ids]:
+            (campaign,) = yield from parse_campaigns([fields], "")
+            return PutCampaign(campaign, new_ids)
+        case ["delete campaign", campaign_id, is_created]:
+            return DeleteCampaign(campaign_id, is_created)
         case ["put agent", fields, new_ids]:
             agent_id, agent_changes = parse_agent_changes(fields, "")
             return PutAgent(agent_id, agent_changes, new_ids)

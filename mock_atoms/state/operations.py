@@ -1,9 +1,9 @@
 """Operations that change a tenant's data, as data: each store applies them with the same function."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
-from mock_atoms.data.models import InitialData
+from mock_atoms.data.models import CampaignRecord, InitialData
 from mock_atoms.state.changes import AgentChanges, AudienceChanges, TenantChanges
 from mock_atoms.state.member_list import MemberList
 
@@ -58,10 +58,12 @@ class DeleteAudience:
     Attributes:
         audience_id: id of the audience.
         is_created: whether a client created it.
+        campaigns: complete records of its campaigns in the initial data, which stay.
     """
 
     audience_id: str
     is_created: bool
+    campaigns: list[CampaignRecord] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,52 @@ class PutAgent:
     new_ids: int = 0
 
 
-DataOperation = SetInitialData | PutAudience | AddMembers | DeleteAudience | PutAgent
+@dataclass(frozen=True, slots=True)
+class SetCampaigns:
+    """Replaces all campaigns of one audience.
+
+    Attributes:
+        audience_id: id of the audience.
+        phone_column: name of its column with the phone numbers.
+        campaigns: the campaigns.
+    """
+
+    audience_id: str
+    phone_column: str
+    campaigns: list[CampaignRecord]
 
 
-def apply_to(changes: TenantChanges, operation: PutAudience | AddMembers | DeleteAudience | PutAgent) -> None:
+@dataclass(frozen=True, slots=True)
+class PutCampaign:
+    """Replaces one campaign, or creates it.
+
+    Attributes:
+        campaign: the complete record.
+        new_ids: number of ids that the change issues.
+    """
+
+    campaign: CampaignRecord
+    new_ids: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteCampaign:
+    """Deletes one campaign.
+
+    Attributes:
+        campaign_id: id of the campaign.
+        is_created: whether a client created it.
+    """
+
+    campaign_id: str
+    is_created: bool
+
+
+Change = PutAudience | AddMembers | DeleteAudience | SetCampaigns | PutCampaign | DeleteCampaign | PutAgent
+DataOperation = SetInitialData | Change
+
+
+def apply_to(changes: TenantChanges, operation: Change) -> None:
     """Apply an operation to the changes of its tenant."""
     match operation:
         case PutAudience(audience_id, audience_changes, new_ids):
@@ -95,13 +139,45 @@ def apply_to(changes: TenantChanges, operation: PutAudience | AddMembers | Delet
             audience_changes.added.merge(members)
             audience_changes.update_size()
             changes.issued_ids += len(members)
-        case DeleteAudience(audience_id, is_created):
+        case DeleteAudience(audience_id, is_created, campaigns):
             changes.audiences.pop(audience_id, None)
             if not is_created:
                 changes.deleted_ids.add(audience_id)
+            for campaign in campaigns:
+                changes.put_campaign(campaign)
+        case SetCampaigns() | PutCampaign() | DeleteCampaign():
+            _change_campaigns(changes, operation)
         case PutAgent(agent_id, agent_changes, new_ids):
             changes.agents[agent_id] = agent_changes
             changes.issued_ids += new_ids
         case _:  # pragma: no cover - mypy checks that all kinds are here
             assert_never(operation)
     changes.update_size()
+
+
+def _change_campaigns(changes: TenantChanges, operation: SetCampaigns | PutCampaign | DeleteCampaign) -> None:
+    match operation:
+        case SetCampaigns():
+            _set_campaigns(changes, operation)
+        case PutCampaign(campaign, new_ids):
+            changes.put_campaign(campaign)
+            changes.issued_ids += new_ids
+        case DeleteCampaign(campaign_id, is_created):
+            changes.remove_campaign(campaign_id)
+            if not is_created:
+                changes.deleted_campaigns.add(campaign_id)
+        case _:  # pragma: no cover - mypy checks that all kinds are here
+            assert_never(operation)
+
+
+def _set_campaigns(changes: TenantChanges, operation: SetCampaigns) -> None:
+    """Replace the campaigns of an audience, those that the tenant created or changed included."""
+    audience = changes.audiences.setdefault(operation.audience_id, AudienceChanges(operation.phone_column))
+    replaced = [campaign for campaign in changes.campaigns.values() if campaign["audienceId"] == operation.audience_id]
+    for campaign in replaced:
+        changes.remove_campaign(campaign["_id"])
+    for campaign in [*(audience.campaigns or ()), *operation.campaigns]:
+        changes.deleted_campaigns.discard(campaign["_id"])
+    audience.campaigns = operation.campaigns
+    audience.update_size()
+    changes.issued_ids += len(operation.campaigns)

@@ -82,6 +82,11 @@ def export_tenant(state: TenantState) -> dict[str, Any]:
         if state.changes.agents:
             agents = [agent_json(agent_id, changes) for agent_id, changes in state.changes.agents.items()]
             content["agents"] = (agent for agent in agents)
+        if state.changes.campaigns:
+            campaigns = [*state.changes.campaigns.values()]
+            content["campaigns"] = (campaign for campaign in campaigns)
+        if state.changes.deleted_campaigns:
+            content["deletedCampaigns"] = sorted(state.changes.deleted_campaigns)
         exported["changes"] = lambda: content
     return exported
 

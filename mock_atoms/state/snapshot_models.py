@@ -20,7 +20,7 @@ from mock_atoms.core.tenancy import (
     tenant_for,
 )
 from mock_atoms.core.timestamps import parse_timestamp
-from mock_atoms.data.models import ImportedCampaigns, ValidatedAudiences
+from mock_atoms.data.models import CampaignRecord, ImportedCampaigns, ValidatedAudiences
 from mock_atoms.faults.engine import RuleCounter
 
 Value = TypeVar("Value", bound=Hashable)
@@ -115,12 +115,14 @@ class AgentChangesModel(StrictModel):
 
 
 class TenantChangesModel(StrictModel):
-    """The changes of a tenant, without those to each audience and agent."""
+    """The changes of a tenant, without those to each audience, agent and campaign."""
 
     ids: _Count = 0
     deleted: list[ObjectId] = []
     audiences: list[AudienceChangesModel] = []
     agents: list[AgentChangesModel] = []
+    campaigns: list[CampaignRecord] = []
+    deletedCampaigns: list[ObjectId] = []  # noqa: N815 - JSON's own spelling
 
 
 class _TokenModel(StrictModel):

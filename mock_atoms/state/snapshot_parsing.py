@@ -17,12 +17,21 @@ from mock_atoms.data.agents import MAX_GENERATED_AGENTS
 from mock_atoms.data.fixture_files import parse_audiences
 from mock_atoms.data.fixtures import FixtureData
 from mock_atoms.data.member_rows import MAX_MEMBER_VALUES, MEMBER_BYTES, row_json
-from mock_atoms.data.models import AudienceRecord, ImportedAudience, InitialData
+from mock_atoms.data.models import (
+    MAX_CAMPAIGNS,
+    AudienceRecord,
+    CampaignRecord,
+    ImportedAudience,
+    ImportedCampaigns,
+    InitialData,
+    StoredCampaign,
+)
 from mock_atoms.data.phone_numbers import is_phone_number, phone_digits
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import MAX_COUNTERS
 from mock_atoms.state.agents import MAX_CREATED_AGENTS
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES
+from mock_atoms.state.campaigns import MAX_STORED_CAMPAIGNS
 from mock_atoms.state.changes import AgentChanges, AudienceChanges, TenantChanges
 from mock_atoms.state.memory_store import MAX_STORE_BYTES, check_capacity
 from mock_atoms.state.snapshot_models import (
@@ -42,6 +51,14 @@ MAX_CHANGED_AUDIENCES = 20_000
 """Maximum number of audiences that a tenant of a snapshot has changed, and of those that it has deleted."""
 MAX_CHANGED_AGENTS = MAX_CREATED_AGENTS + MAX_GENERATED_AGENTS
 """Maximum number of agents that a tenant can have changed."""
+_MAX_CHANGES = {
+    "deleted": ("audiences", MAX_CHANGED_AUDIENCES),
+    "audiences": ("audiences", MAX_CHANGED_AUDIENCES),
+    "agents": ("agents", MAX_CHANGED_AGENTS),
+    "campaigns": ("campaigns", MAX_STORED_CAMPAIGNS),
+    "deletedCampaigns": ("campaigns", MAX_CHANGED_AUDIENCES * MAX_CAMPAIGNS),
+}
+"""What each long list of a tenant's changes has, and its maximum number of items."""
 
 
 @dataclass(slots=True)
@@ -223,15 +240,14 @@ def parse_tenant(value: object, pointer: str = "") -> Steps[TenantState]:
 
 
 def _parse_changes(value: object, pointer: str) -> Steps[TenantChanges]:
-    rest, long = _split(value, "deleted", "audiences", "agents")
+    rest, long = _split(value, *_MAX_CHANGES)
     model = parse_model(TenantChangesModel, rest, pointer)
     for name, items in long.items():
-        maximum = MAX_CHANGED_AGENTS if name == "agents" else MAX_CHANGED_AUDIENCES
+        things, maximum = _MAX_CHANGES[name]
         if len(items) > maximum:
-            problem = f"{len(items)} {'agents' if name == 'agents' else 'audiences'}: at most {maximum}"
-            raise ConfigError(problem, f"{pointer}/{name}")
+            raise ConfigError(f"{len(items)} {things}: at most {maximum}", f"{pointer}/{name}")
     deleted = yield from parse_items(_adapter(ObjectId), long["deleted"], f"{pointer}/deleted")
-    changes = TenantChanges({}, set(deleted), model.ids)
+    changes = TenantChanges({}, set(deleted), issued_ids=model.ids)
     created = created_audiences = 0
     for number, item in enumerate(long["audiences"]):
         is_converted = isinstance(item, AudiencePart)
@@ -253,11 +269,24 @@ def _parse_changes(value: object, pointer: str) -> Steps[TenantChanges]:
         changes.agents[agent_id] = agent
         created += agent.created is not None
         yield
+    yield from _parse_campaign_changes(changes, long, pointer)
     if model.ids < created:
         problem = f"ids: {model.ids} is less than the {created} ids of created audiences, members and agents"
         raise ConfigError(problem, pointer)
     changes.update_size()
     return changes
+
+
+def _parse_campaign_changes(changes: TenantChanges, long: dict[str, Any], pointer: str) -> Steps[None]:
+    """Add the campaigns that a tenant created, changed or deleted to its changes."""
+    for campaign in (yield from parse_campaigns(long["campaigns"], f"{pointer}/campaigns")):
+        if campaign["_id"] in changes.campaigns:
+            raise ConfigError(f"campaigns: the campaign {campaign['_id']} is duplicated", pointer)
+        changes.put_campaign(campaign)
+        yield
+    changes.deleted_campaigns.update(
+        (yield from parse_items(_adapter(ObjectId), long["deletedCampaigns"], f"{pointer}/deletedCampaigns"))
+    )
 
 
 def parse_audience_changes(value: object, pointer: str) -> Steps[AudiencePart]:
@@ -284,6 +313,21 @@ def parse_audience_changes(value: object, pointer: str) -> Steps[AudiencePart]:
         yield
     changes.update_size()
     return AudiencePart(model.audience, changes)
+
+
+def parse_campaigns(values: list[Any], pointer: str) -> Steps[list[CampaignRecord]]:
+    """Return complete campaigns.
+
+    Raises:
+        ConfigError: one is invalid; names the field by JSON pointer.
+    """
+    return (yield from parse_items(_adapter(StoredCampaign), values, pointer))
+
+
+def parse_listed_campaigns(value: object) -> list[CampaignRecord]:
+    """Return the campaigns that replace those of an audience."""
+    campaigns: list[CampaignRecord] = _adapter(ImportedCampaigns).validate_python(value)
+    return campaigns
 
 
 def parse_agent_changes(value: object, pointer: str) -> tuple[str, AgentChanges]:

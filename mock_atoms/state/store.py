@@ -64,6 +64,8 @@ class TenantState(Divisible):
             parts += self.changes.audiences.values()
             parts += self.changes.deleted_ids
             parts += self.changes.agents.values()
+            parts += self.changes.campaigns.values()
+            parts += self.changes.deleted_campaigns
         return parts
 
     @property

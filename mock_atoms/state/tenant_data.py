@@ -5,6 +5,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import NamedTuple, TypeVar
 
+from mock_atoms.contract.campaigns import ACTIVE
 from mock_atoms.contract.errors import ApiError
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import AuthenticatedCaller
@@ -25,17 +26,21 @@ Change = Steps[tuple[T, DataOperation | None]]
 
 
 class Readings(NamedTuple):
-    """What the mock does where the vendor's sources disagree. docs/fidelity.md names the sources.
+    """What the mock does where the vendor's sources disagree or say nothing. docs/fidelity.md names the sources.
 
     Attributes:
         lists_newest_first: whether the newest audience is the first of the list.
         search_limit: maximum number of members that a search returns; 0 for no limit.
         deletes_emptied_audiences: whether an audience is deleted with its last member.
+        active_campaigns: statuses of the campaigns that the list of audiences shows and that block a deletion.
+        campaign_pace: seconds from the start of a campaign to its end; 0 if only clients and tests change it.
     """
 
     lists_newest_first: bool = False
     search_limit: int = 0
     deletes_emptied_audiences: bool = False
+    active_campaigns: frozenset[str] = ACTIVE
+    campaign_pace: float = 0
 
 
 class TenantData:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from mock_atoms.core.addresses import full_path
 from mock_atoms.core.http_text import PathTemplate
 from mock_atoms.core.masking import mask_token, quote_value, show_text
+from mock_atoms.testing.campaigns import Campaigns
 from mock_atoms.testing.control_api import TIMEOUT_SECONDS, ControlApi, ControlError
 from mock_atoms.testing.event_stream import EventStream
 from mock_atoms.testing.recorded_request import RecordedRequest
@@ -320,6 +321,15 @@ class MockClient:
         payload = {**self._tenant_fields(token, test_id), "audiences": [*audiences]}
         listed: list[dict[str, Any]] = self._control.call("PUT", "/tenants", payload)["audiences"]
         return listed
+
+    def campaigns(self, token: str | None = None, *, test_id: str | None = None) -> Campaigns:
+        """Return the campaigns of one tenant, to list them and to change their status.
+
+        Args:
+            token: token of the tenant.
+            test_id: `X-Test-Id` of the tenant.
+        """
+        return Campaigns(self._control, self._tenant_fields(token, test_id))
 
     def reset(self, *, token: str | None = None, test_id: str | None = None) -> None:
         """Reset data, fault rules, counters and journal of one tenant, or of all.

@@ -15,6 +15,7 @@ from mock_atoms.core.setting_types import RESERVED_SEGMENTS
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
+from mock_atoms.data.models import api_fields
 from tests.helpers.audiences import ACME, bearer
 
 JSON = "application/json; charset=utf-8"
@@ -26,7 +27,7 @@ def test_a_caller_gets_the_audiences_of_its_token(client: httpx.Client) -> None:
     assert response.status_code == 200
     assert response.headers["content-type"] == JSON
     audiences = Fixtures(Generator("atoms"), "en_US").initial_data(caller_for("sk_acme")).audiences
-    assert response.content == render_json({"status": True, "data": audiences})
+    assert response.content == render_json({"status": True, "data": [api_fields(audience) for audience in audiences]})
 
 
 @pytest.mark.parametrize("word", ["", "mock_empty", "mock_one", "mock_many", "mock_sparse", "mock_unicode"])

@@ -178,7 +178,7 @@ def test_an_audience_in_use_cannot_be_deleted(
     mock: MockServer, http: httpx.Client, generated: GeneratedAudience
 ) -> None:
     campaigns = f"{mock.root_url}/__admin/audiences/{generated.listed['_id']}/campaigns"
-    used = httpx.put(campaigns, json={"token": TOKEN, "campaigns": [{"status": "completed"}]}).json()["audience"]
+    used = httpx.put(campaigns, json={"token": TOKEN, "campaigns": [{"status": "paused"}]}).json()["audience"]
     assert http.delete(generated.path).status_code == 400
     used = httpx.put(campaigns, json={"token": TOKEN, "campaigns": [{"name": "Call them"}]}).json()["audience"]
     assert (used["hasCampaigns"], used["campaigns"][0]["name"], used["campaigns"][0]["status"]) == (

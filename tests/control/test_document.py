@@ -135,15 +135,15 @@ def test_every_response_is_as_documented(running: MockServer) -> None:
         httpx.delete(f"{running.url}/audience/{audience_id}", headers=ACME | {"Prefer": "code=200"})
         httpx.get(f"{running.url}/audience")
 
-        for path in ("/health", "/server", "/metrics"):
+        for path in ("/health", "/server", "/metrics", "/faults", f"/faults/{rule.json()['id']}"):
             send("GET", path)
-        send("GET", "/faults")
-        send("GET", f"/faults/{rule.json()['id']}")
         send("PUT", "/tenants", {"token": "sk_generated", "generate": {"audiences": 1}})
         send("PUT", "/tenants", {"token": "sk_set", "testId": "t", "audiences": [{"name": "n", "omit": ["createdBy"]}]})
         other_id = httpx.get(f"{running.url}/audience", headers={"Authorization": "Bearer sk_generated"}).json()["data"]
-        campaigns = {"token": "sk_generated", "campaigns": [{"name": "Mine"}]}
-        send("PUT", f"/audiences/{other_id[0]['_id']}/campaigns", campaigns)
+        mine = [{"name": "Mine", "_id": "0" * 24}]
+        send("PUT", f"/audiences/{other_id[0]['_id']}/campaigns", {"token": "sk_generated", "campaigns": mine})
+        send("GET", "/campaigns", token="sk_generated")
+        send("PUT", f"/campaigns/{'0' * 24}", {"token": "sk_generated", "status": "paused"})
         send("GET", "/tenants")
         send("GET", "/audiences", token="sk_acme")
         send("GET", f"/audiences/{audience_id}/members", token="sk_acme", size="2")
@@ -192,6 +192,8 @@ def test_events_are_as_documented(running: MockServer) -> None:
         ("POST", "/faults", {"fault": "boom"}, 422),
         ("PUT", CAMPAIGNS.replace("{audience}", "x"), {"token": "sk_a", "campaigns": []}, 400),
         ("PUT", CAMPAIGNS.replace("{audience}", "0" * 24), {"token": "sk_a", "campaigns": []}, 404),
+        ("PUT", "/campaigns/x", {"token": "sk_a", "status": "running"}, 400),
+        ("PUT", f"/campaigns/{'0' * 24}", {"token": "sk_a", "status": "running"}, 404),
         (
             "PUT",
             "/state",
@@ -216,7 +218,7 @@ EXAMPLES = {"token": "sk_acme", "since": "2026-01-01T00:00:00Z", "path": "/audie
 @pytest.mark.parametrize("key", [key for key in OPERATIONS if key[1] != HEALTH_PATH], ids=" ".join)
 def test_a_call_accepts_its_documented_parameters_alone(running: MockServer, key: tuple[str, str]) -> None:
     method, path = key
-    is_tenant_data = method == "GET" and path.startswith("/__admin/audiences")
+    is_tenant_data = method == "GET" and path.startswith(("/__admin/audiences", "/__admin/campaigns"))
     token = {"token": "sk_acme"} if is_tenant_data else {}
     audiences = httpx.get(f"{running.url}/audience", headers=ACME).json()["data"]
     url = running.root_url + path.replace("{id}", audiences[0]["_id"] if is_tenant_data else UNKNOWN_ID)

@@ -12,6 +12,7 @@ import pytest
 from mock_atoms.contract.schemas import Audience, Campaign, render_json
 from mock_atoms.core.timestamps import format_timestamp
 from mock_atoms.data.generator import Generator, GeneratorOptions, object_id
+from mock_atoms.data.models import AudienceRecord
 from mock_atoms.data.vocabulary import VOCABULARIES
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -23,7 +24,7 @@ def generator() -> Generator:
     return Generator("atoms")
 
 
-def audiences(generator: Generator, locale: str = "en_US") -> list[Audience]:
+def audiences(generator: Generator, locale: str = "en_US") -> list[AudienceRecord]:
     return [audience for token in TOKENS for audience in generator.audiences(token, GeneratorOptions(locale))]
 
 

@@ -32,7 +32,7 @@ def make_members() -> Callable[..., GeneratedMembers]:
     generator = Generator("atoms")
 
     def make(locale: str = "en_US", **changes: Any) -> GeneratedMembers:  # noqa: ANN401 - values of an audience's keys
-        return GeneratedMembers(generator, {**AUDIENCE, **changes}, locale)  # type: ignore[typeddict-item] # the same
+        return GeneratedMembers(generator, {**AUDIENCE, **changes}, locale)  # type: ignore[arg-type] # the same
 
     return make
 

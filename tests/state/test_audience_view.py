@@ -45,8 +45,8 @@ def test_unchanged_audience_is_listed_without_new_keys() -> None:
 
 
 def test_changed_audience_is_listed_with_its_counts_and_campaigns() -> None:
-    changes = AudienceChanges("phoneNumber", campaigns=[{"name": "Sale"}], updated_at="2026-01-31T09:00:00.000Z")
-    assert view_of(changes).listed() == {
+    changes = AudienceChanges("phoneNumber", updated_at="2026-01-31T09:00:00.000Z")
+    assert view_of(changes).with_campaigns([{"name": "Sale"}]).listed() == {
         **RECORD,
         "hasCampaigns": True,
         "campaigns": [{"name": "Sale"}],
@@ -56,6 +56,5 @@ def test_changed_audience_is_listed_with_its_counts_and_campaigns() -> None:
 
 def test_campaigns_can_be_removed() -> None:
     record: AudienceRecord = {**RECORD, "hasCampaigns": True, "campaigns": [{"name": "Sale"}]}
-    changes = AudienceChanges("phoneNumber", campaigns=[])
-    view = AudienceView(record, changes, GENERATOR, "en_US")
+    view = AudienceView(record, None, GENERATOR, "en_US", campaigns=[])
     assert (view.campaigns, view.listed()["hasCampaigns"]) == ([], False)

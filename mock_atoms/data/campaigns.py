@@ -1,0 +1,129 @@
+"""Campaigns of the initial data: what a record lacks follows from the seed and the campaign's id."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from random import Random
+
+from mock_atoms.contract.agents import Agent
+from mock_atoms.contract.campaigns import DEFAULT_RETRIES, DEFAULT_RETRY_DELAY, CampaignStatus, status_of
+from mock_atoms.core.slices import Steps
+from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
+from mock_atoms.data.accounts import Owner
+from mock_atoms.data.agents import generated_agents
+from mock_atoms.data.campaign_life import DEFAULT_ERROR
+from mock_atoms.data.generator import Generator, object_id
+from mock_atoms.data.models import AudienceRecord, CampaignRecord, RecordedEvent
+
+_RETRIES = (DEFAULT_RETRIES, DEFAULT_RETRIES, 0, 1, 2, 5)
+_RETRY_DELAYS = (DEFAULT_RETRY_DELAY, DEFAULT_RETRY_DELAY, 5, 30, 60)
+_SCHEDULED_AFTER = timedelta(days=1)
+_STARTED_AFTER = timedelta(minutes=20)
+_ENDED_AFTER = timedelta(hours=6)
+_INACTIVE_SHARES = {"completed": 0.4, "draft": 0.2, "failed": 0.1}
+"""Share of the generated audiences with members that have a campaign with such a status."""
+_LAST_ACTION: dict[CampaignStatus, str] = {"paused": "paused", "completed": "completed", "failed": "failed"}
+"""Action of the last event of a campaign, by status. A running campaign has only started."""
+
+
+def add_inactive_campaigns(generator: Generator, audiences: list[AudienceRecord]) -> Steps[None]:
+    """Add campaigns that are not active to generated audiences with members: `GET /audience` does not list them."""
+    for audience in audiences:
+        rng = Random(generator.random_bits(audience["_id"], "inactive campaigns"))
+        statuses = [status for status, share in _INACTIVE_SHARES.items() if rng.random() < share]
+        if audience["memberCount"] and statuses:
+            created, updated = parse_timestamp(audience["createdAt"]), parse_timestamp(audience["updatedAt"])
+            inactive = [
+                _inactive(f"{audience['name']} #{number}", status, created + rng.random() * (updated - created), rng)
+                for number, status in enumerate(statuses, 1)
+            ]
+            audience["campaigns"] = [*audience["campaigns"], *inactive]
+            audience["hasCampaigns"] = True
+        yield
+
+
+def _inactive(name: str, status: str, created: datetime, rng: Random) -> CampaignRecord:
+    campaign_id = object_id(created, rng.getrandbits(64))
+    return {"_id": campaign_id, "name": name, "status": status, "createdAt": format_timestamp(created)}
+
+
+class CampaignRecords:
+    """Completes the campaigns of one token.
+
+    Args:
+        generator: source of all values.
+        token: the token.
+        owner: whose campaigns they are.
+    """
+
+    def __init__(self, generator: Generator, token: str, owner: Owner) -> None:
+        self._generator = generator
+        self._token = token
+        self._owner = owner
+
+    @cached_property
+    def _agents(self) -> list[Agent]:
+        return generated_agents(self._generator, self._token)
+
+    def id_of(self, audience: AudienceRecord, campaign: CampaignRecord, number: int) -> str:
+        """Return the id of campaign `number` of an audience, which has a generated one if it names none."""
+        if "_id" in campaign:
+            return campaign["_id"]
+        bits = self._generator.random_bits(audience.get("_id", ""), "campaign", number)
+        return object_id(_created(audience, campaign), bits)
+
+    def complete(self, audience: AudienceRecord, campaign: CampaignRecord, number: int) -> CampaignRecord:
+        """Return campaign `number` of an audience with all keys that campaigns of its status have."""
+        campaign_id = self.id_of(audience, campaign, number)
+        created = _created(audience, campaign)
+        status = status_of(campaign.get("status"))
+        bits = self._generator.random_bits(campaign_id, "campaign")
+        bits, agent = divmod(bits, len(self._agents))
+        bits, retries = divmod(bits, len(_RETRIES))
+        bits, delay = divmod(bits, len(_RETRY_DELAYS))
+        bits, started_part = divmod(bits, 1000)
+        started = created + _STARTED_AFTER * started_part / 1000
+        ended = started + _ENDED_AFTER * (bits % 1000 + 1) / 1000
+        completed: CampaignRecord = {
+            "_id": campaign_id,
+            "name": campaign.get("name", f"Campaign {number + 1}"),
+            "description": f"Calls to {audience.get('name', 'an audience')}",
+            "organization": audience.get("organization", self._owner.organization),
+            "createdBy": audience.get("createdBy", self._owner.user),
+            "audienceId": audience.get("_id", ""),
+            "agentId": self._agents[agent]["_id"],
+            "maxRetries": _RETRIES[retries],
+            "retryDelay": _RETRY_DELAYS[delay],
+            "createdAt": format_timestamp(created),
+            **_history(status, created, started, ended),
+            **campaign,
+        }
+        completed["status"] = status
+        return completed
+
+
+def _created(audience: AudienceRecord, campaign: CampaignRecord) -> datetime:
+    """Return when a campaign was created: when it says, or its id, or else with its audience."""
+    timestamp = campaign.get("createdAt")
+    if timestamp is None and "_id" in campaign:
+        return datetime.fromtimestamp(int(campaign["_id"][:8], 16), UTC)
+    return parse_timestamp(timestamp or audience.get("createdAt", "2024-01-08T07:00:00.000Z"))
+
+
+def _history(status: CampaignStatus, created: datetime, started: datetime, ended: datetime) -> CampaignRecord:
+    """Return the times and events of a campaign that started by hand, if it did."""
+    if status in ("draft", "scheduled"):
+        scheduled: CampaignRecord = {"scheduledAt": format_timestamp(created + _SCHEDULED_AFTER)}
+        history: CampaignRecord = scheduled if status == "scheduled" else {}
+        return {**history, "updatedAt": format_timestamp(created), "events": []}
+    start, end = format_timestamp(started), format_timestamp(ended)
+    events: list[RecordedEvent] = [{"action": "started", "source": "manual", "at": start}]
+    history = {"startedAt": start, "updatedAt": start, "events": events}
+    if status in _LAST_ACTION:
+        source = "manual" if status == "paused" else "system"
+        events.append({"action": _LAST_ACTION[status], "source": source, "at": end})
+        history["updatedAt"] = end
+    if status == "paused":
+        history["pausedAt"] = end
+    elif status == "failed":
+        history["failedAt"], history["error"] = end, DEFAULT_ERROR
+    return history
