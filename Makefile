@@ -10,7 +10,7 @@ SHUFFLE = $(if $(SEED),--randomly-seed=$(SEED))
 FUNCTIONAL = $(addprefix tests/,api control faults journal middleware testing wiremock) \
 	tests/state/test_audience_lifecycle.py tests/state/test_audience_concurrency.py
 
-.PHONY: serve test test-fast test-replicas check check-language check-commits format bench bench-peers dist image test-clients test-container clean
+.PHONY: serve test test-browser test-fast test-replicas check check-language check-commits format bench bench-peers dist image test-clients test-container clean
 
 serve: $(VENV)/.installed ## serve on http://127.0.0.1:28667/atoms/v1 with the example fixtures
 	$(BIN)/mock-atoms serve --fixtures fixtures
@@ -59,6 +59,10 @@ test-replicas: $(VENV)/.installed-test ## run the fast functional tests with two
 test-clients: $(VENV)/.installed-test ## run clients in seven languages against one server; needs their runtimes and npm
 	npm install --prefix tests/clients --no-package-lock --no-audit --no-fund --silent
 	$(BIN)/python -m pytest tests/clients
+
+test-browser: $(VENV)/.installed-test ## check the dashboard's code and use it in Chromium; needs chromium, Node.js and npm
+	npm ci --prefix tests/browser --no-audit --no-fund --silent
+	$(BIN)/python -m pytest tests/browser
 
 test-container: $(VENV)/.installed-test ## build and run image and compose file; needs a Docker engine
 	$(BIN)/python -m pytest tests/container

@@ -41,23 +41,35 @@ export class Detail {
     if (id !== this._id) this.element.scrollTop = 0;
     this._id = id;
     this._shownEnd = id === null ? undefined : ended;
-    if (id === null) fill(this.element, this._hint());
-    else this._load(id);
+    if (id === null) {
+      fill(this.element, this._hint());
+      this.element.removeAttribute("aria-busy");
+    } else {
+      this._load(id);
+    }
   }
 
   /** @param {string} id */
   async _load(id) {
+    this.element.setAttribute("aria-busy", "true");
     try {
       const event = await this._context.api.get(`requests/${encodeURIComponent(id)}`);
       const causes = await causesOf(this._context, event);
-      await this._context.retries.load();
       const misses = event.wasMatched ? [] : await this._nearMisses(id);
+      const { retries } = this._context;
+      const call = retries.callOf(id);
       if (id === this._id) fill(this.element, this._content(event, causes, misses));
+      await retries.load(); // the report of a long journal takes a while
+      if (id === this._id && retries.callOf(id)?.attempts.length !== call?.attempts.length) {
+        fill(this.element, this._content(event, causes, misses));
+      }
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (id === this._id) {
         fill(this.element, this._header(), emptyState("The request cannot be shown", h("p", {}, error.message)));
       }
+    } finally {
+      if (id === this._id) this.element.removeAttribute("aria-busy");
     }
   }
 

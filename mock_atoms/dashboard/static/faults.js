@@ -139,6 +139,7 @@ export function faultsView(context) {
     event.preventDefault();
     try {
       const rule = await context.rules.create(await composed());
+      await load();
       context.notify(`Added ${rule.id}. ${explainRule(rule)}`);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

@@ -81,7 +81,8 @@ export class Grid {
   move(step) {
     if (!this._entries.length) return;
     const index = this._entries.findIndex(({ id }) => id === this._selectedId);
-    const target = index < 0 ? 0 : Math.min(Math.max(index + step, 0), this._entries.length - 1);
+    const wanted = index < 0 && Number.isFinite(step) ? 0 : index + step;
+    const target = Math.min(Math.max(wanted, 0), this._entries.length - 1);
     this._selectIndex(target);
   }
 

@@ -9,7 +9,7 @@ import { debounced, fill, h, onceAFrame } from "./dom.js";
 import { expressionOf, magicWord } from "./explain.js";
 import { openFailDialog } from "./fail-dialog.js";
 import { FILTER_KEYS, compileFilter, parseFilter, withTerm } from "./filter.js";
-import { formatMs, formatNumber, formatTime } from "./format.js";
+import { formatBytes, formatMs, formatNumber, formatTime } from "./format.js";
 import { Grid } from "./grid.js";
 import { badge, copyable, emptyState, status } from "./parts.js";
 
@@ -245,7 +245,7 @@ function footerTexts(context) {
   const kept = formatNumber(journal.entries.length) + (size === undefined ? "" : ` of ${formatNumber(size)}`);
   return [
     h("span", {}, size === 0 ? "The journal is off" : `${kept} kept · ${formatNumber(journal.dropped)} dropped`),
-    h("span", {}, "Bodies up to 64 KiB"),
+    h("span", {}, `Bodies up to ${formatBytes(settingOf(context, "journal_body") ?? 0)}`),
     h("span", { class: "grow" }),
     h("span", {}, `seed ${settingOf(context, "seed") ?? "…"} · base URL `, h("code", {}, baseUrl(context))),
   ];

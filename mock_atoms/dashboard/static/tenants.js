@@ -325,8 +325,8 @@ export function tenantsView(context) {
       ),
       members,
     );
-    if (params.audience) {
-      await renderMembers(members, token, testId, params.audience);
+    if (audiences.some((/** @type {any} */ { _id }) => _id === params.audience)) {
+      await renderMembers(members, token, testId, params.audience ?? "");
       members.scrollIntoView({ block: "nearest" });
     }
   }

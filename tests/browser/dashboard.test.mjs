@@ -1,0 +1,435 @@
+/** The dashboard in a real browser. `test_browser.py` starts the servers and runs this file. */
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, beforeEach, test } from "node:test";
+import { SERVER, closeBrowser, control, row, send, sendMany, withPage } from "./driver.mjs";
+
+const GUARDED_SERVER = process.env.DASHBOARD_GUARDED_SERVER ?? "";
+const ADMIN_TOKEN = process.env.DASHBOARD_ADMIN_TOKEN ?? "";
+const MARKUP = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>";
+
+beforeEach(() => control("POST", "reset"));
+after(closeBrowser);
+
+test("an empty page says what to do first", () =>
+  withPage(async (page) => {
+    await page.getByText("No requests yet").waitFor();
+    assert.match(await page.locator(".list-empty .code").first().innerText(), /curl .*\/atoms\/v1\/audience/);
+  }));
+
+test("a request appears without a reload, and its status when it ends", () =>
+  withPage(async (page) => {
+    await page.getByText("No requests yet").waitFor();
+    await send("/audience", { token: "sk_mock_one" });
+    await row(page, "sk_mock_one").getByText("200").waitFor();
+    const slow = send("/audience", { token: "sk_mock_delay1500" });
+    await row(page, "sk_mock_delay1500").getByText("···").waitFor();
+    await slow;
+    await row(page, "sk_mock_delay1500").getByText("200").waitFor();
+    await page.locator("#nav-requests .counter", { hasText: "2" }).waitFor();
+  }));
+
+test("a filter narrows the list and can be shared as a link", async () => {
+  await send("/audience", { token: "sk_acme" });
+  await send("/audience", { token: "sk_mock_500" });
+  await send("/nowhere", { token: "sk_acme" });
+  await withPage(async (page) => {
+    const rows = page.locator(".grid-body [role=row]");
+    await row(page, "nowhere").waitFor();
+    await page.getByRole("button", { name: "Errors" }).click();
+    await page.getByText("2 of 3").waitFor();
+    await page.locator("#filter").fill("tenant:sk_acme path:/audience");
+    await page.getByText("1 of 3").waitFor();
+    assert.match(decodeURIComponent(page.url()), /#\/requests\?filter=tenant:sk_acme.path:\/audience$/);
+    await page.locator("#filter").fill("fault:*");
+    await row(page, "sk_mock_500").waitFor();
+    assert.equal(await rows.count(), 1);
+    await page.locator("#filter").fill("nothing matches this");
+    await page.getByRole("button", { name: "Clear the filter" }).click();
+    await row(page, "nowhere").waitFor();
+    assert.equal(await rows.count(), 3);
+  });
+  await withPage(
+    async (page) => {
+      await page.getByText("1 of 3").waitFor();
+      assert.equal(await page.locator("#filter").inputValue(), "status:5xx");
+    },
+    { hash: "#/requests?filter=status:5xx" },
+  );
+});
+
+test("the detail shows request, response and cause", async () => {
+  await send("/audience?page=2", { token: "sk_mock_429x1.me" });
+  await withPage(async (page) => {
+    await row(page, "sk_mock_429x1.me").click();
+    const detail = page.getByLabel("Request detail");
+    await detail.getByText("the first request of this tenant gets a 429").waitFor();
+    await detail.getByText("retry-after", { exact: true }).waitFor();
+    await detail.getByText('"error": "Rate limit exceeded"').waitFor();
+    await detail.getByText("?page", { exact: true }).waitFor();
+    await detail.getByRole("tab", { name: "Copy as" }).click();
+    const copies = await detail.locator(".code").allInnerTexts();
+    assert.match(copies[0] ?? "", /^curl -i 'http.*page=2' \\\n[^]*-H 'authorization: Bearer sk_mock_429x1\.me'/);
+    assert.match(copies[1] ?? "", /mock_atoms\.requests\(method="GET", path="\/audience"\)/);
+    assert.deepEqual(JSON.parse(copies[2] ?? "").queryParameters, { page: { equalTo: "2" } });
+    assert.equal(JSON.parse(copies[3] ?? "").response.status, 429);
+    await detail.getByRole("tab", { name: "Copy as" }).press("ArrowLeft");
+    await detail.getByText("Delay added by a fault").waitFor();
+  });
+});
+
+test("the upload of a CSV file shows as a table", async () => {
+  const form = new FormData();
+  form.set("name", "Mine");
+  form.set("phoneNumberColumnName", "phoneNumber");
+  form.set("file", new Blob(['phoneNumber,name\n+14155550100,"Lovelace, Ada"\n'], { type: "text/csv" }), "c.csv");
+  await send("/audience", { method: "POST", body: form, token: "sk_acme" });
+  await withPage(async (page) => {
+    await row(page, "POST").click();
+    await page.getByRole("cell", { name: "Lovelace, Ada" }).waitFor();
+    await page.getByRole("columnheader", { name: "phoneNumber" }).waitFor();
+  });
+});
+
+test("an unknown route shows the nearest operation", async () => {
+  await send("/audiences", { token: "sk_acme" });
+  await withPage(async (page) => {
+    await row(page, "/audiences").click();
+    await page.getByText("Nearest operation:").waitFor();
+  });
+});
+
+test("two clicks make the next request fail", () =>
+  withPage(async (page) => {
+    await send("/audience", { token: "sk_acme" });
+    await row(page, "/audience").click();
+    await page.getByRole("button", { name: "Make the next one fail…" }).click();
+    await page.getByRole("button", { name: "500 server error" }).click();
+    await page.getByText("The next request of sk_…#665b48 fails.").waitFor();
+    assert.equal(await send("/audience", { token: "sk_other" }), 200);
+    assert.equal(await send("/audience", { token: "sk_acme" }), 500);
+    assert.equal(await send("/audience", { token: "sk_acme" }), 200);
+    await row(page, "500x1").waitFor();
+  }));
+
+test("a fault is explained while it is written, added, counted and removed", () =>
+  withPage(
+    async (page) => {
+      await page
+        .getByText("The next two requests of each tenant wait 250 ms and get a 500; later ones succeed.")
+        .waitFor();
+      await page.getByLabel("Expression").fill("5oo");
+      await page.getByText("Did you mean `500`?").waitFor();
+      assert.ok(await page.getByRole("button", { name: "Add fault" }).isDisabled());
+      await page.getByRole("button", { name: "rate limit", exact: true }).click();
+      await page.getByText("gets a 429 with Retry-After: 1").waitFor();
+      await page.getByLabel("Tenant", { exact: true }).fill("sk_acme");
+      await page.getByLabel("Operation").selectOption("GET /audience");
+      await page.getByText("of sk_…#665b48").first().waitFor();
+      await page.getByRole("button", { name: "Add fault" }).click();
+      await page.getByRole("cell", { name: "sk_…#665b48 · GET /audience" }).waitFor();
+      assert.deepEqual([await send("/audience", { token: "sk_acme" }), await send("/audience")], [429, 401]);
+      await page
+        .locator("tbody tr", { hasText: "429x1" })
+        .getByRole("cell", { name: "1", exact: true })
+        .first()
+        .waitFor();
+      await page.getByRole("button", { name: /^Remove rule-/ }).click();
+      await page.getByText("No active faults").waitFor();
+    },
+    { hash: "#/faults", allowed: /422 \(Unprocessable/ },
+  ));
+
+test("a call shows as a timeline with its findings", async () => {
+  await send("/audience", { token: "sk_mock_429x1.timeline" });
+  await send("/audience", { token: "sk_mock_429x1.timeline" });
+  await withPage(
+    async (page) => {
+      await page.getByRole("img", { name: /^2 attempts: 429, Retry-After asked for 60 s; after .* 200$/ }).waitFor();
+      await page.getByText("Retry-After asked to wait until here: 60 s").waitFor();
+      await page.getByRole("link", { name: "ignored-retry-after" }).click();
+      await page.getByText("Wait for as long as the header asks.").waitFor();
+    },
+    { hash: "#/retries" },
+  );
+});
+
+test("a tenant's data is shown, changed, reset, exported and imported", async () => {
+  await send("/audience", { token: "sk_mock_test.data" });
+  await send("/audience", { token: "sk_acme" });
+  await withPage(
+    async (page) => {
+      await page.getByRole("link", { name: "sk_mock_test.data" }).click();
+      await page.getByRole("region", { name: "Audiences" }).getByRole("link").first().click();
+      await page.getByRole("region", { name: "Members" }).getByText("+").first().waitFor();
+      await page.getByRole("button", { name: "Edit initial data…" }).click();
+      await page.getByLabel("Initial data as JSON").fill('{"audiences": [{"name": "Edited here"}]}');
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByRole("link", { name: "Edited here" }).waitFor();
+      const [download] = await Promise.all([
+        page.waitForEvent("download"),
+        page.getByRole("button", { name: "Export state" }).click(),
+      ]);
+      const state = await readFile(await download.path(), "utf8");
+      await page.getByRole("button", { name: "Reset", exact: true }).click();
+      await page.getByText("Reset sk_mock_test.data").waitFor();
+      await page.getByRole("link", { name: "Edited here" }).waitFor({ state: "detached" });
+      const file = await page.evaluateHandle((text) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([text], "state.json", { type: "application/json" }));
+        return transfer;
+      }, state);
+      await page.dispatchEvent(".drop", "drop", { dataTransfer: file });
+      await page.getByText("Imported state.json.").waitFor();
+      await page.getByRole("link", { name: "Edited here" }).waitFor();
+      await page.getByRole("link", { name: "sk_…#665b48" }).click();
+      await page.getByLabel("Complete token").fill("sk_acme");
+      await page.getByRole("button", { name: "Show the data" }).click();
+      await page.getByRole("region", { name: "Audiences" }).waitFor();
+    },
+    { hash: "#/tenants" },
+  );
+});
+
+test("pause stops the list, and clear empties it", () =>
+  withPage(async (page) => {
+    await page.getByText("No requests yet").waitFor();
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.getByText("Paused").waitFor();
+    await send("/audience?number=1");
+    await send("/audience?number=2");
+    assert.equal(await page.locator(".grid-body [role=row]").count(), 0);
+    await page.getByRole("button", { name: "Resume" }).click();
+    await row(page, "number=2").waitFor();
+    await page.getByRole("button", { name: "Clear", exact: true }).click();
+    await page.getByRole("button", { name: "Clear the requests" }).click();
+    await page.getByText("No requests yet").waitFor();
+    assert.equal((await control("GET", "requests")).meta.total, 0);
+  }));
+
+test("the admin token is required, and kept for the tab only", () =>
+  withPage(
+    async (page) => {
+      await page.getByLabel("Admin token", { exact: true }).last().fill("wrong");
+      await page.getByRole("button", { name: "Continue" }).click();
+      await page.getByText("The server rejects the admin token.").waitFor();
+      await page.getByLabel("Admin token", { exact: true }).last().fill(ADMIN_TOKEN);
+      await page.getByRole("button", { name: "Continue" }).click();
+      await page.getByText("No requests yet").waitFor();
+      await page.reload();
+      await page.getByText("No requests yet").waitFor();
+      const kept = await page.evaluate(() => [JSON.stringify(localStorage), document.cookie, location.href].join());
+      assert.ok(!kept.includes(ADMIN_TOKEN));
+      const other = await page.context().newPage();
+      await other.goto(`${GUARDED_SERVER}/__admin/`);
+      await other.getByRole("button", { name: "Continue" }).waitFor();
+    },
+    { server: GUARDED_SERVER, allowed: /401 \(Unauthorized\)/ },
+  ));
+
+test("text of a client is never markup", async () => {
+  const encoded = encodeURIComponent(MARKUP);
+  const headers = { "X-Test-Id": MARKUP, "User-Agent": MARKUP, "X-Other": MARKUP };
+  await send(`/${encoded}?${encoded}=${encoded}`, { token: "sk_x", headers });
+  await send("/audience", { token: "<b>token</b>", headers });
+  await send("/audience", {
+    method: "POST",
+    body: JSON.stringify({ [MARKUP]: MARKUP }),
+    token: "sk_x",
+    headers: { ...headers, "Content-Type": "application/json" },
+  });
+  const form = new FormData();
+  for (const name of ["name", "description", MARKUP]) form.set(name, MARKUP);
+  form.set("phoneNumberColumnName", "phoneNumber");
+  form.set("file", new Blob([`phoneNumber,${MARKUP}\n+14155550100,${MARKUP}\n`]), `${MARKUP}.csv`);
+  assert.equal(await send("/audience", { method: "POST", body: form, token: "sk_mock_test.x" }), 200);
+  await control("POST", "faults", { fault: "500x0", name: MARKUP, match: { testId: MARKUP } });
+  await withPage(async (page) => {
+    await page.locator(".grid-body [role=row]").nth(3).waitFor();
+    for (let index = 0; index < 4; index++) {
+      await page.locator(".grid-body [role=row]").nth(index).click();
+      const detail = page.getByLabel("Request detail");
+      await page.locator(".detail:not([aria-busy])").getByRole("tab").first().waitFor();
+      for (const tab of await detail.getByRole("tab").all()) await tab.click();
+      assert.equal(await page.locator("main img, main script, main b").count(), 0);
+    }
+    await page.locator("#filter").fill(MARKUP);
+    for (const view of ["retries", "faults", "tenants", "metrics"]) {
+      await page.locator(`#nav-${view}`).click();
+      await page.locator("main .view-head").waitFor();
+      await page.waitForLoadState("networkidle");
+      assert.equal(await page.locator("main img, main script, main b").count(), 0);
+    }
+    await page.locator("#nav-tenants").click();
+    await page.getByRole("link", { name: "sk_mock_test.x" }).click();
+    await page.getByRole("link", { name: MARKUP }).click();
+    await page.getByRole("columnheader", { name: MARKUP }).waitFor();
+    assert.equal(await page.locator("main img, main script, main b").count(), 0);
+  });
+});
+
+test("ten thousand requests are listed with few elements", async () => {
+  await sendMany(10_000, "sk_mock_500");
+  await withPage(async (page) => {
+    await page.locator("#nav-requests .counter", { hasText: "10,000" }).waitFor();
+    const rows = page.locator(".grid-body [role=row]");
+    await row(page, "number=10000").waitFor();
+    assert.ok((await rows.count()) < 100);
+    const grid = page.getByRole("grid");
+    assert.equal(await grid.getAttribute("aria-rowcount"), "10001");
+    await grid.focus();
+    await page.keyboard.press("End");
+    await page.locator(".grid-body [role=row][aria-rowindex='10001'][aria-selected=true]").waitFor();
+    assert.ok((await rows.count()) < 100);
+    await page.locator("#filter").fill("number=5000");
+    await page.getByText("1 of 10,000").waitFor();
+    await page.locator("#filter").fill("");
+    await page.keyboard.press("Tab");
+    await grid.evaluate((element) => element.scrollTo(0, 5_000));
+    const top = () =>
+      rows.evaluateAll((elements) => elements.find((each) => each.getBoundingClientRect().top > 200)?.id);
+    await page.waitForFunction(
+      () => document.querySelectorAll(".grid-body [role=row][aria-rowindex='170']").length > 0,
+    );
+    const before = await top();
+    await send("/audience?number=new", { token: "sk_new" });
+    await page.waitForFunction(() => document.querySelector(".statusbar")?.textContent?.includes("1 dropped"));
+    assert.equal(await top(), before, "new requests do not move what is read");
+  });
+});
+
+test("the keyboard alone reaches and leaves everything", async () => {
+  for (const number of [1, 2, 3]) await send(`/audience?number=${number}`, { token: "sk_mock_one" });
+  await withPage(async (page) => {
+    await row(page, "number=3").waitFor();
+    const { keyboard } = page;
+    await keyboard.press("j");
+    await keyboard.press("j");
+    await page.locator("[aria-selected=true]", { hasText: "number=2" }).waitFor();
+    await keyboard.press("k");
+    await page.locator("[aria-selected=true]", { hasText: "number=3" }).waitFor();
+    await keyboard.press("Enter");
+    await page.waitForFunction(() => document.activeElement?.classList.contains("detail"));
+    await keyboard.press("Escape");
+    await page.getByText("Select a request").waitFor();
+    await keyboard.press("/");
+    await keyboard.type("number=1");
+    await page.getByText("1 of 3").waitFor();
+    await keyboard.press("Tab");
+    await keyboard.press("Tab");
+    await page.locator("#pause").focus();
+    await keyboard.press("Space");
+    await page.getByText("Paused").waitFor();
+    await page.locator("#nav-faults").focus();
+    await keyboard.press("Enter");
+    await page.getByText("No active faults").waitFor();
+    await page.getByLabel("Expression").focus();
+    await keyboard.press("Control+A");
+    await keyboard.type("503x1");
+    await page.getByText("gets a 503").waitFor();
+    await keyboard.press("Enter");
+    await page.getByRole("button", { name: /^Remove rule-/ }).focus();
+    await keyboard.press("Enter");
+    await page.getByText("No active faults").waitFor();
+    await keyboard.press("?");
+    await page.getByText("Use single keys outside of lists").click();
+    await keyboard.press("/");
+    assert.match(page.url(), /#\/help$/);
+  });
+});
+
+test("the page follows the system's colours until the reader chooses", () =>
+  withPage(
+    async (page) => {
+      const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      const dark = await background();
+      await page.getByRole("button", { name: "Switch between light and dark" }).click();
+      const light = await background();
+      assert.notEqual(light, dark);
+      await page.reload();
+      assert.equal(await background(), light);
+      await page.evaluate(() => localStorage.clear());
+      await page.reload();
+      assert.equal(await background(), dark);
+    },
+    { colorScheme: "dark" },
+  ));
+
+for (const [name, options] of /** @type {[string, object][]} */ ([
+  ["light", { colorScheme: "light" }],
+  ["dark", { colorScheme: "dark" }],
+  ["narrow", { viewport: { width: 360, height: 740 } }],
+])) {
+  test(`all views are accessible: ${name}`, async () => {
+    const axe = await readFile(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+    await send("/audience", { token: "sk_mock_429x1.axe" });
+    await send("/audience", { token: "sk_mock_429x1.axe" });
+    await send("/audience?status=500", { token: "sk_mock_500" });
+    await send("/nowhere", { token: "sk_mock_test.axe" });
+    await control("POST", "faults", { fault: "500p25", name: "flaky" });
+    const { requests } = await control("GET", "requests?status=429");
+    const { tenants } = await control("GET", "tenants");
+    const known = tenants.find((/** @type {any} */ { token }) => token === "sk_mock_test.axe");
+    await withPage(
+      async (page) => {
+        await page.evaluate(axe);
+        for (const hash of [
+          ...["requests", `requests?id=${requests[0].id}`, "retries", "faults", `tenants?tenant=${known.tokenDigest}`],
+          ...["metrics", "settings", "help"],
+        ]) {
+          await page.evaluate((target) => (location.hash = `#/${target}`), hash);
+          const view = page.locator("main > section");
+          await view
+            .locator(hash.startsWith("requests") ? ".statusbar" : ".card")
+            .first()
+            .waitFor();
+          if (hash.includes("id=")) await page.getByRole("tab").first().waitFor();
+          const { violations } = await page.evaluate(() =>
+            /** @type {any} */ (globalThis).axe.run({
+              runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+            }),
+          );
+          const found = violations.map(
+            (/** @type {any} */ { id, nodes }) => `${id}: ${nodes[0].html} ${nodes[0].failureSummary}`,
+          );
+          assert.deepEqual(found, [], hash);
+          const width = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          assert.ok(width <= 0, `${hash} is ${width} px too wide`);
+        }
+      },
+      { bypassCSP: true, ...options },
+    );
+  });
+}
+
+test("screenshots for the documentation", async () => {
+  const folder = process.env.DASHBOARD_SCREENSHOTS;
+  await control("POST", "faults", {
+    fault: "500x1",
+    name: "the list is flaky",
+    match: { token: "sk_team", testId: "nightly" },
+  });
+  await send("/audience", { token: "sk_live_acme" });
+  await send("/audience", { headers: {} });
+  await send("/organization", { token: "sk_team" });
+  for (const token of ["sk_team", "sk_mock_429x1.me"]) {
+    await send("/audience", { token, headers: { "X-Test-Id": "nightly" } });
+    await send("/audience", { token, headers: { "X-Test-Id": "nightly" } });
+  }
+  for (const [name, colorScheme] of /** @type {const} */ ([
+    ["dashboard", "light"],
+    ["dashboard-dark", "dark"],
+  ])) {
+    await withPage(
+      async (page) => {
+        await row(page, "429x1").last().click();
+        await page.getByText("Rate limit exceeded").waitFor();
+        const path = folder ? `${folder}/${name}.png` : undefined;
+        await page.screenshot({ path });
+      },
+      { colorScheme, viewport: { width: 1200, height: 640 } },
+    );
+  }
+  assert.ok(SERVER);
+});

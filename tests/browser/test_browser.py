@@ -1,0 +1,59 @@
+"""Checks the dashboard's code, and uses it in Chromium."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mock_atoms import MockServer
+from tests.helpers.snippets import ROOT
+
+HERE = Path(__file__).parent
+ADMIN_TOKEN = "sk_admin_of_the_dashboard"
+
+
+def require_node_modules() -> None:
+    """Skip the test, or fail it in CI, if the packages of this folder are missing."""
+    if (HERE / "node_modules").is_dir():
+        return
+    reason = "tests/browser/node_modules is missing: npm ci --prefix tests/browser"
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason}, and CI skips nothing")
+    pytest.skip(reason)
+
+
+@pytest.mark.parametrize("script", ["types", "lint", "format"])
+def test_the_code_passes_its_checks(script: str, tool: Callable[[str], str]) -> None:
+    require_node_modules()
+    arguments = ["--", "--check"] if script == "format" else []
+    done = subprocess.run(
+        [tool("npm"), "run", "--silent", script, *arguments], cwd=HERE, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_page_works_in_chromium(tool: Callable[[str], str]) -> None:
+    require_node_modules()
+    chromium, node = tool("chromium"), tool("node")
+    # SCREENSHOTS=1 replaces the pictures of docs/dashboard.md.
+    folder = str(ROOT / "docs") if os.environ.get("SCREENSHOTS") else ""
+    with MockServer() as server, MockServer(admin_token=ADMIN_TOKEN) as guarded:
+        environment = {
+            "CHROMIUM": chromium,
+            "DASHBOARD_SERVER": server.root_url,
+            "DASHBOARD_GUARDED_SERVER": guarded.root_url,
+            "DASHBOARD_ADMIN_TOKEN": ADMIN_TOKEN,
+            "DASHBOARD_SCREENSHOTS": folder,
+        }
+        done = subprocess.run(
+            [node, "--test", "--test-reporter=spec", "dashboard.test.mjs"],
+            cwd=HERE,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
