@@ -3,7 +3,7 @@
 /** @import { Context, Route, View } from "./context.js" */
 import { Api, ApiError } from "./api.js";
 import { hashOf, parseHash } from "./context.js";
-import { fill, h } from "./dom.js";
+import { debounced, fill, h } from "./dom.js";
 import { faultsView } from "./faults.js";
 import { counted, formatNumber } from "./format.js";
 import { helpView } from "./help.js";
@@ -22,6 +22,8 @@ import { tenantsView } from "./tenants.js";
 import { toggleTheme } from "./theme.js";
 
 const REFRESH_MS = 2000;
+const RARE_TICKS = 5;
+const LONG_JOURNAL = 2000;
 const NOTICE_MS = 5000;
 
 const api = new Api();
@@ -91,6 +93,7 @@ document.body.append(
 addEventListener("hashchange", showRoute);
 api.onunauthorized = openTokenDialog;
 live.onstate = showLiveState;
+live.onserverchange = debounced(loadServerChanges, 200);
 context.rules.onchange = showCounters;
 context.retries.onchange = showCounters;
 journal.onchange(showCounters);
@@ -114,22 +117,41 @@ async function start() {
     await context.rules.load();
     live.start();
     showRoute();
+    await countTenants();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.status !== 401) showProblem(error);
   }
 }
 
+let tick = 0;
 setInterval(async () => {
   if (document.visibilityState === "hidden" || live.isPaused || !context.settings.length) return;
+  tick += 1;
+  const isRare = tick % RARE_TICKS === 0;
+  showLiveState();
   try {
     current?.refresh?.();
-    await Promise.all([context.retries.load(), context.rules.load()]);
-    setCounter("tenants", (await loadTenants(context)).length);
+    // The report of a long journal is work for the server.
+    if (isRare || journal.entries.length < LONG_JOURNAL) await context.retries.load();
+    if (isRare) await Promise.all([live.reconcile(), countTenants()]);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
   }
 }, REFRESH_MS);
+
+async function countTenants() {
+  setCounter("tenants", (await loadTenants(context)).length);
+}
+
+async function loadServerChanges() {
+  try {
+    await Promise.all([context.rules.load(), countTenants()]);
+    current?.refresh?.();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+  }
+}
 
 function showRoute() {
   const { view: name, params } = parseHash(location.hash);

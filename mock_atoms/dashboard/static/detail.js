@@ -36,6 +36,7 @@ export class Detail {
    * @param {Entry | undefined} entry what the list knows of it
    */
   show(id, entry) {
+    if (id !== null && id === this._id && entry === undefined) return; // the journal has dropped it
     const ended = entry?.ended ?? null;
     if (id === this._id && (id === null || (this._shownEnd !== undefined && ended === this._shownEnd))) return;
     if (id !== this._id) this.element.scrollTop = 0;

@@ -109,9 +109,12 @@ export class Journal {
     this._changed();
   }
 
-  /** @returns {Entry[]} exchanges without a response so far */
-  inFlight() {
-    return this.entries.filter((entry) => entry.ended === null);
+  /** @param {string[]} ids exchanges to forget */
+  remove(ids) {
+    const removed = new Set(ids);
+    for (const id of ids) this.byId.delete(id);
+    this.entries = this.entries.filter(({ id }) => !removed.has(id));
+    this._changed();
   }
 
   _changed() {

@@ -1,17 +1,18 @@
 /** Keeps a journal up to date with the server. The only module that knows how changes arrive. */
 
 /** @import { Api } from "./api.js" */
-/** @import { Journal, ServeEvent } from "./journal.js" */
+/** @import { ServerEvent } from "./event-stream.js" */
+/** @import { Entry, Journal, ServeEvent } from "./journal.js" */
 import { ApiError } from "./api.js";
+import { readEvents } from "./event-stream.js";
 import { entryOf } from "./journal.js";
 
-const POLL_MS = 500;
+const RETRY_MS = 1000;
 const FIRST_ENTRIES = 200;
-const MAX_WATCHED = 20;
 
 /** @typedef {"connecting" | "live" | "paused" | "offline"} LiveState */
 
-/** Polls the list of requests while the page is visible. */
+/** Follows the events of the server while the page is visible and not paused. */
 export class Live {
   /**
    * @param {Api} api
@@ -22,20 +23,24 @@ export class Live {
     this._journal = journal;
     this._isComplete = false;
     this._isPaused = false;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this._timer = undefined;
-    this._turn = 0;
+    this._isStarted = false;
+    this._lastId = "";
+    /** @type {AbortController | undefined} */
+    this._connection = undefined;
     /** @type {LiveState} */
     this.state = "connecting";
     /** Why the server cannot be read. */
     this.problem = "";
     /** @type {() => void} called when `state` or `problem` changes */
     this.onstate = () => {};
-    document.addEventListener("visibilitychange", () => this._plan(0));
+    /** @type {() => void} called when rules or tenants have changed */
+    this.onserverchange = () => {};
+    document.addEventListener("visibilitychange", () => this._reconnect());
   }
 
   start() {
-    this._plan(0);
+    this._isStarted = true;
+    this._reconnect();
   }
 
   get isPaused() {
@@ -45,81 +50,103 @@ export class Live {
   /** @param {boolean} isPaused */
   setPaused(isPaused) {
     this._isPaused = isPaused;
-    this._set(isPaused ? "paused" : "live");
-    this._plan(0);
+    this._set(isPaused ? "paused" : "connecting");
+    this._reconnect();
   }
 
   /** Load everything again, for example after a reset. */
-  reload() {
+  async reload() {
     this._isComplete = false;
-    this._plan(0);
+    if (!this._isPaused) await this._reconnect();
   }
 
-  /** @param {number} ms */
-  _plan(ms) {
-    clearTimeout(this._timer);
-    if (this._isPaused || document.visibilityState === "hidden") return;
-    this._timer = setTimeout(() => this._poll(), ms);
+  /** Compare the number of exchanges with the server's: those that a full journal drops have no event. */
+  async reconcile() {
+    const { total, dropped } = await this._list({ limit: 0 });
+    this._journal.forgetOldest(this._journal.entries.length - total);
+    this._journal.dropped = dropped;
   }
 
-  async _poll() {
-    const turn = ++this._turn;
-    try {
-      await (this._isComplete ? this._loadNew() : this._loadAll());
-      if (turn === this._turn && !this._isPaused) this._set("live");
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this._set("offline", error.message);
-    } finally {
-      if (turn === this._turn) this._plan(POLL_MS);
+  async _reconnect() {
+    this._connection?.abort();
+    if (!this._isStarted || this._isPaused || document.visibilityState === "hidden") return;
+    const connection = new AbortController();
+    this._connection = connection;
+    while (!connection.signal.aborted) {
+      try {
+        await this._follow(connection.signal);
+      } catch (error) {
+        if (connection.signal.aborted) return;
+        if (!(error instanceof ApiError || error instanceof TypeError)) throw error;
+        if (error instanceof ApiError && error.status === 401) return;
+        this._set("offline", error instanceof ApiError ? error.message : "The connection is interrupted.");
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
+  }
+
+  /** @param {AbortSignal} signal */
+  async _follow(signal) {
+    for await (const events of readEvents(this._api, signal, this._isComplete ? this._lastId : "")) {
+      if (signal.aborted) return;
+      await this._handle(events);
+      this._lastId = events.at(-1)?.id || this._lastId;
+      this._set("live");
+    }
+  }
+
+  /** @param {ServerEvent[]} events in the order in which they happened */
+  async _handle(events) {
+    /** @type {Entry[]} */
+    let arrived = [];
+    let isServerChanged = false;
+    for (const { name, data } of events) {
+      switch (name) {
+        case "connected":
+          if (!this._isComplete) await this._loadAll();
+          break;
+        case "missed":
+          await this._loadAll();
+          isServerChanged = true;
+          break;
+        case "exchange-started":
+        case "exchange-ended":
+          arrived.push(entryOf(data));
+          break;
+        case "requests-removed":
+          this._journal.put(arrived);
+          arrived = [];
+          this._journal.remove(data.ids);
+          break;
+        case "requests-cleared":
+          arrived = [];
+          this._journal.replaceAll([]);
+          break;
+        default:
+          isServerChanged = true;
+      }
+    }
+    this._journal.put(arrived);
+    if (isServerChanged) this.onserverchange();
   }
 
   /** Load the newest exchanges first, so that they show immediately. */
   async _loadAll() {
     const first = await this._list({ limit: FIRST_ENTRIES });
+    this._journal.dropped = first.dropped;
     this._journal.replaceAll(first.entries);
-    if (first.total > first.entries.length) {
-      const all = await this._list({});
-      this._journal.replaceAll(all.entries);
-    }
+    this._set("live");
+    if (first.total > first.entries.length) this._journal.replaceAll((await this._list({})).entries);
     this._isComplete = true;
   }
 
-  async _loadNew() {
-    const waiting = this._journal.inFlight().slice(-MAX_WATCHED);
-    const newest = this._journal.entries.at(-1)?.time;
-    // Several requests may arrive in one millisecond, so the last one is read again.
-    const since = newest === undefined ? undefined : new Date(newest - 1).toISOString();
-    const list = await this._list({ since });
-    this._journal.put(list.entries);
-    const listed = new Set(list.entries.map((entry) => entry.id));
-    const ended = await Promise.all(waiting.filter(({ id }) => !listed.has(id)).map(({ id }) => this._get(id)));
-    this._journal.put(ended.filter((entry) => entry !== null));
-    const surplus = this._journal.entries.length - list.total;
-    if (surplus > 0 && list.dropped > this._journal.dropped) this._journal.forgetOldest(surplus);
-    else if (surplus !== 0) this._isComplete = false;
-    this._journal.dropped = list.dropped;
-  }
-
-  /** @param {Record<string, string | number | undefined>} query */
+  /** @param {Record<string, number>} query */
   async _list(query) {
-    const present = Object.entries({ ...query, bodies: "false" }).filter(([, value]) => value !== undefined);
-    const text = new URLSearchParams(present.map(([name, value]) => [name, String(value)]));
-    const response = await this._api.fetch("GET", `requests?${text}`);
+    const text = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
+    const response = await this._api.fetch("GET", `requests?bodies=false&${text}`);
     const { requests, meta } = await response.json();
     const entries = /** @type {ServeEvent[]} */ (requests).map(entryOf).reverse();
     return { entries, total: meta.total, dropped: Number(response.headers.get("x-mock-atoms-dropped") ?? 0) };
-  }
-
-  /** @param {string} id */
-  async _get(id) {
-    try {
-      return entryOf(await this._api.get(`requests/${id}`));
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return null;
-      throw error;
-    }
   }
 
   /**

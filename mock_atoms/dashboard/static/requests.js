@@ -42,10 +42,10 @@ export function requestsView(context) {
     placeholder: "Filter: status:5xx tenant:… path:/audience test:… fault:* or any text",
     autocomplete: "off",
     spellcheck: "false",
-    oninput: debounced(
-      () => context.go({ view: "requests", params: { ...params, filter: filter.value } }, { replace: true }),
-      120,
-    ),
+    oninput: debounced(() => {
+      if (!element.isConnected) return; // the reader has left the view
+      context.go({ view: "requests", params: { ...params, filter: filter.value } }, { replace: true });
+    }, 120),
   });
   const count = h("span", { id: "filter-count", class: "count", role: "status" });
   const quick = h(
