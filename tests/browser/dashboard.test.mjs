@@ -433,7 +433,7 @@ test("screenshots for the documentation", async () => {
         const path = folder ? `${folder}/${name}.png` : undefined;
         await page.screenshot({ path });
       },
-      { colorScheme, viewport: { width: 1200, height: 640 } },
+      { colorScheme, viewport: { width: 1360, height: 680 } },
     );
   }
   assert.ok(SERVER);
