@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from smallestai import SmallestAI
+from smallestai.atoms.helpers import Audience
 from smallestai.core.api_error import ApiError
 
 from mock_atoms import MockClient
@@ -70,7 +71,7 @@ def use_account(client: SmallestAI) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Live twice: with an own environment, and without any argument."""
+    """Live twice, with an own environment and without any argument, and use the helper without any argument."""
     url, token = sys.argv[1:]
     mock = MockClient(url, token=token)
     key: dict[str, Any] = {
@@ -80,7 +81,8 @@ def main() -> None:
     with mock.redirect_sdk():
         bare = live(SmallestAI())
         account = use_account(SmallestAI())
-    seen = {"version": version("smallestai"), "own": own, "bare": bare, "account": account}
+        is_helped = Audience().list()["status"]
+    seen = {"version": version("smallestai"), "own": own, "bare": bare, "account": account, "helper": is_helped}
     print(json.dumps(seen))  # noqa: T201 - a program
 
 

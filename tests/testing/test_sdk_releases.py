@@ -56,5 +56,6 @@ def test_a_release_of_the_sdk_is_pointed_at_the_mock(requirement: str, tmp_path:
     # 4.3.2 deletes an agent by `DELETE /agent/{id}`, which no document has.
     archived = 404 if requirement.endswith("4.3.2") else "Agent archived"
     assert seen["account"] == {"phone number": "+1", "agent": 24, "archived": archived}
+    assert seen["helper"] is True
     assert seen["version"] == requirement.partition("==")[2] or "==" not in requirement
     assert len(server.requests(token=token, method="POST", path="/audience")) == 2
