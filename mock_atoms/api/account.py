@@ -3,9 +3,11 @@
 from fastapi import Request, Response
 
 from mock_atoms.api.router import COMMON_ERRORS, CurrentCaller, VendorJsonResponse, VendorRouter, success
-from mock_atoms.contract.accounts import AccountDetails, PhoneNumber, User
+from mock_atoms.contract.accounts import NO_PHONE_NUMBERS_IN_PLAN, AccountDetails, PhoneNumber, User
+from mock_atoms.contract.errors import bad_request
 from mock_atoms.contract.operations import GET_ACCOUNT_DETAILS, GET_USER, LIST_PHONE_NUMBERS
 from mock_atoms.data.accounts import user
+from mock_atoms.data.personas import has_campaigns_in_plan
 from mock_atoms.state.accounts import AccountRepository
 from mock_atoms.state.repositories import Repositories
 
@@ -46,6 +48,8 @@ def account_routes(repositories: Repositories, *, documented: bool = False) -> V
         errors=COMMON_ERRORS,
     )
     async def list_phone_numbers(_request: Request, caller: CurrentCaller) -> Response:
+        if not has_campaigns_in_plan(caller.token):
+            raise bad_request(NO_PHONE_NUMBERS_IN_PLAN)
         return success(await repositories.read(caller, lambda data: AccountRepository(data).phone_numbers()))
 
     return routes

@@ -28,7 +28,9 @@ from mock_atoms.core.parsing import ConfigError, parse_item
 from mock_atoms.core.sizes import json_problem
 from mock_atoms.core.slices import Slices, Steps
 from mock_atoms.state.agents import AgentRepository
+from mock_atoms.state.campaigns import CampaignRepository
 from mock_atoms.state.repositories import Repositories
+from mock_atoms.state.tenant_data import Change, TenantData
 
 if TYPE_CHECKING:
     from mock_atoms.contract.new_agent import NewAgent
@@ -94,11 +96,12 @@ def agent_routes(repositories: Repositories, *, documented: bool = False) -> Ven
         if len(values) > 1 or values[0] not in _FLAGS:
             raise bad_request("on must be true or false")
         is_archived = _FLAGS[values[0]]
-        return success(
-            await repositories.update(
-                caller, lambda data: AgentRepository(data).archive(agent_id, is_archived=is_archived)
-            )
-        )
+
+        def archive(data: TenantData) -> Change[ArchivedAgent]:
+            find_campaign = CampaignRepository(data).active_campaign_of
+            return AgentRepository(data).archive(agent_id, is_archived=is_archived, find_campaign=find_campaign)
+
+        return success(await repositories.update(caller, archive))
 
     return routes
 

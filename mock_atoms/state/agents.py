@@ -1,13 +1,16 @@
 """The agents of one tenant, with the API's operations on them."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 
 from mock_atoms.contract.agents import Agent, ArchivedAgent, WorkflowType
 from mock_atoms.contract.errors import ApiError, bad_request
 from mock_atoms.core.patterns import OBJECT_ID
+from mock_atoms.core.slices import Steps
 from mock_atoms.data.agents import generated_agents
+from mock_atoms.data.models import CampaignRecord
 from mock_atoms.state.changes import AgentChanges
 from mock_atoms.state.operations import PutAgent
 from mock_atoms.state.tenant_data import Change, TenantData
@@ -18,6 +21,10 @@ TOO_MANY_AGENTS = (
     "You have reached the maximum number of agents for your plan, please upgrade to a higher plan to create more agents"
 )
 """400 of `POST /agent` (K)."""
+USED_BY_CAMPAIGN = (
+    'Agent is associated with the {status} campaign "{name}". Complete or remove the campaign before archiving.'
+)
+"""409 of an agent that an active campaign uses (D)."""
 
 
 class AgentRepository:
@@ -54,11 +61,19 @@ class AgentRepository:
         yield
         return agent["_id"], PutAgent(agent["_id"], changes, new_ids=1)
 
-    def archive(self, agent_id: str, *, is_archived: bool) -> Change[ArchivedAgent]:
+    def archive(
+        self, agent_id: str, *, is_archived: bool, find_campaign: Callable[[str], Steps[CampaignRecord | None]]
+    ) -> Change[ArchivedAgent]:
         """Archive an agent, or restore it.
+
+        Args:
+            agent_id: id of the agent.
+            is_archived: whether to archive it.
+            find_campaign: returns an active campaign of an agent, given its id.
 
         Raises:
             ApiError: 400, the id is malformed; 404, there is no such agent; 409, the agent is in that state (D).
+                409 too, an active campaign uses it (D).
         """
         agent_id = agent_id.lower()
         if not re.fullmatch(OBJECT_ID, agent_id):
@@ -68,8 +83,12 @@ class AgentRepository:
         changes = self._changes.get(agent_id, AgentChanges())
         if changes.is_archived == is_archived:
             raise ApiError(HTTPStatus.CONFLICT, f"Agent is already {'archived' if is_archived else 'active'}")
+        campaign = (yield from find_campaign(agent_id)) if is_archived else None
+        if campaign is not None:
+            raise ApiError(
+                HTTPStatus.CONFLICT, USED_BY_CAMPAIGN.format(status=campaign["status"], name=campaign["name"])
+            )
         changes = replace(changes, is_archived=is_archived)
         self._data.check_room(changes.size_bytes)
-        yield
         result: ArchivedAgent = {"message": "Agent archived" if is_archived else "Agent unarchived"}
         return result, PutAgent(agent_id, changes)

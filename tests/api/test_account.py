@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer
+from mock_atoms.contract.accounts import NO_PHONE_NUMBERS_IN_PLAN
 from mock_atoms.data.agents import generated_agents
 from mock_atoms.data.generator import Generator
 from tests.helpers.audiences import bearer, list_audiences
@@ -112,3 +113,9 @@ def test_an_account_is_the_same_each_time(server: MockServer, client: httpx.Clie
         assert [get(http, path) for path in paths] == before
     server.reset()
     assert [get(client, path) for path in paths] == before
+
+
+def test_a_token_without_a_plan_has_no_phone_numbers(client: httpx.Client) -> None:
+    response = client.get("/product/phone-numbers", headers=bearer("sk_mock_noplan"))
+    assert (response.status_code, response.json()["errors"]) == (400, [NO_PHONE_NUMBERS_IN_PLAN])
+    assert get(client, "/account/get-account-details", "sk_mock_noplan")["organizations"]

@@ -7,13 +7,14 @@ import pytest
 from mock_atoms.api.agents import MAX_AGENT_CHARACTERS, MAX_AGENT_VALUES
 from mock_atoms.contract.agents import MAX_NAME_LENGTH
 from mock_atoms.contract.new_agent import MAX_FIRST_MESSAGE_LENGTH, MAX_PROMPT_LENGTH, MAX_VOICEMAIL_LENGTH
-from mock_atoms.data.agents import generated_agents
+from mock_atoms.data.agents import generated_agents, unknown_agent
 from mock_atoms.data.generator import Generator
 from mock_atoms.state import agents
 from mock_atoms.state.agents import TOO_MANY_AGENTS
 from tests.helpers.audiences import bearer
 
 TOKEN = "sk_agents"
+GENERATOR = Generator("atoms")
 UNKNOWN = "000000000000000000000000"
 
 
@@ -62,13 +63,45 @@ def test_an_agent_is_archived_and_restored(api: httpx.Client) -> None:
 
 
 def test_a_generated_agent_can_be_archived(api: httpx.Client) -> None:
-    agent_id = generated_agents(Generator("atoms"), TOKEN)[0]["_id"]
+    api.headers.update(bearer("sk_mock_empty"))  # without audiences, and so without campaigns
+    agent_id = generated_agents(GENERATOR, "sk_mock_empty")[0]["_id"]
     assert archive(api, agent_id) == (200, "Agent archived")
     assert archive(api, agent_id) == (409, ["Agent is already archived"])
 
 
+def create_campaign(api: httpx.Client, agent_id: str) -> str:
+    audience_id = api.get("/audience").json()["data"][0]["_id"]
+    fields = {"name": "Spring", "audienceId": audience_id, "agentId": agent_id}
+    response = api.post("/campaign", json=fields)
+    assert response.status_code == 201, response.text
+    return str(response.json()["data"]["_id"])
+
+
+def test_an_agent_of_an_active_campaign_cannot_be_archived(api: httpx.Client) -> None:
+    agent_id = create(api)
+    campaign_id = create_campaign(api, agent_id)
+    assert archive(api, agent_id)[0] == 200  # a draft is not active
+    assert archive(api, agent_id, "?on=false")[0] == 200
+    api.post(f"/campaign/{campaign_id}/start").raise_for_status()
+    message = (
+        'Agent is associated with the processing campaign "Spring". Complete or remove the campaign before archiving.'
+    )
+    assert archive(api, agent_id.upper()) == (409, [message])
+    assert archive(api, agent_id, "?on=false") == (409, ["Agent is already active"])
+    api.delete(f"/campaign/{campaign_id}").raise_for_status()
+    assert archive(api, agent_id) == (200, "Agent archived")
+
+
+def test_a_campaign_shows_the_name_of_its_agent(api: httpx.Client) -> None:
+    unknown = unknown_agent(GENERATOR, UNKNOWN)["name"]
+    for agent_id, name in ((create(api, name="Caller"), "Caller"), (UNKNOWN, unknown)):
+        campaign_id = create_campaign(api, agent_id)
+        agent = api.get(f"/campaign/{campaign_id}").json()["data"]["campaign"]["agent"]
+        assert (agent["_id"], agent["name"]) == (agent_id, name)
+
+
 def test_an_unknown_agent_is_a_404(api: httpx.Client) -> None:
-    foreign = generated_agents(Generator("atoms"), "sk_other")[0]["_id"]
+    foreign = generated_agents(GENERATOR, "sk_other")[0]["_id"]
     for agent_id in (UNKNOWN, foreign):
         assert archive(api, agent_id) == (404, ["Agent not found"])
     assert archive(api, "agent") == (400, ["Invalid agent ID"])

@@ -278,7 +278,7 @@ def test_reference_of_the_commands_is_that_of_their_parsers() -> None:
 def test_readme_magic_keys_are_known() -> None:
     words = {magic_word(token) or "" for token in re.findall(r"`(sk_mock_[^`]+)`", README)}
     personas = {word for word in words if word == REVOKED or find_persona(f"{MAGIC_PREFIX}{word}")}
-    assert personas == {"revoked", "test", "empty", "one", "many", "sparse", "unicode"}
+    assert personas == {"revoked", "test", "empty", "one", "many", "sparse", "unicode", "noplan"}
     for word in words - personas:
         assert parse_expression(word).is_terminal or word == "delay250"
 

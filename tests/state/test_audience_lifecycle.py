@@ -328,6 +328,10 @@ class AudienceMachine(RuleBasedStateMachine):
         elif known[agent_id] == is_archived:
             state = "archived" if is_archived else "active"
             assert error_messages(response, 409) == [f"Agent is already {state}"]
+        elif response.status_code == 409:
+            (error,) = error_messages(response, 409)
+            campaigns = [one for model in self.audiences[tenant].values() for one in model.fields["campaigns"]]
+            assert any(f' campaign "{campaign["name"]}". Complete or remove' in error for campaign in campaigns)
         else:
             assert success_data(response) == {"message": f"Agent {'' if is_archived else 'un'}archived"}
             self.agents[tenant][agent_id] = is_archived
