@@ -11,7 +11,8 @@ from mock_atoms.core.json_stream import dump_json, json_pieces, next_chunk
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.timestamps import format_timestamp
 from mock_atoms.data.call_results import Call
-from mock_atoms.state.campaigns import CampaignRepository, CampaignResults
+from mock_atoms.state.campaign_results import CampaignResults
+from mock_atoms.state.campaigns import CampaignRepository
 
 RESULT_COLUMNS = (
     "audienceMemberId",

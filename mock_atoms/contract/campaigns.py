@@ -11,6 +11,8 @@ CampaignStatus = Literal["draft", "scheduled", "processing", "running", "paused"
 """Status of a campaign (D)."""
 STATUSES: tuple[CampaignStatus, ...] = get_args(CampaignStatus)
 """All statuses, in the order of a campaign's life."""
+CallStatus = Literal["completed", "no_answer", "failed"]
+"""How the calls to a member end (D)."""
 ENDED: tuple[CampaignStatus, ...] = ("completed", "failed")
 """Statuses of campaigns that are over."""
 ACTIVE: frozenset[str] = frozenset({"scheduled", "processing", "running", "paused"})

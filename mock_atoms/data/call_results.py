@@ -3,10 +3,12 @@
 The results of the first members repeat in a cycle, so that the metrics of any number of members need no loop over them.
 """
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from random import Random
 from typing import NamedTuple
 
+from mock_atoms.contract.campaigns import CallStatus
 from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
 from mock_atoms.data.campaign_life import ALL_CALLED, called_share
 from mock_atoms.data.generator import Generator, object_id
@@ -48,10 +50,14 @@ class CallResults:
     Args:
         generator: source of all values.
         record: the complete campaign.
+        results: results of the calls to some members, by position. The others are generated.
     """
 
-    def __init__(self, generator: Generator, record: CampaignRecord) -> None:
+    def __init__(
+        self, generator: Generator, record: CampaignRecord, results: Mapping[int, CallStatus] | None = None
+    ) -> None:
         self._record = record
+        self._results = results or {}
         self._max_attempts = 1 + record["maxRetries"]
         cycle = list(_CYCLE)
         Random(generator.random_bits(record["_id"], "results")).shuffle(cycle)
@@ -64,16 +70,24 @@ class CallResults:
 
     def connected(self, called: int) -> int:
         """Return how many of the first `called` members were reached."""
-        return self._sum([self._is_reached(reached_by) for reached_by in self._cycle], called)
+        return self._sum(self._is_reached, called)
 
     def retries(self, called: int) -> int:
         """Return how many retries the first `called` members have had."""
-        return self._sum([self._attempts(reached_by) - 1 for reached_by in self._cycle], called)
+        return self._sum(lambda reached_by: self._attempts(reached_by) - 1, called)
 
-    def _sum(self, values: list[int], count: int) -> int:
-        """Return the sum of the first `count` values of a cycle."""
+    def _sum(self, value_of: Callable[[int], int], count: int) -> int:
+        """Return the sum of a value of the first `count` members, given the attempt that reaches each."""
+        values = list(map(value_of, self._cycle))
         cycles, rest = divmod(count, len(values))
-        return cycles * sum(values) + sum(values[:rest])
+        chosen = [position for position in self._results if position < count]
+        difference = sum(value_of(self._reached_by(position)) - values[position % len(values)] for position in chosen)
+        return cycles * sum(values) + sum(values[:rest]) + difference
+
+    def _reached_by(self, position: int) -> int:
+        """Return the attempt that reaches the member at `position`; 0 if none does."""
+        result = self._results.get(position)
+        return self._cycle[position % len(self._cycle)] if result is None else int(result == "completed")
 
     def _is_reached(self, reached_by: int) -> int:
         return int(0 < reached_by <= self._max_attempts)
@@ -83,13 +97,14 @@ class CallResults:
 
     def calls(self, position: int) -> list[Call]:
         """Return the calls to the member at `position`, which has been called: at least one."""
-        reached_by = self._cycle[position % len(self._cycle)]
+        reached_by = self._reached_by(position)
         bits = self._call_bits(position)
         first = self._first_call + position * _CALL_EVERY
         calls = []
         for attempt in range(1, self._attempts(reached_by) + 1):
             started = first + (attempt - 1) * timedelta(minutes=self._record["retryDelay"])
-            status = "failed" if (bits >> attempt) % _FAILED_SHARE == 0 else "no_answer"
+            generated: CallStatus = "failed" if (bits >> attempt) % _FAILED_SHARE == 0 else "no_answer"
+            status = self._results.get(position, generated)
             duration = 0
             if attempt == reached_by:
                 status, duration = "completed", _MIN_SECONDS + (bits >> 16) % (_MAX_SECONDS - _MIN_SECONDS)

@@ -5,7 +5,13 @@ from functools import cached_property
 from random import Random
 
 from mock_atoms.contract.agents import Agent
-from mock_atoms.contract.campaigns import DEFAULT_RETRIES, DEFAULT_RETRY_DELAY, CampaignStatus, status_of
+from mock_atoms.contract.campaigns import (
+    DEFAULT_RETRIES,
+    DEFAULT_RETRY_DELAY,
+    LISTED_AS_RUNNING,
+    CampaignStatus,
+    status_of,
+)
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
 from mock_atoms.data.accounts import Owner
@@ -63,6 +69,16 @@ class CampaignRecords:
     @cached_property
     def _agents(self) -> list[Agent]:
         return generated_agents(self._generator, self._token)
+
+    def listed(self, audience: AudienceRecord, campaign: CampaignRecord, number: int) -> CampaignRecord:
+        """Return campaign `number` of an audience with the keys that the list of audiences has."""
+        return {
+            "_id": self.id_of(audience, campaign, number),
+            "name": f"Campaign {number + 1}",
+            "status": LISTED_AS_RUNNING,
+            "createdAt": format_timestamp(_created(audience, campaign)),
+            **campaign,
+        }
 
     def id_of(self, audience: AudienceRecord, campaign: CampaignRecord, number: int) -> str:
         """Return the id of campaign `number` of an audience, which has a generated one if it names none."""

@@ -13,7 +13,8 @@ from mock_atoms.core.masking import mask_token
 from mock_atoms.core.slices import Steps, collect, run_without_pauses
 from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for, digest_token
 from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
-from mock_atoms.data.campaigns import add_inactive_campaigns
+from mock_atoms.data.accounts import Owner
+from mock_atoms.data.campaigns import CampaignRecords, add_inactive_campaigns
 from mock_atoms.data.generator import Generator, GeneratorOptions
 from mock_atoms.data.models import AudienceRecord, InitialData
 from mock_atoms.data.personas import find_persona
@@ -227,4 +228,11 @@ class Fixtures:
             generated["createdAt"] = generated["updatedAt"] = format_timestamp(created)
         generated["description"] = record.get("name", generated["description"])
         generated["hasCampaigns"] = bool(record.get("campaigns"))
-        return {**generated, **record}
+        completed: AudienceRecord = {**generated, **record}
+        if record.get("campaigns"):
+            owner = Owner(completed["organization"], completed["createdBy"])
+            campaigns = CampaignRecords(self._generator, token, owner)
+            completed["campaigns"] = [
+                campaigns.listed(completed, campaign, number) for number, campaign in enumerate(record["campaigns"])
+            ]
+        return completed

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema
 from typing_extensions import TypedDict
 
-from mock_atoms.contract.campaigns import ACTIVE, MAX_RETRIES, MAX_RETRY_DELAY, STATUSES, status_of
+from mock_atoms.contract.campaigns import ACTIVE, MAX_RETRIES, MAX_RETRY_DELAY, STATUSES, CallStatus, status_of
 from mock_atoms.contract.schemas import MAX_MEMBERS, Audience, Campaign, ObjectId, Timestamp, render_json
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
 from mock_atoms.core.masking import quote_value
@@ -16,9 +16,12 @@ from mock_atoms.core.sizes import json_bytes, json_problem
 from mock_atoms.core.slices import Divisible, Steps, run_without_pauses
 from mock_atoms.core.timestamps import parse_timestamp
 from mock_atoms.data.member_rows import MemberRows
+from mock_atoms.data.phone_numbers import phone_digits
 
 MAX_CAMPAIGNS = 100
 """Maximum number of campaigns of an audience."""
+MAX_RESULTS = 1_000
+"""Maximum number of the results of calls that a campaign names: each request for the campaign reads all of them."""
 MAX_AUDIENCE_CHARACTERS = 500_000
 """Maximum number of characters of an audience with its campaigns: one step validates or renders them."""
 _MAX_IMPORTED_CHARACTERS = 2 * MAX_AUDIENCE_CHARACTERS + 50_000
@@ -68,6 +71,7 @@ class CampaignRecord(Campaign, total=False):
     """A campaign as it is stored. The list of audiences shows its first four keys only.
 
     `called` is the number of members that have been called, in thousandths, as of the last change of the status.
+    `results` are those of calls to members, by phone number. The results of all others are generated.
     `omit` names the keys that campaign operations leave out.
     """
 
@@ -89,6 +93,7 @@ class CampaignRecord(Campaign, total=False):
     taskId: str  # noqa: N815
     called: Annotated[int, Field(ge=0, le=1000, strict=True)]
     events: list[RecordedEvent]
+    results: Annotated[dict[str, CallStatus], Field(max_length=MAX_RESULTS)]
     omit: list[str]
 
 
@@ -131,6 +136,12 @@ def _check_campaign_times(campaign: CampaignRecord) -> None:
         parse_timestamp(event["at"])
 
 
+def _check_results(campaign: CampaignRecord, rows: MemberRows) -> None:
+    for number in campaign.get("results", {}):
+        if rows.index_of_number(phone_digits(number)) is None:
+            raise ValueError(f"results: no member has the phone number {quote_value(number)}")
+
+
 def _check_text(shape: Mapping[str, object]) -> None:
     try:
         render_json(shape)
@@ -151,6 +162,8 @@ def _check_audience(audience: AudienceRecord) -> AudienceRecord:
     for index, campaign in enumerate(audience.get("campaigns", [])):
         try:
             _check_campaign_times(campaign)
+            if "members" in audience:
+                _check_results(campaign, audience["members"])
         except ValueError as error:
             raise ValueError(f"campaigns[{index}].{error}") from None
     _check_text({key: value for key, value in audience.items() if key != "members"})

@@ -10,6 +10,7 @@ from mock_atoms.contract.schemas import Audience, AudienceDetail, CreatedAudienc
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.members import PHONE_COLUMN, GeneratedMembers, ListedMembers, initial_members
 from mock_atoms.data.models import AudienceRecord, CampaignRecord, api_fields
+from mock_atoms.data.phone_numbers import phone_digits
 from mock_atoms.state.changes import AudienceChanges
 
 _DETAIL_KEYS = tuple(AudienceDetail.__annotations__)
@@ -143,6 +144,13 @@ class AudienceView:
         index = self._initial_members.index_of_number(digits)
         is_initial = index is not None and not _contains(self.changes.removed_indexes, index)
         return is_initial or self.changes.added.has_number(digits)
+
+    def position_of_number(self, number: str) -> int | None:
+        """Return the position of the member of the initial data with this phone number, `None` if there is none."""
+        index = self._initial_members.index_of_number(phone_digits(number))
+        if index is None or _contains(self.changes.removed_indexes, index):
+            return None
+        return index - bisect_left(self.changes.removed_indexes, index)
 
     def initial_indexes(self, member_ids: Iterable[str]) -> set[int]:
         """Return the indexes of the initial members with these ids, without deleted ones."""

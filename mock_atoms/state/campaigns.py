@@ -28,13 +28,13 @@ from mock_atoms.core.patterns import OBJECT_ID
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
 from mock_atoms.data.agents import unknown_agent
-from mock_atoms.data.call_results import CallResults
 from mock_atoms.data.campaign_life import advance, called_share, first_share, reachable
 from mock_atoms.data.generator import object_id
 from mock_atoms.data.models import CampaignRecord
 from mock_atoms.state.agents import AgentRepository
 from mock_atoms.state.audience_view import AudienceView
 from mock_atoms.state.audiences import AudienceRepository
+from mock_atoms.state.campaign_results import CampaignResults, find_calls
 from mock_atoms.state.changes import campaign_bytes
 from mock_atoms.state.operations import DeleteCampaign, PutCampaign
 from mock_atoms.state.tenant_data import Change, TenantData, tenant_full
@@ -249,7 +249,11 @@ class CampaignRepository:
         record = yield from self._find(campaign_id, unknown_status, is_export=True)
         audience = self._audiences.find(record["audienceId"])
         return CampaignResults(
-            record, self._agent(record["agentId"]), audience, CallResults(self._generator, record), self._data.timestamp
+            record,
+            self._agent(record["agentId"]),
+            audience,
+            find_calls(self._generator, record, audience),
+            self._data.timestamp,
         )
 
     def active_campaign_of(self, agent_id: str) -> Steps[CampaignRecord | None]:
@@ -297,7 +301,7 @@ class CampaignRepository:
     def _report(self, record: CampaignRecord) -> CampaignReport:
         detail = self._detail(record)
         members: int = detail["participantsCount"]
-        results = CallResults(self._generator, record)
+        results = find_calls(self._generator, record, self._audiences.find(record["audienceId"]))
         called = results.called(members)
         return {
             "campaign": _without_omitted(detail, record, CampaignDetail.__annotations__),
@@ -313,7 +317,7 @@ class CampaignRepository:
         """Return all keys that a campaign can have in a response."""
         audience = self._audiences.find(record["audienceId"])
         members = 0 if audience is None else audience.member_count
-        results = CallResults(self._generator, record)
+        results = find_calls(self._generator, record, audience)
         called = results.called(members)
         is_paused = record["status"] == "paused"
         return {
@@ -344,38 +348,6 @@ class CampaignRepository:
 
     def _agent(self, agent_id: str) -> Agent:
         return self._agents.get(agent_id) or unknown_agent(self._generator, agent_id)
-
-
-class CampaignResults(NamedTuple):
-    """The calls of a campaign, for its exports.
-
-    Attributes:
-        record: the complete campaign.
-        agent: its agent.
-        audience: its audience, unless that is deleted.
-        calls: the calls by position of a member.
-        exported_at: time of the export.
-    """
-
-    record: CampaignRecord
-    agent: Agent
-    audience: AudienceView | None
-    calls: CallResults
-    exported_at: datetime
-
-    @property
-    def member_count(self) -> int:
-        """Number of members."""
-        return 0 if self.audience is None else self.audience.member_count
-
-    def members(self) -> Iterator[Any]:
-        """Yield the members in order."""
-        return iter(()) if self.audience is None else self.audience.members()
-
-    @property
-    def phone_column(self) -> str:
-        """Name of the column with the phone numbers."""
-        return "" if self.audience is None else self.audience.phone_column
 
 
 def _matches(record: CampaignRecord, query: CampaignQuery) -> bool:

@@ -38,7 +38,7 @@ from mock_atoms.data.csv_file import MAX_COLUMNS, MAX_COMMAS
 from mock_atoms.data.fixture_files import MAX_GENERATED_AUDIENCES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
 from mock_atoms.data.member_rows import MAX_MEMBER_VALUES, MAX_ROW_CHARACTERS
-from mock_atoms.data.models import MAX_AUDIENCE_CHARACTERS, MAX_AUDIENCE_VALUES, MAX_CAMPAIGNS
+from mock_atoms.data.models import MAX_AUDIENCE_CHARACTERS, MAX_AUDIENCE_VALUES, MAX_CAMPAIGNS, MAX_RESULTS
 from mock_atoms.faults import response_patch
 from mock_atoms.faults.effects import MAX_DELAY_MS, MAX_HEADER_LENGTH, MAX_HEADER_VALUES, MAX_HEADERS_LENGTH
 from mock_atoms.faults.expressions import MAX_EXPRESSION_LENGTH
@@ -222,6 +222,7 @@ LIMITS = [
     ("audiences kept after generation", f"{MAX_CACHED_AUDIENCES:,}"),
     ("characters of `X-Test-Id` that are shown", f"{MAX_TEST_ID_LENGTH}"),
     ("campaigns of an audience, set over the control API or by a fixture file", f"{MAX_CAMPAIGNS}"),
+    ("results of calls that such a campaign names", f"{MAX_RESULTS:,}"),
     ("characters of such an audience with its campaigns, without its members", f"{MAX_AUDIENCE_CHARACTERS:,}"),
     ("values of such an audience with its campaigns, without its members", f"{MAX_AUDIENCE_VALUES:,}"),
     ("characters in a cell of a CSV file", f"{csv.field_size_limit():,}"),

@@ -41,6 +41,9 @@ HOLDING = {
     "control/test_reset.py::test_an_invalid_reset_changes_nothing": [
         "characters of the `token` or the `testId` of a control call"
     ],
+    "api/test_written_campaigns.py::test_an_invalid_campaign_is_an_error": [
+        "results of calls that such a campaign names"
+    ],
     "data/test_listed_members.py::test_an_error_names_the_member_and_the_fix": [
         "values of a [listed member](fixtures.md#list-members), nested ones included",
     ],
