@@ -32,6 +32,7 @@ from mock_atoms.dashboard.files import RELATIVE_PAGE_PATH
 from mock_atoms.journal.access_log import LOGGER, EventLine
 from mock_atoms.journal.exchange import BODIES_IN_FLIGHT, CONTEXT_KEY, STORE_UNAVAILABLE, RequestContext
 from mock_atoms.middleware.concurrency import ConcurrencyLimitMiddleware
+from mock_atoms.middleware.contract import ContractMiddleware
 from mock_atoms.middleware.cors import CorsMiddleware
 from mock_atoms.middleware.endpoint import HEAD_KEY
 from mock_atoms.middleware.express import ExpressMiddleware
@@ -215,6 +216,7 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     vendor: ASGIApp = ExpressMiddleware(ConcurrencyLimitMiddleware(routes, mock.slices))
     if mock.settings.response_cache and not mock.settings.campaign_pace:  # with a pace, data changes by itself
         vendor = ResponseCacheMiddleware(vendor, mock.store, mock.response_cache, mock.max_recorded_body)
+    vendor = ContractMiddleware(vendor, is_strict=mock.settings.strict)
     vendor = FaultMiddleware(vendor, CancellableWaiter(mock.shutdown_signal), mock.slices)
     vendor = RecordingMiddleware(CorsMiddleware(vendor, origins), mock)
     vendor = IdentifyMiddleware(vendor, mock)

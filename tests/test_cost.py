@@ -23,11 +23,14 @@ BUDGETS = {
     "requests": 590,
     "retries": 1030,
     "reset": 400,
-    "first list": 1860,
-    "page": 1010,
-    "addition": 800,
+    "first list": 1880,
+    "page": 1060,
+    "addition": 850,
 }
-"""Maximum number of Python and C functions called for a request, after a similar one. If you raise one, say why."""
+"""Maximum number of Python and C functions called for a request, after a similar one. If you raise one, say why.
+
+The last three were raised by 20 and twice by 50, for the check of credentials, query and body against the contract.
+"""
 
 
 class CountingApp:

@@ -90,7 +90,7 @@ def audience_routes(repositories: Repositories, *, documented: bool = False) -> 
         openapi_extra={"requestBody": _UPLOAD_BODY},
     )
     async def create_audience(request: Request, caller: CurrentCaller) -> Response:
-        upload = await read_upload(request)
+        upload = await read_upload(request, repositories.slices)
         with upload.file:
             fields = _parse_fields(upload.fields)
             column = fields["phoneNumberColumnName"]

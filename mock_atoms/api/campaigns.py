@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from pydantic import TypeAdapter
 
 from mock_atoms.api.campaign_exports import export_logs, export_results
+from mock_atoms.api.contract import record_page
 from mock_atoms.api.query import positive_integer, read_query
 from mock_atoms.api.router import (
     BAD_REQUEST,
@@ -113,6 +114,7 @@ def campaign_routes(repositories: Repositories, *, documented: bool = False) -> 
         _check_plan(caller)
         query = _campaign_query(request)
         page = await repositories.read_in_steps(caller, lambda data: CampaignRepository(data).list_campaigns(query))
+        record_page(request, query.page, page["pagination"]["totalPages"])
         return await success_in_steps(page, repositories.slices)
 
     @routes.operation(

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from mock_atoms.api.contract import record_page
 from mock_atoms.api.query import integer_parameter, positive_integer, read_query
 from mock_atoms.api.router import (
     AUDIENCE_ID,
@@ -96,6 +97,7 @@ def member_routes(repositories: Repositories, *, documented: bool = False) -> Ve
         found = await repositories.read_in_steps(
             caller, lambda data: AudienceRepository(data).get_members(audience_id, page, size, search)
         )
+        record_page(request, page, found["totalPages"])
         return await success_in_steps(found, repositories.slices)
 
     @routes.operation(

@@ -10,8 +10,10 @@ from typing import Any, BinaryIO, NamedTuple
 
 from starlette.requests import ClientDisconnect, Request
 
+from mock_atoms.api.contract import record_body_violations
 from mock_atoms.api.multipart import MultipartError, MultipartParser, PartHead, decode_field, parse_content_type
 from mock_atoms.contract.errors import FILE_TOO_LARGE, MISSING_FILE, ApiError, bad_request
+from mock_atoms.contract.requests import FormFile
 from mock_atoms.contract.schemas import MAX_FIELD_BYTES, MAX_FILE_BYTES
 from mock_atoms.core.body_memory import body_lease, take_body_memory
 from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
@@ -50,6 +52,7 @@ class _Form:
 
     def __init__(self) -> None:
         self.fields: dict[str, str] = {}
+        self.files: set[str] = set()
         self.file: io.BytesIO | None = None
         self._file_count = self._field_count = 0
         self._head: PartHead | None = None
@@ -60,6 +63,8 @@ class _Form:
         if head is not None and head.name is None:
             raise _malformed_form("a part has no name")
         is_file = head is not None and head.is_file and head.has_file_name
+        if head is not None and is_file:
+            self.files.add(head.name or "")
         if is_file:
             self._file_count += 1
             if self._file_count > 1:
@@ -93,21 +98,36 @@ class _Form:
                 self.fields[self._head.name] = text
 
 
-async def read_upload(request: Request) -> Upload:
-    """Read a form.
+async def read_upload(request: Request, slices: Slices) -> Upload:
+    """Read a form, and record its contract violations.
 
     Raises:
         ApiError: 400, the body is not a form, malformed, too large, or has no file.
+    """
+    form = await _read_form(request)
+    files = dict.fromkeys(form.files, FormFile())
+    await record_body_violations(request, slices, {**form.fields, **files})
+    if form.file is None:
+        raise bad_request(MISSING_FILE)
+    form.file.seek(0)
+    return Upload(form.fields, form.file)
+
+
+async def _read_form(request: Request) -> _Form:
+    """Return the form in the body; an empty one if its type is another.
+
+    Raises:
+        ApiError: 400, the form is malformed or too large.
     """
     content_type = request.headers.get("content-type", "")
     media_type, parameters = parse_content_type(content_type)
     if not media_type and content_type.lower().startswith("multipart/form-data"):
         raise _malformed_form(f'Content-Type is {quote_value(content_type)}: write multipart/form-data; boundary="…"')
+    form = _Form()
     if media_type != "multipart/form-data":
-        raise bad_request(MISSING_FILE)
+        return form
     if not parameters.get("boundary"):
         raise _malformed_form("Content-Type has no boundary")
-    form = _Form()
     parser = MultipartParser(parameters["boundary"], form)
     is_empty = True
     try:
@@ -120,17 +140,25 @@ async def read_upload(request: Request) -> Upload:
         raise _malformed_form(str(error)) from None
     if not parser.is_complete and not is_empty:
         raise _malformed_form("the closing boundary is missing")
-    if form.file is None:
-        raise bad_request(MISSING_FILE)
-    form.file.seek(0)
-    return Upload(form.fields, form.file)
+    return form
 
 
 async def read_json_object(request: Request, slices: Slices) -> dict[str, Any]:
-    """Return the JSON object in the body; an empty one if the body is empty or its type is not JSON (A).
+    """Return the JSON object in the body, an empty one if it is something else. Record its contract violations.
 
     Raises:
         ApiError: 400, the body is invalid JSON or too large; 415, its charset or encoding is unsupported.
+    """
+    payload = await _read_json(request, slices)
+    await record_body_violations(request, slices, payload)
+    return payload if isinstance(payload, dict) else {}
+
+
+async def _read_json(request: Request, slices: Slices) -> Any:  # noqa: ANN401 - any JSON
+    """Return the JSON in the body; an empty object if the body is empty or its type is not JSON (A).
+
+    Raises:
+        ApiError: see `read_json_object`.
     """
     media_type, parameters = parse_content_type(request.headers.get("content-type", ""))
     if media_type != "application/json":
@@ -156,10 +184,9 @@ async def read_json_object(request: Request, slices: Slices) -> dict[str, Any]:
     if not body:
         return {}
     try:
-        payload = await slices.run_promptly(parse_json_steps(body, body_lease(request.scope)))
+        return await slices.run_promptly(parse_json_steps(body, body_lease(request.scope)))
     except ConfigError as error:
         raise bad_request(f"Invalid JSON: {error.problem.removeprefix('not JSON: ')}") from None
-    return payload if isinstance(payload, dict) else {}
 
 
 def _check_content_length(request: Request, max_bytes: int, too_large: str) -> None:

@@ -31,6 +31,7 @@ from mock_atoms.control.server_status import ServerStatusEndpoints
 from mock_atoms.control.state import StateEndpoints
 from mock_atoms.control.tenant_data import TenantDataEndpoints
 from mock_atoms.control.tenants import TenantEndpoints
+from mock_atoms.control.violations import ViolationEndpoints
 from mock_atoms.control.wiremock_compatibility import WireMockCompatibilityEndpoints, alternative_to
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.body_memory import BodyMemoryError
@@ -55,6 +56,7 @@ def endpoint_groups(mock: MockAtoms) -> list[EndpointGroup]:
         RequestEndpoints(mock).group(),
         RetryEndpoints(mock).group(),
         EventEndpoints(mock).group(),
+        ViolationEndpoints(mock).group(),
         WireMockCompatibilityEndpoints(mock).group(),
     ]
 

@@ -1,4 +1,4 @@
-"""JSON of the control API: WireMock's request journal, its lists of stubs, and the retry report."""
+"""JSON of the control API: WireMock's request journal, its lists of stubs, and the reports."""
 
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -6,7 +6,15 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from mock_atoms.journal.retries import CallOutcome, Finding
-from mock_atoms.wiremock.models import Count, LoggedRequest, Milliseconds, NearMiss, ServeEvent
+from mock_atoms.wiremock.models import (
+    Count,
+    LoggedRequest,
+    Milliseconds,
+    NearMiss,
+    ServeEvent,
+    SourceLetter,
+    ViolationKind,
+)
 
 Operator = dict[str, Any]
 JournalDisabled = Annotated[bool, Field(description="Whether the journal is off.")]
@@ -156,6 +164,41 @@ class RetryReport(TypedDict):
     calls: list[RetryCall]
     summary: RetrySummary
     unattributed: Annotated[Count, Field(description="Requests without a token, or to an unknown route.")]
+    dropped: Annotated[Count, Field(description="Requests that the journal has dropped.")]
+    requestJournalDisabled: JournalDisabled
+
+
+@_strict
+class ReportedViolation(TypedDict):
+    """Equal contract violations."""
+
+    kind: ViolationKind
+    operation: Annotated[str, Field(description="Such as `GET /audience/{id}`.")]
+    place: Annotated[str, Field(description="JSON pointer with `*` for any index, or name of the parameter or header.")]
+    expected: Annotated[str, Field(description="What the contract documents.")]
+    source: SourceLetter
+    count: Count
+    firstRequestId: str
+    lastRequestId: str
+    examples: Annotated[list[str], Field(description="Different values, credentials masked.")]
+
+
+@_strict
+class ViolationSummary(TypedDict):
+    """Totals of the report."""
+
+    violations: Count
+    requests: Annotated[Count, Field(description="Requests with violations.")]
+    byKind: dict[ViolationKind, Count]
+
+
+@_strict
+class ViolationReport(TypedDict):
+    """What clients sent that the API does not document, the first violation first."""
+
+    violations: list[ReportedViolation]
+    summary: ViolationSummary
+    unlisted: Annotated[Count, Field(description="Violations that are left out, because there are too many.")]
     dropped: Annotated[Count, Field(description="Requests that the journal has dropped.")]
     requestJournalDisabled: JournalDisabled
 

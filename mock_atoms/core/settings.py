@@ -197,6 +197,12 @@ class Settings(BaseModel):
         Field(ge=0, le=1),
         SettingInfo(_FAULTS, "SHARE", "share of authenticated requests that get 500, from 0 to 1"),
     ] = 0.0
+    strict: Annotated[
+        bool,
+        SettingInfo(
+            _FAULTS, "", "respond with 400 to requests that violate the contract (docs/violations.md)", default="off"
+        ),
+    ] = False
     admin: Annotated[
         bool | None,
         SettingInfo(

@@ -8,6 +8,7 @@ from itertools import chain
 from sys import getsizeof
 
 from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
+from mock_atoms.contract.violations import Violation, violations_bytes
 from mock_atoms.core.http_text import decode_text, parse_cookies, parse_query
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant, UnauthenticatedCaller
 from mock_atoms.faults.engine import FaultDecision
@@ -34,6 +35,8 @@ REQUEST_TIMEOUT = "request-timeout"
 MALFORMED_REQUEST = "malformed-request"
 REFUSAL_KEY = "mock_atoms.refusal"
 """Key of the status and the reason with which the server refused the rest of a request, in the ASGI extensions."""
+CONTRACT_VIOLATION = "contract-violation"
+"""Reason of the 400 with which `--strict` responds."""
 PATCH_TOO_LARGE = "alter-too-large"
 UNMOCKED_ROUTE = "unmocked-route"
 OUTSIDE_BASE_PATH = "outside-base-path"
@@ -62,7 +65,8 @@ class RequestHead:
         host: target of the request, in the form of a `Host` header.
         headers: lower-case names and values, credentials masked.
         index_keys: keys of the request in the index of the journal, see `index_keys`.
-        operation: documented operation, such as `GET /audience/{id}`; empty if unknown. Only metrics use it.
+        operation: documented operation, such as `GET /audience/{id}`; empty if unknown.
+        violations: contract violations of the head.
         weight: estimated size, in units of `WEIGHT_UNIT` bytes.
     """
 
@@ -76,11 +80,14 @@ class RequestHead:
     headers: tuple[tuple[str, str], ...]
     index_keys: tuple[bytes, ...]
     operation: str = ""
+    violations: tuple[Violation, ...] = ()
     weight: int = field(init=False)
 
     def __post_init__(self) -> None:
         texts = getsizeof(self.url) + getsizeof(self.tenant.label) + getsizeof(self.tenant.test_id)
         size = texts + headers_size(self.headers) + _KEY_BYTES * len(self.index_keys)
+        if self.violations:
+            size += violations_bytes(self.violations)
         self.weight = weight_of(size)
 
 
@@ -140,6 +147,7 @@ class Exchange:
         reason: slug of why the mock, and not the API, decided on this response.
         delay_ms: delay that a fault added.
         has_malformed_body: whether a fault responded with a success status and a malformed body.
+        later_violations: contract violations besides those of the head, such as those of the body.
         weight: estimated size without the response body, in units of `WEIGHT_UNIT` bytes.
         counted_body: the response body that the journal has counted.
         position: place in the journal, which grows with each exchange; -1 if the journal does not hold it.
@@ -167,6 +175,7 @@ class Exchange:
     reason: str | None = None
     delay_ms: float = 0.0
     has_malformed_body: bool = False
+    later_violations: tuple[Violation, ...] = ()
     weight: int = 0
     counted_body: RecordedBody = NO_BODY
     position: int = -1
@@ -201,6 +210,11 @@ class Exchange:
     def is_matched(self) -> bool:
         """Whether the mock has a route for the request."""
         return self.reason not in UNROUTED
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """All contract violations of the request."""
+        return self.head.violations + self.later_violations
 
     @property
     def body_text(self) -> str:
@@ -266,6 +280,7 @@ class RequestContext:
         headers: the headers as sent.
         prefer_problem: why the `Prefer` header is invalid, if it is.
         faults: the faults of the request, once it has been counted; `None` if it has none.
+        refuses_violations: whether a contract violation gets a 400.
         cached_body: the response body as the journal keeps it, if the response comes from the cache.
     """
 
@@ -279,6 +294,7 @@ class RequestContext:
     headers: Sequence[tuple[bytes, bytes]] = ()
     prefer_problem: str | None = None
     faults: FaultDecision | None = None
+    refuses_violations: bool = False
     cached_body: RecordedBody | None = None
 
     def header_values(self, name: bytes) -> list[str]:

@@ -3,6 +3,7 @@
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
+from mock_atoms.contract.violations import violations_bytes
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.events import REQUESTS_CLEARED, REQUESTS_REMOVED, EventLog
 from mock_atoms.journal.exchange import Exchange
@@ -178,6 +179,8 @@ class MemoryJournal:
 
     def _update_weight(self, exchange: Exchange) -> None:
         weight = _EXCHANGE_WEIGHT + exchange.head.weight + weight_of(len(exchange.body)) + exchange.response_head.weight
+        if exchange.later_violations:
+            weight += weight_of(violations_bytes(exchange.later_violations))
         self._weight += weight - exchange.weight
         exchange.weight = weight
         body = exchange.response_body

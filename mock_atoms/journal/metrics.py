@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mock_atoms.core.version import __version__
 from mock_atoms.journal.exchange import Exchange
+from mock_atoms.journal.violations import violated_operation
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -52,6 +53,7 @@ class Metrics:
     def __init__(self) -> None:
         self._exchanges: Counter[tuple[str, int, str, bool]] = Counter()
         self._durations: dict[str, _Durations] = {}
+        self._violations: Counter[tuple[str, str]] = Counter()
 
     def count(self, exchange: Exchange) -> None:
         """Count an exchange that has ended."""
@@ -63,11 +65,14 @@ class Metrics:
         seconds = (exchange.duration_ms or 0) / 1000
         durations.counts[bisect_left(BUCKETS, seconds)] += 1
         durations.total += seconds
+        if exchange.head.violations or exchange.later_violations:
+            self._violations.update((each.kind, violated_operation(exchange, each)) for each in exchange.violations)
 
     def copy(self) -> "Metrics":
         """Return a copy that another thread can render."""
         copied = Metrics()
         copied._exchanges = self._exchanges.copy()
+        copied._violations = self._violations.copy()
         copied._durations = {
             operation: _Durations([*durations.counts], durations.total)
             for operation, durations in self._durations.items()
@@ -113,6 +118,14 @@ class Metrics:
             buckets = [*zip(bounds, accumulate(durations.counts), strict=True)]
             histogram.add_metric([operation], buckets, durations.total)
         yield histogram
+        violations = core.CounterMetricFamily(
+            "mock_atoms_contract_violations",
+            "What clients sent that the API does not document",
+            labels=["kind", "operation"],
+        )
+        for labels, number in sorted(self._violations.items()):
+            violations.add_metric([*labels], number)
+        yield violations
         triggered = core.CounterMetricFamily(
             "mock_atoms_fault_triggered", "How often each active fault rule has triggered", labels=["rule"]
         )

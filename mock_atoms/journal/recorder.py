@@ -6,6 +6,7 @@ from mock_atoms.journal.calls import AttemptCounter
 from mock_atoms.journal.exchange import ABORTED, RESPONDED, Exchange
 from mock_atoms.journal.journal import Journal
 from mock_atoms.journal.metrics import Metrics
+from mock_atoms.journal.violations import ViolationLog
 
 
 class ExchangeRecorder:
@@ -27,6 +28,7 @@ class ExchangeRecorder:
         self._metrics = metrics
         self._clock = clock
         self._log = log
+        self._violation_log = ViolationLog()
 
     async def end(self, exchange: Exchange, ended: str) -> None:
         """Record the end of an exchange; see `Exchange.ended`."""
@@ -47,3 +49,5 @@ class ExchangeRecorder:
     def _report(self, exchange: Exchange) -> None:
         self._metrics.count(exchange)
         self._log(exchange, self._attempts.number(exchange))
+        if exchange.head.violations or exchange.later_violations:
+            self._violation_log.report_new(exchange)

@@ -7,7 +7,9 @@ from sys import intern
 from typing import NamedTuple
 from urllib.parse import quote
 
+from mock_atoms.contract.checking import METHODS_WITH_BODY, check_credentials, check_head
 from mock_atoms.contract.operations import RequestedOperation, find_operation
+from mock_atoms.contract.violations import violations_bytes
 from mock_atoms.core.http_text import Headers
 from mock_atoms.core.lru import LruCache, next_use
 from mock_atoms.core.masking import has_no_secret, mask_text, mask_text_steps
@@ -71,11 +73,22 @@ class _Identity:
         headers: the identity headers, masked.
         credential_digests: digests of the credentials in them.
         index_keys: keys of its requests in the index of the journal.
+        violations: contract violations of the identity headers.
         used: time of the last use, see `lru.next_use`.
         is_live: whether the cache still holds it.
     """
 
-    __slots__ = ("credential_digests", "headers", "index_keys", "is_live", "reason", "shown_tenant", "tenant", "used")
+    __slots__ = (
+        "credential_digests",
+        "headers",
+        "index_keys",
+        "is_live",
+        "reason",
+        "shown_tenant",
+        "tenant",
+        "used",
+        "violations",
+    )
 
     def __init__(
         self,
@@ -91,6 +104,7 @@ class _Identity:
         self.headers = headers
         self.credential_digests = credential_digests
         self.index_keys = index_keys(caller.tenant, credential_digests, headers)
+        self.violations = check_credentials(dict(headers), caller.token)
         self.used = 0.0
         self.is_live = False
 
@@ -156,6 +170,9 @@ class RequestReader:
         if masked_url != url:
             masked_path = masked_url.partition("?")[0].removeprefix(base) if api_path else ""
             operation = RequestedOperation(operation.name, find_operation(request.method, masked_path).resource_id)
+        violations = identity.violations if operation.name else ()
+        if api_path is not None and (request.query or not operation.name or request.method in METHODS_WITH_BODY):
+            violations += check_head(operation, request.method, api_path, request.query, request.headers, token)
         head = RequestHead(
             tenant=identity.shown_tenant,
             credential_digests=digests,
@@ -167,6 +184,7 @@ class RequestReader:
             headers=headers,
             index_keys=identity.index_keys,
             operation=operation.name,
+            violations=violations,
         )
         address, port = request.client or ("", 0)
         exchange = Exchange(head, arrived_at, started_at, address, port)
@@ -193,6 +211,7 @@ class RequestReader:
         caller = yield from identify_steps(headers, self._session_cookie, self._tokens)
         identity = _Identity(caller, *(yield from self._credentials.mask_headers_steps(headers, caller.token)))
         size = headers_size(identity.headers) + _DIGEST_BYTES * len(identity.index_keys)
+        size += violations_bytes(identity.violations)
         if size <= MAX_IDENTITY_BYTES:
             self._identities.put(digest, identity)
         if len(self._identities) > MAX_IDENTITIES:

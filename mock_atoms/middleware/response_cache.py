@@ -50,6 +50,8 @@ class ResponseCacheMiddleware:
             await send(message)
 
         await self._app(scope, receive, copy_and_send)
+        if context.exchange.later_violations:
+            return  # only the route finds them
         is_complete_success = len(messages) == 2 and messages[0]["status"] == HTTPStatus.OK  # noqa: PLR2004 - start and body
         if is_complete_success and (await self._store.load(tenant)).version == version:
             self._response_cache.put(key, CachedResponse(messages[0]["headers"], messages[1]["body"]))

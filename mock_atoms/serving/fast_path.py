@@ -73,6 +73,7 @@ class FastPath:
         self._marker = ResponseMarker(mock.fault_engine, mock.fixtures)
         self._cors = CorsHeaders(mock.settings.cors_origin)
         self._max_body = mock.max_recorded_body
+        self._is_strict = mock.settings.strict
         self._key = key
 
     def connection_hash(self, scheme: str | None, server: tuple[str, int | None] | None) -> blake2b:
@@ -141,7 +142,7 @@ class FastPath:
         """
         exchange = context.exchange
         head = exchange.head
-        if head.method not in _METHODS or context.has_body:
+        if head.method not in _METHODS or context.has_body or (head.violations and self._is_strict):
             return None
         state = self._store.state_of(context.caller.tenant)
         outcome = self._outcome(context, state)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, assert_never
 
+from mock_atoms.contract.violations import Violation
 from mock_atoms.core.json_parsing import parse_own_json
 from mock_atoms.core.json_stream import render_steps
 from mock_atoms.core.slices import Steps
@@ -79,16 +80,26 @@ class _ForeignHead(RequestHead):
         tenant: see `RequestHead`.
         index_keys: see `RequestHead`.
         operation: see `RequestHead`.
+        violations: see `RequestHead`.
         weight: see `RequestHead`.
     """
 
     __slots__ = ("_text",)
 
-    def __init__(self, text: str, tenant: Tenant, index_keys: tuple[bytes, ...], operation: str, weight: int) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a head
+        self,
+        text: str,
+        tenant: Tenant,
+        index_keys: tuple[bytes, ...],
+        operation: str,
+        violations: tuple[Violation, ...],
+        weight: int,
+    ) -> None:
         self._text = text
         self.tenant = tenant
         self.index_keys = index_keys
         self.operation = operation
+        self.violations = violations
         self.weight = weight
 
     def __getattr__(self, name: str) -> object:
@@ -109,6 +120,7 @@ def request_json(exchange: Exchange) -> list[Any]:
         *tenant_json(head.tenant),
         ",".join([key.hex() for key in head.index_keys]),
         head.operation,
+        _violations_json(head.violations),
         head.weight,
         arrived_at,
         exchange.client_address,
@@ -135,9 +147,19 @@ def parse_request(content: list[Any], clock_offset: float) -> Exchange:
 
 
 def _parse_head(text: str, *content: Any) -> RequestHead:  # noqa: ANN401 - any JSON
-    *tenant, keys, operation, weight = content
+    *tenant, keys, operation, violations, weight = content
     index_keys = tuple(map(bytes.fromhex, keys.split(","))) if keys else ()
-    return _ForeignHead(text, _parse_shared_tenant(*tenant), index_keys, operation, weight)
+    parsed = _parse_violations(violations)
+    return _ForeignHead(text, _parse_shared_tenant(*tenant), index_keys, operation, parsed, weight)
+
+
+def _violations_json(violations: tuple[Violation, ...]) -> str:
+    """Return violations as a text, which can be the key of a cache."""
+    return json.dumps(violations) if violations else ""
+
+
+def _parse_violations(text: str) -> tuple[Violation, ...]:
+    return tuple(Violation(*fields) for fields in json.loads(text)) if text else ()
 
 
 _parse_shared_head = lru_cache(_MAX_SHARED_HEADS)(_parse_head)
@@ -166,6 +188,7 @@ def outcome_json(exchange: Exchange) -> list[Any]:
         exchange.reason,
         exchange.delay_ms,
         exchange.has_malformed_body,
+        _violations_json(exchange.later_violations),
     ]
 
 
@@ -187,7 +210,8 @@ def update_outcome(exchange: Exchange, content: list[Any]) -> None:
     parse_head = _parse_shared_response_head if len(headers) <= _MAX_SHARED_LENGTH else _parse_response_head
     exchange.response_head = parse_head(headers)
     exchange.response_body = _recorded_body(response_body.encode("latin-1"))
-    faults, exchange.reason, exchange.delay_ms, exchange.has_malformed_body = rest
+    faults, exchange.reason, exchange.delay_ms, exchange.has_malformed_body, violations = rest
+    exchange.later_violations = _parse_violations(violations)
     exchange.faults = tuple(faults) or exchange.faults
 
 

@@ -13,6 +13,7 @@ from mock_atoms.core.addresses import full_path
 from mock_atoms.core.http_text import PathTemplate
 from mock_atoms.core.masking import mask_token, quote_value, show_text
 from mock_atoms.testing.campaigns import Campaigns
+from mock_atoms.testing.contract_violation import ContractViolation
 from mock_atoms.testing.control_api import TIMEOUT_SECONDS, ControlApi, ControlError
 from mock_atoms.testing.event_stream import EventStream
 from mock_atoms.testing.recorded_request import RecordedRequest
@@ -304,6 +305,19 @@ class MockClient:
         """
         headers = {} if last_id is None else {"Last-Event-ID": last_id}
         return EventStream(*self._control.open("/events", self._tenant_fields(token, test_id), headers))
+
+    def violations(self, *, token: str | None = None, test_id: str | None = None) -> list[ContractViolation]:
+        """Return what clients sent that the API does not document. Equal violations are one item.
+
+        Args:
+            token: only this token, valid or not.
+            test_id: only this `X-Test-Id`.
+
+        Raises:
+            ControlError: the journal is off, or the control API is not available.
+        """
+        content = journal_content(self._control.call("GET", "/violations", query=self._tenant_fields(token, test_id)))
+        return [ContractViolation.from_json(violation) for violation in content["violations"]]
 
     def set_audiences(
         self, audiences: Sequence[Mapping[str, Any]], *, token: str | None = None, test_id: str | None = None

@@ -233,7 +233,7 @@ def pytest_runtest_makereport(
 
 
 def request_report(client: "MockClient", server: "MockClient") -> str:
-    """Return the requests of the client's tenant, one per line, and the findings of the retry report.
+    """Return the requests of the client's tenant, one per line, the findings of the retry report, and the violations.
 
     Args:
         client: a client for the tenant of the test.
@@ -246,7 +246,7 @@ def request_report(client: "MockClient", server: "MockClient") -> str:
     from mock_atoms.testing.proxies import proxy_advice  # noqa: PLC0415 - as above
 
     try:
-        requests, retries = client.requests(), client.retries()
+        requests, retries, violations = client.requests(), client.retries(), client.violations()
         others = [] if requests else server.requests()
     except ControlError as error:
         return str(error)
@@ -269,4 +269,5 @@ def request_report(client: "MockClient", server: "MockClient") -> str:
     lines = [f"… {dropped} earlier requests"] if dropped > 0 else []
     lines += map(str, requests[-MAX_REPORTED_REQUESTS:])
     lines += [f"! {finding['kind']}: {finding['detail']}" for finding in retries.findings]
+    lines += [f"! {violation}" for violation in violations]
     return "\n".join(lines)

@@ -34,6 +34,7 @@ class RecordedRequest:
         reason: why the mock responded differently from the real API, or `None`.
         duration_ms: time until the response was complete, or `None` while in flight.
         arrived: when the request arrived, in UTC.
+        violations: what the API does not document; docs/violations.md lists the keys.
     """
 
     id: str
@@ -52,6 +53,7 @@ class RecordedRequest:
     reason: str | None
     duration_ms: float | None
     arrived: datetime
+    violations: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def from_json(cls, request: Mapping[str, Any]) -> Self:
@@ -78,6 +80,7 @@ class RecordedRequest:
             reason=extension["reason"],
             duration_ms=extension["durationMs"],
             arrived=datetime.fromtimestamp(request["loggedDate"] / 1000, UTC),
+            violations=tuple(extension["violations"]),
         )
 
     def json(self) -> Any:  # noqa: ANN401 - any JSON

@@ -2,12 +2,16 @@
 
 from typing import Annotated, Any, NotRequired
 
-from pydantic import ConfigDict, Field, with_config
+from pydantic import ConfigDict, Field, WithJsonSchema, with_config
 from typing_extensions import TypedDict
+
+from mock_atoms.contract.violations import KINDS
 
 Count = Annotated[int, Field(ge=0)]
 Milliseconds = Annotated[float, Field(ge=0)]
 Headers = Annotated[dict[str, str | list[str]], Field(description="A list for headers with several values.")]
+ViolationKind = Annotated[str, WithJsonSchema({"type": "string", "enum": [*KINDS]})]
+SourceLetter = Annotated[str, Field(description="Source of the expectation, see docs/fidelity.md.")]
 _strict = with_config(ConfigDict(extra="forbid"))
 
 
@@ -29,6 +33,17 @@ class Difference(TypedDict):
 
 
 @_strict
+class RecordedViolation(TypedDict):
+    """A contract violation of a request."""
+
+    kind: ViolationKind
+    place: Annotated[str, Field(description="JSON pointer into the body, or name of the parameter or header.")]
+    value: Annotated[str | None, Field(description="What the client sent, credentials masked; `null` if nothing.")]
+    expected: Annotated[str, Field(description="What the contract documents.")]
+    source: SourceLetter
+
+
+@_strict
 class MockAtomsRequest(TypedDict):
     """What mock-atoms knows of a request beyond WireMock's fields."""
 
@@ -45,6 +60,7 @@ class MockAtomsRequest(TypedDict):
     bodySize: Annotated[Count, Field(description="Bytes of the request body.")]
     bodyComplete: Annotated[bool, Field(description="Whether the complete body arrived.")]
     bodyCap: Annotated[Count, Field(description="How many bytes of a body are kept.")]
+    violations: Annotated[list[RecordedViolation], Field(description="What the API does not document.")]
     differences: NotRequired[Annotated[list[Difference], Field(description="In a near miss: what differs.")]]
 
 

@@ -79,6 +79,16 @@ def _own_fields(exchange: Exchange, attempt: int, body_cap: int) -> MockAtomsReq
         "bodySize": exchange.body_size,
         "bodyComplete": exchange.is_body_complete,
         "bodyCap": body_cap,
+        "violations": [
+            {
+                "kind": violation.kind,
+                "place": violation.place,
+                "value": violation.value,
+                "expected": violation.expected,
+                "source": violation.source,
+            }
+            for violation in exchange.violations
+        ],
     }
 
 

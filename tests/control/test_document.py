@@ -112,7 +112,7 @@ def test_the_document_is_open_unless_the_control_api_is_disabled() -> None:
 
 
 def test_every_response_is_as_documented(running: MockServer) -> None:
-    audience_id = httpx.get(f"{running.url}/audience", headers=ACME).json()["data"][0]["_id"]
+    audience_id = httpx.get(f"{running.url}/audience?limit=1", headers=ACME).json()["data"][0]["_id"]
     pattern = {"method": "GET", "headers": {"Authorization": {"equalTo": "Bearer sk_acme"}}}
     no_match = {"method": "PUT", "urlPath": "/nowhere"}
     with httpx.Client(base_url=f"{running.root_url}{CONTROL_PREFIX}") as admin:
@@ -168,6 +168,7 @@ def test_every_response_is_as_documented(running: MockServer) -> None:
         for method, path in (
             ("DELETE", "/faults"),
             *[("DELETE", "/requests"), ("DELETE", "/mappings"), ("GET", "/mappings"), ("GET", "/scenarios")],
+            ("GET", "/violations"),
             *[("POST", f"/{name}/reset") for name in ("requests", "mappings", "scenarios")],
         ):
             send(method, path)

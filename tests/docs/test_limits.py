@@ -19,7 +19,9 @@ from mock_atoms.caching.response_cache import (
     MAX_SIZE,
 )
 from mock_atoms.contract.agents import MAX_NAME_LENGTH
+from mock_atoms.contract.checking import ITEMS_PER_STEP, MAX_CHECKED_CHARACTERS, MAX_CHECKED_VALUES
 from mock_atoms.contract.schemas import MAX_FIELD_BYTES, MAX_FILE_BYTES, MAX_MEMBERS
+from mock_atoms.contract.violations import MAX_PLACE_LENGTH, MAX_VALUE_LENGTH, MAX_VIOLATIONS
 from mock_atoms.control import event_hub
 from mock_atoms.control.journal_waiter import MAX_WAIT_MS
 from mock_atoms.control.parsing import MAX_CONTROL_BODY_BYTES, MAX_ID_LENGTH, MAX_UNCONVERTED_BYTES
@@ -56,6 +58,7 @@ from mock_atoms.journal.calls import MAX_FAILED_CALLS, MAX_PAUSE_MS
 from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
 from mock_atoms.journal.recorded_body import MAX_CUT_KEY_LENGTH
 from mock_atoms.journal.request_reader import MAX_IDENTITIES, MAX_IDENTITY_BYTES
+from mock_atoms.journal.violations import MAX_GROUPS
 from mock_atoms.middleware.recording import MAX_UNREAD_BODY_BYTES
 from mock_atoms.serving import connection_limits
 from mock_atoms.serving.half_closed import RESPONSE_SECONDS
@@ -84,6 +87,14 @@ CALL_TIMEOUT = inspect.signature(redis_log.connect).parameters["call_timeout"].d
 
 
 LIMITS = [
+    ("contract violations of the head of a request, and of the rest of it", f"{MAX_VIOLATIONS} each"),
+    ("characters of the value and of the place of a violation", f"{MAX_VALUE_LENGTH} and {MAX_PLACE_LENGTH}"),
+    (
+        f"values of a field of a body, or of {ITEMS_PER_STEP} items of a list, that are checked for violations",
+        f"{MAX_CHECKED_VALUES:,}",
+    ),
+    ("characters of these values", f"{MAX_CHECKED_CHARACTERS:,}"),
+    ("different violations in a report", f"{MAX_GROUPS:,}"),
     ("tenants", f"{memory_store.MAX_TENANTS:,}"),
     ("data, changes and fault counters of all tenants", f"{memory_store.MAX_STORE_BYTES / MIB:g} MiB"),
     ("data set for one tenant over the control API", f"{MAX_TENANT_BYTES / MIB:g} MiB"),

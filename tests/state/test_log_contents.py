@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mock_atoms.contract.violations import Violation
 from mock_atoms.core.slices import Steps, run_without_pauses
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.data.fixture_files import parse_fixture
@@ -100,6 +101,17 @@ def test_a_response_of_another_server_has_its_body(content: bytes) -> None:
     ended.response_body = RecordedBody(content)
     update_outcome(parsed, through_json(outcome_json(ended)))
     assert parsed.response_body.content == content
+
+
+def test_violations_reach_other_servers() -> None:
+    exchange = make_exchange()
+    exchange.head.violations = (Violation("unknown-parameter", "limit", "10", "none", "S"),)
+    exchange.later_violations = (Violation("missing-field", "/name", None, "is required", "D"),)
+    parsed = parse_request(through_json(request_json(exchange)), 0.0)
+    assert parsed.violations == exchange.head.violations
+    update_outcome(parsed, through_json(outcome_json(exchange)))
+    assert parsed.violations == exchange.violations
+    assert {type(violation) for violation in parsed.violations} == {Violation}
 
 
 @pytest.mark.parametrize("text", ["é😀", "\ud800"])

@@ -147,6 +147,7 @@ vendor_requests = st.one_of(
         st.integers(0, 4),
     ),
     headers.map(lambda sent: SharedRequest(AGENTS, sent, "POST", body={"name": "Mine"})),
+    headers.map(lambda sent: SharedRequest(AGENTS, sent, "POST", "dryRun=1", {"name": 1, "title": "Mine"})),
     st.builds(
         lambda sent, query: SharedRequest(f"{AGENTS}/{{agent}}/archive", sent, "DELETE", query),
         headers,
@@ -206,7 +207,7 @@ def test_three_servers_respond_like_one(actions: list[SharedRequest | int], snap
             servers.restart(action)
         else:
             servers.send(action)
-    for path in ("/requests", "/faults", "/tenants", "/retries", "/state"):
+    for path in ("/requests", "/faults", "/tenants", "/retries", "/violations", "/state"):
         servers.send(control(path))
 
 

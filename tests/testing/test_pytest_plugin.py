@@ -128,6 +128,7 @@ def test_the_report_of_a_failure_lists_the_requests(run: Run) -> None:
             "*- mock-atoms: requests of this test -*",
             "??:??:??.??? GET /atoms/v1/audience?page=2 → 429 in * ms fault=rule-*",
             "??:??:??.??? GET /atoms/v1/audience?page=2 → 200 in * ms body=2 bytes",
+            "! unknown-parameter: GET /audience page `2`, 2 times: the operation has no parameters (S)",
             "*- mock-atoms: requests of this test -*",
             (
                 "no requests with this test's token, sk_mock_test.test_without_requests.????????????: "
