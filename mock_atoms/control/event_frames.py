@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from mock_atoms.core.json_stream import dump_json
 from mock_atoms.journal.events import STARTED, Event, EventId
 from mock_atoms.journal.exchange import NO_RESPONSE, Exchange
@@ -78,5 +80,8 @@ class EventFrames:
         return serve_event(started, attempt, self._body_cap)
 
     def _frame(self, kind: str, event_id: EventId, content: Mapping[str, Any]) -> bytes:
-        text = f"id: {self.id_text(event_id)}\nevent: {kind}\ndata: {dump_json(content)}\n\n"
-        return text.encode(errors="replace")  # half of a surrogate pair
+        try:
+            text = to_json(content)  # takes a tenth of the time
+        except PydanticSerializationError:  # half of a surrogate pair
+            text = dump_json(content).encode(errors="replace")
+        return b"id: %b\nevent: %b\ndata: %b\n\n" % (self.id_text(event_id).encode(), kind.encode(), text)

@@ -190,10 +190,12 @@ class EventHub:
         return bool(due)
 
     async def _report_missed(self, watcher: Watcher) -> None:
+        """Let a client continue with the next event. It loads everything again, so that it needs no earlier one."""
         channel = watcher.channel
-        dropped = channel.first - watcher.number if watcher.interruptions == channel.interruptions else None
-        if await self._give(watcher, self._frames.missed(self._log.known_since, dropped)):
-            watcher.number, watcher.interruptions = channel.first, channel.interruptions
+        end, interruptions = channel.end, channel.interruptions
+        dropped = end - watcher.number if watcher.interruptions == interruptions else None
+        if await self._give(watcher, self._frames.missed(self._log.last_id, dropped)):
+            watcher.number, watcher.interruptions = end, interruptions
 
     def _chunk(self, channel: Channel, number: int) -> Steps[tuple[bytes, int]]:
         """Return events from a number on, together, and the number of the next one."""

@@ -79,3 +79,14 @@ def test_a_missing_wrk_is_reported_in_one_line(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (2, "wrk is not installed: apt-get install wrk\n")
+
+
+@pytest.mark.slow
+def test_many_clients_that_watch_can_be_measured() -> None:
+    report = run("-m", "benchmarks.events", "--watchers", "5", "--slow", "1", "--rate", "200", "--seconds", "1")
+    for line in (
+        "5 clients watch, 1 of them read slowly; ",
+        "clients with losses that were not reported: 0",
+        "bystander's slowest of ",
+    ):
+        assert line in report

@@ -19,6 +19,7 @@ from mock_atoms.journal.events import RESET, EventFilter
 from mock_atoms.mock import MockAtoms
 from tests.helpers.exchanges import exchange, post
 
+pytestmark = pytest.mark.alone("it publishes events without a change that servers share")
 ALL = EventFilter()
 
 
@@ -111,13 +112,14 @@ def test_a_slow_client_gets_the_number_of_dropped_events(monkeypatch: pytest.Mon
         part = wait_for(hub, slow)
         await clock.advance(0.05)
         (missed,) = parse(await part)
-        assert missed == ("missed", {"dropped": 3})
+        assert missed == ("missed", {"dropped": 6})
         again = hub.connect(ALL)
         assert parse((await hub.begin(again, id_of(await part))).partition(b"\n")[2])[0][0] == "connected"
+        mock.journal.events.publish(RESET, {"number": 3})
         for watcher in (slow, again):
             part = wait_for(hub, watcher)
             await clock.advance(0.05)
-            assert [content["number"] for _, content in parse(await part)] == [1, 2, 2]
+            assert [content["number"] for _, content in parse(await part)] == [3]
 
     run(test)
 
@@ -205,6 +207,25 @@ def test_a_part_that_cannot_be_given_is_given_later(monkeypatch: pytest.MonkeyPa
         part = wait_for(hub, watcher)
         await clock.advance(0.05)
         assert len(parse(await part)) == 1
+
+    run(test)
+
+
+def test_events_that_happen_while_a_loss_is_reported_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MAX_EVENTS", 3)
+    monkeypatch.setattr(event_hub, "BYTES_PER_TURN", 0)
+
+    async def test(mock: MockAtoms, hub: EventHub, clock: Clock) -> None:
+        watcher = hub.connect(ALL)
+        for number in range(5):
+            mock.journal.events.publish(RESET, {"number": number})
+        part = wait_for(hub, watcher)
+        part.add_done_callback(lambda _part: mock.journal.events.publish(RESET, {"number": 5}))
+        await clock.advance(0.05)
+        assert parse(await part) == [("missed", {"dropped": 5})]
+        part = wait_for(hub, watcher)
+        await clock.advance(0.05)
+        assert parse(await part) == [("reset", {"number": 5})]
 
     run(test)
 
