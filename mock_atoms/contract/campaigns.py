@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Required, get_args
 
-from pydantic import Field, Strict, WithJsonSchema
+from pydantic import BeforeValidator, Field, Strict, WithJsonSchema
 from typing_extensions import TypedDict
 
 from mock_atoms.contract.schemas import Count, ObjectId, Timestamp, documented_as
@@ -205,6 +205,11 @@ class MemberResults(TypedDict, total=False):
     data: list[MemberResult]
 
 
+def _as_integer(value: object) -> object:
+    """Return a number such as 3.0 as the integer that it is in JSON."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 _Text = Annotated[str, Strict()]
 _Integer = Annotated[int, Strict()]
 
@@ -225,8 +230,10 @@ class NewCampaign(TypedDict, total=False):
     maxRetries: Annotated[
         _Integer,
         Field(ge=0, le=MAX_RETRIES, description="Retries of a failed call", json_schema_extra={"default": 3}),
+        BeforeValidator(_as_integer),
     ]
     retryDelay: Annotated[
         _Integer,
         Field(ge=1, le=MAX_RETRY_DELAY, description="Minutes between two attempts", json_schema_extra={"default": 15}),
+        BeforeValidator(_as_integer),
     ]

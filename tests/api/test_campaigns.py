@@ -176,7 +176,7 @@ def test_a_created_campaign_has_ids_and_defaults(http: httpx.Client, mock: MockS
 
 
 def test_a_created_campaign_keeps_what_the_request_says(http: httpx.Client, mock: MockServer) -> None:
-    fields = {"description": "d", "maxRetries": 0, "retryDelay": 1440, "scheduledAt": "2090-01-01T09:00:00+01:00"}
+    fields = {"description": "d", "maxRetries": 0, "retryDelay": 1440.0, "scheduledAt": "2090-01-01T09:00:00+01:00"}
     created = create(http, set_audience(mock)["_id"], phoneNumberIds=[NONE], other=1, **fields)
     expected = fields | {"status": "scheduled", "scheduledAt": "2090-01-01T08:00:00.000Z"}
     assert {key: created[key] for key in expected} == expected

@@ -88,6 +88,15 @@ class Servers:
             listed = self._ask(SharedRequest(AUDIENCES, headers[:1])).body  # a fault may have replaced it
             path = path.replace("{audience}", ([*re.findall(r'"_id":"(\w{24})","name"', listed.decode())] or ["0"])[-1])
         path = path.replace("{agent}", self._agent_id)
+        if "{campaign}" in path:
+            caller = headers[:1] if path.startswith(CAMPAIGNS) else bearer_pairs(request.body["token"])
+            listed = self._ask(SharedRequest(CAMPAIGNS, caller)).body
+            path = path.replace("{campaign}", ([*re.findall(r'\{"_id":"(\w{24})"', listed.decode())] or ["0"])[0])
+        if path == CAMPAIGNS and body:
+            listed = self._ask(SharedRequest(AUDIENCES, headers[:1])).body
+            audience_id = ([*re.findall(r'"_id":"(\w{24})","name"', listed.decode())] or ["0" * 24])[-1]
+            body = body.replace(b"{audience}", audience_id.encode())
+            headers[-1] = (b"content-length", b"%d" % len(body))
         response = self._ask(SharedRequest(path, headers, request.method, request.query), body)
         if response.status == HTTPStatus.CREATED and path == AGENTS:
             self._agent_id = json.loads(response.body)["data"]
@@ -129,7 +138,20 @@ def control(path: str, method: str = "GET", query: str = "", body: Any = None) -
     return SharedRequest(f"/__admin{path}", (), method, query, body)
 
 
+CAMPAIGNS = "/atoms/v1/campaign"
+NEW_CAMPAIGN = {"name": "Mine", "audienceId": "{audience}", "agentId": "0" * 24}
+
+campaign_requests = st.one_of(
+    headers.map(lambda sent: SharedRequest(CAMPAIGNS, sent)),
+    headers.map(lambda sent: SharedRequest(CAMPAIGNS, sent, "POST", body=NEW_CAMPAIGN)),
+    st.builds(
+        lambda sent, step: SharedRequest(f"{CAMPAIGNS}/{{campaign}}{step[1]}", sent, step[0]),
+        headers,
+        st.sampled_from([("GET", ""), ("DELETE", ""), ("POST", "/start"), ("POST", "/start"), ("POST", "/pause")]),
+    ),
+)
 vendor_requests = st.one_of(
+    campaign_requests,
     headers.map(lambda sent: SharedRequest(AUDIENCES, sent)),
     headers.map(lambda sent: SharedRequest(f"{AUDIENCES}/{{audience}}", sent)),
     headers.map(lambda sent: SharedRequest(f"{AUDIENCES}/{{audience}}", sent, "DELETE")),
@@ -172,6 +194,11 @@ control_requests = st.one_of(
         lambda token, listed: control("/tenants", "PUT", body={"token": token, "audiences": [listed]}),
         tokens,
         listed_members,
+    ),
+    st.builds(
+        lambda token, status: control("/campaigns/{campaign}", "PUT", body={"token": token, "status": status}),
+        tokens,
+        st.sampled_from(["running", "completed", "failed"]),
     ),
     tokens.map(lambda token: control("/reset", "POST", body={"token": token})),
     tokens.map(lambda token: control("/retries", query=f"token={token}")),
