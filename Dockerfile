@@ -15,11 +15,13 @@ LABEL org.opencontainers.image.title="mock-atoms" \
 COPY --from=build /opt/mock-atoms /opt/mock-atoms
 # The user below must be able to read them, regardless of their modes in the checkout.
 COPY --chmod=755 fixtures /fixtures
+RUN mkdir --mode=755 --parents /stubs/mappings /stubs/__files
 ENV PATH=/opt/mock-atoms/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     MOCK_ATOMS_HOST=:: \
     MOCK_ATOMS_ADMIN=true \
-    MOCK_ATOMS_FIXTURES=/fixtures
+    MOCK_ATOMS_FIXTURES=/fixtures \
+    MOCK_ATOMS_STUBS=/stubs
 USER 10001:10001
 EXPOSE 28667
 HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --start-interval=500ms --retries=3 \

@@ -41,6 +41,7 @@ from mock_atoms.middleware.identify import IdentifyMiddleware
 from mock_atoms.middleware.recording import RecordingMiddleware
 from mock_atoms.middleware.response_cache import ResponseCacheMiddleware
 from mock_atoms.middleware.responses import complete_response, send_response
+from mock_atoms.middleware.stubs import StubMiddleware
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.repositories import Repositories
 
@@ -217,7 +218,8 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
     if mock.settings.response_cache and not mock.settings.campaign_pace:  # with a pace, data changes by itself
         vendor = ResponseCacheMiddleware(vendor, mock.store, mock.response_cache, mock.max_recorded_body)
     vendor = ContractMiddleware(vendor, is_strict=mock.settings.strict)
-    vendor = FaultMiddleware(vendor, CancellableWaiter(mock.shutdown_signal), mock.slices)
+    waiter = CancellableWaiter(mock.shutdown_signal)
+    vendor = FaultMiddleware(StubMiddleware(vendor, mock, waiter), waiter, mock.slices)
     vendor = RecordingMiddleware(CorsMiddleware(vendor, origins), mock)
     vendor = IdentifyMiddleware(vendor, mock)
     return PathDispatcher(vendor, LazyApp(partial(_documentation, mock)), LazyApp(partial(_control, mock)), mock)

@@ -31,6 +31,8 @@ from mock_atoms.journal.request_reader import RequestReader
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import Repositories
 from mock_atoms.state.tenant_data import Readings
+from mock_atoms.wiremock.stub_book import StubBook
+from mock_atoms.wiremock.stub_folder import BodyFiles, read_stubs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -92,12 +94,14 @@ class MockAtoms:
 
             shared_log = open_shared_log(settings)
         self.is_shared = shared_log is not None
+        self.body_files = BodyFiles(settings.stubs)
         self.journal: Journal
         self.store: Store
         if shared_log is None:
             credentials = Credentials(secrets.token_bytes(32), settings.session_cookie)
             self.journal = MemoryJournal(settings.journal_size, credentials)
-            self.store = MemoryStore(self.journal, self.generator, rules, self.fixtures, self.slices)
+            self.stubs = _startup_stubs(settings, credentials)
+            self.store = MemoryStore(self.journal, self.generator, rules, self.fixtures, self.slices, stubs=self.stubs)
         else:
             self._share(shared_log, rules)
         self.repositories = Repositories(
@@ -125,6 +129,7 @@ class MockAtoms:
         credentials = Credentials(shared_log.secret, self.settings.session_cookie)
         self.journal = journal = ReplicatedJournal(self.settings.journal_size, credentials, replica)
         journal.on_foreign_end = self._note_foreign_end
+        self.stubs = _startup_stubs(self.settings, credentials)
         self.store = ReplicatedStore(
             journal,
             self.generator,
@@ -135,6 +140,7 @@ class MockAtoms:
             engine=self.fault_engine,
             clock_offset=self.clock() - self.now().timestamp(),
             tenant_ttl=self.settings.tenant_ttl,
+            stubs=self.stubs,
         )
 
     def _note_foreign_end(self, exchange: Exchange) -> None:
@@ -194,6 +200,10 @@ def _readings(settings: Settings) -> Readings:
         search_limit=settings.search_limit,
         deletes_emptied_audiences=settings.delete_emptied_audiences,
     )
+
+
+def _startup_stubs(settings: Settings, credentials: Credentials) -> StubBook:
+    return StubBook([] if settings.stubs is None else read_stubs(settings.stubs, credentials))
 
 
 def _startup_rules(settings: Settings) -> dict[str, Rule]:

@@ -83,19 +83,26 @@ class RepeatedRequest:
         api_path: path below the base path.
         state: state of its tenant.
         version: version of the tenant's data that the response shows.
+        stubs_version: version of the stubs, none of which matches it.
         response: its cached response.
         size_bytes: memory, approximately.
         used: time of the last use, see `lru.next_use`.
         is_live: whether the cache still holds it.
     """
 
-    __slots__ = ("api_path", "head", "is_live", "response", "size_bytes", "state", "used", "version")
+    __slots__ = (
+        *("api_path", "head", "is_live", "response", "size_bytes"),
+        *("state", "stubs_version", "used", "version"),
+    )
 
-    def __init__(self, head: RequestHead, api_path: str, state: TenantState, response: CachedResponse) -> None:
+    def __init__(
+        self, head: RequestHead, api_path: str, state: TenantState, response: CachedResponse, stubs_version: int
+    ) -> None:
         self.head = head
         self.api_path = api_path
         self.state: ReferenceType[TenantState] = ref(state)
         self.version = state.version
+        self.stubs_version = stubs_version
         self.response: ReferenceType[CachedResponse] = ref(response)
         self.size_bytes = _REQUEST_BYTES + getsizeof(api_path) + head.weight * WEIGHT_UNIT
         self.used = 0.0
@@ -161,14 +168,20 @@ class ResponseCache:
         self._seen.add(digest)
         return False
 
-    def put_request(
-        self, digest: bytes, head: RequestHead, api_path: str, state: TenantState, response: CachedResponse
+    def put_request(  # noqa: PLR0913, PLR0917 - what the response depends on
+        self,
+        digest: bytes,
+        head: RequestHead,
+        api_path: str,
+        state: TenantState,
+        response: CachedResponse,
+        stubs_version: int,
     ) -> None:
         """Recognize repetitions of a request that got a cached response, unless its head is too long."""
         if head.weight * WEIGHT_UNIT > MAX_HEAD_BYTES:
             return
         previous = self.requests.remove(digest)
-        request = RepeatedRequest(head, api_path, state, response)
+        request = RepeatedRequest(head, api_path, state, response, stubs_version)
         self.requests.put(digest, request)
         self._requests_size += request.size_bytes - (0 if previous is None else previous.size_bytes)
         while len(self.requests) > self.max_requests or self._requests_size > self.max_requests_size:

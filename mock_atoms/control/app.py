@@ -24,15 +24,18 @@ from mock_atoms.control.endpoints import Endpoint, EndpointGroup
 from mock_atoms.control.errors import RequestError, foreign_origin, unprocessable
 from mock_atoms.control.events import EventEndpoints
 from mock_atoms.control.faults import FaultEndpoints
+from mock_atoms.control.mappings import MappingEndpoints
 from mock_atoms.control.near_misses import NearMissEndpoints
 from mock_atoms.control.requests import RequestEndpoints
 from mock_atoms.control.retries import RetryEndpoints
+from mock_atoms.control.scenarios import ScenarioEndpoints
 from mock_atoms.control.server_status import ServerStatusEndpoints
 from mock_atoms.control.state import StateEndpoints
+from mock_atoms.control.stub_requests import StubRequestEndpoints
 from mock_atoms.control.tenant_data import TenantDataEndpoints
 from mock_atoms.control.tenants import TenantEndpoints
 from mock_atoms.control.violations import ViolationEndpoints
-from mock_atoms.control.wiremock_compatibility import WireMockCompatibilityEndpoints, alternative_to
+from mock_atoms.control.wiremock_compatibility import alternative_to
 from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.body_memory import BodyMemoryError
 from mock_atoms.core.errors import CapacityError, StoreUnavailableError
@@ -52,12 +55,14 @@ def endpoint_groups(mock: MockAtoms) -> list[EndpointGroup]:
         TenantDataEndpoints(mock).group(),
         CampaignEndpoints(mock).group(),
         StateEndpoints(mock).group(),
-        NearMissEndpoints(mock).group(),
         RequestEndpoints(mock).group(),
         RetryEndpoints(mock).group(),
+        NearMissEndpoints(mock).group(),
+        StubRequestEndpoints(mock).group(),
         EventEndpoints(mock).group(),
         ViolationEndpoints(mock).group(),
-        WireMockCompatibilityEndpoints(mock).group(),
+        MappingEndpoints(mock).group(),
+        ScenarioEndpoints(mock).group(),
     ]
 
 

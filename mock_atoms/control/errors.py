@@ -1,7 +1,7 @@
 """Errors of the control API. All have one shape."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from starlette.responses import JSONResponse, Response
@@ -12,6 +12,8 @@ from mock_atoms.core.patterns import ORIGIN
 
 INVALID_CODE = 10
 """WireMock's number of an invalid request. Its Java client expects a number in each error."""
+MAX_LISTED_ERRORS = 100
+"""Number of errors that one response lists."""
 INVALID_ID_CODE = 15
 """WireMock's number of an id that is not a UUID."""
 
@@ -54,6 +56,17 @@ def unprocessable(error: ConfigError) -> RequestError:
     """Return the 422 for a body that cannot be used."""
     pointer = "" if error.pointer == "/" else error.pointer
     return RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, "cannot be used", error.problem, pointer)
+
+
+def unprocessable_list(errors: Sequence[ConfigError]) -> RequestError:
+    """Return the 422 for a body with several problems, each of which it lists."""
+    listed = [unprocessable(error) for error in errors[:MAX_LISTED_ERRORS]]
+    combined = listed[0]
+    combined.body = {"errors": [item for error in listed for item in error.body["errors"]]}
+    if len(errors) > MAX_LISTED_ERRORS:
+        more = RequestError(combined.status, "cannot be used", f"and {len(errors) - MAX_LISTED_ERRORS} more problems")
+        combined.body["errors"] += more.body["errors"]
+    return combined
 
 
 def invalid_parameter(name: str, problem: str) -> RequestError:

@@ -1,4 +1,4 @@
-"""JSON of the control API: WireMock's request journal, its lists of stubs, and the reports."""
+"""JSON of the control API: WireMock's request journal, and the reports."""
 
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -60,8 +60,19 @@ class RequestList(TypedDict):
 
 
 @_strict
+class LoggedRequestBody(TypedDict):
+    """A request to compare with stubs, such as one that the journal returned. Other keys have no effect."""
+
+    url: Annotated[str, Field(description="Path and query.")]
+    method: NotRequired[str]
+    headers: NotRequired[dict[str, str | list[str]]]
+    cookies: NotRequired[dict[str, str | list[str]]]
+    body: NotRequired[str]
+
+
+@_strict
 class NearMissList(TypedDict):
-    """The nearest requests."""
+    """The nearest requests or stubs."""
 
     nearMisses: list[NearMiss]
 
@@ -201,18 +212,3 @@ class ViolationReport(TypedDict):
     unlisted: Annotated[Count, Field(description="Violations that are left out, because there are too many.")]
     dropped: Annotated[Count, Field(description="Requests that the journal has dropped.")]
     requestJournalDisabled: JournalDisabled
-
-
-@_strict
-class StubList(TypedDict):
-    """Stubs; there are none yet."""
-
-    mappings: list[Any]
-    meta: ListMeta
-
-
-@_strict
-class ScenarioList(TypedDict):
-    """Scenarios; there are none yet."""
-
-    scenarios: list[Any]

@@ -7,6 +7,7 @@ from typing_extensions import TypedDict
 
 from mock_atoms.contract.campaigns import CampaignDetail, CampaignEvent, CampaignMetrics, CampaignReport, CampaignStatus
 from mock_atoms.contract.schemas import Audience, Member
+from mock_atoms.control.mapping_models import StubBody
 from mock_atoms.data.fixture_files import GenerateOptions
 from mock_atoms.data.models import MAX_CAMPAIGNS, AudienceRecord, CampaignRecord
 from mock_atoms.faults.effects import Delay, FaultResponse
@@ -302,6 +303,7 @@ class TenantState(TypedDict):
     testIdDigest: NotRequired[str]
     requests: NotRequired[Count]
     counters: NotRequired[Annotated[dict[str, RuleCounts], Field(description="Counts by id of the rule.")]]
+    scenarios: NotRequired[Annotated[dict[str, str], Field(description="States of scenarios that it has moved.")]]
     organization: NotRequired[str]
     audiences: NotRequired[list[AudienceRecord]]
     changes: NotRequired[TenantChanges]
@@ -318,6 +320,21 @@ class RuleState(FaultRule):
 
 
 @_strict
+class StubState(StubBody):
+    """A stub of a state."""
+
+    fileBody: NotRequired[Annotated[str, Field(description="The file in `bodyFileName`, in Base64.")]]  # noqa: N815 - JSON's own spelling
+
+
+@_strict
+class ScenarioState(TypedDict):
+    """A scenario that is not in its first state for all tenants."""
+
+    name: str
+    state: str
+
+
+@_strict
 class State(TypedDict):
     """The state of a server, without its request journal."""
 
@@ -327,3 +344,5 @@ class State(TypedDict):
     rules: list[RuleState]
     fixtures: list[FixtureState]
     tenants: list[TenantState]
+    stubs: NotRequired[list[StubState]]
+    scenarios: NotRequired[list[ScenarioState]]

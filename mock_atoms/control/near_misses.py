@@ -1,16 +1,19 @@
 """Near misses: the requests that nearly match a pattern, and in what they differ."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from operator import itemgetter
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mock_atoms.contract.operations import OPERATIONS
 from mock_atoms.control.endpoints import Endpoint, EndpointGroup, RequestBody
-from mock_atoms.control.journal_models import NearMissList, RequestPatternBody
+from mock_atoms.control.journal_models import LoggedRequestBody, NearMissList, RequestPatternBody
 from mock_atoms.control.journal_reader import JournalReader
+from mock_atoms.control.logged_requests import read_exchange
 from mock_atoms.control.long_work import long_json
+from mock_atoms.control.parsing import read_json_body
 from mock_atoms.control.patterns import read_pattern
 from mock_atoms.core.json_stream import PAUSE
 from mock_atoms.core.slices import Steps
@@ -20,8 +23,10 @@ from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.models import NearMiss
 from mock_atoms.wiremock.pattern_masking import mask_pattern
 from mock_atoms.wiremock.patterns import RequestPattern, nearest, parse_pattern
-from mock_atoms.wiremock.responses import logged_request, near_miss
+from mock_atoms.wiremock.responses import logged_request, near_miss, stub_near_miss
+from mock_atoms.wiremock.stub_matching import nearest_stubs
 
+Result = TypeVar("Result")
 DEFAULT_COUNT = 3
 PATTERN_EXAMPLE = {
     "method": "GET",
@@ -82,7 +87,7 @@ class NearMissEndpoints:
                     "GET",
                     "/requests/unmatched/near-misses",
                     self.of_unmatched_requests,
-                    "Find the operations nearest to requests to unknown routes",
+                    "Find the operations and stubs nearest to requests to unknown routes",
                     NearMissList,
                 ),
                 Endpoint(
@@ -93,15 +98,23 @@ class NearMissEndpoints:
                     NearMissList,
                     body=pattern,
                 ),
+                Endpoint(
+                    "POST",
+                    "/near-misses/request",
+                    self.of_request,
+                    "Find the stubs nearest to a request",
+                    NearMissList,
+                    body=RequestBody(LoggedRequestBody, {"url": "/atoms/v1/agents", "method": "GET"}),
+                ),
             ),
         )
 
     async def of_unmatched_requests(self, request: Request) -> Response:
-        """Return each request to an unknown route, the newest first, with the nearest operation of the API."""
+        """Return each request to an unknown route, the newest first, with the nearest operation or stub."""
         found = await unmatched_requests(JournalReader(self._mock, request))
-        return long_json(self._mock, {"nearMisses": self._nearest_operations(found)})
+        return long_json(self._mock, {"nearMisses": self._nearest(found)})
 
-    def _nearest_operations(self, unmatched: list[NumberedExchange]) -> Iterator[object]:
+    def _nearest(self, unmatched: list[NumberedExchange]) -> Iterator[object]:
         patterns = [(pattern, parse_pattern(pattern, self._journal.credentials)) for pattern in self._operations()]
         for exchange, attempt in unmatched:
             distances = []
@@ -110,7 +123,24 @@ class NearMissEndpoints:
                 yield PAUSE
             distance, (operation, pattern) = min(zip(distances, patterns, strict=True), key=itemgetter(0))
             request = logged_request(exchange, attempt, self._mock.settings.journal_body)
-            yield near_miss(request, operation, distance, pattern.differences(exchange))
+            steps = nearest_stubs(self._mock.stubs.in_order(), exchange, 1)
+            nearest_stub = yield from _paused(steps)
+            if nearest_stub and nearest_stub[0][0] <= distance:
+                distance, stub = nearest_stub[0]
+                yield stub_near_miss(request, exchange, stub, distance)
+            else:
+                yield near_miss(request, operation, distance, pattern.differences(exchange))
+
+    async def of_request(self, request: Request) -> Response:
+        """Return the three stubs that nearly match a request, with what differs."""
+        exchange = await read_exchange(self._mock, await read_json_body(request))
+        steps = nearest_stubs(self._mock.stubs.in_order(), exchange, DEFAULT_COUNT)
+        found = await JournalReader(self._mock, request).run(steps)
+        body_cap = self._mock.settings.journal_body
+        misses = (
+            stub_near_miss(logged_request(exchange, 1, body_cap), exchange, stub, distance) for distance, stub in found
+        )
+        return long_json(self._mock, {"nearMisses": misses})
 
     async def of_pattern(self, request: Request) -> Response:
         """Return the three requests that are nearest to a pattern without matching it, with what differs."""
@@ -124,3 +154,13 @@ class NearMissEndpoints:
             {"method": operation.method, "urlPathTemplate": self._base_path + operation.path}
             for operation in OPERATIONS
         ]
+
+
+def _paused(steps: Steps[Result]) -> Generator[object, None, Result]:
+    """Return the result of `steps`, with a pause for each step."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return] # typeshed has no type for the result of a generator
+        yield PAUSE

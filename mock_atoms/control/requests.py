@@ -131,7 +131,7 @@ class RequestEndpoints:
         self._mock = mock
         self._journal = mock.journal
         self._logged_request = partial(logged_request, body_cap=mock.settings.journal_body)
-        self._serve_event = partial(serve_event, body_cap=mock.settings.journal_body)
+        self._serve_event = partial(serve_event, body_cap=mock.settings.journal_body, stubs=mock.stubs)
         self._waiter = JournalWaiter(mock)
         self._tenant_waiter = JournalWaiter(mock)  # does not wait for scans of the complete journal
         self._counters: WeakValueDictionary[tuple[JournalQuery, bytes], MatchCounter] = WeakValueDictionary()

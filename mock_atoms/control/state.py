@@ -70,7 +70,7 @@ class StateEndpoints:
         mock = self._mock
         state = await read_long_json_body(request, SnapshotConverter())
         try:
-            await import_state(state, mock.settings, mock.store, mock.slices)
+            await import_state(state, mock.settings, mock.store, mock.slices, mock.journal.credentials)
         except SettingsMismatchError as error:
             raise RequestError(HTTPStatus.CONFLICT, "settings differ", str(error), error.pointer) from None
         await mock.clear_journal()

@@ -137,6 +137,9 @@ class Settings(BaseModel):
     seed: Annotated[Text, SettingInfo(_DATA, "TEXT", "seed for all generated data and random choices")] = "atoms"
     locale: Annotated[Locale, SettingInfo(_DATA, "NAME", "faker locale of generated data, such as `de_DE`")] = "en_US"
     fixtures: Annotated[Path | None, SettingInfo(_DATA, "FOLDER", "folder of fixture files (docs/fixtures.md)")] = None
+    stubs: Annotated[
+        Path | None, SettingInfo(_DATA, "FOLDER", "folder of stubs, `mappings/` and `__files/` (docs/stubs.md)")
+    ] = None
     tokens: Annotated[
         frozenset[Token] | None,
         BeforeValidator(split_tokens),

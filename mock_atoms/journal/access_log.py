@@ -21,6 +21,8 @@ from mock_atoms.journal.exchange import UNKNOWN_MAGIC_WORD, UNROUTED, Exchange
 LOGGER = logging.getLogger("mock_atoms")
 _NAMES = {level: logging.getLevelName(level) for level in (logging.INFO, logging.WARNING)}
 _PADDED = {level: f"{name:<7}" for level, name in _NAMES.items()}
+STUB_HINT = "to stub this route: POST /__admin/mappings (docs/stubs.md)"
+"""What to do about a request to an unknown route."""
 _WARNING_REASONS = {*UNROUTED, UNKNOWN_MAGIC_WORD}
 
 
@@ -55,6 +57,10 @@ class AccessLogLine(NamedTuple):
             text += f" fault={','.join(exchange.faults)}"
         if exchange.reason:
             text += f" reason={exchange.reason}"
+        if exchange.stub:
+            text += f" stub={exchange.stub}"
+        if exchange.reason in UNROUTED:
+            text += f" hint={json.dumps(STUB_HINT)}"
         return text
 
 
@@ -226,6 +232,8 @@ class JsonFormatter(AccessLogFormatter):
             attempt=attempt,
             fault=",".join(exchange.faults) or None,
             reason=exchange.reason,
+            **({"stub": exchange.stub} if exchange.stub else {}),
+            **({"hint": STUB_HINT} if exchange.reason in UNROUTED else {}),
         )
 
     def format_other(self, record: logging.LogRecord) -> str:

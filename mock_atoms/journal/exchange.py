@@ -1,6 +1,6 @@
 """One exchange: a request and its response, from arrival to the journal."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -41,6 +41,8 @@ PATCH_TOO_LARGE = "alter-too-large"
 UNMOCKED_ROUTE = "unmocked-route"
 OUTSIDE_BASE_PATH = "outside-base-path"
 UNROUTED = {UNMOCKED_ROUTE, OUTSIDE_BASE_PATH}
+STUB = "stub"
+"""Reason of a response of a stub."""
 UNKNOWN_MAGIC_WORD = "unknown-magic-word"
 """Reason of a regular response to a magic key with an unknown word."""
 
@@ -146,6 +148,7 @@ class Exchange:
         faults: ids of the fault rules that triggered.
         reason: slug of why the mock, and not the API, decided on this response.
         delay_ms: delay that a fault added.
+        stub: id of the stub that responded; `None` if none did.
         has_malformed_body: whether a fault responded with a success status and a malformed body.
         later_violations: contract violations besides those of the head, such as those of the body.
         weight: estimated size without the response body, in units of `WEIGHT_UNIT` bytes.
@@ -176,6 +179,7 @@ class Exchange:
     delay_ms: float = 0.0
     has_malformed_body: bool = False
     later_violations: tuple[Violation, ...] = ()
+    stub: str | None = None
     weight: int = 0
     counted_body: RecordedBody = NO_BODY
     position: int = -1
@@ -282,6 +286,7 @@ class RequestContext:
         faults: the faults of the request, once it has been counted; `None` if it has none.
         refuses_violations: whether a contract violation gets a 400.
         cached_body: the response body as the journal keeps it, if the response comes from the cache.
+        store_body: stores the request body received so far in the exchange; `None` if there is none.
     """
 
     exchange: Exchange
@@ -296,6 +301,7 @@ class RequestContext:
     faults: FaultDecision | None = None
     refuses_violations: bool = False
     cached_body: RecordedBody | None = None
+    store_body: Callable[[], Awaitable[None]] | None = None
 
     def header_values(self, name: bytes) -> list[str]:
         """Return the values of the request header `name` (lower-case), with all credentials."""

@@ -15,6 +15,8 @@ from mock_atoms.journal.violations import violated_operation
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
+STUBBED = "stub"
+"""The `operation` label of requests to which a stub responded."""
 OTHER = "other"
 """The `operation` label of requests that match no documented operation."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -57,7 +59,7 @@ class Metrics:
 
     def count(self, exchange: Exchange) -> None:
         """Count an exchange that has ended."""
-        operation = exchange.head.operation or OTHER
+        operation = (exchange.head.operation or OTHER) if exchange.stub is None else STUBBED
         self._exchanges[operation, exchange.status, exchange.ended or "", bool(exchange.faults)] += 1
         durations = self._durations.get(operation)
         if durations is None:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.core.delays import CancellableWaiter, WaitResult
 from mock_atoms.faults.effects import ConnectionFault
+from mock_atoms.middleware.waiting import send_slowly
 
 if TYPE_CHECKING:
     import asyncio
@@ -87,20 +88,16 @@ class ConnectionFaultRunner:
             await _break(fault, transport, receive, send)
 
     async def _truncate(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start, body = await collect_response(self._app, scope, receive)
-        await send(start)
-        await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+        response = await collect_response(self._app, scope, receive, send)
+        if response is not None:
+            start, body = response
+            await send(start)
+            await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
 
     async def _drip(self, fault: ConnectionFault, scope: Scope, receive: Receive, send: Send) -> None:
-        start, body = await collect_response(self._app, scope, receive)
-        await send(start)
-        chunks = max(1, min(_DRIP_CHUNKS, len(body)))
-        for number in range(chunks):
-            result, receive = await self._waiter.wait((fault.ms or 0) / 1000 / chunks, receive)
-            if result is WaitResult.CLIENT_DISCONNECTED:
-                return
-            chunk = body[len(body) * number // chunks : len(body) * (number + 1) // chunks]
-            await send({"type": "http.response.body", "body": chunk, "more_body": number < chunks - 1})
+        response = await collect_response(self._app, scope, receive, send)
+        if response is not None:
+            await send_slowly(self._waiter, *response, _DRIP_CHUNKS, fault.ms or 0, receive, send)
 
 
 async def _break(fault: ConnectionFault, transport: "asyncio.Transport", receive: Receive, send: Send) -> None:
@@ -123,13 +120,24 @@ async def _read_body(receive: Receive) -> None:
         pass
 
 
-async def collect_response(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
-    """Return the start message and the complete body of the response of `app`."""
+async def collect_response(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> tuple[Message, bytes] | None:
+    """Return the start message and the complete body of the response of `app`.
+
+    Returns `None` if there is no response: the client has disconnected, or a stub breaks the connection.
+    """
     messages: list[Message] = []
+    is_broken = False
 
     async def collect(message: Message) -> None:
-        messages.append(message)
+        nonlocal is_broken
+        if message["type"] == BROKEN:
+            is_broken = True
+            await send(message)
+        else:
+            messages.append(message)
 
     await app(scope, receive, collect)
+    if is_broken or not messages:
+        return None
     start, *bodies = messages
     return start, b"".join(message.get("body", b"") for message in bodies)

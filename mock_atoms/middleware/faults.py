@@ -5,18 +5,19 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mock_atoms.core.delays import CancellableWaiter, WaitResult
+from mock_atoms.core.delays import CancellableWaiter
 from mock_atoms.core.slices import Slices
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.faults.effects import header_values
 from mock_atoms.faults.engine import Evaluate, FaultDecision, FaultEngine, FaultRequest, RuleEvaluator
 from mock_atoms.faults.prefer import parse_prefer
 from mock_atoms.faults.response_patch import PatchError, ResponsePatch
-from mock_atoms.journal.exchange import CONTEXT_KEY, PATCH_TOO_LARGE, SHUTTING_DOWN, RequestContext
+from mock_atoms.journal.exchange import CONTEXT_KEY, PATCH_TOO_LARGE, RequestContext
 from mock_atoms.middleware.concurrency import SLOT_KEY
 from mock_atoms.middleware.connection_faults import ConnectionFaultRunner, collect_response
 from mock_atoms.middleware.cors import is_preflight
 from mock_atoms.middleware.responses import bad_prefer, error_response, fault_response, send_response
+from mock_atoms.middleware.waiting import wait_before_response
 
 
 def fault_evaluator(context: RequestContext, engine: FaultEngine) -> Evaluate | None:
@@ -70,15 +71,10 @@ class FaultMiddleware:
         exchange.faults = decision.rule_ids
         exchange.delay_ms = decision.delay_ms
         if decision.delay_ms:
-            result, receive = await self._waiter.wait(decision.delay_ms / 1000, receive)
-            if result is WaitResult.CLIENT_DISCONNECTED:
+            next_receive = await wait_before_response(self._waiter, decision.delay_ms, exchange, receive, send)
+            if next_receive is None:
                 return
-            if result is WaitResult.SHUTDOWN:
-                exchange.reason = SHUTTING_DOWN
-                await send_response(
-                    send, error_response(HTTPStatus.SERVICE_UNAVAILABLE, ["mock-atoms is shutting down"])
-                )
-                return
+            receive = next_receive
         if decision.respond is not None:
             await send_response(send, fault_response(context, decision, decision.respond))
         elif decision.patch is not None:
@@ -96,7 +92,10 @@ class FaultMiddleware:
     async def _send_patched(self, patch: ResponsePatch, scope: Scope, receive: Receive, send: Send) -> None:
         context: RequestContext = scope[CONTEXT_KEY]
         with self._slices.work_slot(context.caller.tenant.token_digest).in_use() as slot:
-            start, body = await collect_response(self._app, {**scope, SLOT_KEY: slot}, receive)
+            response = await collect_response(self._app, {**scope, SLOT_KEY: slot}, receive, send)
+            if response is None:
+                return
+            start, body = response
             patched_body = await self._slices.run_promptly(patch.apply_steps(body))
         new_values = header_values(patch.headers)
         headers = [(name, value) for name, value in start["headers"] if name.decode("latin-1") not in new_values]

@@ -75,6 +75,7 @@ class RecordingMiddleware:
         body_recorder = None
         if context.has_body:
             body_recorder = RequestBodyRecorder(context, self._journal, self._slices, receive, self._max_body)
+            context.store_body = body_recorder.store_body
         else:
             exchange.is_body_complete = True
 

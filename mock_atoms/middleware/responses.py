@@ -12,13 +12,20 @@ from starlette.types import Send
 from mock_atoms.contract.errors import error_body
 from mock_atoms.contract.operations import RequestedOperation
 from mock_atoms.contract.schemas import JSON_TYPE, render_json
+from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.http_text import Headers
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.tenancy import UnauthenticatedCaller
 from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY, FaultResponse
 from mock_atoms.faults.engine import FaultDecision
-from mock_atoms.journal.exchange import BAD_PREFER, OUTSIDE_BASE_PATH, STORE_UNAVAILABLE, UNMOCKED_ROUTE, RequestContext
+from mock_atoms.journal.exchange import (
+    BAD_PREFER,
+    OUTSIDE_BASE_PATH,
+    STORE_UNAVAILABLE,
+    UNMOCKED_ROUTE,
+    RequestContext,
+)
 
 REASON_HEADER = b"x-mock-atoms-reason"
 _MAX_CACHED = 1_000
@@ -96,12 +103,23 @@ def _not_found(context: RequestContext) -> CompleteResponse:
     """Return Express's response to an unknown route: HTML, not JSON (L)."""
     if context.exchange.reason is None:  # a connection fault that lets the request pass has its own
         context.exchange.reason = OUTSIDE_BASE_PATH if context.api_path is None else UNMOCKED_ROUTE
-    text = escape(f"Cannot {context.exchange.method} {context.exchange.path}")
+    route = escape(f"{context.exchange.method} {context.exchange.path}")
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
-        f"<body>\n<pre>{text}</pre>\n</body>\n</html>\n"
+        f"<body>\n<pre>Cannot {route}</pre>\n</body>\n</html>\n"
+        f"<!-- {stub_hint(route)} -->\n"
     )
     return complete_response(HTTPStatus.NOT_FOUND, [("content-type", "text/html; charset=utf-8")], page.encode())
+
+
+def stub_hint(route: str) -> str:
+    """Return how to stub an unknown route, given its method and path, in one line without two hyphens in a row."""
+    method, _, path = route.replace("--", "-\\u002d").partition(" ")
+    return (
+        f"mock-atoms does not mock this route. To stub it, POST to {CONTROL_PREFIX}/mappings: "
+        f'{{"request": {{"method": "{method}", "urlPath": "{path}"}}, '
+        '"response": {"status": 200, "jsonBody": {}}} (docs/stubs.md)'
+    )
 
 
 def fault_response(context: RequestContext, decision: FaultDecision, respond: FaultResponse) -> CompleteResponse:

@@ -16,6 +16,7 @@ from mock_atoms.caching.eligibility import is_cacheable
 from mock_atoms.caching.response_cache import CachedResponse, content_key
 from mock_atoms.core.http_text import Headers
 from mock_atoms.core.lru import next_use
+from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY
 from mock_atoms.faults.engine import Evaluation, FaultDecision
 from mock_atoms.faults.expressions import ExpressionError
@@ -25,12 +26,16 @@ from mock_atoms.middleware.cors import CorsHeaders
 from mock_atoms.middleware.faults import fault_evaluator
 from mock_atoms.middleware.marks import ResponseMarker
 from mock_atoms.middleware.responses import CompleteResponse, bad_prefer, fault_response, response_without_route
+from mock_atoms.middleware.stubs import candidate_stubs
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.store import TenantState
+from mock_atoms.wiremock.stub_matching import select_by_head
 
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 """Methods whose responses need no special treatment: HEAD has no body, OPTIONS may be a preflight request."""
+MAX_COMPARED_STUBS = 20
+"""Number of stubs that a request is compared with on the fast path."""
 _OK = STATUS_LINE[HTTPStatus.OK]
 
 
@@ -65,6 +70,7 @@ class FastPath:
         self._requests = mock.response_cache.requests
         self.reader = mock.request_reader
         self._engine = mock.fault_engine
+        self._stubs = mock.stubs
         self._recorder = mock.recorder
         self._generator = mock.generator
         self._clock = mock.clock
@@ -101,6 +107,7 @@ class FastPath:
             or response is None
             or not (state.is_live and response.is_live)
             or state.version != repeated.version
+            or repeated.stubs_version != self._stubs.version
             or not self._engine.has_no_matching_rule(tenant, head.method, repeated.api_path)
         ):
             return None
@@ -160,7 +167,7 @@ class FastPath:
             exchange.response_body = self._recorded_body(response, cached, context.caller.token)
         self._recorder.record_complete(exchange)
         if cached is not None and is_plain and exchange.reason is None and self._cache.is_repeated(digest):
-            self._cache.put_request(digest, head, context.api_path or "", state, cached)
+            self._cache.put_request(digest, head, context.api_path or "", state, cached, self._stubs.version)
         own_lines = [b"%b: %b\r\n" % header for header in headers]
         return b"".join([STATUS_LINE[response.status], header_lines, *own_lines, b"\r\n", response.body])
 
@@ -181,6 +188,8 @@ class FastPath:
         if evaluation is not None and evaluation.decision is not None:
             response = _immediate(context, evaluation.decision)
             return None if response is None else _Outcome(response, evaluation)
+        if not self._stubs.is_empty and self._may_match_stub(context):
+            return None
         response = response_without_route(context)
         if response is not None:
             return _Outcome(response, evaluation)
@@ -190,6 +199,13 @@ class FastPath:
         if cached is None:
             return None
         return _Outcome(CompleteResponse(HTTPStatus.OK, cached.head.headers, cached.body), evaluation, cached)
+
+    def _may_match_stub(self, context: RequestContext) -> bool:
+        """Return whether a stub may match a request, which then gets to the application."""
+        candidates = candidate_stubs(self._stubs, context)
+        if len(candidates) > MAX_COMPARED_STUBS:
+            return True
+        return bool(candidates) and bool(run_without_pauses(select_by_head(candidates, context.exchange)))
 
 
 def fast_path_of(mock: MockAtoms) -> FastPath | None:

@@ -9,6 +9,8 @@ from mock_atoms.journal.exchange import REFUSAL_KEY
 from mock_atoms.serving.refusal import Refusal
 
 if TYPE_CHECKING:
+    import asyncio
+
     from uvicorn._types import ASGISendEvent
 
 _CLOSE = (b"connection", b"close")  # uvicorn 0.35 omits it unless the request has it
@@ -16,6 +18,13 @@ _CLOSE = (b"connection", b"close")  # uvicorn 0.35 omits it unless the request h
 
 def _announces_close(headers: Headers) -> bool:
     return any(name.lower() == b"connection" and b"close" in value.lower() for name, value in headers)
+
+
+class _Writes:
+    """Collects what is written."""
+
+    def __init__(self, parts: list[bytes]) -> None:
+        self.write = parts.append
 
 
 class ResponseCycle(RequestResponseCycle):
@@ -41,7 +50,25 @@ class ResponseCycle(RequestResponseCycle):
             self.keep_alive = self.keep_alive and self._may_keep_alive(message["status"], headers)
             added = self.keep_alive_headers if self.keep_alive else (() if _announces_close(headers) else (_CLOSE,))
             self.default_headers = [*self.default_headers, *added]
+            reason = cast("dict[str, Any]", message).get("reason")
+            if reason is not None:
+                await self._send_with_reason(message, reason)
+                return
         await super().send(message)
+
+    async def _send_with_reason(self, start: "ASGISendEvent", reason: bytes) -> None:
+        """Send the start of a response with another reason phrase than that of its status."""
+        parts: list[bytes] = []
+        transport = self.transport
+        self.transport = cast("asyncio.Transport", _Writes(parts))
+        try:
+            await super().send(start)
+        finally:
+            self.transport = transport
+        for head in parts:
+            status_line, separator, rest = head.partition(b"\r\n")
+            version, status, *_ = status_line.split(b" ")
+            transport.write(b"%b %b %b%b%b" % (version, status, reason, separator, rest))
 
     def _may_keep_alive(self, status: int, headers: Headers) -> bool:
         if self.waiting_for_100_continue and not self.body:

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from sys import intern
 from typing import Any, assert_never
 
 from mock_atoms.contract.violations import Violation
@@ -189,6 +190,7 @@ def outcome_json(exchange: Exchange) -> list[Any]:
         exchange.delay_ms,
         exchange.has_malformed_body,
         _violations_json(exchange.later_violations),
+        exchange.stub,
     ]
 
 
@@ -210,8 +212,9 @@ def update_outcome(exchange: Exchange, content: list[Any]) -> None:
     parse_head = _parse_shared_response_head if len(headers) <= _MAX_SHARED_LENGTH else _parse_response_head
     exchange.response_head = parse_head(headers)
     exchange.response_body = _recorded_body(response_body.encode("latin-1"))
-    faults, exchange.reason, exchange.delay_ms, exchange.has_malformed_body, violations = rest
+    faults, exchange.reason, exchange.delay_ms, exchange.has_malformed_body, violations, stub = rest
     exchange.later_violations = _parse_violations(violations)
+    exchange.stub = stub and intern(stub)
     exchange.faults = tuple(faults) or exchange.faults
 
 

@@ -1,6 +1,6 @@
 """The store that keeps tenants in memory."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,9 @@ from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.journal import Journal
 from mock_atoms.state.operations import DataOperation
 from mock_atoms.state.store import StoreContent, TenantState, next_version
+from mock_atoms.wiremock.scenarios import STARTED
+from mock_atoms.wiremock.stub_book import StubBook, check_stub_capacity
+from mock_atoms.wiremock.stubs import Stub
 
 MAX_TENANTS = 10_000
 MAX_STORE_BYTES = 256 * 1024 * 1024
@@ -50,6 +53,7 @@ class MemoryStore:
         rules: the active fault rules. Only the store changes them.
         fixtures: the initial data of tokens. Only the store imports data into it.
         slices: runs long work.
+        stubs: the active stubs. Only the store changes them.
         max_tenants: maximum number of tenants. An evicted tenant has its initial data again.
         max_bytes: maximum memory of all states, approximately.
     """
@@ -62,6 +66,7 @@ class MemoryStore:
         fixtures: Fixtures,
         slices: Slices,
         *,
+        stubs: StubBook | None = None,
         max_tenants: int = MAX_TENANTS,
         max_bytes: int = MAX_STORE_BYTES,
     ) -> None:
@@ -71,6 +76,7 @@ class MemoryStore:
         self._rules = rules
         self._fixtures = fixtures
         self._slices = slices
+        self._stubs = StubBook() if stubs is None else stubs
         self._max_tenants = max_tenants
         self._max_bytes = max_bytes
         self._tenants: LruCache[bytes, TenantState] = LruCache()
@@ -150,11 +156,55 @@ class MemoryStore:
         removed = await self._slices.run_promptly(self._remove_rules(removed_ids))
         await self._slices.run_promptly(free(removed))
 
+    async def put_stubs(
+        self, stubs: Sequence[Stub], *, keeps_existing: bool = False, removes_others: bool = False
+    ) -> None:
+        """Add stubs, all or nothing.
+
+        Raises:
+            CapacityError: there are too many, or they are too large.
+        """
+        removed = self._stubs.put(stubs, keeps_existing=keeps_existing, removes_others=removes_others)
+        await self._slices.run_promptly(free(removed))
+
+    async def remove_stubs(self, stub_ids: Collection[str] | None = None) -> None:
+        """Remove the stubs with these ids, or all."""
+        await self._slices.run_promptly(free(self._stubs.remove(stub_ids)))
+
+    async def reset_stubs(self) -> None:
+        """Restore the stubs of files, keep the persistent ones, and reset all scenarios."""
+        await self._slices.run_promptly(free(self._stubs.reset()))
+
+    async def choose_stub(self, tenant: Tenant, stub_ids: Sequence[str]) -> Stub | None:
+        """Return the first stub whose scenario is in the state that it requires, and move the scenario."""
+        state = self.state_of(tenant)
+        before = state.size_bytes
+        stub = self._stubs.choose(stub_ids, state.scenarios)
+        self._resize(state, before)
+        return stub
+
+    async def set_scenarios(self, state: str = STARTED, name: str | None = None, tenant: Tenant | None = None) -> None:
+        """Set the state of one scenario, or of all, for one tenant or for all."""
+        if tenant is None:
+            self._stubs.set_scenarios(state, name)
+            return
+        tenant_state = self.state_of(tenant)
+        before = tenant_state.size_bytes
+        for scenario in self._stubs.scenarios.values():
+            if name in (None, scenario.name):
+                scenario.move(tenant_state.scenarios, state)
+        self._resize(tenant_state, before)
+
     async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
         """Delete created rules and the states of all tenants, or only those of one token, one test or both."""
         removed: list[Any]
         if token_digest is None and test_digest is None:
-            removed = [self._rules.reset(), *self._fixtures.import_data(None), *self._remove_all()]
+            removed = [
+                self._rules.reset(),
+                *self._stubs.reset(),
+                *self._fixtures.import_data(None),
+                *self._remove_all(),
+            ]
         else:
             removed = await self._slices.run_promptly(self._remove(token_digest, test_digest))
         digests = {
@@ -167,7 +217,15 @@ class MemoryStore:
     async def export(self) -> StoreContent:
         """Return all content."""
         fixtures = await self._slices.run(self._fixtures.export_data())
-        return StoreContent(await self.rules(), fixtures, await self.tenants())
+        stubs = self._stubs
+        return StoreContent(
+            await self.rules(),
+            fixtures,
+            await self.tenants(),
+            stubs.by_age(),
+            stubs.moved_scenarios(),
+            {name: scenario.generation for name, scenario in stubs.scenarios.items()},
+        )
 
     async def replace_all(self, content: StoreContent) -> None:
         """Replace all content by `content`. An error changes nothing.
@@ -179,8 +237,10 @@ class MemoryStore:
         audience_tokens = await self._slices.run(find_audience_tokens(content.fixtures))
         sizes = [state.size_bytes for state in content.tenants]
         check_capacity(sum(sizes), self._max_bytes)
+        check_stub_capacity(len(content.stubs), sum(stub.size_bytes for stub in content.stubs))
         replaced: list[Any] = [
             self._rules.replace_all(rules),
+            *self._stubs.import_stubs(content.stubs, content.scenarios),
             *self._fixtures.import_data(content.fixtures, audience_tokens),
             *self._remove_all(),
         ]

@@ -2,7 +2,7 @@
 
 import json
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, Self, cast
 
@@ -32,6 +32,9 @@ from mock_atoms.state.replica import ApplyForeign, Replica
 from mock_atoms.state.replicated_journal import ReplicatedJournal
 from mock_atoms.state.snapshot import content_steps, parse_content
 from mock_atoms.state.store import ConflictError, StoreContent, TenantState
+from mock_atoms.wiremock.scenarios import STARTED
+from mock_atoms.wiremock.stub_book import StubBook
+from mock_atoms.wiremock.stubs import Stub, load_json_path, parse_records
 
 _MAX_POSITIONS = 10_000
 """Number of tenants whose last change is known, and of resets."""
@@ -85,6 +88,7 @@ class ReplicatedStore(MemoryStore):
         engine: evaluates the rules for the requests of other servers.
         clock_offset: the monotonic clock of this server minus seconds since 1970.
         tenant_ttl: seconds after which a tenant that sends no requests has its initial data again.
+        stubs: the active stubs. Only the store changes them.
         max_tenants: maximum number of tenants. An evicted tenant has its initial data again.
         max_bytes: maximum memory of all states, approximately.
     """
@@ -101,10 +105,13 @@ class ReplicatedStore(MemoryStore):
         engine: FaultEngine,
         clock_offset: float,
         tenant_ttl: float,
+        stubs: StubBook | None = None,
         max_tenants: int = MAX_TENANTS,
         max_bytes: int = MAX_STORE_BYTES,
     ) -> None:
-        super().__init__(journal, generator, rules, fixtures, slices, max_tenants=max_tenants, max_bytes=max_bytes)
+        super().__init__(
+            journal, generator, rules, fixtures, slices, stubs=stubs, max_tenants=max_tenants, max_bytes=max_bytes
+        )
         self._shared_journal = journal
         self._replica = replica
         self._engine = engine
@@ -119,6 +126,11 @@ class ReplicatedStore(MemoryStore):
             "commit": self._commit_foreign,
             "add-rule": self._add_rule_foreign,
             "remove-rules": self._remove_rules_foreign,
+            "put-stubs": self._put_stubs_foreign,
+            "remove-stubs": self._remove_stubs_foreign,
+            "reset-stubs": self._reset_stubs_foreign,
+            "choose-stub": self._choose_stub_foreign,
+            "set-scenarios": self._set_scenarios_foreign,
             "reset": self._reset_foreign,
             "replace": self._replace_foreign,
         }.items():
@@ -144,7 +156,7 @@ class ReplicatedStore(MemoryStore):
         """Replace everything by a snapshot."""
         own, text = content.split(b"\n", 1)
         used_at, changed_at, reset_at, journal = json.loads(own)
-        await super().replace_all(await self._slices.run(parse_content(text)))
+        await super().replace_all(await self._slices.run(parse_content(text, self._shared_journal.credentials)))
         self._used_at = OrderedDict((bytes.fromhex(key), seconds) for key, seconds in used_at)
         self._changed_at = RecentPositions.from_json(changed_at)
         self._reset_at = RecentPositions.from_json(reset_at)
@@ -282,6 +294,57 @@ class ReplicatedStore(MemoryStore):
     async def _remove_rules_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         await super().remove_rules(content)
 
+    async def put_stubs(
+        self, stubs: Sequence[Stub], *, keeps_existing: bool = False, removes_others: bool = False
+    ) -> None:
+        """Add stubs, all or nothing. Credentials in their texts are masked.
+
+        Raises:
+            CapacityError: there are too many, or they are too large.
+        """
+        content = [[stub.as_record() for stub in stubs], keeps_existing, removes_others]
+        await self._replica.change("put-stubs", content, lambda: self._put_stubs_foreign("", content))
+
+    async def _put_stubs_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
+        records, keeps_existing, removes_others = content
+        await load_json_path(self._slices, records)
+        steps = parse_records(records, self._shared_journal.credentials)
+        stubs = await self._slices.run_promptly(steps, needs_slot=False)
+        await super().put_stubs(stubs, keeps_existing=keeps_existing, removes_others=removes_others)
+
+    async def remove_stubs(self, stub_ids: Collection[str] | None = None) -> None:
+        """Remove the stubs with these ids, or all."""
+        content = None if stub_ids is None else [*stub_ids]
+        await self._replica.change("remove-stubs", content, lambda: self._remove_stubs_foreign("", content))
+
+    async def _remove_stubs_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
+        await super().remove_stubs(content)
+
+    async def reset_stubs(self) -> None:
+        """Restore the stubs of files, keep the persistent ones, and reset all scenarios."""
+        await self._replica.change("reset-stubs", None, lambda: self._reset_stubs_foreign("", None))
+
+    async def _reset_stubs_foreign(self, _entry_id: str, _content: Any) -> None:  # noqa: ANN401 - any JSON
+        await super().reset_stubs()
+
+    async def choose_stub(self, tenant: Tenant, stub_ids: Sequence[str]) -> Stub | None:
+        """Return the first stub whose scenario is in the state that it requires, and move the scenario."""
+        content = [tenant_json(tenant), [*stub_ids]]
+        return await self._replica.change("choose-stub", content, lambda: self._choose_stub_foreign("", content))
+
+    async def _choose_stub_foreign(self, _entry_id: str, content: Any) -> Stub | None:  # noqa: ANN401 - any JSON
+        tenant, stub_ids = content
+        return await super().choose_stub(parse_tenant(tenant), stub_ids)
+
+    async def set_scenarios(self, state: str = STARTED, name: str | None = None, tenant: Tenant | None = None) -> None:
+        """Set the state of one scenario, or of all, for one tenant or for all."""
+        content = [state, name, None if tenant is None else tenant_json(tenant)]
+        await self._replica.change("set-scenarios", content, lambda: self._set_scenarios_foreign("", content))
+
+    async def _set_scenarios_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
+        state, name, tenant = content
+        await super().set_scenarios(state, name, None if tenant is None else parse_tenant(tenant))
+
     async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
         """Delete created rules and the states of all tenants, or only those of one token, one test or both."""
         content = [None if digest is None else digest.hex() for digest in (token_digest, test_digest)]
@@ -304,4 +367,6 @@ class ReplicatedStore(MemoryStore):
 
     async def _replace_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         self._reset_at.put(_reset_key(None, None), self._replica.applying)
-        await super().replace_all(await self._slices.run(parse_content(content.encode())))
+        await super().replace_all(
+            await self._slices.run(parse_content(content.encode(), self._shared_journal.credentials))
+        )

@@ -1,5 +1,7 @@
 """Export and import of a server's state as JSON. A server that imports it gives the same responses."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from mock_atoms.core.errors import CapacityError
@@ -14,9 +16,11 @@ from mock_atoms.core.version import __version__
 from mock_atoms.data.models import AudienceRecord, InitialData
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
+from mock_atoms.journal.credentials import Credentials
 from mock_atoms.state.changes import AgentChanges, AudienceChanges
 from mock_atoms.state.snapshot_parsing import Snapshot, SnapshotConverter, parse_snapshot
 from mock_atoms.state.store import Store, StoreContent, TenantState
+from mock_atoms.wiremock.stubs import load_json_path, parse_record
 
 
 class SettingsMismatchError(Exception):
@@ -51,25 +55,35 @@ async def export_state(settings: Settings, store: Store) -> dict[str, Any]:
 
 def export_content(content: StoreContent) -> dict[str, Any]:
     """Return all content of a store for `json_pieces`. A tenant is exported as it is when its turn comes."""
-    rules, fixtures, tenants = content
+    rules, fixtures, tenants, stubs, scenarios, generations = content
     return {
         "rules": ({**rule.as_json(), **({"atStart": True} if rule.is_startup_rule else {})} for rule in rules),
         "fixtures": (
             {"token": data.label, "tokenDigest": token_digest.hex(), **initial_data_json(data.initial_data)}
             for token_digest, data in fixtures.items()
         ),
-        "tenants": (export_tenant(state) for state in tenants),
+        "tenants": (export_tenant(state, generations) for state in tenants),
+        "stubs": (stub.as_record() for stub in stubs),
+        "scenarios": [{"name": name, "state": state} for name, state in scenarios],
     }
 
 
-def export_tenant(state: TenantState) -> dict[str, Any]:
-    """Return the complete state of one tenant as it is now, as content for `json_pieces`."""
+def export_tenant(state: TenantState, generations: Mapping[str, int] = MappingProxyType({})) -> dict[str, Any]:
+    """Return the complete state of one tenant as it is now, as content for `json_pieces`.
+
+    Args:
+        state: the state.
+        generations: the generation of each scenario; states of other generations are left out.
+    """
     exported = tenant_summary(state)
     test_digest = state.tenant.test_digest
     if test_digest is not None and test_digest != digest_test_id(state.tenant.test_id or ""):
         exported["testIdDigest"] = test_digest.hex()
     counters = {rule_id: counter.as_json for rule_id, counter in state.counters.items()}
     exported["counters"] = lambda: counters
+    scenarios = {name: to for name, (number, to) in state.scenarios.items() if generations.get(name) == number}
+    if scenarios:
+        exported["scenarios"] = scenarios
     if state.initial_data is not None:
         exported |= initial_data_json(state.initial_data)
     if state.changes is not None:
@@ -122,8 +136,17 @@ def agent_json(agent_id: str, changes: AgentChanges) -> dict[str, Any]:
     return {"agent": agent_id, **{key: value for key, value in optional.items() if value is not None}}
 
 
-async def import_state(value: object, settings: Settings, store: Store, slices: Slices) -> None:
+async def import_state(
+    value: object, settings: Settings, store: Store, slices: Slices, credentials: Credentials
+) -> None:
     """Replace the state of this server with one from `export_state`. An error leaves it unchanged.
+
+    Args:
+        value: the exported state.
+        settings: the settings of this server.
+        store: the store of this server.
+        slices: runs long work.
+        credentials: masks credentials in stubs.
 
     Raises:
         ConfigError: the exported state is invalid; names the field by JSON pointer.
@@ -135,7 +158,9 @@ async def import_state(value: object, settings: Settings, store: Store, slices: 
         _check_setting("seed", snapshot.seed, settings.seed)
         _check_setting("locale", snapshot.locale, settings.locale)
         await slices.run(_activate_rules(snapshot, settings.base_path))
-        await store.replace_all(StoreContent(snapshot.active_rules, snapshot.fixtures, snapshot.tenants))
+        await load_json_path(slices, snapshot.records)
+        await slices.run(_activate_stubs(snapshot, credentials))
+        await store.replace_all(_content_of(snapshot))
     except (ConfigError, SettingsMismatchError, CapacityError):
         await slices.run(free(snapshot.take_apart()))
         raise
@@ -147,12 +172,31 @@ def content_steps(content: StoreContent) -> Steps[bytes]:
     return render_steps(export_content(content))
 
 
-def parse_content(text: bytes) -> Steps[StoreContent]:
+def parse_content(text: bytes, credentials: Credentials) -> Steps[StoreContent]:
     """Return the content that `content_steps` returned."""
     content = yield from parse_own_json(text, SnapshotConverter().convert)
     snapshot = yield from parse_snapshot({"version": "", "seed": "", "locale": "", **content})
     yield from _activate_rules(snapshot, "")
-    return StoreContent(snapshot.active_rules, snapshot.fixtures, snapshot.tenants)
+    yield from _activate_stubs(snapshot, credentials)
+    return _content_of(snapshot)
+
+
+def _content_of(snapshot: Snapshot) -> StoreContent:
+    return StoreContent(snapshot.active_rules, snapshot.fixtures, snapshot.tenants, snapshot.stubs, snapshot.scenarios)
+
+
+def _activate_stubs(snapshot: Snapshot, credentials: Credentials) -> Steps[None]:
+    """Fill `snapshot.stubs`."""
+    ids: set[str] = set()
+    for number, record in enumerate(snapshot.records):
+        try:
+            stub = yield from parse_record(record, credentials)
+        except ConfigError as error:
+            raise ConfigError(error.problem, f"/stubs/{number}{error.pointer.rstrip('/')}") from None
+        if stub.id in ids:
+            raise ConfigError(f"the stub id {stub.id} is duplicated", f"/stubs/{number}/id")
+        ids.add(stub.id)
+        snapshot.stubs.append(stub)
 
 
 def _check_setting(name: str, exported: str, current: str) -> None:

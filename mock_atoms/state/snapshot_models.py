@@ -1,7 +1,7 @@
 """Models of the JSON of a snapshot, and their conversion into states."""
 
 from collections.abc import Hashable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
@@ -22,6 +22,8 @@ from mock_atoms.core.tenancy import (
 from mock_atoms.core.timestamps import parse_timestamp
 from mock_atoms.data.models import CampaignRecord, ImportedCampaigns, ValidatedAudiences
 from mock_atoms.faults.engine import RuleCounter
+from mock_atoms.wiremock.stub_book import MAX_STUBS
+from mock_atoms.wiremock.stubs import ScenarioText
 
 Value = TypeVar("Value", bound=Hashable)
 MAX_COUNT_DIGITS = 4_000
@@ -149,6 +151,7 @@ class TenantModel(_TokenModel):
     organization: ObjectId | None = None
     audiences: ValidatedAudiences | None = None
     changes: TenantChangesModel | None = None
+    scenarios: Annotated[dict[ScenarioText, ScenarioText], Field(max_length=MAX_STUBS)] = {}
 
     @model_validator(mode="after")
     def _check_test_id(self) -> "TenantModel":
@@ -186,6 +189,13 @@ class RuleModel(StrictModel):
     triggered: _Count = 0
 
 
+class ScenarioModel(StrictModel):
+    """The state of a scenario for all tenants that have not moved it."""
+
+    name: ScenarioText
+    state: ScenarioText
+
+
 class SnapshotModel(StrictModel):
     """A complete snapshot."""
 
@@ -195,3 +205,5 @@ class SnapshotModel(StrictModel):
     rules: list[RuleModel]
     fixtures: list[FixtureModel]
     tenants: list[TenantModel]
+    stubs: list[dict[str, Any]] = []
+    scenarios: Annotated[list[ScenarioModel], Field(max_length=MAX_STUBS)] = []

@@ -46,6 +46,8 @@ from mock_atoms.state.snapshot_models import (
     TenantModel,
 )
 from mock_atoms.state.store import TenantState
+from mock_atoms.wiremock.scenarios import IMPORTED_GENERATION
+from mock_atoms.wiremock.stubs import Stub
 
 MAX_CHANGED_AUDIENCES = 20_000
 """Maximum number of audiences that a tenant of a snapshot has changed, and of those that it has deleted."""
@@ -72,6 +74,9 @@ class Snapshot:
         active_rules: these rules as they will be active.
         fixtures: data of fixture files by token digest.
         tenants: the tenants, least recently used first.
+        records: the stubs as JSON.
+        stubs: these stubs as they will be active.
+        scenarios: name and state of each scenario that is not in its first state for all tenants.
     """
 
     seed: str
@@ -80,12 +85,23 @@ class Snapshot:
     active_rules: list[ActiveRule] = field(default_factory=list)
     fixtures: dict[bytes, FixtureData] = field(default_factory=dict)
     tenants: list[TenantState] = field(default_factory=list)
+    records: list[Any] = field(default_factory=list)
+    stubs: list[Stub] = field(default_factory=list)
+    scenarios: list[tuple[str, str]] = field(default_factory=list)
 
     def take_apart(self) -> list[Any]:
         """Empty it, and return its parts."""
         initial_data = [data.initial_data for data in self.fixtures.values()]
-        parts = [*self.rules, *self.active_rules, *initial_data, *self.tenants]
-        for container in (self.rules, self.active_rules, self.fixtures, self.tenants):
+        parts = [*self.rules, *self.active_rules, *initial_data, *self.tenants, *self.records, *self.stubs]
+        for container in (
+            self.rules,
+            self.active_rules,
+            self.fixtures,
+            self.tenants,
+            self.records,
+            self.stubs,
+            self.scenarios,
+        ):
             container.clear()
         return parts
 
@@ -170,9 +186,10 @@ def parse_snapshot(value: object) -> Steps[Snapshot]:
     Raises:
         ConfigError: it is invalid; names the field by JSON pointer.
     """
-    rest, long = _split(value, "rules", "fixtures", "tenants")
+    rest, long = _split(value, "rules", "fixtures", "tenants", "stubs")
     model = parse_model(SnapshotModel, rest)
-    snapshot = Snapshot(model.seed, model.locale)
+    snapshot = Snapshot(model.seed, model.locale, records=[*long["stubs"]])
+    snapshot.scenarios = [(scenario.name, scenario.state) for scenario in model.scenarios]
     try:
         yield from _fill(snapshot, long)
     except ConfigError:
@@ -220,6 +237,7 @@ def parse_tenant(value: object, pointer: str = "") -> Steps[TenantState]:
     rest, long = _split(value, "audiences", "counters", "changes")
     model = parse_model(TenantModel, rest, pointer)
     state = TenantState(model.tenant, model.requests)
+    state.scenarios = {name: (IMPORTED_GENERATION, to) for name, to in model.scenarios.items()}
     counters = long["counters"] or {}
     if len(counters) > MAX_COUNTERS:
         raise ConfigError(f"{len(counters)} counters: a tenant has at most {MAX_COUNTERS}", f"{pointer}/counters")

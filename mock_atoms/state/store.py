@@ -1,8 +1,9 @@
 """The state of a tenant, and the protocol of the stores that keep it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from mock_atoms.core.slices import Divisible
@@ -15,11 +16,15 @@ from mock_atoms.faults.rules import Rule
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.state.changes import TenantChanges
 from mock_atoms.state.operations import DataOperation, SetInitialData, apply_to
+from mock_atoms.wiremock.scenarios import STARTED, ScenarioStates
+from mock_atoms.wiremock.stubs import Stub
 
 next_version = count(1).__next__
 """Return a version that no other state of this process has."""
 _STATE_BYTES = 2_500
 """Estimated memory of a state without data: its tenant with a long test id, and its place in a store."""
+SCENARIO_BYTES = 600
+"""Estimated memory of the state of one scenario."""
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -32,6 +37,7 @@ class TenantState(Divisible):
         counters: counters of the fault rules evaluated for it.
         initial_data: initial data set by a test; `None` if it follows from seed, token and fixture files.
         changes: changes since; `None` if there are none.
+        scenarios: states of the scenarios that it has moved.
         version: a number that grows with each change of the data. No two states of a process share one, not even
             those of one tenant before and after a reset. A cache key can be built from it.
         used: when it was last used, see `lru.next_use`.
@@ -44,6 +50,7 @@ class TenantState(Divisible):
     counters: Counters = field(default_factory=dict)
     initial_data: InitialData | None = None
     changes: TenantChanges | None = None
+    scenarios: ScenarioStates = field(default_factory=dict)
     version: int = field(init=False, default_factory=next_version, compare=False)
     used: float = field(init=False, default=0.0, compare=False)
     is_live: bool = field(init=False, default=False, compare=False)
@@ -77,6 +84,8 @@ class TenantState(Divisible):
     def size_bytes(self) -> int:
         """Approximate memory of the state."""
         size = _STATE_BYTES + COUNTER_BYTES * len(self.counters)
+        if self.scenarios:
+            size += SCENARIO_BYTES * len(self.scenarios)
         if self.initial_data is not None:
             size += self.initial_data.size_bytes
         return size if self.changes is None else size + self.changes.size_bytes
@@ -93,18 +102,24 @@ class StoreContent(NamedTuple):
         rules: the active fault rules in order of precedence.
         fixtures: the data of fixture files, or of the last import, by token digest.
         tenants: the states of all known tenants, least recently used first.
+        stubs: the stubs in the order in which they were added.
+        scenarios: name and state of each scenario that is not in its first state for all tenants.
+        generations: the generation of each scenario: states of tenants that have another one have no effect.
     """
 
     rules: list[ActiveRule]
     fixtures: dict[bytes, FixtureData]
     tenants: list[TenantState]
+    stubs: Sequence[Stub] = ()
+    scenarios: Sequence[tuple[str, str]] = ()
+    generations: Mapping[str, int] = MappingProxyType({})
 
 
 class Store(Protocol):
-    """The state of tenants, the active fault rules and the imported fixtures.
+    """The state of tenants, the active fault rules, the stubs and the imported fixtures.
 
-    An unknown tenant has an empty `TenantState`. The `RuleBook` and the `Fixtures` of a process are its copies of the
-    rules and the fixtures, which requests read. The store keeps them up to date.
+    An unknown tenant has an empty `TenantState`. The `RuleBook`, the `StubBook` and the `Fixtures` of a process are its
+    copies of the rules, the stubs and the fixtures, which requests read. The store keeps them up to date.
 
     Do not change what a store returns. The next operation may change it.
     """
@@ -183,10 +198,41 @@ class Store(Protocol):
         """
         ...
 
+    async def put_stubs(
+        self, stubs: Sequence[Stub], *, keeps_existing: bool = False, removes_others: bool = False
+    ) -> None:
+        """Add stubs, all or nothing, see `StubBook.put`.
+
+        Raises:
+            CapacityError: there are too many, or they are too large.
+        """
+        ...
+
+    async def remove_stubs(self, stub_ids: Collection[str] | None = None) -> None:
+        """Remove the stubs with these ids, of which unknown ones have no effect, or all."""
+        ...
+
+    async def reset_stubs(self) -> None:
+        """Restore the stubs of files, keep the persistent ones, and reset all scenarios."""
+        ...
+
+    async def choose_stub(self, tenant: Tenant, stub_ids: Sequence[str]) -> Stub | None:
+        """Return the first stub whose scenario is in the state that it requires, and move the scenario.
+
+        Args:
+            tenant: the tenant whose states count.
+            stub_ids: ids of the stubs that match a request, in order of precedence.
+        """
+        ...
+
+    async def set_scenarios(self, state: str = STARTED, name: str | None = None, tenant: Tenant | None = None) -> None:
+        """Set the state of one scenario, or of all, for one tenant or for all."""
+        ...
+
     async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
         """Delete the created rules and the states of all tenants, or only those of one token, one test or both.
 
-        A complete reset also restores the startup rules, without counts, and the fixture files.
+        A complete reset also restores the startup rules, without counts, the stubs of files and the fixture files.
         """
         ...
 

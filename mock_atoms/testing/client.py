@@ -19,6 +19,7 @@ from mock_atoms.testing.event_stream import EventStream
 from mock_atoms.testing.recorded_request import RecordedRequest
 from mock_atoms.testing.retry_report import RetryReport
 from mock_atoms.testing.sdk import redirect_sdk, sdk_environment
+from mock_atoms.testing.stubbing import Stubbing
 
 if TYPE_CHECKING:
     from smallestai.environment import SmallestAIEnvironment
@@ -32,7 +33,7 @@ MAX_LISTED_REQUESTS = 50
 """Number of requests in the message of a `wait_for_requests` that times out."""
 
 
-class MockClient:
+class MockClient(Stubbing):
     """Drives a running mock server, and reports which requests it received.
 
     Methods that take `token` and `test_id` default to those of this client. If it has none, they apply to all tenants.

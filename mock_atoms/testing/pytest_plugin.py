@@ -169,6 +169,7 @@ def mock_atoms(
     request.node.stash[_CLIENTS] = client, mock_atoms_server
     yield client
     client.clear_faults()
+    client.remove_stub()
     client.reset()
 
 

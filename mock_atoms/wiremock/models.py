@@ -128,7 +128,8 @@ class ServeEvent(TypedDict):
     responseDefinition: NotRequired[ResponseDefinition]
     response: NotRequired[LoggedResponse]
     timing: NotRequired[Timing]
-    wasMatched: Annotated[bool, Field(description="Whether the route is known.")]
+    stubMapping: NotRequired[Annotated[dict[str, Any], Field(description="The stub that responded.")]]
+    wasMatched: Annotated[bool, Field(description="Whether a stub responded or the route is known.")]
     subEvents: list[Any]
 
 
@@ -145,4 +146,5 @@ class NearMiss(TypedDict):
 
     request: LoggedRequest
     requestPattern: Annotated[dict[str, Any], Field(description="The pattern, credentials masked.")]
+    stubMapping: NotRequired[Annotated[dict[str, Any], Field(description="The stub with this pattern.")]]
     matchResult: MatchResult

@@ -1,5 +1,6 @@
 """Request patterns without credentials, as responses show them."""
 
+import re
 from collections.abc import Callable, Container
 from functools import partial
 from typing import Any
@@ -11,6 +12,9 @@ _CREDENTIAL_FREE_OPERATORS = {"absent", "matches", "doesNotMatch"}
 """Operators whose operands contain no credentials: `parse_pattern` rejects those that would."""
 
 
+_MASK = re.compile("…#[0-9a-f]{6}")
+
+
 def mask_pattern(pattern: Any, credentials: Credentials) -> Any:  # noqa: ANN401 - any JSON
     """Return the JSON of a valid pattern with credentials masked."""
     masked = _map_texts(pattern, mask_text)
@@ -19,14 +23,20 @@ def mask_pattern(pattern: Any, credentials: Credentials) -> Any:  # noqa: ANN401
         masked["headers"][mask_text(name)] = _map_texts(operator, mask_operand, _CREDENTIAL_FREE_OPERATORS)
     for name, operator in (pattern.get("cookies") or {}).items():
         if credentials.is_session_cookie(name):
-            masked["cookies"][mask_text(name)] = _map_texts(operator, mask_token, _CREDENTIAL_FREE_OPERATORS)
+            masked["cookies"][mask_text(name)] = _map_texts(operator, _mask_cookie_operand, _CREDENTIAL_FREE_OPERATORS)
     return masked
 
 
 def _mask_header_operand(name: str, credentials: Credentials, text: str) -> str:
+    if _MASK.search(text):
+        return mask_text(text)  # a mask of the mask would match nothing
     # Part of a cookie without its name could be any part of a session key.
     is_part_of_cookie = name.lower() == "cookie" and text and "=" not in text
     return mask_token(text) if is_part_of_cookie else credentials.mask_header(name, text)
+
+
+def _mask_cookie_operand(text: str) -> str:
+    return mask_text(text) if _MASK.search(text) else mask_token(text)
 
 
 def _map_texts(value: Any, mask: Callable[[str], str], exempt_keys: Container[str] = ()) -> Any:  # noqa: ANN401 - any JSON

@@ -18,6 +18,8 @@ from mock_atoms.wiremock.models import (
     ServeEvent,
     Timing,
 )
+from mock_atoms.wiremock.stub_book import StubBook
+from mock_atoms.wiremock.stubs import Stub
 
 _FAULTS = {
     "reset": "CONNECTION_RESET_BY_PEER",
@@ -92,14 +94,24 @@ def _own_fields(exchange: Exchange, attempt: int, body_cap: int) -> MockAtomsReq
     }
 
 
-def serve_event(exchange: Exchange, attempt: int, body_cap: int) -> ServeEvent:
-    """Return an exchange as WireMock's ServeEvent. See `logged_request` for the arguments."""
+def serve_event(exchange: Exchange, attempt: int, body_cap: int, stubs: StubBook | None = None) -> ServeEvent:
+    """Return an exchange as WireMock's ServeEvent.
+
+    Args:
+        exchange: the exchange.
+        attempt: see `logged_request`.
+        body_cap: see `logged_request`.
+        stubs: the active stubs. Of a stub that was removed since, only the id is known.
+    """
     event: ServeEvent = {
         "id": exchange.id,
         "request": logged_request(exchange, attempt, body_cap),
         "wasMatched": exchange.is_matched,
         "subEvents": [],
     }
+    if exchange.stub is not None:
+        stub = None if stubs is None else stubs.get(exchange.stub)
+        event["stubMapping"] = {"id": exchange.stub, "uuid": exchange.stub} if stub is None else stub.as_json()
     if exchange.ended_at is not None:
         headers = _header_values(exchange.response_headers())
         definition: ResponseDefinition = {}
@@ -144,6 +156,13 @@ def near_miss(
     """Return a request that does not match `pattern`, whose credentials are masked, with the differences."""
     request["mockAtoms"]["differences"] = list(differences)
     return {"request": request, "requestPattern": pattern, "matchResult": {"distance": round(distance, 4)}}
+
+
+def stub_near_miss(request: LoggedRequest, exchange: Exchange, stub: Stub, distance: float) -> NearMiss:
+    """Return a request that does not match a stub, with the differences."""
+    miss = near_miss(request, stub.request_json, distance, stub.pattern.differences(exchange))
+    miss["stubMapping"] = stub.as_json()
+    return miss
 
 
 def _host_and_port(header: str, scheme: str) -> tuple[str, int]:

@@ -51,7 +51,7 @@ class FakeTransport(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.sent += data
-        if self.sent.endswith((b"}", b"</html>\n")):
+        if self.sent.endswith((b"}", b"-->\n")):
             self.is_complete.set()
 
     def is_closing(self) -> bool:

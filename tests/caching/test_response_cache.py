@@ -245,7 +245,7 @@ def test_repeated_requests_are_bounded_by_their_heads() -> None:
 
     def put(digest: bytes, url: str) -> None:
         head = RequestHead(state.tenant, (), "GET", url, "http", "1.1", "x", (), ())
-        response_cache.put_request(digest, head, "/audience", state, response)
+        response_cache.put_request(digest, head, "/audience", state, response, 0)
 
     for digest in (b"1", b"1", b"1", b"2"):
         put(digest, "/" + "x" * 3_000)
@@ -269,7 +269,9 @@ def test_cached_responses_and_repeated_requests_are_counted() -> None:
             key = content_key(state, context.api_path, context.query)
             response = CachedResponse([(b"content-type", b"x")], b"x" * number)
             response_cache.put(key, response)
-            response_cache.put_request(b"%016d" % number, context.exchange.head, f"/audience/{number}", state, response)
+            response_cache.put_request(
+                b"%016d" % number, context.exchange.head, f"/audience/{number}", state, response, 0
+            )
 
     assert allocated_bytes(fill) <= response_cache.size_bytes * TOLERANCE
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -111,6 +111,49 @@ def test_the_document_is_open_unless_the_control_api_is_disabled() -> None:
     assert call(control_app(MockAtoms(Settings(admin=False))), DOCUMENT_PATH).status == 404
 
 
+def send_stubs(send: Callable[..., httpx.Response], running: MockServer) -> None:
+    """Call each endpoint about stubs and scenarios."""
+    full_stub = {
+        "name": "all fields",
+        "priority": 1,
+        "request": {"urlPath": "/full", "bodyPatterns": [{"absent": True}]},
+        "response": {
+            "status": 200,
+            "statusMessage": "Fine",
+            "headers": {"X-A": ["1", "2"]},
+            "jsonBody": {"a": 1},
+            "fixedDelayMilliseconds": 1,
+            "delayDistribution": {"type": "lognormal", "median": 1, "sigma": 0.1, "maxValue": 2},
+            "chunkedDribbleDelay": {"numberOfChunks": 2, "totalDuration": 2},
+        },
+        "scenarioName": "s",
+        "requiredScenarioState": "Started",
+        "newScenarioState": "two",
+        "persistent": True,
+        "metadata": {"suite": "nightly"},
+    }
+    suite = {"matchesJsonPath": "$.suite"}
+    send("DELETE", "/mappings")
+    stub = send("POST", "/mappings", full_stub).json()
+    send("GET", f"/mappings/{stub['id']}")
+    send("PUT", f"/mappings/{stub['id']}", full_stub)
+    send("POST", "/mappings/import", {"mappings": [{}], "importOptions": {"duplicatePolicy": "IGNORE"}})
+    assert httpx.get(f"{running.root_url}/full", headers=ACME).json() == {"a": 1}
+    assert send("GET", "/requests").json()["requests"][0]["stubMapping"]
+    assert send("GET", "/mappings", limit="2", offset="0").json()["meta"] == {"total": 2}
+    assert send("POST", "/mappings/find-by-metadata", suite).json()["mappings"]
+    assert send("POST", "/requests/find-by-metadata", suite).json()["requests"]
+    assert send("POST", "/requests/remove-by-metadata", suite).json()["serveEvents"]
+    assert send("GET", "/scenarios", token="sk_acme").json()["scenarios"]
+    assert send("POST", "/near-misses/request", {"url": "/fuller", "method": "GET"}).json()["nearMisses"]
+    send("POST", "/mappings/save")
+    assert send("GET", "/state").json()["tenants"][-1]["scenarios"]
+    send("PUT", "/scenarios/s/state", {"state": "two"})
+    send("PUT", "/state", send("GET", "/state").json())
+    send("POST", "/mappings/remove-by-metadata", suite)
+    send("DELETE", f"/mappings/{send('GET', '/mappings').json()['mappings'][0]['id']}")
+
+
 def test_every_response_is_as_documented(running: MockServer) -> None:
     audience_id = httpx.get(f"{running.url}/audience?limit=1", headers=ACME).json()["data"][0]["_id"]
     pattern = {"method": "GET", "headers": {"Authorization": {"equalTo": "Bearer sk_acme"}}}
@@ -135,6 +178,7 @@ def test_every_response_is_as_documented(running: MockServer) -> None:
         httpx.delete(f"{running.url}/audience/{audience_id}", headers=ACME | {"Prefer": "code=200"})
         httpx.get(f"{running.url}/audience")
 
+        send_stubs(send, running)
         for path in ("/health", "/server", "/metrics", "/faults", f"/faults/{rule.json()['id']}"):
             send("GET", path)
         send("PUT", "/tenants", {"token": "sk_generated", "generate": {"audiences": 1}})
@@ -201,6 +245,12 @@ def test_events_are_as_documented(running: MockServer) -> None:
             {"version": "1", "seed": "other", "locale": "en_US", "rules": [], "fixtures": [], "tenants": []},
             409,
         ),
+        ("GET", f"/mappings/{UNKNOWN_ID}", None, 404),
+        ("PUT", f"/mappings/{UNKNOWN_ID}", {}, 404),
+        ("DELETE", f"/mappings/{UNKNOWN_ID}", None, 404),
+        ("DELETE", "/mappings/first", None, 400),
+        ("POST", "/mappings", {"response": {"proxyBaseUrl": "http://a"}}, 422),
+        ("PUT", "/scenarios/unknown/state", None, 404),
         ("GET", f"/requests/{UNKNOWN_ID}", None, 404),
         ("GET", "/requests/first", None, 400),
         ("DELETE", "/requests/first", None, 400),
@@ -224,6 +274,7 @@ def test_a_call_accepts_its_documented_parameters_alone(running: MockServer, key
     audiences = httpx.get(f"{running.url}/audience", headers=ACME).json()["data"]
     url = running.root_url + path.replace("{id}", audiences[0]["_id"] if is_tenant_data else UNKNOWN_ID)
     documented = [parameter for parameter in OPERATIONS[key].get("parameters", []) if parameter["in"] == "query"]
+    httpx.post(f"{running.root_url}/__admin/mappings", json={"scenarioName": "{name}", "request": {"urlPath": "/s"}})
     body: object = {} if "requestBody" in OPERATIONS[key] else None
     response = httpx.request(method, url, params={"unknown": "1"}, json=body)
     assert (response.status_code, response.json()["errors"][0]["source"]["pointer"]) == (422, "unknown")

@@ -159,7 +159,7 @@ def send(method: str, path: str, body: bytes, content_type: bytes, app: ASGIApp 
 
 
 def state() -> tuple[list[tuple[str, Rule]], int, int]:
-    rules, _fixtures, tenants = asyncio.run(MOCK.store.export())
+    rules, _fixtures, tenants, *_ = asyncio.run(MOCK.store.export())
     return [(entry.id, entry.rule) for entry in rules], len(tenants), asyncio.run(MOCK.journal.count())
 
 

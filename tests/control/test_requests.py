@@ -412,7 +412,7 @@ def test_forms_and_requests_without_host_have_wiremocks_shape(server: MockServer
     assert request["absoluteUrl"] == f"{server.root_url}{PATH}"
 
 
-def test_wiremock_suites_find_no_stubs_and_reset_them(admin: httpx.Client) -> None:
+def test_wiremock_suites_reset_stubs_and_the_journal(admin: httpx.Client) -> None:
     assert admin.get("/mappings").json() == {"mappings": [], "meta": {"total": 0}}
     assert admin.get("/scenarios").json() == {"scenarios": []}
     assert admin.delete("/mappings").json() == {}

@@ -23,6 +23,7 @@ from mock_atoms.contract.checking import ITEMS_PER_STEP, MAX_CHECKED_CHARACTERS,
 from mock_atoms.contract.schemas import MAX_FIELD_BYTES, MAX_FILE_BYTES, MAX_MEMBERS
 from mock_atoms.contract.violations import MAX_PLACE_LENGTH, MAX_VALUE_LENGTH, MAX_VIOLATIONS
 from mock_atoms.control import event_hub
+from mock_atoms.control.errors import MAX_LISTED_ERRORS
 from mock_atoms.control.journal_waiter import MAX_WAIT_MS
 from mock_atoms.control.parsing import MAX_CONTROL_BODY_BYTES, MAX_ID_LENGTH, MAX_UNCONVERTED_BYTES
 from mock_atoms.control.requests import MAX_NEAR_MISSES
@@ -60,7 +61,9 @@ from mock_atoms.journal.recorded_body import MAX_CUT_KEY_LENGTH
 from mock_atoms.journal.request_reader import MAX_IDENTITIES, MAX_IDENTITY_BYTES
 from mock_atoms.journal.violations import MAX_GROUPS
 from mock_atoms.middleware.recording import MAX_UNREAD_BODY_BYTES
+from mock_atoms.middleware.stubs import MAX_STUB_BODY_BYTES
 from mock_atoms.serving import connection_limits
+from mock_atoms.serving.fast_path import MAX_COMPARED_STUBS
 from mock_atoms.serving.half_closed import RESPONSE_SECONDS
 from mock_atoms.serving.protocol import HEAD_BYTES_PER_TURN, REQUESTS_PER_TURN, RESPONSE_BYTES_PER_TURN
 from mock_atoms.serving.refusal import MAX_REQUEST_HEAD_BYTES
@@ -74,10 +77,12 @@ from mock_atoms.state.tenant_data import MAX_TENANT_BYTES
 from mock_atoms.testing.client import MAX_LISTED_REQUESTS
 from mock_atoms.testing.connections import MAX_IDLE_CONNECTIONS
 from mock_atoms.testing.pytest_plugin import MAX_REPORTED_REQUESTS
+from mock_atoms.wiremock import stub_book, stub_response, stubs
 from mock_atoms.wiremock.json_matching import MAX_PATTERN_CHARACTERS, MAX_PATTERN_DEPTH, MAX_PATTERN_VALUES
 from mock_atoms.wiremock.json_path import MAX_PATH_LENGTH, MAX_PATH_TOKENS
 from mock_atoms.wiremock.patterns import MAX_COMPARED_CHARACTERS, MAX_COMPARED_VALUES
 from mock_atoms.wiremock.steps import MAX_PATTERN_STEPS
+from mock_atoms.wiremock.stub_folder import MAX_STUBS_FILE_BYTES
 from tests.helpers.snippets import ROOT
 
 PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
@@ -141,6 +146,21 @@ LIMITS = [
         "audiences that a tenant of an imported state has changed, and that it has deleted",
         f"{MAX_CHANGED_AUDIENCES:,} each",
     ),
+    ("stubs", f"{stub_book.MAX_STUBS:,}"),
+    ("memory of all stubs, approximately", f"{stub_book.MAX_STUBS_BYTES / MIB:g} MiB"),
+    ("values of a stub, nested ones included", f"{stubs.MAX_STUB_VALUES:,}"),
+    ("characters of a stub, without its body", f"{stubs.MAX_STUB_CHARACTERS:,}"),
+    ("characters of each of `body`, `jsonBody` and `base64Body`", f"{stubs.MAX_STUB_BODY_CHARACTERS:,}"),
+    ("file of `bodyFileName`", f"{stub_response.MAX_STUB_FILE_BYTES / MIB:g} MiB"),
+    ("file with stubs", f"{MAX_STUBS_FILE_BYTES / MIB:g} MiB"),
+    (
+        "characters of a reason phrase, and of the name or a state of a scenario",
+        f"{max(stub_response.MAX_REASON_LENGTH, stubs.MAX_SCENARIO_NAME_LENGTH)} each",
+    ),
+    ("chunks of a `chunkedDribbleDelay`", f"{stub_response.MAX_DRIBBLE_CHUNKS:,}"),
+    ("request body that body patterns of stubs match", f"{MAX_STUB_BODY_BYTES / MIB:g} MiB"),
+    ("errors that one response of an import lists", f"{MAX_LISTED_ERRORS}"),
+    ("stubs that a request is compared with on the [fast path](speed.md#the-fast-path)", f"{MAX_COMPARED_STUBS}"),
     ("values of a rule, nested ones included", f"{MAX_RULE_VALUES:,}"),
     (
         "characters of a rule, without what it sends, and of a rule as JSON in a text",

@@ -249,7 +249,10 @@ def test_each_exchange_is_one_log_line(caplog: pytest.LogCaptureFixture) -> None
         call(app, "/atoms/v1/audience", bearer_pairs("sk_mock_500.mine"))
         call(app, "/atoms/v1/audience", bearer_pairs("sk_mock_500.mine"))
     label = "sk_ver…#38c9cb"
-    lines = [(record.levelname, *re.split(r" ms=\S+ ", record.getMessage())) for record in caplog.records]
+    messages = [(record.levelname, *record.getMessage().partition(" hint=")) for record in caplog.records]
+    lines = [(level, *re.split(r" ms=\S+ ", message)) for level, message, _, _ in messages]
+    hint = '"to stub this route: POST /__admin/mappings (docs/stubs.md)"'
+    assert [hint if level == "WARNING" else "" for level, *_ in messages] == [item[-1] for item in messages]
     assert lines == [
         ("INFO", "method=GET path=/atoms/v1/audience status=200", f"tenant={label}"),
         ("INFO", "method=GET path=/atoms/v1/audience status=503", f"tenant={label} fault=prefer"),

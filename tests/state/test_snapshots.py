@@ -143,7 +143,7 @@ async def import_text(mock: MockAtoms, text: str) -> None:
     parser = JsonParser(SnapshotConverter().convert)
     await mock.slices.run(parser.feed(text.encode()))
     state = await mock.slices.run(parser.finish())
-    await import_state(state, mock.settings, mock.store, mock.slices)
+    await import_state(state, mock.settings, mock.store, mock.slices, mock.journal.credentials)
 
 
 @pytest.mark.parametrize("piece_bytes", [20, json_parsing.JSON_PIECE_BYTES])

@@ -335,7 +335,7 @@ def test_content_can_be_moved_to_another_store_until_a_reset(make_store: MakeSto
         second = make_store(rules=RuleBook({"fault-1": RULE, "fault-2": RULE}), fixtures=fixtures)
         await first.add_rule(RULE)
         removed = (await second.add_rule(rule_for("a"))).id
-        rules, _, tenants = await first.export()
+        rules, _, tenants, *_ = await first.export()
         data = {caller.tenant.token_digest: FixtureData(caller.tenant.label, InitialData([{"name": "mine"}]))}
         await second.replace_all(StoreContent(rules, data, tenants))
         content = await second.export()

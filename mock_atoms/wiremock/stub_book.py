@@ -1,0 +1,238 @@
+"""The active stubs: those from the files of the server, and those created since."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from mock_atoms.core.errors import CapacityError
+from mock_atoms.core.slices import Divisible
+from mock_atoms.wiremock.scenarios import IMPORTED_GENERATION, STARTED, Scenario, ScenarioStates
+from mock_atoms.wiremock.stub_index import StubIndex, by_precedence
+from mock_atoms.wiremock.stubs import Stub
+
+MAX_STUBS = 10_000
+"""Maximum number of stubs."""
+MAX_STUBS_BYTES = 128 * 1024 * 1024
+"""Maximum memory of all stubs, approximately."""
+
+
+class StubSet(Divisible):
+    """Stubs by id, and their index.
+
+    Attributes:
+        by_id: the stubs.
+        index: the stubs by method and path.
+        size_bytes: memory of all stubs, approximately.
+    """
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, Stub] = {}
+        self.index = StubIndex()
+        self.size_bytes = 0
+
+    def add(self, stub: Stub) -> None:
+        """Add a stub."""
+        self.by_id[stub.id] = stub
+        self.index.add(stub)
+        self.size_bytes += stub.size_bytes
+
+    def remove(self, stub: Stub) -> None:
+        """Remove a stub."""
+        del self.by_id[stub.id]
+        self.index.remove(stub)
+        self.size_bytes -= stub.size_bytes
+
+    def parts(self) -> list[Any]:
+        """Return the stubs and the index."""
+        return [*self.by_id.values(), self.index]
+
+
+class StubBook:
+    """The active stubs and their scenarios. Only a store changes them.
+
+    Args:
+        startup_stubs: the stubs of files, in the order of these.
+
+    Attributes:
+        version: a number that changes with the stubs.
+        is_empty: whether there are no stubs.
+        scenarios: the scenarios by name.
+    """
+
+    def __init__(self, startup_stubs: Sequence[Stub] = ()) -> None:
+        self._startup_stubs = startup_stubs
+        self._stubs = StubSet()
+        self._last_number = self._last_generation = 0
+        self.version = 0
+        self.is_empty = True
+        self.scenarios: dict[str, Scenario] = {}
+        self.reset()
+
+    def __len__(self) -> int:
+        return len(self._stubs.by_id)
+
+    def get(self, stub_id: str) -> Stub | None:
+        """Return the stub with this id, or `None` if there is none."""
+        return self._stubs.by_id.get(stub_id)
+
+    def in_order(self) -> list[Stub]:
+        """Return all stubs in order of precedence."""
+        return sorted(self._stubs.by_id.values(), key=by_precedence)
+
+    def by_age(self) -> list[Stub]:
+        """Return all stubs in the order in which they were added."""
+        return sorted(self._stubs.by_id.values(), key=lambda stub: stub.number)
+
+    def find(self, method: str, *paths: str) -> list[Stub]:
+        """Return the stubs that may match a request, in order of precedence; see `StubIndex.find`."""
+        return self._stubs.index.find(method, *paths)
+
+    def put(self, stubs: Sequence[Stub], *, keeps_existing: bool = False, removes_others: bool = False) -> list[Any]:
+        """Add stubs. One with the id of another replaces it, in its place.
+
+        Args:
+            stubs: the stubs.
+            keeps_existing: whether those with the id of another have no effect.
+            removes_others: whether to remove all that have no id of `stubs`.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            CapacityError: there would be too many, or they are too large. Nothing has changed.
+        """
+        current = self._stubs.by_id
+        ids = {stub.id for stub in stubs}
+        others = [stub for stub in current.values() if removes_others and stub.id not in ids]
+        new = {stub.id: stub for stub in stubs if not (keeps_existing and stub.id in current)}
+        replaced = [current[stub_id] for stub_id in new if stub_id in current]
+        count = len(current) + len(new) - len(replaced) - len(others)
+        size_bytes = self._stubs.size_bytes + _size(new.values()) - _size(replaced) - _size(others)
+        check_stub_capacity(count, size_bytes)
+        for stub in new.values():
+            self._put(stub)
+        for stub in others:
+            self._remove(stub)
+        self._note_change()
+        return [*replaced, *others]
+
+    def remove(self, stub_ids: Collection[str] | None = None) -> list[Any]:
+        """Remove the stubs with these ids, or all. Unknown ids have no effect. Return what was removed."""
+        removed: list[Any]
+        if stub_ids is None:
+            removed, self._stubs, self.scenarios = [self._stubs], StubSet(), {}
+        else:
+            removed = [stub for stub in map(self.get, stub_ids) if stub is not None]
+            for stub in removed:
+                self._remove(stub)
+        self._note_change()
+        return removed
+
+    def reset(self) -> list[Any]:
+        """Restore the stubs of files, keep the persistent ones, and reset all scenarios. Return what was removed."""
+        persistent = [stub for stub in self.by_age() if stub.is_persistent]
+        startup = {stub.id: stub for stub in self._startup_stubs}
+        kept = [stub for stub in persistent if stub.id not in startup]
+        return self._replace([*self._startup_stubs, *kept])
+
+    def import_stubs(self, stubs: Iterable[Stub], states: Iterable[tuple[str, str]]) -> list[Any]:
+        """Replace all stubs and the states of their scenarios. Return what was removed.
+
+        Args:
+            stubs: the stubs, in the order in which they were added.
+            states: name and state of each scenario that is not in its first state.
+        """
+        removed = self._replace(stubs)
+        for scenario in self.scenarios.values():
+            scenario.generation = IMPORTED_GENERATION
+        for name, state in states:
+            if name in self.scenarios:
+                self.scenarios[name].set_state(state, IMPORTED_GENERATION)
+        return removed
+
+    def _replace(self, stubs: Iterable[Stub]) -> list[Any]:
+        removed = self.remove()
+        self._last_number = 0
+        for stub in stubs:
+            self._put(stub)
+        self._note_change()
+        return removed
+
+    def choose(self, stub_ids: Iterable[str], states: ScenarioStates) -> Stub | None:
+        """Return the first stub whose scenario is in the state that it requires, and move the scenario.
+
+        Args:
+            stub_ids: ids of the stubs that match a request, in order of precedence. Unknown ids have no effect.
+            states: the states of the tenant, which this changes.
+        """
+        for stub in map(self.get, stub_ids):
+            if stub is None:
+                continue
+            scenario = None if stub.scenario is None else self.scenarios[stub.scenario]
+            if scenario is None:
+                return stub
+            if stub.required_state in (None, scenario.state_of(states)):
+                if stub.new_state is not None:
+                    scenario.move(states, stub.new_state)
+                return stub
+        return None
+
+    def set_scenarios(self, state: str = STARTED, name: str | None = None) -> None:
+        """Set the state of one scenario, or of all, for all tenants."""
+        self._last_generation += 1
+        for scenario in self.scenarios.values():
+            if name in (None, scenario.name):
+                scenario.set_state(state, self._last_generation)
+
+    def moved_scenarios(self) -> list[tuple[str, str]]:
+        """Return name and state of the scenarios that are not in their first state for all tenants."""
+        return [(name, scenario.state) for name, scenario in self.scenarios.items() if scenario.state != STARTED]
+
+    def _note_change(self) -> None:
+        self.version += 1
+        self.is_empty = not self._stubs.by_id
+
+    def _put(self, stub: Stub) -> None:
+        previous = self.get(stub.id)
+        if previous is None:
+            self._last_number += 1
+            stub.number = self._last_number
+        else:
+            stub.number = previous.number
+            self._stubs.remove(previous)
+        self._stubs.add(stub)
+        if stub.scenario is not None:
+            if stub.scenario not in self.scenarios:
+                self._last_generation += 1
+                self.scenarios[stub.scenario] = Scenario(stub.scenario, self._last_generation)
+            self.scenarios[stub.scenario].stubs[stub.id] = stub
+        if previous is not None and previous.scenario != stub.scenario:
+            self._leave_scenario(previous)
+
+    def _remove(self, stub: Stub) -> None:
+        self._stubs.remove(stub)
+        self._leave_scenario(stub)
+
+    def _leave_scenario(self, stub: Stub) -> None:
+        if stub.scenario is not None:
+            scenario = self.scenarios[stub.scenario]
+            del scenario.stubs[stub.id]
+            if not scenario.stubs:
+                del self.scenarios[stub.scenario]
+
+
+def check_stub_capacity(count: int, size_bytes: int) -> None:
+    """Check the number and the memory of all stubs.
+
+    Raises:
+        CapacityError: there are too many, or they are too large.
+    """
+    if count > MAX_STUBS:
+        raise CapacityError(f"there can be at most {MAX_STUBS} stubs: delete those of finished tests")
+    if size_bytes > MAX_STUBS_BYTES:
+        raise CapacityError(
+            f"the stubs need about {size_bytes} bytes; the maximum is {MAX_STUBS_BYTES}: delete those of finished tests"
+        )
+
+
+def _size(stubs: Iterable[Stub]) -> int:
+    return sum(stub.size_bytes for stub in stubs)

@@ -1,0 +1,247 @@
+"""The active stubs: precedence, index, limits, scenarios and resets."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mock_atoms.core.errors import CapacityError
+from mock_atoms.core.slices import run_without_pauses
+from mock_atoms.wiremock import stub_book
+from mock_atoms.wiremock.scenarios import STARTED, ScenarioStates
+from mock_atoms.wiremock.stub_book import StubBook
+from mock_atoms.wiremock.stub_index import stub_key
+from mock_atoms.wiremock.stub_matching import nearest_stubs, select_by_body, select_by_head
+from mock_atoms.wiremock.stubs import Stub
+from tests.wiremock.test_patterns import exchange
+from tests.wiremock.test_stubs import parse
+
+
+def stub(number: int = 0, request: dict[str, Any] | None = None, **fields: object) -> Stub:
+    return parse({"id": f"00000000-0000-4000-8000-{number:012d}", "request": request or {}, **fields})
+
+
+def numbers(stubs: list[Stub]) -> list[int]:
+    return [int(item.id[-12:]) for item in stubs]
+
+
+def found(book: StubBook, path: str, method: str = "GET") -> list[int]:
+    return numbers(book.find(method, path))
+
+
+def test_a_lower_priority_and_then_the_newest_stub_comes_first() -> None:
+    book = StubBook()
+    book.put([stub(1), stub(2), stub(3, priority=1), stub(4, priority=9)])
+    assert numbers(book.in_order()) == found(book, "/") == [3, 2, 1, 4]
+    assert numbers(book.by_age()) == [1, 2, 3, 4]
+    assert len(book) == 4
+
+
+def test_a_replaced_stub_keeps_its_place() -> None:
+    book = StubBook()
+    book.put([stub(1), stub(2)])
+    book.put([stub(1, {"urlPath": "/a"})])
+    assert numbers(book.in_order()) == [2, 1]
+    assert found(book, "/b") == [2]
+
+
+REQUESTS: list[dict[str, Any]] = [
+    {},
+    {"method": "GET", "urlPath": "/a"},
+    {"method": "ANY", "urlPath": "/a"},
+    {"method": {"oneOf": ["GET", "PUT"]}, "urlPath": "/a"},
+    {"method": "GET_OR_HEAD", "urlPath": "/a"},
+    {"method": "put", "urlPath": "/a/b"},
+    {"method": "GET", "url": "/a?b=c"},
+    {"method": "GET", "urlPathTemplate": "/a/{id}"},
+    {"urlPathTemplate": "/a/x-{id}/b"},
+    {"urlPathTemplate": "/{a}/{b}"},
+    {"urlPathPattern": "/a/.*"},
+    {"urlPathPattern": "^/a+/b?"},
+    {"urlPathPattern": "/a|/c"},
+    {"urlPattern": r"/a\?b=.*"},
+    {"urlPattern": "(?i)/A.*"},
+]
+paths = st.lists(st.sampled_from(["a", "b", "x-1", "c", ""]), max_size=3).map(lambda parts: "/" + "/".join(parts))
+
+
+@given(st.sampled_from(["GET", "HEAD", "PUT"]), paths, st.sampled_from(["", "?b=c"]))
+def test_the_index_finds_every_stub_that_matches(method: str, path: str, query: str) -> None:
+    book = StubBook()
+    book.put([stub(number, request) for number, request in enumerate(REQUESTS)])
+    sent = exchange(path + query, method=method)
+    candidates = book.find(method, path)
+    matching = [item for item in book.in_order() if item.pattern.matches(sent)]
+    assert matching == [item for item in candidates if item.pattern.matches(sent)]
+
+
+@pytest.mark.parametrize(
+    ("request_json", "start"),
+    [
+        ({"urlPathPattern": "/a/b.*"}, "/a/b"),
+        ({"urlPattern": "^/a/b*"}, "/a/"),
+        ({"urlPathPattern": "/a|/b"}, ""),
+        ({"urlPathPattern": "(/a)"}, ""),
+        ({"headers": {"a": {"absent": True}}}, ""),
+    ],
+)
+def test_the_start_of_an_expression_is_indexed(request_json: dict[str, Any], start: str) -> None:
+    assert stub_key(request_json).start == start
+
+
+def test_removed_stubs_leave_the_index() -> None:
+    book = StubBook()
+    book.put([stub(number, request) for number, request in enumerate(REQUESTS)])
+    book.remove([item.id for item in book.in_order()])
+    assert found(book, "/a") == []
+    assert book.is_empty
+    book.remove(["unknown"])
+
+
+def test_a_thousand_stubs_of_other_routes_are_no_candidates() -> None:
+    book = StubBook()
+    templates = [{"urlPathTemplate": f"/atoms/v1/other{number}/{{id}}"} for number in range(500)]
+    literals = [{"urlPath": f"/atoms/v1/agent/{number}"} for number in range(500)]
+    book.put([stub(number, request) for number, request in enumerate([*templates, *literals])])
+    assert found(book, "/atoms/v1/agent/7") == [507]
+    assert found(book, "/atoms/v1/other7/x") == [7]
+    assert found(book, "/atoms/v1/audience") == []
+
+
+def test_an_import_can_keep_known_stubs_and_remove_others() -> None:
+    book = StubBook()
+    book.put([stub(1), stub(2)])
+    book.put([stub(2, priority=1), stub(3)], keeps_existing=True)
+    assert [item.priority for item in book.in_order()] == [5, 5, 5]
+    book.put([stub(3)], removes_others=True)
+    assert numbers(book.in_order()) == [3]
+
+
+def test_too_many_or_too_large_stubs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    book = StubBook()
+    monkeypatch.setattr(stub_book, "MAX_STUBS", 2)
+    book.put([stub(1), stub(2)])
+    book.put([stub(2)])
+    with pytest.raises(CapacityError, match="at most 2 stubs"):
+        book.put([stub(2), stub(3)])
+    monkeypatch.setattr(stub_book, "MAX_STUBS_BYTES", 1_000)
+    with pytest.raises(CapacityError, match="the maximum is 1000"):
+        book.put([stub(2)])
+    assert numbers(book.in_order()) == [2, 1]
+
+
+def test_a_reset_restores_the_stubs_of_files_and_keeps_persistent_ones() -> None:
+    book = StubBook([stub(1), stub(2)])
+    version = book.version
+    book.put([stub(2, priority=1), stub(3), stub(4, persistent=True)])
+    book.remove([stub(1).id])
+    book.reset()
+    assert numbers(book.in_order()) == [4, 2, 1]
+    assert book.in_order()[1].priority == 5
+    assert book.version > version
+
+
+def scenario_stubs() -> list[Stub]:
+    first = stub(1, scenarioName="s", requiredScenarioState=STARTED, newScenarioState="two")
+    second = stub(2, scenarioName="s", requiredScenarioState="two")
+    return [first, second, stub(3, scenarioName="t", newScenarioState="done")]
+
+
+def choose(book: StubBook, states: ScenarioStates, *ids: int) -> int | None:
+    chosen = book.choose([stub(number).id for number in ids], states)
+    return None if chosen is None else int(chosen.id[-12:])
+
+
+def test_a_scenario_moves_for_one_tenant() -> None:
+    book = StubBook()
+    book.put(scenario_stubs())
+    one: ScenarioStates = {}
+    other: ScenarioStates = {}
+    assert [choose(book, one, 1, 2) for _ in range(3)] == [1, 2, 2]
+    assert choose(book, other, 2) is None
+    assert choose(book, other, 9, 1) == 1
+    assert choose(book, one, 3) == 3
+    assert book.scenarios["t"].latest_state == "done"
+    assert book.scenarios["s"].possible_states == [STARTED, "two"]
+
+
+def test_a_stub_without_scenario_is_chosen_in_any_state() -> None:
+    book = StubBook()
+    book.put([stub(1), *scenario_stubs()[1:]])
+    assert choose(book, {}, 2, 1) == 1
+
+
+def test_setting_a_state_applies_to_all_tenants() -> None:
+    book = StubBook()
+    book.put(scenario_stubs())
+    states: ScenarioStates = {}
+    choose(book, states, 1)
+    book.set_scenarios()
+    assert choose(book, states, 2) is None
+    book.set_scenarios("two", "s")
+    assert choose(book, states, 2) == choose(book, {}, 2) == 2
+    assert book.moved_scenarios() == [("s", "two")]
+
+
+def test_a_scenario_ends_with_its_last_stub() -> None:
+    book = StubBook()
+    book.put(scenario_stubs())
+    states: ScenarioStates = {}
+    choose(book, states, 1)
+    book.remove([stub(1).id])
+    assert "s" in book.scenarios
+    book.put([stub(2, scenarioName="u")])
+    assert book.scenarios.keys() == {"t", "u"}
+    book.put(scenario_stubs())
+    assert choose(book, states, 2) is None
+    book.reset()
+    book.put(scenario_stubs())
+    assert choose(book, states, 2) is None
+
+
+def test_an_import_restores_scenarios() -> None:
+    book = StubBook()
+    book.import_stubs(scenario_stubs(), [("s", "two"), ("unknown", "a")])
+    assert choose(book, {}, 2) == 2
+    assert choose(book, {"s": (0, STARTED)}, 2) is None
+
+
+def select(book: StubBook, sent: str, *headers: str, body: str = "") -> list[int]:
+    request = exchange(sent, *headers, body=body)
+    heads = run_without_pauses(select_by_head(book.in_order(), request))
+    return numbers(run_without_pauses(select_by_body(heads, request)))
+
+
+def test_stubs_are_selected_up_to_the_first_that_matches_in_any_case() -> None:
+    book = StubBook()
+    with_body = stub(4, {"bodyPatterns": [{"contains": "x"}]})
+    book.put([stub(1), stub(2), stub(3, scenarioName="s"), with_body, stub(5, {"urlPath": "/b"})])
+    assert select(book, "/a") == [3, 2]
+    assert select(book, "/a", body="x") == [4]
+    assert select(book, "/b") == [5]
+
+
+def test_a_pattern_with_too_many_steps_does_not_match() -> None:
+    book = StubBook()
+    expression = "(a?){500}b"
+    book.put([stub(1, {"urlPathPattern": f"/{expression}"}), stub(2)])
+    assert select(book, "/" + "a" * 30_000) == [2]
+    assert numbers([item for _, item in run_without_pauses(nearest_stubs(book.in_order(), exchange("/c"), 3))]) == [1]
+    assert run_without_pauses(nearest_stubs(book.in_order(), exchange("/" + "a" * 30_000), 3)) == []
+
+
+def test_near_misses_are_ranked_by_distance() -> None:
+    book = StubBook()
+    patterns: list[dict[str, Any]] = [{"urlPath": "/agents"}, {"urlPath": "/zzz"}, {"method": "PUT", "urlPath": "/z"}]
+    book.put([stub(number, request) for number, request in enumerate(patterns)])
+    nearest = run_without_pauses(nearest_stubs(book.in_order(), exchange("/agent"), 2))
+    assert numbers([nearest[0][1]]) == [0]
+    assert 0 < nearest[0][0] < nearest[1][0] <= 1
+
+
+def test_a_long_selection_pauses() -> None:
+    book = StubBook()
+    book.put([stub(number, {"headers": {"a": {"equalTo": "b"}}}) for number in range(300)])
+    pauses = sum(1 for _ in select_by_head(book.in_order(), exchange("/a")))
+    assert pauses > 1
