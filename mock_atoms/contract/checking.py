@@ -34,11 +34,11 @@ from mock_atoms.core.parsing import describe_error
 from mock_atoms.core.sizes import json_problem
 from mock_atoms.core.slices import Steps
 
-MAX_CHECKED_VALUES = 10_000
+MAX_CHECKED_VALUES = 2_000
 """Maximum number of values of a field, or of `ITEMS_PER_STEP` items of a list, that are checked."""
 MAX_CHECKED_CHARACTERS = 200_000
 """Maximum number of their characters."""
-ITEMS_PER_STEP = 100
+ITEMS_PER_STEP = 20
 _MAX_LISTED_NAMES = 12
 METHODS_WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
 _AUTHORIZATION = "send Authorization: Bearer and an API key"

@@ -210,9 +210,9 @@ def test_every_response_is_as_documented(running: MockServer) -> None:
         assert send("POST", "/requests/remove", pattern).json()["serveEvents"]
         send("DELETE", f"/faults/{rule.json()['id']}")
         for method, path in (
+            ("GET", "/violations"),
             ("DELETE", "/faults"),
             *[("DELETE", "/requests"), ("DELETE", "/mappings"), ("GET", "/mappings"), ("GET", "/scenarios")],
-            ("GET", "/violations"),
             *[("POST", f"/{name}/reset") for name in ("requests", "mappings", "scenarios")],
         ):
             send(method, path)
