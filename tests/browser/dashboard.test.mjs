@@ -193,6 +193,39 @@ test("a tenant's data is shown, changed, reset, exported and imported", async ()
   );
 });
 
+test("a campaign takes the step that is chosen", async () => {
+  await send("/audience", { token: "sk_mock_test.campaigns" });
+  await withPage(
+    async (page) => {
+      await page.getByRole("link", { name: "sk_mock_test.campaigns" }).click();
+      const choices = page.getByRole("region", { name: "Campaigns" }).getByRole("combobox");
+      await choices.first().waitFor();
+      const running = await choices.evaluateAll((all) =>
+        all.findIndex((each) => each instanceof HTMLSelectElement && each.value === "running"),
+      );
+      await choices.nth(running).selectOption("completed");
+      await page.waitForFunction(
+        (index) => document.querySelectorAll("select[data-status]")[index]?.getAttribute("data-status") === "completed",
+        running,
+      );
+    },
+    { hash: "#/tenants" },
+  );
+});
+
+test("contract violations are listed with their requests", async () => {
+  await send("/audience?limit=5", { token: "sk_acme" });
+  await withPage(
+    async (page) => {
+      await page.getByRole("cell", { name: "unknown-parameter" }).waitFor();
+      await page.getByRole("link", { name: "first" }).click();
+      await page.getByLabel("Request detail").getByText("1 contract violation").waitFor();
+      await row(page, "1 violation").waitFor();
+    },
+    { hash: "#/violations" },
+  );
+});
+
 test("pause stops the list, and clear empties it", () =>
   withPage(async (page) => {
     await page.getByText("No requests yet").waitFor();
@@ -381,7 +414,7 @@ for (const [name, options] of /** @type {[string, object][]} */ ([
         await page.evaluate(axe);
         for (const hash of [
           ...["requests", `requests?id=${requests[0].id}`, "retries", "faults", `tenants?tenant=${known.tokenDigest}`],
-          ...["metrics", "settings", "help"],
+          ...["stubs", "violations", "metrics", "settings", "help"],
         ]) {
           await page.evaluate((target) => (location.hash = `#/${target}`), hash);
           const view = page.locator("main > section");

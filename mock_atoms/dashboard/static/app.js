@@ -16,10 +16,12 @@ import { retriesView } from "./retries.js";
 import { Retries } from "./retry-report.js";
 import { Rules } from "./rules.js";
 import { settingsView } from "./settings.js";
+import { stubsView } from "./stubs.js";
 import { listen } from "./hotkeys.js";
 import { loadTenants } from "./tenant-list.js";
 import { tenantsView } from "./tenants.js";
 import { toggleTheme } from "./theme.js";
+import { violationsView } from "./violations.js";
 
 const REFRESH_MS = 2000;
 const RARE_TICKS = 5;
@@ -46,6 +48,8 @@ const VIEWS = /** @type {Record<string, {label: string, view: View}>} */ ({
   retries: { label: "Retries", view: retriesView(context) },
   faults: { label: "Faults", view: faultsView(context) },
   tenants: { label: "Tenants", view: tenantsView(context) },
+  stubs: { label: "Stubs", view: stubsView(context) },
+  violations: { label: "Violations", view: violationsView(context) },
   metrics: { label: "Metrics", view: metricsView(context) },
   settings: { label: "Settings", view: settingsView(context) },
   help: { label: "Help", view: helpView(context) },

@@ -4,7 +4,7 @@
 
 const SKIPPED_HEADERS = new Set(["host", "content-length", "connection", "accept-encoding", "transfer-encoding"]);
 const SKIPPED_RESPONSE_HEADERS =
-  /^(x-mock-atoms-.*|x-request-id|content-length|date|server|connection|keep-alive|etag|transfer-encoding|vary|access-control-.*)$/;
+  /^(x-mock-atoms-.*|x-request-id|matched-stub-id|content-length|date|server|connection|keep-alive|etag|transfer-encoding|vary|access-control-.*)$/;
 const JSON_TYPE = /^application\/(.+\+)?json\b/i;
 
 /**

@@ -352,8 +352,15 @@ function violations(found) {
     h(
       "ul",
       {},
-      found.map((violation) =>
-        h("li", {}, h("code", {}, violation.kind), ` ${violation.detail ?? violation.expected ?? ""}`),
+      found.map(({ kind, place, value, expected, source }) =>
+        h(
+          "li",
+          {},
+          h("code", {}, kind),
+          ` at ${place || "the body"}: `,
+          value !== null && [h("code", {}, value), ". "],
+          `${expected} (${source})`,
+        ),
       ),
     ),
   );

@@ -219,7 +219,9 @@ function marks(entry, context) {
   const found = entry.faults.map((id) => badge("fault", faultName(id, entry, context), `fault ${id}`));
   if (entry.attempt > 1) found.push(badge("info", `attempt ${entry.attempt}`));
   if (entry.violations) found.push(badge("warn", `${entry.violations} violation${entry.violations === 1 ? "" : "s"}`));
-  if (entry.reason !== null && !entry.reason.startsWith("connection-")) found.push(badge("warn", entry.reason));
+  if (entry.reason !== null && !entry.reason.startsWith("connection-")) {
+    found.push(badge(entry.reason === "stub" ? "ok" : "warn", entry.reason));
+  }
   return found;
 }
 

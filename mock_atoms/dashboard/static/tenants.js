@@ -2,12 +2,14 @@
 
 /** @import { Context, View } from "./context.js" */
 /** @import { Tenant } from "./tenant-list.js" */
-import { ApiError } from "./api.js";
-import { withQuery } from "./api.js";
+import { ApiError, withQuery } from "./api.js";
+import { campaignsCard } from "./campaigns.js";
 import { hashOf } from "./context.js";
 import { fill, h } from "./dom.js";
 import { counted, formatNumber } from "./format.js";
-import { badge, emptyState, field, openDialog, table } from "./parts.js";
+import { editData } from "./initial-data.js";
+import { badge, emptyState, field, table } from "./parts.js";
+import { stateButtons } from "./state-file.js";
 import { isMasked, loadTenants } from "./tenant-list.js";
 
 const PAGE_SIZE = 20;
@@ -31,43 +33,15 @@ export function tenantsView(context) {
   const element = h(
     "section",
     { class: "view scroll", "aria-label": "Tenants" },
-    h("div", { class: "view-head" }, h("h1", {}, "Tenants"), h("span", { class: "grow" }), stateButtons()),
+    h(
+      "div",
+      { class: "view-head" },
+      h("h1", {}, "Tenants"),
+      h("span", { class: "grow" }),
+      stateButtons(context, onimport),
+    ),
     h("div", { class: "two two-wide" }, list, detail),
   );
-
-  function stateButtons() {
-    const file = h("input", {
-      type: "file",
-      accept: "application/json,.json",
-      "aria-label": "State file",
-      class: "visually-hidden",
-      onchange: () => importFile(file.files?.[0]),
-    });
-    const drop = h(
-      "button",
-      {
-        type: "button",
-        class: "drop",
-        onclick: () => file.click(),
-        ondragover: (/** @type {DragEvent} */ event) => (event.preventDefault(), drop.classList.add("is-over")),
-        ondragleave: () => drop.classList.remove("is-over"),
-        ondrop: (/** @type {DragEvent} */ event) => {
-          event.preventDefault();
-          drop.classList.remove("is-over");
-          importFile(event.dataTransfer?.files[0]);
-        },
-      },
-      "Import state… ",
-      h("span", { class: "dim" }, "or drop a file here"),
-    );
-    return h(
-      "div",
-      { class: "state-buttons" },
-      h("button", { type: "button", onclick: exportState }, "Export state"),
-      drop,
-      file,
-    );
-  }
 
   /** @param {() => Promise<unknown>} work */
   async function attempt(work) {
@@ -79,25 +53,15 @@ export function tenantsView(context) {
     }
   }
 
-  function exportState() {
-    return attempt(async () => {
-      const blob = await (await context.api.fetch("GET", "state")).blob();
-      const link = h("a", { href: URL.createObjectURL(blob), download: "mock-atoms-state.json" });
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-    });
+  async function onsave() {
+    renderedDetail = "";
+    await load();
   }
 
-  /** @param {File | undefined} file */
-  function importFile(file) {
-    if (!file) return undefined;
-    return attempt(async () => {
-      await context.api.json("PUT", "state", await file.text());
-      context.notify(`Imported ${file.name}. All rules, fixtures and tenants are replaced.`);
-      renderedDetail = "";
-      await load();
-      await context.rules.load();
-    });
+  async function onimport() {
+    renderedDetail = "";
+    await load();
+    await context.rules.load();
   }
 
   /** @returns {Tenant | undefined} */
@@ -288,6 +252,7 @@ export function tenantsView(context) {
       { label: "Created" },
     ];
     const members = h("div");
+    const campaigns = h("div");
     fill(
       detail,
       h(
@@ -313,7 +278,11 @@ export function tenantsView(context) {
             { class: "button", href: hashOf({ view: "faults", params: { tenant: label, test: testId } }) },
             "Add a fault…",
           ),
-          h("button", { type: "button", onclick: () => editData(token, testId, audiences) }, "Edit initial data…"),
+          h(
+            "button",
+            { type: "button", onclick: () => editData(context, { token, testId, audiences }, onsave) },
+            "Edit initial data…",
+          ),
           h("button", { type: "button", class: "danger", onclick: () => resetTenant(token, testId, label) }, "Reset"),
         ),
         audiences.length
@@ -324,6 +293,11 @@ export function tenantsView(context) {
             ),
       ),
       members,
+      campaigns,
+    );
+    campaignsCard(context, token, testId, onsave).then(
+      (card) => fill(campaigns, card),
+      (error) => fill(campaigns, error.message),
     );
     if (audiences.some((/** @type {any} */ { _id }) => _id === params.audience)) {
       await renderMembers(members, token, testId, params.audience ?? "");
@@ -379,44 +353,6 @@ export function tenantsView(context) {
         ),
       ),
     );
-  }
-
-  /**
-   * @param {string} token
-   * @param {string} testId
-   * @param {any[]} audiences
-   */
-  function editData(token, testId, audiences) {
-    const text = h("textarea", { rows: 18, spellcheck: "false" });
-    text.value = JSON.stringify({ audiences }, null, 2);
-    const problem = h("p", { class: "error", role: "alert" });
-    const dialog = openDialog(
-      "Edit initial data",
-      h(
-        "p",
-        {},
-        "Audiences as in a fixture file, or ",
-        h("code", {}, '{"generate": {"audiences": 3}}'),
-        ". The changes of the tenant are lost.",
-      ),
-      field("Initial data as JSON", text),
-      problem,
-      h("button", { type: "button", class: "primary", onclick: save }, "Save"),
-    );
-    async function save() {
-      try {
-        const data = JSON.parse(text.value);
-        await context.api.json("PUT", "tenants", { ...data, token, ...(testId ? { testId } : {}) });
-        dialog.close();
-        renderedDetail = "";
-        await load();
-        context.notify("Saved the initial data.");
-      } catch (error) {
-        if (!(error instanceof ApiError || error instanceof SyntaxError)) throw error;
-        const place = error instanceof ApiError && error.pointer ? `${error.pointer}: ` : "";
-        problem.textContent = place + error.message;
-      }
-    }
   }
 
   /**

@@ -20,7 +20,7 @@ export async function causesOf(context, event) {
     causes.push({ kind: /** @type {const} */ ("fault"), content: await faultCause(context, id, own.tenant) });
   }
   const isFault = own.faults.length > 0 && own.reason?.startsWith("connection-");
-  if (own.reason !== null && !isFault) {
+  if (own.reason !== null && !isFault && !event.stubMapping) {
     causes.push({
       kind: /** @type {const} */ ("warn"),
       content: [explainReason(own.reason), " ", h("code", {}, own.reason)],
