@@ -1,5 +1,6 @@
 """Server-sent events: what happens on the server, while it happens."""
 
+import socket
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import asyncio
 
 EVENT_STREAM = "text/event-stream"
+_SEND_BUFFER_BYTES = 128 * 1024
 _END = {"type": "http.response.body", "body": b""}
 
 
@@ -89,11 +91,15 @@ class EventStreamResponse(Response):
         if scope.get(HEAD_KEY):
             await send(_END)
             return
+        transport: asyncio.Transport | None = scope.get("extensions", {}).get(TRANSPORT)
+        if transport is not None and not transport.is_closing():
+            # By default, the system would hold some megabytes for each client that reads slowly.
+            connection = transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         watcher = self._hub.connect(self._selected)
         try:
             await run_while_connected(self._send_events(watcher, send), receive, self._end)
         except InterruptedWorkError:
-            transport: asyncio.Transport | None = scope.get("extensions", {}).get(TRANSPORT)
             if not self._is_sending:
                 await send(_END)
             elif transport is not None:  # the client does not read
