@@ -34,6 +34,7 @@ COMMANDS = {
     "status": "status",
     "requests": "requests",
     "retries": "retries",
+    "violations": "violations",
     "faults": "faults",
     "tenants": "tenants",
     "reset": "state",

@@ -37,6 +37,7 @@ def build_server(client: MockClient) -> MCPServer:
         tools.list_requests,
         tools.show_request,
         tools.retry_report,
+        tools.list_violations,
         tools.list_faults,
         tools.add_fault,
         tools.remove_fault,
@@ -102,6 +103,10 @@ class Tools:
     def retry_report(self, token: Token = None, test_id: TestId = None) -> str:
         """Report how the program retried after failures, and what it did wrong, such as ignoring Retry-After."""
         return self._client.retries(token=token, test_id=test_id).text
+
+    def list_violations(self, token: Token = None, test_id: TestId = None) -> dict[str, Any]:
+        """List what the program sent that the API does not document, such as unknown parameters. Equal ones are one."""
+        return journal_content(self._call("GET", "/violations", query=_present(token=token, testId=test_id)))
 
     def list_faults(self) -> dict[str, Any]:
         """List the fault rules, with how often each was evaluated and triggered."""

@@ -140,6 +140,7 @@ def _notes(request: "RecordedRequest") -> str:
         "attempt": str(request.attempt) if request.attempt > 1 else "",
         "fault": ",".join(request.faults),
         "reason": request.reason,
+        "violations": str(len(request.violations)) if request.violations else "",
     }
     return " ".join(f"{name}={value}" for name, value in notes.items() if value)
 

@@ -13,6 +13,7 @@ from mock_atoms.cli.program import Program, ProgramError
 from mock_atoms.cli.retries import paint_report
 from mock_atoms.cli.running_server import count
 from mock_atoms.cli.terminal import Terminal
+from mock_atoms.cli.violations import read_violations, violations_text
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.masking import is_magic_key
 from mock_atoms.core.parsing import ConfigError
@@ -113,25 +114,29 @@ def _report(server: "MockClient", invocation: Invocation) -> bool:
     from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - other commands start faster without it
 
     try:
-        retries = server.retries()
+        retries, violations = server.retries(), read_violations(server, {})
     except ControlError as error:
         invocation.explain(f"mock-atoms: no report: {error.detail}")
         return True
     if not retries.calls and not retries.unattributed:
         invocation.explain(f"mock-atoms: the program sent no requests to {server.url}")
         return False
+    terminal = Terminal.of(invocation.err, invocation.environ)
     notable = [call for call in retries.calls if call["findings"] or call["outcome"] != "succeeded"]
     text = replace(retries, calls=notable[:MAX_REPORTED_CALLS]).text
-    invocation.explain(f"mock-atoms: {paint_report(text, Terminal.of(invocation.err, invocation.environ))}")
+    invocation.explain(f"mock-atoms: {paint_report(text, terminal)}")
     if len(notable) > MAX_REPORTED_CALLS:
         invocation.explain(f"\n… {count(len(notable) - MAX_REPORTED_CALLS, 'more call')} with failures")
-    return bool(retries.findings)
+    has_violations = bool(violations["violations"])
+    if has_violations:
+        invocation.explain(f"\n{violations_text(violations, terminal)}")
+    return has_violations or bool(retries.findings)
 
 
 RUN = Command(
     "run",
     "run a program, such as a test suite, beside a server",
-    "Start a server on a free port, run a program whose clients find it, and report how they retried.",
+    "Start a server on a free port, run a program whose clients find it, and report what they did wrong.",
     _add_arguments,
     _run,
     wraps_program=True,

@@ -75,6 +75,12 @@ def test_retries_are_reported(client: httpx.Client, call: Call) -> None:
     assert "ignored-retry-after" in text_of(call("retry_report", token="sk_mock_429x1.mcp"))
 
 
+def test_violations_are_listed(client: httpx.Client, call: Call) -> None:
+    client.get("/audience?limit=10", headers=ACME)
+    (violation,) = json_of(call("list_violations", token="sk_acme"))["violations"]
+    assert (violation["kind"], violation["place"]) == ("unknown-parameter", "limit")
+
+
 def test_a_fault_is_added_listed_and_removed(client: httpx.Client, call: Call) -> None:
     rule = json_of(call("add_fault", fault="503x1", token="sk_acme", method="GET", path="/audience"))
     assert client.get("/audience", headers=ACME).status_code == 503

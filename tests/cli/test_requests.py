@@ -31,7 +31,7 @@ def test_requests_are_a_table_oldest_first(client: httpx.Client, run: Run) -> No
     heading, *lines = out.splitlines()
     assert heading.split() == ["TIME", "METHOD", "STATUS", "MS", "TENANT", "TEST", "PATH", "NOTES"]
     assert [line.split()[1:3] for line in lines] == [["GET", "200"], ["GET", "500"], ["GET", "200"]]
-    assert lines[0].endswith("/atoms/v1/audience?page=2")
+    assert lines[0].endswith("/atoms/v1/audience?page=2  violations=1")
     assert lines[1].split()[4:] == ["sk_mock_500x1.cli", "t1", "/atoms/v1/audience", "fault=key"]
     assert lines[2].endswith("attempt=2")
     assert {line.index("/atoms") for line in lines} == {heading.index("PATH")}
@@ -46,20 +46,20 @@ def test_columns_without_values_are_left_out(client: httpx.Client, run: Run) -> 
 @pytest.mark.parametrize(
     ("filters", "expected"),
     [
-        (["--token", "sk_other"], ["/campaign"]),
+        (["--token", "sk_other"], ["/voices"]),
         (["--test-id", "t1"], ["/audience/x"]),
         (["--path", "/audience/{id}"], ["/audience/x"]),
         (["--status", "200"], ["/audience"]),
         (["--method", "post"], []),
-        (["--limit", "1"], ["/campaign"]),
-        (["--since", "2001-01-01"], ["/audience", "/audience/x", "/campaign"]),
+        (["--limit", "1"], ["/voices"]),
+        (["--since", "2001-01-01"], ["/audience", "/audience/x", "/voices"]),
         (["--since", "2999-01-01T00:00:00Z"], []),
     ],
 )
 def test_filters_select_requests(client: httpx.Client, run: Run, filters: list[str], expected: list[str]) -> None:
     send(client)
     send(client, "/audience/x", test_id="t1")
-    send(client, "/campaign", "sk_other")
+    send(client, "/voices", "sk_other")
     assert paths(run("requests", *filters).out) == expected
     events = json.loads(run("requests", "--json", *filters).out)["requests"]
     assert [event["request"]["url"].removeprefix("/atoms/v1") for event in events] == expected[::-1]
@@ -108,7 +108,7 @@ def test_a_terminal_gets_colours_and_lines_that_fit(server: MockServer, client: 
     plain = run_in_terminal("requests", environ=environ | {"NO_COLOR": "1"}).out
     assert re.sub(r"\x1b\[\d+m", "", colored) == plain
     assert max(map(len, plain.splitlines())) == 90
-    assert plain.rstrip("\n").endswith("yyy…")
+    assert "/audience?x=…  violations=1\n" in plain
 
 
 def test_invisible_characters_of_a_client_do_not_reach_the_terminal(client: httpx.Client, run: Run) -> None:

@@ -17,11 +17,11 @@ from tests.helpers.cli import CommandResult, run_command
 LIST = """
 import os, sys
 from urllib.request import Request, urlopen
-headers = {"Authorization": f"Bearer {os.environ['SMALLEST_API_KEY']}"}
-for number in range(int(sys.argv[1])):
+times, in_one_call, query = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+for number in range(times):
+    headers = {"Authorization": f"Bearer {os.environ['SMALLEST_API_KEY']}", "User-Agent": str(number // in_one_call)}
     try:
-        url = f"{os.environ['MOCK_ATOMS_URL']}/audience?x={number // int(sys.argv[2])}"
-        urlopen(Request(url, headers=headers)).read()
+        urlopen(Request(f"{os.environ['MOCK_ATOMS_URL']}/audience{query}", headers=headers)).read()
     except OSError as error:
         print(error)
 """
@@ -68,8 +68,8 @@ def run_here(monkeypatch: pytest.MonkeyPatch) -> Callable[..., CommandResult]:
     return run_in_this_process
 
 
-def list_audiences(times: int, in_one_call: int = 1) -> list[str]:
-    return ["--", sys.executable, "-c", LIST, str(times), str(in_one_call)]
+def list_audiences(times: int, in_one_call: int = 1, query: str = "") -> list[str]:
+    return ["--", sys.executable, "-c", LIST, str(times), str(in_one_call), query]
 
 
 def test_a_program_finds_the_server_and_its_calls_are_reported() -> None:
@@ -77,7 +77,7 @@ def test_a_program_finds_the_server_and_its_calls_are_reported() -> None:
     assert (code, out) == (0, "HTTP Error 500: Internal Server Error\n")
     summary, _, call, *attempts = err.splitlines()
     assert summary == "mock-atoms: 2 calls, 3 attempts: 1 succeeded, 1 recovered; 1 finding"
-    assert call == "GET /atoms/v1/audience?x=0 tenant=sk_mock_test.run: recovered"
+    assert call == "GET /atoms/v1/audience tenant=sk_mock_test.run: recovered"
     assert len(attempts) == 3
     assert attempts[2].startswith("     ! no-backoff: ")
 
@@ -85,6 +85,13 @@ def test_a_program_finds_the_server_and_its_calls_are_reported() -> None:
 @pytest.mark.parametrize(("program", "expected"), [(list_audiences(2, 2), 1), (list_audiences(1), 0)])
 def test_check_fails_on_findings(run_here: RunHere, program: list[str], expected: int) -> None:
     assert run_here("--check", "--fault", "500x1", *program).code == expected
+
+
+def test_violations_are_reported_and_fail_the_check(run_here: RunHere) -> None:
+    program = list_audiences(1, query="?limit=1")
+    code, _, err = run_here(*program)
+    assert (code, "\n\n1 contract violation in 1 request\nunknown-parameter: GET /audience limit" in err) == (0, True)
+    assert run_here("--check", *program).code == 1
 
 
 def test_the_exit_code_of_the_program_wins(run_here: RunHere) -> None:
