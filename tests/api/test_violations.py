@@ -162,6 +162,15 @@ def test_a_faulted_request_records_violations_of_its_head(strict: MockServer) ->
     assert [len(request.violations) for request in strict.requests()] == [1, 0]
 
 
+def test_a_stubbed_request_has_no_violations(strict: MockServer) -> None:
+    strict.stub("POST", "/campaign/c1/stop", json={"status": True})
+    strict.stub("GET", "/audience", json={"status": True})
+    for method, path in (("POST", "/campaign/c1/stop"), ("GET", "/audience?limit=1")):
+        assert send(strict, method, path).json() == {"status": True}
+        assert recorded(strict) == []
+    assert strict.violations() == []
+
+
 def test_violations_of_a_body_in_a_wrong_encoding_are_not_guessed(server: MockServer) -> None:
     assert send(server, "POST", "/agent", content=b"{", headers={"Content-Type": "application/json"}).status_code == 400
     assert recorded(server) == []
