@@ -149,5 +149,7 @@ def test_wiremocks_client_for_javascript_reads_and_clears_the_mock(tool: Callabl
         "scenarios: []",
         "unmatched: GET /nowhere",
         "requests for /nowhere: 1",
+        'stubbed: 201 {"id":7}',
+        "mappings: 1",
         "requests: 0",
     ]

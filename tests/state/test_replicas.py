@@ -23,6 +23,7 @@ from tests.helpers.shared_log import MemoryLog
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 AUDIENCES, AGENTS = "/atoms/v1/audience", "/atoms/v1/agent"
+STUBBED = "/atoms/v1/stubbed"
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -134,6 +135,23 @@ listed_members = st.lists(members.map(lambda added: added[0]), unique_by=lambda 
 )
 
 
+stubs = st.builds(
+    lambda number, required, new, fields: {
+        **({} if number is None else {"id": f"00000000-0000-4000-8000-00000000000{number}"}),
+        "request": {"urlPath": STUBBED},
+        "response": {"body": f"{number} {required} {new}"},
+        **({"scenarioName": "s"} if required or new else {}),
+        **({"requiredScenarioState": required} if required else {}),
+        **({"newScenarioState": new} if new else {}),
+        **fields,
+    },
+    st.sampled_from([None, 1, 2]),
+    st.sampled_from(["", "Started", "two"]),
+    st.sampled_from(["", "Started", "two"]),
+    st.sampled_from([{}, {"priority": 1}, {"persistent": True}, {"metadata": {"a": 1}}]),
+)
+
+
 def control(path: str, method: str = "GET", query: str = "", body: Any = None) -> SharedRequest:  # noqa: ANN401 - any JSON
     return SharedRequest(f"/__admin{path}", (), method, query, body)
 
@@ -169,6 +187,7 @@ vendor_requests = st.one_of(
         st.integers(0, 4),
     ),
     headers.map(lambda sent: SharedRequest(AGENTS, sent, "POST", body={"name": "Mine"})),
+    st.one_of(headers, st.just([])).map(lambda sent: SharedRequest(STUBBED, sent)),
     headers.map(lambda sent: SharedRequest(AGENTS, sent, "POST", "dryRun=1", {"name": 1, "title": "Mine"})),
     st.builds(
         lambda sent, query: SharedRequest(f"{AGENTS}/{{agent}}/archive", sent, "DELETE", query),
@@ -199,6 +218,37 @@ control_requests = st.one_of(
         lambda token, status: control("/campaigns/{campaign}", "PUT", body={"token": token, "status": status}),
         tokens,
         st.sampled_from(["running", "completed", "failed"]),
+    ),
+    stubs.map(lambda stub: control("/mappings", "POST", body=stub)),
+    st.builds(
+        lambda imported, policy, others: control(
+            "/mappings/import",
+            "POST",
+            body={
+                "mappings": imported,
+                "importOptions": {"duplicatePolicy": policy, "deleteAllNotInImport": others},
+            },
+        ),
+        st.lists(stubs, max_size=3),
+        st.sampled_from(["IGNORE", "OVERWRITE"]),
+        st.booleans(),
+    ),
+    st.builds(
+        lambda state, query: control("/scenarios/s/state", "PUT", query, {"state": state}),
+        st.sampled_from(["Started", "two"]),
+        st.sampled_from(["", "token=sk_acme", "testId=t1"]),
+    ),
+    st.sampled_from(
+        [
+            control("/mappings"),
+            control("/mappings", "DELETE"),
+            control("/mappings/reset", "POST"),
+            control("/mappings/remove-by-metadata", "POST", body={"matchesJsonPath": "$.a"}),
+            control("/mappings/00000000-0000-4000-8000-000000000001", "DELETE"),
+            control("/scenarios"),
+            control("/scenarios/reset", "POST"),
+            control("/scenarios/reset", "POST", "token=sk_acme"),
+        ]
     ),
     tokens.map(lambda token: control("/reset", "POST", body={"token": token})),
     tokens.map(lambda token: control("/retries", query=f"token={token}")),
@@ -234,7 +284,7 @@ def test_three_servers_respond_like_one(actions: list[SharedRequest | int], snap
             servers.restart(action)
         else:
             servers.send(action)
-    for path in ("/requests", "/faults", "/tenants", "/retries", "/violations", "/state"):
+    for path in ("/requests", "/faults", "/tenants", "/retries", "/violations", "/mappings", "/scenarios", "/state"):
         servers.send(control(path))
 
 

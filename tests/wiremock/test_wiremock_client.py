@@ -4,7 +4,17 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from wiremock.client import NearMisses, NearMissMatchPatternRequest, Requests  # type: ignore[import-untyped] # it has no types
+from wiremock.client import (  # type: ignore[import-untyped] # it has no types
+    Mapping,
+    MappingRequest,
+    MappingResponse,
+    Mappings,
+    NearMisses,
+    NearMissMatchPatternRequest,
+    NearMissMatchRequest,
+    Requests,
+    Scenarios,
+)
 from wiremock.constants import Config  # type: ignore[import-untyped] # it has no types
 from wiremock.exceptions import InvalidInputException, NotFoundException  # type: ignore[import-untyped] # it has no types
 
@@ -91,3 +101,52 @@ def test_the_client_raises_for_an_invalid_pattern() -> None:
 def test_the_client_empties_the_journal() -> None:
     Requests.reset_request_journal()
     assert Requests.get_matching_request_count(pattern()).count == 0
+
+
+def create(path: str, body: str, **fields: object) -> str:
+    request = MappingRequest(method="GET", url_path=path)
+    response = MappingResponse(status=200, body=body, headers={"X-A": "b"})
+    created = Mappings.create_mapping(Mapping(request=request, response=response, **fields))
+    assert created.response.body == body
+    return str(created.id)
+
+
+def text(mock: MockServer, path: str) -> str:
+    return httpx.get(f"{mock.root_url}{path}").text
+
+
+def test_the_client_creates_reads_updates_and_deletes_stubs(mock: MockServer) -> None:
+    stub_id = create("/things", "one", priority=3, metadata={"suite": "x"})
+    assert text(mock, "/things") == "one"
+    found = Mappings.retrieve_mapping(stub_id)
+    assert (found.request.url_path, found.priority, found.metadata) == ("/things", 3, {"suite": "x"})
+    found.response.body = "two"
+    assert Mappings.update_mapping(found).response.body == "two"
+    assert text(mock, "/things") == "two"
+    assert Mappings.retrieve_all_mappings().meta.total == 1
+    Mappings.delete_mapping_by_metadata({"matchesJsonPath": "$.suite"})
+    with pytest.raises(NotFoundException):
+        Mappings.retrieve_mapping(stub_id)
+    Mappings.delete_mapping(create("/things", "three"))
+    create("/things", "four")
+    Mappings.persist_mappings()
+    Mappings.reset_mappings()
+    assert text(mock, "/things") == "four"
+    Mappings.delete_all_mappings()
+    assert Mappings.retrieve_all_mappings().mappings == []
+
+
+def test_the_client_moves_and_resets_scenarios(mock: MockServer) -> None:
+    create("/job", "waiting", scenario_name="job", required_scenario_state="Started", new_scenario_state="done")
+    create("/job", "done", scenario_name="job", required_scenario_state="done")
+    assert [text(mock, "/job") for _ in range(3)] == ["waiting", "done", "done"]
+    Scenarios.reset_all_scenarios()
+    assert text(mock, "/job") == "waiting"
+    Mappings.delete_all_mappings()
+
+
+def test_the_client_finds_stubs_near_a_request() -> None:
+    create("/things", "one")
+    misses = NearMisses.find_nearest_misses_by_request(NearMissMatchRequest(url="/thing", method="GET")).near_misses
+    assert [miss.request.url for miss in misses] == ["/thing"]
+    Mappings.delete_all_mappings()
