@@ -213,6 +213,30 @@ test("a campaign takes the step that is chosen", async () => {
   );
 });
 
+test("a stub is listed, and the page names what is wrong with another one", async () => {
+  const stub = { name: "kb", request: { method: "GET", urlPath: "/atoms/v1/kb" }, response: { jsonBody: { a: 1 } } };
+  await withPage(
+    async (page) => {
+      await page.getByText("No stubs").waitFor();
+      await page.getByRole("button", { name: "Add a stub…" }).click();
+      await page.getByLabel("Stub as JSON").fill('{"request": {"method": 1}}');
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByText("/request/method").waitFor();
+      await page.getByLabel("Stub as JSON").fill(JSON.stringify(stub));
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByText("GET /atoms/v1/kb").waitFor();
+      assert.equal(await send("/kb", { token: "sk_acme" }), 200);
+      await page.locator("#nav-requests").click();
+      await row(page, "/kb").click();
+      await page.getByText("The stub kb matches the request.").waitFor();
+      await page.getByRole("link", { name: "kb", exact: true }).click();
+      await page.getByRole("button", { name: "Remove kb" }).click();
+      await page.getByText("No stubs").waitFor();
+    },
+    { hash: "#/stubs", allowed: /422/ },
+  );
+});
+
 test("contract violations are listed with their requests", async () => {
   await send("/audience?limit=5", { token: "sk_acme" });
   await withPage(
