@@ -31,4 +31,7 @@ with MockServer() as mock:
         assert status == expected, (token, status, body)
     with urllib.request.urlopen(mock.root_url + "/docs-assets/swagger-ui-bundle.js") as script:
         assert script.status == HTTPStatus.OK
+    for file in ("", "dashboard/app.js", "dashboard/style.css"):
+        with urllib.request.urlopen(f"{mock.root_url}/__admin/{file}") as response:
+            assert response.status == HTTPStatus.OK, file
 print("the wheel serves", mock.url)
