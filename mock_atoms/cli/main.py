@@ -36,6 +36,7 @@ COMMANDS = {
     "retries": "retries",
     "violations": "violations",
     "faults": "faults",
+    "stubs": "stubs",
     "tenants": "tenants",
     "reset": "state",
     "state": "state",

@@ -41,6 +41,9 @@ def build_server(client: MockClient) -> MCPServer:
         tools.list_faults,
         tools.add_fault,
         tools.remove_fault,
+        tools.list_stubs,
+        tools.add_stub,
+        tools.remove_stub,
         tools.list_tenants,
         tools.show_tenant,
         tools.set_tenant,
@@ -138,6 +141,32 @@ class Tools:
     ) -> str:
         """Remove one fault rule, or all that were created."""
         self._call("DELETE", "/faults" if rule_id is None else f"/faults/{quote(rule_id, safe='')}")
+        return "removed"
+
+    def list_stubs(self) -> dict[str, Any]:
+        """List the stubs: responses to routes that the mock does not have, in WireMock's JSON."""
+        stubs: dict[str, Any] = self._call("GET", "/mappings")
+        return stubs
+
+    def add_stub(
+        self,
+        method: Annotated[str, Field(description="HTTP method, or ANY.")],
+        path: Annotated[str, Field(description="Path below the base path, such as /voices/{id}.")],
+        status: Annotated[int, Field(description="Status code of the response.")] = 200,
+        body: Annotated[Any, Field(description="Body of the response as JSON.")] = None,  # noqa: ANN401 - any JSON
+        token: Token = None,
+    ) -> str:
+        """Respond to a route that the mock does not have, or in place of the mock. Return the id of the stub."""
+        try:
+            return self._client.stub(method, path, status=status, json=body, token=token)
+        except ValueError as error:
+            raise ToolError(str(error)) from None
+
+    def remove_stub(
+        self, stub_id: Annotated[str | None, Field(description="Id of the stub. Without it: all stubs.")] = None
+    ) -> str:
+        """Remove one stub, or all of them."""
+        self._call("DELETE", "/mappings" if stub_id is None else f"/mappings/{stub_id}")
         return "removed"
 
     def list_tenants(self) -> dict[str, Any]:

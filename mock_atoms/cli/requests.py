@@ -16,6 +16,7 @@ from mock_atoms.cli.running_server import (
 )
 from mock_atoms.cli.tables import Cell, Column, Table
 from mock_atoms.cli.terminal import Terminal, status_style
+from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _whole_number(invocation: Invocation, name: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) < 10):  # noqa: PLR2004 - the control API has a limit too
-        raise ConfigError(f"--{name}: `{text}` is not a whole number")
+        raise ConfigError(f"--{name}: {quote_value(text)} is not a whole number")
     return int(text)
 
 
