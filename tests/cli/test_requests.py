@@ -125,12 +125,18 @@ def test_details_are_headers_and_bodies(server: MockServer, client: httpx.Client
     assert out.endswith("]\n  < }\n")
 
 
-def test_long_bodies_and_requests_in_flight_are_cut() -> None:
+def test_long_bodies_are_cut_and_empty_ones_left_out() -> None:
     request = {"headers": {"accept": ["a", "b"]}, "body": "\n".join(["x"] * 42)}
-    assert detail_lines({"id": "1", "request": request}, Terminal()) == [
+    response = {"headers": {"x-request-id": "1"}, "body": ""}
+    lines = [
         *("  id: 1", "  > accept: a", "  > accept: b", "  >"),
         *["  > x"] * 40,
         "  > … 2 more lines; --json has all",
+    ]
+    assert detail_lines({"id": "1", "request": request}, Terminal()) == lines
+    assert detail_lines({"id": "1", "request": request, "response": response}, Terminal()) == [
+        *lines,
+        "  < x-request-id: 1",
     ]
 
 
