@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from pydantic import Field
@@ -18,7 +18,7 @@ from mock_atoms.control.models import Empty
 from mock_atoms.control.parsing import Query, read_json_body, up_to
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
-from mock_atoms.core.slices import Steps
+from mock_atoms.core.slices import Steps, free
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.metadata import MetadataPattern, parse_metadata_pattern
 from mock_atoms.wiremock.stub_book import MAX_STUBS
@@ -224,6 +224,7 @@ class MappingEndpoints:
             problems += [ConfigError(error.problem, pointer + error.pointer.rstrip("/")) for error in errors]
             yield
         if problems:
+            yield from free(cast("list[Any]", stubs))
             raise unprocessable_list(problems)
         return stubs
 

@@ -164,7 +164,11 @@ class MemoryStore:
         Raises:
             CapacityError: there are too many, or they are too large.
         """
-        removed = self._stubs.put(stubs, keeps_existing=keeps_existing, removes_others=removes_others)
+        stubs_to_put = partial(
+            StubBook.put_steps, stubs=stubs, keeps_existing=keeps_existing, removes_others=removes_others
+        )
+        size = len(stubs) + len(self._stubs) * removes_others
+        removed = await self._slices.run_promptly(self._stubs.change(stubs_to_put, size), needs_slot=False)
         await self._slices.run_promptly(free(removed))
 
     async def remove_stubs(self, stub_ids: Collection[str] | None = None) -> None:
@@ -173,7 +177,12 @@ class MemoryStore:
 
     async def reset_stubs(self) -> None:
         """Restore the stubs of files, keep the persistent ones, and reset all scenarios."""
-        await self._slices.run_promptly(free(self._stubs.reset()))
+        await self._slices.run_promptly(free(await self._reset_stubs()))
+
+    async def _reset_stubs(self) -> list[Any]:
+        """Reset the stubs, and return what was removed."""
+        steps = self._stubs.change(StubBook.reset_steps, self._stubs.reset_size)
+        return await self._slices.run_promptly(steps, needs_slot=False)
 
     async def choose_stub(self, tenant: Tenant, stub_ids: Sequence[str]) -> Stub | None:
         """Return the first stub whose scenario is in the state that it requires, and move the scenario."""
@@ -200,8 +209,8 @@ class MemoryStore:
         removed: list[Any]
         if token_digest is None and test_digest is None:
             removed = [
+                *await self._reset_stubs(),
                 self._rules.reset(),
-                *self._stubs.reset(),
                 *self._fixtures.import_data(None),
                 *self._remove_all(),
             ]
@@ -238,9 +247,10 @@ class MemoryStore:
         sizes = [state.size_bytes for state in content.tenants]
         check_capacity(sum(sizes), self._max_bytes)
         check_stub_capacity(len(content.stubs), sum(stub.size_bytes for stub in content.stubs))
+        stubs_to_import = partial(StubBook.import_steps, stubs=content.stubs, states=content.scenarios)
         replaced: list[Any] = [
+            *await self._slices.run(self._stubs.change(stubs_to_import, len(content.stubs) + len(self._stubs))),
             self._rules.replace_all(rules),
-            *self._stubs.import_stubs(content.stubs, content.scenarios),
             *self._fixtures.import_data(content.fixtures, audience_tokens),
             *self._remove_all(),
         ]

@@ -1,16 +1,19 @@
 """The active stubs: those from the files of the server, and those created since."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mock_atoms.core.errors import CapacityError
-from mock_atoms.core.slices import Divisible
+from mock_atoms.core.slices import Divisible, Steps, run_without_pauses
 from mock_atoms.wiremock.scenarios import IMPORTED_GENERATION, STARTED, Scenario, ScenarioStates
 from mock_atoms.wiremock.stub_index import StubIndex, by_precedence
 from mock_atoms.wiremock.stubs import Stub
 
 MAX_STUBS = 10_000
 """Maximum number of stubs."""
+MAX_IMMEDIATE_CHANGES = 500
+"""Number of stubs that are added and removed without a pause. More changes are prepared in a copy."""
 MAX_STUBS_BYTES = 128 * 1024 * 1024
 """Maximum memory of all stubs, approximately."""
 
@@ -53,7 +56,7 @@ class StubBook:
         startup_stubs: the stubs of files, in the order of these.
 
     Attributes:
-        version: a number that changes with the stubs.
+        version: a number that changes with the stubs and with the states of scenarios for all tenants.
         is_empty: whether there are no stubs.
         scenarios: the scenarios by name.
     """
@@ -86,7 +89,55 @@ class StubBook:
         """Return the stubs that may match a request, in order of precedence; see `StubIndex.find`."""
         return self._stubs.index.find(method, *paths)
 
+    def change(self, change: Callable[["StubBook"], Steps[list[Any]]], size: int) -> Steps[list[Any]]:
+        """Change the stubs all or nothing. No request sees a part of the change.
+
+        Args:
+            change: changes a book. A long change is applied to a copy, step by step, which then replaces this one.
+            size: about how many stubs it adds and removes.
+
+        Returns:
+            What was removed.
+        """
+        if size <= MAX_IMMEDIATE_CHANGES:
+            return run_without_pauses(change(self))
+        while True:
+            version = self.version
+            copy = yield from self._copy()
+            yield from change(copy)
+            if self.version == version:
+                return self._adopt(copy)
+
+    def _copy(self) -> Steps["StubBook"]:
+        copy = StubBook()
+        copy._startup_stubs = self._startup_stubs
+        copy._last_number, copy._last_generation = self._last_number, self._last_generation
+        for name, scenario in self.scenarios.items():
+            copy.scenarios[name] = replace(scenario, stubs={**scenario.stubs})
+        for stub in [*self._stubs.by_id.values()]:
+            copy._stubs.add(stub)
+            yield
+        return copy
+
+    def _adopt(self, other: "StubBook") -> list[Any]:
+        """Take over the content of another book, and return what was removed."""
+        removed, self._stubs = self._stubs, other._stubs  # noqa: SLF001 - of another book
+        for name in self.scenarios.keys() & other.scenarios.keys():
+            other.scenarios[name].latest_state = self.scenarios[name].latest_state  # a request may have moved it
+        self.scenarios = other.scenarios
+        self._last_number = other._last_number  # noqa: SLF001 - the same
+        self._last_generation = other._last_generation  # noqa: SLF001 - the same
+        self._note_change()
+        return [removed]
+
     def put(self, stubs: Sequence[Stub], *, keeps_existing: bool = False, removes_others: bool = False) -> list[Any]:
+        """Add stubs, see `put_steps`."""
+        steps = self.put_steps(stubs, keeps_existing=keeps_existing, removes_others=removes_others)
+        return run_without_pauses(steps)
+
+    def put_steps(
+        self, stubs: Sequence[Stub], *, keeps_existing: bool = False, removes_others: bool = False
+    ) -> Steps[list[Any]]:
         """Add stubs. One with the id of another replaces it, in its place.
 
         Args:
@@ -110,8 +161,10 @@ class StubBook:
         check_stub_capacity(count, size_bytes)
         for stub in new.values():
             self._put(stub)
+            yield
         for stub in others:
             self._remove(stub)
+            yield
         self._note_change()
         return [*replaced, *others]
 
@@ -128,20 +181,29 @@ class StubBook:
         return removed
 
     def reset(self) -> list[Any]:
+        """Reset all stubs, see `reset_steps`."""
+        return run_without_pauses(self.reset_steps())
+
+    @property
+    def reset_size(self) -> int:
+        """About how many stubs a reset adds."""
+        return len(self._startup_stubs) + len(self)
+
+    def reset_steps(self) -> Steps[list[Any]]:
         """Restore the stubs of files, keep the persistent ones, and reset all scenarios. Return what was removed."""
         persistent = [stub for stub in self.by_age() if stub.is_persistent]
         startup = {stub.id: stub for stub in self._startup_stubs}
         kept = [stub for stub in persistent if stub.id not in startup]
-        return self._replace([*self._startup_stubs, *kept])
+        return (yield from self._replace([*self._startup_stubs, *kept]))
 
-    def import_stubs(self, stubs: Iterable[Stub], states: Iterable[tuple[str, str]]) -> list[Any]:
+    def import_steps(self, stubs: Iterable[Stub], states: Iterable[tuple[str, str]]) -> Steps[list[Any]]:
         """Replace all stubs and the states of their scenarios. Return what was removed.
 
         Args:
             stubs: the stubs, in the order in which they were added.
             states: name and state of each scenario that is not in its first state.
         """
-        removed = self._replace(stubs)
+        removed = yield from self._replace(stubs)
         for scenario in self.scenarios.values():
             scenario.generation = IMPORTED_GENERATION
         for name, state in states:
@@ -149,11 +211,12 @@ class StubBook:
                 self.scenarios[name].set_state(state, IMPORTED_GENERATION)
         return removed
 
-    def _replace(self, stubs: Iterable[Stub]) -> list[Any]:
+    def _replace(self, stubs: Iterable[Stub]) -> Steps[list[Any]]:
         removed = self.remove()
         self._last_number = 0
         for stub in stubs:
             self._put(stub)
+            yield
         self._note_change()
         return removed
 
@@ -182,6 +245,7 @@ class StubBook:
         for scenario in self.scenarios.values():
             if name in (None, scenario.name):
                 scenario.set_state(state, self._last_generation)
+        self._note_change()
 
     def moved_scenarios(self) -> list[tuple[str, str]]:
         """Return name and state of the scenarios that are not in their first state for all tenants."""

@@ -81,7 +81,7 @@ class _Bucket:
     def __init__(self) -> None:
         self.paths: dict[str, _Stubs] = {}
         self.templates: dict[Shape, dict[tuple[str, ...], _Stubs]] = {}
-        self.starts: dict[str, _Stubs] = {}
+        self.starts: dict[int, dict[str, _Stubs]] = {}
 
     def group(self, key: StubKey) -> tuple[dict[Any, _Stubs], object]:
         """Return the groups of stubs that one belongs to, and its key in them."""
@@ -89,7 +89,14 @@ class _Bucket:
             return self.paths, key.path
         if key.shape is not None:
             return self.templates.setdefault(key.shape, {}), key.literals
-        return self.starts, key.start
+        return self.starts.setdefault(len(key.start), {}), key.start
+
+    def drop_empty(self, key: StubKey) -> None:
+        """Remove the groups of stubs that one with this key belonged to."""
+        if key.shape is not None:
+            del self.templates[key.shape]
+        elif key.path is None:
+            del self.starts[len(key.start)]
 
     def find(self, path: str) -> Iterator["Stub"]:
         yield from self.paths.get(path, {}).values()
@@ -98,9 +105,8 @@ class _Bucket:
             for (length, *positions), groups in self.templates.items():
                 if length == len(segments):
                     yield from groups.get(_without(segments, positions), {}).values()
-        for start, stubs in self.starts.items():
-            if path.startswith(start):
-                yield from stubs.values()
+        for length, groups_by_start in self.starts.items():
+            yield from groups_by_start.get(path[:length], {}).values()
 
 
 class StubIndex(Divisible):
@@ -121,8 +127,8 @@ class StubIndex(Divisible):
         del groups[key][stub.id]
         if not groups[key]:
             del groups[key]
-        if stub.key.shape is not None and not groups:
-            del bucket.templates[stub.key.shape]
+        if not groups:
+            bucket.drop_empty(stub.key)
 
     def parts(self) -> list[Any]:
         """Return the stubs of each method."""

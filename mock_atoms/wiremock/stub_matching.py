@@ -67,6 +67,10 @@ def nearest_stubs(stubs: Iterable[Stub], exchange: Exchange, count: int) -> Step
         yield
     ranked = []
     for _, position, stub in nsmallest(max(count, _MAX_RANKED), missed, key=lambda item: item[:2]):
-        ranked.append((stub.pattern.distance(exchange), position, stub))
+        try:
+            distance = stub.pattern.distance(exchange)
+        except ConfigError:
+            distance = 1.0  # too many steps
+        ranked.append((distance, position, stub))
         yield
     return [(distance, stub) for distance, _, stub in sorted(ranked, key=lambda item: item[:2])[:count]]

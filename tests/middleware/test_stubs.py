@@ -121,6 +121,15 @@ def test_body_patterns_see_the_body() -> None:
     assert ask(mock, LIST, "GET", bearer_pairs("sk_acme")).status == 200
 
 
+def test_a_body_that_no_pattern_matches_gets_to_the_api() -> None:
+    mock = make_mock(stub({"method": "POST", "bodyPatterns": [{"contains": "zzz"}]}))
+    headers = [(b"content-type", b"application/json"), *bearer_pairs("sk_acme")]
+    (audience, *_) = json.loads(ask(mock, LIST, headers=headers).body)["data"]
+    members = {"members": [{audience["phoneNumberColumnName"]: "+33199000001"}]}
+    added = ask(mock, f"{LIST}/{audience['_id']}/members", "POST", headers, json.dumps(members).encode())
+    assert json.loads(added.body)["data"][0]["data"] == {"added": 1, "skipped": 0}
+
+
 def test_too_long_bodies_match_no_body_pattern() -> None:
     mock = make_mock(stub({"urlPath": AGENT, "bodyPatterns": [{"doesNotContain": "b"}]}, scenarioName="s"))
     assert ask(mock, AGENT, "POST", body=b"a" * (MAX_STUB_BODY_BYTES + 1)).status == 404

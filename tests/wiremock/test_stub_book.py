@@ -1,5 +1,6 @@
 """The active stubs: precedence, index, limits, scenarios and resets."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.wiremock import stub_book
+from mock_atoms.wiremock.candidate import Candidate
 from mock_atoms.wiremock.scenarios import STARTED, ScenarioStates
 from mock_atoms.wiremock.stub_book import StubBook
 from mock_atoms.wiremock.stub_index import stub_key
@@ -202,7 +204,7 @@ def test_a_scenario_ends_with_its_last_stub() -> None:
 
 def test_an_import_restores_scenarios() -> None:
     book = StubBook()
-    book.import_stubs(scenario_stubs(), [("s", "two"), ("unknown", "a")])
+    run_without_pauses(book.import_steps(scenario_stubs(), [("s", "two"), ("unknown", "a")]))
     assert choose(book, {}, 2) == 2
     assert choose(book, {"s": (0, STARTED)}, 2) is None
 
@@ -222,13 +224,14 @@ def test_stubs_are_selected_up_to_the_first_that_matches_in_any_case() -> None:
     assert select(book, "/b") == [5]
 
 
-def test_a_pattern_with_too_many_steps_does_not_match() -> None:
+def test_a_pattern_with_too_many_steps_does_not_match(monkeypatch: pytest.MonkeyPatch) -> None:
     book = StubBook()
-    expression = "(a?){500}b"
-    book.put([stub(1, {"urlPathPattern": f"/{expression}"}), stub(2)])
-    assert select(book, "/" + "a" * 30_000) == [2]
-    assert numbers([item for _, item in run_without_pauses(nearest_stubs(book.in_order(), exchange("/c"), 3))]) == [1]
-    assert run_without_pauses(nearest_stubs(book.in_order(), exchange("/" + "a" * 30_000), 3)) == []
+    book.put([stub(1, {"urlPath": "/a", "headers": {"a": {"equalTo": "b"}}}), stub(2)])
+    monkeypatch.setattr(Candidate, "remaining", 8)
+    assert [distance for distance, _ in run_without_pauses(nearest_stubs(book.in_order(), exchange("/c"), 3))] == [1]
+    monkeypatch.setattr(Candidate, "remaining", 3)
+    assert select(book, "/a", "a: b") == [2]
+    assert run_without_pauses(nearest_stubs(book.in_order(), exchange("/c", "a: b"), 3)) == []
 
 
 def test_near_misses_are_ranked_by_distance() -> None:
@@ -245,3 +248,44 @@ def test_a_long_selection_pauses() -> None:
     book.put([stub(number, {"headers": {"a": {"equalTo": "b"}}}) for number in range(300)])
     pauses = sum(1 for _ in select_by_head(book.in_order(), exchange("/a")))
     assert pauses > 1
+
+
+def test_a_long_change_is_seen_as_a_whole_and_keeps_scenarios(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stub_book, "MAX_IMMEDIATE_CHANGES", 2)
+    book = StubBook([stub(1)])
+    book.put(scenario_stubs())
+    states: ScenarioStates = {}
+    change = book.change(partial(StubBook.put_steps, stubs=[stub(number) for number in range(4, 8)]), 4)
+    pauses = 0
+    while True:
+        try:
+            next(change)
+        except StopIteration as stop:
+            removed = stop.value
+            break
+        pauses += 1
+        assert len(book) in (3, 4)
+        if pauses == 2:
+            choose(book, states, 1)
+        if pauses == 4:
+            book.put([stub(9)])
+        if pauses == 12:
+            book.set_scenarios("two", "s")
+    assert pauses > 7
+    assert len(removed) == 1
+    assert numbers(book.in_order()) == [7, 6, 5, 4, 9, 3, 2, 1]
+    assert choose(book, {}, 2) == 2
+    assert book.scenarios["s"].latest_state == "two"
+    run_without_pauses(book.change(StubBook.reset_steps, book.reset_size))
+    assert numbers(book.in_order()) == [1]
+    assert choose(book, states, 1) == 1
+
+
+def test_a_long_change_that_fails_has_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stub_book, "MAX_IMMEDIATE_CHANGES", 2)
+    monkeypatch.setattr(stub_book, "MAX_STUBS", 3)
+    book = StubBook()
+    book.put([stub(1)])
+    with pytest.raises(CapacityError):
+        run_without_pauses(book.change(partial(StubBook.put_steps, stubs=[stub(2), stub(3), stub(4)]), 3))
+    assert numbers(book.in_order()) == [1]

@@ -104,6 +104,7 @@ def test_delays_are_added_up() -> None:
 REFUSED = {
     "no object": ([], "/", "must have keys and values"),
     "unknown key": ({"requests": {}}, "/requests", "unknown key"),
+    "a response that is no object": ({"response": []}, "/response", "must have keys and values"),
     "unknown key of a response": (response(text="a"), "/response/text", "unknown key"),
     "an id that is no UUID": ({"id": "a"}, "/id", "must be a UUID"),
     "two ids": ({"id": ID, "uuid": ID.replace("b", "c")}, "/", "id and uuid differ"),
