@@ -72,20 +72,17 @@ def check_head(  # noqa: PLR0913, PLR0917 - the parts of a head
 
 
 def check_credentials(headers: Mapping[str, str], token: str | None) -> tuple[Violation, ...]:
-    """Return the violations of the form of the credentials of a request (S).
+    """Return the violations of the form of the credentials of a request (S). A session cookie has none.
 
     Args:
         headers: the identity headers by lower-case name, masked.
         token: the caller's token, valid or not; `None` if no documented credentials carry one.
     """
     authorization = headers.get("authorization")
-    if authorization is not None:
-        if token is not None:
-            return ()
-        return (_violation(UNDOCUMENTED_HEADER, "Authorization", authorization, _AUTHORIZATION, "S"),)
     if token is not None:
-        expected = f"{_AUTHORIZATION}: the name of the session cookie is not documented"
-        return (_violation(UNDOCUMENTED_HEADER, "Cookie", headers.get("cookie", ""), expected, "S"),)
+        return ()
+    if authorization is not None:
+        return (_violation(UNDOCUMENTED_HEADER, "Authorization", authorization, _AUTHORIZATION, "S"),)
     return tuple(
         _violation(UNDOCUMENTED_HEADER, name, value, _AUTHORIZATION, "S")
         for name, value in headers.items()
