@@ -1,5 +1,6 @@
 """Eligibility of requests for the response cache."""
 
+from mock_atoms.contract.operations import EXPORT_RESULTS
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.journal.exchange import RequestContext
 
@@ -11,7 +12,8 @@ def is_cacheable(context: RequestContext) -> bool:
 
     - be a GET below the base path,
     - come from an authenticated caller,
-    - have no credential in its URL.
+    - have no credential in its URL,
+    - not export the results of a campaign: `exportedAt` is the time of the request.
 
     Only complete responses with status 200 and at most `MAX_RESPONSE_BYTES` bytes are cached.
     """
@@ -20,4 +22,5 @@ def is_cacheable(context: RequestContext) -> bool:
         and context.api_path is not None
         and isinstance(context.caller, AuthenticatedCaller)
         and not context.has_credential_in_url
+        and context.operation.name != EXPORT_RESULTS.name
     )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mock_atoms.caching.eligibility import is_cacheable
+from mock_atoms.contract.operations import EXPORT_RESULTS, RequestedOperation
 from mock_atoms.core.tenancy import UnauthenticatedCaller, caller_for
 from mock_atoms.journal.exchange import Exchange, RequestContext, RequestHead
 
@@ -26,6 +27,9 @@ NOT_CACHEABLE: dict[str, Callable[[], RequestContext]] = {
     "a path outside the base path": lambda: replace(request_context(), api_path=None),
     "an unauthenticated caller": lambda: replace(
         request_context(), caller=UnauthenticatedCaller("missing-credentials")
+    ),
+    "an export of results": lambda: replace(
+        request_context(), operation=RequestedOperation(EXPORT_RESULTS.name, "67c400000000000000000001")
     ),
     "a credential in the URL": lambda: replace(request_context(), has_credential_in_url=True),
 }
