@@ -218,7 +218,7 @@ def _check_complete(campaign: CampaignRecord) -> CampaignRecord:
 
 
 StoredCampaign = Annotated[
-    CampaignRecord, _at_most(MAX_AUDIENCE_CHARACTERS), AfterValidator(_check_campaign), AfterValidator(_check_complete)
+    CampaignRecord, _IS_IMPORTABLE, AfterValidator(_check_campaign), AfterValidator(_check_complete)
 ]
 """The complete record of a campaign that a tenant created or changed."""
 

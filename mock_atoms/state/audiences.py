@@ -30,7 +30,7 @@ from mock_atoms.data.member_rows import MAX_MEMBER_VALUES, describe_missing_numb
 from mock_atoms.data.models import REMOVED_INDEX_BYTES, AudienceRecord, CampaignRecord, api_fields
 from mock_atoms.data.phone_numbers import is_phone_number, phone_digits
 from mock_atoms.state.audience_view import AudienceView, created_record
-from mock_atoms.state.changes import AudienceChanges, campaign_bytes
+from mock_atoms.state.changes import AudienceChanges
 from mock_atoms.state.member_search import find_in_columns, find_text
 from mock_atoms.state.operations import AddMembers, DeleteAudience, PutAudience, SetCampaigns
 from mock_atoms.state.tenant_campaigns import TenantCampaigns
@@ -113,7 +113,7 @@ class AudienceRepository:
         """Delete an audience and its members.
 
         Raises:
-            ApiError: 400, an active campaign uses the audience (D), or the tenant has too much data.
+            ApiError: 400, an active campaign uses the audience (D), or the tenant would keep too many campaigns.
         """
         view = self._find(audience_id)
         if view.is_in_use:
@@ -128,10 +128,10 @@ class AudienceRepository:
         """Return the deletion of an audience. Its campaigns stay.
 
         Raises:
-            ApiError: 400, the tenant would have too much data.
+            ApiError: 400, the tenant would have too many campaigns or too much data.
         """
         campaigns = self.campaigns.complete(view.record)
-        self._data.check_room(sum(map(campaign_bytes, campaigns)))
+        self._data.check_campaigns(campaigns)
         return DeleteAudience(view.id, view.changes.created is not None, campaigns)
 
     def get_members(self, audience_id: str, page: int, size: int, search: str = "") -> Steps[MembersPage]:

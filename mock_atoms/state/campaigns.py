@@ -35,12 +35,9 @@ from mock_atoms.state.agents import AgentRepository
 from mock_atoms.state.audience_view import AudienceView
 from mock_atoms.state.audiences import AudienceRepository
 from mock_atoms.state.campaign_results import CampaignResults, find_calls
-from mock_atoms.state.changes import campaign_bytes
 from mock_atoms.state.operations import DeleteCampaign, PutCampaign
-from mock_atoms.state.tenant_data import Change, TenantData, tenant_full
+from mock_atoms.state.tenant_data import Change, TenantData
 
-MAX_STORED_CAMPAIGNS = 2_000
-"""Maximum number of campaigns that one tenant can create or change."""
 MAX_ERROR_CHARACTERS = 5_000
 """Maximum number of characters of the `error` that a test gives a campaign."""
 MAX_CANCELLED_CALLS = 5
@@ -153,7 +150,7 @@ class CampaignRepository:
         }
         if scheduled is not None:
             record["status"], record["scheduledAt"] = "scheduled", format_timestamp(parse_timestamp(scheduled))
-        self._check_room(record)
+        self._data.check_campaigns([record])
         yield
         created: dict[str, Any] = {
             **{key: value for key, value in record.items() if key in CreatedCampaign.__annotations__},
@@ -285,14 +282,8 @@ class CampaignRepository:
         if status == "running" and not self._data.readings.campaign_pace:
             called = max(called, first_share(record["_id"]))
         changed = advance(record, status, self._data.timestamp, called=called, source=source, error=error)
-        self._check_room(changed)
+        self._data.check_campaigns([changed])
         return changed
-
-    def _check_room(self, record: CampaignRecord) -> None:
-        stored = self._data.changes.campaigns
-        if record["_id"] not in stored and len(stored) >= MAX_STORED_CAMPAIGNS:
-            raise tenant_full(f"{MAX_STORED_CAMPAIGNS} created or changed campaigns")
-        self._data.check_room(campaign_bytes(record))
 
     def _item(self, record: CampaignRecord) -> CampaignItem:
         item: CampaignItem = _without_omitted(self._detail(record), record, CampaignItem.__annotations__)

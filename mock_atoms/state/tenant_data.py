@@ -1,5 +1,6 @@
 """The data of one tenant, as its repositories read it, and what they need to prepare changes."""
 
+from collections.abc import Collection
 from datetime import datetime
 from functools import cached_property
 from http import HTTPStatus
@@ -13,13 +14,15 @@ from mock_atoms.core.timestamps import WallClock
 from mock_atoms.data.accounts import Owner, find_owner
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator, SequentialIds
-from mock_atoms.data.models import InitialData
-from mock_atoms.state.changes import TenantChanges
+from mock_atoms.data.models import CampaignRecord, InitialData
+from mock_atoms.state.changes import TenantChanges, campaign_bytes
 from mock_atoms.state.operations import DataOperation
 from mock_atoms.state.store import TenantState
 
 MAX_TENANT_BYTES = 128 * 1024 * 1024
 """Maximum size of one tenant's changes, approximately."""
+MAX_STORED_CAMPAIGNS = 2_000
+"""Maximum number of campaigns that one tenant can create or change, those of deleted audiences included."""
 T = TypeVar("T")
 Change = Steps[tuple[T, DataOperation | None]]
 """Steps that return the result of a change and the operation that makes it, or `None` if it changes nothing."""
@@ -104,6 +107,20 @@ class TenantData:
         """
         if self.changes.size_bytes + added_bytes > MAX_TENANT_BYTES:
             raise tenant_full(f"{MAX_TENANT_BYTES} bytes of changes")
+
+    def check_campaigns(self, campaigns: Collection[CampaignRecord]) -> None:
+        """Check that the changes may have these campaigns.
+
+        Raises:
+            ApiError: 400, the tenant would have too many campaigns or too much data.
+        """
+        stored = self.changes.campaigns
+        added = sum(campaign["_id"] not in stored for campaign in campaigns)
+        if added and len(stored) + added > MAX_STORED_CAMPAIGNS:
+            raise tenant_full(
+                f"{MAX_STORED_CAMPAIGNS} created or changed campaigns, those of deleted audiences included"
+            )
+        self.check_room(sum(map(campaign_bytes, campaigns)))
 
 
 def tenant_full(limit: str) -> ApiError:

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 from mock_atoms import MockServer
 from mock_atoms.api.campaign_exports import LOG_COLUMNS, RESULT_COLUMNS
 from mock_atoms.contract.campaigns import ACTIVE, STATUSES, CampaignPage, CampaignReport, CreatedCampaign, MemberResults
-from mock_atoms.state import campaigns as campaign_state
-from mock_atoms.state.campaigns import MAX_STORED_CAMPAIGNS
+from mock_atoms.state import campaigns, tenant_data
+from mock_atoms.state.tenant_data import MAX_STORED_CAMPAIGNS
 from tests.helpers.audiences import bearer
 
 TOKEN = "sk_campaigns"
@@ -119,7 +119,7 @@ def test_campaigns_are_sorted(http: httpx.Client, field: str) -> None:
 
 def test_long_lists_are_sorted_in_chunks(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     everything = listed(http)
-    monkeypatch.setattr(campaign_state, "_SORTED_PER_STEP", 2)
+    monkeypatch.setattr(campaigns, "_SORTED_PER_STEP", 2)
     assert listed(http, sortOrder="asc") == everything[::-1]
 
 
@@ -506,12 +506,32 @@ def test_a_tenant_has_at_most_so_many_campaigns(
     http: httpx.Client, mock: MockServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert MAX_STORED_CAMPAIGNS == 2_000
-    monkeypatch.setattr(campaign_state, "MAX_STORED_CAMPAIGNS", 1)
+    monkeypatch.setattr(tenant_data, "MAX_STORED_CAMPAIGNS", 1)
     audience = set_audience(mock)
     first = create(http, audience["_id"])
     refused = http.post("/campaign", json={"name": "More", "audienceId": audience["_id"], "agentId": AGENT})
     assert (refused.status_code, refused.headers["x-mock-atoms-reason"]) == (400, "tenant-full")
     assert http.post(f"/campaign/{first['_id']}/start").status_code == 202
+
+
+def test_deleting_an_audience_keeps_at_most_so_many_campaigns(
+    http: httpx.Client, mock: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenant_data, "MAX_STORED_CAMPAIGNS", 2)
+    audience = set_audience(mock, campaigns=[{"_id": f"{number:024}", "status": "completed"} for number in range(3)])
+    refused = http.delete(f"/audience/{audience['_id']}")
+    assert (refused.status_code, refused.headers["x-mock-atoms-reason"]) == (400, "tenant-full")
+    http.delete(f"/campaign/{2:024}").raise_for_status()
+    http.delete(f"/audience/{audience['_id']}").raise_for_status()
+    assert len(listed(http)) == 2
+
+
+def test_the_largest_campaign_of_a_deleted_audience_can_be_imported(http: httpx.Client, mock: MockServer) -> None:
+    audience = set_audience(mock, campaigns=[{"_id": ID, "status": "completed", "description": "x" * 499_800}])
+    http.delete(f"/audience/{audience['_id']}").raise_for_status()
+    state = httpx.get(f"{mock.root_url}/__admin/state").json()
+    httpx.put(f"{mock.root_url}/__admin/state", json=state).raise_for_status()
+    assert httpx.get(f"{mock.root_url}/__admin/state").json() == state
 
 
 def test_statuses_of_active_campaigns_are_a_setting() -> None:
