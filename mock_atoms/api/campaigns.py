@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from pydantic import TypeAdapter
 
 from mock_atoms.api.campaign_exports import export_logs, export_results
-from mock_atoms.api.contract import record_page
+from mock_atoms.api.contract import record_page, record_past_schedule
 from mock_atoms.api.query import positive_integer, read_query
 from mock_atoms.api.router import (
     BAD_REQUEST,
@@ -53,9 +53,8 @@ from mock_atoms.core.patterns import OBJECT_ID
 from mock_atoms.core.sizes import json_problem
 from mock_atoms.core.slices import Slices
 from mock_atoms.core.tenancy import AuthenticatedCaller
-from mock_atoms.core.timestamps import parse_timestamp
 from mock_atoms.data.personas import has_campaigns_in_plan
-from mock_atoms.state.campaigns import CampaignQuery, CampaignRepository
+from mock_atoms.state.campaigns import CampaignQuery, CampaignRepository, PastScheduleError
 from mock_atoms.state.repositories import Repositories
 
 MAX_CAMPAIGN_VALUES = 1_000
@@ -129,7 +128,11 @@ def campaign_routes(repositories: Repositories, *, documented: bool = False) -> 
     async def create_campaign(request: Request, caller: CurrentCaller) -> Response:
         _check_plan(caller)
         new = await _read_campaign(request, repositories.slices)
-        created = await repositories.update(caller, lambda data: CampaignRepository(data).create(new))
+        try:
+            created = await repositories.update(caller, lambda data: CampaignRepository(data).create(new))
+        except PastScheduleError:
+            record_past_schedule(request, new["scheduledAt"])
+            raise
         return success(created, CREATE_CAMPAIGN.success_status)
 
     @routes.operation(
@@ -288,11 +291,6 @@ async def _read_campaign(request: Request, slices: Slices) -> NewCampaign:
     for name, text in ids:
         if not re.fullmatch(OBJECT_ID, text.lower()):
             raise bad_request(f"{name} must be an id of 24 hexadecimal digits")
-    if "scheduledAt" in new:
-        try:
-            parse_timestamp(new["scheduledAt"])
-        except ValueError as error:
-            raise bad_request(f"scheduledAt is {error}") from None
     return new
 
 

@@ -1,4 +1,4 @@
-"""Contract violations that only routes can find: those of bodies, and pages beyond the end."""
+"""Contract violations that only routes can find: those of bodies, pages beyond the end, and past times."""
 
 import asyncio
 from http import HTTPStatus
@@ -6,7 +6,14 @@ from typing import Any
 
 from fastapi import Request
 
-from mock_atoms.contract.checking import check_body, has_large_body, is_checked, page_beyond_end, prepare_body_check
+from mock_atoms.contract.checking import (
+    check_body,
+    has_large_body,
+    is_checked,
+    page_beyond_end,
+    past_schedule,
+    prepare_body_check,
+)
 from mock_atoms.contract.errors import ApiError
 from mock_atoms.contract.violations import WRONG_CONTENT_TYPE, Violation
 from mock_atoms.core.slices import Slices
@@ -42,6 +49,16 @@ def record_page(request: Request, page: int, total_pages: int) -> None:
         ApiError: 400, there are violations, and the server refuses them.
     """
     _record(request.scope[CONTEXT_KEY], page_beyond_end(page, total_pages))
+
+
+def record_past_schedule(request: Request, scheduled_at: str) -> None:
+    """Record that a campaign should start in the past.
+
+    Raises:
+        ApiError: 400, the server refuses violations.
+    """
+    context: RequestContext = request.scope[CONTEXT_KEY]
+    _record(context, past_schedule(scheduled_at, context.caller.token))
 
 
 def _record(context: RequestContext, violations: tuple[Violation, ...]) -> None:

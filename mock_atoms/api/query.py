@@ -1,14 +1,12 @@
 """Query parameters of requests, and their documentation."""
 
-import re
 from typing import Any
 
 from fastapi import Request
 
 from mock_atoms.contract.errors import bad_request
+from mock_atoms.contract.requests import parse_positive_integer
 from mock_atoms.core.http_text import parse_query
-
-_INTEGER = re.compile(r"\d{1,1000}", re.ASCII)
 
 
 def integer_parameter(name: str, description: str, default: int) -> dict[str, Any]:
@@ -36,6 +34,7 @@ def positive_integer(query: dict[str, list[str]], name: str, default: int) -> in
     values = query.get(name)
     if values is None:
         return default
-    if len(values) > 1 or not _INTEGER.fullmatch(values[0]) or int(values[0]) < 1:
-        raise bad_request(f"{name} must be a positive integer")
-    return int(values[0])
+    try:
+        return parse_positive_integer(values[0] if len(values) == 1 else "")
+    except ValueError as error:
+        raise bad_request(f"{name} {error}") from None

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal, Required, get_args
 
-from pydantic import BeforeValidator, Field, Strict, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, WithJsonSchema
 from typing_extensions import TypedDict
 
 from mock_atoms.contract.schemas import Count, ObjectId, Timestamp, documented_as
+from mock_atoms.core.timestamps import TIMESTAMP_FORM, parse_timestamp
 
 CampaignStatus = Literal["draft", "scheduled", "processing", "running", "paused", "completed", "failed"]
 """Status of a campaign (D)."""
@@ -27,6 +28,8 @@ MAX_RETRY_DELAY = 1440
 """Maximum of `retryDelay`, in minutes (D)."""
 DEFAULT_RETRY_DELAY = 15
 """`retryDelay` of a campaign whose request has none (D)."""
+IN_THE_FUTURE = "must be in the future"
+"""What is documented of `scheduledAt` (D)."""
 NO_CAMPAIGNS_IN_PLAN = "Your plan has no access to campaigns, please upgrade to a higher plan to access this feature"
 """400 of all campaign operations without the plan for them (K)."""
 UNKNOWN_CAMPAIGN = "no campaign found for id {id}"
@@ -210,6 +213,14 @@ def _as_integer(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _check_time(text: str) -> str:
+    try:
+        parse_timestamp(text)
+    except ValueError:
+        raise ValueError(f"must be {TIMESTAMP_FORM}") from None
+    return text
+
+
 _Text = Annotated[str, Strict()]
 _Integer = Annotated[int, Strict()]
 
@@ -226,6 +237,7 @@ class NewCampaign(TypedDict, total=False):
     scheduledAt: Annotated[
         _Text,
         Field(description="When to start: in the future", json_schema_extra={"format": "date-time"}),
+        AfterValidator(_check_time),
     ]
     maxRetries: Annotated[
         _Integer,

@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from mock_atoms.contract.campaigns import IN_THE_FUTURE
 from mock_atoms.contract.operations import RequestedOperation
-from mock_atoms.contract.requests import REQUESTS, RequestDefinition, find_sdk_operation
+from mock_atoms.contract.requests import ASSUMED, REQUESTS, RequestDefinition, find_sdk_operation
 from mock_atoms.contract.violations import (
     INVALID_FIELD,
     INVALID_PARAMETER,
@@ -118,7 +119,8 @@ def _check_query(definition: RequestDefinition, query: bytes, token: str | None)
             yield _violation(UNKNOWN_PARAMETER, name, value, expected, source, token)
         else:
             expected = describe_error(error) if len(parameters[name]) == 1 else "must be sent only once"
-            yield _violation(INVALID_PARAMETER, name, value, expected, definition.source, token)
+            source = "A" if error["type"] == ASSUMED else definition.source
+            yield _violation(INVALID_PARAMETER, name, value, expected, source, token)
 
 
 def _check_content_type(definition: RequestDefinition, headers: Headers, token: str | None) -> list[Violation]:
@@ -224,6 +226,11 @@ def page_beyond_end(page: int, total_pages: int) -> tuple[Violation, ...]:
     if page <= last:
         return ()
     return (Violation(PAGE_BEYOND_END, "page", _shorten(page, None), f"the last page is {last}", "A"),)
+
+
+def past_schedule(scheduled_at: str, token: str | None) -> tuple[Violation, ...]:
+    """Return the violation of a campaign that should start in the past."""
+    return (_violation(INVALID_FIELD, "/scheduledAt", scheduled_at, IN_THE_FUTURE, "D", token),)
 
 
 def _errors(validator: TypeAdapter[Any], value: object, **options: Any) -> list[ErrorDetails]:  # noqa: ANN401 - of pydantic

@@ -3,10 +3,12 @@
 The routes document the same in the OpenAPI document; tests/contract/test_requests.py compares both.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 
-from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, with_config
+from pydantic import AfterValidator, ConfigDict, WithJsonSchema, with_config
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from mock_atoms.contract.campaigns import NewCampaign
@@ -37,6 +39,9 @@ from mock_atoms.core.http_text import PathTemplate
 
 JSON = "application/json"
 FORM = "multipart/form-data"
+ASSUMED = "assumed"
+"""Type of the errors that no document backs (A)."""
+_INTEGER = re.compile(r"\d{1,1000}", re.ASCII)
 _strict = with_config(ConfigDict(extra="forbid"))
 
 
@@ -59,7 +64,31 @@ def _check_object(value: object) -> object:
     return value
 
 
-_PositiveInteger = Annotated[int, Field(ge=1)]
+def parse_positive_integer(text: str) -> int:
+    """Return the value of a query parameter that is a positive integer.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _INTEGER.fullmatch(text) or int(text) < 1:
+        raise ValueError("must be a positive integer")
+    return int(text)
+
+
+def _check_assumed_minimum(text: str) -> int:
+    """Return a positive integer that is only documented as an integer."""
+    try:
+        return parse_positive_integer(text)
+    except ValueError as error:
+        if _INTEGER.fullmatch(text.removeprefix("-")):
+            raise PydanticCustomError(ASSUMED, str(error)) from None
+        raise
+
+
+_PositiveInteger = Annotated[
+    str, AfterValidator(parse_positive_integer), WithJsonSchema({"type": "integer", "minimum": 1})
+]
+_PageInteger = Annotated[str, AfterValidator(_check_assumed_minimum), WithJsonSchema({"type": "integer"})]
 _File = Annotated[Any, AfterValidator(_check_file), WithJsonSchema({"type": "string", "format": "binary"})]
 _Object = Annotated[Any, AfterValidator(_check_object), WithJsonSchema({"type": "object"})]
 """An object whose keys are not documented."""
@@ -94,10 +123,10 @@ class ArchiveQuery(TypedDict, total=False):
 
 @_strict
 class CampaignsQuery(TypedDict, total=False):
-    """Query of `GET /campaign` (D)."""
+    """Query of `GET /campaign` (D; that `page` and `offset` are positive: A)."""
 
-    page: int
-    offset: int
+    page: _PageInteger
+    offset: _PageInteger
     status: Literal["draft", "scheduled", "processing", "running", "paused", "completed", "failed"]
     search: str
     sortField: Literal["createdAt", "updatedAt"]

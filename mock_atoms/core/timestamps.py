@@ -9,6 +9,8 @@ MonotonicClock = Callable[[], float]
 WallClock = Callable[[], datetime]
 """Returns the current time, for timestamps."""
 
+TIMESTAMP_FORM = "a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2106"
+"""What `parse_timestamp` accepts."""
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _OBJECT_ID_SECONDS = 1 << 32
 """The four bytes of an ObjectId's timestamp count the seconds since 1970."""
@@ -26,7 +28,7 @@ def parse_timestamp(text: str) -> datetime:
             return timestamp
     except (ValueError, OverflowError):
         pass
-    raise ValueError("not a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2106")
+    raise ValueError(f"not {TIMESTAMP_FORM}")
 
 
 def end_of_millisecond(timestamp: datetime) -> datetime:

@@ -12,6 +12,7 @@ from mock_atoms.contract.agents import Agent
 from mock_atoms.contract.campaigns import (
     DEFAULT_RETRIES,
     DEFAULT_RETRY_DELAY,
+    IN_THE_FUTURE,
     UNKNOWN_CAMPAIGN,
     CampaignDetail,
     CampaignEvent,
@@ -63,6 +64,10 @@ class CampaignQuery(NamedTuple):
     search: str = ""
     sort_field: str = "createdAt"
     is_ascending: bool = False
+
+
+class PastScheduleError(ApiError):
+    """The time to start of a new campaign is over."""
 
 
 class CampaignRepository:
@@ -130,7 +135,7 @@ class CampaignRepository:
             raise bad_request(f"audienceId: Audience not found: {audience_id}")
         scheduled = new.get("scheduledAt")
         if scheduled is not None and parse_timestamp(scheduled) <= self._data.timestamp:
-            raise bad_request("scheduledAt must be in the future")
+            raise PastScheduleError(HTTPStatus.BAD_REQUEST, f"scheduledAt {IN_THE_FUTURE}")
         now = format_timestamp(self._data.timestamp)
         organization, user = self._data.owner
         record: CampaignRecord = {

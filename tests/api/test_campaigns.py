@@ -216,7 +216,7 @@ MALFORMED = "must be an id of 24 hexadecimal digits"
         (VALID | {"scheduledAt": "2020-01-01T00:00:00Z"}, ["scheduledAt must be in the future"]),
         (
             VALID | {"scheduledAt": "soon"},
-            ["scheduledAt is not a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2106"],
+            ["scheduledAt must be a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2106"],
         ),
         (VALID | {"description": "x" * 200_000}, ["The campaign is too large: at most 131,072 characters"]),
     ],

@@ -132,6 +132,18 @@ def test_a_strict_server_refuses_a_page_beyond_the_end(strict: MockServer) -> No
     assert (response.status_code, response.headers["x-mock-atoms-reason"]) == (400, "contract-violation")
 
 
+def test_a_start_in_the_past_is_a_violation(server: MockServer, strict: MockServer) -> None:
+    for mock, reason in ((server, None), (strict, "contract-violation")):
+        audience_id = first_audience(mock).removeprefix("/audience/")
+        campaign = {"name": "a", "audienceId": audience_id, "agentId": UNKNOWN_ID}
+        past = send(mock, "POST", "/campaign", json=campaign | {"scheduledAt": "2020-01-01T00:00:00Z"})
+        assert (past.status_code, past.headers.get("x-mock-atoms-reason")) == (400, reason)
+        assert recorded(mock) == [("invalid-field", "/scheduledAt")]
+        future = send(mock, "POST", "/campaign", json=campaign | {"scheduledAt": "2090-01-01T00:00:00Z"})
+        assert future.status_code == 201
+        assert recorded(mock) == []
+
+
 def test_repeated_requests_record_their_violations_from_the_cache(server: MockServer) -> None:
     for _ in range(4):
         send(server, "GET", "/audience?limit=5")

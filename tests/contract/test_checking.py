@@ -20,7 +20,9 @@ from mock_atoms.contract.violations import KINDS, MAX_VALUE_LENGTH, MAX_VIOLATIO
 from mock_atoms.core.masking import mask_token
 from mock_atoms.core.slices import run_without_pauses
 
+CAMPAIGN = {"name": "a", "audienceId": "0" * 24, "agentId": "1" * 24}
 SECRET = "sk_live_a1b2c3d4e5"
+NO_INTEGERS = ("1.0", " 1", "1_0", "1e1", "two", "")
 MEMBERS = "/audience/{id}/members"
 
 
@@ -44,6 +46,7 @@ def test_documented_parameters_are_no_violations() -> None:
     assert head(f"GET {MEMBERS}/search", "firstName=ada&firstName=bob&lastName=") == []
     assert head(f"GET {MEMBERS}/search", "query=ada") == []
     assert head("DELETE /agent/{id}/archive", "on=false") == []
+    assert head("GET /campaign", "page=01&offset=50&status=paused&sortOrder=asc") == []
 
 
 @pytest.mark.parametrize(
@@ -53,9 +56,12 @@ def test_documented_parameters_are_no_violations() -> None:
         (f"GET {MEMBERS}", "limit=10", ("unknown-parameter", "limit", "10", "D")),
         (f"GET {MEMBERS}", "search=ada", ("unknown-parameter", "search", "ada", "K")),
         (f"GET {MEMBERS}", "Page=1", ("unknown-parameter", "Page", "1", "D")),
-        (f"GET {MEMBERS}", "page=", ("invalid-parameter", "page", "", "D")),
         (f"GET {MEMBERS}", "page=0", ("invalid-parameter", "page", "0", "D")),
-        (f"GET {MEMBERS}", "page=two", ("invalid-parameter", "page", "two", "D")),
+        *((f"GET {MEMBERS}", f"page={number}", ("invalid-parameter", "page", number, "D")) for number in NO_INTEGERS),
+        *(("GET /campaign", f"page={number}", ("invalid-parameter", "page", number, "D")) for number in NO_INTEGERS),
+        ("GET /campaign", "page=0", ("invalid-parameter", "page", "0", "A")),
+        ("GET /campaign", "offset=-1", ("invalid-parameter", "offset", "-1", "A")),
+        ("GET /campaign", "offset=1&offset=1", ("invalid-parameter", "offset", "1&1", "D")),
         (f"GET {MEMBERS}", "page=1&page=2", ("invalid-parameter", "page", "1&2", "D")),
         (f"GET {MEMBERS}/search", "query=a&query=b", ("invalid-parameter", "query", "a&b", "D")),
         ("DELETE /agent/{id}/archive", "on=no", ("invalid-parameter", "on", "no", "D")),
@@ -71,7 +77,7 @@ def test_violations_say_what_is_documented() -> None:
     assert limit.expected == ("the parameters are page, offset; the page size is offset, and limit is silently ignored")
     assert str(limit) == f"unknown-parameter: limit is `1`: {limit.expected} (D)"
     (page,) = check_head(RequestedOperation(f"GET {MEMBERS}"), "GET", MEMBERS, b"page=x", (), None)
-    assert page.expected == "must be a whole number"
+    assert page.expected == "must be a positive integer"
     (twice,) = check_head(RequestedOperation(f"GET {MEMBERS}"), "GET", MEMBERS, b"page=1&page=1", (), None)
     assert twice.expected == "must be sent only once"
     (none,) = check_head(RequestedOperation("GET /audience"), "GET", "/audience", b"a=1", (), None)
@@ -162,6 +168,7 @@ def test_operations_that_only_the_sdk_knows_are_violations(method: str, path: st
 
 def test_a_valid_body_has_no_violations() -> None:
     prepare_body_check(RequestedOperation("POST /agent"))
+    assert body("POST /campaign", {**CAMPAIGN, "scheduledAt": "2026-06-01T09:00:00+02:00", "maxRetries": 3.0}) == []
     assert body("POST /agent", {"name": "a", "language": {"default": "en", "supported": ["en"]}}) == []
     assert body(f"POST {MEMBERS}", {"members": [{"phoneNumber": 1, "any": None}]}) == []
     assert body(f"DELETE {MEMBERS}", {"memberIds": []}) == []
@@ -190,6 +197,10 @@ def test_a_valid_body_has_no_violations() -> None:
             f"POST {MEMBERS}",
             {"Members": []},
             [("missing-field", "/members", None), ("unknown-field", "/Members", "[…]")],
+        ),
+        *(
+            ("POST /campaign", {**CAMPAIGN, "scheduledAt": value}, [("invalid-field", "/scheduledAt", str(value))])
+            for value in ("tomorrow", "2026-06-01", "2026-06-01T09:00:00", 1780304400)
         ),
         (f"DELETE {MEMBERS}", {"memberIds": ["a", True]}, [("invalid-field", "/memberIds/1", "true")]),
         (
