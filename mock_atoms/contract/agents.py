@@ -10,6 +10,10 @@ MAX_NAME_LENGTH = 1_000
 """Maximum number of characters of the name of an agent (A: the API documents none)."""
 DEFAULT_WORKFLOW: Literal["single_prompt"] = "single_prompt"
 """`workflowType` of an agent whose request has none (D)."""
+ALREADY_ARCHIVED = "Agent is already archived"
+"""409 of an agent to archive that is archived (D)."""
+ALREADY_ACTIVE = "Agent is already active"
+"""409 of an agent to restore that is not archived (D)."""
 
 WorkflowType = Literal["workflow_graph", "single_prompt"]
 """How an agent is configured (D)."""

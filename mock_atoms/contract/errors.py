@@ -6,15 +6,19 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
+from mock_atoms.contract.accounts import NO_PHONE_NUMBERS_IN_PLAN
+from mock_atoms.contract.agents import ALREADY_ARCHIVED
 from mock_atoms.contract.campaigns import UNKNOWN_CAMPAIGN
 from mock_atoms.contract.operations import (
     ADD_MEMBERS,
+    ARCHIVE_AGENT,
     CREATE_AUDIENCE,
     DELETE_AUDIENCE,
     DELETE_MEMBERS,
     EXPORT_LOGS,
     GET_AUDIENCE,
     GET_MEMBERS,
+    LIST_PHONE_NUMBERS,
     NO_OPERATION,
     OPERATIONS_BY_NAME,
     SEARCH_MEMBERS,
@@ -71,7 +75,7 @@ _MESSAGES = {
     500: "Internal server error",  # D
 }
 _OPERATION_MESSAGES = {
-    # D's first example of each 400, and the two operations with their own 500.
+    # D's first example of each 400, the two operations with their own 500, and the one with a 409.
     (CREATE_AUDIENCE.name, 400): MISSING_FILE,
     (GET_AUDIENCE.name, 400): "Audience ID missing",
     (DELETE_AUDIENCE.name, 400): "can't delete audience, campaign with this audience {id} exists",
@@ -82,6 +86,8 @@ _OPERATION_MESSAGES = {
     (SEARCH_MEMBERS.name, 400): MISSING_SEARCH_PARAMETER,
     (SEARCH_MEMBERS.name, 500): "Failed to search audience members",
     (EXPORT_LOGS.name, 400): UNKNOWN_CAMPAIGN,
+    (ARCHIVE_AGENT.name, 409): ALREADY_ARCHIVED,
+    (LIST_PHONE_NUMBERS.name, 400): NO_PHONE_NUMBERS_IN_PLAN,  # K
 }
 RETRY_AFTER_SECONDS = 60
 """`Retry-After` of the documented 429 (G)."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 
-from mock_atoms.contract.agents import Agent, ArchivedAgent, WorkflowType
+from mock_atoms.contract.agents import ALREADY_ACTIVE, ALREADY_ARCHIVED, Agent, ArchivedAgent, WorkflowType
 from mock_atoms.contract.errors import ApiError, bad_request
 from mock_atoms.core.patterns import OBJECT_ID
 from mock_atoms.core.slices import Steps
@@ -82,7 +82,7 @@ class AgentRepository:
             raise ApiError(HTTPStatus.NOT_FOUND, "Agent not found")
         changes = self._changes.get(agent_id, AgentChanges())
         if changes.is_archived == is_archived:
-            raise ApiError(HTTPStatus.CONFLICT, f"Agent is already {'archived' if is_archived else 'active'}")
+            raise ApiError(HTTPStatus.CONFLICT, ALREADY_ARCHIVED if is_archived else ALREADY_ACTIVE)
         campaign = (yield from find_campaign(agent_id)) if is_archived else None
         if campaign is not None:
             raise ApiError(

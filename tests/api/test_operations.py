@@ -583,6 +583,17 @@ def test_head_and_a_trailing_slash_work_everywhere(http: httpx.Client, generated
         (f"DELETE /audience/{NONE}/members", 400, False, "Audience ID missing"),
         (f"GET /audience/{NONE}/members/search", 500, False, "Failed to search audience members"),
         ("GET /audience", 400, False, "Invalid input"),
+        (f"DELETE /agent/{NONE}/archive", 409, False, "Agent is already archived"),
+        (f"DELETE /agent/{NONE}/archive", 404, False, "Agent not found"),
+        (
+            "GET /product/phone-numbers",
+            400,
+            False,
+            "Phone numbers are not available in your current plan. Please upgrade.",
+        ),
+        (f"GET /campaign/{NONE}/export/by-audience-member", 404, False, "Campaign not found"),
+        (f"GET /campaign/{NONE}/logs/export", 400, False, f"no campaign found for id {NONE}"),
+        ("POST /campaign", 400, False, "Invalid input"),
         ("GET /elsewhere", 500, False, "Internal server error"),
     ],
 )
