@@ -23,13 +23,14 @@ BUDGETS = {
     "requests": 590,
     "retries": 1030,
     "reset": 400,
-    "first list": 1880,
-    "page": 1060,
-    "addition": 850,
+    "first list": 2180,
+    "page": 1090,
+    "addition": 880,
 }
 """Maximum number of Python and C functions called for a request, after a similar one. If you raise one, say why.
 
-The last three were raised by 20 and twice by 50, for the check of credentials, query and body against the contract.
+The last three were raised by 50 for the check of credentials, query and body against the contract, and by 30 for
+campaigns and response bodies. The first list was raised by another 220 for its campaigns that are not active.
 """
 
 

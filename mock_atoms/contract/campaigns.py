@@ -41,12 +41,15 @@ _Double = Annotated[float, WithJsonSchema({"type": "number"})]
 _Object = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "additionalProperties": True})]
 
 
+_KNOWN_STATUSES: dict[str | None, CampaignStatus] = {status: status for status in STATUSES}
+
+
 def status_of(status: str | None) -> CampaignStatus:
     """Return the status that campaign operations show for one in the list of audiences.
 
     A campaign without a known status is running: S lists active campaigns.
     """
-    return next((known for known in STATUSES if known == status), "running")
+    return _KNOWN_STATUSES.get(status, "running")
 
 
 def listed_status(status: str) -> str:

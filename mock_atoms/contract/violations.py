@@ -29,7 +29,7 @@ KINDS = {
     UNEXPECTED_BODY: "a body other than `{}` for an operation without one",
     WRONG_CONTENT_TYPE: "a body with another content type",
     UNDOCUMENTED_HEADER: "credentials in another header, or in another form",
-    UNDOCUMENTED_OPERATION: "an operation that only the SDK knows",
+    UNDOCUMENTED_OPERATION: "an operation that the SDK calls and the API does not document",
 }
 """Meaning of each kind of violation."""
 _VIOLATION_BYTES = 400  # memory of a violation besides the texts that clients choose

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from random import Random
 
 from mock_atoms.contract.agents import Agent
 from mock_atoms.contract.campaigns import (
@@ -25,31 +24,36 @@ _RETRY_DELAYS = (DEFAULT_RETRY_DELAY, DEFAULT_RETRY_DELAY, 5, 30, 60)
 _SCHEDULED_AFTER = timedelta(days=1)
 _STARTED_AFTER = timedelta(minutes=20)
 _ENDED_AFTER = timedelta(hours=6)
-_INACTIVE_SHARES = {"completed": 0.4, "draft": 0.2, "failed": 0.1}
-"""Share of the generated audiences with members that have a campaign with such a status."""
+_INACTIVE_SHARES = {"completed": 102, "draft": 51, "failed": 26}
+"""Number of the generated audiences with members, of 256, that have a campaign with such a status."""
+_AUDIENCES_PER_STEP = 20
+_BITS = 1 << 64
 _LAST_ACTION: dict[CampaignStatus, str] = {"paused": "paused", "completed": "completed", "failed": "failed"}
 """Action of the last event of a campaign, by status. A running campaign has only started."""
 
 
 def add_inactive_campaigns(generator: Generator, audiences: list[AudienceRecord]) -> Steps[None]:
     """Add campaigns that are not active to generated audiences with members: `GET /audience` does not list them."""
-    for audience in audiences:
-        rng = Random(generator.random_bits(audience["_id"], "inactive campaigns"))
-        statuses = [status for status, share in _INACTIVE_SHARES.items() if rng.random() < share]
+    for index, audience in enumerate(audiences, 1):
+        bits = generator.random_bits(audience["_id"], "inactive campaigns")
+        chances = bits.to_bytes(8, "big")
+        shares = zip(_INACTIVE_SHARES.items(), chances, strict=False)
+        statuses = [status for (status, share), chance in shares if chance < share]
         if audience["memberCount"] and statuses:
             created, updated = parse_timestamp(audience["createdAt"]), parse_timestamp(audience["updatedAt"])
             inactive = [
-                _inactive(f"{audience['name']} #{number}", status, created + rng.random() * (updated - created), rng)
+                _inactive(f"{audience['name']} #{number}", status, created, updated, bits * (2 * number + 1) % _BITS)
                 for number, status in enumerate(statuses, 1)
             ]
             audience["campaigns"] = [*audience["campaigns"], *inactive]
             audience["hasCampaigns"] = True
-        yield
+        if not index % _AUDIENCES_PER_STEP:
+            yield
 
 
-def _inactive(name: str, status: str, created: datetime, rng: Random) -> CampaignRecord:
-    campaign_id = object_id(created, rng.getrandbits(64))
-    return {"_id": campaign_id, "name": name, "status": status, "createdAt": format_timestamp(created)}
+def _inactive(name: str, status: str, earliest: datetime, latest: datetime, bits: int) -> CampaignRecord:
+    created = earliest + bits / _BITS * (latest - earliest)
+    return {"_id": object_id(created, bits), "name": name, "status": status, "createdAt": format_timestamp(created)}
 
 
 class CampaignRecords:

@@ -40,7 +40,7 @@ _MEMBERS_SCHEMA = {
     "items": {"type": "object"},
 }
 _TIMESTAMPS = ("createdAt", "updatedAt", "scheduledAt", "startedAt", "runningAt", "pausedAt", "failedAt")
-_LISTED_CAMPAIGN_KEYS = tuple(Campaign.__annotations__)
+_LISTED_CAMPAIGN_KEYS = Campaign.__annotations__.keys()
 _CAMPAIGN_KEYS = (
     "_id",
     "name",
@@ -243,7 +243,9 @@ def api_fields(record: AudienceRecord, active: Collection[str] = ACTIVE) -> Audi
 
 def _with_listed_campaigns(record: AudienceRecord, active: Collection[str]) -> AudienceRecord:
     campaigns = [
-        {key: campaign[key] for key in _LISTED_CAMPAIGN_KEYS if key in campaign}  # type: ignore[literal-required] # its own keys
+        campaign
+        if campaign.keys() <= _LISTED_CAMPAIGN_KEYS
+        else {key: value for key, value in campaign.items() if key in _LISTED_CAMPAIGN_KEYS}
         for campaign in record["campaigns"]
         if status_of(campaign.get("status")) in active
     ]
