@@ -54,7 +54,7 @@ _TO_DASHBOARD = complete_response(
 class PathDispatcher:
     """Dispatches requests to the control API, the documentation or, for all other paths, the vendor's API.
 
-    `/` leads browsers to the dashboard, unless it belongs to the vendor's API or the control API is disabled.
+    `/` redirects browsers to the dashboard, unless it belongs to the vendor's API or the control API is disabled.
 
     Args:
         vendor: the vendor's API.

@@ -203,7 +203,7 @@ class Tools:
         return self._client.set_audiences(audiences, token=token, test_id=test_id)
 
     def reset(self, token: Token = None, test_id: TestId = None) -> str:
-        """Reset data, fault rules, counters and recorded requests, of a token, a test or everything."""
+        """Reset data, fault rules, counters and recorded requests of a token or a test, or everything with stubs."""
         self._client.reset(token=token, test_id=test_id)
         return "reset"
 

@@ -62,7 +62,8 @@ def _import(invocation: Invocation, client: "MockClient") -> int:
 RESET = Command(
     "reset",
     "reset a running server, a token or a test",
-    "Reset data, fault rules, counters and recorded requests of a running server, or only those of a token or a test.",
+    "Reset data, fault rules, stubs, counters and recorded requests of a running server. With a token or a test, reset "
+    "only what belongs to it.",
     _add_reset_arguments,
     with_server(_reset),
     SERVER_EPILOG,
@@ -70,7 +71,7 @@ RESET = Command(
 STATE = CommandGroup(
     "state",
     "export and import the state of a running server",
-    "Export and import the state of a running server: fault rules, fixtures and tenants, not its requests.",
+    "Export and import the state of a running server: fault rules, stubs, fixtures and tenants, not its requests.",
     (
         Command(
             "export",

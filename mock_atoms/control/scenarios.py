@@ -46,7 +46,7 @@ class ScenarioEndpoints:
         state = RequestBody(ScenarioStateBody, {"state": STARTED}, is_required=False)
         return EndpointGroup(
             "Scenarios",
-            "States of stubs that respond differently after each other. Each tenant has its own states.",
+            "Sequences of responses of stubs. The state decides which stubs respond. Each tenant has its own states.",
             (
                 Endpoint("GET", "/scenarios", self.list_scenarios, "List scenarios", ScenarioList, query=TenantQuery),
                 Endpoint("POST", "/scenarios/reset", self.reset, "Reset all scenarios", Empty, query=TenantQuery),
@@ -92,7 +92,7 @@ class ScenarioEndpoints:
         if state not in possible:
             states = ", ".join(map(quote_value, possible[:_MAX_NAMED_STATES]))
             raise unprocessable(
-                ConfigError(f"{quote_value(state)} is no state of the scenario: use {states}", "/state")
+                ConfigError(f"{quote_value(state)} is not a state of the scenario: use {states}", "/state")
             )
         await self._mock.store.set_scenarios(state, name, _tenant_of(query))
         return JSONResponse({})

@@ -154,7 +154,7 @@ class Settings(BaseModel):
     now: Annotated[
         datetime | None,
         BeforeValidator(parse_now),
-        SettingInfo(_DATA, "TIME", "creation time of everything that clients create, such as `2026-01-31T09:00:00Z`"),
+        SettingInfo(_DATA, "TIME", "time of all changes, in place of the wall clock, such as `2026-01-31T09:00:00Z`"),
     ] = None
     audience_order: Annotated[
         Literal["oldest", "newest"],

@@ -51,6 +51,8 @@ from mock_atoms.wiremock.stubs import Stub
 
 MAX_CHANGED_AUDIENCES = 20_000
 """Maximum number of audiences that a tenant of a snapshot has changed, and of those that it has deleted."""
+MAX_DELETED_CAMPAIGNS = MAX_CHANGED_AUDIENCES * MAX_CAMPAIGNS
+"""Maximum number of campaigns that a tenant of a snapshot has deleted."""
 MAX_CHANGED_AGENTS = MAX_CREATED_AGENTS + MAX_GENERATED_AGENTS
 """Maximum number of agents that a tenant can have changed."""
 _MAX_CHANGES = {
@@ -58,7 +60,7 @@ _MAX_CHANGES = {
     "audiences": ("audiences", MAX_CHANGED_AUDIENCES),
     "agents": ("agents", MAX_CHANGED_AGENTS),
     "campaigns": ("campaigns", MAX_STORED_CAMPAIGNS),
-    "deletedCampaigns": ("campaigns", MAX_CHANGED_AUDIENCES * MAX_CAMPAIGNS),
+    "deletedCampaigns": ("campaigns", MAX_DELETED_CAMPAIGNS),
 }
 """What each long list of a tenant's changes has, and its maximum number of items."""
 

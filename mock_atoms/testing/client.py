@@ -347,7 +347,7 @@ class MockClient(Stubbing):
         return Campaigns(self._control, self._tenant_fields(token, test_id))
 
     def reset(self, *, token: str | None = None, test_id: str | None = None) -> None:
-        """Reset data, fault rules, counters and journal of one tenant, or of all.
+        """Reset data, fault rules, counters and journal of one tenant, or of all. A complete reset removes stubs too.
 
         Raises:
             ControlError: the control API is not available.

@@ -1,4 +1,4 @@
-"""Scenarios: stubs that respond differently after each other. Each tenant has its own state of a scenario."""
+"""Scenarios: sequences of responses of stubs. Each tenant has its own state of a scenario."""
 
 from dataclasses import dataclass, field
 

@@ -219,6 +219,7 @@ MALFORMED = "must be an id of 24 hexadecimal digits"
             ["scheduledAt must be a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2106"],
         ),
         (VALID | {"description": "x" * 200_000}, ["The campaign is too large: at most 131,072 characters"]),
+        (VALID | {"phoneNumberIds": [NONE] * 1_000}, ["The campaign is too large: at most 1,000 values"]),
     ],
 )
 def test_an_invalid_new_campaign_is_a_400(

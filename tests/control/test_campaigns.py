@@ -11,6 +11,7 @@ import pytest
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.data.campaign_life import MAX_EVENTS, reachable
 from mock_atoms.mock import MockAtoms
+from mock_atoms.state import snapshot_parsing
 from mock_atoms.state.campaigns import MAX_ERROR_CHARACTERS
 from mock_atoms.testing.control_api import ControlError
 from tests.helpers.audiences import bearer
@@ -273,6 +274,17 @@ def test_an_imported_campaign_must_be_complete(
     response = httpx.put(f"{mock.root_url}/__admin/state", json=state)
     assert response.status_code == 422
     assert problem in response.json()["errors"][0]["detail"]
+
+
+def test_an_imported_tenant_has_a_limited_number_of_deleted_campaigns(
+    mock: MockServer, campaign_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(snapshot_parsing._MAX_CHANGES, "deletedCampaigns", ("campaigns", 1))  # noqa: SLF001 - two million take too long
+    state = httpx.get(f"{mock.root_url}/__admin/state").json()
+    for tenant in state["tenants"]:
+        tenant["changes"]["deletedCampaigns"] = [campaign_id] * 2
+    response = httpx.put(f"{mock.root_url}/__admin/state", json=state)
+    assert "2 campaigns: at most 1" in response.json()["errors"][0]["detail"]
 
 
 def test_an_imported_campaign_must_not_be_duplicated(mock: MockServer, campaign_id: str) -> None:

@@ -215,7 +215,7 @@ def test_the_state_of_a_scenario_can_be_set(admin: httpx.Client) -> None:
     assert state_of(admin) == "Started"
     status, pointer, detail = problem(admin.put("/scenarios/s/state", json={"state": "three"}))
     assert (status, pointer) == (422, "/state")
-    assert detail == "`three` is no state of the scenario: use `Started`, `two`"
+    assert detail == "`three` is not a state of the scenario: use `Started`, `two`"
 
 
 def test_an_export_has_stubs_and_scenarios(admin: httpx.Client, running: MockServer) -> None:

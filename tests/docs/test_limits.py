@@ -8,6 +8,7 @@ import pytest
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from mock_atoms.api.agents import MAX_AGENT_CHARACTERS, MAX_AGENT_VALUES
+from mock_atoms.api.campaigns import MAX_CAMPAIGN_CHARACTERS, MAX_CAMPAIGN_VALUES
 from mock_atoms.api.members import MAX_SEARCH_TERMS
 from mock_atoms.api.multipart import MAX_PART_HEAD_BYTES
 from mock_atoms.api.uploads import MAX_FIELDS
@@ -37,6 +38,7 @@ from mock_atoms.core.settings import MAX_JOURNAL_BODY_BYTES, MAX_JOURNAL_SIZE, M
 from mock_atoms.core.slices import MAX_WORK_SLOTS, SLICE_SECONDS
 from mock_atoms.core.tenancy import MAX_TEST_ID_LENGTH
 from mock_atoms.core.unescaping import MAX_LAYERS
+from mock_atoms.data.campaign_life import MAX_EVENTS
 from mock_atoms.data.csv_file import MAX_COLUMNS, MAX_COMMAS
 from mock_atoms.data.fixture_files import MAX_GENERATED_AUDIENCES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
@@ -71,8 +73,9 @@ from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SEC
 from mock_atoms.state import memory_store, redis_log, replica, replicated_journal
 from mock_atoms.state.agents import MAX_CREATED_AGENTS
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES
+from mock_atoms.state.campaigns import MAX_ERROR_CHARACTERS, MAX_STORED_CAMPAIGNS
 from mock_atoms.state.snapshot_models import MAX_COUNT_DIGITS
-from mock_atoms.state.snapshot_parsing import MAX_CHANGED_AGENTS, MAX_CHANGED_AUDIENCES
+from mock_atoms.state.snapshot_parsing import MAX_CHANGED_AGENTS, MAX_CHANGED_AUDIENCES, MAX_DELETED_CAMPAIGNS
 from mock_atoms.state.tenant_data import MAX_TENANT_BYTES
 from mock_atoms.testing.client import MAX_LISTED_REQUESTS
 from mock_atoms.testing.connections import MAX_IDLE_CONNECTIONS
@@ -253,6 +256,12 @@ LIMITS = [
     ("audiences kept after generation", f"{MAX_CACHED_AUDIENCES:,}"),
     ("characters of `X-Test-Id` that are shown", f"{MAX_TEST_ID_LENGTH}"),
     ("campaigns of an audience, set over the control API or by a fixture file", f"{MAX_CAMPAIGNS}"),
+    ("campaigns that a tenant created or changed", f"{MAX_STORED_CAMPAIGNS:,}"),
+    ("characters of a new campaign", f"{MAX_CAMPAIGN_CHARACTERS:,}"),
+    ("values of a new campaign, nested ones included", f"{MAX_CAMPAIGN_VALUES:,}"),
+    ("events of a campaign", f"{MAX_EVENTS}"),
+    ("characters of the `error` of a campaign, set over the control API", f"{MAX_ERROR_CHARACTERS:,}"),
+    ("campaigns that a tenant of an imported state has deleted", f"{MAX_DELETED_CAMPAIGNS:,}"),
     ("results of calls that such a campaign names", f"{MAX_RESULTS:,}"),
     ("characters of such an audience with its campaigns, without its members", f"{MAX_AUDIENCE_CHARACTERS:,}"),
     ("values of such an audience with its campaigns, without its members", f"{MAX_AUDIENCE_VALUES:,}"),

@@ -223,6 +223,52 @@ HOLDING = {
         "callers that are cached, by their credentials and test id",
         "memory of cached callers",
     ],
+    "api/test_campaigns.py::test_a_tenant_has_at_most_so_many_campaigns": [
+        "campaigns that a tenant created or changed",
+    ],
+    "api/test_campaigns.py::test_an_invalid_new_campaign_is_a_400": [
+        "characters of a new campaign",
+        "values of a new campaign, nested ones included",
+    ],
+    "control/test_campaigns.py::test_a_campaign_keeps_its_latest_events": ["events of a campaign"],
+    "control/test_campaigns.py::test_an_invalid_step_is_an_error": [
+        "characters of the `error` of a campaign, set over the control API"
+    ],
+    "control/test_campaigns.py::test_an_imported_tenant_has_a_limited_number_of_deleted_campaigns": [
+        "campaigns that a tenant of an imported state has deleted"
+    ],
+    "control/test_mappings.py::test_too_many_stubs_are_a_conflict": ["stubs"],
+    "control/test_mappings.py::test_an_import_lists_at_most_so_many_errors": [
+        "errors that one response of an import lists"
+    ],
+    "wiremock/test_stubs.py::test_an_invalid_stub_is_refused": [
+        "values of a stub, nested ones included",
+        "characters of a stub, without its body",
+        "characters of each of `body`, `jsonBody` and `base64Body`",
+        "characters of a reason phrase, and of the name or a state of a scenario",
+        "chunks of a `chunkedDribbleDelay`",
+    ],
+    "wiremock/test_stub_folder.py::test_body_files_stay_inside_their_folder": ["file of `bodyFileName`"],
+    "wiremock/test_stub_folder.py::test_long_files_and_too_many_stubs_are_errors": ["file with stubs"],
+    "middleware/test_stubs.py::test_too_long_bodies_match_no_body_pattern": [
+        "request body that body patterns of stubs match"
+    ],
+    "middleware/test_stubs.py::test_the_fast_path_asks_the_stubs_first": [
+        "stubs that a request is compared with on the [fast path](speed.md#the-fast-path)"
+    ],
+    "contract/test_checking.py::test_an_exchange_keeps_a_limited_number_of_violations": [
+        "contract violations of the head of a request, and of the rest of it"
+    ],
+    "contract/test_checking.py::test_violations_mask_credentials_and_cut_values": [
+        "characters of the value and of the place of a violation"
+    ],
+    "contract/test_checking.py::test_fields_with_too_many_values_are_not_checked": [
+        "values of a field of a body, or of 20 items of a list, that are checked for violations",
+        "characters of these values",
+    ],
+    "journal/test_violations.py::test_a_report_lists_a_limited_number_of_violations": [
+        "different violations in a report"
+    ],
     "journal/test_request_reader.py::test_a_caller_with_large_headers_is_not_cached": [
         "memory of the masked credentials, digests and test id of a cached caller"
     ],
@@ -270,6 +316,10 @@ HOLDING = {
     "control/test_event_hub.py::test_a_client_gets_its_events_in_pieces": ["events that a client gets in one piece"],
     "control/test_event_hub.py::test_others_run_between_the_writes_to_many_clients": [
         "events that are sent before other requests are served",
+    ],
+    "wiremock/test_stub_book.py::test_too_many_or_too_large_stubs_are_refused": [
+        "memory of all stubs, approximately",
+        "memory of stubs, approximately",
     ],
     "testing/test_connections.py::test_the_idle_connections_of_a_process_are_limited": [
         "idle connections of all `MockClient`s of a process"

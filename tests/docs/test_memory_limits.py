@@ -19,6 +19,7 @@ from mock_atoms.journal.request_reader import RawRequest
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving import connection_limits
 from mock_atoms.state import memory_store
+from mock_atoms.wiremock import stub_book
 from tests.helpers.memory import allocated_bytes
 from tests.helpers.snippets import ROOT
 
@@ -37,6 +38,7 @@ def test_memory_limits_are_those_of_the_code_and_add_up() -> None:
         "the tenants": memory_store.MAX_STORE_BYTES,
         "events": events.MAX_EVENT_BYTES,
         "fault rules": rulebook.MAX_RULES_BYTES,
+        "stubs, approximately": stub_book.MAX_STUBS_BYTES,
         "rendered responses": response_cache.MAX_SIZE,
         "request heads on the fast path": response_cache.MAX_REPEATED_REQUESTS_SIZE,
         "unread responses and of bytes behind requests": connection_limits.MAX_WAITING_BYTES,

@@ -315,7 +315,7 @@ function openClearDialog() {
     h(
       "p",
       { class: "hint" },
-      "A reset also removes created rules, counters, and the changes and data of all tenants. Startup rules stay.",
+      "A reset also removes created rules and stubs, counters, and the changes and data of all tenants. Startup rules stay.",
     ),
   );
   /**
