@@ -98,7 +98,7 @@ def agent_routes(repositories: Repositories, *, documented: bool = False) -> Ven
         is_archived = _FLAGS[values[0]]
 
         def archive(data: TenantData) -> Change[ArchivedAgent]:
-            find_campaign = CampaignRepository(data).active_campaign_of
+            find_campaign = CampaignRepository(data).campaign_of
             return AgentRepository(data).archive(agent_id, is_archived=is_archived, find_campaign=find_campaign)
 
         return success(await repositories.update(caller, archive))

@@ -18,7 +18,7 @@ _NAMES = (
     "Payment Reminder",
     "Event Host",
 )
-_MIN_GENERATED_AGENTS, MAX_GENERATED_AGENTS = 2, 4
+_MIN_GENERATED_AGENTS, _MAX_GENERATED_AGENTS = 2, 4
 _GRAPH_SHARE = 4
 """One of so many agents has a workflow graph."""
 
@@ -26,7 +26,7 @@ _GRAPH_SHARE = 4
 def generated_agents(generator: Generator, token: str) -> list[Agent]:
     """Return the agents that `token` has before any change, oldest first. Their names differ."""
     bits = generator.random_bits(token, "agents")
-    bits, extra = divmod(bits, MAX_GENERATED_AGENTS - _MIN_GENERATED_AGENTS + 1)
+    bits, extra = divmod(bits, _MAX_GENERATED_AGENTS - _MIN_GENERATED_AGENTS + 1)
     bits, first_name = divmod(bits, len(_NAMES))
     agent_bits = generator.random_bits_by_index(token, "agent")
     return [

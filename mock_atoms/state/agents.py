@@ -13,10 +13,12 @@ from mock_atoms.data.agents import generated_agents
 from mock_atoms.data.models import CampaignRecord
 from mock_atoms.state.changes import AgentChanges
 from mock_atoms.state.operations import PutAgent
-from mock_atoms.state.tenant_data import Change, TenantData
+from mock_atoms.state.tenant_data import Change, TenantData, tenant_full
 
 MAX_CREATED_AGENTS = 1_000
 """Maximum number of agents that one tenant can create."""
+MAX_OTHER_AGENTS = 1_000
+"""Maximum number of other agents that one tenant can archive."""
 TOO_MANY_AGENTS = (
     "You have reached the maximum number of agents for your plan, please upgrade to a higher plan to create more agents"
 )
@@ -69,26 +71,33 @@ class AgentRepository:
         Args:
             agent_id: id of the agent.
             is_archived: whether to archive it.
-            find_campaign: returns an active campaign of an agent, given its id.
+            find_campaign: returns a campaign of an agent, given its id, an active one if there is any. An agent that
+                only a campaign names exists too (A).
 
         Raises:
-            ApiError: 400, the id is malformed; 404, there is no such agent; 409, the agent is in that state (D).
-                409 too, an active campaign uses it (D).
+            ApiError: 400, the id is malformed or the tenant has changed too many agents; 404, there is no such agent;
+                409, the agent is in that state, or an active campaign uses it (D).
         """
         agent_id = agent_id.lower()
         if not re.fullmatch(OBJECT_ID, agent_id):
             raise bad_request("Invalid agent ID")
-        if agent_id not in [agent["_id"] for agent in self.agents()]:
+        campaign = yield from find_campaign(agent_id)
+        if campaign is None and agent_id not in [*self._changes, *(agent["_id"] for agent in self.agents())]:
             raise ApiError(HTTPStatus.NOT_FOUND, "Agent not found")
         changes = self._changes.get(agent_id, AgentChanges())
         if changes.is_archived == is_archived:
             raise ApiError(HTTPStatus.CONFLICT, ALREADY_ARCHIVED if is_archived else ALREADY_ACTIVE)
-        campaign = (yield from find_campaign(agent_id)) if is_archived else None
-        if campaign is not None:
+        if is_archived and campaign is not None and campaign["status"] in self._data.readings.active_campaigns:
             raise ApiError(
                 HTTPStatus.CONFLICT, USED_BY_CAMPAIGN.format(status=campaign["status"], name=campaign["name"])
             )
+        if agent_id not in self._changes and self._other_agents() >= MAX_OTHER_AGENTS:
+            raise tenant_full(f"{MAX_OTHER_AGENTS} archived agents that it did not create")
         changes = replace(changes, is_archived=is_archived)
         self._data.check_room(changes.size_bytes)
         result: ArchivedAgent = {"message": "Agent archived" if is_archived else "Agent unarchived"}
         return result, PutAgent(agent_id, changes)
+
+    def _other_agents(self) -> int:
+        """Return the number of changed agents that the tenant did not create."""
+        return sum(changes.created is None for changes in self._changes.values())

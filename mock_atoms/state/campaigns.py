@@ -258,14 +258,17 @@ class CampaignRepository:
             self._data.timestamp,
         )
 
-    def active_campaign_of(self, agent_id: str) -> Steps[CampaignRecord | None]:
-        """Return a campaign with this agent that is scheduled or in progress, or `None` if there is none."""
+    def campaign_of(self, agent_id: str) -> Steps[CampaignRecord | None]:
+        """Return a campaign with this agent, an active one if there is any, or `None` if there is none."""
         active = self._data.readings.active_campaigns
+        found = None
         for record in self._campaigns.all():
-            if record["agentId"] == agent_id and record["status"] in active:
-                return record
+            if record["agentId"] == agent_id:
+                found = record
+                if record["status"] in active:
+                    break
             yield
-        return None
+        return found
 
     def _find(self, campaign_id: str, unknown_status: HTTPStatus, *, is_export: bool = False) -> Steps[CampaignRecord]:
         """Return the complete record of a campaign. Exports treat a malformed id as an unknown one (D)."""

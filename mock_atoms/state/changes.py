@@ -55,7 +55,7 @@ class AgentChanges:
     """The changes to one agent.
 
     Attributes:
-        created: the agent as a client created it; `None` if it is part of the initial data.
+        created: the agent as a client created it; `None` if it is part of the initial data, or only campaigns name it.
         is_archived: whether it is archived.
     """
 

@@ -13,7 +13,6 @@ from mock_atoms.core.json_pointer import format_pointer
 from mock_atoms.core.parsing import ConfigError, parse_item, parse_items, parse_model
 from mock_atoms.core.sizes import json_problem
 from mock_atoms.core.slices import Steps, free
-from mock_atoms.data.agents import MAX_GENERATED_AGENTS
 from mock_atoms.data.fixture_files import parse_audiences
 from mock_atoms.data.fixtures import FixtureData
 from mock_atoms.data.member_rows import MAX_MEMBER_VALUES, MEMBER_BYTES, row_json
@@ -29,7 +28,7 @@ from mock_atoms.data.models import (
 from mock_atoms.data.phone_numbers import is_phone_number, phone_digits
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import MAX_COUNTERS
-from mock_atoms.state.agents import MAX_CREATED_AGENTS
+from mock_atoms.state.agents import MAX_CREATED_AGENTS, MAX_OTHER_AGENTS
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES
 from mock_atoms.state.changes import AgentChanges, AudienceChanges, TenantChanges
 from mock_atoms.state.memory_store import MAX_STORE_BYTES, check_capacity
@@ -53,7 +52,7 @@ MAX_CHANGED_AUDIENCES = 20_000
 """Maximum number of audiences that a tenant of a snapshot has changed, and of those that it has deleted."""
 MAX_DELETED_CAMPAIGNS = MAX_CHANGED_AUDIENCES * MAX_CAMPAIGNS
 """Maximum number of campaigns that a tenant of a snapshot has deleted."""
-MAX_CHANGED_AGENTS = MAX_CREATED_AGENTS + MAX_GENERATED_AGENTS
+MAX_CHANGED_AGENTS = MAX_CREATED_AGENTS + MAX_OTHER_AGENTS
 """Maximum number of agents that a tenant can have changed."""
 _MAX_CHANGES = {
     "deleted": ("audiences", MAX_CHANGED_AUDIENCES),

@@ -92,6 +92,35 @@ def test_an_agent_of_an_active_campaign_cannot_be_archived(api: httpx.Client) ->
     assert archive(api, agent_id) == (200, "Agent archived")
 
 
+def test_an_agent_that_only_a_campaign_names_is_archived(api: httpx.Client) -> None:
+    assert archive(api, UNKNOWN) == (404, ["Agent not found"])
+    campaign_id = create_campaign(api, UNKNOWN)
+    assert archive(api, UNKNOWN, "?on=false") == (409, ["Agent is already active"])
+    api.post(f"/campaign/{campaign_id}/start").raise_for_status()
+    status, (message,) = archive(api, UNKNOWN)
+    assert (status, message[:54]) == (409, 'Agent is associated with the processing campaign "Spri')
+    api.delete(f"/campaign/{campaign_id}").raise_for_status()
+    assert archive(api, UNKNOWN) == (404, ["Agent not found"])
+    draft_id = create_campaign(api, UNKNOWN)
+    assert archive(api, UNKNOWN) == (200, "Agent archived")
+    api.delete(f"/campaign/{draft_id}").raise_for_status()
+    assert archive(api, UNKNOWN) == (409, ["Agent is already archived"])
+    assert archive(api, UNKNOWN, "?on=false") == (200, "Agent unarchived")
+
+
+def test_a_tenant_has_a_maximum_number_of_other_archived_agents(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agents, "MAX_OTHER_AGENTS", 1)
+    for agent_id in (UNKNOWN, "1" * 24):
+        create_campaign(api, agent_id)
+    assert archive(api, UNKNOWN) == (200, "Agent archived")
+    assert archive(api, UNKNOWN, "?on=false") == (200, "Agent unarchived")
+    response = api.delete(f"/agent/{'1' * 24}/archive")
+    assert (response.status_code, response.headers["x-mock-atoms-reason"]) == (400, "tenant-full")
+    assert archive(api, create(api)) == (200, "Agent archived")
+
+
 def test_a_campaign_shows_the_name_of_its_agent(api: httpx.Client) -> None:
     unknown = unknown_agent(GENERATOR, UNKNOWN)["name"]
     for agent_id, name in ((create(api, name="Caller"), "Caller"), (UNKNOWN, unknown)):

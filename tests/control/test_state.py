@@ -255,7 +255,7 @@ def change_of(**part: object) -> dict[str, Any]:
             "/tenants/0/changes",
             "ids: 0 is less than the 1 ids of created audiences, members and agents",
         ),
-        (agents_of(*[{"agent": "1" * 24}] * 1_005), AGENTS, "1005 agents: at most 1004"),
+        (agents_of(*[{"agent": "1" * 24}] * 2_001), AGENTS, "2001 agents: at most 2000"),
         (duplicated_change(), "/tenants/0/changes", "audiences: the audience 111111111111111111111111 is duplicated"),
         ({"tenants": [TENANT | {"audiences": [{"_id": "1" * 24}] * 2}]}, "/tenants/0/audiences", "is duplicated"),
         ({"fixtures": [TENANT | {"audiences": []}] * 2}, "/fixtures", "a token is duplicated"),

@@ -71,7 +71,7 @@ from mock_atoms.serving.protocol import HEAD_BYTES_PER_TURN, REQUESTS_PER_TURN, 
 from mock_atoms.serving.refusal import MAX_REQUEST_HEAD_BYTES
 from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SECONDS
 from mock_atoms.state import memory_store, redis_log, replica, replicated_journal
-from mock_atoms.state.agents import MAX_CREATED_AGENTS
+from mock_atoms.state.agents import MAX_CREATED_AGENTS, MAX_OTHER_AGENTS
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES
 from mock_atoms.state.campaigns import MAX_ERROR_CHARACTERS, MAX_STORED_CAMPAIGNS
 from mock_atoms.state.snapshot_models import MAX_COUNT_DIGITS
@@ -109,6 +109,7 @@ LIMITS = [
     ("changes of one tenant", f"{MAX_TENANT_BYTES / MIB:g} MiB"),
     ("audiences that a tenant created", f"{MAX_CREATED_AUDIENCES:,}"),
     ("agents that a tenant created", f"{MAX_CREATED_AGENTS:,}"),
+    ("archived or restored agents that a tenant did not create", f"{MAX_OTHER_AGENTS:,}"),
     ("characters of the name of an agent", f"{MAX_NAME_LENGTH:,}"),
     ("characters of a new agent", f"{MAX_AGENT_CHARACTERS:,}"),
     ("values of a new agent, nested ones included", f"{MAX_AGENT_VALUES:,}"),

@@ -29,6 +29,9 @@ HOLDING = {
     "api/test_operations.py::test_the_data_of_a_token_is_limited_in_bytes": ["changes of one tenant"],
     "api/test_operations.py::test_a_token_has_at_most_1000_created_audiences": ["audiences that a tenant created"],
     "api/test_agents.py::test_a_tenant_has_a_maximum_number_of_created_agents": ["agents that a tenant created"],
+    "api/test_agents.py::test_a_tenant_has_a_maximum_number_of_other_archived_agents": [
+        "archived or restored agents that a tenant did not create"
+    ],
     "api/test_agents.py::test_an_invalid_agent_is_a_400": [
         "characters of the name of an agent",
         "characters of a new agent",
