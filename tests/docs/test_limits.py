@@ -73,10 +73,10 @@ from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SEC
 from mock_atoms.state import memory_store, redis_log, replica, replicated_journal
 from mock_atoms.state.agents import MAX_CREATED_AGENTS, MAX_OTHER_AGENTS
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES
-from mock_atoms.state.campaigns import MAX_ERROR_CHARACTERS, MAX_STORED_CAMPAIGNS
+from mock_atoms.state.campaigns import MAX_ERROR_CHARACTERS
 from mock_atoms.state.snapshot_models import MAX_COUNT_DIGITS
 from mock_atoms.state.snapshot_parsing import MAX_CHANGED_AGENTS, MAX_CHANGED_AUDIENCES, MAX_DELETED_CAMPAIGNS
-from mock_atoms.state.tenant_data import MAX_TENANT_BYTES
+from mock_atoms.state.tenant_data import MAX_STORED_CAMPAIGNS, MAX_TENANT_BYTES
 from mock_atoms.testing.client import MAX_LISTED_REQUESTS
 from mock_atoms.testing.connections import MAX_IDLE_CONNECTIONS
 from mock_atoms.testing.pytest_plugin import MAX_REPORTED_REQUESTS
@@ -257,7 +257,7 @@ LIMITS = [
     ("audiences kept after generation", f"{MAX_CACHED_AUDIENCES:,}"),
     ("characters of `X-Test-Id` that are shown", f"{MAX_TEST_ID_LENGTH}"),
     ("campaigns of an audience, set over the control API or by a fixture file", f"{MAX_CAMPAIGNS}"),
-    ("campaigns that a tenant created or changed", f"{MAX_STORED_CAMPAIGNS:,}"),
+    ("campaigns that a tenant created or changed, those of deleted audiences included", f"{MAX_STORED_CAMPAIGNS:,}"),
     ("characters of a new campaign", f"{MAX_CAMPAIGN_CHARACTERS:,}"),
     ("values of a new campaign, nested ones included", f"{MAX_CAMPAIGN_VALUES:,}"),
     ("events of a campaign", f"{MAX_EVENTS}"),
