@@ -226,7 +226,7 @@ def test_stubs_are_selected_up_to_the_first_that_matches_in_any_case() -> None:
 
 def test_a_pattern_with_too_many_steps_does_not_match(monkeypatch: pytest.MonkeyPatch) -> None:
     book = StubBook()
-    book.put([stub(1, {"urlPath": "/a", "headers": {"a": {"equalTo": "b"}}}), stub(2)])
+    book.put([stub(1, {"urlPath": "/a", "headers": {"a": {"equalTo": "b"}}}, priority=1), stub(2)])
     monkeypatch.setattr(Candidate, "remaining", 8)
     assert [distance for distance, _ in run_without_pauses(nearest_stubs(book.in_order(), exchange("/c"), 3))] == [1]
     monkeypatch.setattr(Candidate, "remaining", 3)
