@@ -52,11 +52,6 @@ def status_of(status: str | None) -> CampaignStatus:
     return _KNOWN_STATUSES.get(status, "running")
 
 
-def listed_status(status: str) -> str:
-    """Return the status that the list of audiences shows for one of campaign operations (S, A)."""
-    return LISTED_AS_RUNNING if status == "running" else status
-
-
 @documented_as("CampaignAgent")
 class CampaignAgent(TypedDict, total=False):
     """The agent of a campaign."""

@@ -17,7 +17,7 @@ from mock_atoms.data.accounts import Owner
 from mock_atoms.data.campaigns import CampaignRecords, add_inactive_campaigns
 from mock_atoms.data.generator import Generator, GeneratorOptions
 from mock_atoms.data.models import AudienceRecord, InitialData
-from mock_atoms.data.personas import find_persona
+from mock_atoms.data.personas import find_persona, has_campaigns_in_plan
 
 if TYPE_CHECKING:
     from mock_atoms.data.fixture_files import FixtureFile
@@ -178,7 +178,8 @@ class Fixtures:
             return self._documented
         make_audiences = find_persona(token) or Generator.audience_steps
         audiences = yield from make_audiences(self._generator, token, self._options)
-        yield from add_inactive_campaigns(self._generator, audiences)
+        if has_campaigns_in_plan(token):
+            yield from add_inactive_campaigns(self._generator, audiences)
         return InitialData(audiences)
 
     @cached_property

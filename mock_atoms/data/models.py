@@ -7,7 +7,15 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema
 from typing_extensions import TypedDict
 
-from mock_atoms.contract.campaigns import ACTIVE, MAX_RETRIES, MAX_RETRY_DELAY, STATUSES, CallStatus, status_of
+from mock_atoms.contract.campaigns import (
+    ACTIVE,
+    LISTED_AS_RUNNING,
+    MAX_RETRIES,
+    MAX_RETRY_DELAY,
+    STATUSES,
+    CallStatus,
+    status_of,
+)
 from mock_atoms.contract.schemas import MAX_MEMBERS, Audience, Campaign, ObjectId, Timestamp, render_json
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
 from mock_atoms.core.masking import quote_value
@@ -242,19 +250,21 @@ def api_fields(record: AudienceRecord, active: Collection[str] = ACTIVE) -> Audi
 
 
 def _with_listed_campaigns(record: AudienceRecord, active: Collection[str]) -> AudienceRecord:
-    campaigns = [
-        campaign
-        if campaign.keys() <= _LISTED_CAMPAIGN_KEYS
-        else {key: value for key, value in campaign.items() if key in _LISTED_CAMPAIGN_KEYS}
-        for campaign in record["campaigns"]
-        if status_of(campaign.get("status")) in active
-    ]
+    campaigns = [_listed(campaign) for campaign in record["campaigns"] if status_of(campaign.get("status")) in active]
     if campaigns == record["campaigns"]:
         return record
     listed = {**record, "campaigns": campaigns}
     if record.get("hasCampaigns"):
         listed["hasCampaigns"] = bool(campaigns)
     return listed  # type: ignore[return-value] # the keys of a record
+
+
+def _listed(campaign: CampaignRecord) -> Mapping[str, Any]:
+    is_running = campaign.get("status") == "running"
+    if campaign.keys() <= _LISTED_CAMPAIGN_KEYS and not is_running:
+        return campaign
+    listed = {key: value for key, value in campaign.items() if key in _LISTED_CAMPAIGN_KEYS}
+    return {**listed, "status": LISTED_AS_RUNNING} if is_running else listed
 
 
 class InitialData(Divisible):

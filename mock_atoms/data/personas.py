@@ -79,6 +79,10 @@ def _unicode(generator: Generator, token: str, options: GeneratorOptions) -> Ste
     return audiences
 
 
+def _without_campaigns(generator: Generator, token: str, options: GeneratorOptions) -> Steps[list[AudienceRecord]]:
+    return (yield from generator.audience_steps(token, replace(options, with_campaigns=0.0)))
+
+
 def has_campaigns_in_plan(token: str) -> bool:
     """Return whether campaign operations work with `token`: with all but `sk_mock_noplan`."""
     return magic_word(token) != "noplan"
@@ -91,5 +95,5 @@ _PERSONAS: dict[str, Persona] = {
     "many": _many,
     "sparse": _sparse,
     "unicode": _unicode,
-    "noplan": Generator.audience_steps,
+    "noplan": _without_campaigns,
 }

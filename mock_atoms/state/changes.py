@@ -100,11 +100,11 @@ class TenantChanges:
         self.size_bytes = audience_bytes + agent_bytes + self.campaign_bytes + deleted_bytes
 
     def put_campaign(self, campaign: CampaignRecord) -> None:
-        """Add a campaign, or replace the one with its id. Its keys get the order in which servers parse it."""
+        """Add a campaign, or replace the one with its id in place. Its keys get the order in which servers parse it."""
         campaign = {key: campaign[key] for key in _CAMPAIGN_KEYS if key in campaign}  # type: ignore[literal-required, assignment] # its own
-        self.remove_campaign(campaign["_id"])
+        replaced = self.campaigns.get(campaign["_id"])
         self.campaigns[campaign["_id"]] = campaign
-        self.campaign_bytes += campaign_bytes(campaign)
+        self.campaign_bytes += campaign_bytes(campaign) - (0 if replaced is None else campaign_bytes(replaced))
 
     def remove_campaign(self, campaign_id: str) -> None:
         """Remove a campaign that the tenant created or changed, if there is one with this id."""

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from functools import cached_property
 from itertools import chain
 
-from mock_atoms.contract.campaigns import listed_status
 from mock_atoms.core.slices import Steps
 from mock_atoms.data.campaign_life import at_time
 from mock_atoms.data.campaigns import CampaignRecords
@@ -41,10 +40,18 @@ class TenantCampaigns:
 
     def all(self) -> Iterator[CampaignRecord]:
         """Yield the complete records: first those of initial audiences, in their order, then the created ones."""
+        initial_ids = set()
         for audience, number, campaign in self._initial():
-            if self._records.id_of(audience, campaign, number) not in self._stored:
+            campaign_id = self._records.id_of(audience, campaign, number)
+            stored = self._stored.get(campaign_id)
+            if stored is None:
                 yield self._records.complete(audience, campaign, number)
-        yield from map(self._now, self._stored.values())
+            else:
+                initial_ids.add(campaign_id)
+                yield self._now(stored)
+        for campaign_id, stored in self._stored.items():
+            if campaign_id not in initial_ids:
+                yield self._now(stored)
 
     def find(self, campaign_id: str) -> Steps[CampaignRecord | None]:
         """Return the complete record of the campaign with this id, or `None` if there is none."""
@@ -65,7 +72,7 @@ class TenantCampaigns:
         return True
 
     def of_audience(self, audience: AudienceRecord) -> list[CampaignRecord] | None:
-        """Return the campaigns of an audience as the list of audiences shows them, of any status.
+        """Return the campaigns of an audience as it has them now, of any status.
 
         Returns:
             `None` if they are those of the audience's record.
@@ -79,11 +86,11 @@ class TenantCampaigns:
         for number, campaign in enumerate(campaigns):
             campaign_id = self._records.id_of(audience, campaign, number)
             if campaign_id in created:
-                listed.append(_listed(self._now(created[campaign_id])))
+                listed.append(self._now(created[campaign_id]))
             elif campaign_id not in self._deleted:
                 listed.append(campaign)
         initial_ids = self._ids(audience)
-        return listed + [_listed(self._now(one)) for one in created.values() if one["_id"] not in initial_ids]
+        return listed + [self._now(one) for one in created.values() if one["_id"] not in initial_ids]
 
     def complete(self, audience: AudienceRecord) -> list[CampaignRecord]:
         """Return complete records of the campaigns that the initial data has for an audience, without changed ones."""
@@ -119,7 +126,3 @@ class TenantCampaigns:
     def _now(self, campaign: CampaignRecord) -> CampaignRecord:
         pace = self._data.readings.campaign_pace
         return campaign if not pace else at_time(campaign, self._data.timestamp, pace)
-
-
-def _listed(campaign: CampaignRecord) -> CampaignRecord:
-    return {**campaign, "status": listed_status(campaign["status"])}

@@ -100,6 +100,34 @@ def test_the_audience_list_shows_the_active_campaigns(http: httpx.Client) -> Non
             assert own["participantsCount"] == audience["memberCount"]
 
 
+def test_a_change_of_status_keeps_the_place_of_a_campaign(http: httpx.Client, mock: MockServer) -> None:
+    written = [{"_id": f"{number:024}", "createdAt": "2025-01-01T00:00:00.000Z"} for number in range(3)]
+    audience = set_audience(mock, campaigns=[{**one, "status": "paused"} for one in written])
+    with MockServer(now="2026-01-01T00:00:00.000Z") as frozen:
+        only = frozen.set_audiences([{"name": "Only", "memberCount": 4}], token=TOKEN)[0]
+        with httpx.Client(base_url=frozen.url, headers=bearer(TOKEN)) as client:
+            created = [create(client, only["_id"])["_id"] for _ in range(3)]
+            client.post(f"/campaign/{created[0]}/start").raise_for_status()
+            assert [one["_id"] for one in listed(client)] == created[::-1]
+    http.post(f"/campaign/{written[0]['_id']}/start").raise_for_status()
+    assert [one["_id"] for one in listed(http)] == [one["_id"] for one in written][::-1]
+    assert [one["_id"] for one in audience["campaigns"]] == [one["_id"] for one in written]
+
+
+def test_running_campaigns_are_listed_as_active(http: httpx.Client, mock: MockServer) -> None:
+    statuses = ["running", "active", "cancelled", "paused"]
+    written = [{"status": status} for status in statuses]
+    audience = set_audience(mock, campaigns=written)
+    expected = ["active", "active", "cancelled", "paused"]
+    assert [one["status"] for one in audience["campaigns"]] == expected
+    path = f"{mock.root_url}/__admin/audiences/{audience['_id']}/campaigns"
+    replaced = httpx.put(path, json={"token": TOKEN, "campaigns": written}).json()["audience"]
+    assert [one["status"] for one in replaced["campaigns"]] == expected
+    (found,) = http.get("/audience").json()["data"]
+    assert [one["status"] for one in found["campaigns"]] == expected
+    assert [one["status"] for one in listed(http, sortOrder="asc")] == ["running", "running", "running", "paused"]
+
+
 def test_pages_join_to_the_whole_list_newest_first(http: httpx.Client) -> None:
     everything = listed(http)
     times = [campaign["createdAt"] for campaign in everything]
@@ -461,7 +489,9 @@ def test_a_created_audience_can_get_campaigns(http: httpx.Client, mock: MockServ
 def test_without_a_plan_every_campaign_operation_is_a_400(mock: MockServer) -> None:
     message = "Your plan has no access to campaigns, please upgrade to a higher plan to access this feature"
     with httpx.Client(base_url=mock.url, headers=bearer("sk_mock_noplan")) as http:
-        assert http.get("/audience").json()["data"]
+        audiences = http.get("/audience").json()["data"]
+        assert audiences
+        assert not any(audience["hasCampaigns"] or audience["campaigns"] for audience in audiences)
         for method, path in (("GET", ""), ("POST", ""), ("GET", f"/{NONE}"), ("DELETE", f"/{NONE}")):
             assert errors(http.request(method, f"/campaign{path}")) == (400, [message])
         for method, path in (("POST", "start"), ("POST", "pause"), ("GET", "logs/export")):
