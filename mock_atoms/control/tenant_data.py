@@ -95,4 +95,6 @@ def audience_error(audience_id: str, error: ApiError) -> RequestError:
     """Return the error of the control API for one of the audience repository."""
     detail = " ".join(error.errors or [documented_message(error.status)])
     title = "unknown audience" if error.reason is None else "no room"
+    if error.status == HTTPStatus.CONFLICT:
+        title = "campaign of another audience"
     return RequestError(HTTPStatus(error.status), title, f"{audience_id}: {detail}")

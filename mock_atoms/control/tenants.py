@@ -11,6 +11,7 @@ from mock_atoms.control.long_work import long_json
 from mock_atoms.control.models import CampaignsBody, TenantAudience, TenantAudiences, TenantBody, TenantList
 from mock_atoms.control.parsing import parse_tenant_filter, read_json_body
 from mock_atoms.control.tenant_data import audience_error, tenant_json
+from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
 from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for
 from mock_atoms.data.fixture_files import parse_fixture
@@ -61,7 +62,7 @@ class TenantEndpoints:
                     "Set the campaigns of an audience",
                     TenantAudience,
                     body=campaigns,
-                    errors=unknown | {409: "the data is too large"},
+                    errors=unknown | {409: "a campaign is one of another audience"},
                 ),
             ),
         )
@@ -99,6 +100,10 @@ class TenantEndpoints:
         caller, fields = await read_caller(self._mock, request)
         campaigns = parse_model(_Campaigns, fields).campaigns
         audience_id = request.path_params["id"]
+        for number, campaign in enumerate(campaigns):
+            if campaign.get("audienceId", audience_id.lower()) != audience_id.lower():
+                problem = f"is {quote_value(campaign['audienceId'])}, but the audience is {quote_value(audience_id)}"
+                raise ConfigError(f"{problem}: leave audienceId out", f"/campaigns/{number}/audienceId")
         try:
             audience = await self._mock.repositories.update(
                 caller, lambda data: AudienceRepository(data).set_campaigns(audience_id, campaigns)

@@ -10,7 +10,7 @@ from mock_atoms.core.parsing import ConfigError, StrictModel, parse_items, parse
 from mock_atoms.core.setting_types import Locale, Token
 from mock_atoms.core.slices import Steps
 from mock_atoms.data.fixture_members import parse_members
-from mock_atoms.data.models import AudienceRecord, ValidatedAudience, ValidatedAudiences, check_ids
+from mock_atoms.data.models import AudienceRecord, ValidatedAudience, ValidatedAudiences, check_campaign_ids, check_ids
 
 MAX_GENERATED_AUDIENCES = 1_000
 """Maximum number of generated audiences of a token."""
@@ -100,6 +100,8 @@ def parse_audiences(
     values = yield from parse_members(values, pointer)
     audiences = yield from parse_items(_adapter(audience_type), values, pointer)
     try:
+        if audience_type is ValidatedAudience:  # ids that a server has generated are not checked again
+            yield from check_campaign_ids(audiences)
         return check_ids(audiences)
     except ValueError as error:
         raise ConfigError(str(error), pointer) from None

@@ -144,6 +144,13 @@ def _check_campaign_times(campaign: CampaignRecord) -> None:
         parse_timestamp(event["at"])
 
 
+def _check_audience_id(campaign: CampaignRecord, audience_id: str | None) -> None:
+    named = campaign.get("audienceId", audience_id)
+    if named != audience_id:
+        its_id = "has no _id" if audience_id is None else f"is `{audience_id}`"
+        raise ValueError(f"audienceId is `{named}`, but its audience {its_id}: leave audienceId out")
+
+
 def _check_results(campaign: CampaignRecord, rows: MemberRows) -> None:
     for number in campaign.get("results", {}):
         if rows.index_of_number(phone_digits(number)) is None:
@@ -169,6 +176,7 @@ def _check_audience(audience: AudienceRecord) -> AudienceRecord:
         raise ValueError(f"campaigns: must have at most {MAX_CAMPAIGNS} items")
     for index, campaign in enumerate(audience.get("campaigns", [])):
         try:
+            _check_audience_id(campaign, audience.get("_id"))
             _check_campaign_times(campaign)
             if "members" in audience:
                 _check_results(campaign, audience["members"])
@@ -192,6 +200,35 @@ def check_ids(audiences: list[AudienceRecord]) -> list[AudienceRecord]:
     return audiences
 
 
+def check_campaign_ids(audiences: list[AudienceRecord]) -> Steps[None]:
+    """Check that the campaigns of all audiences have different ids.
+
+    Raises:
+        ValueError: an id is duplicated.
+    """
+    seen: set[str] = set()
+    for audience in audiences:
+        _add_campaign_ids(seen, audience.get("campaigns", []))
+        yield
+
+
+def _add_campaign_ids(seen: set[str], campaigns: list[CampaignRecord]) -> None:
+    for campaign_id in (campaign["_id"] for campaign in campaigns if "_id" in campaign):
+        if campaign_id in seen:
+            raise ValueError(f"the campaign _id {campaign_id} is duplicated: give each campaign its own")
+        seen.add(campaign_id)
+
+
+def _check_all(audiences: list[AudienceRecord]) -> list[AudienceRecord]:
+    run_without_pauses(check_campaign_ids(audiences))
+    return check_ids(audiences)
+
+
+def _check_campaigns(campaigns: list[CampaignRecord]) -> list[CampaignRecord]:
+    _add_campaign_ids(set(), campaigns)
+    return campaigns
+
+
 def _check_campaign(campaign: CampaignRecord) -> CampaignRecord:
     _check_campaign_times(campaign)
     _check_text(campaign)
@@ -203,13 +240,13 @@ ValidatedAudience = Annotated[AudienceRecord, _at_most(MAX_AUDIENCE_CHARACTERS),
 _IS_IMPORTABLE = _at_most(_MAX_IMPORTED_CHARACTERS, _MAX_IMPORTED_VALUES)
 ImportedAudience = Annotated[AudienceRecord, _IS_IMPORTABLE, AfterValidator(_check_audience)]
 """A `ValidatedAudience` after the server has filled it in."""
-ValidatedAudiences = Annotated[list[ValidatedAudience], AfterValidator(check_ids)]
-"""Valid audiences with distinct ids."""
+ValidatedAudiences = Annotated[list[ValidatedAudience], AfterValidator(_check_all)]
+"""Valid audiences with distinct ids, also of their campaigns."""
 _Campaigns = Annotated[
     list[Annotated[CampaignRecord, AfterValidator(_check_campaign)]], Field(max_length=MAX_CAMPAIGNS)
 ]
-ValidatedCampaigns = Annotated[_Campaigns, _at_most(MAX_AUDIENCE_CHARACTERS)]
-"""Valid campaigns of one audience."""
+ValidatedCampaigns = Annotated[_Campaigns, _at_most(MAX_AUDIENCE_CHARACTERS), AfterValidator(_check_campaigns)]
+"""Valid campaigns of one audience, with distinct ids."""
 ImportedCampaigns = Annotated[_Campaigns, _IS_IMPORTABLE]
 """`ValidatedCampaigns` after the server has filled them in."""
 

@@ -224,8 +224,15 @@ class AudienceRepository:
         """Replace all campaigns of an audience, and return the audience as the list shows it.
 
         Missing ids, names, statuses and creation times are filled in.
+
+        Raises:
+            ApiError: 400, the tenant has too much data; 409, a campaign is one of another audience.
         """
         view = self._find(audience_id)
+        other = yield from self.campaigns.find_other(view.id, {one["_id"] for one in campaigns if "_id" in one})
+        if other is not None:
+            problem = f"the campaign {other[0]} is one of the audience {other[1]}: give it another _id"
+            raise ApiError(HTTPStatus.CONFLICT, problem)
         now = format_timestamp(self._data.timestamp)
         complete: list[CampaignRecord] = [
             {
@@ -238,7 +245,6 @@ class AudienceRepository:
             for number, campaign in enumerate(campaigns)
         ]
         self._data.check_room(json_bytes(complete))
-        yield
         return view.with_campaigns(complete).listed(), SetCampaigns(view.id, view.phone_column, complete)
 
     def _listed(self, all_changes: dict[str, AudienceChanges], deleted_ids: set[str]) -> Iterator[Audience]:

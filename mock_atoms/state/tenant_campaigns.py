@@ -71,6 +71,24 @@ class TenantCampaigns:
             yield
         return True
 
+    def find_other(self, audience_id: str, campaign_ids: set[str]) -> Steps[tuple[str, str] | None]:
+        """Return the id of one of these campaigns that is one of another audience, deleted or not, and that audience's.
+
+        Returns:
+            `None` if no other audience has one.
+        """
+        for campaign in self._stored.values():
+            if campaign["_id"] in campaign_ids and campaign["audienceId"] != audience_id:
+                return campaign["_id"], campaign["audienceId"]
+        for audience in chain(self._data.initial_data.audiences, self._created_audiences):
+            other_id = audience.get("_id", "")
+            if other_id != audience_id and other_id not in self._deleted_audiences:
+                common = campaign_ids & self._ids(audience)
+                if common:
+                    return min(common), other_id
+            yield
+        return None
+
     def of_audience(self, audience: AudienceRecord) -> list[CampaignRecord] | None:
         """Return the campaigns of an audience as it has them now, of any status.
 

@@ -50,6 +50,21 @@ def test_a_test_sets_the_data_of_a_tenant(running: MockServer, admin: httpx.Clie
             "too large: at most 500,000 characters",
         ),
         ({"token": "sk_acme", "audiences": [{"campaigns": [{}] * 5_001}]}, "/audiences/0", "at most 5,000 values"),
+        (
+            {"token": "sk_acme", "audiences": [{"campaigns": [{"_id": "1" * 24}]}] * 2},
+            "/audiences",
+            f"the campaign _id {'1' * 24} is duplicated",
+        ),
+        (
+            {"token": "sk_acme", "audiences": [{"_id": "1" * 24, "campaigns": [{"audienceId": "2" * 24}]}]},
+            "/audiences/0",
+            f"campaigns[0].audienceId is `{'2' * 24}`, but its audience is `{'1' * 24}`",
+        ),
+        (
+            {"token": "sk_acme", "audiences": [{"campaigns": [{"audienceId": "2" * 24}]}]},
+            "/audiences/0",
+            f"campaigns[0].audienceId is `{'2' * 24}`, but its audience has no _id",
+        ),
         ({"token": "sk_acme", "audiences": [{"members": "a.csv"}]}, "/audiences/0/members", "must be a list"),
         (
             {"token": "sk_acme", "audiences": [{"members": [{"phoneNumber": "5"}]}]},
@@ -163,6 +178,20 @@ def test_campaigns_of_an_audience_are_set_for_one_tenant(running: MockServer, ad
         ),
         (
             "0" * 24,
+            {"campaigns": [{"_id": "1" * 24}, {"_id": "1" * 24}]},
+            (422, "/campaigns", f"the campaign _id {'1' * 24} is duplicated: give each campaign its own"),
+        ),
+        (
+            "0" * 24,
+            {"campaigns": [{"audienceId": "0" * 24}, {"audienceId": "1" * 24}]},
+            (
+                422,
+                "/campaigns/1/audienceId",
+                f"is `{'1' * 24}`, but the audience is `{'0' * 24}`: leave audienceId out",
+            ),
+        ),
+        (
+            "0" * 24,
             {"campaigns": [], "token": None},
             (422, "/token", "null is not allowed: give text, or leave the field out to match all"),
         ),
@@ -172,6 +201,26 @@ def test_invalid_campaigns_are_an_error(
     admin: httpx.Client, audience_id: str, fields: dict[str, Any], expected: tuple[int, str, str]
 ) -> None:
     assert problem(set_campaigns(admin, audience_id, **fields)) == expected
+
+
+def test_a_campaign_of_another_audience_cannot_be_set(running: MockServer, admin: httpx.Client) -> None:
+    first, second = (f"{number:024}" for number in range(2))
+    written = [{"_id": first, "campaigns": [{"_id": f"{5:024}"}]}, {"_id": second, "campaigns": [{"_id": f"{6:024}"}]}]
+    admin.put("/tenants", json={"token": "sk_acme", "audiences": written}).raise_for_status()
+    expected = (
+        409,
+        "",
+        f"{first}: the campaign {6:024} is one of the audience {second}: give it another _id",
+    )
+    for change in ("none", f"/campaign/{6:024}/pause", f"/campaign/{6:024}"):
+        if change != "none":
+            method = "POST" if change.endswith("pause") else "DELETE"
+            httpx.request(method, running.url + change, headers=ACME).raise_for_status()
+        response = set_campaigns(admin, first, campaigns=[{"_id": f"{6:024}"}])
+        assert problem(response) == expected
+        assert response.json()["errors"][0]["title"] == "campaign of another audience"
+    set_campaigns(admin, second, campaigns=[{"_id": f"{7:024}"}]).raise_for_status()
+    set_campaigns(admin, first, campaigns=[{"_id": f"{5:024}"}, {"_id": f"{6:024}"}]).raise_for_status()
 
 
 def test_campaigns_for_which_there_is_no_room_are_an_error(

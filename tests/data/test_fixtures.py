@@ -91,7 +91,7 @@ def test_timestamps_follow_from_the_id(tmp_path: Path) -> None:
 
 
 def test_an_audience_with_campaigns_has_members_and_its_name_describes_it(tmp_path: Path) -> None:
-    campaign = "{_id: 67c400000000000000000001, name: c, status: active, createdAt: 2025-03-02T08:00:00Z}"
+    campaign = "{name: c, status: active, createdAt: 2025-03-02T08:00:00Z}"
     entries = "".join(f"  - {{name: Team {number}, campaigns: [{campaign}]}}\n" for number in range(200))
     write(tmp_path, f"tokens: [sk_a]\naudiences:\n{entries}")
     audiences = audiences_of(tmp_path, "sk_a")
