@@ -73,9 +73,9 @@ def export_logs(repository: CampaignRepository, campaign_id: str) -> Steps[bytes
 
 def _member_calls(results: CampaignResults) -> Iterator[tuple[Member, list[Call]]]:
     """Yield each member with the calls to it."""
-    called = results.calls.called(results.member_count)
+    called = results.calls.called
     for position, member in enumerate(results.members()):
-        yield member, results.calls.calls(position) if position < called else []
+        yield member, results.calls.calls(member["_id"]) if position < called else []
 
 
 def _member_results(results: CampaignResults) -> Iterator[dict[str, Any]]:

@@ -97,4 +97,6 @@ def audience_error(audience_id: str, error: ApiError) -> RequestError:
     title = "unknown audience" if error.reason is None else "no room"
     if error.status == HTTPStatus.CONFLICT:
         title = "campaign of another audience"
+    if error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        title = "invalid campaigns"
     return RequestError(HTTPStatus(error.status), title, f"{audience_id}: {detail}")

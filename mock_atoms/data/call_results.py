@@ -1,23 +1,24 @@
-"""Results of a campaign's calls: pure functions of the seed, the campaign and the position of a member.
+"""Results of a campaign's calls: pure functions of the seed, the campaign and the id of a member.
 
-The results of the first members repeat in a cycle, so that the metrics of any number of members need no loop over them.
+The last digit of the id decides how many attempts a member needs. So the metrics follow from the numbers of called
+members by last digit.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import NamedTuple
 
 from mock_atoms.contract.campaigns import CallStatus
 from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
-from mock_atoms.data.campaign_life import ALL_CALLED, called_share
 from mock_atoms.data.generator import Generator, object_id
 from mock_atoms.data.models import CampaignRecord
 
-_CYCLE = (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 3, 4, 0, 0, 0, 0, 0)
-"""The attempt that reaches each member of a cycle, in the order of a shuffle; 0 if none does."""
-_FIRST_CALL_AFTER = timedelta(seconds=5)
-_CALL_EVERY = timedelta(seconds=2)
+_REACHED_BY = (1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4, 0, 0, 0, 0)
+"""The attempt that reaches a member, by last digit of its id after a shuffle; 0 if none does."""
+_FIRST_CALL_AFTER = 5
+_FIRST_CALLS_SECONDS = 1800
+"""Seconds in which all members get their first call, unless the campaign ends earlier."""
 _MIN_SECONDS, _MAX_SECONDS = 15, 300
 _COST_PER_SECOND = 0.0015
 _FAILED_SHARE = 4
@@ -50,44 +51,53 @@ class CallResults:
     Args:
         generator: source of all values.
         record: the complete campaign.
-        results: results of the calls to some members, by position. The others are generated.
+        called_by_digit: numbers of called members by last digit of their ids.
+        results: results of the calls to some called members, by id. The others are generated.
+        now: time of the request: no call is later.
     """
 
     def __init__(
-        self, generator: Generator, record: CampaignRecord, results: Mapping[int, CallStatus] | None = None
+        self,
+        generator: Generator,
+        record: CampaignRecord,
+        called_by_digit: Sequence[int],
+        results: Mapping[str, CallStatus],
+        now: datetime,
     ) -> None:
         self._record = record
-        self._results = results or {}
+        self._called_by_digit = called_by_digit
+        self._results = results
         self._max_attempts = 1 + record["maxRetries"]
-        cycle = list(_CYCLE)
-        Random(generator.random_bits(record["_id"], "results")).shuffle(cycle)
-        self._cycle = cycle
+        reached_by = list(_REACHED_BY)
+        Random(generator.random_bits(record["_id"], "results")).shuffle(reached_by)
+        self._reached_by_digit = reached_by
         self._call_bits = generator.random_bits_by_index(record["_id"], "call")
+        self._start = parse_timestamp(record.get("startedAt", record["createdAt"]))
+        self._end = max(self._start, min(now, _end(record, now)))
 
-    def called(self, members: int) -> int:
-        """Return how many of `members` have been called."""
-        return -(-members * called_share(self._record) // ALL_CALLED)
+    @property
+    def called(self) -> int:
+        """Number of members that have been called."""
+        return sum(self._called_by_digit)
 
-    def connected(self, called: int) -> int:
-        """Return how many of the first `called` members were reached."""
-        return self._sum(self._is_reached, called)
+    @property
+    def connected(self) -> int:
+        """Number of members that were reached."""
+        return self._sum(self._is_reached)
 
-    def retries(self, called: int) -> int:
-        """Return how many retries the first `called` members have had."""
-        return self._sum(lambda reached_by: self._attempts(reached_by) - 1, called)
+    @property
+    def retries(self) -> int:
+        """Number of retries."""
+        return self._sum(lambda reached_by: self._attempts(reached_by) - 1)
 
-    def _sum(self, value_of: Callable[[int], int], count: int) -> int:
-        """Return the sum of a value of the first `count` members, given the attempt that reaches each."""
-        values = list(map(value_of, self._cycle))
-        cycles, rest = divmod(count, len(values))
-        chosen = [position for position in self._results if position < count]
-        difference = sum(value_of(self._reached_by(position)) - values[position % len(values)] for position in chosen)
-        return cycles * sum(values) + sum(values[:rest]) + difference
-
-    def _reached_by(self, position: int) -> int:
-        """Return the attempt that reaches the member at `position`; 0 if none does."""
-        result = self._results.get(position)
-        return self._cycle[position % len(self._cycle)] if result is None else int(result == "completed")
+    def _sum(self, value_of: Callable[[int], int]) -> int:
+        """Return the sum of a value of the called members, given the attempt that reaches each."""
+        values = list(map(value_of, self._reached_by_digit))
+        difference = sum(
+            value_of(int(result == "completed")) - values[_last_digit(member_id)]
+            for member_id, result in self._results.items()
+        )
+        return difference + sum(value * count for value, count in zip(values, self._called_by_digit, strict=True))
 
     def _is_reached(self, reached_by: int) -> int:
         return int(0 < reached_by <= self._max_attempts)
@@ -95,24 +105,39 @@ class CallResults:
     def _attempts(self, reached_by: int) -> int:
         return reached_by if self._is_reached(reached_by) else self._max_attempts
 
-    def calls(self, position: int) -> list[Call]:
-        """Return the calls to the member at `position`, which has been called: at least one."""
-        reached_by = self._reached_by(position)
-        bits = self._call_bits(position)
-        first = self._first_call + position * _CALL_EVERY
+    def calls(self, member_id: str) -> list[Call]:
+        """Return the calls to a member that has been called: at least one.
+
+        Retries follow after the campaign's delay. Calls for which the campaign was too short start as late as possible.
+        """
+        result = self._results.get(member_id)
+        reached_by = self._reached_by_digit[_last_digit(member_id)] if result is None else int(result == "completed")
+        bits = self._call_bits(int(member_id, 16))
+        first = self._start + timedelta(seconds=_FIRST_CALL_AFTER + (bits >> 32) % _FIRST_CALLS_SECONDS)
         calls = []
         for attempt in range(1, self._attempts(reached_by) + 1):
-            started = first + (attempt - 1) * timedelta(minutes=self._record["retryDelay"])
             generated: CallStatus = "failed" if (bits >> attempt) % _FAILED_SHARE == 0 else "no_answer"
-            status = self._results.get(position, generated)
+            status = generated if result is None else result
             duration = 0
             if attempt == reached_by:
                 status, duration = "completed", _MIN_SECONDS + (bits >> 16) % (_MAX_SECONDS - _MIN_SECONDS)
-            call_id = object_id(started, (bits + attempt) % (1 << 64))
+            planned = first + (attempt - 1) * timedelta(minutes=self._record["retryDelay"])
+            started = max(self._start, min(planned, self._end - timedelta(seconds=duration)))
+            call_id = object_id(self._start, (bits + attempt) % (1 << 64))
             cost = round(duration * _COST_PER_SECOND, 4)
             calls.append(Call(call_id, attempt, status, duration, cost, format_timestamp(started)))
         return calls
 
-    @property
-    def _first_call(self) -> datetime:
-        return parse_timestamp(self._record.get("startedAt", self._record["createdAt"])) + _FIRST_CALL_AFTER
+
+def _last_digit(member_id: str) -> int:
+    return int(member_id[-1], 16)
+
+
+def _end(record: CampaignRecord, now: datetime) -> datetime:
+    """Return until when a campaign calls."""
+    match record["status"]:
+        case "paused" | "completed" | "failed":
+            events = record.get("events")
+            return parse_timestamp(events[-1]["at"] if events else record["updatedAt"])
+        case _:
+            return now

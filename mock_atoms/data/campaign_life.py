@@ -92,7 +92,10 @@ def advance(  # noqa: PLR0913 - what a step of a campaign's life depends on
             events.append({"action": "failed", "source": "system", "at": now})
         case _:
             pass
-    changed["events"] = [*record.get("events", []), *events][-MAX_EVENTS:]
+    all_events = [*record.get("events", []), *events]
+    changed["events"] = all_events[-MAX_EVENTS:]
+    if len(all_events) > MAX_EVENTS:
+        changed["droppedEvents"] = record.get("droppedEvents", 0) + len(all_events) - MAX_EVENTS
     return changed
 
 
@@ -106,11 +109,14 @@ def at_time(record: CampaignRecord, now: datetime, pace: float) -> CampaignRecor
         if running_at <= now:
             record = advance(record, "running", running_at, called=0)
     if record["status"] == "running" and "runningAt" in record:
+        record = record.copy()
+        record.pop("lastCalled", None)
         since = parse_timestamp(record["runningAt"])
         calling = duration * (1 - _PROCESSING_SHARE)
         called = record.get("called", 0)
         end = since + calling * (1 - called / ALL_CALLED)
         if end <= now:
             return advance(record, "completed", end, called=ALL_CALLED)
-        return {**record, "called": called + int(ALL_CALLED * max(timedelta(), now - since) / calling)}
+        progress = called + int(ALL_CALLED * max(timedelta(), now - since) / calling)
+        record = {**record, "called": progress}
     return record

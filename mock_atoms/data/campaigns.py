@@ -91,8 +91,13 @@ class CampaignRecords:
         bits = self._generator.random_bits(audience.get("_id", ""), "campaign", number)
         return object_id(_created(audience, campaign), bits)
 
-    def complete(self, audience: AudienceRecord, campaign: CampaignRecord, number: int) -> CampaignRecord:
-        """Return campaign `number` of an audience with all keys that campaigns of its status have."""
+    def complete(
+        self, audience: AudienceRecord, campaign: CampaignRecord, number: int, now: datetime
+    ) -> CampaignRecord:
+        """Return campaign `number` of an audience with all keys that campaigns of its status have.
+
+        Its generated history is over `now`.
+        """
         campaign_id = self.id_of(audience, campaign, number)
         created = _created(audience, campaign)
         status = status_of(campaign.get("status"))
@@ -101,8 +106,10 @@ class CampaignRecords:
         bits, retries = divmod(bits, len(_RETRIES))
         bits, delay = divmod(bits, len(_RETRY_DELAYS))
         bits, started_part = divmod(bits, 1000)
-        started = created + _STARTED_AFTER * started_part / 1000
+        started = _time(campaign.get("startedAt"), created + _STARTED_AFTER * started_part / 1000, created, now)
         ended = started + _ENDED_AFTER * (bits % 1000 + 1) / 1000
+        ended = _time(campaign.get("pausedAt", campaign.get("failedAt")), ended, started, now)
+        started = min(started, ended)
         completed: CampaignRecord = {
             "_id": campaign_id,
             "name": campaign.get("name", f"Campaign {number + 1}"),
@@ -127,6 +134,17 @@ def _created(audience: AudienceRecord, campaign: CampaignRecord) -> datetime:
     if timestamp is None and "_id" in campaign:
         return datetime.fromtimestamp(int(campaign["_id"][:8], 16), UTC)
     return parse_timestamp(timestamp or audience.get("createdAt", "2024-01-08T07:00:00.000Z"))
+
+
+def default_creation(campaign: CampaignRecord, now: datetime) -> datetime:
+    """Return when a campaign was created that a test writes `now`: so early that its generated history is over."""
+    is_started = status_of(campaign.get("status")) not in ("draft", "scheduled")
+    return now - _STARTED_AFTER - _ENDED_AFTER if is_started else now
+
+
+def _time(written: str | None, generated: datetime, earliest: datetime, now: datetime) -> datetime:
+    """Return a time of a campaign: the written one, or else a generated one that is not later than `now`."""
+    return max(earliest, min(generated, now)) if written is None else parse_timestamp(written)
 
 
 def _history(status: CampaignStatus, created: datetime, started: datetime, ended: datetime) -> CampaignRecord:

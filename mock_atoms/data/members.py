@@ -89,6 +89,10 @@ class GeneratedMembers:
         data[self._column] = self._phones.number(index)
         return {"_id": self._ids[index], "data": data}
 
+    def id_at(self, index: int) -> str:
+        """Return the id of member `index`."""
+        return self._ids[index]
+
     def index_of_id(self, member_id: str) -> int | None:
         """Return the index of the member with this id, `None` if there is none."""
         index = self._ids.index(member_id)
@@ -116,6 +120,10 @@ class ListedMembers:
     def member(self, index: int) -> Member:
         """Return member `index`."""
         return {"_id": self._ids[index], "data": self._rows.row(index)}
+
+    def id_at(self, index: int) -> str:
+        """Return the id of member `index`."""
+        return self._ids[index]
 
     def index_of_id(self, member_id: str) -> int | None:
         """Return the index of the member with this id, `None` if there is none."""

@@ -79,6 +79,8 @@ class CampaignRecord(Campaign, total=False):
     """A campaign as it is stored. The list of audiences shows its first four keys only.
 
     `called` is the number of members that have been called, in thousandths, as of the last change of the status.
+    `lastCalled` is the id of the last of them, if the status has changed; `None` if there are none.
+    `droppedEvents` is the number of older events that are gone.
     `results` are those of calls to members, by phone number. The results of all others are generated.
     `omit` names the keys that campaign operations leave out.
     """
@@ -100,7 +102,10 @@ class CampaignRecord(Campaign, total=False):
     error: str
     taskId: str  # noqa: N815
     called: Annotated[int, Field(ge=0, le=1000, strict=True)]
+    lastCalled: ObjectId | None  # noqa: N815
+    cancelledCallsCount: Annotated[int, Field(ge=0, strict=True)]  # noqa: N815
     events: list[RecordedEvent]
+    droppedEvents: Annotated[int, Field(ge=0, strict=True)]  # noqa: N815
     results: Annotated[dict[str, CallStatus], Field(max_length=MAX_RESULTS)]
     omit: list[str]
 

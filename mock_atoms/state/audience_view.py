@@ -1,6 +1,7 @@
 """One audience of a tenant as it is now."""
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from itertools import chain, islice
@@ -145,12 +146,38 @@ class AudienceView:
         is_initial = index is not None and not _contains(self.changes.removed_indexes, index)
         return is_initial or self.changes.added.has_number(digits)
 
-    def position_of_number(self, number: str) -> int | None:
-        """Return the position of the member of the initial data with this phone number, `None` if there is none."""
-        index = self._initial_members.index_of_number(phone_digits(number))
-        if index is None or _contains(self.changes.removed_indexes, index):
-            return None
-        return index - bisect_left(self.changes.removed_indexes, index)
+    def id_of_number(self, number: str) -> str | None:
+        """Return the id of the member with this phone number, `None` if there is none."""
+        digits = phone_digits(number)
+        index = self._initial_members.index_of_number(digits)
+        if index is not None and not _contains(self.changes.removed_indexes, index):
+            return self._initial_members.id_at(index)
+        return self.changes.added.id_of_number(digits)
+
+    def id_at(self, position: int) -> str:
+        """Return the id of the member at `position`."""
+        return next(self.members(position, position + 1))["_id"]
+
+    def count_until(self, member_id: str) -> int:
+        """Return how many members come not later than the one with this id, which may be deleted."""
+        index = self._initial_members.index_of_id(member_id)
+        if index is not None:
+            return self.count_initial(index + 1)
+        return self._initial_count + self.changes.added.count_until(member_id)
+
+    def count_initial(self, stop: int) -> int:
+        """Return how many of the first `stop` initial members are left."""
+        return stop - bisect_left(self.changes.removed_indexes, stop)
+
+    def count_by_digit(self, count: int) -> list[int]:
+        """Return the numbers of the first `count` members by last digit of their ids, which count up."""
+        removed = self.changes.removed_indexes
+        is_any_added = count > self._initial_count
+        stop = self._record.get("memberCount", 0) if is_any_added else next(_remaining_indexes(removed, count))
+        first = int(self._initial_members.id_at(0)[-1], 16)
+        gone = Counter((first + index) % 16 for index in removed[: bisect_left(removed, stop)])
+        added = self.changes.added.count_by_digit(max(0, count - self._initial_count))
+        return [(stop + 15 - (digit - first) % 16) // 16 - gone[digit] + added[digit] for digit in range(16)]
 
     def initial_indexes(self, member_ids: Iterable[str]) -> set[int]:
         """Return the indexes of the initial members with these ids, without deleted ones."""

@@ -7,6 +7,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
+from mock_atoms.contract.campaigns import status_of
 from mock_atoms.contract.errors import INVALID_PHONE_NUMBER, ApiError, documented_message
 from mock_atoms.contract.operations import DELETE_AUDIENCE, RequestedOperation
 from mock_atoms.contract.schemas import (
@@ -22,14 +23,17 @@ from mock_atoms.contract.schemas import (
     SearchResult,
 )
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
+from mock_atoms.core.masking import quote_value
 from mock_atoms.core.patterns import OBJECT_ID
 from mock_atoms.core.sizes import json_bytes, json_problem
 from mock_atoms.core.slices import Steps, collect
 from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
+from mock_atoms.data.campaigns import default_creation
 from mock_atoms.data.member_rows import MAX_MEMBER_VALUES, describe_missing_number
 from mock_atoms.data.models import REMOVED_INDEX_BYTES, AudienceRecord, CampaignRecord, api_fields
 from mock_atoms.data.phone_numbers import is_phone_number, phone_digits
 from mock_atoms.state.audience_view import AudienceView, created_record
+from mock_atoms.state.campaign_results import last_called, share_of
 from mock_atoms.state.changes import AudienceChanges
 from mock_atoms.state.member_search import find_in_columns, find_text
 from mock_atoms.state.operations import AddMembers, DeleteAudience, PutAudience, SetCampaigns
@@ -223,27 +227,36 @@ class AudienceRepository:
     def set_campaigns(self, audience_id: str, campaigns: Sequence[CampaignRecord]) -> Change[Audience]:
         """Replace all campaigns of an audience, and return the audience as the list shows it.
 
-        Missing ids, names, statuses and creation times are filled in.
+        Missing ids, names, statuses and creation times are filled in. A campaign that has started was created earlier.
 
         Raises:
-            ApiError: 400, the tenant has too much data; 409, a campaign is one of another audience.
+            ApiError: 400, the tenant has too much data; 409, a campaign is one of another audience; 422, a
+                result is that of an unknown phone number.
         """
         view = self._find(audience_id)
         other = yield from self.campaigns.find_other(view.id, {one["_id"] for one in campaigns if "_id" in one})
         if other is not None:
             problem = f"the campaign {other[0]} is one of the audience {other[1]}: give it another _id"
             raise ApiError(HTTPStatus.CONFLICT, problem)
-        now = format_timestamp(self._data.timestamp)
+        now = self._data.timestamp
         complete: list[CampaignRecord] = [
             {
                 "_id": self._data.new_ids[number],
                 "name": f"Campaign {number + 1}",
                 "status": "active",
-                "createdAt": now,
+                "createdAt": format_timestamp(default_creation(campaign, now)),
                 **campaign,
             }
             for number, campaign in enumerate(campaigns)
         ]
+        for number, campaign in enumerate(complete):
+            for phone_number in campaign.get("results", {}):
+                if view.id_of_number(phone_number) is None:
+                    problem = f"results: no member has the phone number {quote_value(phone_number)}"
+                    raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"campaigns[{number}].{problem}")
+            called = share_of(view.member_count, {**campaign, "status": status_of(campaign["status"])})
+            campaign.setdefault("lastCalled", last_called(view, called))
+            yield
         self._data.check_room(json_bytes(complete))
         return view.with_campaigns(complete).listed(), SetCampaigns(view.id, view.phone_column, complete)
 

@@ -29,20 +29,27 @@ from mock_atoms.core.patterns import OBJECT_ID
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
 from mock_atoms.data.agents import unknown_agent
+from mock_atoms.data.call_results import CallResults
 from mock_atoms.data.campaign_life import advance, called_share, first_share, reachable
 from mock_atoms.data.generator import object_id
 from mock_atoms.data.models import CampaignRecord
 from mock_atoms.state.agents import AgentRepository
 from mock_atoms.state.audience_view import AudienceView
 from mock_atoms.state.audiences import AudienceRepository
-from mock_atoms.state.campaign_results import CampaignResults, find_calls
+from mock_atoms.state.campaign_results import (
+    CampaignResults,
+    count_called,
+    count_cancelled,
+    count_due,
+    find_calls,
+    last_called,
+    share_of,
+)
 from mock_atoms.state.operations import DeleteCampaign, PutCampaign
 from mock_atoms.state.tenant_data import Change, TenantData
 
 MAX_ERROR_CHARACTERS = 5_000
 """Maximum number of characters of the `error` that a test gives a campaign."""
-MAX_CANCELLED_CALLS = 5
-"""Maximum of `cancelledCallsCount`: calls of a paused campaign that were due."""
 _SORTED_PER_STEP = 1_000
 
 
@@ -187,7 +194,8 @@ class CampaignRepository:
         """Start or resume a campaign. One that is in progress stays as it is.
 
         Raises:
-            ApiError: 400, the id is malformed or the campaign is over; 404, the tenant has no such campaign.
+            ApiError: 400, the id is malformed, the campaign is over or its audience deleted; 404, the tenant has no
+                such campaign.
         """
         record = yield from self._find(campaign_id, HTTPStatus.NOT_FOUND)
         status = record["status"]
@@ -195,6 +203,8 @@ class CampaignRepository:
             raise bad_request(f"Campaign cannot be started: its status is {status}")
         operation = None
         if status not in ("processing", "running"):
+            if self._audiences.find(record["audienceId"]) is None:
+                raise bad_request(f"Campaign cannot be started: its audience {record['audienceId']} is deleted")
             record = self._advance(record, "running" if status == "paused" else "processing", source="manual")
             task = self._data.caller.tenant.key + bytes.fromhex(record["_id"])
             record["taskId"] = self._generator.request_id(task, self._data.changes.issued_ids)
@@ -254,7 +264,7 @@ class CampaignRepository:
             record,
             self._agent(record["agentId"]),
             audience,
-            find_calls(self._generator, record, audience),
+            self._calls(record, audience),
             self._data.timestamp,
         )
 
@@ -290,42 +300,58 @@ class CampaignRepository:
         if status == "running" and not self._data.readings.campaign_pace:
             called = max(called, first_share(record["_id"]))
         changed = advance(record, status, self._data.timestamp, called=called, source=source, error=error)
+        self._fix_called(record, changed)
         self._data.check_campaigns([changed])
         return changed
 
+    def _fix_called(self, before: CampaignRecord, changed: CampaignRecord) -> None:
+        """Fix which members have been called as of a change, and count the calls that a pause cancels."""
+        audience = self._audiences.find(before["audienceId"])
+        cancelled = count_cancelled(before, audience)
+        if changed["status"] == "paused":
+            cancelled += count_due(before, audience)
+        if cancelled:
+            changed["cancelledCallsCount"] = cancelled
+        if changed["status"] == "running" and self._data.readings.campaign_pace:
+            changed.pop("lastCalled", None)
+            return
+        called = count_called(before, audience)
+        if audience is not None and changed["status"] in ("running", "completed"):
+            called = max(called, share_of(audience.member_count, changed))
+        changed["lastCalled"] = last_called(audience, called)
+
     def _item(self, record: CampaignRecord) -> CampaignItem:
-        item: CampaignItem = _without_omitted(self._detail(record), record, CampaignItem.__annotations__)
+        audience = self._audiences.find(record["audienceId"])
+        detail = self._detail(record, audience, self._calls(record, audience))
+        item: CampaignItem = _without_omitted(detail, record, CampaignItem.__annotations__)
         return item
 
     def _report(self, record: CampaignRecord) -> CampaignReport:
-        detail = self._detail(record)
-        members: int = detail["participantsCount"]
-        results = find_calls(self._generator, record, self._audiences.find(record["audienceId"]))
-        called = results.called(members)
+        audience = self._audiences.find(record["audienceId"])
+        calls = self._calls(record, audience)
+        detail = self._detail(record, audience, calls)
         return {
             "campaign": _without_omitted(detail, record, CampaignDetail.__annotations__),
             "events": self._events(record),
             "metrics": {
-                "total_participants": members,
-                "contacts_called": called,
-                "contacts_connected": results.connected(called),
+                "total_participants": detail["participantsCount"],
+                "contacts_called": calls.called,
+                "contacts_connected": calls.connected,
             },
         }
 
-    def _detail(self, record: CampaignRecord) -> dict[str, Any]:
+    def _calls(self, record: CampaignRecord, audience: AudienceView | None) -> CallResults:
+        return find_calls(self._generator, record, audience, self._data.timestamp)
+
+    def _detail(self, record: CampaignRecord, audience: AudienceView | None, calls: CallResults) -> dict[str, Any]:
         """Return all keys that a campaign can have in a response."""
-        audience = self._audiences.find(record["audienceId"])
-        members = 0 if audience is None else audience.member_count
-        results = find_calls(self._generator, record, audience)
-        called = results.called(members)
-        is_paused = record["status"] == "paused"
         return {
             **record,
             "agent": self._agent(record["agentId"]),
             "audience": {"_id": record["audienceId"], **_named(audience)},
-            "participantsCount": members,
-            "retryAttempts": results.retries(called),
-            "cancelledCallsCount": min(MAX_CANCELLED_CALLS, members - called) if is_paused else 0,
+            "participantsCount": 0 if audience is None else audience.member_count,
+            "retryAttempts": calls.retries,
+            "cancelledCallsCount": count_cancelled(record, audience),
         }
 
     def _events(self, record: CampaignRecord) -> list[CampaignEvent]:
@@ -338,7 +364,7 @@ class CampaignRepository:
                 "createdAt": event["at"],
                 "updatedAt": event["at"],
             }
-            for number, event in enumerate(record.get("events", []))
+            for number, event in enumerate(record.get("events", []), record.get("droppedEvents", 0))
         ]
 
     @cached_property

@@ -1,6 +1,9 @@
 """The members that clients added to one audience."""
 
 import json
+from array import array
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -10,6 +13,8 @@ from mock_atoms.data.member_rows import MEMBER_BYTES
 from mock_atoms.data.phone_numbers import phone_digits
 
 _DECODER = json.JSONDecoder()
+_COUNTER_RANGE = 1 << 24
+"""The last six digits of an id count up, and wrap around."""
 _ID = slice(len('{"_id":"'), len('{"_id":"') + 24)
 
 
@@ -22,10 +27,11 @@ class MemberList:
         size_bytes: memory, approximately.
     """
 
-    __slots__ = ("_json_by_number", "size_bytes")
+    __slots__ = ("_counters", "_json_by_number", "size_bytes")
 
     def __init__(self) -> None:
         self._json_by_number: dict[str, bytes] = {}
+        self._counters = array("I")
         self.size_bytes = 0
 
     @classmethod
@@ -65,24 +71,55 @@ class MemberList:
         """Return whether a member has this phone number, written as `phone_digits` returns it."""
         return digits in self._json_by_number
 
+    def id_of_number(self, digits: str) -> str | None:
+        """Return the id of the member with this phone number, `None` if there is none."""
+        text = self._json_by_number.get(digits)
+        return None if text is None else text[_ID].decode()
+
+    def count_until(self, member_id: str) -> int:
+        """Return how many members were not added later than the one with this id, which may be deleted."""
+        if not self._counters:
+            return 0
+        first = self._counters[0]
+        return bisect_right(
+            self._counters, _distance(first, _counter(member_id)), key=lambda counter: _distance(first, counter)
+        )
+
+    def count_by_digit(self, stop: int) -> Counter[int]:
+        """Return the numbers of members before position `stop` by last digit of their ids."""
+        return Counter(counter % 16 for counter in self._counters[:stop])
+
     def append(self, member: Member, digits: str) -> None:
         """Append `member`, whose phone number `digits` is new."""
         text = render_json({"_id": member["_id"], "data": member["data"]})
         self._json_by_number[digits] = text
+        self._counters.append(_counter(member["_id"]))
         self.size_bytes += MEMBER_BYTES + len(text)
 
     def merge(self, other: "MemberList") -> None:
         """Append the members of `other`, whose phone numbers are all new."""
         self._json_by_number |= other._json_by_number  # noqa: SLF001 - of the same class
+        self._counters += other._counters  # noqa: SLF001 - the same
         self.size_bytes += other.size_bytes
 
     def without(self, ids: Iterable[str]) -> Steps["MemberList"]:
         """Return a copy without the members with these ids."""
         raw_ids = {member_id.encode() for member_id in ids}
         copy = MemberList()
-        for digits, text in list(self._json_by_number.items()):
+        for (digits, text), counter in zip(list(self._json_by_number.items()), self._counters[:], strict=True):
             if text[_ID] not in raw_ids:
                 copy._json_by_number[digits] = text
+                copy._counters.append(counter)
                 copy.size_bytes += MEMBER_BYTES + len(text)
             yield
         return copy
+
+
+def _counter(member_id: str) -> int:
+    return int(member_id[-6:], 16)
+
+
+def _distance(first: int, counter: int) -> int:
+    """Return how much later than `first` a counter was issued: negative if it was earlier."""
+    half = _COUNTER_RANGE // 2
+    return (counter - first + half) % _COUNTER_RANGE - half
