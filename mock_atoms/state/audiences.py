@@ -230,8 +230,7 @@ class AudienceRepository:
         Missing ids, names, statuses and creation times are filled in. A campaign that has started was created earlier.
 
         Raises:
-            ApiError: 400, the tenant has too much data; 409, a campaign is one of another audience; 422, a
-                result is that of an unknown phone number.
+            ApiError: 400, too much data; 409, a campaign of another audience; 422, a result of an unknown phone number.
         """
         view = self._find(audience_id)
         other = yield from self.campaigns.find_other(view.id, {one["_id"] for one in campaigns if "_id" in one})
