@@ -6,6 +6,8 @@ IMAGE ?= mock-atoms
 PARALLEL ?= --numprocesses=auto --dist=loadfile
 # `make SEED=7 test` shuffles the tests in another order than pyproject.toml says. pytest prints the seed.
 SHUFFLE = $(if $(SEED),--randomly-seed=$(SEED))
+# `make TESTS=tests/faults test-fast` for some of them.
+TESTS ?=
 # Tests of control API, journal, faults, lifecycle and SDK.
 FUNCTIONAL = $(addprefix tests/,api control faults journal middleware testing wiremock) \
 	tests/state/test_audience_lifecycle.py tests/state/test_audience_concurrency.py
@@ -19,7 +21,7 @@ test: $(VENV)/.installed-test ## run the tests
 	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE)
 
 test-fast: $(VENV)/.installed-test ## run the tests without the slow ones
-	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) -m "not slow" $(TESTS)
 
 check: $(VENV)/.installed-dev ## lint, types, language, commit subjects, and the tests with branch coverage
 	$(BIN)/ruff check .
