@@ -75,7 +75,7 @@ class AgentRepository:
                 only a campaign names exists too (A).
 
         Raises:
-            ApiError: 400, the id is malformed or the tenant has changed too many agents; 404, there is no such agent;
+            ApiError: 400, the id is malformed, or the tenant has changed too many agents. 404, there is no such agent.
                 409, the agent is in that state, or an active campaign uses it (D).
         """
         agent_id = agent_id.lower()

@@ -97,7 +97,13 @@ def test_listed_members_are_counted(row: dict[str, Any]) -> None:
     ],
 )
 def test_initial_data_is_counted(audience: dict[str, Any]) -> None:
-    text = json.dumps({"tokens": ["sk_a"], "audiences": [audience | {"description": str(n)} for n in range(100)]})
+    audiences = [audience | {"description": str(n)} for n in range(100)]
+    for number, one in enumerate(audiences):
+        one["campaigns"] = [
+            campaign | {"_id": f"{number:012x}{index:012x}"} if "_id" in campaign else campaign
+            for index, campaign in enumerate(one.get("campaigns", []))
+        ]
+    text = json.dumps({"tokens": ["sk_a"], "audiences": audiences})
     run_without_pauses(parse_fixture(json.loads(text)))
     data: list[InitialData] = []
 
