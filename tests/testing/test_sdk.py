@@ -91,9 +91,9 @@ def test_the_async_sdk_raises_and_recovers(server: MockServer) -> None:
 
 def test_the_sdk_reports_the_html_of_an_unknown_route(sdk: Callable[[str], SmallestAI]) -> None:
     with pytest.raises(ApiError) as caught:
-        sdk("sk_acme").atoms.campaigns.delete("60d0fe4f5311236168a109ca")
+        sdk("sk_acme").atoms.knowledge_base.list()
     assert caught.value.status_code == 404
-    assert "Cannot DELETE /atoms/v1/campaign/60d0fe4f5311236168a109ca" in str(caught.value.body)
+    assert "Cannot GET /atoms/v1/knowledgebase" in str(caught.value.body)
 
 
 @pytest.mark.parametrize("persona", ["empty", "one", "many", "sparse", "unicode"])
