@@ -9,7 +9,6 @@ from fastapi import Request
 from mock_atoms.contract.checking import (
     check_body,
     has_large_body,
-    is_checked,
     page_beyond_end,
     past_schedule,
     prepare_body_check,
@@ -32,8 +31,6 @@ async def record_body_violations(request: Request, slices: Slices, body: Any) ->
         ApiError: 400, there are violations, and the server refuses them.
     """
     context: RequestContext = request.scope[CONTEXT_KEY]
-    if not is_checked(context.operation):
-        return
     if any(violation.kind == WRONG_CONTENT_TYPE for violation in context.exchange.head.violations):
         return
     if has_large_body(context.operation):

@@ -171,8 +171,9 @@ def get(
     return body
 
 
-def test_a_repeated_request_gets_the_cached_response() -> None:
-    middleware = ResponseCacheMiddleware(app := CountingApp(), memory_store(), ResponseCache(), 65_536)
+@pytest.mark.parametrize("max_body", [0, 65_536])
+def test_a_repeated_request_gets_the_cached_response(max_body: int) -> None:
+    middleware = ResponseCacheMiddleware(app := CountingApp(), memory_store(), ResponseCache(), max_body)
     assert [get(middleware) for _ in range(3)] == [b"1"] * 3
     assert get(middleware, "sk_b") == b"2"
     assert get(middleware, api_path="/audience/x") == b"3"

@@ -10,7 +10,7 @@ from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixture_folder import read_file, read_folder
 from mock_atoms.data.fixtures import FixtureData, Fixtures, find_audience_tokens
 from mock_atoms.data.generator import Generator
-from mock_atoms.data.models import InitialData, api_fields
+from mock_atoms.data.models import AudienceRecord, InitialData, api_fields
 
 SHIPPED = Path(__file__).parents[2] / "fixtures"
 
@@ -375,3 +375,9 @@ def test_tokens_without_audiences_count_in_the_cache() -> None:
     fixtures.initial_data(caller_for("sk_mock_empty.11"))
     assert fixtures.initial_data(caller_for("sk_mock_empty.1")) is not first
     assert fixtures.initial_data(caller_for("sk_mock_empty.0")) is first
+
+
+def test_an_audience_without_the_key_has_campaigns_stays_so() -> None:
+    record: AudienceRecord = {"name": "Old", "campaigns": [{"name": "Sale", "status": "completed"}]}
+    assert api_fields(record) == {"name": "Old", "campaigns": []}
+    assert api_fields({**record, "hasCampaigns": True}) == {"name": "Old", "campaigns": [], "hasCampaigns": False}

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -246,7 +247,9 @@ class AudienceMachine(RuleBasedStateMachine):
         content = {**tenant.as_json, "campaigns": [{"name": name} for name in names]}
         audience = self.driver.control("PUT", f"/audiences/{audience_id}/campaigns", content)["audience"]
         campaigns = audience["campaigns"]
-        rest = {"status": "active", "createdAt": format_timestamp(self.driver.now)}
+        # A running campaign has a history of calls, so it began earlier.
+        created = self.driver.now - timedelta(hours=6, minutes=20)
+        rest = {"status": "active", "createdAt": format_timestamp(created)}
         assert campaigns == [
             {"_id": campaign["_id"], "name": name, **rest} for campaign, name in zip(campaigns, names, strict=True)
         ]

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from mock_atoms.contract.schemas import Member
 from mock_atoms.contract.violations import Violation
 from mock_atoms.core.slices import Steps, run_without_pauses
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.data.fixture_files import parse_fixture
-from mock_atoms.data.models import InitialData
+from mock_atoms.data.models import CampaignRecord, InitialData
 from mock_atoms.journal.exchange import Exchange, RequestHead, ResponseHead
 from mock_atoms.journal.recorded_body import RecordedBody
 from mock_atoms.state.log_contents import (
@@ -22,7 +23,8 @@ from mock_atoms.state.log_contents import (
     request_json,
     update_outcome,
 )
-from mock_atoms.state.operations import SetInitialData
+from mock_atoms.state.member_list import MemberList
+from mock_atoms.state.operations import AddMembers, SetCampaigns, SetInitialData
 from tests.helpers.shared_log import MemoryLog
 from tests.state.test_replica import Counter, run
 
@@ -112,6 +114,35 @@ def test_violations_reach_other_servers() -> None:
     update_outcome(parsed, through_json(outcome_json(exchange)))
     assert parsed.violations == exchange.violations
     assert {type(violation) for violation in parsed.violations} == {Violation}
+
+
+MEMBER: Member = {"_id": "1" * 24, "data": {"phone": "14155550100"}}
+CAMPAIGN: CampaignRecord = {
+    "_id": "2" * 24,
+    "name": "Sale",
+    "status": "active",
+    "createdAt": "2026-01-31T12:00:00.000Z",
+}
+
+
+def members_of_one() -> MemberList:
+    members = MemberList()
+    members.append(MEMBER, "14155550100")
+    return members
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        AddMembers("3" * 24, "phone", members_of_one(), "2026-01-31T12:00:00.000Z"),
+        SetCampaigns("3" * 24, "phone", [CAMPAIGN]),
+    ],
+)
+def test_a_change_of_another_server_is_complete(operation: AddMembers | SetCampaigns) -> None:
+    content = run_without_pauses(operation_json(operation))
+    parsed = run_without_pauses(parse_operation(through_json(content)))
+    assert type(parsed) is type(operation)
+    assert run_without_pauses(operation_json(parsed)) == content
 
 
 @pytest.mark.parametrize("text", ["é😀", "\ud800"])

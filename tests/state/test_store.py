@@ -29,6 +29,7 @@ from mock_atoms.state.repositories import Repositories
 from mock_atoms.state.store import ConflictError, Store, StoreContent, TenantState
 from tests.helpers.exchanges import exchange
 from tests.helpers.stores import RULE, content_of, count_request, make_store, memory_store, replicated_store
+from tests.wiremock.test_stubs import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -569,3 +570,21 @@ def test_failed_change_has_no_effect(make_store: MakeStore) -> None:
         assert await audiences.read_in_steps(caller, lambda data: AudienceRepository(data).list_audiences()) == listed
 
     asyncio.run(run())
+
+
+def test_one_scenario_of_a_tenant_is_set() -> None:
+    async def test() -> None:
+        store, tenant = memory_store(), caller_for("sk_a").tenant
+        stubs = [
+            parse({"scenarioName": name, "requiredScenarioState": "two", "response": {"status": 200}})
+            for name in ("one", "other")
+        ]
+        await store.put_stubs(stubs)
+        await store.set_scenarios("two", "one", tenant)
+        one, other = (stub.id for stub in stubs)
+        assert await store.choose_stub(tenant, [other]) is None
+        chosen = await store.choose_stub(tenant, [other, one])
+        assert chosen is not None
+        assert chosen.id == one
+
+    asyncio.run(test())
