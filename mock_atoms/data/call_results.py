@@ -72,6 +72,7 @@ class CallResults:
         Random(generator.random_bits(record["_id"], "results")).shuffle(reached_by)
         self._reached_by_digit = reached_by
         self._call_bits = generator.random_bits_by_index(record["_id"], "call")
+        self._created = parse_timestamp(record["createdAt"])
         self._start = parse_timestamp(record.get("startedAt", record["createdAt"]))
         self._end = max(self._start, min(now, _end(record, now)))
 
@@ -123,7 +124,7 @@ class CallResults:
                 status, duration = "completed", _MIN_SECONDS + (bits >> 16) % (_MAX_SECONDS - _MIN_SECONDS)
             planned = first + (attempt - 1) * timedelta(minutes=self._record["retryDelay"])
             started = max(self._start, min(planned, self._end - timedelta(seconds=duration)))
-            call_id = object_id(self._start, (bits + attempt) % (1 << 64))
+            call_id = object_id(self._created, (bits + attempt) % (1 << 64))
             cost = round(duration * _COST_PER_SECOND, 4)
             calls.append(Call(call_id, attempt, status, duration, cost, format_timestamp(started)))
         return calls

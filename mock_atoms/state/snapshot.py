@@ -20,6 +20,7 @@ from mock_atoms.journal.credentials import Credentials
 from mock_atoms.state.changes import AgentChanges, AudienceChanges
 from mock_atoms.state.snapshot_parsing import Snapshot, SnapshotConverter, parse_snapshot
 from mock_atoms.state.store import Store, StoreContent, TenantState
+from mock_atoms.wiremock.scenarios import IMPORTED_GENERATION
 from mock_atoms.wiremock.stubs import load_json_path, parse_record
 
 
@@ -182,7 +183,14 @@ def parse_content(text: bytes, credentials: Credentials) -> Steps[StoreContent]:
 
 
 def _content_of(snapshot: Snapshot) -> StoreContent:
-    return StoreContent(snapshot.active_rules, snapshot.fixtures, snapshot.tenants, snapshot.stubs, snapshot.scenarios)
+    return StoreContent(
+        snapshot.active_rules,
+        snapshot.fixtures,
+        snapshot.tenants,
+        snapshot.stubs,
+        snapshot.scenarios,
+        {stub.scenario: IMPORTED_GENERATION for stub in snapshot.stubs if stub.scenario is not None},
+    )
 
 
 def _activate_stubs(snapshot: Snapshot, credentials: Credentials) -> Steps[None]:

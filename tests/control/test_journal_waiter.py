@@ -59,6 +59,7 @@ def test_a_condition_is_evaluated_at_first_and_after_each_change() -> None:
     run(work)
 
 
+@pytest.mark.alone("servers that share a log watch their journal for events")
 def test_a_recorded_exchange_wakes_one_task_for_all_waiting_clients() -> None:
     async def work(mock: MockAtoms, waiter: JournalWaiter) -> None:
         waiting = [
