@@ -84,4 +84,4 @@ def test_errors_are_raised(mock: MockServer, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_every_parameter_is_documented() -> None:
     names = [name for name in inspect.signature(MockClient.stub).parameters if name != "self"]
-    assert all(f"            {name}: " in (MockClient.stub.__doc__ or "") for name in names)
+    assert all(f"\n    {name}: " in (inspect.getdoc(MockClient.stub) or "") for name in names)
