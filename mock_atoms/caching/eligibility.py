@@ -1,8 +1,10 @@
 """Eligibility of requests for the response cache."""
 
-from mock_atoms.contract.operations import EXPORT_RESULTS
+from mock_atoms.contract.operations import EXPORT_LOGS, EXPORT_RESULTS
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.journal.exchange import RequestContext
+
+_EXPORTS = {EXPORT_RESULTS.name, EXPORT_LOGS.name}
 
 
 def is_cacheable(context: RequestContext) -> bool:
@@ -13,7 +15,7 @@ def is_cacheable(context: RequestContext) -> bool:
     - be a GET below the base path,
     - come from an authenticated caller,
     - have no credential in its URL,
-    - not export the results of a campaign: `exportedAt` is the time of the request.
+    - not export the results or the calls of a campaign: their times depend on the time of the request.
 
     Only complete responses with status 200 and at most `MAX_RESPONSE_BYTES` bytes are cached.
     """
@@ -22,5 +24,5 @@ def is_cacheable(context: RequestContext) -> bool:
         and context.api_path is not None
         and isinstance(context.caller, AuthenticatedCaller)
         and not context.has_credential_in_url
-        and context.operation.name != EXPORT_RESULTS.name
+        and context.operation.name not in _EXPORTS
     )

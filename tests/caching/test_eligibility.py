@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mock_atoms.caching.eligibility import is_cacheable
-from mock_atoms.contract.operations import EXPORT_RESULTS, RequestedOperation
+from mock_atoms.contract.operations import EXPORT_LOGS, EXPORT_RESULTS, RequestedOperation
 from mock_atoms.core.tenancy import UnauthenticatedCaller, caller_for
 from mock_atoms.journal.exchange import Exchange, RequestContext, RequestHead
 
@@ -30,6 +30,9 @@ NOT_CACHEABLE: dict[str, Callable[[], RequestContext]] = {
     ),
     "an export of results": lambda: replace(
         request_context(), operation=RequestedOperation(EXPORT_RESULTS.name, "67c400000000000000000001")
+    ),
+    "an export of call logs": lambda: replace(
+        request_context(), operation=RequestedOperation(EXPORT_LOGS.name, "67c400000000000000000001")
     ),
     "a credential in the URL": lambda: replace(request_context(), has_credential_in_url=True),
 }
