@@ -63,8 +63,6 @@ def check_head(  # noqa: PLR0913, PLR0917 - the parts of a head
     """
     if not operation.name:
         return _check_operation(method, api_path)
-    if not is_checked(operation):
-        return ()
     definition = REQUESTS[operation.name]
     violations = [*_check_query(definition, query, token)] if query else []
     if definition.has_body:
@@ -106,12 +104,16 @@ def _validator(shape: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - a `TypedDict`
 
 def _check_query(definition: RequestDefinition, query: bytes, token: str | None) -> Iterator[Violation]:
     parameters = parse_query(query.decode("latin-1"))
-    values = {name: values[0] if len(values) == 1 else values for name, values in parameters.items()}
+    documented = definition.query.__annotations__
+    known = [name for name in parameters if name in documented]
+    unknown = [name for name in parameters if name not in documented][:MAX_VIOLATIONS]
+    checked = {name: parameters[name] for name in known + unknown}
+    values = {name: texts[0] if len(texts) == 1 else texts for name, texts in checked.items()}
     for error in _errors(_validator(definition.query), values)[:MAX_VIOLATIONS]:
         name = str(error["loc"][0])
         value = "&".join(parameters[name])
         if error["type"] == "extra_forbidden":
-            expected = _list_names("parameter", definition.query.__annotations__)
+            expected = _list_names("parameter", documented)
             hint = definition.hints.get(name)
             source = definition.source
             if hint is not None:
@@ -137,14 +139,9 @@ def _check_content_type(definition: RequestDefinition, headers: Headers, token: 
     return [_violation(WRONG_CONTENT_TYPE, "Content-Type", content_type, expected, definition.source, token)]
 
 
-def is_checked(operation: RequestedOperation) -> bool:
-    """Return whether the requests of an operation are defined."""
-    return operation.name in REQUESTS
-
-
-def has_body(operation: RequestedOperation) -> bool:
-    """Return whether requests of an operation have a body, as defined."""
-    return REQUESTS[operation.name].has_body
+def is_without_body(operation: RequestedOperation) -> bool:
+    """Return whether an operation is documented to have no body."""
+    return bool(operation.name) and not REQUESTS[operation.name].has_body
 
 
 def check_unexpected_body(operation: RequestedOperation, body: bytes, token: str | None) -> tuple[Violation, ...]:

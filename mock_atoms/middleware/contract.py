@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mock_atoms.contract.checking import check_unexpected_body, has_body, is_checked
+from mock_atoms.contract.checking import check_unexpected_body, is_without_body
 from mock_atoms.contract.errors import error_body
 from mock_atoms.contract.schemas import JSON_TYPE, render_json
 from mock_atoms.core.tenancy import AuthenticatedCaller
@@ -35,7 +35,7 @@ class ContractMiddleware:
         """Handle one request."""
         context: RequestContext = scope[CONTEXT_KEY]
         if isinstance(context.caller, AuthenticatedCaller):
-            if context.has_body and is_checked(context.operation) and not has_body(context.operation):
+            if context.has_body and is_without_body(context.operation):
                 body = await self._read_body(receive)
                 context.exchange.later_violations += check_unexpected_body(
                     context.operation, body, context.caller.token

@@ -99,6 +99,8 @@ def test_violations_mask_credentials_and_cut_values() -> None:
 
 
 def test_an_exchange_keeps_a_limited_number_of_violations() -> None:
+    unknown = "&".join(f"p{number}=1" for number in range(100))
+    assert head(f"GET {MEMBERS}", f"{unknown}&page=0")[0] == ("invalid-parameter", "page", "0", "D")
     assert len(head("GET /audience", "&".join(f"p{number}=1" for number in range(100)))) == MAX_VIOLATIONS
     assert len(body(f"POST {MEMBERS}", {f"k{number}": 1 for number in range(100)})) == MAX_VIOLATIONS
     assert len(body(f"POST {MEMBERS}", {"members": [1] * 100})) == MAX_VIOLATIONS
@@ -243,10 +245,6 @@ def test_an_operation_without_a_body_accepts_an_empty_object(content: bytes, is_
 def test_a_page_beyond_the_end_is_a_violation(page: int, pages: int, last: int | None) -> None:
     expected = [] if last is None else [("page-beyond-end", str(page), f"the last page is {last}")]
     assert [(each.kind, each.value, each.expected) for each in page_beyond_end(page, pages)] == expected
-
-
-def test_an_operation_without_a_definition_is_not_checked() -> None:
-    assert head("GET /unknown", "a=1") == []
 
 
 def test_the_memory_of_violations_grows_with_what_clients_choose() -> None:
