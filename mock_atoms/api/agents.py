@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import Request, Response
 from pydantic import TypeAdapter
 
+from mock_atoms.api.query import query_parameter, read_query
 from mock_atoms.api.router import (
     BAD_REQUEST,
     COMMON_ERRORS,
@@ -22,7 +23,6 @@ from mock_atoms.contract.agents import DEFAULT_WORKFLOW, MAX_NAME_LENGTH, Archiv
 from mock_atoms.contract.errors import bad_request
 from mock_atoms.contract.operations import ARCHIVE_AGENT, CREATE_AGENT
 from mock_atoms.contract.schemas import request_schema
-from mock_atoms.core.http_text import parse_query
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
 from mock_atoms.core.parsing import ConfigError, parse_item
 from mock_atoms.core.sizes import json_problem
@@ -46,13 +46,7 @@ _AGENT_ID = {
     "description": "Id of the agent",
     "schema": {"type": "string", "example": "60d0fe4f5311236168a109ca"},
 }
-_ON = {
-    "name": "on",
-    "in": "query",
-    "required": False,
-    "description": "`false` restores an archived agent",
-    "schema": {"type": "boolean", "default": True},
-}
+_ON = query_parameter("on", "`false` restores an archived agent", type="boolean", default=True)
 _FLAGS = {"true": True, "false": False}
 
 
@@ -92,7 +86,7 @@ def agent_routes(repositories: Repositories, *, documented: bool = False) -> Ven
     )
     async def archive_agent(request: Request, caller: CurrentCaller) -> Response:
         agent_id = resource_id_of(request)
-        values = parse_query(request.scope["query_string"].decode("latin-1")).get("on", ["true"])
+        values = read_query(request).get("on", ["true"])
         if len(values) > 1 or values[0] not in _FLAGS:
             raise bad_request("on must be true or false")
         is_archived = _FLAGS[values[0]]

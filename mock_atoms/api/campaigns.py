@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from mock_atoms.api.campaign_exports import export_logs, export_results
 from mock_atoms.api.contract import record_page, record_past_schedule
-from mock_atoms.api.query import positive_integer, read_query
+from mock_atoms.api.query import positive_integer, query_parameter, read_query
 from mock_atoms.api.router import (
     BAD_REQUEST,
     COMMON_ERRORS,
@@ -66,10 +66,6 @@ _ID_FIELDS = ("audienceId", "agentId")
 _MISSING = {"description": "Campaign not found"}
 
 
-def _query(name: str, description: str, **schema: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
-
-
 def _path_id(**schema: str) -> dict[str, Any]:
     return {
         "name": "id",
@@ -82,18 +78,20 @@ def _path_id(**schema: str) -> dict[str, Any]:
 
 _SORT_FIELDS, _SORT_ORDERS = ("createdAt", "updatedAt"), ("asc", "desc")
 _LIST_PARAMETERS = [
-    _query("page", "Number of the page; the first is 1", type="integer", default=1),
-    _query("offset", "Campaigns on each page; `limit` has no effect", type="integer", default=_DEFAULT_PAGE_SIZE),
-    _query("status", "Only campaigns with this status", type="string", enum=[*STATUSES]),
-    _query("search", "Part of the name, or an id", type="string"),
-    _query("sortField", "Time to sort by", type="string", default="createdAt", enum=[*_SORT_FIELDS]),
-    _query(
+    query_parameter("page", "Number of the page; the first is 1", type="integer", default=1),
+    query_parameter(
+        "offset", "Campaigns on each page; `limit` has no effect", type="integer", default=_DEFAULT_PAGE_SIZE
+    ),
+    query_parameter("status", "Only campaigns with this status", type="string", enum=[*STATUSES]),
+    query_parameter("search", "Part of the name, or an id", type="string"),
+    query_parameter("sortField", "Time to sort by", type="string", default="createdAt", enum=[*_SORT_FIELDS]),
+    query_parameter(
         "sortOrder", "Whether the oldest or the newest come first", type="string", default="desc", enum=[*_SORT_ORDERS]
     ),
 ]
 _ID = [_path_id()]
 _EXPORT_ID = _path_id(pattern=r"^[a-f\d]{24}$")
-_FORMAT = _query("format", "Format of the export", type="string", enum=["json", "csv"], default="json")
+_FORMAT = query_parameter("format", "Format of the export", type="string", enum=["json", "csv"], default="json")
 
 
 def campaign_routes(repositories: Repositories, *, documented: bool = False) -> VendorRouter:

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from mock_atoms.api.contract import record_page
-from mock_atoms.api.query import integer_parameter, positive_integer, read_query
+from mock_atoms.api.query import positive_integer, query_parameter, read_query
 from mock_atoms.api.router import (
     AUDIENCE_ID,
     BAD_REQUEST,
@@ -41,8 +41,14 @@ def _body(name: str, description: str, items: dict[str, Any]) -> dict[str, Any]:
 
 _PAGE_PARAMETERS = [
     AUDIENCE_ID,
-    integer_parameter("page", "Number of the page; the first is 1", 1),
-    integer_parameter("offset", "Members on each page; `limit` has no effect", _DEFAULT_PAGE_SIZE),
+    query_parameter("page", "Number of the page; the first is 1", type="integer", minimum=1, default=1),
+    query_parameter(
+        "offset",
+        "Members on each page; `limit` has no effect",
+        type="integer",
+        minimum=1,
+        default=_DEFAULT_PAGE_SIZE,
+    ),
 ]
 _NEW_MEMBERS = _body(
     "members",
@@ -54,20 +60,12 @@ _MEMBER_IDS = _body(
 )
 _SEARCH_PARAMETERS = [
     AUDIENCE_ID,
-    {
-        "name": "query",
-        "in": "query",
-        "required": False,
-        "description": "Text to find in any column",
-        "schema": {"type": "string", "example": "ada"},
-    },
-    {
-        "name": "*",
-        "in": "query",
-        "required": False,
-        "description": "Instead of `query`: the name of a column and the text to find in it. All of them must match.",
-        "schema": {"type": "string"},
-    },
+    query_parameter("query", "Text to find in any column", type="string", example="ada"),
+    query_parameter(
+        "*",
+        "Instead of `query`: the name of a column and the text to find in it. All of them must match.",
+        type="string",
+    ),
 ]
 
 

@@ -9,15 +9,9 @@ from mock_atoms.contract.requests import parse_positive_integer
 from mock_atoms.core.http_text import parse_query
 
 
-def integer_parameter(name: str, description: str, default: int) -> dict[str, Any]:
-    """Return the documentation of a query parameter that is a positive integer."""
-    return {
-        "name": name,
-        "in": "query",
-        "required": False,
-        "description": description,
-        "schema": {"type": "integer", "minimum": 1, "default": default},
-    }
+def query_parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """Return the documentation of an optional query parameter with a JSON schema."""
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
 
 
 def read_query(request: Request) -> dict[str, list[str]]:

@@ -239,11 +239,18 @@ class NewCampaign(TypedDict, total=False):
     ]
     maxRetries: Annotated[
         _Integer,
-        Field(ge=0, le=MAX_RETRIES, description="Retries of a failed call", json_schema_extra={"default": 3}),
+        Field(
+            ge=0, le=MAX_RETRIES, description="Retries of a failed call", json_schema_extra={"default": DEFAULT_RETRIES}
+        ),
         BeforeValidator(_as_integer),
     ]
     retryDelay: Annotated[
         _Integer,
-        Field(ge=1, le=MAX_RETRY_DELAY, description="Minutes between two attempts", json_schema_extra={"default": 15}),
+        Field(
+            ge=1,
+            le=MAX_RETRY_DELAY,
+            description="Minutes between two attempts",
+            json_schema_extra={"default": DEFAULT_RETRY_DELAY},
+        ),
         BeforeValidator(_as_integer),
     ]

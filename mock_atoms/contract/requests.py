@@ -11,7 +11,7 @@ from pydantic import AfterValidator, ConfigDict, WithJsonSchema, with_config
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from mock_atoms.contract.campaigns import NewCampaign
+from mock_atoms.contract.campaigns import CampaignStatus, NewCampaign
 from mock_atoms.contract.operations import (
     ADD_MEMBERS,
     ARCHIVE_AGENT,
@@ -127,7 +127,7 @@ class CampaignsQuery(TypedDict, total=False):
 
     page: _PageInteger
     offset: _PageInteger
-    status: Literal["draft", "scheduled", "processing", "running", "paused", "completed", "failed"]
+    status: CampaignStatus
     search: str
     sortField: Literal["createdAt", "updatedAt"]
     sortOrder: Literal["asc", "desc"]
