@@ -11,26 +11,12 @@ import pytest
 
 from mock_atoms import MockServer, Settings, create_app
 from tests.contract import documented, documented_accounts, documented_campaigns
+from tests.contract.documented import without_prose
 from tests.helpers.asgi import bearer_pairs, call
 from tests.helpers.control import problem
 
 OPERATIONS = documented.OPERATIONS | documented_accounts.OPERATIONS | documented_campaigns.OPERATIONS
 SCHEMAS = documented.SCHEMAS | documented_accounts.SCHEMAS | documented_campaigns.SCHEMAS
-
-
-def without_prose(document: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Drop descriptions and titles, whose wording may differ; properties of those names stay."""
-    if isinstance(document, list):
-        return [without_prose(item) for item in document]
-    if isinstance(document, dict):
-        return {
-            key: {name: without_prose(schema) for name, schema in value.items()}
-            if key == "properties"
-            else without_prose(value)
-            for key, value in document.items()
-            if key not in ("description", "title")
-        }
-    return document
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The documented operations and schemas (S, D), written by hand, to compare the served document with."""
 
+from typing import Any
+
 TEXT = {"type": "string"}
 FLAG = {"type": "boolean"}
 TIME = {"type": "string", "format": "date-time"}
@@ -14,12 +16,27 @@ def ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def response(name: str) -> dict[str, object]:
+def response(name: str) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": ref(name)}}}
 
 
-def shape(**properties: object) -> dict[str, object]:
+def shape(**properties: object) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
+
+
+def without_prose(document: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Drop descriptions and titles, whose wording may differ; properties of those names stay."""
+    if isinstance(document, list):
+        return [without_prose(item) for item in document]
+    if isinstance(document, dict):
+        return {
+            key: {name: without_prose(schema) for name, schema in value.items()}
+            if key == "properties"
+            else without_prose(value)
+            for key, value in document.items()
+            if key not in ("description", "title")
+        }
+    return document
 
 
 ERROR = shape(status=FLAG, errors={"type": "array", "items": TEXT})

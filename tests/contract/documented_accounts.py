@@ -4,53 +4,16 @@ from typing import Any
 
 from mock_atoms.contract.new_agent import NewAgent
 from mock_atoms.contract.schemas import request_schema
+from tests.contract.documented import BAD_REQUEST, FLAG, ID, TEXT, TIME, ref, response, shape, without_prose
 
-TEXT = {"type": "string"}
-FLAG = {"type": "boolean"}
-TIME = {"type": "string", "format": "date-time"}
 NULLABLE = {"type": ["string", "null"]}
 EMAIL = {"type": "string", "format": "email"}
-AGENT_ID = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string", "example": "60d0fe4f5311236168a109ca"},
-}
 ON = {"name": "on", "in": "query", "required": False, "schema": {"type": "boolean", "default": True}}
-
-
-def ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def response(name: str) -> dict[str, Any]:
-    return {"content": {"application/json": {"schema": ref(name)}}}
-
-
-def shape(**properties: object) -> dict[str, Any]:
-    return {"type": "object", "properties": properties}
-
-
-def without_descriptions(schema: Any) -> Any:  # noqa: ANN401 - any JSON
-    if isinstance(schema, list):
-        return [without_descriptions(item) for item in schema]
-    if isinstance(schema, dict):
-        return {
-            key: {name: without_descriptions(property_) for name, property_ in value.items()}
-            if key == "properties"
-            else without_descriptions(value)
-            for key, value in schema.items()
-            if key not in ("description", "title")
-        }
-    return schema
-
-
 UNAUTHORIZED = response("UnauthorizedErrorResponse")
 SERVER_ERROR = response("InternalServerErrorResponse")
-BAD_REQUEST = response("BadRequestErrorResponse")
 FORBIDDEN = response("ApiResponse")
 # `.ci/compare_contract.py` compares the request of an agent with the vendor's document, field by field.
-NEW_AGENT = without_descriptions(request_schema(NewAgent))
+NEW_AGENT = without_prose(request_schema(NewAgent))
 
 OPERATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "/account/get-account-details": {
@@ -105,7 +68,7 @@ OPERATIONS: dict[str, dict[str, dict[str, Any]]] = {
             "operationId": "archive-agent",
             "summary": "Archive or unarchive an agent",
             "tags": ["subpackage_agents"],
-            "parameters": [AGENT_ID, ON],
+            "parameters": [ID, ON],
             "responses": {
                 "200": response("Agents_archiveAgent_Response_200"),
                 "400": BAD_REQUEST,

@@ -2,12 +2,9 @@
 
 from typing import Any
 
-from tests.contract.documented_accounts import BAD_REQUEST, FORBIDDEN, SERVER_ERROR, UNAUTHORIZED, ref, response, shape
+from tests.contract.documented import BAD_REQUEST, FLAG, TEXT, TIME, WHOLE, ref, response, shape
+from tests.contract.documented_accounts import FORBIDDEN, SERVER_ERROR, UNAUTHORIZED
 
-TEXT = {"type": "string"}
-WHOLE = {"type": "integer"}
-FLAG = {"type": "boolean"}
-TIME = {"type": "string", "format": "date-time"}
 STATUS = {
     "type": "string",
     "enum": ["draft", "scheduled", "processing", "running", "paused", "completed", "failed"],
