@@ -87,25 +87,25 @@ class CampaignRecord(Campaign, total=False):
 
     description: str
     organization: ObjectId
-    createdBy: ObjectId  # noqa: N815 - spelled like the API's keys, like the next ones
-    audienceId: ObjectId  # noqa: N815
-    agentId: ObjectId  # noqa: N815
-    phoneNumberIds: list[str]  # noqa: N815
-    maxRetries: Annotated[int, Field(ge=0, le=MAX_RETRIES, strict=True)]  # noqa: N815
-    retryDelay: Annotated[int, Field(ge=1, le=MAX_RETRY_DELAY, strict=True)]  # noqa: N815
-    scheduledAt: Timestamp  # noqa: N815
-    startedAt: Timestamp  # noqa: N815
-    runningAt: Timestamp  # noqa: N815
-    pausedAt: Timestamp  # noqa: N815
-    failedAt: Timestamp  # noqa: N815
-    updatedAt: Timestamp  # noqa: N815
+    createdBy: ObjectId
+    audienceId: ObjectId
+    agentId: ObjectId
+    phoneNumberIds: list[str]
+    maxRetries: Annotated[int, Field(ge=0, le=MAX_RETRIES, strict=True)]
+    retryDelay: Annotated[int, Field(ge=1, le=MAX_RETRY_DELAY, strict=True)]
+    scheduledAt: Timestamp
+    startedAt: Timestamp
+    runningAt: Timestamp
+    pausedAt: Timestamp
+    failedAt: Timestamp
+    updatedAt: Timestamp
     error: str
-    taskId: str  # noqa: N815
+    taskId: str
     called: Annotated[int, Field(ge=0, le=1000, strict=True)]
-    lastCalled: ObjectId | None  # noqa: N815
-    cancelledCallsCount: Annotated[int, Field(ge=0, strict=True)]  # noqa: N815
+    lastCalled: ObjectId | None
+    cancelledCallsCount: Annotated[int, Field(ge=0, strict=True)]
     events: list[RecordedEvent]
-    droppedEvents: Annotated[int, Field(ge=0, strict=True)]  # noqa: N815
+    droppedEvents: Annotated[int, Field(ge=0, strict=True)]
     results: Annotated[dict[str, CallStatus], Field(max_length=MAX_RESULTS)]
     omit: list[str]
 
@@ -120,7 +120,7 @@ class AudienceRecord(Audience, total=False):
     campaigns: list[CampaignRecord]  # type: ignore[misc] # with keys that the list of audiences does not have
     omit: list[str]
     locale: Locale
-    identifierColumnName: str  # noqa: N815 - spelled like the API's keys
+    identifierColumnName: str
     members: Annotated[InstanceOf[MemberRows], WithJsonSchema(_MEMBERS_SCHEMA)]
 
 
