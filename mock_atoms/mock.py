@@ -105,7 +105,7 @@ class MockAtoms:
         else:
             self._share(shared_log, rules)
         self.repositories = Repositories(
-            self.store, self.fixtures, self.generator, self._creation_time, self.slices, readings=_readings(settings)
+            self.store, self.fixtures, self.generator, self.creation_time, self.slices, readings=_readings(settings)
         )
         self.attempt_counter = AttemptCounter(self.journal.holds)
         self.response_cache = ResponseCache()
@@ -157,7 +157,7 @@ class MockAtoms:
         """Seconds since the start."""
         return self.clock() - self._started
 
-    def _creation_time(self) -> datetime:
+    def creation_time(self) -> datetime:
         """Return the creation time of what a client creates now."""
         return self.settings.now or self.now()
 

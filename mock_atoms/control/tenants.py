@@ -87,7 +87,9 @@ class TenantEndpoints:
         default = {} if organization is None else {"organization": organization}
         slices = self._mock.slices
         file = await slices.run_promptly(parse_fixture({**default, **fields, "tokens": [caller.token]}))
-        initial_data = await slices.run_promptly(fixtures.from_fixture_file(file, caller.token))
+        initial_data = await slices.run_promptly(
+            fixtures.from_fixture_file(file, caller.token, self._mock.creation_time())
+        )
         if await slices.run_promptly(initial_data.measure()) > MAX_TENANT_BYTES:
             raise ConfigError(f"more than {MAX_TENANT_BYTES} bytes of memory: send fewer or smaller ones", "/audiences")
         await self._mock.store.commit(caller.tenant, SetInitialData(initial_data))

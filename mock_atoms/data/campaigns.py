@@ -24,6 +24,8 @@ _RETRY_DELAYS = (DEFAULT_RETRY_DELAY, DEFAULT_RETRY_DELAY, 5, 30, 60)
 _SCHEDULED_AFTER = timedelta(days=1)
 _STARTED_AFTER = timedelta(minutes=20)
 _ENDED_AFTER = timedelta(hours=6)
+_LATEST = datetime.max.replace(tzinfo=UTC)
+_HISTORY_KEYS = ("startedAt", "pausedAt", "failedAt", "updatedAt", "error", "events")
 _INACTIVE_SHARES = {"completed": 102, "draft": 51, "failed": 26}
 """Number of the generated audiences with members, of 256, that have a campaign with such a status."""
 _AUDIENCES_PER_STEP = 20
@@ -91,12 +93,23 @@ class CampaignRecords:
         bits = self._generator.random_bits(audience.get("_id", ""), "campaign", number)
         return object_id(_created(audience, campaign), bits)
 
+    def written(self, audience: AudienceRecord, campaign: CampaignRecord, number: int, now: datetime) -> CampaignRecord:
+        """Return campaign `number` of an audience as it is stored if a test writes it `now`.
+
+        A generated history that would go on after `now` is stored, cut off at `now`, so that it stays the same.
+        """
+        completed = self.complete(audience, campaign, number, now)
+        if completed == self.complete(audience, campaign, number):
+            return campaign
+        history = {key: completed[key] for key in _HISTORY_KEYS if key in completed}  # type: ignore[literal-required] # its own
+        return {**campaign, **history}  # type: ignore[typeddict-item] # the keys of a record
+
     def complete(
-        self, audience: AudienceRecord, campaign: CampaignRecord, number: int, now: datetime
+        self, audience: AudienceRecord, campaign: CampaignRecord, number: int, latest: datetime = _LATEST
     ) -> CampaignRecord:
         """Return campaign `number` of an audience with all keys that campaigns of its status have.
 
-        Its generated history is over `now`.
+        Its generated history goes on until `latest` at most.
         """
         campaign_id = self.id_of(audience, campaign, number)
         created = _created(audience, campaign)
@@ -106,9 +119,9 @@ class CampaignRecords:
         bits, retries = divmod(bits, len(_RETRIES))
         bits, delay = divmod(bits, len(_RETRY_DELAYS))
         bits, started_part = divmod(bits, 1000)
-        started = _time(campaign.get("startedAt"), created + _STARTED_AFTER * started_part / 1000, created, now)
+        started = _time(campaign.get("startedAt"), created + _STARTED_AFTER * started_part / 1000, created, latest)
         ended = started + _ENDED_AFTER * (bits % 1000 + 1) / 1000
-        ended = _time(campaign.get("pausedAt", campaign.get("failedAt")), ended, started, now)
+        ended = _time(campaign.get("pausedAt", campaign.get("failedAt")), ended, started, latest)
         started = min(started, ended)
         completed: CampaignRecord = {
             "_id": campaign_id,
@@ -128,6 +141,22 @@ class CampaignRecords:
         return completed
 
 
+def campaign_records(generator: Generator, token: str, audience: AudienceRecord) -> CampaignRecords:
+    """Return what completes the campaigns of a complete audience."""
+    return CampaignRecords(generator, token, Owner(audience["organization"], audience["createdBy"]))
+
+
+def fix_histories(
+    generator: Generator, token: str, audiences: list[AudienceRecord], written_at: datetime
+) -> Steps[None]:
+    """Store the histories of the campaigns of complete audiences that would go on after `written_at`."""
+    for audience in audiences:
+        records = campaign_records(generator, token, audience)
+        for number, campaign in enumerate(audience["campaigns"]):
+            audience["campaigns"][number] = records.written(audience, campaign, number, written_at)
+            yield
+
+
 def _created(audience: AudienceRecord, campaign: CampaignRecord) -> datetime:
     """Return when a campaign was created: when it says, or its id, or else with its audience."""
     timestamp = campaign.get("createdAt")
@@ -142,9 +171,9 @@ def default_creation(campaign: CampaignRecord, now: datetime) -> datetime:
     return now - _STARTED_AFTER - _ENDED_AFTER if is_started else now
 
 
-def _time(written: str | None, generated: datetime, earliest: datetime, now: datetime) -> datetime:
-    """Return a time of a campaign: the written one, or else a generated one that is not later than `now`."""
-    return max(earliest, min(generated, now)) if written is None else parse_timestamp(written)
+def _time(written: str | None, generated: datetime, earliest: datetime, latest: datetime) -> datetime:
+    """Return a time of a campaign: the written one, or else a generated one that is not later than `latest`."""
+    return max(earliest, min(generated, latest)) if written is None else parse_timestamp(written)
 
 
 def _history(status: CampaignStatus, created: datetime, started: datetime, ended: datetime) -> CampaignRecord:

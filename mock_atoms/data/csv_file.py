@@ -19,7 +19,6 @@ MAX_COMMAS = 100_000
 _MAX_LISTED_COLUMNS, _MAX_NAME_LENGTH = 20, 40
 """Maximum number of columns in a message, and of characters of each name."""
 
-
 _CELLS_PER_STEP = 500
 _START_BYTES = 4096
 """Number of bytes that tell the format of a file and the separator of its columns."""

@@ -13,8 +13,7 @@ from mock_atoms.core.masking import mask_token
 from mock_atoms.core.slices import Steps, collect, run_without_pauses
 from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for, digest_token
 from mock_atoms.core.timestamps import format_timestamp, parse_timestamp
-from mock_atoms.data.accounts import Owner
-from mock_atoms.data.campaigns import CampaignRecords, add_inactive_campaigns
+from mock_atoms.data.campaigns import add_inactive_campaigns, campaign_records, fix_histories
 from mock_atoms.data.generator import Generator, GeneratorOptions
 from mock_atoms.data.models import AudienceRecord, InitialData
 from mock_atoms.data.personas import find_persona, has_campaigns_in_plan
@@ -188,8 +187,16 @@ class Fixtures:
         example = json.loads(DOCUMENTED_EXAMPLE.read_text(encoding="utf-8"))
         return InitialData(example["audiences"], example["organization"])
 
-    def from_fixture_file(self, file: "FixtureFile", token: str) -> Steps[InitialData]:
-        """Return the initial data of `token` in `file`."""
+    def from_fixture_file(
+        self, file: "FixtureFile", token: str, written_at: datetime | None = None
+    ) -> Steps[InitialData]:
+        """Return the initial data of `token` in `file`.
+
+        Args:
+            file: the fixture file.
+            token: the token.
+            written_at: when a test wrote it; the histories of its campaigns are over by then.
+        """
         organization = file.organization or self._generator.organization(file.tokens[0])
         if file.generate is not None:
             options = GeneratorOptions(
@@ -210,6 +217,8 @@ class Fixtures:
             audiences = yield from collect(
                 self._complete(record, token, index, len(records), options) for index, record in enumerate(records)
             )
+            if written_at is not None:
+                yield from fix_histories(self._generator, token, audiences, written_at)
         return InitialData(audiences, organization)
 
     def _complete(
@@ -231,8 +240,7 @@ class Fixtures:
         generated["hasCampaigns"] = bool(record.get("campaigns"))
         completed: AudienceRecord = {**generated, **record}
         if record.get("campaigns"):
-            owner = Owner(completed["organization"], completed["createdBy"])
-            campaigns = CampaignRecords(self._generator, token, owner)
+            campaigns = campaign_records(self._generator, token, completed)
             completed["campaigns"] = [
                 campaigns.listed(completed, campaign, number) for number, campaign in enumerate(record["campaigns"])
             ]

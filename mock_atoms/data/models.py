@@ -32,7 +32,7 @@ MAX_RESULTS = 1_000
 """Maximum number of the results of calls that a campaign names: each request for the campaign reads all of them."""
 MAX_AUDIENCE_CHARACTERS = 500_000
 """Maximum number of characters of an audience with its campaigns: one step validates or renders them."""
-_MAX_IMPORTED_CHARACTERS = 2 * MAX_AUDIENCE_CHARACTERS + 50_000
+_MAX_IMPORTED_CHARACTERS = 2 * MAX_AUDIENCE_CHARACTERS + 100_000
 """Maximum number of characters of an imported audience, to which the server has added description, ids and times."""
 MAX_AUDIENCE_VALUES = 5_000
 """Maximum number of values of an audience or its campaigns, checked first."""

@@ -255,6 +255,7 @@ class AudienceRepository:
                     raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"campaigns[{number}].{problem}")
             called = share_of(view.member_count, {**campaign, "status": status_of(campaign["status"])})
             campaign.setdefault("lastCalled", last_called(view, called))
+            complete[number] = self.campaigns.written(view.record, campaign, number)
             yield
         self._data.check_room(json_bytes(complete))
         return view.with_campaigns(complete).listed(), SetCampaigns(view.id, view.phone_column, complete)

@@ -45,7 +45,7 @@ class TenantCampaigns:
             campaign_id = self._records.id_of(audience, campaign, number)
             stored = self._stored.get(campaign_id)
             if stored is None:
-                yield self._records.complete(audience, campaign, number, self._data.timestamp)
+                yield self._records.complete(audience, campaign, number)
             else:
                 initial_ids.add(campaign_id)
                 yield self._now(stored)
@@ -59,7 +59,7 @@ class TenantCampaigns:
             return self._now(self._stored[campaign_id])
         for audience, number, campaign in self._initial():
             if self._records.id_of(audience, campaign, number) == campaign_id:
-                return self._records.complete(audience, campaign, number, self._data.timestamp)
+                return self._records.complete(audience, campaign, number)
             yield
         return None
 
@@ -110,10 +110,14 @@ class TenantCampaigns:
         initial_ids = self._ids(audience)
         return listed + [self._now(one) for one in created.values() if one["_id"] not in initial_ids]
 
+    def written(self, audience: AudienceRecord, campaign: CampaignRecord, number: int) -> CampaignRecord:
+        """Return campaign `number` of an audience as it is stored if a test writes it now."""
+        return self._records.written(audience, campaign, number, self._data.timestamp)
+
     def complete(self, audience: AudienceRecord) -> list[CampaignRecord]:
         """Return complete records of the campaigns that the initial data has for an audience, without changed ones."""
         return [
-            self._records.complete(audience, campaign, number, self._data.timestamp)
+            self._records.complete(audience, campaign, number)
             for number, campaign in enumerate(self._campaigns(audience))
             if self._records.id_of(audience, campaign, number) not in self._deleted | self._stored.keys()
         ]

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.contract.campaigns import STATUSES
 from mock_atoms.data.campaign_life import MAX_EVENTS, reachable
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state import snapshot_parsing
@@ -141,11 +142,11 @@ def test_a_campaign_keeps_its_latest_events(mock: MockServer, campaign_id: str) 
 
 
 class PacedMock:
-    """A mock in this process whose campaigns take 100 seconds of its clock."""
+    """A mock in this process whose campaigns take `pace` seconds of its clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: float = 100) -> None:
         self.now = START
-        self._app = create_app(mock=MockAtoms(Settings(campaign_pace=100), now=lambda: self.now))
+        self._app = create_app(mock=MockAtoms(Settings(campaign_pace=pace), now=lambda: self.now))
 
     def send(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - any JSON
         async def call() -> httpx.Response:
@@ -164,6 +165,11 @@ class PacedMock:
 
     def wait(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+    def details(self) -> list[dict[str, Any]]:
+        """Return the campaigns, each with its events and metrics."""
+        listed = self.send("GET", "/atoms/v1/campaign?offset=10")["data"]["campaigns"]
+        return [self.send("GET", f"/atoms/v1/campaign/{campaign['_id']}")["data"] for campaign in listed]
 
     def report(self, campaign_id: str) -> tuple[str, int]:
         """Return the status of a campaign, and how many members it has called."""
@@ -293,3 +299,27 @@ def test_an_imported_campaign_must_not_be_duplicated(mock: MockServer, campaign_
         tenant["changes"]["campaigns"] *= 2
     response = httpx.put(f"{mock.root_url}/__admin/state", json=state)
     assert f"the campaign {campaign_id} is duplicated" in response.json()["errors"][0]["detail"]
+
+
+@pytest.mark.alone("the clock of the test drives one server")
+@pytest.mark.parametrize("is_set_alone", [False, True])
+@pytest.mark.parametrize("key", ["createdAt", "startedAt"])
+def test_the_history_of_a_campaign_is_fixed_when_it_is_written(key: str, *, is_set_alone: bool) -> None:
+    mock = PacedMock(pace=0)
+    written = {"createdAt": "2026-01-01T08:00:00Z", key: (START - timedelta(minutes=5)).isoformat()}
+    campaigns = [written | {"status": status} for status in STATUSES]
+    audience = {"memberCount": 20, "campaigns": [] if is_set_alone else campaigns}
+    audience = mock.send("PUT", "/__admin/tenants", {"token": TOKEN, "audiences": [audience]})["audiences"][0]
+    if is_set_alone:
+        body = {"token": TOKEN, "campaigns": campaigns}
+        mock.send("PUT", f"/__admin/audiences/{audience['_id']}/campaigns", body)
+    before = mock.details()
+    assert len(before) == len(STATUSES)
+    for found in before:
+        times = [found["campaign"][name] for name in ("startedAt", "updatedAt") if name in found["campaign"]]
+        times += [event["createdAt"] for event in found["events"]]
+        assert all(datetime.fromisoformat(time) <= START for time in times)
+    mock.wait(420)
+    assert mock.details() == before
+    mock.send("PUT", "/__admin/state", mock.send("GET", "/__admin/state"))
+    assert mock.details() == before
