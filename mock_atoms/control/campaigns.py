@@ -29,6 +29,10 @@ class _Step(StrictModel):
     scheduledAt: str | None = None  # noqa: N815 - spelled like the API's keys
 
 
+_STATUS_OF_FIELD: dict[str, CampaignStatus] = {"error": "failed", "scheduledAt": "scheduled"}
+"""The only status with which a field has an effect."""
+
+
 class CampaignEndpoints:
     """Endpoints about campaigns."""
 
@@ -79,10 +83,15 @@ class CampaignEndpoints:
         """Give a campaign a status that it can reach from its own, such as `running` or `completed`.
 
         `error` says why it is `failed`; `scheduledAt` when a `scheduled` one starts.
+        With any other status, they are errors.
         """
         caller, fields = await read_caller(self._mock, request)
         step = parse_model(_Step, fields)
         campaign_id = request.path_params["id"]
+        for name, status in _STATUS_OF_FIELD.items():
+            if getattr(step, name) is not None and step.status != status:
+                problem = f"has no effect with the status {step.status}: leave it out, or set the status {status}"
+                raise ConfigError(problem, f"/{name}")
         if step.scheduledAt is not None:
             try:
                 parse_timestamp(step.scheduledAt)

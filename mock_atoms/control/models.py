@@ -183,8 +183,8 @@ class CampaignBody(TypedDict):
     token: Annotated[str, Field(description="The token of the tenant.")]
     testId: NotRequired[Annotated[str, Field(description="Only for this test.")]]
     status: Annotated[CampaignStatus, Field(description="The new status. Its own changes nothing.")]
-    error: NotRequired[Annotated[str, Field(description="Why the campaign fails.")]]
-    scheduledAt: NotRequired[Annotated[str, Field(description="When a scheduled campaign starts.")]]
+    error: NotRequired[Annotated[str, Field(description="Why the campaign fails; only with `failed`.")]]
+    scheduledAt: NotRequired[Annotated[str, Field(description="When the campaign starts; only with `scheduled`.")]]
 
 
 @_strict

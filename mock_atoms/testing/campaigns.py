@@ -49,8 +49,8 @@ class Campaigns:
         Args:
             campaign_id: id of the campaign.
             status: such as `running`, `paused`, `completed` or `failed`.
-            error: why it is `failed`.
-            scheduled_at: timestamp when a `scheduled` one starts.
+            error: why it is `failed`; only with this status.
+            scheduled_at: timestamp when a `scheduled` one starts; only with this status.
 
         Raises:
             ControlError: there is no such campaign, or it cannot reach the status; the message lists those it can.

@@ -109,6 +109,8 @@ def test_paused_campaigns_can_run_again() -> None:
         (NONE, {"token": TOKEN}, 422, "/status"),
         (NONE, {"token": TOKEN, "status": "active"}, 422, "/status"),
         (NONE, {"token": TOKEN, "status": "scheduled", "scheduledAt": "soon"}, 422, "/scheduledAt"),
+        (NONE, {"token": TOKEN, "status": "running", "error": "No funds"}, 422, "/error"),
+        (NONE, {"token": TOKEN, "status": "failed", "scheduledAt": "2090-01-01T00:00:00Z"}, 422, "/scheduledAt"),
         (NONE, {"token": TOKEN, "status": "failed", "error": "x" * (MAX_ERROR_CHARACTERS + 1)}, 422, "/error"),
     ],
 )
