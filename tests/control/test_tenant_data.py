@@ -48,6 +48,7 @@ def test_reading_is_neither_counted_nor_recorded(running: MockServer, admin: htt
         ("/audiences", {}, 422, "token"),
         ("/audiences/x/members", {}, 422, "token"),
         ("/audiences/x/members", {"token": "sk_a", "page": "0"}, 422, "page"),
+        ("/audiences/x/members", {"token": "sk_a", "page": "10001"}, 422, "page"),
         ("/audiences/x/members", {"token": "sk_a", "size": "1001"}, 422, "size"),
         ("/audiences/x/members", {"token": "sk_a"}, 400, ""),
         (f"/audiences/{'0' * 24}/members", {"token": "sk_a"}, 404, ""),

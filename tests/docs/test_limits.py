@@ -29,6 +29,7 @@ from mock_atoms.control.journal_waiter import MAX_WAIT_MS
 from mock_atoms.control.parsing import MAX_CONTROL_BODY_BYTES, MAX_ID_LENGTH, MAX_UNCONVERTED_BYTES
 from mock_atoms.control.requests import MAX_NEAR_MISSES
 from mock_atoms.control.retries import MAX_BACKOFF_MS
+from mock_atoms.control.tenant_data import MAX_PAGE, MAX_PAGE_SIZE
 from mock_atoms.control.tenants import MAX_SET_AUDIENCES
 from mock_atoms.core import regex
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_JSON_PIECE_BYTES, MAX_VALUES_BYTES
@@ -95,6 +96,7 @@ CALL_TIMEOUT = inspect.signature(redis_log.connect).parameters["call_timeout"].d
 
 
 LIMITS = [
+    ("`page` and `size` of the members that a control call lists", f"{MAX_PAGE:,} and {MAX_PAGE_SIZE:,}"),
     ("contract violations of the head of a request, and of the rest of it", f"{MAX_VIOLATIONS} each"),
     ("characters of the value and of the place of a violation", f"{MAX_VALUE_LENGTH} and {MAX_PLACE_LENGTH}"),
     (

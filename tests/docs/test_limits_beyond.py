@@ -62,6 +62,9 @@ HOLDING = {
     "control/test_state.py::test_the_audience_with_the_most_values_survives_a_state": [
         "values of such an audience with its campaigns, without its members"
     ],
+    "control/test_tenant_data.py::test_errors_name_the_parameter_or_the_audience": [
+        "`page` and `size` of the members that a control call lists"
+    ],
     "control/test_tenants.py::test_invalid_data_of_a_tenant_is_an_error": [
         "audiences set by one request to the control API",
         "characters of such an audience with its campaigns, without its members",
