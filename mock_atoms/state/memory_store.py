@@ -15,7 +15,16 @@ from mock_atoms.faults.engine import Evaluate, Evaluation, FaultDecision
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import RuleBook
 from mock_atoms.faults.rules import Rule
-from mock_atoms.journal.events import RESET, RULE_ADDED, RULE_REMOVED, STATE_IMPORTED, TENANT_CHANGED
+from mock_atoms.journal.events import (
+    RESET,
+    RULE_ADDED,
+    RULE_REMOVED,
+    STATE_IMPORTED,
+    STUB_ADDED,
+    STUB_REMOVED,
+    STUBS_CHANGED,
+    TENANT_CHANGED,
+)
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.journal import Journal
 from mock_atoms.state.operations import DataOperation
@@ -169,15 +178,28 @@ class MemoryStore:
         )
         size = len(stubs) + len(self._stubs) * removes_others
         removed = await self._slices.run_promptly(self._stubs.change(stubs_to_put, size), needs_slot=False)
+        if len(stubs) > 1 or removes_others:
+            self._events.publish(STUBS_CHANGED, {})
+        else:
+            for stub in stubs:
+                if self._stubs.get(stub.id) is stub:
+                    self._events.publish(STUB_ADDED, stub.as_json, size_bytes=stub.size_bytes)
         await self._slices.run_promptly(free(removed))
 
     async def remove_stubs(self, stub_ids: Collection[str] | None = None) -> None:
         """Remove the stubs with these ids, or all."""
-        await self._slices.run_promptly(free(self._stubs.remove(stub_ids)))
+        removed = self._stubs.remove(stub_ids)
+        if stub_ids is None or len(stub_ids) > 1:
+            self._events.publish(STUBS_CHANGED, {})
+        elif removed:
+            self._events.publish(STUB_REMOVED, {"id": removed[0].id})
+        await self._slices.run_promptly(free(removed))
 
     async def reset_stubs(self) -> None:
         """Restore the stubs of files, keep the persistent ones, and reset all scenarios."""
-        await self._slices.run_promptly(free(await self._reset_stubs()))
+        removed = await self._reset_stubs()
+        self._events.publish(STUBS_CHANGED, {})
+        await self._slices.run_promptly(free(removed))
 
     async def _reset_stubs(self) -> list[Any]:
         """Reset the stubs, and return what was removed."""

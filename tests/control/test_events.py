@@ -107,6 +107,37 @@ def test_changes_by_control_calls_are_events(running: MockServer, admin: httpx.C
     assert requests_removed.data == {"ids": [exchange_id]}
 
 
+def test_a_change_of_one_stub_is_an_event_with_it(running: MockServer, admin: httpx.Client) -> None:
+    with running.events(token="sk_acme") as events:
+        stub_id = running.stub("GET", "/a", headers={"X-Key": "sk_live_a1b2c3d4"})
+        shown = admin.get(f"/mappings/{stub_id}").json()
+        admin.put(f"/mappings/{stub_id}", json={"name": "replaced"})
+        ignored = {"mappings": [{"id": stub_id}], "importOptions": {"duplicatePolicy": "IGNORE"}}
+        admin.post("/mappings/import", json=ignored)
+        admin.delete(f"/mappings/{stub_id}")
+        added, replaced, removed = take(events, 3)
+    assert [event.name for event in (added, replaced, removed)] == ["stub-added", "stub-added", "stub-removed"]
+    assert added.data == shown
+    assert "a1b2c3d4" not in str(added.data)
+    assert (replaced.data["name"], removed.data) == ("replaced", {"id": stub_id})
+
+
+def test_a_change_of_several_stubs_is_one_event(running: MockServer, admin: httpx.Client) -> None:
+    named = {"name": "a", "metadata": {"a": 1}}
+    alone = {"mappings": [named], "importOptions": {"deleteAllNotInImport": True}}
+    with running.events() as events:
+        admin.post("/mappings/import", json={"mappings": [named, named]})
+        admin.post("/mappings/remove-by-metadata", json={"matchesJsonPath": "$.a"})
+        admin.post("/mappings/remove-by-metadata", json={"matchesJsonPath": "$.a"})
+        admin.post("/mappings/import", json={"mappings": []})
+        admin.post("/mappings/import", json=alone)
+        admin.delete("/mappings")
+        admin.post("/mappings/reset")
+        received = take(events, 6)
+    assert [event.name for event in received] == [*["stubs-changed"] * 4, "requests-cleared", "stubs-changed"]
+    assert received[0].data == {}
+
+
 def test_a_complete_reset_is_one_event(running: MockServer, admin: httpx.Client) -> None:
     running.fail("500")
     with running.events() as events:

@@ -37,6 +37,10 @@ async def change_all(mock: MockAtoms) -> None:
         await client.get(AUDIENCES, headers=ACME)
         for _ in range(2):
             await client.post("/__admin/faults", json={"fault": "500", "match": {"token": "sk_acme"}})
+        await client.post("/__admin/mappings/import", json={"mappings": [{}, {}]})
+        stub = (await client.post("/__admin/mappings", json={"response": {"body": "b"}})).json()
+        await client.delete(f"/__admin/mappings/{stub['id']}")
+        await client.post("/__admin/mappings/reset")
         await client.put("/__admin/tenants", json={"token": "sk_acme", "audiences": []})
         await client.post("/__admin/requests/remove", json={"method": "GET"})
         await client.post("/__admin/reset", json={"token": "sk_acme"})
@@ -52,7 +56,9 @@ def test_all_servers_have_the_same_events_with_the_same_ids() -> None:
         first, second = map(received, channels)
         assert first == second
         assert len({event_id for event_id, _ in first}) == len(first)
-        assert {kind for _, kind in first} >= {"exchange-started", "exchange-ended", "rule-removed", "tenant-changed"}
+        kinds = {kind for _, kind in first}
+        assert kinds >= {"exchange-started", "exchange-ended", "rule-removed", "tenant-changed"}
+        assert kinds >= {"stub-added", "stub-removed", "stubs-changed"}
         assert EventFrames(one).id_text((1, 1)) == EventFrames(two).id_text((1, 1))
 
     run(test)

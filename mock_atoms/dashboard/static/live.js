@@ -33,7 +33,7 @@ export class Live {
     this.problem = "";
     /** @type {() => void} called when `state` or `problem` changes */
     this.onstate = () => {};
-    /** @type {() => void} called when rules or tenants have changed */
+    /** @type {() => void} called when rules, stubs or tenants have changed */
     this.onserverchange = () => {};
     document.addEventListener("visibilitychange", () => this._reconnect());
   }
