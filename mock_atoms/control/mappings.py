@@ -22,7 +22,7 @@ from mock_atoms.core.slices import Steps, free
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.metadata import MetadataPattern, parse_metadata_pattern
 from mock_atoms.wiremock.stub_book import MAX_STUBS
-from mock_atoms.wiremock.stubs import Stub, copy_id, lacking_features, load_json_path, parse_records, parse_stub
+from mock_atoms.wiremock.stubs import Stub, StubIds, lacking_features, load_json_path, parse_records, parse_stub
 
 STUB_EXAMPLE: dict[str, Any] = {
     "request": {"method": "GET", "urlPath": "/atoms/v1/agent"},
@@ -200,22 +200,18 @@ class MappingEndpoints:
         if features:
             raise unprocessable_list(features)
         await load_json_path(self._mock.slices, [value])
-        stub = await self._mock.slices.run_promptly(
-            parse_stub(value, self._mock.journal.credentials, self._mock.body_files.read)
-        )
-        self._give_new_id(stub, set())
-        return stub
+        return await self._mock.slices.run_promptly(self._parse_steps(value, StubIds(self._is_known)))
 
     def _parse_all(self, values: list[Any]) -> Steps[list[Stub]]:
         stubs: list[Stub] = []
         problems: list[ConfigError] = []
         taken: set[str] = set()
+        ids = StubIds(lambda stub_id: stub_id in taken or self._is_known(stub_id))
         for number, value in enumerate(values):
             errors = lacking_features(value)
             try:
                 if not errors:
-                    stub = yield from parse_stub(value, self._mock.journal.credentials, self._mock.body_files.read)
-                    self._give_new_id(stub, taken)
+                    stub = yield from self._parse_steps(value, ids)
                     taken.add(stub.id)
                     stubs.append(stub)
             except ConfigError as error:
@@ -228,12 +224,13 @@ class MappingEndpoints:
             raise unprocessable_list(problems)
         return stubs
 
-    def _give_new_id(self, stub: Stub, taken: set[str]) -> None:
-        """Give a stub another id if it was generated and another stub has it."""
-        base_id, number = stub.id, 1
-        while not stub.has_own_id and (stub.id in taken or self._mock.stubs.get(stub.id) is not None):
-            number += 1
-            stub.id = copy_id(base_id, number)
+    def _parse_steps(self, value: object, ids: StubIds) -> Steps[Stub]:
+        stub = yield from parse_stub(value, self._mock.journal.credentials, self._mock.body_files.read)
+        yield from ids.give(stub)
+        return stub
+
+    def _is_known(self, stub_id: str) -> bool:
+        return self._mock.stubs.get(stub_id) is not None
 
 
 async def read_metadata_pattern(mock: MockAtoms, request: Request) -> MetadataPattern:

@@ -14,7 +14,7 @@ from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.wiremock.stub_book import check_stub_capacity
 from mock_atoms.wiremock.stub_response import MAX_STUB_FILE_BYTES
-from mock_atoms.wiremock.stubs import Stub, copy_id, lacking_features, parse_stub
+from mock_atoms.wiremock.stubs import Stub, StubIds, lacking_features, parse_stub
 
 LOGGER = logging.getLogger("mock_atoms")
 MAX_STUBS_FILE_BYTES = 64 * 1024 * 1024
@@ -69,13 +69,14 @@ def read_stubs(folder: Path, credentials: Credentials) -> list[Stub]:
         LOGGER.warning("%s has no stub: write them into mappings/*.json", folder)
     files = BodyFiles(folder)
     stubs: dict[str, Stub] = {}
+    ids = StubIds(stubs.__contains__)
     problems: list[str] = []
     for path in paths:
         for pointer, value in _stub_values(path):
             errors = lacking_features(value)
             try:
                 if not errors:
-                    _add_stub(stubs, run_without_pauses(parse_stub(value, credentials, files.read)))
+                    _add_stub(stubs, ids, run_without_pauses(parse_stub(value, credentials, files.read)))
             except ConfigError as error:
                 errors = [error]
             problems += [f"{path}: {pointer}{error.pointer.rstrip('/') or '/'}: {error.problem}" for error in errors]
@@ -98,19 +99,11 @@ def _stub_paths(folder: Path) -> list[Path]:
         raise ConfigError(f"{folder}: the stubs folder cannot be read: {error.strerror}") from None
 
 
-def _add_stub(stubs: dict[str, Stub], stub: Stub) -> None:
+def _add_stub(stubs: dict[str, Stub], ids: StubIds, stub: Stub) -> None:
     if stub.id in stubs and stub.has_own_id:
         raise ConfigError(f"{stub.id} is duplicated", "/id")
-    give_new_id(stub, stubs)
+    run_without_pauses(ids.give(stub))
     stubs[stub.id] = stub
-
-
-def give_new_id(stub: Stub, taken: dict[str, Stub]) -> None:
-    """Give a stub another id if it was generated and another stub has it."""
-    base_id, number = stub.id, 1
-    while stub.id in taken:
-        number += 1
-        stub.id = copy_id(base_id, number)
 
 
 def _stub_values(path: Path) -> Iterator[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Annotated, Any
 from uuid import UUID
@@ -179,8 +179,31 @@ class Stub:
         return self._masked.get("metadata") or {}
 
 
-def copy_id(stub_id: str, number: int) -> str:
-    """Return the id of the copy `number` of a stub with a generated id."""
+class StubIds:
+    """Gives different ids to stubs that are added together, in linear time even if all are equal.
+
+    Args:
+        is_taken: returns whether another stub has an id.
+    """
+
+    def __init__(self, is_taken: Callable[[str], bool]) -> None:
+        self._is_taken = is_taken
+        self._copies: dict[str, int] = {}  # number of the last copy by the id of the first
+
+    def give(self, stub: Stub) -> Steps[None]:
+        """Give a stub another id if it was generated and another stub has it."""
+        if stub.has_own_id:
+            return
+        first_id = stub.id
+        number = self._copies.get(first_id, 1)
+        while self._is_taken(stub.id):
+            number += 1
+            stub.id = _copy_id(first_id, number)
+            yield
+        self._copies[first_id] = number
+
+
+def _copy_id(stub_id: str, number: int) -> str:
     return str(UUID(bytes=blake2b(f"{stub_id} {number}".encode(), digest_size=16).digest(), version=4))
 
 

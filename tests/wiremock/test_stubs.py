@@ -17,6 +17,7 @@ from mock_atoms.wiremock.stubs import (
     MAX_STUB_CHARACTERS,
     MAX_STUB_VALUES,
     Stub,
+    StubIds,
     lacking_features,
     parse_record,
     parse_records,
@@ -54,6 +55,23 @@ def test_an_empty_stub_responds_to_everything_with_an_empty_200() -> None:
 def test_an_id_follows_from_the_content() -> None:
     assert parse({}).id == parse({}).id != parse({"priority": 1}).id
     assert not parse({}).has_own_id
+
+
+def test_ids_of_equal_stubs_need_linear_work() -> None:
+    calls: list[str] = []
+    taken: set[str] = set()
+
+    def is_taken(stub_id: str) -> bool:
+        calls.append(stub_id)
+        return stub_id in taken
+
+    ids = StubIds(is_taken)
+    for _ in range(100):
+        added = parse({})
+        run_without_pauses(ids.give(added))
+        taken.add(added.id)
+    assert len(taken) == 100
+    assert len(calls) < 2 * 100
 
 
 @pytest.mark.parametrize("fields", [{"id": ID}, {"uuid": ID.upper()}, {"id": ID, "uuid": ID}])
