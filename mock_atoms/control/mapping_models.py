@@ -56,14 +56,6 @@ class StubList(TypedDict):
 
 
 @_strict
-class FoundStubs(TypedDict):
-    """The stubs whose metadata match."""
-
-    mappings: list[StubBody]
-    meta: ListMeta
-
-
-@_strict
 class ImportOptions(TypedDict):
     """How to import stubs."""
 

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from mock_atoms.control.endpoints import Endpoint, EndpointGroup, RequestBody
 from mock_atoms.control.errors import INVALID_ID_CODE, RequestError, unprocessable, unprocessable_list
 from mock_atoms.control.long_work import long_json
-from mock_atoms.control.mapping_models import FoundStubs, StubBody, StubImport, StubList
+from mock_atoms.control.mapping_models import StubBody, StubImport, StubList
 from mock_atoms.control.models import Empty
 from mock_atoms.control.parsing import Query, read_json_body, up_to
 from mock_atoms.core.masking import quote_value
@@ -81,7 +81,7 @@ class MappingEndpoints:
                     "/mappings/find-by-metadata",
                     self.find_by_metadata,
                     "Find stubs by their metadata",
-                    FoundStubs,
+                    StubList,
                     body=metadata,
                 ),
                 Endpoint(

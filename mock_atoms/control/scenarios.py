@@ -114,9 +114,5 @@ def _rendered(scenarios: list[Scenario], states: ScenarioStates | None) -> Itera
             "name": scenario.name,
             "state": scenario.latest_state if states is None else scenario.state_of(states),
             "possibleStates": scenario.possible_states,
-            "mappings": _rendered_stubs(scenario),
+            "mappings": (stub.as_json() for stub in [*scenario.stubs.values()]),
         }
-
-
-def _rendered_stubs(scenario: Scenario) -> Iterator[dict[str, Any]]:
-    yield from (stub.as_json() for stub in [*scenario.stubs.values()])
