@@ -39,6 +39,12 @@ def test_a_stub_is_created_replaced_and_deleted(admin: httpx.Client, running: Mo
     assert problem(admin.get(f"/mappings/{ID}"))[::2] == (404, f"there is no stub {ID}")
 
 
+def test_a_replaced_stub_keeps_its_id(admin: httpx.Client) -> None:
+    admin.post("/mappings", json=stub("a", id=ID))
+    assert admin.put(f"/mappings/{ID}", json=stub("b")).json()["id"] == ID
+    assert names(admin) == ["b"]
+
+
 def test_equal_stubs_have_different_ids(admin: httpx.Client) -> None:
     ids = [admin.post("/mappings", json=stub("a")).json()["id"] for _ in range(3)]
     assert len({*ids}) == 3
@@ -219,6 +225,16 @@ def test_the_state_of_a_scenario_can_be_set(admin: httpx.Client) -> None:
     assert detail == "`three` is not a state of the scenario: use `Started`, `two`"
 
 
+def test_scenarios_are_sorted_and_an_error_names_some_states(admin: httpx.Client) -> None:
+    for name in "ba":
+        admin.post("/mappings", json=stub(scenarioName=name))
+    for number in range(30):
+        admin.post("/mappings", json=stub(scenarioName="a", newScenarioState=f"n{number}"))
+    assert [scenario["name"] for scenario in admin.get("/scenarios").json()["scenarios"]] == ["a", "b"]
+    _, _, detail = problem(admin.put("/scenarios/a/state", json={"state": "x"}))
+    assert detail.endswith("`n17`, `n18`")
+
+
 def test_an_export_has_stubs_and_scenarios(admin: httpx.Client, running: MockServer) -> None:
     add_scenario(admin)
     httpx.get(f"{running.root_url}/s", headers=ACME)
@@ -264,6 +280,8 @@ def test_near_misses_of_a_request_are_stubs(admin: httpx.Client) -> None:
     (miss, _) = admin.post("/near-misses/request", json=key).json()["nearMisses"]
     assert [item["field"] for item in miss["request"]["mockAtoms"]["differences"]] == ["urlPath"]
     assert "sk_verysecret" not in str(miss)
+    token = {"url": "/d", "headers": {"Authorization": "Bearer plain-secret"}, "body": "x plain-secret"}
+    assert "plain-secret" not in admin.post("/near-misses/request", json=token).text
     given = {"url": "/d", "cookies": {"a": "2"}, "headers": {"Cookie": "a=1"}, "body": "x"}
     (miss, _) = admin.post("/near-misses/request", json=given).json()["nearMisses"]
     assert [item["field"] for item in miss["request"]["mockAtoms"]["differences"]] == ["urlPath"]

@@ -207,6 +207,8 @@ def test_an_import_restores_scenarios() -> None:
     run_without_pauses(book.import_steps(scenario_stubs(), [("s", "two"), ("unknown", "a")]))
     assert choose(book, {}, 2) == 2
     assert choose(book, {"s": (0, STARTED)}, 2) is None
+    run_without_pauses(book.import_steps(scenario_stubs(), []))
+    assert choose(book, {"s": (0, "two")}, 2) == 2
 
 
 def select(book: StubBook, sent: str, *headers: str, body: str = "") -> list[int]:
@@ -279,6 +281,19 @@ def test_a_long_change_is_seen_as_a_whole_and_keeps_scenarios(monkeypatch: pytes
     run_without_pauses(book.change(StubBook.reset_steps, book.reset_size))
     assert numbers(book.in_order()) == [1]
     assert choose(book, states, 1) == 1
+
+
+def test_a_long_change_keeps_the_state_that_a_request_reaches_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stub_book, "MAX_IMMEDIATE_CHANGES", 0)
+    book = StubBook()
+    book.put(scenario_stubs())
+    change = book.change(partial(StubBook.put_steps, stubs=[stub(4)]), 1)
+    for _ in range(4):
+        next(change)
+    choose(book, {}, 1)
+    run_without_pauses(change)
+    assert len(book) == 4
+    assert book.scenarios["s"].latest_state == "two"
 
 
 def test_a_long_change_that_fails_has_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
