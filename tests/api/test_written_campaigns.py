@@ -107,6 +107,16 @@ def test_metrics_follow_from_written_and_generated_results(mock: MockServer, htt
         assert data["campaign"]["retryAttempts"] == sum(item["totalAttempts"] - 1 for item in called)
 
 
+@pytest.mark.parametrize("result", ["completed", "no_answer"])
+def test_written_results_count_once_their_members_have_been_called(
+    mock: MockServer, http: httpx.Client, result: str
+) -> None:
+    set_campaigns(mock, COMPLETE | {"status": "running", "results": dict.fromkeys(NUMBERS, result)})
+    metrics = report(http, CAMPAIGN_ID)["metrics"]
+    assert 0 < metrics["contacts_called"] < len(NUMBERS)
+    assert metrics["contacts_connected"] == (metrics["contacts_called"] if result == "completed" else 0)
+
+
 def test_results_stay_with_their_members(mock: MockServer, http: httpx.Client) -> None:
     results = {NUMBERS[0]: "failed", NUMBERS[5]: "failed", NUMBERS[6]: "completed"}
     audience = set_campaigns(mock, COMPLETE | {"status": "completed", "results": results})

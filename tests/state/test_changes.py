@@ -1,4 +1,4 @@
-"""Each field of the changes to an audience or an agent is exported, imported and documented."""
+"""Each field of the changes to a tenant, an audience or an agent is exported and imported."""
 
 import json
 from dataclasses import fields
@@ -14,6 +14,7 @@ from mock_atoms.state.store import TenantState
 
 AUDIENCE_ID = "65a01285f0c7adc6c2c9a7a1"
 MEMBER_ID = "65a01285f0c7adc6c2c9a7a2"
+OTHER_ID = "65a01285f0c7adc6c2c9a7a3"
 CREATED_AT = "2026-01-31T09:00:00.000Z"
 KEYS = {
     "phone_column": "phoneNumberColumnName",
@@ -74,3 +75,20 @@ def test_every_field_of_agent_changes_is_exported_imported_and_documented() -> N
     assert AgentChange.__required_keys__ | AgentChange.__optional_keys__ == {"agent", "created", "archived"}
     assert imported.changes is not None
     assert imported.changes.agents == changes
+
+
+def test_every_change_of_a_tenant_is_exported_and_imported() -> None:
+    agents = {AUDIENCE_ID: AgentChanges(is_archived=True)}
+    changes = TenantChanges(
+        {AUDIENCE_ID: changes_with_all_fields()}, {OTHER_ID}, deleted_campaigns={OTHER_ID}, issued_ids=2, agents=agents
+    )
+    ids = dict.fromkeys(("_id", "organization", "createdBy", "audienceId", "agentId"), MEMBER_ID)
+    times = {"createdAt": CREATED_AT, "updatedAt": CREATED_AT}
+    changes.put_campaign({**ids, **times, "name": "Mine", "status": "draft", "maxRetries": 3, "retryDelay": 15})  # type: ignore[typeddict-item] # its keys
+    changes.update_size()
+    tenant = tenant_for(digest_token("sk_mock_test"), "sk_mock_test", None)
+
+    exported = json.loads("".join(json_pieces(export_tenant(TenantState(tenant, changes=changes)))))
+
+    assert all(getattr(changes, field.name) for field in fields(TenantChanges))
+    assert run_without_pauses(parse_tenant(exported)).changes == changes

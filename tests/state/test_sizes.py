@@ -14,7 +14,7 @@ from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rulebook import RuleBook
-from mock_atoms.state.changes import AgentChanges, AudienceChanges, TenantChanges
+from mock_atoms.state.changes import AgentChanges, AudienceChanges, TenantChanges, campaign_bytes
 from mock_atoms.state.member_list import MemberList
 from tests.helpers.memory import TOLERANCE, allocated_bytes
 from tests.helpers.stores import count_request, memory_store
@@ -68,6 +68,15 @@ def test_removed_members_are_no_longer_counted() -> None:
     rest = run_without_pauses(one.without([members[0]["_id"], members[2]["_id"], "f" * 24]))
     assert (rest, rest.size_bytes) == (other, other.size_bytes)
     assert rest != [members[1]]
+
+
+def test_replaced_and_removed_campaigns_are_no_longer_counted() -> None:
+    changes = TenantChanges()
+    for name in ("a" * 1_000, "b"):
+        changes.put_campaign({"_id": "f" * 24, "name": name})
+    assert changes.campaign_bytes == campaign_bytes(changes.campaigns["f" * 24])
+    changes.remove_campaign("f" * 24)
+    assert changes.campaign_bytes == 0
 
 
 @pytest.mark.parametrize("row", [{}, {"name": EMOJI + "a" * 3_000}, {f"column {n}": n for n in range(100)}])
