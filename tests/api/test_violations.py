@@ -73,6 +73,7 @@ REQUESTS: list[tuple[str, str, dict[str, Any], KINDS]] = [
     ("POST", "/agent", {"json": {"name": "a", "language": {"default": 1}}}, [("invalid-field", "/language/default")]),
     ("GET", "/user", {"params": {"verbose": "1"}}, [("unknown-parameter", "verbose")]),
     ("POST", "/campaign/c1/stop", {"json": {}}, [("undocumented-operation", "POST /campaign/{id}/stop")]),
+    ("DELETE", "/agent/a1", {}, [("undocumented-operation", "DELETE /agent/{id}")]),
     ("GET", "/nowhere", {"params": {"limit": 1}}, []),
 ]  # fmt: skip
 
