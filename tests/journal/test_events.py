@@ -145,6 +145,25 @@ def test_a_channel_gets_earlier_events_that_its_filter_selects() -> None:
     assert run_without_pauses(log.extend_channel(channel, (7, 1))) == 1
 
 
+def test_two_clients_that_continue_at_the_same_time_get_each_event_once() -> None:
+    log = started()
+    publish(log, 3)
+    channel = log.open_channel(ALL)
+    late = log.extend_channel(channel, (0, 0))
+    next(late)  # it has found the first event
+    run_without_pauses(log.extend_channel(channel, (0, 0)))
+    run_without_pauses(late)
+    assert ids(channel) == [(1, 1), (2, 1), (3, 1)]
+
+
+def test_events_forget_a_closed_channel() -> None:
+    log = started()
+    kept, closed = log.open_channel(ALL), log.open_channel(ACME)
+    publish(log, 2)
+    log.close_channel(closed)
+    assert [event.channels for event in kept.events] == [(kept,), (kept,)]
+
+
 def test_a_channel_cannot_continue_after_an_event_that_was_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "MAX_EVENTS", 3)
     log = started()
