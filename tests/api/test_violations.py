@@ -1,5 +1,6 @@
 """The contract violations that requests record, and the 400 of `--strict`."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -174,6 +175,11 @@ def test_an_unauthenticated_request_gets_the_401_and_records_violations_of_its_h
     assert [kind for kind, _ in recorded(strict)] == ["undocumented-header", "unknown-parameter"]
 
 
+def test_a_request_to_an_unknown_route_has_no_violations(server: MockServer) -> None:
+    httpx.get(f"{server.url}/nowhere?a=1", headers={"X-API-Key": "sk_acme_a1b2"})
+    assert recorded(server) == []
+
+
 def test_a_faulted_request_records_violations_of_its_head(strict: MockServer) -> None:
     for path in ("/audience?limit=1", "/audience"):
         assert send(strict, "GET", path, "sk_mock_500.me", json={"a": 1}).status_code == 500
@@ -187,6 +193,14 @@ def test_a_stubbed_request_has_no_violations(strict: MockServer) -> None:
         assert send(strict, method, path).json() == {"status": True}
         assert recorded(strict) == []
     assert strict.violations() == []
+
+
+def test_the_log_warns_of_a_violation_that_only_the_body_has(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "mock_atoms"), MockServer() as mock:
+        for _ in range(2):
+            send(mock, "POST", "/agent", json={"name": "a", "title": "b"})
+    (line,) = caplog.messages
+    assert line.startswith('violation=unknown-field operation="POST /agent" place=/title value=b ')
 
 
 def test_violations_of_a_body_in_a_wrong_encoding_are_not_guessed(server: MockServer) -> None:

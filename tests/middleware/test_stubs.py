@@ -274,6 +274,13 @@ def test_the_reason_phrase_is_sent(mock: MockServer) -> None:
             assert (response.status_code, response.reason_phrase, response.text) == (299, "Quite Fine", "a")
 
 
+def test_a_fault_that_lets_a_stub_respond_is_the_reason(mock: MockServer) -> None:
+    mock.stub("GET", "/agents", body="stubbed")
+    response = httpx.get(f"{mock.url}/agents", headers=bearer("sk_mock_stalex1.me"))
+    assert (response.text, response.headers["x-mock-atoms-reason"]) == ("stubbed", "connection-stale")
+    assert mock.requests()[-1].reason == "connection-stale"
+
+
 def test_a_body_can_come_slowly(mock: MockServer) -> None:
     mock.stub(
         "GET", "/agents", body="abcdef", response={"chunkedDribbleDelay": {"numberOfChunks": 3, "totalDuration": 3}}
