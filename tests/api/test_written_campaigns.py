@@ -107,6 +107,13 @@ def test_metrics_follow_from_written_and_generated_results(mock: MockServer, htt
         assert data["campaign"]["retryAttempts"] == sum(item["totalAttempts"] - 1 for item in called)
 
 
+def test_a_change_never_makes_the_update_time_earlier(mock: MockServer, http: httpx.Client) -> None:
+    later = "2100-01-01T00:00:00.000Z"
+    set_campaigns(mock, COMPLETE | {"status": "running", "updatedAt": later})
+    http.post(f"/campaign/{CAMPAIGN_ID}/pause").raise_for_status()
+    assert report(http, CAMPAIGN_ID)["campaign"]["updatedAt"] == later
+
+
 @pytest.mark.parametrize("result", ["completed", "no_answer"])
 def test_written_results_count_once_their_members_have_been_called(
     mock: MockServer, http: httpx.Client, result: str
