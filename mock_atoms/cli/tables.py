@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import accumulate, takewhile
 from typing import NamedTuple
 
 from mock_atoms.cli.terminal import Style, Terminal
@@ -72,6 +73,8 @@ class Table:
     def _shrink(self) -> None:
         if self._terminal.width is None:
             return
+        max_width = max(self._terminal.width, _MIN_WIDTH)
+        self._widths = [min(width, max_width) for width in self._widths]
         used = sum(1 for width in self._widths if width)
         excess = sum(self._widths) + len(_GAP) * (used - 1) - self._terminal.width
         while excess > 0 and max(self._widths) > _MIN_WIDTH:
@@ -110,6 +113,6 @@ def _cut(text: str, width: int) -> str:
     """Return `text`, cut with an ellipsis if it is too wide."""
     if text_width(text) <= width:
         return text
-    while text_width(text) > width - 1:
-        text = text[:-1]
-    return f"{text}…"
+    widths = accumulate(map(_character_width, text))
+    end = sum(1 for _ in takewhile(lambda used: used < width, widths))
+    return f"{text[:end]}…"

@@ -44,6 +44,11 @@ def test_wide_characters_are_cut_whole(width: int, cut: str) -> None:
     assert line == cut
 
 
+def test_a_long_text_is_cut_in_linear_time() -> None:
+    _, line = Table((Column("T"),), Terminal(10)).lines([[Cell("é" * 1_000_000)]])
+    assert line == "ééééééééé…"
+
+
 def test_later_rows_widen_the_columns() -> None:
     table = Table(COLUMNS, Terminal(20))
     rows = [("a", "1", "x"), ("a" * 30, "2", "y"), ("a", "3", "z")]
