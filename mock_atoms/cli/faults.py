@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from mock_atoms.cli.command import EXIT_OK, Command, CommandGroup, CommandParser, Invocation
 from mock_atoms.cli.running_server import SERVER_EPILOG, add_server, with_server
@@ -103,7 +102,7 @@ def _remove(invocation: Invocation, client: "MockClient") -> int:
     if not ids:
         client.control.call("DELETE", "/faults")
     for rule_id in ids:
-        client.clear_faults(quote(rule_id, safe=""))
+        client.clear_faults(rule_id)
     return EXIT_OK
 
 

@@ -166,7 +166,7 @@ class Tools:
         self, stub_id: Annotated[str | None, Field(description="Id of the stub. Without it: all stubs.")] = None
     ) -> str:
         """Remove one stub, or all of them."""
-        self._call("DELETE", "/mappings" if stub_id is None else f"/mappings/{stub_id}")
+        self._call("DELETE", "/mappings" if stub_id is None else f"/mappings/{quote(stub_id, safe='')}")
         return "removed"
 
     def list_tenants(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from mock_atoms.testing.control_api import ControlApi
 
@@ -57,7 +58,9 @@ class Campaigns:
         """
         optional = {"error": error, "scheduledAt": scheduled_at}
         step = {name: value for name, value in optional.items() if value is not None}
-        content = self._control.call("PUT", f"/campaigns/{campaign_id}", {**self._tenant, "status": status, **step})
+        content = self._control.call(
+            "PUT", f"/campaigns/{quote(campaign_id, safe='')}", {**self._tenant, "status": status, **step}
+        )
         return {name: content[name] for name in ("campaign", "events", "metrics")}
 
     def _reports(self) -> Reports:

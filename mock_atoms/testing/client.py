@@ -4,17 +4,16 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from mock_atoms.core.addresses import full_path
 from mock_atoms.core.http_text import PathTemplate
 from mock_atoms.core.masking import mask_token, quote_value, show_text
 from mock_atoms.testing.campaigns import Campaigns
 from mock_atoms.testing.contract_violation import ContractViolation
-from mock_atoms.testing.control_api import TIMEOUT_SECONDS, ControlApi, ControlError
+from mock_atoms.testing.control_api import TIMEOUT_SECONDS, ControlApi, ControlError, delete_all
 from mock_atoms.testing.event_stream import EventStream
 from mock_atoms.testing.recorded_request import RecordedRequest
 from mock_atoms.testing.retry_report import RetryReport
@@ -165,14 +164,9 @@ class MockClient(Stubbing):
             ControlError: there is no rule with that id.
         """
         if rule_id is not None:
-            self._control.call("DELETE", f"/faults/{rule_id}")
-            return
-        while self._rule_ids:
-            try:
-                self.clear_faults(self._rule_ids.pop())
-            except ControlError as error:
-                if error.status != HTTPStatus.NOT_FOUND:
-                    raise
+            self._control.call("DELETE", f"/faults/{quote(rule_id, safe='')}")
+        else:
+            delete_all(self._rule_ids, self.clear_faults)
 
     def requests(
         self,

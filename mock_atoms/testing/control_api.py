@@ -3,7 +3,7 @@
 import http.client
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -130,6 +130,20 @@ class ControlApi:
         if parts.scheme == "http":
             return http.client.HTTPConnection(host, parts.port)
         return http.client.HTTPSConnection(host, parts.port, context=self.ssl_context())
+
+
+def delete_all(ids: list[str], delete: Callable[[str], None]) -> None:
+    """Empty `ids`, and delete each of them, the last one first. Those that no longer exist are ignored.
+
+    Raises:
+        ControlError: `delete` raises another error than 404.
+    """
+    while ids:
+        try:
+            delete(ids.pop())
+        except ControlError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
 
 
 def _error(call: str, status: int, text: str) -> ControlError:

@@ -4,11 +4,11 @@ from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from mock_atoms.core.addresses import full_path
-from mock_atoms.testing.control_api import ControlApi, ControlError
+from mock_atoms.testing.control_api import ControlApi, delete_all
 
 
 class Stubbing(ABC):
@@ -93,14 +93,9 @@ class Stubbing(ABC):
             ControlError: there is no stub with that id.
         """
         if stub_id is not None:
-            self._control.call("DELETE", f"/mappings/{stub_id}")
-            return
-        while self._stub_ids:
-            try:
-                self.remove_stub(self._stub_ids.pop())
-            except ControlError as error:
-                if error.status != HTTPStatus.NOT_FOUND:
-                    raise
+            self._control.call("DELETE", f"/mappings/{quote(stub_id, safe='')}")
+        else:
+            delete_all(self._stub_ids, self.remove_stub)
 
 
 def _stub_json(

@@ -118,6 +118,7 @@ def test_data_of_a_tenant_is_set_and_reset(client: httpx.Client, call: Call) -> 
     [
         ("add_fault", {"fault": "5oo"}, "`5oo` is not a fault. Did you mean `500`?"),
         ("add_stub", {"method": "GET", "path": "x"}, "`x` does not start with a slash"),
+        ("remove_stub", {"stub_id": "a b?x"}, "`a b?x` is not a UUID"),
         ("show_request", {"request_id": "x"}, "`x` is not a UUID"),
         ("list_requests", {"limit": 0}, "greater than or equal to 1"),
     ],

@@ -133,6 +133,12 @@ def test_an_unknown_campaign_is_a_key_error(mock: MockServer, campaign_id: str) 
         mock.campaigns(TOKEN).get(NONE)
 
 
+def test_an_id_may_have_characters_that_a_url_escapes(mock: MockServer) -> None:
+    with pytest.raises(ControlError, match=r": invalid id: a b\?x: ") as error:
+        mock.campaigns(TOKEN).advance("a b?x", "running")
+    assert error.value.status == 400
+
+
 def test_a_campaign_keeps_its_latest_events(mock: MockServer, campaign_id: str) -> None:
     with httpx.Client(base_url=f"{mock.url}/campaign/{campaign_id}", headers=bearer(TOKEN)) as http:
         for _ in range(MAX_EVENTS // 2 + 1):
