@@ -141,6 +141,22 @@ class Invocation:
         return EXIT_FAILED
 
 
+def parse_json(place: str, text: str) -> Any:  # noqa: ANN401 - any JSON
+    """Return the value of a JSON text.
+
+    Args:
+        place: name of the file, option or argument that has the text.
+        text: the text.
+
+    Raises:
+        ConfigError: it is not JSON.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{place}: not JSON: {error}") from None
+
+
 @dataclass(frozen=True)
 class Command:
     """A command of `mock-atoms`.

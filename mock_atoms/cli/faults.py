@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mock_atoms.cli.command import EXIT_OK, Command, CommandGroup, CommandParser, Invocation
+from mock_atoms.cli.command import EXIT_OK, Command, CommandGroup, CommandParser, Invocation, parse_json
 from mock_atoms.cli.running_server import SERVER_EPILOG, add_server, with_server
-from mock_atoms.cli.tables import Cell, Column, Table
-from mock_atoms.cli.terminal import Terminal
+from mock_atoms.cli.tables import Cell, Column, print_table
 from mock_atoms.core.parsing import ConfigError
 
 if TYPE_CHECKING:
@@ -27,11 +26,8 @@ def _list(invocation: Invocation, client: "MockClient") -> int:
     content = client.control.call("GET", "/faults")
     if invocation.arguments.json:
         invocation.print_json(content)
-    elif not content["faults"]:
-        invocation.print("no fault rules")
     else:
-        table = Table(_COLUMNS, Terminal.of(invocation.out, invocation.environ))
-        invocation.print("\n".join(table.lines(map(_row, content["faults"]))))
+        print_table(invocation, _COLUMNS, [*map(_row, content["faults"])], "fault rules")
     return EXIT_OK
 
 
@@ -59,9 +55,7 @@ def _fields(value: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _add_rule_arguments(parser: CommandParser) -> None:
-    parser.add_argument(
-        "fault", metavar="FAULT", help="`500x2`, `GET /audience 500x2`, or a rule as JSON".replace("`", "")
-    )
+    parser.add_argument("fault", metavar="FAULT", help="500x2, GET /audience 500x2, or a rule as JSON")
     parser.add_argument("--method", metavar="METHOD", help="match only this method")
     parser.add_argument("--path", metavar="PATH", help="match only this path, such as /audience/{id}")
     parser.add_argument("--token", metavar="TOKEN", help="match only this token")
@@ -73,10 +67,7 @@ def _add(invocation: Invocation, client: "MockClient") -> int:
     arguments = invocation.arguments
     fault: str | dict[str, Any] = arguments.fault
     if arguments.fault.lstrip().startswith("{"):
-        try:
-            fault = json.loads(arguments.fault)
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"FAULT: not JSON: {error}") from None
+        fault = parse_json("FAULT", arguments.fault)
     rule_id = client.fail(
         fault, method=arguments.method, path=arguments.path, token=arguments.token, test_id=arguments.test_id
     )
@@ -88,9 +79,7 @@ def _add(invocation: Invocation, client: "MockClient") -> int:
 
 
 def _add_remove_arguments(parser: CommandParser) -> None:
-    parser.add_argument(
-        "ids", metavar="ID", nargs="*", help="id of a rule, as `faults list` prints it".replace("`", "")
-    )
+    parser.add_argument("ids", metavar="ID", nargs="*", help="id of a rule, as faults list prints it")
     parser.add_argument("--all", action="store_true", help="remove all rules, except those of the server's settings")
     add_server(parser, has_json=False)
 

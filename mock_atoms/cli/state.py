@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mock_atoms.cli.command import EXIT_OK, Command, CommandGroup, CommandParser, Invocation, OutputError
+from mock_atoms.cli.command import EXIT_OK, Command, CommandGroup, CommandParser, Invocation, OutputError, parse_json
 from mock_atoms.cli.running_server import SERVER_EPILOG, add_server, add_tenant, tenant_fields, with_server
-from mock_atoms.core.parsing import ConfigError
 
 if TYPE_CHECKING:
     from mock_atoms.testing.client import MockClient
@@ -43,19 +42,13 @@ def _export(invocation: Invocation, client: "MockClient") -> int:
 
 
 def _add_import_arguments(parser: CommandParser) -> None:
-    parser.add_argument(
-        "file", metavar="FILE", help="file that `state export` wrote; - is standard input".replace("`", "")
-    )
+    parser.add_argument("file", metavar="FILE", help="file that state export wrote; - is standard input")
     add_server(parser, has_json=False)
 
 
 def _import(invocation: Invocation, client: "MockClient") -> int:
     name = invocation.arguments.file
-    try:
-        state = json.loads(invocation.read_file(name))
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{name}: not JSON: {error}") from None
-    client.control.call("PUT", "/state", state)
+    client.control.call("PUT", "/state", parse_json(name, invocation.read_file(name)))
     return EXIT_OK
 
 

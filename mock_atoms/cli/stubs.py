@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mock_atoms.cli.command import EXIT_OK, Command, CommandGroup, CommandParser, Invocation
+from mock_atoms.cli.command import EXIT_OK, Command, CommandGroup, CommandParser, Invocation, parse_json
 from mock_atoms.cli.running_server import SERVER_EPILOG, add_server, count, with_server
-from mock_atoms.cli.tables import Cell, Column, Table
-from mock_atoms.cli.terminal import Terminal, status_style
+from mock_atoms.cli.tables import Cell, Column, print_table
+from mock_atoms.cli.terminal import status_style
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError
 
@@ -23,11 +23,8 @@ def _list(invocation: Invocation, client: "MockClient") -> int:
     content = client.control.call("GET", "/mappings")
     if invocation.arguments.json:
         invocation.print_json(content)
-    elif not content["mappings"]:
-        invocation.print("no stubs")
     else:
-        table = Table(_COLUMNS, Terminal.of(invocation.out, invocation.environ))
-        invocation.print("\n".join(table.lines(map(_row, content["mappings"]))))
+        print_table(invocation, _COLUMNS, [*map(_row, content["mappings"])], "stubs")
     return EXIT_OK
 
 
@@ -73,7 +70,7 @@ def _add(invocation: Invocation, client: "MockClient") -> int:
         option = f"--{used[0].replace('_', '-')}"
         raise ConfigError(f"{option}: give a method and a path too, as in `mock-atoms stubs add GET /agent {option} …`")
     name = arguments.source
-    content = _parse_json(name, invocation.read_file(name))
+    content = parse_json(name, invocation.read_file(name))
     if isinstance(content, dict) and "mappings" in content:
         client.control.call("POST", "/mappings/import", content)
         invocation.print(count(len(content["mappings"]), "stub"))
@@ -93,7 +90,7 @@ def _add_response(invocation: Invocation, client: "MockClient") -> str:
                 f"--header: {quote_value(header)} has no colon: write a header such as `Content-Type: text/plain`"
             )
         headers.setdefault(name.strip(), []).append(value.strip())
-    body = None if arguments.json_body is None else _parse_json("--json-body", arguments.json_body)
+    body = None if arguments.json_body is None else parse_json("--json-body", arguments.json_body)
     try:
         return client.stub(
             arguments.source,
@@ -107,13 +104,6 @@ def _add_response(invocation: Invocation, client: "MockClient") -> str:
         )
     except ValueError as error:
         raise ConfigError(f"PATH: {error}") from None
-
-
-def _parse_json(place: str, text: str) -> Any:  # noqa: ANN401 - any JSON
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{place}: not JSON: {error}") from None
 
 
 def _add_remove_arguments(parser: CommandParser) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate, takewhile
 from typing import NamedTuple
 
+from mock_atoms.cli.command import Invocation
 from mock_atoms.cli.terminal import Style, Terminal
 from mock_atoms.core.printable import show_invisible
 
@@ -90,6 +91,16 @@ class Table:
                 painted = self._terminal.paint(text, cell.style)
                 parts.append(padding + painted if column.is_number else painted + padding)
         return _GAP.join(parts).rstrip()
+
+
+def print_table(invocation: Invocation, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], noun: str) -> None:
+    """Print a complete table, or `no` and `noun` if it has no rows.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    terminal = Terminal.of(invocation.out, invocation.environ)
+    invocation.print("\n".join(Table(columns, terminal).lines(rows)) if rows else f"no {noun}")
 
 
 def text_width(text: str) -> int:

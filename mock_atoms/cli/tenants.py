@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from mock_atoms.cli.command import EXIT_OK, Command, CommandGroup, CommandParser, Invocation
 from mock_atoms.cli.running_server import SERVER_EPILOG, add_server, count, with_server
-from mock_atoms.cli.tables import Cell, Column, Table
+from mock_atoms.cli.tables import Cell, Column, Table, print_table
 from mock_atoms.cli.terminal import Terminal
 from mock_atoms.core.masking import mask_token
 from mock_atoms.core.parsing import ConfigError
@@ -23,15 +23,12 @@ def _list(invocation: Invocation, client: "MockClient") -> int:
     content = client.control.call("GET", "/tenants")
     if invocation.arguments.json:
         invocation.print_json(content)
-    elif not content["tenants"]:
-        invocation.print("no tenants")
     else:
         rows = [
             [Cell(tenant["token"], "cyan"), Cell(tenant["testId"] or ""), Cell(str(tenant["requests"]))]
             for tenant in content["tenants"]
         ]
-        table = Table(_COLUMNS, Terminal.of(invocation.out, invocation.environ))
-        invocation.print("\n".join(table.lines(rows)))
+        print_table(invocation, _COLUMNS, rows, "tenants")
     return EXIT_OK
 
 
@@ -55,11 +52,10 @@ def _show(invocation: Invocation, client: "MockClient") -> int:
     if arguments.json:
         invocation.print_json(content)
         return EXIT_OK
-    terminal = Terminal.of(invocation.out, invocation.environ)
     if arguments.audience is None:
-        rows = list(map(_audience_row, content["audiences"]))
-        invocation.print("\n".join(Table(_AUDIENCE_COLUMNS, terminal).lines(rows)) if rows else "no audiences")
+        print_table(invocation, _AUDIENCE_COLUMNS, [*map(_audience_row, content["audiences"])], "audiences")
         return EXIT_OK
+    terminal = Terminal.of(invocation.out, invocation.environ)
     invocation.print("\n".join(_member_lines(content["members"], terminal)))
     invocation.print(f"page {arguments.page} of {content['totalPages']}, {count(content['totalCount'], 'member')}")
     return EXIT_OK

@@ -45,6 +45,11 @@ def test_a_file_that_is_no_state_is_exit_2(run: Run, tmp_path: Path) -> None:
         assert err.startswith(f"mock-atoms: {error}")
 
 
+def test_a_file_that_cannot_be_read_is_one_error(run: Run) -> None:
+    error = "mock-atoms: /no/such/state.json: cannot be read: No such file or directory\n"
+    assert run("state", "import", "/no/such/state.json") == (2, "", error)
+
+
 def test_a_state_of_another_seed_is_exit_1(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     with MockServer(seed="other") as mock:
