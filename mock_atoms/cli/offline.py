@@ -5,7 +5,7 @@ from mock_atoms.core.settings import Settings
 
 
 def _add_fixtures_arguments(parser: CommandParser) -> None:
-    parser.add_argument("token", metavar="TOKEN", help="the token, without `Bearer`")
+    parser.add_argument("token", metavar="TOKEN", help="the token, without Bearer")
     add_settings(parser, ("seed", "locale", "fixtures", "tokens", "session_cookie"))
 
 

@@ -35,7 +35,9 @@ _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_
 
 def _add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
-        "--check", action="store_true", help="exit with 1 if the program succeeds, but the report has findings"
+        "--check",
+        action="store_true",
+        help="exit with 1 if the program succeeds, but the report has findings or violations",
     )
     add_settings(parser, defaults=_SHOWN_DEFAULTS)
 

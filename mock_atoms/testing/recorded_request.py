@@ -23,7 +23,7 @@ class RecordedRequest:
         path: path as sent, without the query.
         query: decoded values of each query parameter.
         headers: values by lower-case name; a comma joins several values of one name.
-        body: first 64 KiB of the body.
+        body: first 64 KiB of the body, or as many bytes as the setting `journal_body` says.
         body_size: size of the complete body in bytes.
         tenant: the masked token, valid or not; `-` without one.
         test_id: value of `X-Test-Id`, or `None`.

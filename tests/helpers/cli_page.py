@@ -58,7 +58,8 @@ def _shown_argument(action: argparse.Action) -> str:
 def _row(action: argparse.Action) -> str:
     value = "" if action.nargs == 0 else f" {action.metavar}"
     name = f"{action.option_strings[0]}{value}" if action.option_strings else str(action.metavar)
-    return f"| `{name}` | {(action.help or '').replace('%%', '%').replace('|', '&#124;')} |"
+    text = (action.help or "").replace("%%", "%")
+    return " | ".join(["", *(cell.replace("|", r"\|") for cell in (f"`{name}`", text)), ""]).strip()
 
 
 if __name__ == "__main__":
