@@ -35,6 +35,10 @@ def test_a_broken_connection_has_the_status_0() -> None:
     assert Selection("", {"status": "0"}).matches(exchange(status=None))
 
 
+def test_the_method_matches_in_any_case() -> None:
+    assert Selection("", {"method": "GET"}).matches(exchange("get"))
+
+
 def test_requests_follow_those_of_the_list_without_a_gap(server: MockServer, client: httpx.Client) -> None:
     def read() -> list[dict[str, Any]]:
         client.get("/audience?number=2", headers=ACME)  # in the list and in the stream
@@ -58,6 +62,12 @@ class Stream(list[Any]):
         return self
 
     def __exit__(self, *_: object) -> None: ...
+
+
+def test_a_request_in_flight_is_not_listed(server: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mock_atoms.testing.client.MockClient.events", lambda *_, **__: Stream())
+    listed = [{"id": str(ended), "request": {"mockAtoms": {"ended": ended}}} for ended in (None, "responded")]
+    assert [each["id"] for each in follow(server, lambda: listed, {}, print)] == ["responded"]
 
 
 @pytest.mark.parametrize(("dropped", "text"), [(3, "missed 3 events"), (None, "missed some events")])

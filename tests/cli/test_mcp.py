@@ -15,7 +15,7 @@ from mcp import Client, StdioServerParameters
 from mcp.types import CallToolResult, TextContent
 
 from mock_atoms import MockServer
-from mock_atoms.cli.mcp_server import build_server
+from mock_atoms.cli.mcp_server import MAX_BODY_CHARACTERS, build_server
 from tests.helpers.audiences import ACME, bearer
 from tests.helpers.cli import run_command
 from tests.helpers.snippets import ROOT
@@ -96,9 +96,17 @@ def test_a_stub_is_added_listed_and_removed(client: httpx.Client, call: Call) ->
     assert client.get("/voices/1", headers=ACME).json() == {"ok": True}
     assert [stub["id"] for stub in json_of(call("list_stubs"))["mappings"]] == [stub_id]
     assert text_of(call("remove_stub", stub_id=stub_id)) == "removed"
-    call("add_stub", method="GET", path="/voices")
+    call("add_stub", method="GET", path="/voices", token="sk_other")
+    assert client.get("/voices", headers=ACME).status_code == 404
     call("remove_stub")
     assert json_of(call("list_stubs"))["mappings"] == []
+
+
+def test_requests_are_selected_and_their_bodies_cut(client: httpx.Client, call: Call) -> None:
+    client.post("/audience/x/members", headers=ACME, content="a" * (MAX_BODY_CHARACTERS + 1))
+    client.get("/audience", headers=ACME)
+    (request,) = json_of(call("list_requests", path="/audience/{id}/members"))["requests"]
+    assert request["body"] == "a" * MAX_BODY_CHARACTERS
 
 
 def test_data_of_a_tenant_is_set_and_reset(client: httpx.Client, call: Call) -> None:

@@ -73,6 +73,8 @@ def test_a_limit_says_how_many_requests_match(client: httpx.Client, run: Run) ->
     for _ in range(3):
         send(client)
     assert run("requests", "--limit", "2").out.startswith("the latest 2 of 3 requests:\nTIME")
+    out = run("requests", "--limit", "2", "--since", "2001-01-01", "--expect", "3", "--json").out
+    assert len(json.loads(out)["requests"]) == 2
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,11 @@ def test_a_stub_is_added_listed_and_removed(client: httpx.Client, run: Run) -> N
 
 
 def test_options_make_the_response_and_narrow_the_request(client: httpx.Client, run: Run) -> None:
-    headers = ("--header", "Content-Type: text/plain", "--header", "X-A: 1", "--header", "x-b:2")
+    headers = ("--header", "Content-Type: text/plain", "--header", "X-A: 1", "--header", "x-b:2", "--header", "x-b : 3")
     run("stubs", "add", "POST", "/voices", "--body", "done", *headers, "--token", "sk_acme", "--test-id", "t1")
     response = client.post("/voices", headers={**ACME, "X-Test-Id": "t1"})
     assert (response.status_code, response.text) == (200, "done")
-    assert [response.headers[name] for name in ("content-type", "x-a", "x-b")] == ["text/plain", "1", "2"]
+    assert [response.headers[name] for name in ("content-type", "x-a", "x-b")] == ["text/plain", "1", "2, 3"]
     assert client.post("/voices", headers=bearer("sk_other", "t1")).status_code == 404
 
 

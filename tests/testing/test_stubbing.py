@@ -56,6 +56,19 @@ def test_a_stub_of_a_tenant_matches_that_tenant_alone(mock: MockServer) -> None:
     assert httpx.get(f"{mock.url}/both", headers=bearer(A, "t1") | {"X-A": "b"}).json() == 3
 
 
+def test_a_header_of_the_request_wins_over_that_of_the_tenant(mock: MockServer) -> None:
+    pattern = {"headers": {"Authorization": {"equalTo": "Bearer sk_other"}}}
+    mock.stub("GET", "/agents", json=1, token=A, request=pattern)
+    assert httpx.get(f"{mock.url}/agents", headers=bearer("sk_other")).json() == 1
+
+
+def test_scenario_and_delay_are_parts_of_a_stub(mock: MockServer) -> None:
+    stub_id = mock.stub("GET", "/agents", delay_ms=5, scenario="life", required_state="Started", new_state="over")
+    stub = mock.control.call("GET", f"/mappings/{stub_id}")
+    states = [stub[name] for name in ("scenarioName", "requiredScenarioState", "newScenarioState")]
+    assert (states, stub["response"]["fixedDelayMilliseconds"]) == (["life", "Started", "over"], 5)
+
+
 def test_stubs_are_removed_one_by_one_or_together(mock: MockServer) -> None:
     first = mock.stub("GET", "/agents", json=1)
     other = MockClient(mock.url)
