@@ -39,20 +39,6 @@ export function fill(element, ...children) {
 }
 
 /**
- * Return the descendant of a type. The page itself has created it.
- * @template {Element} Type
- * @param {ParentNode} parent
- * @param {string} selector
- * @param {new () => Type} type
- * @returns {Type}
- */
-export function find(parent, selector, type) {
-  const found = parent.querySelector(selector);
-  if (!(found instanceof type)) throw new Error(`the page has no ${selector}`);
-  return found;
-}
-
-/**
  * Return a function that calls another one in the next frame, once for all calls until then.
  * @param {() => void} work
  * @returns {() => void}

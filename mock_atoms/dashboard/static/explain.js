@@ -92,7 +92,7 @@ export function explainRule(rule) {
     const spaced = steps ? `, ${steps} of them,` : "";
     return `${sentence(skipped + subject)}${spaced} ${times === 1 && !share ? effect : effects}; later ones succeed.`;
   }
-  const subject = steps ? `${share}${steps}${perTenant}` : `${share || "all "}requests${perTenant ? "" : ""}`;
+  const subject = steps ? `${share}${steps}${perTenant}` : `${share || "all "}requests`;
   return `${sentence(skipped + subject)}${scope} ${steps ? effect : effects}.`;
 }
 
@@ -133,8 +133,8 @@ export function describeMatch(match = {}) {
 }
 
 /** @param {Rule} rule */
-function explainEffects({ delay, respond, alter, connection, ...rest }) {
-  const rule = { delay, respond, alter, connection, ...rest };
+function explainEffects(rule) {
+  const { delay, respond, alter, connection } = rule;
   const parts = [];
   if (delay) parts.push(`wait ${explainDelay(delay)}`);
   const body = BODIES.find(([, , matches]) => matches(rule));

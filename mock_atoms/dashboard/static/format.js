@@ -61,7 +61,6 @@ export function formatBytes(bytes) {
 const ENDED = /** @type {Record<string, string>} */ ({
   reset: "RST",
   close: "FIN",
-  stale: "FIN",
   hang: "HANG",
   truncate: "CUT",
   garbage: "BAD",
@@ -76,7 +75,7 @@ const ENDED = /** @type {Record<string, string>} */ ({
  */
 export function statusBadge(status, ended) {
   if (ended === null) return { text: "···", kind: "wait", title: "in flight" };
-  const broken = ended === "responded" || ended === "drip" || ended === "stale" ? undefined : ENDED[ended];
+  const broken = ENDED[ended];
   if (status === null || (broken !== undefined && ended !== "aborted")) {
     return { text: broken ?? ended.toUpperCase(), kind: "bad", title: `no complete response: ${ended}` };
   }

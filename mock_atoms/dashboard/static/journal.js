@@ -17,7 +17,6 @@
  * @property {string[]} faults
  * @property {number | null} durationMs
  * @property {number} violations
- * @property {boolean} isMatched whether the route is known
  * @property {string} text everything that free text finds, in lower case
  */
 
@@ -47,7 +46,6 @@ export function entryOf(event) {
     faults: own.faults,
     durationMs: own.durationMs,
     violations: own.violations?.length ?? 0,
-    isMatched: event.wasMatched,
     text: [...parts, ...own.faults, ...headers].join("\n").toLowerCase(),
   };
 }
