@@ -10,8 +10,10 @@ import pytest
 import mock_atoms
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.dashboard.files import CONTENT_SECURITY_POLICY
+from mock_atoms.journal.retries import Finding
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import call
+from tests.helpers.snippets import ROOT
 
 STATIC = Path(mock_atoms.__file__).parent / "dashboard" / "static"
 BROWSER = [(b"accept", b"text/html,application/xhtml+xml,*/*;q=0.8")]
@@ -103,3 +105,25 @@ def test_no_file_refers_to_another_host_or_inserts_markup() -> None:
         hosts = set(re.findall(r"https?://[\w.]+", text)) - {"http://www.w3.org"}
         assert hosts == set(), file.name
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text), file.name
+
+
+def test_the_help_page_has_the_filters_of_the_documentation_and_all_findings() -> None:
+    page = (STATIC / "help.js").read_text(encoding="utf-8")
+    document = (ROOT / "docs" / "dashboard.md").read_text(encoding="utf-8")
+    terms, findings = (re.search(rf"const {name} = .*?\n\]\);", page, re.DOTALL) for name in ("FILTERS", "FINDINGS"))
+    assert terms is not None
+    assert findings is not None
+    documented = re.findall(r"^\| `([^`]+)` \|", document.partition("## Filter")[2].partition("\n## ")[0], re.MULTILINE)
+    assert re.findall(r'^  \["([^"]+)", ', terms[0], re.MULTILINE) == documented
+    assert set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', findings[0])) == set(Finding)
+
+
+def test_the_page_explains_each_documented_reason() -> None:
+    explained = (STATIC / "explain.js").read_text(encoding="utf-8").partition("const REASONS")[2].partition("});")[0]
+    document = (ROOT / "docs" / "journal.md").read_text(encoding="utf-8")
+    rows = document.partition("## Reasons")[2].partition("\n## ")[0].splitlines()
+    reasons = {
+        reason for row in rows if row.startswith("| `") for reason in re.findall(r"`([^`]+)`", row.split("|")[1])
+    }
+    own = {"stub", *(reason for reason in reasons if reason.startswith("connection-"))}
+    assert set(re.findall(r'^  "?([a-z-]+)"?: "', explained, re.MULTILINE)) == reasons - own

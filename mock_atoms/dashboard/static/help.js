@@ -34,6 +34,7 @@ const FILTERS = /** @type {[string, string][]} */ ([
   ["attempt:>1", "retries"],
   ["duration:>100", "requests that took longer than 100 ms"],
   ["reason:unmocked-route", "the reason of the response"],
+  ["id:3f0c1c9e", "the request with this x-request-id, or its start"],
   ["-method:GET", "a minus excludes"],
   ["curl", "any text of method, URL, headers and reasons"],
 ]);
