@@ -13,18 +13,22 @@ const JSON_TYPE = /^application\/(.+\+)?json\b/i;
  * @returns {string}
  */
 export function asCurl({ request }) {
-  const lines = [
-    `curl -i ${request.method === "GET" ? "" : `-X ${shell(request.method)} `}${shell(request.absoluteUrl)}`,
-  ];
+  const { method, absoluteUrl, bodyAsBase64 } = request;
+  const options = ["-i"];
+  if (method === "HEAD") options.push("--head");
+  else if (method !== "GET" || bodyAsBase64) options.push(`-X ${shell(method)}`);
+  if (/[[\]{}]/.test(absoluteUrl)) options.push("--globoff");
+  const lines = [`curl ${options.join(" ")} ${shell(absoluteUrl)}`];
   for (const [name, values] of Object.entries(request.headers)) {
     if (SKIPPED_HEADERS.has(name)) continue;
     for (const value of [values].flat()) lines.push(`-H ${shellHeader(`${name}: ${value}`)}`);
   }
   const prefix = [];
-  if (request.bodyAsBase64) {
+  if (bodyAsBase64) {
     const isText = /^[\t\r\n\x20-\x7e]*$/.test(request.body);
-    lines.push(`--data-binary ${isText ? shell(request.body) : "@-"}`);
-    if (!isText) prefix.push(`printf %s ${shell(request.bodyAsBase64)} | base64 -d | `);
+    // --data-raw sends a body that starts with `@`; --data-binary would read a file.
+    lines.push(isText ? `--data-raw ${shell(request.body)}` : "--data-binary @-");
+    if (!isText) prefix.push(`printf %s ${shell(bodyAsBase64)} | base64 -d | `);
   }
   return prefix.join("") + lines.join(" \\\n  ");
 }
@@ -113,7 +117,7 @@ const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
  * @param {string} header
  */
 function shellHeader(header) {
-  const masked = /^(authorization: bearer |x-api-key: )\S*…\S*$/i.exec(header);
+  const masked = /^(authorization: bearer |(?:x-)?api-key: )\S*…\S*$/i.exec(header);
   return masked ? `"${masked[1]}$SMALLEST_API_KEY"` : shell(header);
 }
 
