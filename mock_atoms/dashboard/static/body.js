@@ -1,6 +1,8 @@
 /** Bodies of requests and responses: text, forms with files, and CSV. */
 
 const MAX_ROWS = 200;
+const MAX_COLUMNS = 100;
+const MAX_PRETTY_LENGTH = 1_000_000;
 
 /** @typedef {{name: string, filename: string | null, text: string}} FormPart */
 
@@ -29,13 +31,15 @@ export function decodeText(bytes, isComplete = true) {
 }
 
 /**
- * Return JSON with indentation, or the text itself if it is not JSON.
+ * Return JSON with indentation, or the text itself if it is not JSON. Indentation grows with the square of the depth, so
+ * a result that is too long is not used either.
  * @param {string} text
  * @returns {string}
  */
 export function prettyJson(text) {
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    const pretty = JSON.stringify(JSON.parse(text), null, 2);
+    return pretty.length <= MAX_PRETTY_LENGTH ? pretty : text;
   } catch {
     return text;
   }
@@ -67,7 +71,7 @@ export function parseMultipart(contentType, text) {
 }
 
 /**
- * Return the first rows of a CSV file.
+ * Return the first rows and columns of a CSV file.
  * @param {string} text
  * @returns {{rows: string[][], isCut: boolean}}
  */
@@ -95,5 +99,6 @@ export function parseCsv(text) {
     if (text[position] === "\n") position += 1;
   }
   if (row.length) rows.push(row);
-  return { rows: rows.slice(0, MAX_ROWS), isCut: rows.length > MAX_ROWS };
+  const shown = rows.slice(0, MAX_ROWS).map((cells) => cells.slice(0, MAX_COLUMNS));
+  return { rows: shown, isCut: rows.length > MAX_ROWS };
 }

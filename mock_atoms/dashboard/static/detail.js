@@ -10,7 +10,7 @@ import { asCurl, asPattern, asPytest, asStub } from "./copy.js";
 import { fill, h } from "./dom.js";
 import { counted, formatBytes, formatDuration, formatTime } from "./format.js";
 import { copyButton, copyable, emptyState, status, tabbed, table } from "./parts.js";
-import { findingList, timeline } from "./retry-report.js";
+import { cutHint, findingList, shownAttempts, timeline } from "./retry-report.js";
 import { causesOf } from "./why.js";
 
 /** Shows one request, and loads it again when its response arrives. */
@@ -154,13 +154,12 @@ export class Detail {
   /** @param {ServeEvent} event */
   _copyTab(event) {
     const basePath = settingOf(this._context, "base_path") ?? "";
-    const stub = asStub(event);
     /** @type {[string, string][]} */
     const forms = [
       ["curl", asCurl(event)],
       ["pytest assertion", asPytest(event, basePath)],
       ["WireMock pattern", asPattern(event)],
-      ["Stub", stub],
+      ["Stub", asStub(event)],
     ];
     return forms.map(([label, text]) => h("section", {}, h("h3", {}, label), copyable(text)));
   }
@@ -273,11 +272,12 @@ function callTab(call, id) {
     {},
     h("p", {}, `The call ${call.outcome}`, call.ambiguous && " (ambiguous: similar requests ran in parallel)", "."),
     timeline(call),
+    cutHint(call),
     findingList(call.findings),
     h(
       "ol",
       { class: "attempts" },
-      call.attempts.map((attempt) =>
+      shownAttempts(call).map((attempt) =>
         h(
           "li",
           {},

@@ -7,7 +7,7 @@ import { baseUrl, hashOf } from "./context.js";
 import { fill, h } from "./dom.js";
 import { counted } from "./format.js";
 import { badge, copyable, emptyState } from "./parts.js";
-import { findingList, timeline } from "./retry-report.js";
+import { cutHint, findingList, timeline } from "./retry-report.js";
 
 const PAGE = 50;
 
@@ -141,6 +141,7 @@ function card(call) {
       call.ambiguous && badge("warn", "ambiguous", "Similar requests ran in parallel, so this call has no findings."),
     ),
     h("div", { class: "timeline-scroll", tabindex: 0, role: "region", "aria-label": "Timeline" }, timeline(call)),
+    cutHint(call),
     findingList(call.findings),
   );
 }

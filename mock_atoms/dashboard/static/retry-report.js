@@ -10,6 +10,9 @@ import { counted, formatDuration, statusBadge } from "./format.js";
 /** @typedef {{tenant: string, testId: string | null, method: string, url: string, outcome: string, ambiguous: boolean, attempts: Attempt[], findings: Finding[]}} Call */
 
 const EMPTY = { calls: /** @type {Call[]} */ ([]), summary: { calls: 0, attempts: 0, findings: 0 }, unattributed: 0 };
+/** A client that retries without end makes one call of the complete journal. */
+const MAX_ATTEMPTS = 100;
+const MAX_FINDINGS = 20;
 const WIDTH = 900;
 const [LEFT, RIGHT, MIDDLE, RADIUS, MIN_GAP] = [24, 40, 36, 8, 24];
 
@@ -50,15 +53,33 @@ export class Retries {
 }
 
 /**
- * Return the attempts of a call as a timeline to scale. A gap too short to see is widened.
+ * Return the attempts of a call that are shown: the first ones.
+ * @param {Call} call
+ * @returns {Attempt[]}
+ */
+export const shownAttempts = ({ attempts }) => attempts.slice(0, MAX_ATTEMPTS);
+
+/**
+ * Return a hint about attempts that are not shown, or nothing.
+ * @param {Call} call
+ * @returns {HTMLElement | null}
+ */
+export function cutHint({ attempts }) {
+  if (attempts.length <= MAX_ATTEMPTS) return null;
+  return h("p", { class: "hint" }, `The first ${MAX_ATTEMPTS} of ${counted(attempts.length, "attempt")}`);
+}
+
+/**
+ * Return the first attempts of a call as a timeline to scale. A gap too short to see is widened.
  * @param {Call} call
  * @returns {SVGElement}
  */
 export function timeline(call) {
-  const start = Date.parse(call.attempts[0]?.time ?? "");
-  const times = call.attempts.map(({ time }) => Date.parse(time) - start);
-  const ends = call.attempts.map(({ durationMs }, index) => (times[index] ?? 0) + (durationMs ?? 0));
-  const asked = call.attempts.map(({ retryAfterMs }, index) =>
+  const attempts = shownAttempts(call);
+  const start = Date.parse(attempts[0]?.time ?? "");
+  const times = attempts.map(({ time }) => Date.parse(time) - start);
+  const ends = attempts.map(({ durationMs }, index) => (times[index] ?? 0) + (durationMs ?? 0));
+  const asked = attempts.map(({ retryAfterMs }, index) =>
     retryAfterMs === null ? null : (ends[index] ?? 0) + retryAfterMs,
   );
   const span = Math.max(1, ...ends, ...asked.filter((time) => time !== null));
@@ -68,7 +89,7 @@ export function timeline(call) {
   /** @type {number[]} */
   const positions = [];
   times.forEach((ms, index) => positions.push(Math.max(linear(ms), (positions[index - 1] ?? -Infinity) + MIN_GAP)));
-  const shapes = call.attempts.flatMap((attempt, index) => {
+  const shapes = attempts.flatMap((attempt, index) => {
     const x = positions[index] ?? LEFT;
     const until = asked[index];
     const wait = until === null || until === undefined ? null : Math.max(linear(until), x + RADIUS);
@@ -112,13 +133,13 @@ export function timeline(call) {
  * @param {Call} call
  * @returns {string}
  */
-function describeCall({ attempts }) {
-  const parts = attempts.map(({ status, ended, gapMs, retryAfterMs }) => {
+function describeCall(call) {
+  const parts = shownAttempts(call).map(({ status, ended, gapMs, retryAfterMs }) => {
     const after = gapMs === null ? "" : `after ${formatDuration(gapMs)}: `;
     const asked = retryAfterMs === null ? "" : `, Retry-After asked for ${formatDuration(retryAfterMs)}`;
     return `${after}${statusBadge(status, ended).text}${asked}`;
   });
-  return `${counted(attempts.length, "attempt")}: ${parts.join("; ")}`;
+  return `${counted(call.attempts.length, "attempt")}: ${parts.join("; ")}`;
 }
 
 /**
@@ -135,15 +156,19 @@ export function findingList(findings) {
   return h(
     "ul",
     { class: "findings" },
-    findings.map(({ kind, attempt, detail }) =>
-      h(
-        "li",
-        {},
-        h("strong", {}, `Attempt ${attempt}: `),
-        withCode(detail),
-        " ",
-        h("a", { href: `#/help?topic=${kind}` }, kind),
+    findings
+      .slice(0, MAX_FINDINGS)
+      .map(({ kind, attempt, detail }) =>
+        h(
+          "li",
+          {},
+          h("strong", {}, `Attempt ${attempt}: `),
+          withCode(detail),
+          " ",
+          h("a", { href: `#/help?topic=${kind}` }, kind),
+        ),
       ),
-    ),
+    findings.length > MAX_FINDINGS &&
+      h("li", {}, `The first ${MAX_FINDINGS} of ${counted(findings.length, "finding")}`),
   );
 }

@@ -3,6 +3,8 @@
 /** @import { Api } from "./api.js" */
 /** @import { Rule } from "./explain.js" */
 
+const MAX_KNOWN = 1000;
+
 /** A copy of the server's fault rules. */
 export class Rules {
   /** @param {Api} api */
@@ -10,7 +12,7 @@ export class Rules {
     this._api = api;
     /** @type {(Rule & {id: string})[]} */
     this.all = [];
-    /** @type {Map<string, Rule>} rules that were known, also if they are removed */
+    /** @type {Map<string, Rule>} active rules, and the last removed ones */
     this._known = new Map();
     /** @type {Map<string, Promise<Rule>>} */
     this._checked = new Map();
@@ -20,7 +22,12 @@ export class Rules {
 
   async load() {
     this.all = (await this._api.get("faults")).faults;
-    for (const rule of this.all) this._known.set(rule.id, rule);
+    for (const rule of this.all) {
+      this._known.delete(rule.id); // active rules move to the end, so that removed ones are dropped first
+      this._known.set(rule.id, rule);
+    }
+    const excess = this._known.size - Math.max(MAX_KNOWN, this.all.length);
+    for (const id of [...this._known.keys()].slice(0, Math.max(0, excess))) this._known.delete(id);
     this.onchange();
   }
 
@@ -42,7 +49,7 @@ export class Rules {
   }
 
   /**
-   * Return the rule of an expression. It is requested once.
+   * Return the rule of an expression. It is requested once, unless the request fails.
    * @param {string} expression
    * @returns {Promise<Rule>}
    */
@@ -51,6 +58,7 @@ export class Rules {
     if (known) return known;
     const checked = this.check({ fault: expression });
     this._checked.set(expression, checked);
+    checked.catch(() => this._checked.delete(expression));
     return checked;
   }
 
