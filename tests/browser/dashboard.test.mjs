@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, beforeEach, test } from "node:test";
-import { SERVER, closeBrowser, control, row, send, sendMany, withPage } from "./driver.mjs";
+import { closeBrowser, control, row, send, sendMany, withPage } from "./driver.mjs";
 
 const GUARDED_SERVER = process.env.DASHBOARD_GUARDED_SERVER ?? "";
 const ADMIN_TOKEN = process.env.DASHBOARD_ADMIN_TOKEN ?? "";
@@ -77,6 +77,37 @@ test("the detail shows request, response and cause", async () => {
     assert.equal(JSON.parse(copies[3] ?? "").response.status, 429);
     await detail.getByRole("tab", { name: "Copy as" }).press("ArrowLeft");
     await detail.getByText("Delay added by a fault").waitFor();
+  });
+});
+
+test("a copied curl command sends the same request and never a file", async () => {
+  const body = "@/etc/hostname";
+  await send("/audience?name[]=1", { method: "POST", body, token: "sk_acme", headers: { "API-Key": "sk_secret_key" } });
+  await withPage(async (page) => {
+    await row(page, "POST").click();
+    await page.getByRole("tab", { name: "Copy as" }).click();
+    const curl = await page.getByLabel("Request detail").locator(".code").first().innerText();
+    assert.match(curl, /^curl -i -X 'POST' --globoff 'http/);
+    assert.match(curl, /-H "api-key: \$SMALLEST_API_KEY"/);
+    assert.ok(curl.endsWith(`--data-raw '${body}'`), curl);
+  });
+});
+
+test("a body of deep JSON or many columns shows with few characters and elements", async () => {
+  const deep = `${"[".repeat(4000)}${"]".repeat(4000)}`;
+  await send("/deep", { method: "POST", body: deep, headers: { "Content-Type": "application/json" } });
+  await send("/wide", { method: "POST", body: ",".repeat(5000), headers: { "Content-Type": "text/csv" } });
+  await withPage(async (page) => {
+    await row(page, "/deep").click();
+    const body = page.getByLabel("Request detail").locator(".copyable .code").first();
+    await body.waitFor();
+    assert.equal(await body.textContent(), deep);
+    await row(page, "/wide").click();
+    await page
+      .getByText("1 row", { exact: true })
+      .or(page.getByText("0 rows", { exact: true }))
+      .waitFor();
+    assert.ok((await page.locator(".detail th").count()) <= 100);
   });
 });
 
@@ -155,6 +186,42 @@ test("a call shows as a timeline with its findings", async () => {
     { hash: "#/retries" },
   );
 });
+
+test("a call of very many attempts is drawn with few elements", () =>
+  withPage(async (page) => {
+    const drawn = await page.evaluate(async (module) => {
+      const { cutHint, findingList, timeline } = await import(module);
+      const attempts = Array.from({ length: 5000 }, (_, index) => ({
+        ...{ number: index + 1, id: String(index), time: new Date(index).toISOString(), status: 500 },
+        ...{ ended: "responded", durationMs: 1, gapMs: 0, retryAfterMs: null },
+      }));
+      const findings = attempts.map(({ number }) => ({ kind: "no-backoff", attempt: number, detail: "retried" }));
+      const call = { attempts, findings };
+      return [
+        timeline(call).querySelectorAll("circle").length,
+        findingList(findings).querySelectorAll("li").length,
+        cutHint(call).textContent,
+        cutHint({ attempts: attempts.slice(0, 100) }),
+      ];
+    }, "/__admin/dashboard/retry-report.js");
+    assert.deepEqual(drawn, [100, 21, "The first 100 of 5,000 attempts", null]);
+  }));
+
+test("an error of a view that refreshes shows once", () =>
+  withPage(
+    async (page) => {
+      await page.getByText("No stubs").waitFor();
+      await page.route("**/__admin/mappings", (route) => route.fulfill({ status: 500, json: {} }));
+      for (const _ of [1, 2]) await page.waitForResponse("**/__admin/mappings");
+      await page.locator("#nav-requests").click();
+      await page.getByText("No requests yet").waitFor();
+      assert.equal(await page.locator(".notice").count(), 1);
+    },
+    { hash: "#/stubs", allowed: /500 \(/ },
+  ));
+
+test("a link to an unknown view leads to the requests", () =>
+  withPage((page) => page.getByText("No requests yet").waitFor(), { hash: "#/constructor" }));
 
 test("a tenant's data is shown, changed, reset, exported and imported", async () => {
   await send("/audience", { token: "sk_mock_test.data" });
@@ -493,5 +560,4 @@ test("screenshots for the documentation", async () => {
       { colorScheme, viewport: { width: 1360, height: 680 } },
     );
   }
-  assert.ok(SERVER);
 });

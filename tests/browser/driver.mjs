@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { chromium } from "playwright-core";
 
-export const SERVER = process.env.DASHBOARD_SERVER ?? "";
+const SERVER = process.env.DASHBOARD_SERVER ?? "";
 const TIMEOUT_MS = 10_000;
 
 /** @type {import("playwright-core").Browser | undefined} */
@@ -18,7 +18,7 @@ export async function closeBrowser() {
 
 /**
  * Run a test on a new page. It fails if the page reports an error or calls another host.
- * @param {(page: import("playwright-core").Page, problems: string[]) => Promise<void>} test
+ * @param {(page: import("playwright-core").Page) => Promise<void>} test
  * @param {{hash?: string, server?: string, allowed?: RegExp} & import("playwright-core").BrowserContextOptions} [options]
  */
 export async function withPage(test, { hash = "", server = SERVER, allowed = /^$/, ...options } = {}) {
@@ -37,7 +37,7 @@ export async function withPage(test, { hash = "", server = SERVER, allowed = /^$
       if (!url.startsWith(`${server}/`) && !url.startsWith("blob:")) problems.push(`another host: ${url}`);
     });
     await page.goto(`${server}/__admin/${hash}`);
-    await test(page, problems);
+    await test(page);
     assert.deepEqual(
       problems.filter((problem) => !allowed.test(problem)),
       [],

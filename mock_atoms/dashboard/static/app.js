@@ -59,8 +59,9 @@ const counters = Object.fromEntries(Object.keys(VIEWS).map((name) => [name, h("s
 const links = Object.entries(VIEWS).map(([name, { label }]) =>
   h("a", { href: `#/${name}`, id: `nav-${name}` }, label, counters[name]),
 );
-const liveText = h("span", { class: "live-text" });
-const liveState = h("span", { class: "live", role: "status" }, h("span", { class: "dot" }), liveText);
+const liveText = h("span", { class: "live-text", role: "status" });
+const rateText = h("span", { class: "live-text" }); // not a status: screen readers would announce each change
+const liveState = h("span", { class: "live" }, h("span", { class: "dot" }), liveText, rateText);
 const pause = h("button", { type: "button", id: "pause", onclick: togglePause });
 const notices = h("div", { class: "notices", role: "status", "aria-live": "polite" });
 const main = h("main", { id: "main" });
@@ -159,10 +160,11 @@ async function loadServerChanges() {
 
 function showRoute() {
   const { view: name, params } = parseHash(location.hash);
-  const known = VIEWS[name] ?? VIEWS.requests;
+  const shown = Object.hasOwn(VIEWS, name) ? name : "requests";
+  const known = VIEWS[shown];
   if (!known) return;
   for (const link of links) {
-    if (link.id === `nav-${VIEWS[name] ? name : "requests"}`) link.setAttribute("aria-current", "page");
+    if (link.id === `nav-${shown}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   document.title = `${known.label} · mock-atoms`;
@@ -201,20 +203,22 @@ function togglePause() {
 }
 
 function showLiveState() {
-  const texts = { connecting: "Connecting…", live: liveRate(), paused: "Paused", offline: live.problem };
+  const texts = { connecting: "Connecting…", live: "Live", paused: "Paused", offline: live.problem };
+  const text = texts[live.state];
   liveState.dataset.state = live.state;
-  fill(liveText, texts[live.state]);
+  if (liveText.textContent !== text) liveText.textContent = text;
+  rateText.textContent = live.state === "live" ? `· ${rate()}` : "";
   fill(pause, live.isPaused ? "Resume" : "Pause", h("kbd", {}, "space"));
 }
 
-function liveRate() {
+function rate() {
   const since = Date.now() - 10_000;
   let count = 0;
   for (let index = journal.entries.length - 1; index >= 0 && (journal.entries[index]?.time ?? 0) > since; index--) {
     count += 1;
   }
-  const rate = count / 10;
-  return `Live · ${rate === 0 || rate >= 1 ? Math.round(rate) : rate.toFixed(1)} req/s`;
+  const perSecond = count / 10;
+  return `${perSecond === 0 || perSecond >= 1 ? Math.round(perSecond) : perSecond.toFixed(1)} req/s`;
 }
 
 function showCounters() {
@@ -241,6 +245,8 @@ function setCounter(view, count, kind = "") {
  * @param {boolean} [isError]
  */
 function notify(message, isError = false) {
+  // A view that refreshes repeats its error.
+  if (isError && [...notices.children].some(({ firstChild }) => firstChild?.textContent === message)) return;
   const notice = h(
     "div",
     { class: `notice ${isError ? "notice-bad" : ""}` },

@@ -94,7 +94,9 @@ export function requestsView(context) {
 
   function filteredTenant() {
     const selected = grid.selected;
-    const term = parseFilter(filter.value).find(({ key, isNegated }) => key === "tenant" && !isNegated);
+    const term = parseFilter(filter.value).find(
+      ({ key, value, isNegated }) => key === "tenant" && !isNegated && !/[*,]/.test(value),
+    );
     return { token: term?.value ?? selected?.tenant, testId: term ? undefined : (selected?.testId ?? undefined) };
   }
 
