@@ -48,6 +48,8 @@ def ready_message(
         f"  documentation: {root_url}/docs",
         f"  control API: {root_url}{CONTROL_PREFIX} ({access.access}: {access.reason})",
     ]
+    if access.access != "disabled":
+        lines.insert(3, f"  dashboard: {root_url}{CONTROL_PREFIX}/")
     if ca_file is not None:
         lines.append(f"  CA certificate for clients to trust: {ca_file}")
     return "\n".join(map(show_invisible, lines))

@@ -93,7 +93,7 @@ def _check_operation(method: str, api_path: str) -> tuple[Violation, ...]:
     operation = find_sdk_operation(method, api_path)
     if operation is None:
         return ()
-    expected = f"no document has this operation, {operation.hint}, {_STUB_HINT}"
+    expected = f"the API does not document this operation; {operation.hint}, {_STUB_HINT}"
     return (Violation(UNDOCUMENTED_OPERATION, operation.name, None, expected, "K"),)
 
 

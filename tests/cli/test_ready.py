@@ -20,8 +20,15 @@ def test_the_text_lists_addresses_urls_and_who_may_use_the_control_api() -> None
         f"mock-atoms {__version__} is ready; base URL: http://localhost:80/x",
         "  listening on: 127.0.0.1:80, [::1]:80",
         "  documentation: http://localhost:80/docs",
+        "  dashboard: http://localhost:80/__admin/",
         "  control API: http://localhost:80/__admin (open: listens on loopback only)",
     ]
+
+
+def test_a_server_without_control_api_has_no_dashboard() -> None:
+    message = ready_message(Settings(admin=False), [("127.0.0.1", 80)], None, now)
+    assert "dashboard" not in message
+    assert "control API: http://127.0.0.1:80/__admin (disabled:" in message
 
 
 def test_the_text_ends_with_the_certificate_to_trust() -> None:

@@ -89,6 +89,8 @@ def test_an_undocumented_operation_is_named_once() -> None:
         httpx.delete(f"{server.url}/agent/a1", headers=bearer("sk_one"))
         (violation,) = server.violations()
         metrics = httpx.get(f"{server.root_url}/__admin/metrics").text
-    assert str(violation).startswith("undocumented-operation: DELETE /agent/{id}: no document has this operation")
+    assert str(violation).startswith(
+        "undocumented-operation: DELETE /agent/{id}: the API does not document this operation; "
+    )
     labels = 'kind="undocumented-operation",operation="DELETE /agent/{id}"'
     assert f"mock_atoms_contract_violations_total{{{labels}}} 1.0" in metrics
