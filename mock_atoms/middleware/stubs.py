@@ -6,10 +6,11 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mock_atoms.core.body_memory import BodyMemoryError, take_body_memory
 from mock_atoms.core.delays import CancellableWaiter
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.faults.effects import ConnectionFault, ConnectionKind
-from mock_atoms.journal.exchange import CONTEXT_KEY, STORE_UNAVAILABLE, STUB, RequestContext
+from mock_atoms.journal.exchange import BODIES_IN_FLIGHT, CONTEXT_KEY, STORE_UNAVAILABLE, STUB, Exchange, RequestContext
 from mock_atoms.middleware.connection_faults import ConnectionFaultRunner
 from mock_atoms.middleware.responses import complete_response, error_response, send_response
 from mock_atoms.middleware.waiting import send_slowly, wait_before_response
@@ -67,15 +68,18 @@ class StubMiddleware:
         exchange = context.exchange
         selected = await self._slices.run_promptly(select_by_head(candidates, exchange), needs_slot=False)
         if any(stub.body_pattern is not None for stub in selected) and context.store_body is not None:
-            receive, is_stored = await _receive_body(context.store_body, receive)
+            try:
+                receive, is_stored = await _receive_body(context.store_body, scope, receive)
+            except BodyMemoryError as error:
+                await _send_busy(exchange, BODIES_IN_FLIGHT, error, send)
+                return
             if not is_stored:
                 selected = [stub for stub in selected if stub.body_pattern is None]
         selected = await self._slices.run_promptly(select_by_body(selected, exchange), needs_slot=False)
         try:
             stub = await self._choose(context, selected)
         except StoreUnavailableError as error:
-            exchange.reason = STORE_UNAVAILABLE
-            await send_response(send, error_response(HTTPStatus.SERVICE_UNAVAILABLE, [str(error)]))
+            await _send_busy(exchange, STORE_UNAVAILABLE, error, send)
             return
         if stub is None:
             await self._app(scope, receive, send)
@@ -127,16 +131,25 @@ class StubMiddleware:
         return int.from_bytes(digest, "big") % _CHANCES / _CHANCES
 
 
-async def _receive_body(store: Callable[[], Awaitable[None]], receive: Receive) -> tuple[Receive, bool]:
+async def _send_busy(exchange: Exchange, reason: str, error: Exception, send: Send) -> None:
+    exchange.reason = reason
+    await send_response(send, error_response(HTTPStatus.SERVICE_UNAVAILABLE, [str(error)]))
+
+
+async def _receive_body(store: Callable[[], Awaitable[None]], scope: Scope, receive: Receive) -> tuple[Receive, bool]:
     """Receive the request body and store it in the exchange.
 
     Returns:
         A `receive` that replays the body, and whether the body is stored: it is complete and not too long.
+
+    Raises:
+        BodyMemoryError: the bodies of all requests need too much memory.
     """
     messages: list[Message] = []
     size, more = 0, True
     while more and size <= MAX_STUB_BODY_BYTES:
         message = await receive()
+        take_body_memory(scope, len(message.get("body", b"")))
         messages.append(message)
         size += len(message.get("body", b""))
         more = message["type"] == "http.request" and message.get("more_body", False)

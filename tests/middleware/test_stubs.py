@@ -130,6 +130,21 @@ def test_a_body_that_no_pattern_matches_gets_to_the_api() -> None:
     assert json.loads(added.body)["data"][0]["data"] == {"added": 1, "skipped": 0}
 
 
+def test_bodies_for_body_patterns_count_in_the_memory_of_all_bodies() -> None:
+    mock = make_mock(stub({"urlPath": AGENT, "bodyPatterns": [{"contains": "a"}]}))
+    mock.body_memory.free_bytes = 10
+    refused = ask(mock, AGENT, "POST", body=b"a" * 11)
+    assert (refused.status, refused.headers["x-mock-atoms-reason"]) == (503, "bodies-in-flight")
+    assert ask(mock, AGENT, "POST", body=b"a" * 10).status == 200
+    assert mock.body_memory.free_bytes == 10
+
+
+def test_a_too_long_body_does_not_match_a_pattern_of_an_empty_one() -> None:
+    mock = make_mock(stub({"urlPath": AGENT, "bodyPatterns": [{"absent": True}]}))
+    assert ask(mock, AGENT, "POST").status == 200
+    assert ask(mock, AGENT, "POST", body=b"a" * (MAX_STUB_BODY_BYTES + 1)).status == 404
+
+
 def test_too_long_bodies_match_no_body_pattern() -> None:
     mock = make_mock(stub({"urlPath": AGENT, "bodyPatterns": [{"doesNotContain": "b"}]}, scenarioName="s"))
     assert ask(mock, AGENT, "POST", body=b"a" * (MAX_STUB_BODY_BYTES + 1)).status == 404
