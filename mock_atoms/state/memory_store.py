@@ -4,11 +4,8 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
-from mock_atoms.core.errors import CapacityError
-from mock_atoms.core.lru import LruCache, next_use
 from mock_atoms.core.slices import Slices, Steps, free
 from mock_atoms.core.tenancy import Tenant
-from mock_atoms.core.tenant_index import TenantIndex
 from mock_atoms.data.fixtures import Fixtures, find_audience_tokens
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults.engine import Evaluate, Evaluation, FaultDecision
@@ -29,22 +26,13 @@ from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.journal import Journal
 from mock_atoms.state.operations import DataOperation
 from mock_atoms.state.store import StoreContent, TenantState, next_version
+from mock_atoms.state.tenant_states import TenantStates
 from mock_atoms.wiremock.scenarios import STARTED
 from mock_atoms.wiremock.stub_book import StubBook, check_stub_capacity
 from mock_atoms.wiremock.stubs import Stub
 
 MAX_TENANTS = 10_000
 MAX_STORE_BYTES = 256 * 1024 * 1024
-
-
-def check_capacity(size_bytes: int, max_bytes: int) -> None:
-    """Check the size of all tenants.
-
-    Raises:
-        CapacityError: they are too large.
-    """
-    if size_bytes > max_bytes:
-        raise CapacityError(f"the tenants need about {size_bytes} bytes; the maximum is {max_bytes}")
 
 
 def _tenant_json(tenant: Tenant) -> dict[str, Any]:
@@ -65,6 +53,9 @@ class MemoryStore:
         stubs: the active stubs. Only the store changes them.
         max_tenants: maximum number of tenants. An evicted tenant has its initial data again.
         max_bytes: maximum memory of all states, approximately.
+
+    Attributes:
+        state_of: returns the state of a tenant, marked as used now.
     """
 
     def __init__(  # noqa: PLR0913 - what it keeps, and how much of it
@@ -86,11 +77,8 @@ class MemoryStore:
         self._fixtures = fixtures
         self._slices = slices
         self._stubs = StubBook() if stubs is None else stubs
-        self._max_tenants = max_tenants
-        self._max_bytes = max_bytes
-        self._tenants: LruCache[bytes, TenantState] = LruCache()
-        self._keys_by_tenant: TenantIndex[bytes] = TenantIndex()
-        self._size_bytes = 0
+        self._states = TenantStates(max_tenants, max_bytes)
+        self.state_of = self._states.use
 
     async def load(self, tenant: Tenant) -> TenantState:
         """Return the state of `tenant` as it is now."""
@@ -112,7 +100,7 @@ class MemoryStore:
         if evaluation.evaluated:
             before = state.size_bytes
             evaluation.apply(state.counters)
-            self._resize(state, before)
+            self._states.resize(state, before)
         return evaluation.decision
 
     async def synchronize(self) -> None:
@@ -132,13 +120,13 @@ class MemoryStore:
             return False
         before = state.size_bytes
         state.apply(operation)
-        self._resize(state, before)
+        self._states.resize(state, before)
         self._events.publish(TENANT_CHANGED, partial(_tenant_json, tenant), (tenant.token_digest, tenant.test_digest))
         return True
 
     async def tenants(self) -> list[TenantState]:
         """Return the states of all known tenants, least recently used first."""
-        return list(self._tenants)
+        return list(self._states)
 
     async def rules(self) -> list[ActiveRule]:
         """Return the active rules in order of precedence."""
@@ -211,7 +199,7 @@ class MemoryStore:
         state = self.state_of(tenant)
         before = state.size_bytes
         stub = self._stubs.choose(stub_ids, state.scenarios)
-        self._resize(state, before)
+        self._states.resize(state, before)
         return stub
 
     async def set_scenarios(self, state: str = STARTED, name: str | None = None, tenant: Tenant | None = None) -> None:
@@ -224,7 +212,7 @@ class MemoryStore:
         for scenario in self._stubs.scenarios.values():
             if name in (None, scenario.name):
                 scenario.move(tenant_state.scenarios, state)
-        self._resize(tenant_state, before)
+        self._states.resize(tenant_state, before)
 
     async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
         """Delete created rules and the states of all tenants, or only those of one token, one test or both."""
@@ -234,7 +222,7 @@ class MemoryStore:
                 *await self._reset_stubs(),
                 self._rules.reset(),
                 *self._fixtures.import_data(None),
-                *self._remove_all(),
+                *self._states.replace_all(),
             ]
         else:
             removed = await self._slices.run_promptly(self._remove(token_digest, test_digest))
@@ -266,34 +254,17 @@ class MemoryStore:
         """
         rules = await self._slices.run(self._rules.prepare(content.rules))
         audience_tokens = await self._slices.run(find_audience_tokens(content.fixtures))
-        sizes = [state.size_bytes for state in content.tenants]
-        check_capacity(sum(sizes), self._max_bytes)
+        self._states.check(content.tenants)
         check_stub_capacity(len(content.stubs), sum(stub.size_bytes for stub in content.stubs))
         stubs_to_import = partial(StubBook.import_steps, stubs=content.stubs, states=content.scenarios)
         replaced: list[Any] = [
             *await self._slices.run(self._stubs.change(stubs_to_import, len(content.stubs) + len(self._stubs))),
             self._rules.replace_all(rules),
             *self._fixtures.import_data(content.fixtures, audience_tokens),
-            *self._remove_all(),
+            *self._states.replace_all(content.tenants),
         ]
-        for state in content.tenants[-self._max_tenants :]:
-            self._put(state)
-        self._size_bytes = sum(sizes[-self._max_tenants :])
         self._events.publish(STATE_IMPORTED, {})
         await self._slices.run(free(replaced))
-
-    def state_of(self, tenant: Tenant) -> TenantState:
-        """Return the state of `tenant`, marked as used now."""
-        state = self._tenants.get(tenant.key)
-        if state is None:
-            state = TenantState(tenant)
-            self._put(state)
-            self._size_bytes += state.size_bytes
-            if len(self._tenants) > self._max_tenants:
-                self._evict()
-        else:
-            state.used = next_use()
-        return state
 
     def _remove_rules(self, rule_ids: Collection[str]) -> Steps[list[Any]]:
         """Remove rules and their counters, and return the rules."""
@@ -320,12 +291,12 @@ class MemoryStore:
     def _remove_counters(
         self, rule_ids: set[str], token_digest: bytes | None, test_digest: bytes | None
     ) -> Steps[None]:
-        for state in self._states(token_digest, test_digest):
+        for state in self._states.find(token_digest, test_digest):
             if state.is_live:
                 before = state.size_bytes
                 for rule_id in state.counters.keys() & rule_ids:
                     del state.counters[rule_id]
-                self._resize(state, before)
+                self._states.resize(state, before)
             yield
 
     def _remove(self, token_digest: bytes | None, test_digest: bytes | None) -> Steps[list[Any]]:
@@ -334,44 +305,7 @@ class MemoryStore:
         for rule_id in self._rules.created_ids(token_digest, test_digest):
             removed.append(self._remove_rule(rule_id))
             yield
-        for state in self._states(token_digest, test_digest):  # all that have counters of these rules
-            self._tenants.remove(state.tenant.key)
-            self._forget(state)
+        for state in self._states.find(token_digest, test_digest):  # all that have counters of these rules
+            self._states.remove(state.tenant.key)
             removed.append(state)
         return removed
-
-    def _remove_all(self) -> list[TenantState]:
-        """Remove all states, and return them."""
-        self._size_bytes = 0
-        self._keys_by_tenant.clear()
-        return self._tenants.clear()
-
-    def _resize(self, state: TenantState, before: int) -> None:
-        """Adapt to the size of a state that has changed, and evict others if all are too large."""
-        self._size_bytes += state.size_bytes - before
-        while self._size_bytes > self._max_bytes and len(self._tenants) > 1:
-            self._evict()
-
-    def _states(self, token_digest: bytes | None, test_digest: bytes | None) -> list[TenantState]:
-        """Return all states, or those of one token, one test or both."""
-        if token_digest is None and test_digest is None:
-            return list(self._tenants)
-        found = map(self._tenants.get, self._keys_by_tenant.find(token_digest, test_digest))
-        return [state for state in found if state is not None]
-
-    def _put(self, state: TenantState) -> None:
-        tenant = state.tenant
-        self._tenants.put(tenant.key, state)
-        self._keys_by_tenant.add(tenant.key, tenant.token_digest, tenant.test_digest)
-
-    def _evict(self) -> Tenant:
-        """Remove the state of the least recently used tenant, and return the tenant."""
-        state = self._tenants.evict()
-        self._forget(state)
-        return state.tenant
-
-    def _forget(self, state: TenantState) -> None:
-        """Adapt to a state that is no longer in `_tenants`."""
-        tenant = state.tenant
-        self._keys_by_tenant.remove(tenant.key, tenant.token_digest, tenant.test_digest)
-        self._size_bytes -= state.size_bytes

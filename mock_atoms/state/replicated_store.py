@@ -4,7 +4,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.json_stream import dump_json
@@ -120,6 +120,8 @@ class ReplicatedStore(MemoryStore):
         self._used_at: OrderedDict[bytes, float] = OrderedDict()  # seconds since 1970, by tenant
         self._changed_at = RecentPositions()  # by tenant
         self._reset_at = RecentPositions()  # by token, test or both
+        self._states.on_removal = self._forget_use
+        self._states.on_eviction = self._note_eviction
         replica.snapshots = self
         replica.handle("begin", self._begin_foreign)
         for kind, handler in {
@@ -203,8 +205,15 @@ class ReplicatedStore(MemoryStore):
         return decision
 
     def _expire(self, key: bytes) -> None:
-        self._forget(cast("TenantState", self._tenants.remove(key)))  # a tenant without a state has no time of use
+        self._states.remove(key)  # a tenant without a state has no time of use
         self._changed_at.put(key.hex(), self._replica.applying)
+
+    def _forget_use(self, state: TenantState) -> None:
+        self._used_at.pop(state.tenant.key, None)
+
+    def _note_eviction(self, state: TenantState) -> None:
+        """Let a change that was prepared for an evicted tenant be prepared again."""
+        self._changed_at.put(state.tenant.key.hex(), self._replica.applying)
 
     async def _begin_foreign(self, entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         request, counted, evaluated = content
@@ -225,7 +234,7 @@ class ReplicatedStore(MemoryStore):
 
     async def load(self, tenant: Tenant) -> TenantState:
         """Return the state of `tenant` in this copy. That is no use of it: other copies do not know of it."""
-        return self._tenants.get(tenant.key) or TenantState(tenant)
+        return self._states.get(tenant) or TenantState(tenant)
 
     def mark(self) -> int:
         """Return a mark of now."""
@@ -257,22 +266,6 @@ class ReplicatedStore(MemoryStore):
         tenant, operation, base = content
         parsed = await self._slices.run_promptly(parse_operation(operation), needs_slot=False)
         await self._commit(parse_tenant(tenant), parsed, base)
-
-    def _forget(self, state: TenantState) -> None:
-        """Adapt to a state that is no longer in `_tenants`."""
-        super()._forget(state)
-        self._used_at.pop(state.tenant.key, None)
-
-    def _remove_all(self) -> list[TenantState]:
-        """Remove all states, and return them."""
-        self._used_at.clear()
-        return super()._remove_all()
-
-    def _evict(self) -> Tenant:
-        """Remove the state of the least recently used tenant. A change that was prepared for it is prepared again."""
-        tenant = super()._evict()
-        self._changed_at.put(tenant.key.hex(), self._replica.applying)
-        return tenant
 
     async def add_rule(self, rule: Rule) -> ActiveRule:
         """Activate a rule. Credentials in its texts are masked.

@@ -31,7 +31,7 @@ from mock_atoms.faults.rulebook import MAX_COUNTERS
 from mock_atoms.state.agents import MAX_CREATED_AGENTS, MAX_OTHER_AGENTS
 from mock_atoms.state.audiences import MAX_CREATED_AUDIENCES
 from mock_atoms.state.changes import AgentChanges, AudienceChanges, TenantChanges
-from mock_atoms.state.memory_store import MAX_STORE_BYTES, check_capacity
+from mock_atoms.state.memory_store import MAX_STORE_BYTES
 from mock_atoms.state.snapshot_models import (
     AgentChangesModel,
     AudienceChangesModel,
@@ -45,6 +45,7 @@ from mock_atoms.state.snapshot_models import (
 )
 from mock_atoms.state.store import TenantState
 from mock_atoms.state.tenant_data import MAX_STORED_CAMPAIGNS
+from mock_atoms.state.tenant_states import check_capacity
 from mock_atoms.wiremock.scenarios import IMPORTED_GENERATION
 from mock_atoms.wiremock.stubs import Stub
 

@@ -1,0 +1,127 @@
+"""The states of tenants in memory."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
+
+from mock_atoms.core.errors import CapacityError
+from mock_atoms.core.lru import LruCache, next_use
+from mock_atoms.core.tenancy import Tenant
+from mock_atoms.core.tenant_index import TenantIndex
+from mock_atoms.state.store import TenantState
+
+
+def check_capacity(size_bytes: int, max_bytes: int) -> None:
+    """Check the size of all tenants.
+
+    Raises:
+        CapacityError: they are too large.
+    """
+    if size_bytes > max_bytes:
+        raise CapacityError(f"the tenants need about {size_bytes} bytes; the maximum is {max_bytes}")
+
+
+class TenantStates:
+    """The states of tenants, by token and test. The least recently used ones are evicted.
+
+    Args:
+        max_tenants: maximum number of tenants. An evicted tenant has its initial data again.
+        max_bytes: maximum memory of all states, approximately.
+
+    Attributes:
+        on_removal: called with each state that was removed or evicted.
+        on_eviction: called with each state that was evicted.
+    """
+
+    def __init__(self, max_tenants: int, max_bytes: int) -> None:
+        self._max_tenants = max_tenants
+        self._max_bytes = max_bytes
+        self._states: LruCache[bytes, TenantState] = LruCache()
+        self._keys: TenantIndex[bytes] = TenantIndex()
+        self._size_bytes = 0
+        self.on_removal: Callable[[TenantState], None] = _do_nothing
+        self.on_eviction: Callable[[TenantState], None] = _do_nothing
+
+    def __iter__(self) -> Iterator[TenantState]:
+        """Return all states, least recently used first."""
+        return iter(self._states)
+
+    def get(self, tenant: Tenant) -> TenantState | None:
+        """Return the state of `tenant`, or `None` if it has none."""
+        return self._states.get(tenant.key)
+
+    def use(self, tenant: Tenant) -> TenantState:
+        """Return the state of `tenant`, marked as used now. It may be new."""
+        state = self._states.get(tenant.key)
+        if state is None:
+            state = TenantState(tenant)
+            self._put(state)
+            self._size_bytes += state.size_bytes
+            if len(self._states) > self._max_tenants:
+                self._evict()
+        else:
+            state.used = next_use()
+        return state
+
+    def find(self, token_digest: bytes | None, test_digest: bytes | None) -> list[TenantState]:
+        """Return all states, or those of one token, one test or both."""
+        if token_digest is None and test_digest is None:
+            return list(self._states)
+        found = map(self._states.get, self._keys.find(token_digest, test_digest))
+        return [state for state in found if state is not None]
+
+    def resize(self, state: TenantState, before: int) -> None:
+        """Adapt to the size of a state that has changed, and evict others if all are too large.
+
+        Args:
+            state: the state.
+            before: its size before the change.
+        """
+        self._size_bytes += state.size_bytes - before
+        while self._size_bytes > self._max_bytes and len(self._states) > 1:
+            self._evict()
+
+    def remove(self, key: bytes) -> None:
+        """Remove the state of the tenant with this key. It must have one."""
+        self._forget(cast("TenantState", self._states.remove(key)))
+
+    def check(self, states: Sequence[TenantState]) -> None:
+        """Check that `states` can replace all others.
+
+        Raises:
+            CapacityError: they are too large.
+        """
+        check_capacity(sum(state.size_bytes for state in states), self._max_bytes)
+
+    def replace_all(self, states: Sequence[TenantState] = ()) -> list[TenantState]:
+        """Replace all states by others, least recently used first, and return those that were removed."""
+        removed = self._states.clear()
+        self._keys.clear()
+        for state in removed:
+            self.on_removal(state)
+        kept = states[-self._max_tenants :]
+        for state in kept:
+            self._put(state)
+        self._size_bytes = sum(state.size_bytes for state in kept)
+        return removed
+
+    def _put(self, state: TenantState) -> None:
+        tenant = state.tenant
+        self._states.put(tenant.key, state)
+        self._keys.add(tenant.key, tenant.token_digest, tenant.test_digest)
+
+    def _evict(self) -> None:
+        """Remove the least recently used state."""
+        state = self._states.evict()
+        self._forget(state)
+        self.on_eviction(state)
+
+    def _forget(self, state: TenantState) -> None:
+        """Adapt to a state that is no longer in `_states`."""
+        tenant = state.tenant
+        self._keys.remove(tenant.key, tenant.token_digest, tenant.test_digest)
+        self._size_bytes -= state.size_bytes
+        self.on_removal(state)
+
+
+def _do_nothing(_state: TenantState) -> None:
+    """Do nothing."""
