@@ -353,8 +353,9 @@ def test_the_command_prints_the_ca_and_deletes_it() -> None:
     command = [sys.executable, "-m", "mock_atoms", "serve", "--port", "0", "--tls", "self-signed"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        url, *_, ca = [process.stdout.readline().strip().partition(": ")[2] for _ in range(5)]
-        ca_file = Path(ca)
+        lines = iter(process.stdout.readline, "")
+        url = next(lines).strip().partition(": ")[2]
+        ca_file = Path(next(line for line in lines if "CA certificate" in line).strip().partition(": ")[2])
         assert url.startswith("https://127.0.0.1:")
         response = httpx.get(f"{url}/audience", headers=ACME, verify=ssl.create_default_context(cafile=ca_file))
         assert response.status_code == 200
