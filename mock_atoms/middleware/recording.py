@@ -106,6 +106,7 @@ class RecordingMiddleware:
             await self._app(scope, receive if body_recorder is None else body_recorder.receive, record)
         finally:
             IS_DISCONNECTED.reset(previous)
+            context.store_body = None  # the scope has the context: no request is to leave garbage in a cycle
             if exchange.ended_at is None:
                 await finish(ABORTED)
 

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import gc
 import http.client
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from threading import Event
 from typing import Any
 from weakref import ref
 
+import httpx
 import pytest
 
 from mock_atoms import MockServer, Settings
@@ -23,6 +25,7 @@ from mock_atoms.serving.process_memory import (
     return_free_memory,
 )
 from mock_atoms.serving.protocol import HttpProtocol
+from mock_atoms.serving.response_cycle import ResponseCycle
 from tests.helpers.audiences import bearer
 from tests.helpers.sockets import connect, raw_request, read_to_end
 
@@ -47,6 +50,65 @@ def test_a_closed_connection_leaves_no_garbage(method: str) -> None:
             while count_connections() > before and time.monotonic() < deadline:
                 time.sleep(0.01)
             assert count_connections() == before
+        finally:
+            gc.enable()
+
+
+def count_requests() -> int:
+    return sum(isinstance(item, ResponseCycle) for item in gc.get_objects())
+
+
+LIST = "/atoms/v1/audience"
+STUB = {"request": {"urlPath": "/atoms/v1/stubbed", "bodyPatterns": [{"contains": "{"}]}}
+REQUESTS = {
+    "list": f"GET {LIST}",
+    "query": f"GET {LIST}?x=1",
+    "fault": f"GET {LIST}\nPrefer: fault=500",
+    "delay": f"GET {LIST}\nPrefer: fault=delay0.01",
+    "unauthorized": f"GET {LIST}\nAuthorization: none",
+    "unknown": "GET /atoms/v1/nowhere",
+    "agent": 'POST /atoms/v1/agent\nContent-Type: application/json\n\n{"name": "A"}',
+    "not JSON": "POST /atoms/v1/agent\nContent-Type: application/json\n\n{",
+    "no upload": f"POST {LIST}\nContent-Type: multipart/form-data; boundary=b\n\n--b",
+    "no gzip": "POST /atoms/v1/agent\nContent-Encoding: gzip\n\n{",
+    "members": f'POST {LIST}/0/members\nContent-Type: application/json\n\n{{"members": []}}',
+    "stub": "POST /atoms/v1/stubbed\n\n{}",
+    "failing body": 'POST /atoms/v1/agent\nPrefer: fault=500\n\n{"name": "A"}',
+    "control": "GET /__admin/requests",
+    "control with a body": "POST /__admin/requests/count\nContent-Type: application/json\n\n{}",
+    "import": "POST /__admin/mappings/import\nContent-Type: application/json\n\n" + json.dumps({"mappings": [STUB]}),
+}
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_a_request_leaves_no_garbage(kind: str, is_cut: bool) -> None:  # noqa: FBT001 - parametrized
+    """Only new objects are visited, so that garbage of a request that took a while would stay."""
+    head, _, body = REQUESTS[kind].partition("\n\n")
+    first, *headers = head.split("\n")
+    lines = [f"{first} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body) + is_cut}", *headers]
+    if "Authorization" not in head:
+        lines.append("Authorization: Bearer sk_acme")
+    request = "\r\n".join([*lines, "", body]).encode()
+
+    def send() -> None:
+        with connect(mock.port) as connection:
+            connection.sendall(request)
+            if not is_cut:
+                connection.recv(65_536)
+
+    with MockServer() as mock:
+        httpx.post(f"{mock.root_url}/__admin/mappings", json=STUB).raise_for_status()
+        send()  # loads what is loaded lazily
+        gc.disable()
+        try:
+            deadline = time.monotonic() + 10
+            while gc.collect() or count_requests():
+                assert time.monotonic() < deadline
+            send()
+            while (left := count_requests()) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert left == 0
         finally:
             gc.enable()
 
