@@ -5,7 +5,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY mock_atoms mock_atoms
 # Compiles byte code now, since the container may run with a read-only file system.
 RUN python3 -m venv --without-pip /opt/mock-atoms \
-    && python3 -m pip --python /opt/mock-atoms/bin/python3 install --no-cache-dir --compile ".[redis,tls]"
+    && python3 -m pip --python /opt/mock-atoms/bin/python3 install --no-cache-dir --compile ".[redis,reload,tls]"
 
 FROM python:3.13-slim
 LABEL org.opencontainers.image.title="mock-atoms" \

@@ -1,13 +1,17 @@
 """The state of one mock server: `MockAtoms` owns all of it."""
 
+import asyncio
 import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from mock_atoms.caching.response_cache import ResponseCache
 from mock_atoms.core.body_memory import BodyMemory
 from mock_atoms.core.delays import ShutdownSignal
+from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.slices import Slices, free
@@ -40,7 +44,9 @@ if TYPE_CHECKING:
     from mock_atoms.data.fixture_files import FixtureFile
     from mock_atoms.journal.journal import Journal
     from mock_atoms.state.shared_log import SharedLog
+    from mock_atoms.state.start_state import StartState
     from mock_atoms.state.store import Store
+    from mock_atoms.wiremock.stubs import Stub
 
 
 async def _do_nothing() -> None:
@@ -49,6 +55,18 @@ async def _do_nothing() -> None:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+class FileReload(NamedTuple):
+    """The last reload of fixtures and stubs.
+
+    Attributes:
+        at: its time.
+        error: why the previous files are still in use; `None` if the new ones are.
+    """
+
+    at: datetime
+    error: str | None
 
 
 class MockAtoms:
@@ -65,9 +83,10 @@ class MockAtoms:
         shutdown_signal: ends all waits shortly before the grace period is over.
         end_of_streams: ends all event streams as soon as the server stops.
         after_reset: called after a complete reset.
+        last_reload: the last reload of fixtures and stubs; `None` if there was none.
 
     Raises:
-        ConfigError: a fault or a fixture file is invalid.
+        ConfigError: a fault, a fixture file or the start state is invalid.
         StoreUnavailableError: the shared store cannot be used.
     """
 
@@ -79,7 +98,8 @@ class MockAtoms:
         log: AccessLog = log_exchange,
         shared_log: "SharedLog | None" = None,
     ) -> None:
-        self.settings = settings
+        start_state = _read_start_state(settings)
+        self.settings = settings = settings if start_state is None else start_state.adapt(settings)
         self.clock = clock
         self.now = now
         self._started = clock()
@@ -100,8 +120,11 @@ class MockAtoms:
         if shared_log is None:
             credentials = Credentials(secrets.token_bytes(32), settings.session_cookie)
             self.journal = MemoryJournal(settings.journal_size, credentials)
-            self.stubs = _startup_stubs(settings, credentials)
-            self.store = MemoryStore(self.journal, self.generator, rules, self.fixtures, self.slices, stubs=self.stubs)
+            self.stubs = StubBook(_read_stubs(settings, credentials))
+            start = None if start_state is None else partial(start_state.content, settings.base_path, credentials)
+            self.store = MemoryStore(
+                self.journal, self.generator, rules, self.fixtures, self.slices, stubs=self.stubs, start=start
+            )
         else:
             self._share(shared_log, rules)
         self.repositories = Repositories(
@@ -118,6 +141,13 @@ class MockAtoms:
         self.shutdown_signal = ShutdownSignal()
         self.end_of_streams = ShutdownSignal()
         self.after_reset: Callable[[], Awaitable[None]] = _do_nothing
+        self.last_reload: FileReload | None = None
+        if start_state is not None:
+            try:
+                with ThreadPoolExecutor(1) as thread:  # the caller may run an event loop
+                    thread.submit(asyncio.run, self.store.reset()).result()
+            except CapacityError as error:
+                raise ConfigError(f"{settings.state}: {error}") from None
 
     def _share(self, shared_log: "SharedLog", rules: RuleBook) -> None:
         """Keep a copy of the state that is in a shared log."""
@@ -129,7 +159,7 @@ class MockAtoms:
         credentials = Credentials(shared_log.secret, self.settings.session_cookie)
         self.journal = journal = ReplicatedJournal(self.settings.journal_size, credentials, replica)
         journal.on_foreign_end = self._note_foreign_end
-        self.stubs = _startup_stubs(self.settings, credentials)
+        self.stubs = StubBook(_read_stubs(self.settings, credentials))
         self.store = ReplicatedStore(
             journal,
             self.generator,
@@ -179,13 +209,40 @@ class MockAtoms:
         selected = await self.slices.run(query.select(candidates))
         await self.slices.run(free(await self.journal.remove(selected)))
 
+    async def reload(self) -> None:
+        """Read the fixture and stub files again.
+
+        Tenants without changes have the new data from now on; the others keep theirs until they are reset.
+
+        Raises:
+            ConfigError: a file is invalid, or there are too many stubs. Nothing has changed.
+        """
+        files, stubs = await asyncio.to_thread(self._read_files)
+        try:
+            released = await self.store.replace_files(files, stubs)
+        except CapacityError as error:
+            raise ConfigError(f"{self.settings.stubs}: {error}") from None
+        released += self.response_cache.clear()
+        await self.slices.run(free(released))
+
+    def _read_files(self) -> "tuple[dict[str, FixtureFile], list[Stub]]":
+        return _read_fixtures(self.settings), _read_stubs(self.settings, self.journal.credentials)
+
     async def clear_journal(self) -> None:
         """Remove all exchanges from the journal."""
         await self.slices.run(free(await self.journal.clear()))
 
 
+def _read_start_state(settings: Settings) -> "StartState | None":
+    if settings.state is None:
+        return None
+    from mock_atoms.state.start_state import StartState  # noqa: PLC0415 - the server starts faster without it
+
+    return StartState(settings.state)
+
+
 def _read_fixtures(settings: Settings) -> "dict[str, FixtureFile]":
-    if settings.fixtures is None:
+    if settings.fixtures is None or settings.state is not None:
         return {}
     from mock_atoms.data.fixture_folder import read_folder  # noqa: PLC0415 - the server starts faster without it
 
@@ -202,8 +259,10 @@ def _readings(settings: Settings) -> Readings:
     )
 
 
-def _startup_stubs(settings: Settings, credentials: Credentials) -> StubBook:
-    return StubBook([] if settings.stubs is None else read_stubs(settings.stubs, credentials))
+def _read_stubs(settings: Settings, credentials: Credentials) -> "list[Stub]":
+    if settings.stubs is None or settings.state is not None:
+        return []
+    return read_stubs(settings.stubs, credentials)
 
 
 def _startup_rules(settings: Settings) -> dict[str, Rule]:

@@ -18,6 +18,7 @@ def _run(invocation: Invocation, client: "MockClient") -> int:
     call = client.control.call
     health = call("GET", "/health")
     journal = call("GET", "/requests", query={"limit": 0})
+    reload = call("GET", "/server")["lastReload"]
     status = {
         "url": client.url,
         "status": health["status"],
@@ -26,6 +27,7 @@ def _run(invocation: Invocation, client: "MockClient") -> int:
         "tenants": len(call("GET", "/tenants")["tenants"]),
         "faultRules": len(call("GET", "/faults")["faults"]),
         "requests": None if journal["requestJournalDisabled"] else journal["meta"]["total"],
+        "lastReload": reload,
     }
     if invocation.arguments.json:
         invocation.print_json(status)
@@ -38,6 +40,8 @@ def _run(invocation: Invocation, client: "MockClient") -> int:
         "fault rules": status["faultRules"],
         "requests": requests,
     }
+    if reload is not None:
+        lines["reload"] = f"{reload['at']}: {reload['error'] or 'fixtures and stubs were read again'}"
     width = max(map(len, lines))
     invocation.print("\n".join(show_invisible(f"{name:<{width}}  {value}") for name, value in lines.items()))
     return EXIT_OK

@@ -75,11 +75,20 @@ class ActiveSetting(TypedDict):
 
 
 @_strict
+class LastReload(TypedDict):
+    """The last time that fixtures and stubs were read again."""
+
+    at: Annotated[str, Field(description="Its time.")]
+    error: Annotated[str | None, Field(description="Why the previous files are still in use; null if they are not.")]
+
+
+@_strict
 class ServerSettings(TypedDict):
     """The active settings."""
 
     version: Annotated[str, Field(description="Version of mock-atoms.")]
     settings: list[ActiveSetting]
+    lastReload: Annotated[LastReload | None, Field(description="Null if files were read at the start only.")]
 
 
 @_strict

@@ -44,8 +44,17 @@ class ServerStatusEndpoints:
         return JSONResponse(content)
 
     async def server(self, _request: Request) -> Response:
-        """Return the version and all active settings. Tokens are masked, other secrets are left out."""
-        return JSONResponse({"version": __version__, "settings": active_settings(self._mock.settings)})
+        """Return the version, all active settings, and the last reload of fixtures and stubs.
+
+        Tokens are masked, other secrets are left out. An `error` means that the previous files are still in use.
+        """
+        reload = self._mock.last_reload
+        content: ServerSettings = {
+            "version": __version__,
+            "settings": active_settings(self._mock.settings),
+            "lastReload": None if reload is None else {"at": format_timestamp(reload.at), "error": reload.error},
+        }
+        return JSONResponse(content)
 
     async def metrics(self, request: Request) -> Response:
         """Return all metrics in the text format of Prometheus, or in OpenMetrics if `Accept` asks for it."""

@@ -140,6 +140,13 @@ class Settings(BaseModel):
     stubs: Annotated[
         Path | None, SettingInfo(_DATA, "FOLDER", "folder of stubs, `mappings/` and `__files/` (docs/stubs.md)")
     ] = None
+    reload: Annotated[
+        bool,
+        SettingInfo(_DATA, "", "read fixtures and stubs again when a file changes (docs/fixtures.md)", default="off"),
+    ] = False
+    state: Annotated[
+        Path | None, SettingInfo(_DATA, "FILE", "exported state to start from, in place of fixtures and stubs")
+    ] = None
     tokens: Annotated[
         frozenset[Token] | None,
         BeforeValidator(split_tokens),
@@ -292,12 +299,35 @@ class Settings(BaseModel):
             raise ValueError("must be true or false")
         return value
 
+    @field_validator("store")
+    @classmethod
+    def _check_store(cls, store: str, info: ValidationInfo) -> str:
+        if store != "memory" and info.data.get("reload"):
+            raise ValueError("servers with a shared store read files only at their start: leave --reload out")
+        if store != "memory" and info.data.get("state") is not None:
+            raise ValueError("a shared store has a state already: leave --state out, and use mock-atoms state import")
+        return store
+
+    @field_validator("state")
+    @classmethod
+    def _check_state(cls, state: Path | None, info: ValidationInfo) -> Path | None:
+        if state is not None and info.data.get("reload"):
+            raise ValueError("fixtures and stubs have no effect on a server with a state: leave --reload out")
+        return state
+
     @field_validator("workers")
     @classmethod
     def _check_workers(cls, workers: int, info: ValidationInfo) -> int:
         if workers > 1 and info.data.get("store") == "memory":
             raise ValueError("more than one worker needs a shared store, such as --store redis://localhost:6379/0")
         return workers
+
+    @field_validator("reload")
+    @classmethod
+    def _check_reload(cls, reload: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
+        if reload and info.data.get("fixtures") is None and info.data.get("stubs") is None:
+            raise ValueError("there is nothing to watch: set --fixtures or --stubs")
+        return reload
 
     def model_post_init(self, context: Mapping[str, str] | None, /) -> None:
         """Store the place of `fault`, whose expressions are parsed later."""

@@ -117,6 +117,25 @@ class Fixtures:
         self._audience_tokens = self._file_audience_tokens if data is None else audience_tokens or {}
         return released
 
+    def changed_callers(self, files: "dict[str, FixtureFile]") -> list[AuthenticatedCaller]:
+        """Return the callers whose initial data other fixture files may change. An import hides all files."""
+        if self._imported is not None:
+            return []
+        tokens = {token: None for token in [*self._files, *files] if self._files.get(token) != files.get(token)}
+        return [caller_for(token) for token in tokens]
+
+    def replace_files(self, files: "dict[str, FixtureFile]") -> list[Any]:
+        """Replace the fixture files, and return what is no longer kept."""
+        released: list[Any] = [*self._cache.values(), *self._file_audience_tokens.values()]
+        self._files = files
+        self._file_audience_tokens = self._audience_tokens_in_files()
+        if self._imported is None:
+            self._audience_tokens = self._file_audience_tokens
+        self._cache.clear()
+        self._in_progress.clear()
+        self._cached = 0
+        return released
+
     def belongs_to_another_tenant(self, caller: AuthenticatedCaller, audience_id: str) -> bool:
         """Return whether `audience_id` is known as another token's and never was one of `caller`'s.
 

@@ -31,6 +31,7 @@ STUBS_CHANGED = "stubs-changed"
 TENANT_CHANGED = "tenant-changed"
 RESET = "reset"
 STATE_IMPORTED = "state-imported"
+FILES_RELOADED = "files-reloaded"
 
 EventId = tuple[int, int]
 """Position of the change, and number of the event among those of the same change. Ids grow."""

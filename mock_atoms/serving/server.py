@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -24,6 +24,7 @@ from mock_atoms.journal.access_log import LOGGER, EventLine
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.connection_limits import ConnectionLimits, max_connections
 from mock_atoms.serving.fast_path import FastPath, fast_path_of
+from mock_atoms.serving.file_reloader import FileReloader
 from mock_atoms.serving.protocol import HttpProtocol
 from mock_atoms.serving.tls import Certificate
 from mock_atoms.serving.tls_connection import TlsConnection
@@ -73,6 +74,9 @@ class Server(uvicorn.Server):
         fast_path: the fast path of the application; unused by default.
         keep_alive: seconds that an idle connection is kept; 0 closes it after each response.
         request_timeout: seconds for a complete head, for the next part of a body, and to read more of a response.
+
+    Attributes:
+        companion: runs beside the server until it stops.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a server
@@ -119,6 +123,7 @@ class Server(uvicorn.Server):
         self._on_ready = on_ready
         self._on_stop = on_stop
         self._on_shutdown = on_shutdown
+        self.companion: Callable[[], Coroutine[None, None, None]] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_requested = asyncio.Event()
         logging.getLogger("uvicorn.error").addFilter(_worth_logging)
@@ -149,11 +154,16 @@ class Server(uvicorn.Server):
 
         The main loop of uvicorn would sleep until the next tick before it stops.
         """
+        companion = None if self.companion is None else asyncio.create_task(self.companion())
+        await asyncio.sleep(0)  # the companion begins before the server is ready
         self._on_ready()
         ticks = count()
         while not await self.on_tick(next(ticks)):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop_requested.wait(), _TICK_SECONDS)
+        if companion is not None:
+            companion.cancel()
+            await asyncio.wait([companion])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Wait for requests in flight. Requests that are still delayed near the end of the grace period get a 503."""
@@ -185,9 +195,13 @@ class Server(uvicorn.Server):
 def build_server(
     mock: MockAtoms, app: ASGIApp, on_ready: Callable[[], None], certificate: Certificate | None = None
 ) -> Server:
-    """Return the server of `mock`, whose application is `app`."""
+    """Return the server of `mock`, whose application is `app`.
+
+    Raises:
+        ConfigError: `--reload` needs a package that is not installed.
+    """
     settings = mock.settings
-    return Server(
+    server = Server(
         app,
         mock.shutdown_signal,
         on_ready,
@@ -198,6 +212,10 @@ def build_server(
         keep_alive=settings.keep_alive,
         request_timeout=settings.request_timeout,
     )
+    has_files = (settings.fixtures is not None or settings.stubs is not None) and settings.state is None
+    if has_files and not mock.is_shared:
+        server.companion = FileReloader(mock, server.stop).run
+    return server
 
 
 def serve(

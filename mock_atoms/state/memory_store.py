@@ -1,8 +1,8 @@
 """The store that keeps tenants in memory."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mock_atoms.core.slices import Slices, Steps, free
 from mock_atoms.core.tenancy import Tenant
@@ -31,8 +31,17 @@ from mock_atoms.wiremock.scenarios import STARTED
 from mock_atoms.wiremock.stub_book import StubBook, check_stub_capacity
 from mock_atoms.wiremock.stubs import Stub
 
+if TYPE_CHECKING:
+    from mock_atoms.data.fixture_files import FixtureFile
+    from mock_atoms.data.models import InitialData
+
 MAX_TENANTS = 10_000
 MAX_STORE_BYTES = 256 * 1024 * 1024
+
+
+def _is_within(scope: tuple[bytes | None, bytes | None], token: bytes | None, test: bytes | None) -> bool:
+    """Return whether something belongs to a token, a test or both."""
+    return token in (None, scope[0]) and test in (None, scope[1])
 
 
 def _tenant_json(tenant: Tenant) -> dict[str, Any]:
@@ -51,6 +60,7 @@ class MemoryStore:
         fixtures: the initial data of tokens. Only the store imports data into it.
         slices: runs long work.
         stubs: the active stubs. Only the store changes them.
+        start: returns the state that a reset restores; by default nothing but startup rules and files.
         max_tenants: maximum number of tenants. An evicted tenant has its initial data again.
         max_bytes: maximum memory of all states, approximately.
 
@@ -67,6 +77,7 @@ class MemoryStore:
         slices: Slices,
         *,
         stubs: StubBook | None = None,
+        start: Callable[[], Steps[StoreContent]] | None = None,
         max_tenants: int = MAX_TENANTS,
         max_bytes: int = MAX_STORE_BYTES,
     ) -> None:
@@ -77,6 +88,7 @@ class MemoryStore:
         self._fixtures = fixtures
         self._slices = slices
         self._stubs = StubBook() if stubs is None else stubs
+        self._start = start
         self._states = TenantStates(max_tenants, max_bytes)
         self.state_of = self._states.use
 
@@ -215,23 +227,63 @@ class MemoryStore:
         self._states.resize(tenant_state, before)
 
     async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
-        """Delete created rules and the states of all tenants, or only those of one token, one test or both."""
-        removed: list[Any]
-        if token_digest is None and test_digest is None:
+        """Delete created rules and the states of all tenants, or only those of one token, one test or both.
+
+        What the start state has of them is there afterwards.
+        """
+        removed: list[Any] = []
+        start = None if self._start is None else await self._slices.run(self._start())
+        if token_digest is not None or test_digest is not None:
+            removed = await self._slices.run_promptly(self._remove(token_digest, test_digest, start))
+        elif start is not None:
+            kept = self._stubs.persistent_besides(start.stubs)
+            await self.replace_all(start._replace(stubs=[*start.stubs, *kept]))
+            self._stubs.startup_stubs = start.stubs
+        else:
             removed = [
                 *await self._reset_stubs(),
                 self._rules.reset(),
                 *self._fixtures.import_data(None),
                 *self._states.replace_all(),
             ]
-        else:
-            removed = await self._slices.run_promptly(self._remove(token_digest, test_digest))
         digests = {
             "tokenDigest": token_digest and token_digest.hex(),
             "testIdDigest": test_digest and test_digest.hex(),
         }
         self._events.publish(RESET, digests, (token_digest, test_digest))
         await self._slices.run_promptly(free(removed))
+
+    async def replace_files(self, files: "dict[str, FixtureFile]", stubs: Sequence[Stub]) -> list[Any]:
+        """Replace the fixture files and the stubs of files, and return what is no longer kept.
+
+        A tenant without changes has the new initial data from now on; another one keeps its data until it is reset.
+
+        Raises:
+            CapacityError: there would be too many stubs, or they are too large. Nothing has changed.
+        """
+        replace_stubs = partial(StubBook.replace_startup_steps, startup_stubs=stubs)
+        released = await self._slices.run(self._stubs.change(replace_stubs, len(stubs) + self._stubs.reset_size))
+        previous: dict[bytes, InitialData] = {}
+        while True:
+            callers = {caller.tenant.token_digest: caller for caller in self._fixtures.changed_callers(files)}
+            found = [state for digest in callers for state in self._states.find(digest, None)]
+            states = [state for state in found if state.initial_data is None]
+            changed = {state.tenant.token_digest for state in states if state.changes is not None}
+            missing = changed - previous.keys()
+            if not missing:
+                break
+            for digest in missing:
+                data = await self._slices.run(self._fixtures.initial_data_steps(callers[digest]))
+                await self._slices.run(data.measure())
+                previous[digest] = data
+        for state in states:
+            if state.changes is None:
+                state.version = next_version()  # what is prepared for the previous data has no effect
+            elif state.is_live:  # not evicted just now
+                before = state.size_bytes
+                state.initial_data = previous[state.tenant.token_digest]
+                self._states.resize(state, before)
+        return [*released, *self._fixtures.replace_files(files)]
 
     async def export(self) -> StoreContent:
         """Return all content."""
@@ -299,8 +351,13 @@ class MemoryStore:
                 self._states.resize(state, before)
             yield
 
-    def _remove(self, token_digest: bytes | None, test_digest: bytes | None) -> Steps[list[Any]]:
-        """Remove the created rules and the states of one token, one test or both, and return them."""
+    def _remove(
+        self, token_digest: bytes | None, test_digest: bytes | None, start: StoreContent | None
+    ) -> Steps[list[Any]]:
+        """Remove the created rules and the states of one token, one test or both, and return them.
+
+        Those that `start` has are there afterwards.
+        """
         removed: list[Any] = []
         for rule_id in self._rules.created_ids(token_digest, test_digest):
             removed.append(self._remove_rule(rule_id))
@@ -308,4 +365,16 @@ class MemoryStore:
         for state in self._states.find(token_digest, test_digest):  # all that have counters of these rules
             self._states.remove(state.tenant.key)
             removed.append(state)
+        if start is not None:
+            self._restore(token_digest, test_digest, start)
         return removed
+
+    def _restore(self, token_digest: bytes | None, test_digest: bytes | None, start: StoreContent) -> None:
+        for rule in start.rules:
+            match = rule.rule.match
+            scope = match.token_digest, match.test_digest
+            if not rule.is_startup_rule and _is_within(scope, token_digest, test_digest):
+                self._rules.restore(rule)
+        for state in start.tenants:
+            if _is_within((state.tenant.token_digest, state.tenant.test_digest), token_digest, test_digest):
+                self._states.restore(state)

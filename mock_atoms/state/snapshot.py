@@ -158,10 +158,8 @@ async def import_state(
     try:
         _check_setting("seed", snapshot.seed, settings.seed)
         _check_setting("locale", snapshot.locale, settings.locale)
-        await slices.run(_activate_rules(snapshot, settings.base_path))
         await load_json_path(slices, snapshot.records)
-        await slices.run(_activate_stubs(snapshot, credentials))
-        await store.replace_all(_content_of(snapshot))
+        await store.replace_all(await slices.run(activate_snapshot(snapshot, settings.base_path, credentials)))
     except (ConfigError, SettingsMismatchError, CapacityError):
         await slices.run(free(snapshot.take_apart()))
         raise
@@ -177,12 +175,22 @@ def parse_content(text: bytes, credentials: Credentials) -> Steps[StoreContent]:
     """Return the content that `content_steps` returned."""
     content = yield from parse_own_json(text, SnapshotConverter().convert)
     snapshot = yield from parse_snapshot({"version": "", "seed": "", "locale": "", **content})
-    yield from _activate_rules(snapshot, "")
+    return (yield from activate_snapshot(snapshot, "", credentials))
+
+
+def activate_snapshot(snapshot: Snapshot, base_path: str, credentials: Credentials) -> Steps[StoreContent]:
+    """Return the content of a store that has this state.
+
+    Args:
+        snapshot: the state.
+        base_path: path of the API.
+        credentials: masks credentials in stubs.
+
+    Raises:
+        ConfigError: a rule or a stub is invalid; names the field by JSON pointer.
+    """
+    yield from _activate_rules(snapshot, base_path)
     yield from _activate_stubs(snapshot, credentials)
-    return _content_of(snapshot)
-
-
-def _content_of(snapshot: Snapshot) -> StoreContent:
     return StoreContent(
         snapshot.active_rules,
         snapshot.fixtures,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mock_atoms.core.slices import Divisible
 from mock_atoms.core.tenancy import Tenant
@@ -18,6 +18,9 @@ from mock_atoms.state.changes import TenantChanges
 from mock_atoms.state.operations import DataOperation, SetInitialData, apply_to
 from mock_atoms.wiremock.scenarios import STARTED, ScenarioStates
 from mock_atoms.wiremock.stubs import Stub
+
+if TYPE_CHECKING:
+    from mock_atoms.data.fixture_files import FixtureFile
 
 next_version = count(1).__next__
 """Return a version that no other state of this process has."""
@@ -233,6 +236,17 @@ class Store(Protocol):
         """Delete the created rules and the states of all tenants, or only those of one token, one test or both.
 
         A complete reset also restores the startup rules, without counts, the stubs of files and the fixture files.
+        """
+        ...
+
+    async def replace_files(self, files: "dict[str, FixtureFile]", stubs: Sequence[Stub]) -> list[Any]:
+        """Replace the fixture files and the stubs of files, and return what is no longer kept.
+
+        A tenant without changes has the new initial data from now on; another one keeps its data until it is reset.
+        Clear the caches of responses before anything else is awaited.
+
+        Raises:
+            CapacityError: there would be too many stubs, or they are too large. Nothing has changed.
         """
         ...
 

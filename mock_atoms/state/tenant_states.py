@@ -84,6 +84,15 @@ class TenantStates:
         """Remove the state of the tenant with this key. It must have one."""
         self._forget(cast("TenantState", self._states.remove(key)))
 
+    def restore(self, state: TenantState) -> None:
+        """Add a state in place of the one that its tenant may have."""
+        if self.get(state.tenant) is not None:
+            self.remove(state.tenant.key)
+        self._put(state)
+        self.resize(state, 0)
+        while len(self._states) > self._max_tenants:
+            self._evict()
+
     def check(self, states: Sequence[TenantState]) -> None:
         """Check that `states` can replace all others.
 

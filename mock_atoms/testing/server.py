@@ -57,6 +57,7 @@ class MockServer(MockClient):
         self.port = settings.port
         super().__init__(f"{self._reachable_url()}{settings.base_path}/", admin_token=settings.admin_token)
         self._mock = MockAtoms(settings)
+        self.settings = self._mock.settings
         self._app = create_app(mock=self._mock)
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
@@ -86,12 +87,14 @@ class MockServer(MockClient):
             certificate = stack.enter_context(load_certificate(self.settings))
             stack.enter_context(without_proxy(reachable_host(self.settings.host[0])))
             sockets = listen_on_all(self.settings.host, self.settings.port)
+            for listener in sockets:
+                stack.callback(listener.close)
+            ready = threading.Event()
+            self._server = build_server(self._mock, self._app, ready.set, certificate)
             self._resources = stack.pop_all()
         ca_file = None if certificate is None else certificate.ca_file or certificate.file
         self.port = sockets[0].getsockname()[1]
         self._control = replace(self._control, root_url=self._reachable_url(), ca_file=ca_file)
-        ready = threading.Event()
-        self._server = build_server(self._mock, self._app, ready.set, certificate)
         self._thread = threading.Thread(
             target=self._server.run, args=(sockets,), name=f"mock-atoms:{self.port}", daemon=True
         )

@@ -59,10 +59,11 @@ class StubBook:
         version: a number that changes with the stubs and with the states of scenarios for all tenants.
         is_empty: whether there are no stubs.
         scenarios: the scenarios by name.
+        startup_stubs: the stubs that a reset restores.
     """
 
     def __init__(self, startup_stubs: Sequence[Stub] = ()) -> None:
-        self._startup_stubs = startup_stubs
+        self.startup_stubs = startup_stubs
         self._stubs = StubSet()
         self._last_number = self._last_generation = 0
         self.version = 0
@@ -110,7 +111,7 @@ class StubBook:
 
     def _copy(self) -> Steps["StubBook"]:
         copy = StubBook()
-        copy._startup_stubs = self._startup_stubs
+        copy.startup_stubs = self.startup_stubs
         copy._last_number, copy._last_generation = self._last_number, self._last_generation
         for name, scenario in self.scenarios.items():
             copy.scenarios[name] = replace(scenario, stubs={**scenario.stubs})
@@ -122,6 +123,7 @@ class StubBook:
     def _adopt(self, other: "StubBook") -> list[Any]:
         """Take over the content of another book, and return what was removed."""
         removed, self._stubs = self._stubs, other._stubs  # noqa: SLF001 - of another book
+        self.startup_stubs = other.startup_stubs
         for name in self.scenarios.keys() & other.scenarios.keys():
             other.scenarios[name].latest_state = self.scenarios[name].latest_state  # a request may have moved it
         self.scenarios = other.scenarios
@@ -187,14 +189,40 @@ class StubBook:
     @property
     def reset_size(self) -> int:
         """About how many stubs a reset adds."""
-        return len(self._startup_stubs) + len(self)
+        return len(self.startup_stubs) + len(self)
 
     def reset_steps(self) -> Steps[list[Any]]:
         """Restore the stubs of files, keep the persistent ones, and reset all scenarios. Return what was removed."""
-        persistent = [stub for stub in self.by_age() if stub.is_persistent]
-        startup = {stub.id: stub for stub in self._startup_stubs}
-        kept = [stub for stub in persistent if stub.id not in startup]
-        return (yield from self._replace([*self._startup_stubs, *kept]))
+        kept = self.persistent_besides(self.startup_stubs)
+        return (yield from self._replace([*self.startup_stubs, *kept]))
+
+    def persistent_besides(self, stubs: Iterable[Stub]) -> list[Stub]:
+        """Return the persistent stubs whose ids none of `stubs` has, in the order in which they were added."""
+        ids = {stub.id for stub in stubs}
+        return [stub for stub in self.by_age() if stub.is_persistent and stub.id not in ids]
+
+    def replace_startup_steps(self, startup_stubs: Sequence[Stub]) -> Steps[list[Any]]:
+        """Replace the stubs of files by others, and return what was removed.
+
+        Those that were created or edited since, and the states of scenarios, stay.
+
+        Args:
+            startup_stubs: the stubs of files, in the order of these.
+
+        Raises:
+            CapacityError: there would be too many stubs, or they are too large. Nothing has changed.
+        """
+        from_files = {id(stub) for stub in self.startup_stubs}
+        kept = {stub.id: stub for stub in self.by_age() if id(stub) not in from_files}
+        stubs = {stub.id: kept.get(stub.id, stub) for stub in startup_stubs} | kept
+        check_stub_capacity(len(stubs), _size(stubs.values()))
+        self.startup_stubs = startup_stubs
+        scenarios = self.scenarios
+        removed = yield from self._replace(stubs.values())
+        for name in self.scenarios.keys() & scenarios.keys():
+            scenarios[name].stubs = self.scenarios[name].stubs
+            self.scenarios[name] = scenarios[name]
+        return removed
 
     def import_steps(self, stubs: Iterable[Stub], states: Iterable[tuple[str, str]]) -> Steps[list[Any]]:
         """Replace all stubs and the states of their scenarios. Return what was removed.

@@ -1,12 +1,14 @@
 /** The dashboard in a real browser. `test_browser.py` starts the servers and runs this file. */
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { after, beforeEach, test } from "node:test";
 import { closeBrowser, control, row, send, sendMany, withPage } from "./driver.mjs";
 
 const GUARDED_SERVER = process.env.DASHBOARD_GUARDED_SERVER ?? "";
 const ADMIN_TOKEN = process.env.DASHBOARD_ADMIN_TOKEN ?? "";
+const RELOADING_SERVER = process.env.DASHBOARD_RELOADING_SERVER ?? "";
+const FIXTURE = process.env.DASHBOARD_FIXTURE ?? "";
 const LONG_MS = 60_000;
 const MARKUP = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>";
 
@@ -303,6 +305,38 @@ test("a stub is listed, and the page names what is wrong with another one", asyn
     { hash: "#/stubs", allowed: /422/ },
   );
 });
+
+test("a stub of another client appears and disappears without a reload", () =>
+  withPage(
+    async (page) => {
+      await page.getByText("No stubs").first().waitFor();
+      const { id } = await control("POST", "mappings", { name: "from elsewhere", request: { urlPath: "/elsewhere" } });
+      await page.getByText("/elsewhere").first().waitFor();
+      await control("DELETE", `mappings/${id}`);
+      await page.getByText("No stubs").first().waitFor();
+    },
+    { hash: "#/stubs" },
+  ));
+
+test("changed fixtures show immediately, and the reason why a file was not read until it is", () =>
+  withPage(
+    async (page) => {
+      assert.equal(await send("/audience", { token: "sk_acme", server: RELOADING_SERVER }), 200);
+      await writeFile(FIXTURE, "{tokens: [sk_acme], audiences: [{name: 7}]}\n");
+      const banner = page.getByRole("alert").filter({ hasText: "acme.yaml:1: audiences[0].name" });
+      await banner.waitFor();
+      await page.reload();
+      await banner.waitFor();
+      await writeFile(FIXTURE, "{tokens: [sk_acme], audiences: [{name: Second}]}\n");
+      await banner.waitFor({ state: "detached" });
+      await page.locator("#nav-tenants").click();
+      await page.getByRole("link", { name: "sk_…" }).first().click();
+      await page.getByLabel("Complete token").fill("sk_acme");
+      await page.getByRole("button", { name: "Show the data" }).click();
+      await page.getByText("Second").first().waitFor();
+    },
+    { server: RELOADING_SERVER },
+  ));
 
 test("contract violations are listed with their requests", async () => {
   await send("/audience?limit=5", { token: "sk_acme" });

@@ -34,17 +34,24 @@ def test_the_code_passes_its_checks(script: str, tool: Callable[[str], str]) -> 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_page_works_in_chromium(tool: Callable[[str], str]) -> None:
+def test_the_page_works_in_chromium(tool: Callable[[str], str], tmp_path: Path) -> None:
     require_node_modules()
     chromium, node = tool("chromium"), tool("node")
     # SCREENSHOTS=1 replaces the pictures of docs/dashboard.md.
     folder = str(ROOT / "docs") if os.environ.get("SCREENSHOTS") else ""
-    with MockServer() as server, MockServer(admin_token=ADMIN_TOKEN) as guarded:
+    (tmp_path / "acme.yaml").write_text("{tokens: [sk_acme], audiences: [{name: First}]}\n", encoding="utf-8")
+    with (
+        MockServer() as server,
+        MockServer(admin_token=ADMIN_TOKEN) as guarded,
+        MockServer(fixtures=tmp_path, reload=True) as reloading,
+    ):
         environment = {
             "CHROMIUM": chromium,
             "DASHBOARD_SERVER": server.root_url,
             "DASHBOARD_GUARDED_SERVER": guarded.root_url,
             "DASHBOARD_ADMIN_TOKEN": ADMIN_TOKEN,
+            "DASHBOARD_RELOADING_SERVER": reloading.root_url,
+            "DASHBOARD_FIXTURE": str(tmp_path / "acme.yaml"),
             "DASHBOARD_SCREENSHOTS": folder,
         }
         done = subprocess.run(

@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import httpx
 import pytest
@@ -21,11 +23,28 @@ def test_status_counts_what_the_server_has(server: MockServer, client: httpx.Cli
         "tenants": 1,
         "faultRules": 1,
         "requests": 1,
+        "lastReload": None,
     }
     code, out, _ = run("status")
     assert code == 0
     assert out.startswith(f"base URL     {server.url}\nstatus       healthy, version {mock_atoms.__version__}, up ")
     assert out.endswith("\ntenants      1\nfault rules  1\nrequests     1\n")
+
+
+def test_status_shows_why_files_were_not_read(tmp_path: Path, run: Run) -> None:
+    with MockServer(fixtures=tmp_path, reload=True) as server, server.events() as events:
+        for content, outcome in (
+            ("- 1\n", f"{tmp_path}/a.yaml:1: the file: "),
+            ("", "fixtures and stubs were read again"),
+        ):
+            if content:
+                (tmp_path / "a.yaml").write_text(content, encoding="utf-8")
+            else:
+                (tmp_path / "a.yaml").unlink()
+            assert next(events).name == "files-reloaded"
+            code, out, _ = run("status", "--url", server.url)
+            assert code == 0
+            assert re.search(rf"\nreload       20\S+Z: {re.escape(outcome)}", out)
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(59, "59 s"), (61, "1 min 1 s"), (7_265, "2 h 1 min")])

@@ -141,12 +141,13 @@ def normalise(text: str) -> str:
     return re.sub(r"(?<=rule-)[0-9a-f]{8}", "~", text)
 
 
-def test_log_is_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_is_as_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     (snippet,) = snippets_of("text", "log")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(TextFormatter())
     logger = logging.getLogger("mock_atoms")
     level = logger.level
+    monkeypatch.setattr(logger, "propagate", False)  # to handlers of other tests
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:

@@ -64,6 +64,7 @@ const rateText = h("span", { class: "live-text" }); // not a status: screen read
 const liveState = h("span", { class: "live" }, h("span", { class: "dot" }), liveText, rateText);
 const pause = h("button", { type: "button", id: "pause", onclick: togglePause });
 const notices = h("div", { class: "notices", role: "status", "aria-live": "polite" });
+const reloadProblem = h("div", { class: "banner", role: "alert" });
 const main = h("main", { id: "main" });
 /** @type {View | undefined} */
 let current;
@@ -92,6 +93,7 @@ document.body.append(
       "◐",
     ),
   ),
+  reloadProblem,
   main,
   notices,
 );
@@ -99,6 +101,7 @@ addEventListener("hashchange", showRoute);
 api.onunauthorized = openTokenDialog;
 live.onstate = showLiveState;
 live.onserverchange = debounced(loadServerChanges, 200);
+live.onreload = showReload;
 context.rules.onchange = showCounters;
 context.retries.onchange = showCounters;
 journal.onchange(showCounters);
@@ -118,7 +121,9 @@ start();
 
 async function start() {
   try {
-    context.settings = (await api.get("server")).settings;
+    const { settings, lastReload } = await api.get("server");
+    context.settings = settings;
+    showReload(lastReload?.error ?? null);
     await context.rules.load();
     live.start();
     showRoute();
@@ -256,6 +261,11 @@ function notify(message, isError = false) {
   );
   notices.append(notice);
   if (!isError) setTimeout(() => notice.remove(), NOTICE_MS);
+}
+
+/** @param {string | null} error why the server still uses the previous files */
+function showReload(error) {
+  fill(reloadProblem, error !== null && `The previous fixtures and stubs are still in use: ${error}`);
 }
 
 /** @param {ApiError} error */

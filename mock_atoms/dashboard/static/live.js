@@ -35,6 +35,8 @@ export class Live {
     this.onstate = () => {};
     /** @type {() => void} called when rules, stubs or tenants have changed */
     this.onserverchange = () => {};
+    /** @type {(error: string | null) => void} called when the server has read its files again, or could not */
+    this.onreload = () => {};
     document.addEventListener("visibilitychange", () => this._reconnect());
   }
 
@@ -121,6 +123,10 @@ export class Live {
         case "requests-cleared":
           arrived = [];
           this._journal.replaceAll([]);
+          break;
+        case "files-reloaded":
+          this.onreload(data.error);
+          isServerChanged = true;
           break;
         default:
           isServerChanged = true;

@@ -1,0 +1,185 @@
+"""Servers that start from an exported state."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mock_atoms import MockServer, Settings
+from mock_atoms import mock as mock_module
+from mock_atoms.core import json_parsing
+from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.setting_sources import load_settings
+from mock_atoms.mock import MockAtoms
+from mock_atoms.state import start_state
+from mock_atoms.state.memory_store import MemoryStore
+from mock_atoms.state.snapshot_parsing import SnapshotConverter
+
+ACME = {"Authorization": "Bearer sk_acme"}
+BETA = {"Authorization": "Bearer sk_beta", "X-Test-Id": "t"}
+NO_FILES = "fixtures and stubs have no effect on a server with a state"
+EMPTY = {"version": "1", "seed": "atoms", "locale": "en_US", "rules": [], "fixtures": [], "tenants": []}
+
+
+def responses(server: MockServer) -> list[tuple[int, bytes, str]]:
+    """Return status, body and request id of a series of requests."""
+    sent = [
+        httpx.get(f"{server.url}{path}", headers=headers)
+        for headers in (ACME, BETA)
+        for path in ("/audience", "/audience", "/greeting", "/user")
+    ]
+    return [(response.status_code, response.content, response.headers["x-request-id"]) for response in sent]
+
+
+def state_of(server: MockServer) -> dict[str, Any]:
+    state: dict[str, Any] = httpx.get(f"{server.root_url}/__admin/state").json()
+    return state
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Path:
+    """The exported state of a server with changes of each kind."""
+    with MockServer(seed="other", locale="de_DE", fault=["POST /agent 501"]) as server:
+        httpx.get(f"{server.url}/audience", headers=ACME)
+        server.fail("500x2", token="sk_acme")
+        server.fail("503x1", token="sk_beta", test_id="t")
+        server.fail("delay1")
+        server.set_audiences([{"name": "mine"}], token="sk_beta", test_id="t")
+        server.stub("GET", "/greeting", json={"hello": "there"})
+        httpx.get(f"{server.url}/audience", headers=ACME)
+        path = tmp_path / "case.json"
+        path.write_text(json.dumps(state_of(server)), encoding="utf-8")
+    return path
+
+
+def test_a_server_responds_like_the_exporting_one(case: Path) -> None:
+    state = json.loads(case.read_text(encoding="utf-8"))
+    with MockServer(seed="other", locale="de_DE") as server:
+        httpx.put(f"{server.root_url}/__admin/state", json=state).raise_for_status()
+        expected = responses(server)
+    assert [status for status, _, _ in expected] == [500, 200, 200, 200, 503, 200, 200, 200]
+    with MockServer(state=case) as server:
+        assert (server.settings.seed, server.settings.locale) == ("other", "de_DE")
+        assert state_of(server) == state
+        assert responses(server) == expected
+        server.reset()
+        assert state_of(server) == state
+        assert server.requests() == []
+        assert responses(server) == expected
+
+
+def test_a_reset_of_one_token_or_test_returns_to_the_state(case: Path) -> None:
+    with MockServer(state=case) as server:
+        initial = state_of(server)
+        before = responses(server)
+        server.fail("500", token="sk_acme")
+        server.reset(token="sk_acme")
+        assert responses(server)[:4] == before[:4]
+        server.reset(test_id="t")
+        assert responses(server)[4:] == before[4:]
+        server.reset(token="sk_beta", test_id="t")
+        server.reset(token="sk_acme", test_id="none")
+        server.reset(token="sk_acme")
+        after = state_of(server)
+        scoped = [sorted(str(rule) for rule in state["rules"] if "match" in rule) for state in (after, initial)]
+        assert scoped[0] == scoped[1] != []
+        assert sorted(map(str, after["tenants"])) == sorted(map(str, initial["tenants"]))
+
+
+def test_a_reset_of_the_stubs_restores_those_of_the_state(case: Path) -> None:
+    with MockServer(state=case) as server:
+        greeting = f"{server.url}/greeting"
+        for path in ("mappings/reset", "reset"):
+            httpx.delete(f"{server.root_url}/__admin/mappings").raise_for_status()
+            kept = {"request": {"urlPath": "/atoms/v1/kept"}, "persistent": True}
+            httpx.post(f"{server.root_url}/__admin/mappings", json=kept).raise_for_status()
+            server.stub("GET", "/other")
+            assert httpx.get(greeting).status_code == 404
+            httpx.post(f"{server.root_url}/__admin/{path}").raise_for_status()
+            assert httpx.get(greeting).json() == {"hello": "there"}
+            statuses = [httpx.get(f"{server.url}/{name}").status_code for name in ("kept", "other")]
+            assert statuses == [200, 404]
+
+
+def test_fixtures_and_stubs_of_folders_have_no_effect(case: Path, tmp_path: Path) -> None:
+    (tmp_path / "fixtures").mkdir()
+    (tmp_path / "fixtures" / "acme.yaml").write_text("not read: [", encoding="utf-8")
+    with (
+        MockServer(state=case) as alone,
+        MockServer(state=case, fixtures=tmp_path / "fixtures", stubs=tmp_path) as beside,
+    ):
+        assert responses(beside) == responses(alone)
+
+
+def write(path: Path, **changes: object) -> Path:
+    path.write_text(json.dumps(EMPTY | changes), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"seed": 1}, "/seed: must be text"),
+        ({"locale": "xx"}, "/locale: `xx` is invalid: faker has no such locale; choose one such as en_US"),
+        ({"rules": [{"id": "r", "fault": "nope"}]}, "/rules/0"),
+        ({"tenants": [{"token": "sk_x"}]}, "/tenants/0/"),
+        ({"stubs": [{"id": "a"}]}, "/stubs/0"),
+    ],
+)
+def test_an_invalid_state_is_refused_with_its_file(tmp_path: Path, changes: dict[str, object], problem: str) -> None:
+    path = write(tmp_path / "case.json", **changes)
+    with pytest.raises(ConfigError) as error:
+        MockAtoms(Settings(state=path))
+    assert str(error.value).startswith(f"{path}: {problem}")
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    for content, problem in ((None, "cannot be read: No such file or directory"), ("{", "not JSON")):
+        path = tmp_path / f"{problem[:3]}.json"
+        if content is not None:
+            path.write_text(content, encoding="utf-8")
+        with pytest.raises(ConfigError) as error:
+            MockAtoms(Settings(state=path))
+        assert str(error.value).startswith(f"{path}: {problem}")
+
+
+def test_too_much_data_is_refused(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mock_module, "MemoryStore", partial(MemoryStore, max_bytes=1))
+    with pytest.raises(ConfigError, match=r"case\.json: the tenants need about \d+ bytes; the maximum is 1$"):
+        MockAtoms(Settings(state=case))
+    monkeypatch.setattr(start_state, "SnapshotConverter", partial(SnapshotConverter, max_bytes=1))
+    monkeypatch.setattr(json_parsing, "JSON_PIECE_BYTES", 16)
+    with pytest.raises(ConfigError, match=r"case\.json: the tenants need about \d+ bytes; the maximum is 1$"):
+        MockAtoms(Settings(state=case))
+
+
+def test_a_seed_that_differs_from_the_states_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "case.json")
+    assert MockAtoms(Settings(state=path, seed="atoms")).settings.seed == "atoms"
+    with pytest.raises(ConfigError) as error:
+        MockAtoms(Settings(state=path, seed="mine"))
+    expected = "/seed: the state is from a server with `atoms`, this server has `mine`: leave --seed out"
+    assert str(error.value) == f"{path}: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        (
+            {"FIXTURES": "f", "RELOAD": "true"},
+            f"MOCK_ATOMS_STATE: `case.json` is invalid: {NO_FILES}: leave --reload out",
+        ),
+        (
+            {"STORE": "redis://localhost"},
+            "MOCK_ATOMS_STORE: a shared store has a state already: leave --state out, and use mock-atoms state import",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(variables: dict[str, str], problem: str) -> None:
+    environ = {f"MOCK_ATOMS_{name}": value for name, value in (variables | {"STATE": "case.json"}).items()}
+    with pytest.raises(ConfigError) as error:
+        load_settings({}, environ)
+    assert str(error.value) == problem
