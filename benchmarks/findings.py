@@ -25,6 +25,7 @@ class Findings:
         resident: resident bytes after many lists, by server.
         tenants: the list, by the number of tenants that request it in turn.
         rules: the list, by the number of rules for other tenants.
+        stubs: the list and a stubbed route, by request and number of stubs.
         journal: the list, by the number of requests since the journal was empty.
         journal_size: the number of exchanges that the journal keeps.
         log: the list, with and without an access log.
@@ -45,6 +46,7 @@ class Findings:
     resident: dict[str, int] = field(default_factory=dict)
     tenants: dict[int, list[Run]] = field(default_factory=dict)
     rules: dict[int, list[Run]] = field(default_factory=dict)
+    stubs: dict[tuple[str, int], list[Cost]] = field(default_factory=dict)
     journal: dict[int, list[Cost]] = field(default_factory=dict)
     journal_size: int = 0
     log: dict[str, list[Run]] = field(default_factory=dict)

@@ -61,6 +61,10 @@ def _growth(found: Findings) -> Iterator[Row]:
     for name, runs in (("tenants", found.tenants), ("rules for other tenants", found.rules)):
         smallest, largest = min(runs, default=0), max(runs, default=0)
         yield row(f"list: {largest:,} {name}", f"{smallest:,}", ratios(runs.get(largest), runs.get(smallest), "rate"))
+    for name, fewest, limit in (("list", 0, 1.05), ("stubbed route", 1, 1.5)):
+        most = max((number for _, number in found.stubs), default=0)
+        compared = ratios(found.stubs.get((name, most)), found.stubs.get((name, fewest)), "wall")
+        yield row(f"{name}: {most:,} stubs", f"{fewest}", compared, limit)
     before = [cost for since, costs in found.journal.items() if since < found.journal_size for cost in costs]
     full = [cost for since, costs in found.journal.items() if since >= found.journal_size for cost in costs]
     yield row("list: journal full", "while it fills", ratios(full, before, "wall"))

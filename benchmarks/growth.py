@@ -18,6 +18,9 @@ SHIFTS = 10
 """Number of parts in which the journal is filled, and then filled again."""
 WARMING = 4
 """Seconds of requests by many tenants before the measurement, so that each request is repeated."""
+BLOCK = 200
+"""Number of requests of a measurement of stubs."""
+STUBBED = "/atoms/v1/stubbed"
 LIST_REQUEST = Request("GET", LIST)
 
 
@@ -70,6 +73,25 @@ def rules(loads: Loads, sizes: Sequence[int], rounds: int) -> dict[int, list[Run
                     body = json.dumps(rule).encode()
                     target.send(Request("POST", "/__admin/faults", body=body, status=201))
         return loads.in_turn(servers, CONNECTIONS, rounds)
+
+
+def stubs(sizes: Sequence[int], rounds: int) -> dict[tuple[str, int], list[Cost]]:
+    """Measure the list and a stubbed route with more and more stubs, by request and number of stubs."""
+    costs: dict[tuple[str, int], list[Cost]] = {}
+    with one_each({size: ours() for size in sizes}) as servers, contextlib.ExitStack() as stack:
+        targets = {size: stack.enter_context(target_of(server)) for size, server in servers.items()}
+        for size, target in targets.items():
+            paths = [STUBBED, *(f"/atoms/v1/other/{number}" for number in range(size))][:size]
+            mappings = [{"request": {"method": "GET", "urlPath": path}, "response": {"body": "{}"}} for path in paths]
+            target.send(audiences.control("POST", "mappings/import", mappings=mappings))
+        for number in range(-1, rounds):
+            for size, target in targets.items():
+                for path, name in ((LIST, "list"), (STUBBED, "stubbed route")):
+                    if size or path == LIST:
+                        cost = target.cost([Request("GET", path)] * BLOCK)
+                        if number >= 0:  # the first round only loads what is loaded lazily
+                            costs.setdefault((name, size), []).append(cost)
+    return costs
 
 
 def journal(size: int, rounds: int) -> dict[int, list[Cost]]:

@@ -176,6 +176,8 @@ def details(found: Findings) -> Iterator[str]:
     yield from run_table(
         "rules for other tenants, 16 connections", {f"{size:,}": runs for size, runs in found.rules.items()}
     )
+    by_stubs = {f"{name}, {number:,} stubs": costs for (name, number), costs in found.stubs.items()}
+    yield from cost_table("1 connection", "µs", 1e6, by_stubs)
     since = {f"{before:,}": costs for before, costs in found.journal.items()}
     yield from cost_table(f"requests since a journal of {found.journal_size:,} was empty", "µs", 1e6, since)
     yield from run_table("log, 1 connection", found.log)

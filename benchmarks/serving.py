@@ -49,6 +49,7 @@ class Plan(NamedTuple):
         max_repeats: number of runs that may be repeated.
         tenants: numbers of tenants that send requests in turn.
         rules: numbers of rules for other tenants.
+        stubs: numbers of stubs, from 0 to many.
         journal: size of the journal that is filled.
         blocks: number of measured blocks of requests.
         requests: number of requests before memory is measured.
@@ -64,6 +65,7 @@ class Plan(NamedTuple):
     max_repeats: int
     tenants: tuple[int, ...]
     rules: tuple[int, ...]
+    stubs: tuple[int, ...]
     journal: int
     blocks: int
     requests: int
@@ -80,6 +82,7 @@ FULL = Plan(
     max_repeats=20,
     tenants=(1, 10, 100, 1_000, 10_000),
     rules=(0, 10, 100, 1_000),
+    stubs=(0, 1, 1_000),
     journal=10_000,
     blocks=20,
     requests=100_000,
@@ -95,6 +98,7 @@ QUICK = Plan(
     max_repeats=0,
     tenants=(1, 10),
     rules=(0, 10),
+    stubs=(0, 1, 10),
     journal=100,
     blocks=1,
     requests=100,
@@ -185,7 +189,8 @@ def measure(plan: Plan, *, with_others: bool, checkouts: Sequence[Path] = ()) ->
         progress("the journal, the log")
         found.journal = growth.journal(plan.journal, plan.rounds)
         found.log = growth.access_log(short, plan.rounds)
-        progress("rules, tenants")
+        progress("stubs, rules, tenants")
+        found.stubs = growth.stubs(plan.stubs, 4 * plan.rounds)
         found.rules = growth.rules(short, plan.rules, plan.rounds)
         found.tenants = growth.tenants(short, plan.tenants, plan.rounds)
         progress("memory")

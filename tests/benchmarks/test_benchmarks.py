@@ -44,6 +44,8 @@ def test_the_cost_of_serving_can_be_measured(tool: Callable[[str], str]) -> None
         "| start of the process to its first list | `import fastapi, uvicorn` | ",
         "| first list of a new token: extra time | a repeated list | ",
         "| list: 10 tenants | 1 | **",
+        "| list: 10 stubs | 0 | **",
+        "| stubbed route: 10 stubs | 1 | **",
         "| list: journal full | while it fills | **",
         "- **WireMock was not measured**: ",
         "| **mock-atoms, each token new**: not cached, as the first list of a test | ",
