@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from mock_atoms.control.errors import RequestError
 from mock_atoms.core.delays import InterruptedWorkError, ShutdownSignal, run_while_connected
 from mock_atoms.core.json_stream import Chunk, json_pieces, next_chunk
-from mock_atoms.core.slices import Slices, Steps
+from mock_atoms.core.slices import Slices, Steps, free
 from mock_atoms.mock import MockAtoms
 
 Result = TypeVar("Result")
@@ -42,15 +42,22 @@ class LongResponse(Response):
         pieces: pieces of the text; an empty piece is a pause.
         media_type: the content type.
         headers: further headers.
+        kept: a list of what the pieces still need. If the client disconnects, it is freed in slices.
     """
 
     def __init__(
-        self, slices: Slices, pieces: Iterator[str], media_type: str, headers: Mapping[str, str] | None = None
+        self,
+        slices: Slices,
+        pieces: Iterator[str],
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+        kept: list[Any] | None = None,
     ) -> None:
         super().__init__(media_type=media_type, headers=headers)
         del self.headers["content-length"]
         self._slices = slices
         self._pieces = pieces
+        self._kept = [] if kept is None else kept
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, unless the client disconnects."""
@@ -63,7 +70,7 @@ class LongResponse(Response):
         try:
             await run_while_connected(sending, receive, ShutdownSignal())
         except InterruptedWorkError:
-            return
+            await self._slices.run(free(self._kept))
 
     async def _send(self, send: Send, steps: Steps[Chunk], finished: tuple[Chunk] | None) -> None:
         chunk, more = await self._slices.run(steps) if finished is None else finished[0]
@@ -77,6 +84,15 @@ class LongResponse(Response):
         await send({"type": "http.response.body", "body": chunk})
 
 
-def long_json(mock: MockAtoms, content: object, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a JSON response with `content`, which may have generators and functions, see `json_pieces`."""
-    return LongResponse(mock.slices, json_pieces(content), "application/json", headers)
+def long_json(
+    mock: MockAtoms, content: object, headers: Mapping[str, str] | None = None, kept: list[Any] | None = None
+) -> Response:
+    """Return a JSON response with `content`, which may have generators and functions, see `json_pieces`.
+
+    Args:
+        mock: the server.
+        content: the content.
+        headers: further headers.
+        kept: a list of what the content still needs, see `LongResponse`.
+    """
+    return LongResponse(mock.slices, json_pieces(content), "application/json", headers, kept)

@@ -189,7 +189,7 @@ class RequestEndpoints:
         found = await reader.number(exchanges[::-1][: query.limit])
         render = self._serve_event if query.bodies == "true" else self._event_without_bodies
         content = {"requests": _rendered(render, found), "meta": {"total": total}}
-        return self._respond(content, {"x-mock-atoms-dropped": str(self._journal.dropped)})
+        return self._respond(content, {"x-mock-atoms-dropped": str(self._journal.dropped)}, kept=found)
 
     def _event_without_bodies(self, exchange: Exchange, attempt: int) -> ServeEvent:
         event = self._serve_event(exchange, attempt)
@@ -226,11 +226,12 @@ class RequestEndpoints:
         reader = JournalReader(self._mock, request)
         selected = query.journal_query(self._mock)
         exchanges = await reader.select(selected, pattern)
-        content: dict[str, Any] = {"requests": _rendered(self._logged_request, await reader.number(exchanges))}
+        found = await reader.number(exchanges)
+        content: dict[str, Any] = {"requests": _rendered(self._logged_request, found)}
         if query.near_misses:
             misses = [] if exchanges else await near_misses(reader, selected, body, pattern, query.near_misses)
             content["nearMisses"] = (miss for miss in misses)
-        return self._respond(content)
+        return self._respond(content, kept=found)
 
     async def count(self, request: Request) -> Response:
         """Return how many requests match a pattern.
@@ -273,16 +274,21 @@ class RequestEndpoints:
         reader = JournalReader(self._mock, request)
         numbered = await reader.number(await reader.select(query, pattern))
         removed = {*await self._journal.remove(exchange for exchange, _ in numbered)}
-        events = _rendered(self._serve_event, [event for event in numbered if event.exchange in removed])
-        return long_json(self._mock, {"serveEvents": events})
+        found = [event for event in numbered if event.exchange in removed]
+        return long_json(self._mock, {"serveEvents": _rendered(self._serve_event, found)}, kept=found)
 
     async def unmatched(self, request: Request) -> Response:
         """Return the requests to unknown routes, the newest first."""
         found = await unmatched_requests(JournalReader(self._mock, request))
-        return self._respond({"requests": _rendered(self._logged_request, found)})
+        return self._respond({"requests": _rendered(self._logged_request, found)}, kept=found)
 
-    def _respond(self, content: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-        return long_json(self._mock, {**content, "requestJournalDisabled": self._journal.is_off}, headers)
+    def _respond(
+        self,
+        content: dict[str, Any],
+        headers: Mapping[str, str] | None = None,
+        kept: list[NumberedExchange] | None = None,
+    ) -> Response:
+        return long_json(self._mock, {**content, "requestJournalDisabled": self._journal.is_off}, headers, kept)
 
 
 def _arrived_after(since: datetime, exchanges: list[Exchange]) -> Steps[list[Exchange]]:

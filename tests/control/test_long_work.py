@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from starlette.types import Message
 from mock_atoms import Settings, create_app
 from mock_atoms.control.errors import RequestError
 from mock_atoms.control.long_work import long_json, run_steps
-from mock_atoms.core.slices import Steps
+from mock_atoms.core.slices import SLICE_SECONDS, Divisible, Steps
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import call
 from tests.helpers.exchanges import exchange, post
@@ -110,6 +112,38 @@ def test_a_short_response_has_its_length_and_a_long_one_comes_in_chunks() -> Non
     assert "content-length" not in long.headers
     assert len(json.loads(long.body)["requests"]) == 200
     assert long.headers["content-type"] == short.headers["content-type"] == "application/json"
+
+
+def test_what_a_disconnected_client_would_receive_is_freed_in_slices() -> None:
+    class Part(Divisible):
+        def parts(self) -> list[Any]:
+            freed_at.append(turns)
+            time.sleep(SLICE_SECONDS)
+            return []
+
+    kept: list[Any] = [Part() for _ in range(5)]
+    freed_at: list[int] = []
+    turns = 0
+
+    async def run() -> None:
+        nonlocal turns
+        response = long_json(MockAtoms(Settings()), {"parts": (text for text in repeat("x" * 100_000))}, kept=kept)
+
+        async def receive() -> Message:
+            return {"type": "http.disconnect"}
+
+        async def send(_message: Message) -> None:
+            """Discard it."""
+
+        task = asyncio.create_task(response({}, receive, send))
+        while not task.done():
+            turns += 1
+            await asyncio.sleep(0)
+        await task
+
+    asyncio.run(run())
+    assert kept == []
+    assert len(set(freed_at)) == 5
 
 
 @pytest.mark.alone("it fills the journal of one replica")
