@@ -221,10 +221,10 @@ class MockDriver:
         """Call the API."""
         return self._runner.run(self._http.request(method, path, headers=tenant.headers, **request))
 
-    def control(self, method: str, path: str, content: object = None) -> Any:  # noqa: ANN401 - any JSON
-        """Call the control API, and expect a success."""
+    def control(self, method: str, path: str, content: object = None, status: int = 200) -> Any:  # noqa: ANN401 - any JSON
+        """Call the control API, and expect a status."""
         response = self._runner.run(self._http.request(method, f"http://127.0.0.1/__admin{path}", json=content))
-        assert response.status_code == 200, response.text
+        assert response.status_code == status, response.text
         return response.json()
 
     def members(self, tenant: Tenant, audience_id: str, size: int) -> Iterator[dict[str, Any]]:
