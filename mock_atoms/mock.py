@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_atoms.caching.response_cache import ResponseCache
 from mock_atoms.core.body_memory import BodyMemory
@@ -17,7 +17,7 @@ from mock_atoms.core.settings import Settings
 from mock_atoms.core.slices import Slices, free
 from mock_atoms.core.tenancy import digest_test_id, digest_token
 from mock_atoms.core.timestamps import MonotonicClock, WallClock
-from mock_atoms.data.fixtures import Fixtures
+from mock_atoms.data.fixtures import Fixtures, FixtureSet
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults.engine import ERROR_RATE_RULE, FaultEngine, error_rate_rule
 from mock_atoms.faults.expressions import parse_fault
@@ -34,6 +34,7 @@ from mock_atoms.journal.recorder import ExchangeRecorder
 from mock_atoms.journal.request_reader import RequestReader
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.repositories import Repositories
+from mock_atoms.state.start_point import StartPoint
 from mock_atoms.state.tenant_data import Readings
 from mock_atoms.wiremock.stub_book import StubBook
 from mock_atoms.wiremock.stub_folder import BodyFiles, read_stubs
@@ -58,7 +59,7 @@ def _utc_now() -> datetime:
 
 
 class FileReload(NamedTuple):
-    """The last reload of fixtures and stubs.
+    """A reload of fixtures and stubs.
 
     Attributes:
         at: its time.
@@ -121,7 +122,9 @@ class MockAtoms:
             credentials = Credentials(secrets.token_bytes(32), settings.session_cookie)
             self.journal = MemoryJournal(settings.journal_size, credentials)
             self.stubs = StubBook(_read_stubs(settings, credentials))
-            start = None if start_state is None else partial(start_state.content, settings.base_path, credentials)
+            start = None
+            if start_state is not None:
+                start = StartPoint(partial(start_state.content, settings.base_path, credentials))
             self.store = MemoryStore(
                 self.journal, self.generator, rules, self.fixtures, self.slices, stubs=self.stubs, start=start
             )
@@ -194,10 +197,11 @@ class MockAtoms:
     async def reset(self, token: str | None = None, test_id: str | None = None) -> None:
         """Reset everything, or only one token, one test id, or one test id of one token."""
         if token is None and test_id is None:
-            released = [*self.response_cache.clear(), *self.request_reader.clear(), *await self.journal.clear()]
-            self.attempt_counter.clear()
+            released = await self._forget_requests()
             share_response_head.cache_clear()  # they would keep the memory around them from being returned
             await self.store.reset()
+            if self.settings.state is not None:  # its parsing took a while: requests may have arrived meanwhile
+                released += await self._forget_requests()
             await self.slices.run(free(released))
             await self.after_reset()
             return
@@ -208,6 +212,12 @@ class MockAtoms:
         await self.store.reset(token_digest, test_digest)
         selected = await self.slices.run(query.select(candidates))
         await self.slices.run(free(await self.journal.remove(selected)))
+
+    async def _forget_requests(self) -> list[Any]:
+        """Forget all requests, and return what is no longer kept."""
+        released: list[Any] = [*self.response_cache.clear(), *self.request_reader.clear(), *await self.journal.clear()]
+        self.attempt_counter.clear()
+        return released
 
     async def reload(self) -> None:
         """Read the fixture and stub files again.
@@ -225,8 +235,9 @@ class MockAtoms:
         released += self.response_cache.clear()
         await self.slices.run(free(released))
 
-    def _read_files(self) -> "tuple[dict[str, FixtureFile], list[Stub]]":
-        return _read_fixtures(self.settings), _read_stubs(self.settings, self.journal.credentials)
+    def _read_files(self) -> "tuple[FixtureSet, list[Stub]]":
+        files = FixtureSet.of(_read_fixtures(self.settings), self.fixtures.files)
+        return files, _read_stubs(self.settings, self.journal.credentials)
 
     async def clear_journal(self) -> None:
         """Remove all exchanges from the journal."""

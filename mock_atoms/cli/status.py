@@ -18,7 +18,7 @@ def _run(invocation: Invocation, client: "MockClient") -> int:
     call = client.control.call
     health = call("GET", "/health")
     journal = call("GET", "/requests", query={"limit": 0})
-    reload = call("GET", "/server")["lastReload"]
+    reload = call("GET", "/server").get("lastReload")  # older servers have none
     status = {
         "url": client.url,
         "status": health["status"],
@@ -41,7 +41,7 @@ def _run(invocation: Invocation, client: "MockClient") -> int:
         "requests": requests,
     }
     if reload is not None:
-        lines["reload"] = f"{reload['at']}: {reload['error'] or 'fixtures and stubs were read again'}"
+        lines["reload"] = f"{reload['at']}: {reload['error'] or 'fixtures and stubs were reloaded'}"
     width = max(map(len, lines))
     invocation.print("\n".join(show_invisible(f"{name:<{width}}  {value}") for name, value in lines.items()))
     return EXIT_OK

@@ -75,8 +75,8 @@ class ActiveSetting(TypedDict):
 
 
 @_strict
-class LastReload(TypedDict):
-    """The last time that fixtures and stubs were read again."""
+class FileReload(TypedDict):
+    """A reload of fixtures and stubs."""
 
     at: Annotated[str, Field(description="Its time.")]
     error: Annotated[str | None, Field(description="Why the previous files are still in use; null if they are not.")]
@@ -88,7 +88,9 @@ class ServerSettings(TypedDict):
 
     version: Annotated[str, Field(description="Version of mock-atoms.")]
     settings: list[ActiveSetting]
-    lastReload: Annotated[LastReload | None, Field(description="Null if files were read at the start only.")]
+    lastReload: Annotated[
+        FileReload | None, Field(description="The last reload of fixtures and stubs; null if there was none.")
+    ]
 
 
 @_strict

@@ -141,8 +141,7 @@ class Settings(BaseModel):
         Path | None, SettingInfo(_DATA, "FOLDER", "folder of stubs, `mappings/` and `__files/` (docs/stubs.md)")
     ] = None
     reload: Annotated[
-        bool,
-        SettingInfo(_DATA, "", "read fixtures and stubs again when a file changes (docs/fixtures.md)", default="off"),
+        bool, SettingInfo(_DATA, "", "reload changed fixtures and stubs (docs/fixtures.md)", default="off")
     ] = False
     state: Annotated[
         Path | None, SettingInfo(_DATA, "FILE", "exported state to start from, in place of fixtures and stubs")
@@ -289,8 +288,7 @@ class Settings(BaseModel):
     @classmethod
     def _check_type(cls, value: object, info: ValidationInfo) -> object:
         """Refuse what pydantic converts: true is no number, 1 is no switch, 1.0 is no whole number."""
-        annotation = cls.model_fields[str(info.field_name)].annotation
-        types = {annotation, *get_args(annotation)}
+        types = {annotation := cls.model_fields[str(info.field_name)].annotation, *get_args(annotation)}
         if isinstance(value, bool) and types & {int, float}:
             raise ValueError("must be a number")
         if isinstance(value, float) and int in types:
@@ -304,16 +302,21 @@ class Settings(BaseModel):
     def _check_store(cls, store: str, info: ValidationInfo) -> str:
         if store != "memory" and info.data.get("reload"):
             raise ValueError("servers with a shared store read files only at their start: leave --reload out")
-        if store != "memory" and info.data.get("state") is not None:
-            raise ValueError("a shared store has a state already: leave --state out, and use mock-atoms state import")
         return store
 
     @field_validator("state")
     @classmethod
     def _check_state(cls, state: Path | None, info: ValidationInfo) -> Path | None:
         if state is not None and info.data.get("reload"):
-            raise ValueError("fixtures and stubs have no effect on a server with a state: leave --reload out")
+            raise ValueError("a server with a start state has no fixtures or stubs of files: leave --reload out")
         return state
+
+    @field_validator("fault", "error_rate", "store")
+    @classmethod
+    def _check_with_state(cls, value: object, info: ValidationInfo) -> object:
+        if value not in ((), 0, "memory") and info.data.get("state") is not None:
+            raise ValueError("a start state is in memory, with its own rules: leave --state or this out")
+        return value
 
     @field_validator("workers")
     @classmethod

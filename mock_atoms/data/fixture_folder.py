@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -178,8 +179,9 @@ def parse_text(path: Path, text: str) -> object:
 def _line(text: str, loc: tuple[int | str, ...]) -> int:
     """Return the line of the value at `loc`, or of its nearest parent. JSON is read as YAML."""
     line = 1
-    for node in _descend(yaml.compose(text.replace("\t", " "), Loader=yaml.SafeLoader), loc):
-        line = node.start_mark.line + 1
+    with suppress(yaml.YAMLError):  # JSON may have characters that YAML does not allow
+        for node in _descend(yaml.compose(text.replace("\t", " "), Loader=yaml.SafeLoader), loc):
+            line = node.start_mark.line + 1
     return line
 
 

@@ -2,7 +2,8 @@
 
 import json
 from collections import OrderedDict
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +49,42 @@ def find_audience_tokens(data: dict[bytes, FixtureData]) -> Steps[AudienceTokens
     return audience_tokens
 
 
+@dataclass(frozen=True)
+class FixtureSet:
+    """Fixture files that are used together.
+
+    Attributes:
+        by_token: the files by token.
+        audience_tokens: digests of the tokens that have each audience id.
+        changed: the callers whose data differs from that of the previous files.
+    """
+
+    by_token: "Mapping[str, FixtureFile]"
+    audience_tokens: AudienceTokens
+    changed: Mapping[bytes, AuthenticatedCaller]
+
+    @classmethod
+    def of(cls, by_token: "Mapping[str, FixtureFile]", previous: "FixtureSet | None" = None) -> "FixtureSet":
+        """Return a set of files, compared with the previous one.
+
+        Files that are equal to previous ones are replaced by these.
+        """
+        audience_tokens: AudienceTokens = {}
+        for token, file in by_token.items():
+            digest = digest_token(token)
+            for audience in file.audiences or []:
+                audience_tokens.setdefault(audience.get("_id", ""), set()).add(digest)
+        before: Mapping[str, FixtureFile] = {} if previous is None else previous.by_token
+        same: dict[int, FixtureFile] = {}
+        for token, file in by_token.items():
+            if id(file) not in same and file == before.get(token):
+                same[id(file)] = before[token]
+        files = {token: same.get(id(file), file) for token, file in by_token.items()}
+        tokens = [token for token in {**before, **files} if files.get(token) is not before.get(token)]
+        changed = {} if previous is None else {digest_token(token): caller_for(token) for token in tokens}
+        return cls(files, audience_tokens, changed)
+
+
 class Fixtures:
     """Initial data of each token.
 
@@ -58,6 +95,9 @@ class Fixtures:
         locale: faker locale of audiences that name no other.
         files: fixture files by token.
         max_cached: maximum number of tokens and audiences kept for later requests.
+
+    Attributes:
+        files: the fixture files.
     """
 
     def __init__(
@@ -70,26 +110,26 @@ class Fixtures:
         self.locale = locale
         self._generator = generator
         self._options = GeneratorOptions(locale)
-        self._files = files or {}
+        self.files = FixtureSet.of(files or {})
         self._max_cached = max_cached
         self._imported: dict[bytes, FixtureData] | None = None
         self._cache: OrderedDict[bytes, InitialData] = OrderedDict()
         self._in_progress: WeakValueDictionary[bytes, Steps[InitialData]] = WeakValueDictionary()
         self._cached = 0
-        self._file_audience_tokens = self._audience_tokens = self._audience_tokens_in_files()
+        self._imported_audience_tokens: AudienceTokens = {}
 
     def has_fixture(self, caller: AuthenticatedCaller) -> bool:
         """Return whether a fixture file or an import names the token of `caller`."""
         if self._imported is not None:
             return caller.tenant.token_digest in self._imported
-        return caller.token in self._files
+        return caller.token in self.files.by_token
 
     def export_data(self) -> Steps[dict[bytes, FixtureData]]:
         """Return the data of all fixture files, or of the last import, by token digest."""
         if self._imported is not None:
             return self._imported
         exported = {}
-        for token, file in self._files.items():
+        for token, file in self.files.by_token.items():
             initial_data = yield from self.from_fixture_file(file, token)
             exported[digest_token(token)] = FixtureData(mask_token(token), initial_data)
         return exported
@@ -109,28 +149,25 @@ class Fixtures:
         released: list[Any] = [*self._cache.values()]
         if self._imported is not None:
             released += [imported.initial_data for imported in self._imported.values()]
-            released += self._audience_tokens.values()
+            released += self._imported_audience_tokens.values()
         self._imported = data
         self._cache.clear()
         self._in_progress.clear()
         self._cached = 0
-        self._audience_tokens = self._file_audience_tokens if data is None else audience_tokens or {}
+        self._imported_audience_tokens = audience_tokens or {}
         return released
 
-    def changed_callers(self, files: "dict[str, FixtureFile]") -> list[AuthenticatedCaller]:
-        """Return the callers whose initial data other fixture files may change. An import hides all files."""
-        if self._imported is not None:
-            return []
-        tokens = {token: None for token in [*self._files, *files] if self._files.get(token) != files.get(token)}
-        return [caller_for(token) for token in tokens]
+    @property
+    def is_imported(self) -> bool:
+        """Whether an import is in use, which hides the fixture files."""
+        return self._imported is not None
 
-    def replace_files(self, files: "dict[str, FixtureFile]") -> list[Any]:
+    def replace_files(self, files: FixtureSet) -> list[Any]:
         """Replace the fixture files, and return what is no longer kept."""
-        released: list[Any] = [*self._cache.values(), *self._file_audience_tokens.values()]
-        self._files = files
-        self._file_audience_tokens = self._audience_tokens_in_files()
-        if self._imported is None:
-            self._audience_tokens = self._file_audience_tokens
+        released: list[Any] = [*self._cache.values(), *self.files.audience_tokens.values()]
+        kept = {id(file) for file in files.by_token.values()}
+        released += [file.audiences for file in self.files.by_token.values() if file.audiences and id(file) not in kept]
+        self.files = files
         self._cache.clear()
         self._in_progress.clear()
         self._cached = 0
@@ -144,7 +181,8 @@ class Fixtures:
         token_digest = caller.tenant.token_digest
         if self._generator.is_generated_id(audience_id):
             return audience_id[8:18] != self._generator.id_marker(token_digest)
-        token_digests = self._audience_tokens.get(audience_id)
+        audience_tokens = self._imported_audience_tokens if self.is_imported else self.files.audience_tokens
+        token_digests = audience_tokens.get(audience_id)
         if token_digests is None:
             return self._is_documented_for_another(caller, audience_id)
         return token_digest not in token_digests
@@ -152,13 +190,6 @@ class Fixtures:
     def _is_documented_for_another(self, caller: AuthenticatedCaller, audience_id: str) -> bool:
         documented = caller_for(DOCUMENTED_TOKEN)
         return caller.token != documented.token and audience_id in self.initial_data(documented).by_id
-
-    def _audience_tokens_in_files(self) -> AudienceTokens:
-        audience_tokens: AudienceTokens = {}
-        for token, file in self._files.items():
-            for audience in file.audiences or []:
-                audience_tokens.setdefault(audience.get("_id", ""), set()).add(digest_token(token))
-        return audience_tokens
 
     def initial_data(self, caller: AuthenticatedCaller) -> InitialData:
         """Return the initial data of `caller`, a pure function of the seed, its token and the fixtures."""
@@ -190,8 +221,8 @@ class Fixtures:
         token = caller.token
         if self._imported is not None and caller.tenant.token_digest in self._imported:
             return self._imported[caller.tenant.token_digest].initial_data
-        if self._imported is None and token in self._files:
-            return (yield from self.from_fixture_file(self._files[token], token))
+        if self._imported is None and token in self.files.by_token:
+            return (yield from self.from_fixture_file(self.files.by_token[token], token))
         if token == DOCUMENTED_TOKEN:
             return self._documented
         make_audiences = find_persona(token) or Generator.audience_steps

@@ -49,6 +49,11 @@ class MemberRows:
         self._indexes: dict[str, int] = {}  # by the digits of the phone number
         self.size_bytes = 0
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MemberRows) and self._texts == other._texts
+
+    __hash__ = None  # type: ignore[assignment] # equal ones are rarely the same
+
     @classmethod
     def parse(
         cls, values: list[Any], phone_column: str, identifier_column: str | None, pointer: str

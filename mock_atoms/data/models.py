@@ -315,12 +315,15 @@ class InitialData(Divisible):
     Args:
         audiences: the audiences.
         organization: id of the tenant's organisation, if a fixture names it.
+        is_shared: whether several tenants have it, so that none is charged for its memory.
     """
 
-    def __init__(self, audiences: list[AudienceRecord], organization: str | None = None) -> None:
+    def __init__(
+        self, audiences: list[AudienceRecord], organization: str | None = None, *, is_shared: bool = False
+    ) -> None:
         self.audiences = audiences
         self.organization = organization
-        self._size_bytes: int | None = None
+        self._size_bytes: int | None = 0 if is_shared else None
 
     def parts(self) -> list[Any]:
         """Return the audiences."""

@@ -132,17 +132,11 @@ class RuleBook:
         rules.add(active_rule)
         return active_rule
 
-    def restore(self, rule: ActiveRule) -> None:
-        """Activate a rule with its id and its counts, after those created before it, unless there is one with its id.
-
-        Raises:
-            CapacityError: there are too many, or they are too large.
-        """
-        rules = self._rules
-        if rule.id not in rules.by_id:
-            _check_capacity(rules.created_count + 1, rules.created_bytes + rule.rule.size_bytes)
-            rule.position = self._next_position()
-            rules.add(rule)
+    def restore(self, rule: ActiveRule, position: tuple[bool, int]) -> None:
+        """Activate a rule that was active before, with its id and its counts, unless there is one with its id."""
+        if rule.id not in self._rules.by_id:
+            rule.position = position
+            self._rules.add(rule)
 
     def get(self, rule_id: str) -> ActiveRule | None:
         """Return the rule with this id, or `None` if there is none."""

@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import NoReturn
 
 from mock_atoms.core.parsing import ConfigError
@@ -20,7 +20,9 @@ _TERMINAL = "/dev/tty"
 
 
 class FileReloader:
-    """Reads the files of a server again after SIGHUP and, with `--reload`, when one changes.
+    """Reloads the files of a server after SIGHUP and, with `--reload`, when one changes.
+
+    Only the main thread receives SIGHUP.
 
     Args:
         mock: the server.
@@ -35,7 +37,6 @@ class FileReloader:
         self._stop = stop
         self._watches = mock.settings.reload
         self._folders = [folder for folder in (mock.settings.fixtures, mock.settings.stubs) if folder is not None]
-        self._had_terminal = _has_terminal()
         self._reloading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         if self._watches:
@@ -43,17 +44,19 @@ class FileReloader:
 
     async def run(self) -> None:
         """Run until it is cancelled."""
-        handles_signals = hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread()
         loop = asyncio.get_running_loop()
+        handles_signals = hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread()
         if handles_signals:
-            loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+            ends_with_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN  # nohup
+            loop.add_signal_handler(signal.SIGHUP, self._on_hangup, ends_with_terminal)
         try:
             if self._watches:
-                await self._watch_until_it_fails()
+                await self._watch()
             await loop.create_future()
         finally:
             if handles_signals:
                 loop.remove_signal_handler(signal.SIGHUP)
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)  # another one is not to kill the requests in flight
 
     async def reload(self) -> None:
         """Read the files again, and report the outcome in the log, to watchers and in `GET /__admin/server`."""
@@ -64,56 +67,71 @@ class FileReloader:
                 await mock.reload()
             except ConfigError as problem:
                 error = str(problem)
+            except Exception as problem:  # noqa: BLE001 - the author of a file must see it
+                LOGGER.exception(EventLine({"cause": "fixtures and stubs cannot be reloaded"}))
+                error = f"{type(problem).__name__}: {problem}"
             mock.last_reload = FileReload(mock.now(), error)
             mock.journal.events.publish(FILES_RELOADED, {"error": error})
         if error is None:
-            LOGGER.info(EventLine({"cause": "fixtures and stubs were read again"}))
+            LOGGER.info(EventLine({"cause": "fixtures and stubs were reloaded"}))
         else:
             LOGGER.error(EventLine({"cause": f"{error}; the previous fixtures and stubs are still in use"}))
 
-    def _on_hangup(self) -> None:
-        if self._had_terminal and not _has_terminal():
+    def _on_hangup(self, ends_with_terminal: bool) -> None:  # noqa: FBT001 - of a signal handler
+        if ends_with_terminal and not _has_terminal():
             self._stop()
             return
         task = asyncio.ensure_future(self.reload())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _watch_until_it_fails(self) -> None:
-        try:
-            await self._watch()
-        except Exception:  # noqa: BLE001 - for example, the system cannot watch more files
-            LOGGER.exception(EventLine({"cause": "files are no longer watched; SIGHUP still reads them again"}))
-
     async def _watch(self) -> NoReturn:
         LOGGER.info(EventLine({"cause": f"watching {' and '.join(map(str, self._folders))} for changes"}))
+        previous = ""
+        is_first = True
         while True:
-            identities = self._identities()
-            async for _ in self._changes(identities):
-                await self.reload()
-            await self.reload()  # a folder was replaced
+            try:
+                async for _ in self._changes(is_first=is_first):
+                    await self.reload()
+            except OSError as error:  # such as too many watched files, or a folder that was deleted just now
+                if str(error) != previous:
+                    LOGGER.error(EventLine({"cause": f"fixtures and stubs cannot be watched: {error}"}))
+                    previous = str(error)
+                await asyncio.sleep(_CHECK_MS / 1000)
+            is_first = False
 
-    async def _changes(self, identities: dict[Path, tuple[int, int] | None]) -> AsyncIterator[None]:
+    async def _changes(self, *, is_first: bool) -> AsyncIterator[None]:
         """Yield whenever files have changed, until a folder is replaced.
 
         Args:
-            identities: what `_identities` returned.
+            is_first: whether the server has read the files just now. Otherwise they may have changed since.
         """
         from watchfiles import awatch  # noqa: PLC0415 - an optional dependency
 
-        present = [folder for folder, identity in identities.items() if identity is not None]
+        roots = {str(folder.resolve()) for folder in self._folders}
+        identities = self._identities()
+        present = [root for root in roots if _identity(Path(root)) is not None]
+        if not is_first:
+            yield
         if not present:
             await asyncio.sleep(_CHECK_MS / 1000)
             return
-        async for changes in awatch(*present, watch_filter=_is_content, rust_timeout=_CHECK_MS, yield_on_timeout=True):
-            if self._identities() != identities:
+        is_certain = is_first  # whether no change was missed before the watch began
+        async for changes in awatch(
+            *present,
+            watch_filter=lambda _, path: path in roots or _is_content(path),
+            rust_timeout=_CHECK_MS,
+            yield_on_timeout=True,
+        ):
+            if any(path in roots for _, path in changes) or self._identities() != identities:
                 return
-            if changes:
+            if changes or not is_certain:
                 yield
+            is_certain = True
 
-    def _identities(self) -> dict[Path, tuple[int, int] | None]:
+    def _identities(self) -> list[tuple[int, int] | None]:
         """Return device and inode of each folder; `None` for one that does not exist."""
-        return {folder: _identity(folder) for folder in self._folders}
+        return [_identity(folder) for folder in self._folders]
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -124,9 +142,9 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _is_content(_change: object, path: str) -> bool:
+def _is_content(path: str) -> bool:
     """Return whether a file is none of those that editors and tools write beside the real ones."""
-    name = PurePath(path).name
+    name = Path(path).name
     return not name.endswith("~") and (not name.startswith(".") or name == "..data")  # Kubernetes replaces ..data
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
@@ -76,7 +77,7 @@ class Server(uvicorn.Server):
         request_timeout: seconds for a complete head, for the next part of a body, and to read more of a response.
 
     Attributes:
-        companion: runs beside the server until it stops.
+        background_work: runs beside the server until it stops.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a server
@@ -123,7 +124,7 @@ class Server(uvicorn.Server):
         self._on_ready = on_ready
         self._on_stop = on_stop
         self._on_shutdown = on_shutdown
-        self.companion: Callable[[], Coroutine[None, None, None]] | None = None
+        self.background_work: Callable[[], Coroutine[None, None, None]] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_requested = asyncio.Event()
         logging.getLogger("uvicorn.error").addFilter(_worth_logging)
@@ -154,16 +155,17 @@ class Server(uvicorn.Server):
 
         The main loop of uvicorn would sleep until the next tick before it stops.
         """
-        companion = None if self.companion is None else asyncio.create_task(self.companion())
-        await asyncio.sleep(0)  # the companion begins before the server is ready
+        background = None if self.background_work is None else asyncio.create_task(self.background_work())
+        await asyncio.sleep(0)  # it begins before the server is ready
         self._on_ready()
         ticks = count()
         while not await self.on_tick(next(ticks)):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop_requested.wait(), _TICK_SECONDS)
-        if companion is not None:
-            companion.cancel()
-            await asyncio.wait([companion])
+        if background is not None:
+            background.cancel()
+            with suppress(asyncio.CancelledError):
+                await background
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Wait for requests in flight. Requests that are still delayed near the end of the grace period get a 503."""
@@ -214,7 +216,7 @@ def build_server(
     )
     has_files = (settings.fixtures is not None or settings.stubs is not None) and settings.state is None
     if has_files and not mock.is_shared:
-        server.companion = FileReloader(mock, server.stop).run
+        server.background_work = FileReloader(mock, lambda: server.handle_exit(signal.SIGHUP, None)).run
     return server
 
 

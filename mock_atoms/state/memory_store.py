@@ -1,13 +1,14 @@
 """The store that keeps tenants in memory."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mock_atoms.core.slices import Slices, Steps, free
 from mock_atoms.core.tenancy import Tenant
-from mock_atoms.data.fixtures import Fixtures, find_audience_tokens
+from mock_atoms.data.fixtures import Fixtures, FixtureSet, find_audience_tokens
 from mock_atoms.data.generator import Generator
+from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import Evaluate, Evaluation, FaultDecision
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.faults.rulebook import RuleBook
@@ -25,23 +26,15 @@ from mock_atoms.journal.events import (
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.journal import Journal
 from mock_atoms.state.operations import DataOperation
-from mock_atoms.state.store import StoreContent, TenantState, next_version
+from mock_atoms.state.start_point import StartPoint
+from mock_atoms.state.store import ConflictError, StoreContent, TenantState, next_version
 from mock_atoms.state.tenant_states import TenantStates
 from mock_atoms.wiremock.scenarios import STARTED
-from mock_atoms.wiremock.stub_book import StubBook, check_stub_capacity
+from mock_atoms.wiremock.stub_book import StubBook, check_stub_capacity, has_room
 from mock_atoms.wiremock.stubs import Stub
-
-if TYPE_CHECKING:
-    from mock_atoms.data.fixture_files import FixtureFile
-    from mock_atoms.data.models import InitialData
 
 MAX_TENANTS = 10_000
 MAX_STORE_BYTES = 256 * 1024 * 1024
-
-
-def _is_within(scope: tuple[bytes | None, bytes | None], token: bytes | None, test: bytes | None) -> bool:
-    """Return whether something belongs to a token, a test or both."""
-    return token in (None, scope[0]) and test in (None, scope[1])
 
 
 def _tenant_json(tenant: Tenant) -> dict[str, Any]:
@@ -60,7 +53,7 @@ class MemoryStore:
         fixtures: the initial data of tokens. Only the store imports data into it.
         slices: runs long work.
         stubs: the active stubs. Only the store changes them.
-        start: returns the state that a reset restores; by default nothing but startup rules and files.
+        start: the state that a reset restores; by default startup rules and files alone.
         max_tenants: maximum number of tenants. An evicted tenant has its initial data again.
         max_bytes: maximum memory of all states, approximately.
 
@@ -77,7 +70,7 @@ class MemoryStore:
         slices: Slices,
         *,
         stubs: StubBook | None = None,
-        start: Callable[[], Steps[StoreContent]] | None = None,
+        start: StartPoint | None = None,
         max_tenants: int = MAX_TENANTS,
         max_bytes: int = MAX_STORE_BYTES,
     ) -> None:
@@ -126,9 +119,15 @@ class MemoryStore:
         return next_version()
 
     async def commit(self, tenant: Tenant, operation: DataOperation, mark: int | None = None) -> bool:
-        """Change the data of `tenant` unless it was replaced since `mark`, and return whether it was not."""
+        """Change the data of `tenant` unless it was replaced since `mark`, and return whether it was not.
+
+        Raises:
+            ConflictError: files were reloaded since `mark`.
+        """
         state = self.state_of(tenant)
         if mark is not None and state.version > mark:
+            if state.version == state.reloaded:
+                raise ConflictError
             return False
         before = state.size_bytes
         state.apply(operation)
@@ -155,8 +154,7 @@ class MemoryStore:
             CapacityError: there are too many, or they are too large.
         """
         active_rule = self._rules.add(rule)
-        scope = (rule.match.token_digest, rule.match.test_digest)
-        self._events.publish(RULE_ADDED, active_rule.as_json, scope, rule.size_bytes)
+        self._publish_rule(active_rule)
         return active_rule
 
     async def remove_rules(self, rule_ids: Collection[str] | None = None) -> None:
@@ -229,16 +227,16 @@ class MemoryStore:
     async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
         """Delete created rules and the states of all tenants, or only those of one token, one test or both.
 
-        What the start state has of them is there afterwards.
+        Restores what the start state has of them.
         """
-        removed: list[Any] = []
-        start = None if self._start is None else await self._slices.run(self._start())
+        start = None
+        if self._start is not None and self._start.has(token_digest, test_digest):
+            start = await self._slices.run(self._start.parse())
         if token_digest is not None or test_digest is not None:
             removed = await self._slices.run_promptly(self._remove(token_digest, test_digest, start))
-        elif start is not None:
-            kept = self._stubs.persistent_besides(start.stubs)
-            await self.replace_all(start._replace(stubs=[*start.stubs, *kept]))
-            self._stubs.startup_stubs = start.stubs
+        elif start is not None and self._start is not None:
+            removed = await self._return_to(start)
+            self._start.note(start)
         else:
             removed = [
                 *await self._reset_stubs(),
@@ -253,7 +251,16 @@ class MemoryStore:
         self._events.publish(RESET, digests, (token_digest, test_digest))
         await self._slices.run_promptly(free(removed))
 
-    async def replace_files(self, files: "dict[str, FixtureFile]", stubs: Sequence[Stub]) -> list[Any]:
+    async def _return_to(self, start: StoreContent) -> list[Any]:
+        """Replace all content by the start state, keep the persistent stubs, and return what was removed."""
+        stubs = [*start.stubs, *self._stubs.persistent_besides(start.stubs)]
+        if not has_room(stubs):
+            stubs = [*start.stubs]
+        removed = await self._install(start._replace(stubs=stubs))
+        self._stubs.startup_stubs = start.stubs
+        return removed
+
+    async def replace_files(self, files: FixtureSet, stubs: Sequence[Stub]) -> list[Any]:
         """Replace the fixture files and the stubs of files, and return what is no longer kept.
 
         A tenant without changes has the new initial data from now on; another one keeps its data until it is reset.
@@ -265,7 +272,7 @@ class MemoryStore:
         released = await self._slices.run(self._stubs.change(replace_stubs, len(stubs) + self._stubs.reset_size))
         previous: dict[bytes, InitialData] = {}
         while True:
-            callers = {caller.tenant.token_digest: caller for caller in self._fixtures.changed_callers(files)}
+            callers = {} if self._fixtures.is_imported else files.changed
             found = [state for digest in callers for state in self._states.find(digest, None)]
             states = [state for state in found if state.initial_data is None]
             changed = {state.tenant.token_digest for state in states if state.changes is not None}
@@ -274,11 +281,10 @@ class MemoryStore:
                 break
             for digest in missing:
                 data = await self._slices.run(self._fixtures.initial_data_steps(callers[digest]))
-                await self._slices.run(data.measure())
-                previous[digest] = data
+                previous[digest] = InitialData(data.audiences, data.organization, is_shared=True)
         for state in states:
             if state.changes is None:
-                state.version = next_version()  # what is prepared for the previous data has no effect
+                state.version = state.reloaded = next_version()
             elif state.is_live:  # not evicted just now
                 before = state.size_bytes
                 state.initial_data = previous[state.tenant.token_digest]
@@ -304,19 +310,27 @@ class MemoryStore:
         Raises:
             CapacityError: there are too many rules, or rules or tenants are too large.
         """
+        replaced = await self._install(content)
+        self._events.publish(STATE_IMPORTED, {})
+        await self._slices.run(free(replaced))
+
+    async def _install(self, content: StoreContent) -> list[Any]:
+        """Replace all content, and return what was removed. An error changes nothing.
+
+        Raises:
+            CapacityError: there are too many rules, or rules or tenants are too large.
+        """
         rules = await self._slices.run(self._rules.prepare(content.rules))
         audience_tokens = await self._slices.run(find_audience_tokens(content.fixtures))
         self._states.check(content.tenants)
         check_stub_capacity(len(content.stubs), sum(stub.size_bytes for stub in content.stubs))
         stubs_to_import = partial(StubBook.import_steps, stubs=content.stubs, states=content.scenarios)
-        replaced: list[Any] = [
+        return [
             *await self._slices.run(self._stubs.change(stubs_to_import, len(content.stubs) + len(self._stubs))),
             self._rules.replace_all(rules),
             *self._fixtures.import_data(content.fixtures, audience_tokens),
             *self._states.replace_all(content.tenants),
         ]
-        self._events.publish(STATE_IMPORTED, {})
-        await self._slices.run(free(replaced))
 
     def _remove_rules(self, rule_ids: Collection[str]) -> Steps[list[Any]]:
         """Remove rules and their counters, and return the rules."""
@@ -356,7 +370,7 @@ class MemoryStore:
     ) -> Steps[list[Any]]:
         """Remove the created rules and the states of one token, one test or both, and return them.
 
-        Those that `start` has are there afterwards.
+        Restores those that the start state has.
         """
         removed: list[Any] = []
         for rule_id in self._rules.created_ids(token_digest, test_digest):
@@ -365,16 +379,13 @@ class MemoryStore:
         for state in self._states.find(token_digest, test_digest):  # all that have counters of these rules
             self._states.remove(state.tenant.key)
             removed.append(state)
-        if start is not None:
-            self._restore(token_digest, test_digest, start)
+        if start is not None and self._start is not None:
+            restored, rest = self._start.restore(start, token_digest, test_digest, self._rules, self._states)
+            removed += rest
+            for rule in restored:
+                self._publish_rule(rule)
         return removed
 
-    def _restore(self, token_digest: bytes | None, test_digest: bytes | None, start: StoreContent) -> None:
-        for rule in start.rules:
-            match = rule.rule.match
-            scope = match.token_digest, match.test_digest
-            if not rule.is_startup_rule and _is_within(scope, token_digest, test_digest):
-                self._rules.restore(rule)
-        for state in start.tenants:
-            if _is_within((state.tenant.token_digest, state.tenant.test_digest), token_digest, test_digest):
-                self._states.restore(state)
+    def _publish_rule(self, rule: ActiveRule) -> None:
+        scope = (rule.rule.match.token_digest, rule.rule.match.test_digest)
+        self._events.publish(RULE_ADDED, rule.as_json, scope, rule.rule.size_bytes)

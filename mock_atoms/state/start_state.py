@@ -48,8 +48,8 @@ class StartState:
             current = getattr(settings, name)
             if name in settings.model_fields_set and current != value:
                 raise ConfigError(
-                    f"{self._path}: /{name}: the state is from a server with {quote_value(value)}, this server has "
-                    f"{quote_value(current)}: leave {flag_name(name)} out"
+                    f"{self._path}: /{name}: the state is from a server with the {name} {quote_value(value)}, this "
+                    f"server has {quote_value(current)}: leave {flag_name(name)} out"
                 )
         validate_settings(self._settings, {name: f"{self._path}: /{name}" for name in self._settings})
         return settings.model_copy(update=self._settings)

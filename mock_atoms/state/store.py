@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from mock_atoms.core.slices import Divisible
 from mock_atoms.core.tenancy import Tenant
-from mock_atoms.data.fixtures import FixtureData
+from mock_atoms.data.fixtures import FixtureData, FixtureSet
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import COUNTER_BYTES, Counters, Evaluate, FaultDecision
 from mock_atoms.faults.rule_index import ActiveRule
@@ -18,9 +18,6 @@ from mock_atoms.state.changes import TenantChanges
 from mock_atoms.state.operations import DataOperation, SetInitialData, apply_to
 from mock_atoms.wiremock.scenarios import STARTED, ScenarioStates
 from mock_atoms.wiremock.stubs import Stub
-
-if TYPE_CHECKING:
-    from mock_atoms.data.fixture_files import FixtureFile
 
 next_version = count(1).__next__
 """Return a version that no other state of this process has."""
@@ -43,6 +40,7 @@ class TenantState(Divisible):
         scenarios: states of the scenarios that it has moved.
         version: a number that grows with each change of the data. No two states of a process share one, not even
             those of one tenant before and after a reset. A cache key can be built from it.
+        reloaded: the version that the last reload of files gave it; 0 if there was none.
         used: when it was last used, see `lru.next_use`.
         is_live: whether a store in this process still holds this object. Everything but the data of a live state can
             be changed in place. States of a remote store are never live.
@@ -55,6 +53,7 @@ class TenantState(Divisible):
     changes: TenantChanges | None = None
     scenarios: ScenarioStates = field(default_factory=dict)
     version: int = field(init=False, default_factory=next_version, compare=False)
+    reloaded: int = field(init=False, default=0, compare=False)
     used: float = field(init=False, default=0.0, compare=False)
     is_live: bool = field(init=False, default=False, compare=False)
 
@@ -95,7 +94,7 @@ class TenantState(Divisible):
 
 
 class ConflictError(Exception):
-    """Another server has changed the data that a change was prepared for. Prepare it again."""
+    """The data that a change was prepared for has changed: another server did it, or a reload. Prepare it again."""
 
 
 class StoreContent(NamedTuple):
@@ -169,7 +168,7 @@ class Store(Protocol):
             Whether the data is as it was. If it was replaced since, by a reset for example, nothing has changed.
 
         Raises:
-            ConflictError: another server has changed it since.
+            ConflictError: another server has changed it since, or files were reloaded.
         """
         ...
 
@@ -239,7 +238,7 @@ class Store(Protocol):
         """
         ...
 
-    async def replace_files(self, files: "dict[str, FixtureFile]", stubs: Sequence[Stub]) -> list[Any]:
+    async def replace_files(self, files: FixtureSet, stubs: Sequence[Stub]) -> list[Any]:
         """Replace the fixture files and the stubs of files, and return what is no longer kept.
 
         A tenant without changes has the new initial data from now on; another one keeps its data until it is reset.

@@ -7,7 +7,7 @@ from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.lru import LruCache, next_use
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.core.tenant_index import TenantIndex
-from mock_atoms.state.store import TenantState
+from mock_atoms.state.store import TenantState, next_version
 
 
 def check_capacity(size_bytes: int, max_bytes: int) -> None:
@@ -88,6 +88,7 @@ class TenantStates:
         """Add a state in place of the one that its tenant may have."""
         if self.get(state.tenant) is not None:
             self.remove(state.tenant.key)
+        state.version = next_version()  # what is prepared for earlier data has no effect
         self._put(state)
         self.resize(state, 0)
         while len(self._states) > self._max_tenants:
@@ -109,6 +110,7 @@ class TenantStates:
             self.on_removal(state)
         kept = states[-self._max_tenants :]
         for state in kept:
+            state.version = next_version()  # what is prepared for earlier data has no effect
             self._put(state)
         self._size_bytes = sum(state.size_bytes for state in kept)
         return removed

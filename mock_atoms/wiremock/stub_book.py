@@ -60,6 +60,7 @@ class StubBook:
         is_empty: whether there are no stubs.
         scenarios: the scenarios by name.
         startup_stubs: the stubs that a reset restores.
+        is_imported: whether the stubs are those of an import, perhaps changed since.
     """
 
     def __init__(self, startup_stubs: Sequence[Stub] = ()) -> None:
@@ -68,6 +69,7 @@ class StubBook:
         self._last_number = self._last_generation = 0
         self.version = 0
         self.is_empty = True
+        self.is_imported = False
         self.scenarios: dict[str, Scenario] = {}
         self.reset()
 
@@ -111,7 +113,7 @@ class StubBook:
 
     def _copy(self) -> Steps["StubBook"]:
         copy = StubBook()
-        copy.startup_stubs = self.startup_stubs
+        copy.startup_stubs, copy.is_imported = self.startup_stubs, self.is_imported
         copy._last_number, copy._last_generation = self._last_number, self._last_generation
         for name, scenario in self.scenarios.items():
             copy.scenarios[name] = replace(scenario, stubs={**scenario.stubs})
@@ -123,9 +125,10 @@ class StubBook:
     def _adopt(self, other: "StubBook") -> list[Any]:
         """Take over the content of another book, and return what was removed."""
         removed, self._stubs = self._stubs, other._stubs  # noqa: SLF001 - of another book
-        self.startup_stubs = other.startup_stubs
+        self.startup_stubs, self.is_imported = other.startup_stubs, other.is_imported
         for name in self.scenarios.keys() & other.scenarios.keys():
-            other.scenarios[name].latest_state = self.scenarios[name].latest_state  # a request may have moved it
+            if other.scenarios[name].generation == self.scenarios[name].generation:
+                other.scenarios[name].latest_state = self.scenarios[name].latest_state  # a request may have moved it
         self.scenarios = other.scenarios
         self._last_number = other._last_number  # noqa: SLF001 - the same
         self._last_generation = other._last_generation  # noqa: SLF001 - the same
@@ -193,6 +196,7 @@ class StubBook:
 
     def reset_steps(self) -> Steps[list[Any]]:
         """Restore the stubs of files, keep the persistent ones, and reset all scenarios. Return what was removed."""
+        self.is_imported = False
         kept = self.persistent_besides(self.startup_stubs)
         return (yield from self._replace([*self.startup_stubs, *kept]))
 
@@ -204,7 +208,8 @@ class StubBook:
     def replace_startup_steps(self, startup_stubs: Sequence[Stub]) -> Steps[list[Any]]:
         """Replace the stubs of files by others, and return what was removed.
 
-        Those that were created or edited since, and the states of scenarios, stay.
+        Those that were created or edited since, and the states of scenarios, stay. After an import, only a reset
+        restores the stubs of files.
 
         Args:
             startup_stubs: the stubs of files, in the order of these.
@@ -212,6 +217,9 @@ class StubBook:
         Raises:
             CapacityError: there would be too many stubs, or they are too large. Nothing has changed.
         """
+        if self.is_imported:
+            self.startup_stubs = startup_stubs
+            return []
         from_files = {id(stub) for stub in self.startup_stubs}
         kept = {stub.id: stub for stub in self.by_age() if id(stub) not in from_files}
         stubs = {stub.id: kept.get(stub.id, stub) for stub in startup_stubs} | kept
@@ -231,6 +239,7 @@ class StubBook:
             stubs: the stubs, in the order in which they were added.
             states: name and state of each scenario that is not in its first state.
         """
+        self.is_imported = True
         removed = yield from self._replace(stubs)
         for scenario in self.scenarios.values():
             scenario.generation = IMPORTED_GENERATION
@@ -324,6 +333,11 @@ def check_stub_capacity(count: int, size_bytes: int) -> None:
         raise CapacityError(
             f"the stubs need about {size_bytes} bytes; the maximum is {MAX_STUBS_BYTES}: delete those of finished tests"
         )
+
+
+def has_room(stubs: Collection[Stub]) -> bool:
+    """Return whether there can be all of these stubs."""
+    return len(stubs) <= MAX_STUBS and _size(stubs) <= MAX_STUBS_BYTES
 
 
 def _size(stubs: Iterable[Stub]) -> int:

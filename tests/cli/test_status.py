@@ -35,7 +35,7 @@ def test_status_shows_why_files_were_not_read(tmp_path: Path, run: Run) -> None:
     with MockServer(fixtures=tmp_path, reload=True) as server, server.events() as events:
         for content, outcome in (
             ("- 1\n", f"{tmp_path}/a.yaml:1: the file: "),
-            ("", "fixtures and stubs were read again"),
+            ("", "fixtures and stubs were reloaded"),
         ):
             if content:
                 (tmp_path / "a.yaml").write_text(content, encoding="utf-8")

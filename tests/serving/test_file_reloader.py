@@ -1,10 +1,12 @@
 """Fixtures and stubs that are read again while the server runs."""
 
+import asyncio
 import fcntl
 import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,10 +19,20 @@ from typing import Any
 
 import httpx
 import pytest
+import watchfiles
 
 from mock_atoms import MockClient, MockServer, Settings
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.setting_sources import load_settings
+from mock_atoms.core.tenancy import caller_for
+from mock_atoms.data import fixture_folder
+from mock_atoms.data.fixture_folder import read_folder
+from mock_atoms.data.fixtures import FixtureSet
+from mock_atoms.mock import MockAtoms
+from mock_atoms.serving import file_reloader
+from mock_atoms.state.changes import AudienceChanges
+from mock_atoms.state.operations import PutAudience
+from mock_atoms.state.tenant_data import Change, TenantData
 from mock_atoms.testing.event_stream import EventStream
 from mock_atoms.wiremock import stub_book
 
@@ -185,6 +197,96 @@ def test_a_file_that_a_stub_sends_is_read_again(files: Files, running: MockServe
             assert reloaded(events) is None
 
 
+def test_many_stubs_are_replaced(files: Files, running: MockServer) -> None:
+    with running.events() as events:
+        for text in ("one", "two"):
+            files.write_stubs(
+                *({"request": {"urlPath": f"/{number}"}, "response": {"body": text}} for number in range(600))
+            )
+            assert reloaded(events) is None
+            assert [httpx.get(f"{running.root_url}/{number}").text for number in (0, 599)] == [text] * 2
+    assert len(httpx.get(f"{running.root_url}/__admin/mappings").json()["mappings"]) == 600
+    running.reset()
+    assert httpx.get(f"{running.root_url}/599").text == "two"
+
+
+def test_an_unexpected_error_is_reported_too(
+    files: Files, running: MockServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_folder: Path) -> None:
+        raise RuntimeError("cause")
+
+    with running.events() as events:
+        with monkeypatch.context() as patched:
+            patched.setattr(fixture_folder, "read_folder", fail)
+            files.write_fixture("second")
+            assert reloaded(events) == "RuntimeError: cause"
+        files.write_fixture("third")
+        assert reloaded(events) is None
+    assert "fixtures and stubs cannot be reloaded" in caplog.text
+    assert names(running) == ["third"]
+
+
+def test_watching_is_tried_again(
+    files: Files, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch, failures = watchfiles.awatch, [OSError("no watch left")] * 2
+
+    def fail_twice(*folders: Path, **options: Any) -> Any:  # noqa: ANN401 - as in watchfiles
+        if failures:
+            raise failures.pop()
+        return watch(*folders, **options)
+
+    monkeypatch.setattr(watchfiles, "awatch", fail_twice)
+    monkeypatch.setattr(file_reloader, "_CHECK_MS", 50)
+    with MockServer(fixtures=files.fixtures, reload=True) as server, server.events() as events:
+        files.write_fixture("second")
+        while names(server) != ["second"] or failures:
+            assert reloaded(events) is None
+    assert caplog.text.count("fixtures and stubs cannot be watched: no watch left") == 1
+
+
+def test_a_change_in_flight_is_made_to_the_new_data(files: Files) -> None:
+    settings = Settings(fixtures=files.fixtures)
+
+    async def run() -> tuple[list[str], list[str]]:
+        mock = MockAtoms(settings)
+        seen: list[str] = []
+
+        def prepare(data: TenantData) -> Change[None]:
+            (audience,) = data.initial_data.audiences
+            seen.append(audience["name"])
+            if len(seen) == 1:
+                files.write_fixture("second")
+                while mock.fixtures.initial_data(caller_for("sk_acme")).audiences[0]["name"] == "first":
+                    yield
+            return None, PutAudience("65a000000000000000000001", AudienceChanges("phone"))
+
+        update = asyncio.ensure_future(mock.repositories.update(caller_for("sk_acme"), prepare))
+        await asyncio.wait([update], timeout=0.05)  # it waits for the reload
+        await mock.reload()
+        await update
+        state = await mock.store.load(caller_for("sk_acme").tenant)
+        return seen, [*state.changes.audiences] if state.changes else []
+
+    assert asyncio.run(run()) == (["first", "second"], ["65a000000000000000000001"])
+
+
+def test_files_that_are_read_again_unchanged_change_no_tenant(files: Files) -> None:
+    content = {
+        "tokens": ["sk_listed"],
+        "audiences": [{"phoneNumberColumnName": "tel", "members": [{"tel": "+1999555020"}]}],
+    }
+    (files.fixtures / "listed.json").write_text(json.dumps(content), encoding="utf-8")
+    before = FixtureSet.of(read_folder(files.fixtures))
+    again = FixtureSet.of(read_folder(files.fixtures), before)
+    assert (again.changed, again.by_token) == ({}, before.by_token)
+    files.write_fixture("second")
+    assert [caller.token for caller in FixtureSet.of(read_folder(files.fixtures), before).changed.values()] == [
+        "sk_acme"
+    ]
+
+
 def test_too_many_stubs_change_nothing(files: Files, running: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stub_book, "MAX_STUBS", 2)
     running.stub("GET", "/b")
@@ -199,13 +301,17 @@ def test_too_many_stubs_change_nothing(files: Files, running: MockServer, monkey
 def test_an_imported_state_hides_new_files(files: Files, running: MockServer) -> None:
     url = f"{running.root_url}/__admin/state"
     create(running, "mine")
-    httpx.put(url, json=httpx.get(url).json()).raise_for_status()
+    httpx.put(url, json=httpx.get(url).json() | {"stubs": []}).raise_for_status()
     with running.events() as events:
         files.write_fixture("second")
         assert reloaded(events) is None
+        files.write_stubs(STUB | {"response": {"body": "second"}})
+        assert reloaded(events) is None
     assert (names(running), names(running, test_id="t")) == (["first", "mine"], ["first"])
+    assert httpx.get(f"{running.root_url}/a").status_code == 404
     running.reset()
     assert names(running) == ["second"]
+    assert httpx.get(f"{running.root_url}/a").text == "second"
 
 
 def test_a_replaced_folder_is_watched(files: Files, running: MockServer) -> None:
@@ -219,6 +325,18 @@ def test_a_replaced_folder_is_watched(files: Files, running: MockServer) -> None
         files.write_fixture("third")
         while names(running) != ["third"]:
             assert reloaded(events) is None
+
+
+def test_a_folder_that_is_deleted_and_created_again_is_watched(files: Files) -> None:
+    with MockServer(fixtures=files.fixtures, reload=True) as server, server.events() as events:
+        shutil.rmtree(files.fixtures)
+        files.fixtures.mkdir()  # often the same inode
+        files.write_fixture("second")
+        while names(server) != ["second"]:
+            reloaded(events)
+        files.write_fixture("third")
+        while names(server) != ["third"]:
+            reloaded(events)
 
 
 def test_folders_that_are_all_gone_come_back(files: Files) -> None:
@@ -300,16 +418,24 @@ def test_sighup_reloads_and_other_signals_still_stop_the_server(files: Files) ->
         server.terminate()
         _, err = server.communicate(timeout=20)
     assert server.returncode in (0, -signal.SIGTERM)
-    assert b"fixtures and stubs were read again" in err
+    assert b"fixtures and stubs were reloaded" in err
 
 
-def test_a_server_ends_with_its_terminal(files: Files) -> None:
+@pytest.mark.parametrize("has_nohup", [False, True])
+def test_a_server_ends_with_its_terminal_unless_nohup_is_used(files: Files, has_nohup: bool) -> None:  # noqa: FBT001 - parametrized
     controller, terminal = pty.openpty()
 
     def control() -> None:
         fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+        if has_nohup:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    with process(files, start_new_session=True, preexec_fn=control, pass_fds=[terminal]) as (server, _):
+    with process(files, start_new_session=True, preexec_fn=control, pass_fds=[terminal]) as (server, url):
         os.close(terminal)
         os.close(controller)
-        assert server.wait(timeout=20) == 0
+        if has_nohup:
+            with MockClient(f"{url}/atoms/v1").events() as events:
+                server.send_signal(signal.SIGHUP)
+                assert reloaded(events) is None
+        else:
+            assert server.wait(timeout=20) == 0

@@ -101,7 +101,6 @@ addEventListener("hashchange", showRoute);
 api.onunauthorized = openTokenDialog;
 live.onstate = showLiveState;
 live.onserverchange = debounced(loadServerChanges, 200);
-live.onreload = showReload;
 context.rules.onchange = showCounters;
 context.retries.onchange = showCounters;
 journal.onchange(showCounters);
@@ -121,9 +120,7 @@ start();
 
 async function start() {
   try {
-    const { settings, lastReload } = await api.get("server");
-    context.settings = settings;
-    showReload(lastReload?.error ?? null);
+    await loadServer();
     await context.rules.load();
     live.start();
     showRoute();
@@ -156,7 +153,7 @@ async function countTenants() {
 
 async function loadServerChanges() {
   try {
-    await Promise.all([context.rules.load(), countTenants()]);
+    await Promise.all([loadServer(), context.rules.load(), countTenants()]);
     current?.refresh?.();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
@@ -263,9 +260,11 @@ function notify(message, isError = false) {
   if (!isError) setTimeout(() => notice.remove(), NOTICE_MS);
 }
 
-/** @param {string | null} error why the server still uses the previous files */
-function showReload(error) {
-  fill(reloadProblem, error !== null && `The previous fixtures and stubs are still in use: ${error}`);
+async function loadServer() {
+  const { settings, lastReload } = await api.get("server");
+  context.settings = settings;
+  const problem = lastReload?.error ? `The previous fixtures and stubs are still in use: ${lastReload.error}` : "";
+  if (reloadProblem.textContent !== problem) fill(reloadProblem, problem); // a repeated alert is not read out again
 }
 
 /** @param {ApiError} error */

@@ -33,10 +33,8 @@ export class Live {
     this.problem = "";
     /** @type {() => void} called when `state` or `problem` changes */
     this.onstate = () => {};
-    /** @type {() => void} called when rules, stubs or tenants have changed */
+    /** @type {() => void} called when rules, stubs, tenants or files may have changed */
     this.onserverchange = () => {};
-    /** @type {(error: string | null) => void} called when the server has read its files again, or could not */
-    this.onreload = () => {};
     document.addEventListener("visibilitychange", () => this._reconnect());
   }
 
@@ -106,6 +104,7 @@ export class Live {
       switch (name) {
         case "connected":
           if (!this._isComplete) await this._loadAll();
+          isServerChanged = true;
           break;
         case "missed":
           await this._loadAll();
@@ -123,10 +122,6 @@ export class Live {
         case "requests-cleared":
           arrived = [];
           this._journal.replaceAll([]);
-          break;
-        case "files-reloaded":
-          this.onreload(data.error);
-          isServerChanged = true;
           break;
         default:
           isServerChanged = true;
