@@ -108,6 +108,14 @@ class Invocation:
         """
         write(f"{text}\n", self.out)
 
+    def confirm(self, text: str) -> None:
+        """Print what was done as one line, with keys masked.
+
+        Raises:
+            OutputError: the text cannot be written.
+        """
+        self.print(show_invisible(mask_text(text)))
+
     def explain(self, text: str) -> None:
         """Print text that is no result to the stream of errors, if that can be written."""
         with suppress(OSError):

@@ -90,8 +90,10 @@ def _remove(invocation: Invocation, client: "MockClient") -> int:
         raise ConfigError("faults remove: give the ids of rules, or --all")
     if not ids:
         client.control.call("DELETE", "/faults")
+        invocation.confirm(f"removed all fault rules at {client.root_url}, except those of its settings")
     for rule_id in ids:
         client.clear_faults(rule_id)
+        invocation.confirm(f"removed {rule_id} at {client.root_url}")
     return EXIT_OK
 
 

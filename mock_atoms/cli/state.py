@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mock_atoms.cli.command import EXIT_OK, Command, CommandGroup, CommandParser, Invocation, OutputError, parse_json
 from mock_atoms.cli.running_server import SERVER_EPILOG, add_server, add_tenant, tenant_fields, with_server
+from mock_atoms.core.masking import mask_token, show_text
 
 if TYPE_CHECKING:
     from mock_atoms.testing.client import MockClient
@@ -13,11 +14,16 @@ if TYPE_CHECKING:
 
 def _add_reset_arguments(parser: CommandParser) -> None:
     add_server(parser, has_json=False)
-    add_tenant(parser, "the data and requests")
+    add_tenant(parser, "the data, fault rules, stubs, counters and requests")
 
 
 def _reset(invocation: Invocation, client: "MockClient") -> int:
     client.control.call("POST", "/reset", tenant_fields(invocation) or None)
+    token, test_id = invocation.arguments.token, invocation.arguments.test_id
+    scopes = [] if token is None else [mask_token(token)]
+    if test_id is not None:
+        scopes.append(f"test {show_text(test_id, token=token)}")
+    invocation.confirm(f"reset {', '.join(scopes)} at {client.root_url}" if scopes else f"reset {client.root_url}")
     return EXIT_OK
 
 
@@ -49,6 +55,7 @@ def _add_import_arguments(parser: CommandParser) -> None:
 def _import(invocation: Invocation, client: "MockClient") -> int:
     name = invocation.arguments.file
     client.control.call("PUT", "/state", parse_json(name, invocation.read_file(name)))
+    invocation.confirm(f"imported {'standard input' if name == '-' else name} to {client.root_url}")
     return EXIT_OK
 
 

@@ -118,8 +118,10 @@ def _remove(invocation: Invocation, client: "MockClient") -> int:
         raise ConfigError("stubs remove: give the ids of stubs, or --all")
     if not ids:
         client.control.call("DELETE", "/mappings")
+        invocation.confirm(f"removed all stubs at {client.root_url}")
     for stub_id in ids:
         client.remove_stub(stub_id)
+        invocation.confirm(f"removed {stub_id} at {client.root_url}")
     return EXIT_OK
 
 

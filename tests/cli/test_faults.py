@@ -8,7 +8,7 @@ from tests.cli.conftest import Run
 from tests.helpers.audiences import ACME
 
 
-def test_a_rule_is_added_listed_and_removed(client: httpx.Client, run: Run) -> None:
+def test_a_rule_is_added_listed_and_removed(server: MockServer, client: httpx.Client, run: Run) -> None:
     code, out, err = run("faults", "add", "GET /audience 500x1", "--token", "sk_acme")
     rule_id = out.rstrip("\n")
     assert (code, err) == (0, "")
@@ -16,7 +16,7 @@ def test_a_rule_is_added_listed_and_removed(client: httpx.Client, run: Run) -> N
     _, line = run("faults", "list").out.splitlines()
     fields = [rule_id, "GET", "/audience", "token=sk_…#665b48", "when.times=1", "respond.status=500", "2", "1"]
     assert line.split() == fields
-    assert run("faults", "remove", rule_id) == (0, "", "")
+    assert run("faults", "remove", rule_id) == (0, f"removed {rule_id} at {server.root_url}\n", "")
     assert run("faults", "list").out == "no fault rules\n"
 
 
@@ -36,7 +36,8 @@ def test_a_rule_may_be_json(run: Run) -> None:
 def test_all_rules_are_removed(server: MockServer, run: Run) -> None:
     server.fail("500")
     server.fail("429")
-    assert run("faults", "remove", "--all").code == 0
+    removed = f"removed all fault rules at {server.root_url}, except those of its settings\n"
+    assert run("faults", "remove", "--all") == (0, removed, "")
     assert run("faults", "list").out == "no fault rules\n"
 
 

@@ -1,3 +1,4 @@
+import io
 import json
 from pathlib import Path
 
@@ -8,12 +9,13 @@ from mock_atoms import MockServer
 from mock_atoms.cli.command import OutputError
 from tests.cli.conftest import Run
 from tests.helpers.audiences import ACME, bearer
+from tests.helpers.cli import run_command
 
 
 def test_reset_without_options_resets_everything(server: MockServer, client: httpx.Client, run: Run) -> None:
     server.fail("500")
     client.get("/audience", headers=ACME)
-    assert run("reset") == (0, "", "")
+    assert run("reset") == (0, f"reset {server.root_url}\n", "")
     assert server.requests() == []
     assert client.get("/audience", headers=ACME).status_code == 200
 
@@ -21,9 +23,25 @@ def test_reset_without_options_resets_everything(server: MockServer, client: htt
 def test_reset_of_a_token_keeps_others(server: MockServer, client: httpx.Client, run: Run) -> None:
     for headers in (ACME, bearer("sk_other")):
         client.get("/audience", headers=headers)
-    assert run("reset", "--token", "sk_acme").code == 0
+    assert run("reset", "--token", "sk_acme") == (0, f"reset sk_…#665b48 at {server.root_url}\n", "")
     assert len(server.requests()) == 1
     assert server.requests(token="sk_acme") == []
+
+
+@pytest.mark.parametrize(
+    ("args", "scope"),
+    [
+        (("--test-id", "red\u202e"), "test redU+202E"),
+        (("--token", "sk_acme", "--test-id", "of sk_acme"), "sk_…#665b48, test of sk_…#665b48"),
+    ],
+)
+def test_reset_names_the_test(server: MockServer, run: Run, args: tuple[str, ...], scope: str) -> None:
+    assert run("reset", *args) == (0, f"reset {scope} at {server.root_url}\n", "")
+
+
+def test_keys_in_the_url_are_masked(server: MockServer) -> None:
+    result = run_command("reset", "--url", f"http://sk_verysecret@127.0.0.1:{server.port}")
+    assert (result.code, "verysecret" in result.out) == (0, False)
 
 
 def test_a_state_moves_by_file(server: MockServer, run: Run, tmp_path: Path) -> None:
@@ -32,8 +50,13 @@ def test_a_state_moves_by_file(server: MockServer, run: Run, tmp_path: Path) -> 
     assert run("state", "export", str(file)) == (0, "", "")
     assert json.loads(run("state", "export").out) == json.loads(file.read_text())
     server.reset()
-    assert run("state", "import", str(file)) == (0, "", "")
+    assert run("state", "import", str(file)) == (0, f"imported {file} to {server.root_url}\n", "")
     assert [rule["id"] for rule in server.control.call("GET", "/faults")["faults"]] == [rule_id]
+
+
+def test_a_state_comes_from_standard_input(server: MockServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(run("state", "export").out))
+    assert run("state", "import", "-") == (0, f"imported standard input to {server.root_url}\n", "")
 
 
 def test_a_file_that_is_no_state_is_exit_2(run: Run, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tests.cli.conftest import Run
 from tests.helpers.audiences import ACME, bearer
 
 
-def test_a_stub_is_added_listed_and_removed(client: httpx.Client, run: Run) -> None:
+def test_a_stub_is_added_listed_and_removed(server: MockServer, client: httpx.Client, run: Run) -> None:
     code, out, err = run("stubs", "add", "get", "/voices/{id}", "--status", "202", "--json-body", '{"ok": true}')
     stub_id = out.rstrip("\n")
     assert (code, err) == (0, "")
@@ -19,7 +19,7 @@ def test_a_stub_is_added_listed_and_removed(client: httpx.Client, run: Run) -> N
     heading, line = run("stubs", "list").out.splitlines()
     assert heading.split() == ["ID", "METHOD", "PATH", "STATUS"]
     assert line.split() == [stub_id, "GET", "/atoms/v1/voices/{id}", "202"]
-    assert run("stubs", "remove", stub_id) == (0, "", "")
+    assert run("stubs", "remove", stub_id) == (0, f"removed {stub_id} at {server.root_url}\n", "")
     assert run("stubs", "list").out == "no stubs\n"
 
 
@@ -47,7 +47,7 @@ def test_a_file_has_one_stub_or_several(server: MockServer, run: Run, tmp_path: 
     file.write_text(json.dumps(stubs[0]))
     stub_id = run("stubs", "add", str(file)).out.rstrip("\n")
     assert server.control.call("GET", f"/mappings/{stub_id}")["name"] == "broken"
-    assert run("stubs", "remove", "--all").code == 0
+    assert run("stubs", "remove", "--all") == (0, f"removed all stubs at {server.root_url}\n", "")
     file.write_text(json.dumps({"mappings": stubs}))
     assert run("stubs", "add", str(file)) == (0, "2 stubs\n", "")
     _, broken, life = run("stubs", "list").out.splitlines()
