@@ -18,9 +18,11 @@ def _run(invocation: Invocation, client: "MockClient") -> int:
     call = client.control.call
     health = call("GET", "/health")
     journal = call("GET", "/requests", query={"limit": 0})
-    reload = call("GET", "/server").get("lastReload")  # older servers have none
+    server = call("GET", "/server")
+    reload = server.get("lastReload")  # older servers have none
+    base_path = next(setting["value"] for setting in server["settings"] if setting["name"] == "base_path")
     status = {
-        "url": client.url,
+        "url": client.root_url + base_path,
         "status": health["status"],
         "version": health["version"],
         "uptimeInSeconds": health["uptimeInSeconds"],

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit
 
-from mock_atoms.core.addresses import full_path
+from mock_atoms.core.addresses import CONTROL_PREFIX, full_path
 from mock_atoms.core.http_text import PathTemplate
 from mock_atoms.core.masking import mask_token, quote_value, show_text
 from mock_atoms.testing.campaigns import Campaigns
@@ -38,8 +38,8 @@ class MockClient(Stubbing):
     Methods that take `token` and `test_id` default to those of this client. If it has none, they apply to all tenants.
 
     Args:
-        url: base URL of the API, as the server prints it when ready. Without a path it means `/atoms/v1` below it;
-            a trailing `/` alone means that the API is at the root.
+        url: base URL of the API, as the server prints it when ready. Without a path, or with that of the dashboard,
+            it means `/atoms/v1` below it; a trailing `/` alone means that the API is at the root.
         token: default token.
         test_id: default `X-Test-Id`.
         admin_token: value of the server's `--admin-token`.
@@ -66,7 +66,8 @@ class MockClient(Stubbing):
         self.token = token
         self.test_id = test_id
         self._control = ControlApi(f"{parts.scheme}://{parts.netloc}", admin_token, ca_file)
-        self._base_path = parts.path.rstrip("/") if parts.path else DEFAULT_BASE_PATH
+        names_api = parts.path and not f"{parts.path}/".startswith(f"{CONTROL_PREFIX}/")
+        self._base_path = parts.path.rstrip("/") if names_api else DEFAULT_BASE_PATH
         self._rule_ids: list[str] = []
 
     @property

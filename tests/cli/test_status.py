@@ -10,6 +10,7 @@ from mock_atoms import MockServer
 from mock_atoms.cli.status import _duration
 from tests.cli.conftest import Run
 from tests.helpers.audiences import ACME
+from tests.helpers.cli import run_command
 
 
 def test_status_counts_what_the_server_has(server: MockServer, client: httpx.Client, run: Run) -> None:
@@ -29,6 +30,13 @@ def test_status_counts_what_the_server_has(server: MockServer, client: httpx.Cli
     assert code == 0
     assert out.startswith(f"base URL     {server.url}\nstatus       healthy, version {mock_atoms.__version__}, up ")
     assert out.endswith("\ntenants      1\nfault rules  1\nrequests     1\n")
+
+
+@pytest.mark.parametrize("path", ["", "/", "/__admin/", "/atoms/v1", "/mock/v2/"])
+def test_the_base_url_is_that_of_the_server(path: str) -> None:
+    with MockServer(base_path="/mock/v2") as server:
+        out = run_command("status", "--url", server.root_url + path).out
+        assert out.startswith(f"base URL     {server.root_url}/mock/v2\n")
 
 
 def test_status_shows_why_files_were_not_read(tmp_path: Path, run: Run) -> None:

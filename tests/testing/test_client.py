@@ -290,6 +290,9 @@ def test_a_client_of_one_test_changes_that_test_alone(mock: MockServer) -> None:
         ("http://127.0.0.1:1", "http://127.0.0.1:1", "/atoms/v1"),
         ("http://mock-atoms:28667/", "http://mock-atoms:28667", ""),
         ("https://[::1]:2/x/y/", "https://[::1]:2", "/x/y"),
+        ("http://127.0.0.1:1/__admin", "http://127.0.0.1:1", "/atoms/v1"),
+        ("http://127.0.0.1:1/__admin/requests?x=1", "http://127.0.0.1:1", "/atoms/v1"),
+        ("http://127.0.0.1:1/__administration", "http://127.0.0.1:1", "/__administration"),
     ],
 )
 def test_a_url_has_a_root_and_a_base_path(url: str, root_url: str, base_path: str) -> None:
