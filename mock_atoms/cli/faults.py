@@ -5,11 +5,14 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mock_atoms.cli.command import EXIT_OK, Command, CommandGroup, CommandParser, Invocation, parse_json
-from mock_atoms.cli.running_server import SERVER_EPILOG, add_server, with_server
+from mock_atoms.cli.running_server import SERVER_EPILOG, add_server, remove_each, with_server
 from mock_atoms.cli.tables import Cell, Column, print_table
+from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from mock_atoms.testing.client import MockClient
 
 _COLUMNS = (
@@ -68,6 +71,8 @@ def _add(invocation: Invocation, client: "MockClient") -> int:
     fault: str | dict[str, Any] = arguments.fault
     if arguments.fault.lstrip().startswith("{"):
         fault = parse_json("FAULT", arguments.fault)
+    else:
+        _check_named_once(arguments)
     rule_id = client.fail(
         fault, method=arguments.method, path=arguments.path, token=arguments.token, test_id=arguments.test_id
     )
@@ -76,6 +81,16 @@ def _add(invocation: Invocation, client: "MockClient") -> int:
     else:
         invocation.print(rule_id)
     return EXIT_OK
+
+
+def _check_named_once(arguments: "Namespace") -> None:
+    """Raise `ConfigError` if an option repeats the method or the path of `GET /audience 500x2`."""
+    words = arguments.fault.split()
+    if len(words) == 3 and words[1].startswith("/"):  # noqa: PLR2004 - method, path, expression
+        for name, word in zip(("method", "path"), words, strict=False):
+            if getattr(arguments, name) is not None:
+                problem = f"--{name}: FAULT has a {name} already, {quote_value(word)}"
+                raise ConfigError(f"{problem}: leave out --{name}, or the method and the path in FAULT")
 
 
 def _add_remove_arguments(parser: CommandParser) -> None:
@@ -91,9 +106,7 @@ def _remove(invocation: Invocation, client: "MockClient") -> int:
     if not ids:
         client.control.call("DELETE", "/faults")
         invocation.confirm(f"removed all fault rules at {client.root_url}, except those of its settings")
-    for rule_id in ids:
-        client.clear_faults(rule_id)
-        invocation.confirm(f"removed {rule_id} at {client.root_url}")
+    remove_each(invocation, client, "faults", client.clear_faults)
     return EXIT_OK
 
 

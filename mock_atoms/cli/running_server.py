@@ -95,6 +95,32 @@ def with_server(run: Callable[[Invocation, "MockClient"], int]) -> Callable[[Inv
     return run_with_server
 
 
+def remove_each(invocation: Invocation, client: "MockClient", group: str, remove: Callable[[str], None]) -> None:
+    """Remove what the ids of the command line name, and print a line for each.
+
+    Args:
+        invocation: the run of a command with the argument `ids`.
+        client: the client of the server.
+        group: the commands about what has the ids, such as `faults`.
+        remove: removes one.
+
+    Raises:
+        ControlError: one cannot be removed; the error about an unknown id names the command that lists them.
+    """
+    from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - `--help` starts faster without it
+
+    for each_id in invocation.arguments.ids:
+        try:
+            remove(each_id)
+        except ControlError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            problem = error.detail.removesuffix("; GET /__admin/faults lists the rules")
+            detail = f"{problem}; `mock-atoms {group} list` lists {group}"
+            raise ControlError(str(error), error.status, detail) from None
+        invocation.confirm(f"removed {each_id} at {client.root_url}")
+
+
 def checked(invocation: Invocation, problem: str | None) -> int:
     """Return the exit code of a check, and print its problem if there is one."""
     return EXIT_OK if problem is None else invocation.fail(problem)

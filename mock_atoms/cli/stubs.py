@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mock_atoms.cli.command import EXIT_OK, Command, CommandGroup, CommandParser, Invocation, parse_json
-from mock_atoms.cli.running_server import SERVER_EPILOG, add_server, count, with_server
+from mock_atoms.cli.running_server import SERVER_EPILOG, add_server, count, remove_each, with_server
 from mock_atoms.cli.tables import Cell, Column, print_table
 from mock_atoms.cli.terminal import status_style
 from mock_atoms.core.masking import quote_value
@@ -119,9 +119,7 @@ def _remove(invocation: Invocation, client: "MockClient") -> int:
     if not ids:
         client.control.call("DELETE", "/mappings")
         invocation.confirm(f"removed all stubs at {client.root_url}")
-    for stub_id in ids:
-        client.remove_stub(stub_id)
-        invocation.confirm(f"removed {stub_id} at {client.root_url}")
+    remove_each(invocation, client, "stubs", client.remove_stub)
     return EXIT_OK
 
 

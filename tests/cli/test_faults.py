@@ -46,10 +46,17 @@ def test_all_rules_are_removed(server: MockServer, run: Run) -> None:
     [
         (("add", "5oo"), 2, "/fault: `5oo` is not a fault. Did you mean `500`?"),
         (("add", "{"), 2, "FAULT: not JSON: "),
+        (("add", "GET /audience 500", "--method", "POST"), 2, "--method: FAULT has a method already, `GET`: leave out"),
+        (
+            ("add", "GET /audience 500", "--path", "/audience"),
+            2,
+            "--path: FAULT has a path already, `/audience`: leave",
+        ),
+        (("add", "not a fault", "--path", "/audience"), 2, "/fault: `not a fault` is not a fault"),
         (("remove",), 2, "faults remove: give the ids of rules, or --all"),
         (("remove", "rule-1", "--all"), 2, "faults remove: give the ids of rules, or --all"),
-        (("remove", "a b?x"), 1, "no rule has the id a b?x; "),
-        (("remove", "rule-1"), 1, "no rule has the id rule-1; "),
+        (("remove", "a b?x"), 1, "no rule has the id a b?x; `mock-atoms faults list` lists faults\n"),
+        (("remove", "rule-1"), 1, "no rule has the id rule-1; `mock-atoms faults list` lists faults\n"),
     ],
 )
 def test_errors_are_one_line(run: Run, args: tuple[str, ...], code: int, error: str) -> None:
