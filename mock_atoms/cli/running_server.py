@@ -19,6 +19,7 @@ SERVER_EPILOG = (
     "Without a URL, the address is the one that `mock-atoms serve` has with the settings of the environment. "
     "The exit code is 1 if a check fails or the server does not respond, and 2 if an argument is invalid."
 )
+_SCHEME = "bearer "
 _USAGE_STATUSES = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
 
 
@@ -83,6 +84,9 @@ def with_server(run: Callable[[Invocation, "MockClient"], int]) -> Callable[[Inv
         from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - `--help` starts faster without it
 
         gc.enable()  # the process may run for hours, see __main__
+        token = getattr(invocation.arguments, "token", None) or ""
+        if token[: len(_SCHEME)].lower() == _SCHEME:
+            raise ConfigError("the token: leave out `Bearer`, give only what follows it")
         client = connect(invocation)
         try:
             return run(invocation, client)

@@ -50,6 +50,16 @@ def test_an_invalid_url_is_exit_2(args: tuple[str, ...], environ: dict[str, str]
     assert err.startswith(f"mock-atoms: {place}: `localhost` is not a base URL")
 
 
+@pytest.mark.parametrize(
+    "args",
+    [("requests", "--token"), ("reset", "--token"), ("faults", "add", "500", "--token"), ("tenants", "show")],
+)
+@pytest.mark.parametrize("token", ["Bearer sk_acme", "bearer  sk_acme"])
+def test_a_token_with_its_scheme_is_exit_2(args: tuple[str, ...], token: str) -> None:
+    error = "mock-atoms: the token: leave out `Bearer`, give only what follows it\n"
+    assert run_command(*args, token) == (2, "", error)
+
+
 def test_a_misspelt_variable_is_exit_2() -> None:
     code, _, err = run_command("status", environ={"MOCK_ATOMS_ULR": "http://127.0.0.1:1"})
     assert (code, "Did you mean `MOCK_ATOMS_URL`?" in err) == (2, True)
