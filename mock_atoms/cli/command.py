@@ -19,6 +19,9 @@ from mock_atoms.core.suggestions import did_you_mean
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 SETTINGS_EPILOG = "Flags override environment variables, which override the --config file."
 
+_SYNONYMS = {"--server": "--url", "--port": "--url", "--tenant": "--token"}
+"""Options by the names that newcomers give them."""
+
 
 class CommandParser(argparse.ArgumentParser):
     """Accepts unabbreviated flags only, suggests the right one, and masks keys in its errors."""
@@ -35,7 +38,9 @@ class CommandParser(argparse.ArgumentParser):
         name = mask_text(argument.partition("=")[0])
         if not name.startswith("-"):
             self.error(f"unexpected argument `{name}`; quote values that contain spaces")
-        suggestion = did_you_mean(name, self.long_options(), "--")
+        options = self.long_options()
+        synonym = _SYNONYMS.get(name)
+        suggestion = f" Did you mean `{synonym}`?" if synonym in options else did_you_mean(name, options, "--")
         self.error(f"`{name}` is not an option.{suggestion}")
 
     def long_options(self) -> list[str]:
