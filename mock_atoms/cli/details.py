@@ -11,13 +11,18 @@ MAX_BODY_LINES = 40
 
 
 def detail_lines(event: Mapping[str, Any], terminal: Terminal) -> list[str]:
-    """Return the headers and the body of a request, after `>`, and those of its response, after `<`.
+    """Return the contract violations of a request, its headers and body, after `>`, and its response, after `<`.
 
     Args:
         event: an exchange as `GET /__admin/requests` returns it.
         terminal: where the lines are written.
     """
+    from mock_atoms.contract.violations import Violation  # noqa: PLC0415 - `--help` starts faster without it
+
     lines = [f"  id: {event['id']}"]
+    for content in event["request"]["mockAtoms"]["violations"]:
+        violation = Violation(*(content[name] for name in Violation._fields))
+        lines.append(terminal.paint(f"  violation: {show_invisible(str(violation))}", "yellow"))
     parts: list[tuple[str, Style, Mapping[str, Any]]] = [(">", "cyan", event["request"])]
     if "response" in event:
         parts.append(("<", "green", event["response"]))

@@ -53,7 +53,7 @@ def _add_arguments(parser: CommandParser) -> None:
         default=str(DEFAULT_LIMIT),
         help=f"print only so many, the latest ones; default: {DEFAULT_LIMIT}",
     )
-    parser.add_argument("--details", action="store_true", help="print ids, headers and bodies too")
+    parser.add_argument("--details", action="store_true", help="print ids, violations, headers and bodies too")
     parser.add_argument("--expect", metavar="NUMBER", help="exit with 1 unless so many requests match the filters")
     parser.add_argument("--follow", action="store_true", help="print the next requests too, as they end, until Ctrl-C")
 

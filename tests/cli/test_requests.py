@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from typing import Any
 
 import httpx
 import pytest
@@ -122,13 +123,27 @@ def test_details_are_headers_and_bodies(server: MockServer, client: httpx.Client
     client.post("/audience/x/members", headers=bearer("sk_acme"), content='{"members": "\u202e"}')
     out = run("requests", "--details").out
     (request,) = server.requests()
-    assert f"\n  id: {request.id}\n  > host: " in out
+    assert f"\n  id: {request.id}\n  violation: wrong-content-type: " in out
+    assert "\n  > host: " in out
     assert '\n  >\n  > {\n  >   "members": "U+202E"\n  > }\n  < x-request-id: ' in out
     assert out.endswith("]\n  < }\n")
 
 
+def test_details_say_what_the_api_does_not_document(client: httpx.Client, run: Run) -> None:
+    send(client, "/audience?limit=\u202e&page=1")
+    _, _, _, *lines = run("requests", "--details").out.splitlines()
+    violations = [line for line in lines if line.startswith("  violation: ")]
+    assert [line.split(": ")[1:3] for line in violations] == [
+        ["unknown-parameter", "limit is `U+202E`"],
+        ["unknown-parameter", "page is `1`"],
+    ]
+    reported = run("violations").out.splitlines()
+    assert {line.partition("`: ")[2] for line in violations} <= {line.strip() for line in reported}
+
+
 def test_long_bodies_are_cut_and_empty_ones_left_out() -> None:
-    request = {"headers": {"accept": ["a", "b"]}, "body": "\n".join(["x"] * 42)}
+    extension: dict[str, Any] = {"violations": []}
+    request = {"headers": {"accept": ["a", "b"]}, "body": "\n".join(["x"] * 42), "mockAtoms": extension}
     response = {"headers": {"x-request-id": "1"}, "body": ""}
     lines = [
         *("  id: 1", "  > accept: a", "  > accept: b", "  >"),
