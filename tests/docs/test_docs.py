@@ -305,7 +305,7 @@ def test_repeated_facts_are_those_of_the_code() -> None:
 def test_ci_pins_the_oldest_allowed_releases() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    dependencies = project["dependencies"] + extras["mcp"] + extras["redis"]
+    dependencies = project["dependencies"] + extras["mcp"] + extras["redis"] + extras["reload"]
     floors = [re.match(r"([\w-]+)>=([\d.]+)", dependency) for dependency in dependencies]
     pins = dict(line.split("==") for line in (ROOT / ".ci" / "oldest.txt").read_text(encoding="utf-8").splitlines())
     assert len(floors) == len(pins)
