@@ -175,6 +175,36 @@ test("a fault is explained while it is written, added, counted and removed", () 
     { hash: "#/faults", allowed: /422 \(Unprocessable/ },
   ));
 
+test("a dialog closes when the reader goes back", () =>
+  withPage(async (page) => {
+    await page.getByText("No requests yet").waitFor();
+    await page.locator("#nav-faults").click();
+    await page.getByText("No active faults").waitFor();
+    await page.getByRole("button", { name: "Clear", exact: true }).click();
+    await page.getByRole("dialog").waitFor();
+    await page.goBack();
+    await page.getByText("No requests yet").waitFor();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  }));
+
+test("the current view is in sight among the links of a narrow page", async () => {
+  await send("/audience", { token: "sk_acme" });
+  for (const view of ["violations", "help", "requests"]) {
+    await withPage(
+      async (page) => {
+        const link = page.locator(`#nav-${view}[aria-current]`);
+        await link.waitFor();
+        for (const counted of ["requests", "tenants"]) {
+          await page.locator(`#nav-${counted} .counter:not(:empty)`).waitFor();
+        }
+        const { left, right } = await link.evaluate((element) => element.getBoundingClientRect());
+        assert.ok(left >= 0 && right <= 360, `${view}: ${left} to ${right}`);
+      },
+      { hash: `#/${view}`, viewport: { width: 360, height: 740 } },
+    );
+  }
+});
+
 test("a call shows as a timeline with its findings", async () => {
   await send("/audience", { token: "sk_mock_429x1.timeline" });
   await send("/audience", { token: "sk_mock_429x1.timeline" });

@@ -97,6 +97,7 @@ document.body.append(
   main,
   notices,
 );
+addEventListener("hashchange", closeDialogs);
 addEventListener("hashchange", showRoute);
 api.onunauthorized = openTokenDialog;
 live.onstate = showLiveState;
@@ -169,10 +170,22 @@ function showRoute() {
     if (link.id === `nav-${shown}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  revealLink();
   document.title = `${known.label} · mock-atoms`;
   if (current !== known.view) fill(main, known.view.element);
   current = known.view;
   current.show(params);
+}
+
+/** Scroll to the link of the current view: the links scroll on a narrow page. */
+function revealLink() {
+  const link = links.find((each) => each.hasAttribute("aria-current"));
+  link?.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
+/** Close the dialogs of the view that the reader leaves. The token is required in each view. */
+function closeDialogs() {
+  for (const dialog of document.querySelectorAll("dialog")) if (dialog !== tokenDialog) dialog.close();
 }
 
 /**
@@ -239,7 +252,10 @@ function setCounter(view, count, kind = "") {
   const counter = counters[view];
   if (!counter) return;
   counter.className = `counter ${kind}`;
-  counter.textContent = count ? formatNumber(count) : "";
+  const text = count ? formatNumber(count) : "";
+  const isMoved = text.length !== counter.textContent.length;
+  counter.textContent = text;
+  if (isMoved) revealLink();
 }
 
 /**
