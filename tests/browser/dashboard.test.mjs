@@ -219,6 +219,44 @@ test("a call shows as a timeline with its findings", async () => {
   );
 });
 
+test("the timeline of a request's call scrolls in a box of its own", async () => {
+  await send("/audience", { token: "sk_mock_500x1.timeline" });
+  await send("/audience", { token: "sk_mock_500x1.timeline" });
+  await withPage(async (page) => {
+    await row(page, "attempt 2").click();
+    await page.getByRole("tab", { name: "Call" }).click();
+    const box = page.getByRole("region", { name: "Timeline" });
+    await box.waitFor();
+    assert.ok(await box.evaluate((element) => element.scrollWidth > element.clientWidth));
+    const panel = page.getByRole("tabpanel");
+    assert.ok(await panel.evaluate((element) => element.scrollWidth <= element.clientWidth));
+    const detail = page.getByLabel("Request detail");
+    assert.ok(await detail.evaluate((element) => element.scrollWidth <= element.clientWidth));
+  });
+});
+
+test("labels of a timeline do not overlap", () =>
+  withPage(async (page) => {
+    const boxes = await page.evaluate(async (module) => {
+      const { timeline } = await import(module);
+      const times = [0, 1, 1.6, 2, 30_000, 60_000];
+      const attempts = times.map((time, index) => ({
+        ...{ number: index + 1, id: String(index), time: new Date(time).toISOString(), status: 503 },
+        ...{ ended: "responded", durationMs: 0, gapMs: index ? time - (times[index - 1] ?? 0) : null },
+        retryAfterMs: index === 3 ? 55_000 : null,
+      }));
+      const drawing = timeline({ attempts, findings: [] });
+      document.querySelector("main")?.replaceChildren(drawing);
+      return [...drawing.querySelectorAll("text.gap, text.asked")].map((label) => {
+        const { left, right } = label.getBoundingClientRect();
+        return { left, right };
+      });
+    }, "/__admin/dashboard/retry-report.js");
+    boxes.sort((one, other) => one.left - other.left);
+    assert.ok(boxes.length >= 2, "labels with room stay");
+    boxes.slice(1).forEach((box, index) => assert.ok(box.left >= (boxes[index]?.right ?? 0), JSON.stringify(boxes)));
+  }));
+
 test("a call of very many attempts is drawn with few elements", () =>
   withPage(async (page) => {
     const drawn = await page.evaluate(async (module) => {

@@ -140,7 +140,7 @@ function card(call) {
       badge(kind, call.findings.length ? counted(call.findings.length, "finding") : call.outcome),
       call.ambiguous && badge("warn", "ambiguous", "Similar requests ran in parallel, so this call has no findings."),
     ),
-    h("div", { class: "timeline-scroll", tabindex: 0, role: "region", "aria-label": "Timeline" }, timeline(call)),
+    timeline(call),
     cutHint(call),
     findingList(call.findings),
   );

@@ -14,6 +14,7 @@ const EMPTY = { calls: /** @type {Call[]} */ ([]), summary: { calls: 0, attempts
 const MAX_ATTEMPTS = 100;
 const MAX_FINDINGS = 20;
 const WIDTH = 900;
+const CHARACTER = 7; // width of a character of a label
 const [LEFT, RIGHT, MIDDLE, RADIUS, MIN_GAP] = [24, 40, 36, 8, 24];
 
 /** A copy of the server's retry report. It is loaded again when the journal has changed. */
@@ -70,9 +71,10 @@ export function cutHint({ attempts }) {
 }
 
 /**
- * Return the first attempts of a call as a timeline to scale. A gap too short to see is widened.
+ * Return the first attempts of a call as a timeline to scale, in a box that scrolls.
+ * A gap too short to see is widened, and a label without room is left out.
  * @param {Call} call
- * @returns {SVGElement}
+ * @returns {HTMLElement}
  */
 export function timeline(call) {
   const attempts = shownAttempts(call);
@@ -89,12 +91,19 @@ export function timeline(call) {
   /** @type {number[]} */
   const positions = [];
   times.forEach((ms, index) => positions.push(Math.max(linear(ms), (positions[index - 1] ?? -Infinity) + MIN_GAP)));
+  const hasRoom = labelRow();
+  const gaps = attempts.map(({ gapMs }, index) => {
+    const label = gapMs === null ? "" : `+${formatDuration(gapMs)}`;
+    const from = (positions[index] ?? LEFT) - widthOf(label) / 2;
+    return label !== "" && hasRoom(from, from + widthOf(label)) && label;
+  });
   const shapes = attempts.flatMap((attempt, index) => {
     const x = positions[index] ?? LEFT;
     const until = asked[index];
     const wait = until === null || until === undefined ? null : Math.max(linear(until), x + RADIUS);
     const { text, kind } = statusBadge(attempt.status, attempt.ended);
-    const gap = attempt.gapMs === null ? null : `+${formatDuration(attempt.gapMs)}`;
+    const gap = gaps[index] ?? false;
+    const wish = `Retry-After asked to wait until here: ${formatDuration(attempt.retryAfterMs ?? 0)}`;
     const end = Math.max(linear(ends[index] ?? 0), x);
     return [
       wait !== null &&
@@ -104,12 +113,9 @@ export function timeline(call) {
           svg("title", {}, "Retry-After"),
         ),
       wait !== null &&
-        wait - x > 260 &&
-        svg(
-          "text",
-          { class: "asked", x: wait, y: MIDDLE + 28, "text-anchor": "end" },
-          `Retry-After asked to wait until here: ${formatDuration(attempt.retryAfterMs ?? 0)}`,
-        ),
+        wait - widthOf(wish) > x &&
+        hasRoom(wait - widthOf(wish), wait) &&
+        svg("text", { class: "asked", x: wait, y: MIDDLE + 28, "text-anchor": "end" }, wish),
       svg("line", { class: `duration fill-${kind}`, x1: x, x2: end, y1: MIDDLE, y2: MIDDLE }),
       svg(
         "circle",
@@ -117,16 +123,33 @@ export function timeline(call) {
         svg("title", {}, `attempt ${attempt.number}: ${text}, ${formatDuration(attempt.durationMs ?? 0)}`),
       ),
       svg("text", { x, y: 16, "text-anchor": "middle" }, text),
-      gap !== null && svg("text", { class: "gap", x, y: MIDDLE + 28, "text-anchor": "middle" }, gap),
+      gap && svg("text", { class: "gap", x, y: MIDDLE + 28, "text-anchor": "middle" }, gap),
     ];
   });
   const width = Math.max(WIDTH, (positions.at(-1) ?? 0) + RIGHT);
-  return svg(
+  const drawing = svg(
     "svg",
     { class: "timeline", viewBox: `0 0 ${width} 74`, role: "img", "aria-label": describeCall(call) },
     svg("line", { class: "axis", x1: LEFT, x2: width - RIGHT, y1: MIDDLE, y2: MIDDLE }),
     shapes,
   );
+  return h("div", { class: "timeline-scroll", tabindex: 0, role: "region", "aria-label": "Timeline" }, drawing);
+}
+
+/** @param {string} label */
+const widthOf = (label) => label.length * CHARACTER;
+
+/**
+ * @returns {(from: number, to: number) => boolean} takes the room of a label, or returns that another one has it
+ */
+function labelRow() {
+  /** @type {[number, number][]} */
+  const taken = [];
+  return (from, to) => {
+    if (taken.some(([start, end]) => from < end + CHARACTER && to > start - CHARACTER)) return false;
+    taken.push([from, to]);
+    return true;
+  };
 }
 
 /**
