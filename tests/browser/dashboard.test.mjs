@@ -175,6 +175,23 @@ test("a fault is explained while it is written, added, counted and removed", () 
     { hash: "#/faults", allowed: /422 \(Unprocessable/ },
   ));
 
+test("a fault of one tenant that has triggered as often as it may is used up", async () => {
+  const match = { token: "sk_acme", testId: "nightly" };
+  await control("POST", "faults", { fault: "500x1", match });
+  await control("POST", "faults", { fault: "503x1", match: { token: "sk_acme" } });
+  await withPage(
+    async (page) => {
+      const rows = page.locator("tbody tr");
+      await rows.nth(1).waitFor();
+      assert.equal(await page.getByText("used up").count(), 0);
+      for (const _ of [1, 2]) await send("/audience", { token: "sk_acme", headers: { "X-Test-Id": "nightly" } });
+      await rows.filter({ hasText: "500x1" }).getByText("used up").waitFor();
+      assert.equal(await page.getByText("used up").count(), 1, "the other one still triggers for other tests");
+    },
+    { hash: "#/faults" },
+  );
+});
+
 test("a dialog closes when the reader goes back", () =>
   withPage(async (page) => {
     await page.getByText("No requests yet").waitFor();

@@ -176,6 +176,8 @@ export function faultsView(context) {
         h("code", {}, expressionOf(rule)),
         " ",
         badge("fault", rule.name ?? rule.id, rule.id),
+        " ",
+        isUsedUp(rule) && badge("info", "used up", "It has triggered as often as it may."),
         h("div", { class: "dim small-text" }, explainRule(rule)),
       ),
       h("span", { class: "mono" }, describeMatch(rule.match)),
@@ -258,6 +260,15 @@ async function operations(context) {
 
 /** @param {string} id */
 const isPermanent = (id) => /^(fault-\d+|error-rate)$/.test(id);
+
+/**
+ * Return whether a rule can trigger no more. Counters are per tenant, so only a rule of one tenant is certain.
+ * A reset of the tenant removes the rule, but a permanent one may trigger again.
+ * @param {Rule & {id: string}} rule
+ */
+function isUsedUp({ id, match, when, triggered }) {
+  return Boolean(match?.token && match.testId && when?.times && triggered >= when.times && !isPermanent(id));
+}
 
 function emptyCard() {
   return h(
