@@ -62,6 +62,28 @@ test("a filter narrows the list and can be shared as a link", async () => {
   );
 });
 
+test("a filter that finds nothing says what is wrong with it", async () => {
+  await send("/audience", { token: "sk_acme" });
+  await withPage(async (page) => {
+    await row(page, "/audience").waitFor();
+    const filter = page.locator("#filter");
+    const empty = page.locator(".list-empty");
+    await filter.fill("tenent:sk_acme");
+    await empty.getByText("tenent is not a term: use status, method, path, tenant,").waitFor();
+    assert.equal(await empty.getByRole("link").getAttribute("href"), "#/help");
+    await filter.fill("status:4xx,abc duration:fast");
+    await empty.getByText("abc is not a status: use 429").waitFor();
+    await empty.getByText("fast is not a number: use 2").waitFor();
+    await filter.fill("status:404 attempt:>1 duration:>=0.5");
+    await empty.getByText("use 429").waitFor({ state: "detached" });
+    assert.equal(await empty.getByRole("link").count(), 0);
+    await filter.fill("method:GET sk_acme");
+    await empty.getByRole("button", { name: "Find tenant:sk_acme" }).click();
+    await row(page, "/audience").waitFor();
+    assert.match(decodeURIComponent(page.url()), /filter=method:GET.tenant:sk_acme$/);
+  });
+});
+
 test("the detail shows request, response and cause", async () => {
   await send("/audience?page=2", { token: "sk_mock_429x1.me" });
   await withPage(async (page) => {
@@ -421,6 +443,16 @@ test("changed fixtures show immediately, and the reason why a file was not read 
       await page.getByText("Second").first().waitFor();
     },
     { server: RELOADING_SERVER },
+  ));
+
+test("no violation is found before the first request", () =>
+  withPage(
+    async (page) => {
+      await page.getByText("No requests yet").waitFor();
+      await send("/audience", { token: "sk_acme" });
+      await page.getByText("Everything that clients sent is documented.").waitFor();
+    },
+    { hash: "#/violations" },
   ));
 
 test("contract violations are listed with their requests", async () => {

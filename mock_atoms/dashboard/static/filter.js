@@ -7,6 +7,13 @@
 export const FILTER_KEYS = [
   ...["status", "method", "path", "tenant", "test", "fault", "violation", "attempt", "duration", "reason", "id"],
 ];
+const NUMBER = { pattern: /^[<>]?=?\d+(\.\d+)?$/, advice: "is not a number: use 2, >1 or <=100." };
+/** The values of the terms that do not take any text. */
+const VALUES = /** @type {Record<string, {pattern: RegExp, advice: string}>} */ ({
+  status: { pattern: /^(none|\*|[<>]=?\d+|[\dx]{3})$/i, advice: "is not a status: use 429, 5xx, >=400 or none." },
+  attempt: NUMBER,
+  duration: NUMBER,
+});
 const TERM = /(-?)(?:([a-z]+):)?("[^"]*"|[^\s"]+)/gi;
 
 /**
@@ -35,6 +42,48 @@ export function compileFilter(filter, labelOf = (token) => token) {
     return isNegated ? (/** @type {Entry} */ entry) => !predicate(entry) : predicate;
   });
   return (entry) => predicates.every((predicate) => predicate(entry));
+}
+
+/**
+ * Return what is wrong with the terms of a filter: an unknown name, or a value that the name does not have.
+ * @param {string} filter
+ * @returns {{wrong: string, advice: string}[]}
+ */
+export function filterProblems(filter) {
+  return [...filter.matchAll(TERM)].flatMap(([, , name, quoted = ""]) => {
+    if (name === undefined) return [];
+    const known = name.toLowerCase();
+    if (!FILTER_KEYS.includes(known)) return { wrong: name, advice: `is not a term: use ${FILTER_KEYS.join(", ")}.` };
+    const kind = VALUES[known];
+    if (!kind) return [];
+    const wrong = quoted
+      .replaceAll('"', "")
+      .split(",")
+      .filter((value) => value && !kind.pattern.test(value));
+    return wrong.map((value) => ({ wrong: value, advice: kind.advice }));
+  });
+}
+
+/**
+ * Return the text of a filter that may be a token: one that looks like it, or else the only text.
+ * @param {string} filter
+ * @returns {string | undefined}
+ */
+export function possibleToken(filter) {
+  const texts = parseFilter(filter).filter(({ key, isNegated }) => key === "text" && !isNegated);
+  const found = texts.find(({ value }) => value.startsWith("sk_")) ?? (texts.length === 1 ? texts[0] : undefined);
+  return found && /^[^\s:/?]+$/.test(found.value) ? found.value : undefined;
+}
+
+/**
+ * Return a filter with a term for the tenant `token` in place of the same text.
+ * @param {string} filter
+ * @param {string} token
+ * @returns {string}
+ */
+export function asTenant(filter, token) {
+  const others = parseFilter(filter).filter(({ key, value }) => key !== "text" || value !== token);
+  return withTerm(others.map(formatTerm).join(" "), "tenant", token);
 }
 
 /**

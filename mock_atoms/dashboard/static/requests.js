@@ -8,11 +8,13 @@ import { Detail } from "./detail.js";
 import { debounced, fill, h, onceAFrame } from "./dom.js";
 import { expressionOf, magicWord } from "./explain.js";
 import { openFailDialog } from "./fail-dialog.js";
-import { FILTER_KEYS, compileFilter, parseFilter, withTerm } from "./filter.js";
+import { asTenant, compileFilter, filterProblems, parseFilter, possibleToken, withTerm } from "./filter.js";
 import { formatBytes, formatMs, formatNumber, formatTime } from "./format.js";
 import { Grid } from "./grid.js";
-import { badge, copyable, emptyState, status } from "./parts.js";
+import { noRequests } from "./no-requests.js";
+import { badge, emptyState, status } from "./parts.js";
 
+const MAX_PROBLEMS = 5;
 const QUICK_FILTERS = /** @type {[string, string][]} */ ([
   ["Errors", "status:4xx,5xx"],
   ["No response", "status:none"],
@@ -135,19 +137,35 @@ export function requestsView(context) {
     grid.setEntries(shown);
     fill(count, params.filter ? `${formatNumber(shown.length)} of ${formatNumber(total)}` : "");
     empty.hidden = shown.length > 0;
-    if (!shown.length) fill(empty, total ? noMatch() : firstSteps(context));
+    if (!shown.length) fill(empty, total ? noMatch() : noRequests(context));
     fill(footer, footerTexts(context));
     const selected = params.id === undefined ? undefined : journal.byId.get(params.id);
     detail.show(params.id ?? null, selected);
   }
 
   function noMatch() {
-    const unknown = parseFilter(params.filter ?? "").filter(({ key, value }) => key === "text" && /^\w+:/.test(value));
+    const text = params.filter ?? "";
+    const problems = filterProblems(text).slice(0, MAX_PROBLEMS);
+    const token = possibleToken(text);
     return emptyState(
       "No request matches the filter",
-      unknown.length > 0 && h("p", {}, `The keys of a filter are ${FILTER_KEYS.join(", ")}.`),
-      h("button", { type: "button", onclick: () => context.go({ view: "requests", params: {} }) }, "Clear the filter"),
+      ...problems.map(({ wrong, advice }) => h("p", {}, h("code", {}, wrong), ` ${advice}`)),
+      problems.length > 0 && h("p", {}, h("a", { href: "#/help" }, "All terms of a filter")),
+      h(
+        "div",
+        { class: "actions" },
+        token !== undefined && filterButton(`Find tenant:${token}`, { ...params, filter: asTenant(text, token) }),
+        filterButton("Clear the filter", {}),
+      ),
     );
+  }
+
+  /**
+   * @param {string} label
+   * @param {Record<string, string>} target
+   */
+  function filterButton(label, target) {
+    return h("button", { type: "button", onclick: () => context.go({ view: "requests", params: target }) }, label);
   }
 
   function close() {
@@ -253,22 +271,4 @@ function footerTexts(context) {
     h("span", { class: "grow" }),
     h("span", {}, `seed ${settingOf(context, "seed") ?? "…"} · base URL `, h("code", {}, baseUrl(context))),
   ];
-}
-
-/** @param {Context} context */
-function firstSteps(context) {
-  if (settingOf(context, "journal_size") === 0) {
-    return emptyState(
-      "The journal is off",
-      h("p", {}, "Start the server without --journal-size 0 to see requests here."),
-    );
-  }
-  const url = baseUrl(context);
-  return emptyState(
-    "No requests yet",
-    h("p", {}, "Point your client at the base URL. Any token works, and each token has its own data:"),
-    copyable(`curl -H 'Authorization: Bearer sk_demo' ${url}/audience`),
-    h("p", {}, "To see an error and a retry, put a fault into the token, and send it twice:"),
-    copyable(`curl -H 'Authorization: Bearer sk_mock_429x1.me' ${url}/audience`),
-  );
 }

@@ -5,6 +5,7 @@ import { ApiError } from "./api.js";
 import { hashOf } from "./context.js";
 import { fill, h } from "./dom.js";
 import { counted, formatNumber } from "./format.js";
+import { noRequests } from "./no-requests.js";
 import { emptyState, table } from "./parts.js";
 
 /** @typedef {{kind: string, operation: string, place: string, expected: string, source: string, count: number, firstRequestId: string, lastRequestId: string, examples: string[]}} Violation */
@@ -28,12 +29,14 @@ export function violationsView(context) {
   async function load() {
     try {
       const report = await context.api.get("violations");
-      const text = JSON.stringify(report);
+      const isEmpty = context.journal.entries.length === 0;
+      const text = JSON.stringify([report, isEmpty, context.settings.length]);
       if (text === rendered) return;
       rendered = text;
       const { violations, requests } = report.summary;
       fill(summary, `${counted(violations, "violation")} in ${counted(requests, "request")}`);
-      fill(content, violations ? card(report.violations) : nothing());
+      if (violations) fill(content, card(report.violations));
+      else fill(content, isEmpty ? noRequests(context) : nothing());
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       fill(summary, error.message);
