@@ -349,8 +349,13 @@ test("a tenant's data is shown, changed, reset, exported and imported", async ()
         page.getByRole("button", { name: "Export state" }).click(),
       ]);
       const state = await readFile(await download.path(), "utf8");
-      await page.getByRole("button", { name: "Reset", exact: true }).click();
-      await page.getByText("Reset sk_mock_test.data").waitFor();
+      await page.getByRole("button", { name: "Reset…" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+      await page.getByRole("dialog").waitFor({ state: "detached" });
+      assert.ok(await page.getByRole("link", { name: "Edited here" }).isVisible());
+      await page.getByRole("button", { name: "Reset…" }).click();
+      await page.getByRole("button", { name: "Reset this tenant" }).click();
+      await page.getByText("Reset sk_mock_test.data:").waitFor();
       await page.getByRole("link", { name: "Edited here" }).waitFor({ state: "detached" });
       const file = await page.evaluateHandle((text) => {
         const transfer = new DataTransfer();

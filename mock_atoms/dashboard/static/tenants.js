@@ -9,6 +9,7 @@ import { fill, h } from "./dom.js";
 import { counted, formatNumber } from "./format.js";
 import { editData } from "./initial-data.js";
 import { badge, emptyState, field, table } from "./parts.js";
+import { openResetDialog } from "./reset-dialog.js";
 import { stateButtons } from "./state-file.js";
 import { isMasked, loadTenants } from "./tenant-list.js";
 
@@ -283,7 +284,15 @@ export function tenantsView(context) {
             { type: "button", onclick: () => editData(context, { token, testId, audiences }, onsave) },
             "Edit initial data…",
           ),
-          h("button", { type: "button", class: "danger", onclick: () => resetTenant(token, testId, label) }, "Reset"),
+          h(
+            "button",
+            {
+              type: "button",
+              class: "danger",
+              onclick: () => openResetDialog(label, testId, () => resetTenant(token, testId, label)),
+            },
+            "Reset…",
+          ),
         ),
         audiences.length
           ? table("Audiences", columns, rows)
