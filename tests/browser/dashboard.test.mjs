@@ -350,6 +350,7 @@ test("a tenant's data is shown, changed, reset, exported and imported", async ()
       ]);
       const state = await readFile(await download.path(), "utf8");
       await page.getByRole("button", { name: "Reset…" }).click();
+      await page.getByText("It includes all tests of the token.").waitFor();
       await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
       await page.getByRole("dialog").waitFor({ state: "detached" });
       assert.ok(await page.getByRole("link", { name: "Edited here" }).isVisible());

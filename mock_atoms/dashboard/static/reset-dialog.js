@@ -14,7 +14,7 @@ export function openResetDialog(label, testId, reset) {
     "Reset a tenant",
     h("p", {}, "This removes the changes, set data, counters, rules and requests of ", tenant, "."),
     h("div", { class: "choices" }, h("button", { type: "button", class: "danger", onclick }, "Reset this tenant")),
-    h("p", { class: "hint" }, "Other tenants and startup rules stay."),
+    h("p", { class: "hint" }, testId ? "" : "It includes all tests of the token. ", "The rest and startup rules stay."),
   );
   function onclick() {
     dialog.close();
