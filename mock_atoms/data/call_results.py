@@ -115,19 +115,20 @@ class CallResults:
         reached_by = self._reached_by_digit[_last_digit(member_id)] if result is None else int(result == "completed")
         bits = self._call_bits(int(member_id, 16))
         first = self._start + timedelta(seconds=_FIRST_CALL_AFTER + (bits >> 32) % _FIRST_CALLS_SECONDS)
-        calls = []
-        for attempt in range(1, self._attempts(reached_by) + 1):
+        calls: list[Call] = []
+        latest_end = self._end
+        for attempt in range(self._attempts(reached_by), 0, -1):
             generated: CallStatus = "failed" if (bits >> attempt) % _FAILED_SHARE == 0 else "no_answer"
             status = generated if result is None else result
             duration = 0
             if attempt == reached_by:
                 status, duration = "completed", _MIN_SECONDS + (bits >> 16) % (_MAX_SECONDS - _MIN_SECONDS)
             planned = first + (attempt - 1) * timedelta(minutes=self._record["retryDelay"])
-            started = max(self._start, min(planned, self._end - timedelta(seconds=duration)))
+            started = latest_end = max(self._start, min(planned, latest_end - timedelta(seconds=duration)))
             call_id = object_id(self._created, (bits + attempt) % (1 << 64))
             cost = round(duration * _COST_PER_SECOND, 4)
             calls.append(Call(call_id, attempt, status, duration, cost, format_timestamp(started)))
-        return calls
+        return calls[::-1]
 
 
 def _last_digit(member_id: str) -> int:

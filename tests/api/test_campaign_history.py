@@ -177,12 +177,12 @@ def test_calls_fit_the_life_of_a_campaign(http: httpx.Client, mock: MockServer) 
     for campaign in http.get("/campaign", params={"offset": 20}).json()["data"]["campaigns"]:
         events = report(http, campaign["_id"])["events"]
         export = http.get(f"/campaign/{campaign['_id']}/export/by-audience-member").json()
-        times = [
-            call["createdAt"]
-            for result in export["data"]
-            if result["originalCall"]
-            for call in (result["originalCall"], *result["retryAttempts"])
-        ]
+        times = []
+        for result in export["data"]:
+            if result["originalCall"]:
+                of_member = [call["createdAt"] for call in (result["originalCall"], *result["retryAttempts"])]
+                assert of_member == sorted(of_member)
+                times += of_member
         end = export["exportedAt"] if campaign["status"] == "running" else events[-1]["createdAt"]
         assert events[0]["createdAt"] <= min(times, default=end) <= max(times, default=end) <= end
 
