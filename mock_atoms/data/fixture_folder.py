@@ -25,6 +25,8 @@ MAX_LISTED_BYTES = 64 * 1024 * 1024
 _MAX_VALUE_LENGTH = 40
 """Maximum number of characters of a value in an error message."""
 
+_MAX_COMPOSED = 512 * 1024
+"""Number of characters of a text whose lines are found: a second of work."""
 _QUOTE_HINT = "; quote text that looks like another type"
 
 
@@ -177,9 +179,11 @@ def parse_text(path: Path, text: str) -> object:
 
 
 def _line(text: str, loc: tuple[int | str, ...]) -> int:
-    """Return the line of the value at `loc`, or of its nearest parent. JSON is read as YAML."""
+    """Return the line of the value at `loc`, or of its nearest parent; 1 for a long text. JSON is read as YAML."""
     line = 1
-    with suppress(yaml.YAMLError):  # JSON may have characters that YAML does not allow
+    if len(text) > _MAX_COMPOSED:
+        return line
+    with suppress(yaml.YAMLError, RecursionError):  # JSON may be deep, or have characters that YAML does not allow
         for node in _descend(yaml.compose(text.replace("\t", " "), Loader=yaml.SafeLoader), loc):
             line = node.start_mark.line + 1
     return line

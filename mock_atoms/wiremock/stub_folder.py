@@ -94,9 +94,18 @@ def _stub_paths(folder: Path) -> list[Path]:
     try:
         if not folder.is_dir():
             raise ConfigError(f"{folder}: the stubs folder cannot be read: not a folder")
-        return sorted(path for path in (folder / "mappings").rglob("*.json") if not path.name.startswith("."))
+        mappings = folder / "mappings"
+        if mappings.exists() and not mappings.is_dir():
+            raise ConfigError(f"{mappings}: not a folder")
+        return sorted(path for path in mappings.rglob("*.json") if _is_stub_file(path, mappings))
     except OSError as error:
         raise ConfigError(f"{folder}: the stubs folder cannot be read: {error.strerror}") from None
+
+
+def _is_stub_file(path: Path, mappings: Path) -> bool:
+    """Return whether a path is a visible file, or a broken link, which is an error. Pipes and folders are ignored."""
+    is_hidden = any(part.startswith(".") for part in path.relative_to(mappings).parts)
+    return not is_hidden and (path.is_file() or not path.exists())
 
 
 def _add_stub(stubs: dict[str, Stub], ids: StubIds, stub: Stub) -> None:

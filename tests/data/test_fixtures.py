@@ -381,3 +381,19 @@ def test_an_audience_without_the_key_has_campaigns_stays_so() -> None:
     record: AudienceRecord = {"name": "Old", "campaigns": [{"name": "Sale", "status": "completed"}]}
     assert api_fields(record) == {"name": "Old", "campaigns": []}
     assert api_fields({**record, "hasCampaigns": True}) == {"name": "Old", "campaigns": [], "hasCampaigns": False}
+
+
+@pytest.mark.parametrize(
+    ("audiences", "line"),
+    [
+        ('"a\x7f"', 1),  # YAML does not allow the character
+        ("[" * 600 + "]" * 600, 1),
+        ("\n" + " " * 600_000 + "1", 1),
+        ("\n1", 2),
+    ],
+)
+def test_an_error_in_unusual_json_names_a_line(tmp_path: Path, audiences: str, line: int) -> None:
+    path = write(tmp_path, f'{{"tokens": ["sk_a"], "unknown": {audiences}, "audiences": []}}', "team.json")
+    with pytest.raises(ConfigError) as caught:
+        read_folder(tmp_path)
+    assert str(caught.value).startswith(f"{path}:{line}: unknown: ")

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,21 @@ def test_a_body_file_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch
     monkeypatch.setattr(Path, "is_file", refuse)
     with pytest.raises(ValueError, match="cannot be read: Input/output error"):
         BodyFiles(tmp_path).read("a.txt")
+
+
+def test_hidden_folders_pipes_and_folders_are_ignored(tmp_path: Path) -> None:
+    write(tmp_path, a={"name": "first"})
+    mappings = tmp_path / "mappings"
+    (mappings / "..2026").mkdir()  # Kubernetes mounts a ConfigMap so
+    (mappings / "a.json").rename(mappings / "..2026" / "a.json")
+    (mappings / "..data").symlink_to("..2026")
+    (mappings / "a.json").symlink_to("..data/a.json")
+    (mappings / "folder.json").mkdir()
+    os.mkfifo(mappings / "pipe.json")
+    assert [stub.as_json().get("name") for stub in read(tmp_path)] == ["first"]
+
+
+def test_mappings_that_are_no_folder_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "mappings").write_text("[]", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"mappings: not a folder$"):
+        read(tmp_path)
