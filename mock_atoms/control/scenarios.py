@@ -15,7 +15,7 @@ from mock_atoms.control.long_work import long_json
 from mock_atoms.control.mapping_models import ScenarioList, ScenarioStateBody
 from mock_atoms.control.models import Empty
 from mock_atoms.control.parsing import TenantQuery, read_json_body
-from mock_atoms.core.masking import quote_value
+from mock_atoms.core.masking import mask_text, quote_value
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
 from mock_atoms.core.tenancy import (
     UNAUTHENTICATED_TENANT,
@@ -81,13 +81,13 @@ class ScenarioEndpoints:
     async def set_state(self, request: Request) -> Response:
         """Set the state of a scenario, for one tenant or for all. Without a body, the state is `Started`."""
         query = TenantQuery.parse(request)
-        name: str = request.path_params["name"]
+        name = mask_text(request.path_params["name"])  # stubs are masked
         body = parse_model(_StateBody, await read_json_body(request, optional=True))
         scenario = self._mock.stubs.scenarios.get(name)
         if scenario is None:
             detail = f"no stub has the scenarioName {quote_value(name)}"
             raise RequestError(HTTPStatus.NOT_FOUND, "unknown scenario", detail)
-        state = STARTED if body.state is None else body.state
+        state = STARTED if body.state is None else mask_text(body.state)
         possible = scenario.possible_states
         if state not in possible:
             states = ", ".join(map(quote_value, possible[:_MAX_NAMED_STATES]))

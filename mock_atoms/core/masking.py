@@ -31,7 +31,8 @@ _SECRETS_PER_STEP = 200
 _WORD = r"(?:[a-z]{1,12}+(?:[A-Z][a-z]{1,11}+){0,2}+\d{0,3}+|\d{1,12}+)"
 _WORDS = rf"(?!live_)(?:{_WORD}(?:[_-]{_WORD}){{0,7}}+)?+(?![A-Za-z0-9_-])"
 # A key starts anywhere, except in the middle of words such as `task_1` and `risk_level`.
-_KEY_START = rf"sk_(?:(?<![A-Za-z]sk_)|(?!{_WORDS}))"
+_LOCALE = r"SK(?![A-Za-z0-9_-])"  # the faker locale `sk_SK`
+_KEY_START = rf"sk_(?!{_LOCALE})(?:(?<![A-Za-z]sk_)|(?!{_WORDS}))"
 _KEY = re.compile(rf"({_KEY_START}[^\s'\"`,/\\?&#;<>{{}}()\[\]…]++)(…#[0-9a-f]{{6}})?")
 _OTHER_KEY = re.compile(_KEY_START)
 _MAGIC_KEY = re.compile(rf"{MAGIC_PREFIX}[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]*")

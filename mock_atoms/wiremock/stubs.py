@@ -145,9 +145,9 @@ class Stub:
         self.key = stub_key(fields.request)
         self.response = response
         self.priority = fields.priority
-        self.scenario = fields.scenarioName
-        self.required_state = fields.requiredScenarioState
-        self.new_state = fields.newScenarioState
+        self.scenario: str | None = masked.get("scenarioName")  # as in exports, so that they agree
+        self.required_state: str | None = masked.get("requiredScenarioState")
+        self.new_state: str | None = masked.get("newScenarioState")
         self.is_persistent = fields.persistent
         self.number = 0
         self._masked = masked

@@ -1,5 +1,6 @@
 """Stubs and scenarios over the control API."""
 
+import json
 from typing import Any
 
 import httpx
@@ -304,3 +305,19 @@ def test_an_event_of_a_removed_stub_has_its_id(admin: httpx.Client, running: Moc
     httpx.get(f"{running.root_url}/a")
     admin.delete("/mappings")
     assert listed_requests(admin.get("/requests"))[0]["stubMapping"] == {"id": ID, "uuid": ID}
+
+
+def test_keys_in_scenarios_are_masked_and_survive_an_import(admin: httpx.Client, running: MockServer) -> None:
+    key = "sk_live_zyxwvu98765"
+    scenario = {"scenarioName": f"S {key}", "request": {"urlPath": "/s"}}
+    first = scenario | {"requiredScenarioState": "Started", "newScenarioState": key, "response": {"body": "1"}}
+    admin.post("/mappings", json=first)
+    admin.post("/mappings", json=scenario | {"requiredScenarioState": key, "response": {"body": "2"}})
+    assert httpx.get(f"{running.root_url}/s").text == "1"
+    state = admin.get("/state").json()
+    assert key not in admin.get("/scenarios").text + json.dumps(state)
+    admin.put("/state", json=state)
+    assert httpx.get(f"{running.root_url}/s").text == "2"
+    assert admin.put(f"/scenarios/S {key}/state", json={"state": "Started"}).status_code == 200
+    assert admin.put(f"/scenarios/S {key}/state", json={"state": key}).status_code == 200
+    assert httpx.get(f"{running.root_url}/s").text == "2"

@@ -34,6 +34,8 @@ def test_a_masked_token_shows_at_most_half_of_it(token: str) -> None:
         ("", "an empty text"),
         (["é", 1], '`["é", 1]`'),
         ("sk_verysecret", "`sk_ver…#38c9cb`"),
+        ("sk_SK", "`sk_SK`"),
+        ("sk_SK1", "`sk_…#f9e23a`"),
     ],
 )
 def test_a_quoted_value_is_masked_and_escaped(value: object, quoted: str) -> None:
