@@ -1,5 +1,6 @@
 """Checks of requests against their definitions. Pydantic validates; the rest makes violations of its errors."""
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -41,6 +42,7 @@ MAX_CHECKED_CHARACTERS = 200_000
 """Maximum number of their characters."""
 ITEMS_PER_STEP = 20
 _MAX_LISTED_NAMES = 12
+_JSON_SCALAR = re.compile(r"-?\d+(\.\d+)?|true|false|null")
 METHODS_WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
 _AUTHORIZATION = "send Authorization: Bearer and an API key"
 _OTHER_CREDENTIALS = {"x-api-key", "api-key"}
@@ -250,6 +252,8 @@ def _violation(  # noqa: PLR0913, PLR0917 - the parts of a violation
     kind: str, place: str, value: object, expected: str, source: str, token: str | None = None
 ) -> Violation:
     is_absent = value is None and kind in (MISSING_FIELD, WRONG_CONTENT_TYPE)
+    if kind == INVALID_FIELD and isinstance(value, str) and _JSON_SCALAR.fullmatch(value):
+        value = dump_json(value)  # "3" is no number
     masked = None if is_absent else _shorten(value, token)
     return Violation(kind, show_text(place, MAX_PLACE_LENGTH, token), masked, expected, source)
 

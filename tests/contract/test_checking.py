@@ -204,6 +204,12 @@ def test_a_valid_body_has_no_violations() -> None:
             ("POST /campaign", {**CAMPAIGN, "scheduledAt": value}, [("invalid-field", "/scheduledAt", str(value))])
             for value in ("tomorrow", "2026-06-01", "2026-06-01T09:00:00", 1780304400)
         ),
+        (
+            f"DELETE {MEMBERS}",
+            {"memberIds": [True, 1]},
+            [("invalid-field", f"/memberIds/{n}", v) for n, v in enumerate(("true", "1"))],
+        ),
+        ("POST /campaign", {**CAMPAIGN, "maxRetries": "3"}, [("invalid-field", "/maxRetries", '"3"')]),
         (f"DELETE {MEMBERS}", {"memberIds": ["a", True]}, [("invalid-field", "/memberIds/1", "true")]),
         (
             "POST /audience",
