@@ -31,7 +31,7 @@ def _list(invocation: Invocation, client: "MockClient") -> int:
 def _row(stub: Mapping[str, Any]) -> list[Cell]:
     request, response = stub.get("request") or {}, stub.get("response") or {}
     method = request.get("method", "ANY")
-    status = response.get("status", 200)
+    status = int(response.get("status", 200))  # the server accepts "200" too
     states = [stub[name] for name in ("requiredScenarioState", "newScenarioState") if stub.get(name)]
     return [
         Cell(stub["id"]),

@@ -285,10 +285,8 @@ class MemoryStore:
         for state in states:
             if state.changes is None:
                 state.version = state.reloaded = next_version()
-            elif state.is_live:  # not evicted just now
-                before = state.size_bytes
+            else:
                 state.initial_data = previous[state.tenant.token_digest]
-                self._states.resize(state, before)
         return [*released, *self._fixtures.replace_files(files)]
 
     async def export(self) -> StoreContent:

@@ -23,6 +23,13 @@ def test_a_stub_is_added_listed_and_removed(server: MockServer, client: httpx.Cl
     assert run("stubs", "list").out == "no stubs\n"
 
 
+def test_a_status_as_text_is_listed(server: MockServer, run: Run) -> None:
+    stub = {"request": {"urlPath": "/a"}, "response": {"status": "404"}}
+    httpx.post(f"{server.root_url}/__admin/mappings", json=stub).raise_for_status()
+    code, out, _ = run("stubs", "list")
+    assert (code, out.split()[-1]) == (0, "404")
+
+
 def test_options_make_the_response_and_narrow_the_request(client: httpx.Client, run: Run) -> None:
     headers = ("--header", "Content-Type: text/plain", "--header", "X-A: 1", "--header", "x-b:2", "--header", "x-b : 3")
     run("stubs", "add", "POST", "/voices", "--body", "done", *headers, "--token", "sk_acme", "--test-id", "t1")

@@ -142,3 +142,12 @@ def test_memory_of_created_rules_is_limited(monkeypatch: pytest.MonkeyPatch) -> 
     book.add(small)
     book.reset()
     assert [book.add(small).id for _ in range(2)] == [first, f"{first}-2"]
+
+
+def test_a_restored_rule_has_its_place_and_replaces_none() -> None:
+    book = RuleBook({})
+    first, second = (book.add(parse_fault({"fault": fault})) for fault in ("500", "503"))
+    book.remove(first.id)
+    for _ in range(2):
+        book.restore(ActiveRule(first.id, first.rule, (True, 9)), first.position)
+    assert list(book) == [book.get(first.id), second]

@@ -348,8 +348,9 @@ def test_folders_that_are_all_gone_come_back(files: Files) -> None:
         assert names(server) == ["first"]
 
 
-def test_files_of_editors_are_ignored(files: Files, running: MockServer) -> None:
-    with running.events() as events:
+def test_files_of_editors_are_ignored(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_reloader, "_CHECK_MS", 50)
+    with MockServer(fixtures=files.fixtures, reload=True) as running, running.events() as events:
         (files.fixtures / ".acme.yaml.swp").write_text("{")
         (files.fixtures / "acme.yaml~").write_text("{")
         time.sleep(0.2)  # a change of them would be noticed by then

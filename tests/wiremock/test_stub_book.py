@@ -304,3 +304,12 @@ def test_a_long_change_that_fails_has_no_effect(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(CapacityError):
         run_without_pauses(book.change(partial(StubBook.put_steps, stubs=[stub(2), stub(3), stub(4)]), 3))
     assert numbers(book.in_order()) == [1]
+
+
+def test_a_long_reset_forgets_the_states_of_scenarios(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stub_book, "MAX_IMMEDIATE_CHANGES", 0)
+    book = StubBook(scenario_stubs())
+    choose(book, {}, 1)
+    assert book.scenarios["s"].latest_state == "two"
+    run_without_pauses(book.change(StubBook.reset_steps, book.reset_size))
+    assert book.scenarios["s"].latest_state == STARTED
