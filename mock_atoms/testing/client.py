@@ -39,7 +39,7 @@ class MockClient(Stubbing):
 
     Args:
         url: base URL of the API, as the server prints it when ready. Without a path, or with that of the dashboard,
-            it means `/atoms/v1` below it; a trailing `/` alone means that the API is at the root.
+            it means `/atoms/v1` below it. A trailing `/` alone means that the API is at the root.
         token: default token.
         test_id: default `X-Test-Id`.
         admin_token: value of the server's `--admin-token`.
