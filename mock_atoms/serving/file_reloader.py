@@ -73,7 +73,9 @@ class FileReloader:
             mock.last_reload = FileReload(mock.now(), error)
             mock.journal.events.publish(FILES_RELOADED, {"error": error})
         if error is None:
-            LOGGER.info(EventLine({"cause": "fixtures and stubs were reloaded"}))
+            tokens, stubs = len(mock.fixtures.files.by_token), len(mock.stubs.startup_stubs)
+            cause = f"fixtures and stubs were reloaded: tokens: {tokens}, stubs: {stubs}"
+            LOGGER.info(EventLine({"cause": cause}))
         else:
             LOGGER.error(EventLine({"cause": f"{error}; the previous fixtures and stubs are still in use"}))
 

@@ -419,7 +419,7 @@ def test_sighup_reloads_and_other_signals_still_stop_the_server(files: Files) ->
         server.terminate()
         _, err = server.communicate(timeout=20)
     assert server.returncode in (0, -signal.SIGTERM)
-    assert b"fixtures and stubs were reloaded" in err
+    assert b"fixtures and stubs were reloaded: tokens: 1, stubs: 0" in err
 
 
 @pytest.mark.parametrize("has_nohup", [False, True])
