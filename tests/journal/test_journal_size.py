@@ -92,7 +92,7 @@ values = st.one_of(
 )
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @pytest.mark.alone("it measures the memory of one server")
 @pytest.mark.slow
 @given(
