@@ -26,7 +26,7 @@ from mock_atoms.journal.events import (
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.journal import Journal
 from mock_atoms.state.operations import DataOperation
-from mock_atoms.state.start_point import StartPoint
+from mock_atoms.state.start_point import Present, StartPoint
 from mock_atoms.state.store import ConflictError, StoreContent, TenantState, next_version
 from mock_atoms.state.tenant_states import TenantStates
 from mock_atoms.wiremock.scenarios import STARTED
@@ -309,6 +309,8 @@ class MemoryStore:
             CapacityError: there are too many rules, or rules or tenants are too large.
         """
         replaced = await self._install(content)
+        if self._start is not None:
+            self._start.is_replaced = True
         self._events.publish(STATE_IMPORTED, {})
         await self._slices.run(free(replaced))
 
@@ -378,7 +380,8 @@ class MemoryStore:
             self._states.remove(state.tenant.key)
             removed.append(state)
         if start is not None and self._start is not None:
-            restored, rest = self._start.restore(start, token_digest, test_digest, self._rules, self._states)
+            present = Present(self._rules, self._states, self._stubs.scenarios)
+            restored, rest = self._start.restore(start, token_digest, test_digest, present)
             removed += rest
             for rule in restored:
                 self._publish_rule(rule)

@@ -109,6 +109,39 @@ def test_a_reset_of_the_stubs_restores_those_of_the_state(case: Path) -> None:
             assert statuses == [200, 404]
 
 
+def test_a_reset_of_one_token_after_an_import_returns_to_the_state(tmp_path: Path) -> None:
+    fixtures, path = tmp_path / "fixtures", tmp_path / "case.json"
+    fixtures.mkdir()
+    (fixtures / "acme.yaml").write_text("{tokens: [sk_acme], audiences: [{name: X}, {name: Y}]}", encoding="utf-8")
+    with MockServer(fixtures=fixtures) as server:
+        listed = httpx.get(f"{server.url}/audience", headers=ACME).json()["data"]
+        httpx.delete(f"{server.url}/audience/{listed[1]['_id']}", headers=ACME).raise_for_status()
+        path.write_text(json.dumps(state_of(server)), encoding="utf-8")
+    with MockServer(state=path) as server:
+        httpx.put(f"{server.root_url}/__admin/state", json=EMPTY).raise_for_status()
+        server.reset(token="sk_acme")
+        names = [audience["name"] for audience in httpx.get(f"{server.url}/audience", headers=ACME).json()["data"]]
+        members = httpx.get(f"{server.url}/audience/{listed[0]['_id']}/members", headers=ACME)
+    assert (names, members.status_code) == (["X"], 200)
+
+
+@pytest.mark.parametrize("path", ["mappings/reset", "scenarios/reset"])
+def test_a_reset_of_one_token_restores_its_scenarios(tmp_path: Path, path: str) -> None:
+    case = tmp_path / "case.json"
+    with MockServer() as server:
+        scenario = {"scenarioName": "s", "request": {"urlPath": "/s"}}
+        for state, following, body in (("Started", "two", "1"), ("two", "three", "2"), ("three", "three", "3")):
+            stub = {"requiredScenarioState": state, "newScenarioState": following, "response": {"body": body}}
+            httpx.post(f"{server.root_url}/__admin/mappings", json=scenario | stub).raise_for_status()
+        assert [httpx.get(f"{server.root_url}/s", headers=ACME).text for _ in range(2)] == ["1", "2"]
+        case.write_text(json.dumps(state_of(server)), encoding="utf-8")
+    with MockServer(state=case) as server:
+        httpx.post(f"{server.root_url}/__admin/{path}").raise_for_status()
+        assert httpx.get(f"{server.root_url}/s", headers=ACME).text == "1"
+        server.reset(token="sk_acme")
+        assert httpx.get(f"{server.root_url}/s", headers=ACME).text == "3"
+
+
 def test_a_restored_rule_is_an_event(case: Path) -> None:
     with MockServer(state=case) as server, server.events() as events:
         server.reset(token="sk_acme")
