@@ -195,6 +195,7 @@ def test_a_stubbed_request_has_no_violations(strict: MockServer) -> None:
     assert strict.violations() == []
 
 
+@pytest.mark.alone("each replica warns of a kind once")
 def test_the_log_warns_of_a_violation_that_only_the_body_has(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "mock_atoms"), MockServer() as mock:
         for _ in range(2):

@@ -8,6 +8,7 @@ import pytest
 from tests.helpers.snippets import ROOT
 
 EXCEPTIONS = {
+    "api": 1,
     "control": 33,
     "journal": 4,
     "middleware": 3,
