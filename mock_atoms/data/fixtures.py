@@ -166,7 +166,9 @@ class Fixtures:
         """Replace the fixture files, and return what is no longer kept."""
         released: list[Any] = [*self._cache.values(), *self.files.audience_tokens.values()]
         kept = {id(file) for file in files.by_token.values()}
-        released += [file.audiences for file in self.files.by_token.values() if file.audiences and id(file) not in kept]
+        for file in self.files.by_token.values():
+            if id(file) not in kept:
+                released += file.audiences or []
         self.files = files
         self._cache.clear()
         self._in_progress.clear()

@@ -111,13 +111,9 @@ class FileReloader:
         from watchfiles import awatch  # noqa: PLC0415 - an optional dependency
 
         roots = {str(folder.resolve()) for folder in self._folders}
-        identities = self._identities()
-        present = [root for root in roots if _identity(Path(root)) is not None]
-        if not is_first:
-            yield
-        if not present:
+        while not (present := [root for root in roots if _identity(Path(root)) is not None]):  # noqa: ASYNC110 - no event
             await asyncio.sleep(_CHECK_MS / 1000)
-            return
+        identities = self._identities()
         is_certain = is_first  # whether no change was missed before the watch began
         async for changes in awatch(
             *present,
@@ -126,6 +122,7 @@ class FileReloader:
             yield_on_timeout=True,
         ):
             if any(path in roots for _, path in changes) or self._identities() != identities:
+                yield
                 return
             if changes or not is_certain:
                 yield

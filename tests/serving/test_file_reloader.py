@@ -339,10 +339,14 @@ def test_a_folder_that_is_deleted_and_created_again_is_watched(files: Files) -> 
             reloaded(events)
 
 
-def test_folders_that_are_all_gone_come_back(files: Files) -> None:
+def test_folders_that_are_all_gone_are_reported_once_and_come_back(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_reloader, "_CHECK_MS", 20)
     with MockServer(fixtures=files.fixtures, reload=True) as server, server.events() as events:
         files.fixtures.rename(files.fixtures.with_name("old"))
         assert reloaded(events) is not None
+        time.sleep(0.3)  # more checks
         files.fixtures.with_name("old").rename(files.fixtures)
         assert reloaded(events) is None
         assert names(server) == ["first"]

@@ -1,5 +1,6 @@
 """Servers that start from an exported state."""
 
+import asyncio
 import json
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from mock_atoms.state import start_state
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.snapshot_parsing import SnapshotConverter
 from mock_atoms.wiremock import stub_book
+from tests.helpers.exchanges import exchange
 
 ACME = {"Authorization": "Bearer sk_acme"}
 BETA = {"Authorization": "Bearer sk_beta", "X-Test-Id": "t"}
@@ -167,6 +169,24 @@ def test_fixtures_and_stubs_of_folders_have_no_effect(case: Path, tmp_path: Path
         MockServer(state=case, fixtures=tmp_path / "fixtures", stubs=tmp_path) as beside,
     ):
         assert responses(beside) == responses(alone)
+
+
+def test_a_reset_forgets_requests_that_arrive_while_the_state_is_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> int:
+        mock = MockAtoms(Settings(state=write(tmp_path / "case.json")))
+        reset = mock.store.reset
+
+        async def reset_beside_a_request() -> None:
+            mock.journal.add(exchange(0, 200))
+            await reset()
+
+        monkeypatch.setattr(mock.store, "reset", reset_beside_a_request)
+        await mock.reset()
+        return await mock.journal.count()
+
+    assert asyncio.run(run()) == 0
 
 
 def write(path: Path, **changes: object) -> Path:
