@@ -103,7 +103,7 @@ class ConnectionFaultRunner:
 async def _break(fault: ConnectionFault, transport: "asyncio.Transport", receive: Receive, send: Send) -> None:
     """Break the connection."""
     await send({"type": BROKEN, "kind": fault.kind})
-    if fault.kind == "garbage":
+    if fault.kind == "garbage" and not transport.is_closing():
         transport.write(_GARBAGE)
     if fault.kind == "reset":
         if not transport.is_closing():

@@ -210,6 +210,19 @@ def test_a_disconnect_ends_the_fault(caplog: pytest.LogCaptureFixture, fault: st
     assert not [record for record in caplog.records if record.name == "uvicorn.error"]
 
 
+@pytest.mark.parametrize("fault", ["reset", "close", "stale", "hang10", "truncate", "garbage", "drip100"])
+def test_a_disconnect_within_the_body_is_no_error(caplog: pytest.LogCaptureFixture, fault: str) -> None:
+    head = "POST /atoms/v1/audience HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n"
+    with caplog.at_level(logging.INFO, "mock_atoms"), MockServer() as mock:
+        with connect(mock.port) as client:
+            client.sendall(f"{head}Authorization: Bearer sk_mock_{fault}\r\n\r\nhalf".encode())
+            while [request.faults for request in mock.requests()] != [("key",)]:
+                pass
+        while mock.requests()[0].ended is None:
+            pass
+    assert not [record for record in caplog.records if record.name == "uvicorn.error"]
+
+
 @pytest.mark.parametrize("fault", ["reset", "close", "stale", "hang", "truncate", "garbage", "drip100"])
 def test_a_connection_fault_in_process_is_an_error_with_advice(fault: str) -> None:
     async def request() -> None:
