@@ -18,8 +18,10 @@ FAULTS = [
 TIMEOUT_SECONDS = 5.0
 FAULT_TIMEOUT_SECONDS = 0.3
 HOSTILE_TIMEOUT_SECONDS = 120.0
-MOVE_TIMEOUT_SECONDS = 600.0
-"""How long the export and the import of a large state may take while all other clients flood the server."""
+LONG_TIMEOUT_SECONDS = 600.0
+"""How long work on the complete state or journal may take while all other clients flood the server."""
+WHOLE_JOURNAL = {"list", "retries"}
+"""Kinds of requests whose response has everything in the journal."""
 HOLD_SECONDS = 25.0
 """How long a client holds a connection. The server closes it after 10 seconds without any progress, so 20 at most."""
 IDLE_SECONDS = 0.02
@@ -205,15 +207,16 @@ class Client:
                 writer.transport.abort()
             self._count(kind, "left")
         else:
-            await self.exchange(kind, sent.data, sent.responses, HOSTILE_TIMEOUT_SECONDS)
+            seconds = LONG_TIMEOUT_SECONDS if kind in WHOLE_JOURNAL else HOSTILE_TIMEOUT_SECONDS
+            await self.exchange(kind, sent.data, sent.responses, seconds)
 
     async def _move_state(self) -> None:
         """Export the state and import it again."""
         request = head("GET", "/__admin/state", token=None, Connection="close")
-        _, _, state = (await self.exchange("export", request, 1, MOVE_TIMEOUT_SECONDS)).partition(b"\r\n\r\n")
+        _, _, state = (await self.exchange("export", request, 1, LONG_TIMEOUT_SECONDS)).partition(b"\r\n\r\n")
         state = join_chunks(state) if not state.startswith(b"{") else state
         request = head("PUT", "/__admin/state", state, None, Content_Type="application/json")
-        await self.exchange("import", request, 1, MOVE_TIMEOUT_SECONDS)
+        await self.exchange("import", request, 1, LONG_TIMEOUT_SECONDS)
 
     async def run(
         self, act: Callable[["Client"], Awaitable[None]], is_due: Callable[[], bool], is_over: Callable[[], bool]
