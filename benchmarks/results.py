@@ -46,6 +46,16 @@ start, which does not count, writes it. The [suite](suite.py) controls the mock 
 servers through a connection that stays open."""
 
 
+SCALE_HEADING = "## Servers that share their state"
+"""Heading of the last section of the report, which `benchmarks.scale` writes."""
+
+
+def scale_section(page: str) -> str:
+    """Return the section of a report about servers that share their state, or an empty text."""
+    _, heading, section = page.partition(SCALE_HEADING)
+    return heading + section
+
+
 def spread(values: Sequence[float], scale: float = 1.0, digits: int = 1) -> str:
     """Return median, minimum and maximum."""
     median, minimum, maximum = (

@@ -13,15 +13,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
 
 import redis
 
+import mock_atoms
 from benchmarks.loads import Script, parse_run
 from benchmarks.paths import BEARER, SCRIPT
+from benchmarks.results import SCALE_HEADING, scale_section, spread, table
 from benchmarks.servers import (
     HOST,
     LIST,
@@ -41,6 +44,19 @@ WORKERS = (1, 2, 4)
 TENANTS = 10_000
 JOURNAL = 10_000
 MEMORY, SHARED = "memory", "Redis"
+STATE = Path(mock_atoms.__file__).parent / "state"
+LINES_BEFORE = 1_656
+SHARED_MODULES = (
+    "log_contents.py",
+    "redis_errors.py",
+    "redis_log.py",
+    "redis_scripts.py",
+    "replica.py",
+    "replicated_journal.py",
+    "replicated_store.py",
+    "shared_log.py",
+    "shared_store.py",
+)
 NEW_TOKEN = "Authorization: Bearer sk_new_{number}"
 VARYING = "traceparent: 00-{number}-00f067aa0ba902b7-01"
 
@@ -131,6 +147,31 @@ def run(side: Side, seconds: int) -> Cost:
     return Cost(1e6 * parsed.cpu, 1e6 * parsed.cpu * store_taken / taken)
 
 
+class Comparison(NamedTuple):
+    """Figures of sides that were measured in turn.
+
+    Attributes:
+        title: what was compared.
+        goal: the maximum of the ratios to the first side, if there is one.
+        head: the headings of the figures.
+        lines: name and figures of each side.
+        is_met: whether the goal is met.
+    """
+
+    title: str
+    goal: float | None
+    head: tuple[str, ...]
+    lines: Sequence[tuple[str, ...]]
+    is_met: bool = True
+
+    def markdown(self) -> Iterator[str]:
+        """Yield the lines of a table, after a sentence about the goal."""
+        if self.goal is not None:
+            yield f"{self.title}: goal ≤ {self.goal}, {'met' if self.is_met else '**not met**'}"
+            yield ""
+        yield from table((self.title, *self.head), self.lines)
+
+
 class Measurement:
     """Measures sides in turn.
 
@@ -151,8 +192,8 @@ class Measurement:
         file.write_text("\r\n".join((f"GET {LIST} HTTP/1.1", f"Host: {HOST}", *headers, "", "")), newline="")
         return Script(("--script", str(SCRIPT), "--", str(file)))
 
-    def compare(self, title: str, goal: float | None, sides: Mapping[str, Side]) -> bool:
-        """Measure sides in turn, print their costs and their ratios to the first, and return whether they meet a goal.
+    def compare(self, title: str, goal: float, sides: Mapping[str, Side]) -> Comparison:
+        """Measure sides in turn, and return their costs and their ratios to the first.
 
         The goal is about servers and store together, or about the servers alone if the first side has no store.
         """
@@ -171,22 +212,18 @@ class Measurement:
             side.server.resume()
         first, *_ = costs.values()
         is_met = True
-        goal_text = "" if goal is None else f", goal ≤ {goal}"
-        print(f"\n{title}{goal_text}\n  {'CPU µs a request':<26}{'servers':>10}{'store':>10}{'ratio':>22}")
+        lines = []
         for name, measured in costs.items():
             has_store = first[0].store > 0
             ratios = [
                 over.total / under.total if has_store else over.servers / under.servers
                 for over, under in zip(measured, first, strict=True)
             ]
-            medians = (statistics.median(figures) for figures in zip(*measured, strict=True))
-            figures = "".join(f"{median:>10.0f}" for median in medians)
-            ratio = statistics.median(ratios)
-            print(f"  {name:<26}{figures}{ratio:>10.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
-            is_met = is_met and (goal is None or ratio <= goal)
-        if not is_met:
-            print("  the goal is not met")
-        return is_met
+            medians = (f"{statistics.median(figures):.0f}" for figures in zip(*measured, strict=True))
+            lines.append((name, *medians, spread(ratios, digits=2)))
+            is_met = is_met and statistics.median(ratios) <= goal
+        head = ("CPU of the servers, µs a request", "of the store", "ratio to the first")
+        return Comparison(title, goal, head, lines, is_met)
 
 
 def shared(store: Store, prefix: str, *flags: str, workers: int = 1) -> contextlib.AbstractContextManager[Server]:
@@ -195,9 +232,8 @@ def shared(store: Store, prefix: str, *flags: str, workers: int = 1) -> contextl
     return started(ours(*flags, name=f"{prefix}, {workers} workers"))
 
 
-def against_memory(measurement: Measurement, store: Store) -> bool:
+def against_memory(measurement: Measurement, store: Store) -> Iterator[Comparison]:
     """Compare one server that shares its state with one that does not."""
-    is_met = True
     varying, new = measurement.script(BEARER, VARYING), measurement.script(NEW_TOKEN)
     for name, script in {"each list differs": varying, "each token is new": new}.items():
         for connections in (1, CONNECTIONS):
@@ -207,11 +243,10 @@ def against_memory(measurement: Measurement, store: Store) -> bool:
                     SHARED: Side(server, script, connections, store),
                 }
                 title = f"memory and Redis, {name}, {connections} connections"
-                is_met = measurement.compare(title, 4.0, sides) and is_met
-    return is_met
+                yield measurement.compare(title, 4.0, sides)
 
 
-def workers(measurement: Measurement, store: Store) -> bool:
+def workers(measurement: Measurement, store: Store) -> Iterator[Comparison]:
     """Compare numbers of workers."""
     script = measurement.script(BEARER, VARYING)
     with contextlib.ExitStack() as stack:
@@ -221,10 +256,10 @@ def workers(measurement: Measurement, store: Store) -> bool:
             )
             for number in WORKERS
         }
-        return measurement.compare(f"workers, {CONNECTIONS} connections each", 1.15, sides)
+        yield measurement.compare(f"workers, {CONNECTIONS} connections each", 1.15, sides)
 
 
-def tenants(measurement: Measurement, store: Store) -> bool:
+def tenants(measurement: Measurement, store: Store) -> Iterator[Comparison]:
     """Compare one tenant with many."""
     script = measurement.script(BEARER, VARYING)
     with shared(store, "t1") as few, shared(store, "tm") as many:
@@ -234,10 +269,10 @@ def tenants(measurement: Measurement, store: Store) -> bool:
             "1 tenant": Side(few, script, CONNECTIONS, store),
             f"{TENANTS:,} tenants": Side(many, script, CONNECTIONS, store),
         }
-        return measurement.compare("tenants", 1.15, sides)
+        yield measurement.compare("tenants", 1.15, sides)
 
 
-def journals(measurement: Measurement, store: Store) -> bool:
+def journals(measurement: Measurement, store: Store) -> Iterator[Comparison]:
     """Compare an empty journal with a full one."""
     script = measurement.script(BEARER, VARYING)
     with shared(store, "j0", "--journal-size", "1") as empty, shared(store, "j1") as full:
@@ -246,19 +281,18 @@ def journals(measurement: Measurement, store: Store) -> bool:
             "nearly empty journal": Side(empty, script, CONNECTIONS, store),
             f"journal of {JOURNAL:,}": Side(full, script, CONNECTIONS, store),
         }
-        return measurement.compare("journal", 1.15, sides)
+        yield measurement.compare("journal", 1.15, sides)
 
 
-def memory(_measurement: Measurement, store: Store) -> bool:
-    """Print the memory of the store as requests arrive."""
+def memory(_measurement: Measurement, store: Store) -> Iterator[Comparison]:
+    """Measure the memory of the store as requests arrive."""
     with shared(store, "memory") as server:
         sizes = {0: store.megabytes()}
         for step in range(1, 5):
             send_lists(server.port, [f"sk_tenant_{number % 100}" for number in range(JOURNAL)])
             sizes[step * JOURNAL] = store.megabytes()
-    print("\nmemory of the store after so many lists of 100 tenants: ", end="")
-    print(", ".join(f"{requests:,}: {size:.1f} MiB" for requests, size in sizes.items()))
-    return True
+    lines = [(f"{requests:,}", f"{size:.1f}") for requests, size in sizes.items()]
+    yield Comparison("lists of 100 tenants", None, ("memory of the store, MiB",), lines)
 
 
 def send_lists(port: int, tokens: Sequence[str]) -> None:
@@ -279,18 +313,42 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=2, help="duration of a run of load")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=[*PARTS])
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the tables into this report, such as RESULTS.md"
+    )
     arguments = parser.parse_args()
     become_load_generator()
-    results = []
+    comparisons: list[Comparison] = []
     with tempfile.TemporaryDirectory() as folder:
         measurement = Measurement(arguments.seconds, arguments.rounds, Path(folder))
         for name in arguments.only:
             with store_server() as store:
-                results.append(PARTS[name](measurement, store))
-    return 0 if all(results) else 1
+                comparisons += PARTS[name](measurement, store)
+    section = "\n".join(report(comparisons))
+    print(section)
+    if arguments.output:
+        page = arguments.output.read_text(encoding="utf-8")
+        arguments.output.write_text(page.removesuffix(scale_section(page)) + section, encoding="utf-8")
+    return 0 if all(comparison.is_met for comparison in comparisons) else 1
 
 
-PARTS: dict[str, Callable[[Measurement, Store], bool]] = {
+def report(comparisons: Iterable[Comparison]) -> Iterator[str]:
+    """Yield the lines of the section about servers that share their state."""
+    today = datetime.now(tz=UTC).date()
+    yield from (SCALE_HEADING, "", f"Written by `python -m benchmarks.scale --output`, {today}.", "")
+    for comparison in comparisons:
+        yield from comparison.markdown()
+    lines = {file.name: len(file.read_text(encoding="utf-8").splitlines()) for file in STATE.glob("*.py")}
+    shared_lines = sum(lines[name] for name in SHARED_MODULES)
+    yield (
+        f"`mock_atoms/state/` had {LINES_BEFORE:,} lines before its state could be shared. It has "
+        f"{sum(lines.values()):,} today. {shared_lines:,} of them are about the shared store; the others came with "
+        "campaigns, accounts and imports."
+    )
+    yield ""
+
+
+PARTS: dict[str, Callable[[Measurement, Store], Iterator[Comparison]]] = {
     "redis": against_memory,
     "workers": workers,
     "tenants": tenants,

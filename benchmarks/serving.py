@@ -18,7 +18,7 @@ from benchmarks import calls, growth, machine, other_servers, paths, pytest_sess
 from benchmarks.audiences import Cost
 from benchmarks.findings import Findings
 from benchmarks.loads import Loads, run, times
-from benchmarks.results import report, with_short_table
+from benchmarks.results import report, scale_section, with_short_table
 from benchmarks.servers import (
     OURS,
     ROOT,
@@ -234,7 +234,9 @@ def main() -> None:
 
         plots.throughput(found.lists, arguments.output / PICTURES[0])
         plots.growth(found, arguments.output / PICTURES[1])
-        (arguments.output / "RESULTS.md").write_text(report(found, length, description, PICTURES), encoding="utf-8")
+        results = arguments.output / "RESULTS.md"
+        kept = scale_section(results.read_text(encoding="utf-8")) if results.exists() else ""
+        results.write_text(report(found, length, description, PICTURES) + kept, encoding="utf-8")
         SPEED.write_text(with_short_table(SPEED.read_text(encoding="utf-8"), found), encoding="utf-8")
 
 
