@@ -22,7 +22,7 @@ MIN_BACKOFF_MS = 50
 _ABORT_DELAY_SECONDS = 0.1  # a server may notice so late that a client has disconnected
 MAX_FAILED_CALLS = 10_000
 """Number of failed calls that the `AttemptCounter` remembers."""
-_KEY_HEADERS = {"user-agent", "content-length", "idempotency-key"}
+_KEY_HEADERS = {"user-agent", "content-length", "idempotency-key", "prefer"}
 """Lower-case names of the headers that all attempts of a call have in common."""
 _BOUNDARY = re.compile(r'boundary="?([^\s";,]+)', re.IGNORECASE)
 

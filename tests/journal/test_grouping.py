@@ -70,6 +70,11 @@ def start_times(exchanges: list[Exchange]) -> list[list[float]]:
             [post(0, 500, headers=(("idempotency-key", "1"),)), post(1, 200, headers=(("idempotency-key", "2"),))],
             [[0], [1]],
         ),
+        # So does the response that the request asks for.
+        (
+            [post(0, 500, headers=(("prefer", "code=500"),)), post(1, 404, headers=(("prefer", "code=404"),))],
+            [[0], [1]],
+        ),
         # Broken connections, aborted requests and malformed bodies are failures.
         ([exchange(0, "reset"), exchange(1, 200)], [[0, 1]]),
         ([exchange(0, 200, ended="truncate"), exchange(1, 200)], [[0, 1]]),
