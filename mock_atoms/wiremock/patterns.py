@@ -35,6 +35,8 @@ _UNSUPPORTED_FIELDS = {
 """Other fields of WireMock. Its clients may send `null` for them."""
 _QUERY_PARAMETERS = ("token", "testId", "path", "status")
 """Names of query parameters of the control API that callers may write into the body."""
+_WEIGHTS = {"method": 2, **dict.fromkeys(URL_FIELDS, 5)}
+"""How much a field counts for the distance; others count 1. Another method is nearer than another path."""
 MAX_COMPARED_CHARACTERS = 500
 MAX_COMPARED_VALUES = 5
 _MIN_RANKED = 50
@@ -105,9 +107,15 @@ class RequestPattern(NamedTuple):
         ]
 
     def distance(self, exchange: Exchange) -> float:
-        """Return how far `exchange` is from matching, from 0 (it matches) to 1 (it differs in everything)."""
+        """Return how far `exchange` is from matching, from 0 (it matches) to 1 (it differs in everything).
+
+        The URL counts more than the method, and the method more than other fields.
+        """
         candidate = Candidate(exchange)
-        return sum(_distance(condition, candidate) for condition in self.conditions) / max(1, len(self.conditions))
+        weights = [_WEIGHTS.get(condition.field, 1) for condition in self.conditions]
+        distances = [_distance(condition, candidate) for condition in self.conditions]
+        weighted = (weight * distance for weight, distance in zip(weights, distances, strict=True))
+        return sum(weighted) / max(1, sum(weights))
 
     def failures(self, exchange: Exchange) -> int:
         """Return how many conditions `exchange` does not meet."""

@@ -629,15 +629,15 @@ def test_a_difference_shows_expected_and_actual_value() -> None:
         ({}, 0),
         ({"method": "GET"}, 0),
         ({"method": {"noneOf": ["GET"]}}, 1),
-        ({"method": {"noneOf": ["GET"]}, "urlPath": "/audience"}, 0.5),
-        ({"method": {"noneOf": ["GET"]}, "urlPath": "/audience", "headers": {"A": {"absent": True}}}, 1 / 3),
+        ({"method": {"noneOf": ["GET"]}, "urlPath": "/audience"}, 2 / 7),
+        ({"method": {"noneOf": ["GET"]}, "urlPath": "/audience", "headers": {"A": {"absent": True}}}, 2 / 8),
         ({"headers": {"A": {"equalTo": "b"}}}, 1),
         ({"urlPath": "/audiences"}, 1 - 0.9 * 17 / 18),
         ({"urlPath": "#"}, 1),
         ({"bodyPatterns": [{"equalTo": "x" * 2_000}]}, 1),
     ],
 )
-def test_the_distance_is_the_mean_of_all_conditions(pattern: object, distance: float) -> None:
+def test_the_distance_is_the_weighted_mean_of_all_conditions(pattern: object, distance: float) -> None:
     assert parse_pattern(pattern, CREDENTIALS).distance(exchange("/audience")) == pytest.approx(distance)
 
 
