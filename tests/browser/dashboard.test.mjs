@@ -160,13 +160,28 @@ test("two clicks make the next request fail", () =>
   withPage(async (page) => {
     await send("/audience", { token: "sk_acme" });
     await row(page, "/audience").click();
-    await page.getByRole("button", { name: "Make the next one fail…" }).click();
+    await page.getByRole("button", { name: "Make the next requests fail…" }).click();
     await page.getByRole("button", { name: "500 server error" }).click();
     await page.getByText("The next request of sk_…#665b48 fails.").waitFor();
     assert.equal(await send("/audience", { token: "sk_other" }), 200);
     assert.equal(await send("/audience", { token: "sk_acme" }), 500);
     assert.equal(await send("/audience", { token: "sk_acme" }), 200);
     await row(page, "500x1").waitFor();
+  }));
+
+test("the next two requests of each tenant fail", () =>
+  withPage(async (page) => {
+    await page.getByRole("button", { name: "Make the next requests fail…" }).click();
+    const number = page.getByLabel("How many requests");
+    await number.fill("0");
+    await page.getByText("Give a number from 1 to 9999.").waitFor();
+    assert.ok(await page.getByRole("button", { name: "503 unavailable" }).isDisabled());
+    await number.fill("2");
+    await page.getByRole("button", { name: "503 unavailable" }).click();
+    await page.getByText("The next 2 requests of each tenant fail.").waitFor();
+    const statuses = [];
+    for (const token of ["sk_acme", "sk_acme", "sk_acme", "sk_other"]) statuses.push(await send("/audience", { token }));
+    assert.deepEqual(statuses, [503, 503, 200, 503]);
   }));
 
 test("a fault is explained while it is written, added, counted and removed", () =>

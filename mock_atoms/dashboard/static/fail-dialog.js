@@ -1,20 +1,23 @@
-/** The dialog that makes the next request fail. */
+/** The dialog that makes the next requests fail. */
 
 /** @import { Context } from "./context.js" */
 import { ApiError } from "./api.js";
 import { hashOf } from "./context.js";
-import { h } from "./dom.js";
+import { fill, h } from "./dom.js";
+import { counted } from "./format.js";
 import { openDialog } from "./parts.js";
 import { resolveToken } from "./tenant-list.js";
 
+/** Labels of faults, and the expressions, with N for the number of requests. */
 const NEXT_FAULTS = /** @type {[string, string][]} */ ([
-  ["500 server error", "500x1"],
-  ["429 rate limit", "429x1+retry1"],
-  ["503 unavailable", "503x1"],
-  ["Timeout", "hangx1"],
-  ["Dropped connection", "resetx1"],
-  ["Broken JSON", "badjsonx1"],
+  ["500 server error", "500xN"],
+  ["429 rate limit", "429xN+retry1"],
+  ["503 unavailable", "503xN"],
+  ["Timeout", "hangxN"],
+  ["Dropped connection", "resetxN"],
+  ["Broken JSON", "badjsonxN"],
 ]);
+const MAX_REQUESTS = 9999;
 
 /**
  * @param {Context} context
@@ -29,19 +32,37 @@ export function openFailDialog(context, { token, testId }) {
     hasTenant && h("option", { value: "tenant" }, testId ? `${token} · ${testId}` : token),
     h("option", { value: "all" }, "every tenant"),
   );
+  const number = h("input", {
+    type: "number",
+    min: "1",
+    max: String(MAX_REQUESTS),
+    value: "1",
+    "aria-label": "How many requests",
+    oninput: showChoices,
+  });
+  const choices = h("div", { class: "choices" });
   const dialog = openDialog(
-    "Make the next request fail",
-    h("p", {}, h("label", {}, "Of ", scope)),
-    h(
-      "div",
-      { class: "choices" },
-      NEXT_FAULTS.map(([label, expression]) =>
-        h("button", { type: "button", onclick: () => create(expression) }, label, h("code", {}, expression)),
-      ),
-    ),
+    "Make the next requests fail",
+    h("p", { class: "next" }, "The next", number, "of", scope),
+    choices,
     problem,
     h("p", {}, h("a", { href: hashOf({ view: "faults", params: {} }), onclick: () => dialog.close() }, "More faults…")),
   );
+
+  showChoices();
+
+  function showChoices() {
+    const isValid = number.checkValidity() && number.value !== "";
+    problem.textContent = isValid ? "" : `Give a number from 1 to ${MAX_REQUESTS}.`;
+    fill(
+      choices,
+      NEXT_FAULTS.map(([label, template]) => {
+        const expression = template.replace("N", isValid ? String(number.valueAsNumber) : "…");
+        const onclick = () => create(expression);
+        return h("button", { type: "button", disabled: !isValid, onclick }, label, h("code", {}, expression));
+      }),
+    );
+  }
 
   /** @param {string} expression */
   async function create(expression) {
@@ -50,9 +71,9 @@ export function openFailDialog(context, { token, testId }) {
       if (scope.value === "tenant" && testId) Object.assign(match, { testId });
       await context.rules.create({ fault: expression, match });
       dialog.close();
-      context.notify(
-        scope.value === "all" ? "The next request of each tenant fails." : `The next request of ${token} fails.`,
-      );
+      const what = number.valueAsNumber === 1 ? "request" : counted(number.valueAsNumber, "request");
+      const verb = number.valueAsNumber === 1 ? "fails" : "fail";
+      context.notify(`The next ${what} of ${scope.value === "all" ? "each tenant" : token} ${verb}.`);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       problem.textContent = error.message;

@@ -77,7 +77,7 @@ export function requestsView(context) {
       h(
         "button",
         { type: "button", onclick: () => openFailDialog(context, filteredTenant()) },
-        "Make the next one fail…",
+        "Make the next requests fail…",
       ),
     ),
     quick,
