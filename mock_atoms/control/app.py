@@ -94,7 +94,9 @@ def control_app(mock: MockAtoms) -> ASGIApp:
     app = Starlette(
         routes=[
             *(
-                Route(CONTROL_PREFIX + each.path, RequestEndpoint(partial(_respond, mock, each)), methods=[each.method])
+                Route(
+                    CONTROL_PREFIX + each.route, RequestEndpoint(partial(_respond, mock, each)), methods=[each.method]
+                )
                 for each in endpoints
             ),
             Route(DOCUMENT_PATH, openapi),

@@ -25,7 +25,7 @@ class Endpoint:
 
     Attributes:
         method: HTTP method.
-        path: path below the prefix.
+        route: path below the prefix, as Starlette reads it. `{name:path}` may contain slashes.
         handler: returns the response, or raises `RequestError` or `ConfigError`.
         summary: the endpoint in a few words.
         response: type of the JSON response; `str` for plain text.
@@ -38,7 +38,7 @@ class Endpoint:
     """
 
     method: str
-    path: str
+    route: str
     handler: Callable[[Request], Awaitable[Response]]
     summary: str
     response: Any
@@ -48,6 +48,11 @@ class Endpoint:
     errors: Mapping[int, str] = field(default_factory=dict)
     has_text_format: bool = False
     text: str = "text/plain"
+
+    @property
+    def path(self) -> str:
+        """The path below the prefix as OpenAPI has it, such as `/scenarios/{name}/state`."""
+        return self.route.replace(":path}", "}")
 
     async def __call__(self, request: Request) -> Response:
         """Handle a request."""

@@ -52,7 +52,7 @@ class ScenarioEndpoints:
                 Endpoint("POST", "/scenarios/reset", self.reset, "Reset all scenarios", Empty, query=TenantQuery),
                 Endpoint(
                     "PUT",
-                    "/scenarios/{name}/state",
+                    "/scenarios/{name:path}/state",
                     self.set_state,
                     "Set the state of a scenario",
                     Empty,
