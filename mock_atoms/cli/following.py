@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from mock_atoms.core.addresses import full_path
 from mock_atoms.core.http_text import PathTemplate
+from mock_atoms.core.statuses import parse_statuses
 
 if TYPE_CHECKING:
     from mock_atoms.testing.client import MockClient
@@ -23,7 +24,8 @@ class Selection:
 
     def __init__(self, base_path: str, filters: Mapping[str, str]) -> None:
         self._method = filters.get("method", "").upper()
-        self._status = filters.get("status")
+        status = filters.get("status")
+        self._statuses = None if status is None else parse_statuses(status)
         path = filters.get("path")
         self._path = None if path is None else PathTemplate(full_path(base_path, path), trailing_slash=True)
 
@@ -33,7 +35,7 @@ class Selection:
         path = request["url"].partition("?")[0]
         return (
             self._method in ("", request["method"].upper())
-            and self._status in (None, str(request["mockAtoms"]["status"] or 0))
+            and (self._statuses is None or (request["mockAtoms"]["status"] or 0) in self._statuses)
             and (self._path is None or self._path.match(path) is not None)
         )
 

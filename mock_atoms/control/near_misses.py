@@ -1,6 +1,7 @@
 """Near misses: the requests that nearly match a pattern, and in what they differ."""
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from operator import itemgetter
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from mock_atoms.control.logged_requests import read_exchange
 from mock_atoms.control.long_work import long_json
 from mock_atoms.control.parsing import read_json_body
 from mock_atoms.control.patterns import read_pattern
+from mock_atoms.control.request_query import LimitedRequestQuery
 from mock_atoms.core.json_stream import PAUSE
 from mock_atoms.core.slices import Steps
 from mock_atoms.journal.numbering import NumberedExchange
@@ -62,10 +64,12 @@ async def near_misses(
     return await reader.run(render())
 
 
-async def unmatched_requests(reader: JournalReader) -> list[NumberedExchange]:
-    """Return the requests to unknown routes, the newest first."""
-    exchanges = await reader.select(JournalQuery(is_unmatched=True))
-    return await reader.number(exchanges[::-1])
+async def unmatched_requests(
+    mock: MockAtoms, reader: JournalReader, query: LimitedRequestQuery
+) -> list[NumberedExchange]:
+    """Return the requests to unknown routes that `query` selects, the newest first."""
+    exchanges = await reader.select(replace(query.journal_query(mock), is_unmatched=True))
+    return await reader.number(exchanges[::-1][: query.limit])
 
 
 class NearMissEndpoints:
@@ -89,6 +93,7 @@ class NearMissEndpoints:
                     self.of_unmatched_requests,
                     "Find the operations and stubs nearest to requests to unknown routes",
                     NearMissList,
+                    query=LimitedRequestQuery,
                 ),
                 Endpoint(
                     "POST",
@@ -111,7 +116,8 @@ class NearMissEndpoints:
 
     async def of_unmatched_requests(self, request: Request) -> Response:
         """Return each request to an unknown route, the newest first, with the nearest operation or stub."""
-        found = await unmatched_requests(JournalReader(self._mock, request))
+        query = LimitedRequestQuery.parse(request)
+        found = await unmatched_requests(self._mock, JournalReader(self._mock, request), query)
         return long_json(self._mock, {"nearMisses": self._nearest(found)})
 
     def _nearest(self, unmatched: list[NumberedExchange]) -> Iterator[object]:

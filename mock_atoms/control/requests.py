@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
 from http import HTTPStatus
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -31,24 +31,23 @@ from mock_atoms.control.long_work import long_json
 from mock_atoms.control.match_counter import MatchCounter
 from mock_atoms.control.models import Empty
 from mock_atoms.control.near_misses import PATTERN_EXAMPLE, near_misses, unmatched_requests
-from mock_atoms.control.parsing import TenantQuery, up_to
+from mock_atoms.control.parsing import up_to
 from mock_atoms.control.patterns import read_pattern
-from mock_atoms.core.addresses import full_path
-from mock_atoms.core.http_text import PathTemplate
+from mock_atoms.control.request_query import MAX_REQUESTS, LimitedRequestQuery, RequestQuery
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.timestamps import end_of_millisecond
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.numbering import NumberedExchange
-from mock_atoms.journal.query import JournalQuery
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.models import ServeEvent
 from mock_atoms.wiremock.responses import logged_request, serve_event
 
+if TYPE_CHECKING:
+    from mock_atoms.journal.query import JournalQuery
+
 Rendered = TypeVar("Rendered")
-MAX_REQUESTS = 1_000_000
 MAX_NEAR_MISSES = 100
-MAX_STATUS = 999
 _EXCHANGES_PER_STEP = 1_000
 _INVALID_ID = {400: "the id is not a UUID"}
 
@@ -62,37 +61,9 @@ def _parse_since(text: str) -> datetime:
     return since if since.tzinfo else since.replace(tzinfo=UTC)
 
 
-def _check_path(path: str) -> str:
-    PathTemplate(full_path("", path))
-    return path
-
-
-class RequestQuery(TenantQuery):
-    """Query parameters that select requests."""
-
-    method: Annotated[
-        Annotated[str, Field(min_length=1)] | None,
-        WithJsonSchema({"type": "string", "minLength": 1}),
-        Field(description="Only this method, in any case."),
-    ] = None
-    path: Annotated[
-        str | None,
-        AfterValidator(_check_path),
-        WithJsonSchema({"type": "string", "pattern": "^/[^?#]*$"}),
-        Field(description="Only this path, with or without the base path, such as `/audience/{id}`."),
-    ] = None
-    status: Annotated[int | None, up_to(MAX_STATUS), Field(description="Only responses with this status code.")] = None
-
-    def journal_query(self, mock: MockAtoms) -> JournalQuery:
-        """Return the query of the request journal."""
-        path = None if self.path is None else full_path(mock.settings.base_path, self.path)
-        return replace(super().journal_query(mock), method=self.method, path=path, status=self.status)
-
-
-class RequestListQuery(RequestQuery):
+class RequestListQuery(LimitedRequestQuery):
     """Parameters of the list of requests."""
 
-    limit: Annotated[int, up_to(MAX_REQUESTS), Field(description="How many requests to return.")] = MAX_REQUESTS
     since: Annotated[
         datetime | None,
         BeforeValidator(_parse_since),
@@ -169,7 +140,12 @@ class RequestEndpoints:
                     body=pattern,
                 ),
                 Endpoint(
-                    "GET", "/requests/unmatched", self.unmatched, "List requests to unknown routes", UnmatchedRequests
+                    "GET",
+                    "/requests/unmatched",
+                    self.unmatched,
+                    "List requests to unknown routes",
+                    UnmatchedRequests,
+                    query=LimitedRequestQuery,
                 ),
                 Endpoint("GET", "/requests/{id}", self.get, "Get a request", ServeEvent, errors=missing),
                 Endpoint("DELETE", "/requests/{id}", self.delete, "Remove a request", Empty, errors=_INVALID_ID),
@@ -279,7 +255,8 @@ class RequestEndpoints:
 
     async def unmatched(self, request: Request) -> Response:
         """Return the requests to unknown routes, the newest first."""
-        found = await unmatched_requests(JournalReader(self._mock, request))
+        query = LimitedRequestQuery.parse(request)
+        found = await unmatched_requests(self._mock, JournalReader(self._mock, request), query)
         return self._respond({"requests": _rendered(self._logged_request, found)}, kept=found)
 
     def _respond(

@@ -10,7 +10,7 @@ from mock_atoms.control.endpoints import Endpoint, EndpointGroup
 from mock_atoms.control.journal_models import ViolationReport
 from mock_atoms.control.journal_reader import JournalReader
 from mock_atoms.control.long_work import LongResponse, long_json
-from mock_atoms.control.requests import RequestQuery
+from mock_atoms.control.request_query import RequestQuery
 from mock_atoms.control.retries import JOURNAL_IS_OFF
 from mock_atoms.journal.violations import violation_lines, violation_report
 from mock_atoms.mock import MockAtoms

@@ -28,7 +28,7 @@ class JournalQuery:
         test_digest: digest of the test id.
         method: method, in any case.
         path: path with or without parameters, such as `/atoms/v1/audience/{id}`. A trailing slash makes no difference.
-        status: status code of the response.
+        statuses: status codes of the response; 0 is no response.
         is_unmatched: whether to select only requests to unknown routes.
     """
 
@@ -36,7 +36,7 @@ class JournalQuery:
     test_digest: bytes | None = None
     method: str | None = None
     path: str | None = None
-    status: int | None = None
+    statuses: range | None = None
     is_unmatched: bool = False
 
     @classmethod
@@ -60,7 +60,7 @@ class JournalQuery:
     @property
     def depends_on_response(self) -> bool:
         """Whether an exchange in flight may begin or cease to match."""
-        return self.status is not None or self.is_unmatched
+        return self.statuses is not None or self.is_unmatched
 
     def matches(self, exchange: Exchange) -> bool:
         """Return whether `exchange` has everything that the query asks for."""
@@ -69,7 +69,7 @@ class JournalQuery:
             (self.credential_digest is None or self.credential_digest in head.credential_digests)
             and self.test_digest in (None, head.tenant.test_digest)
             and (self.method is None or self.method.upper() == head.method.upper())
-            and (self.status is None or self.status == exchange.status)
+            and (self.statuses is None or exchange.status in self.statuses)
             and not (self.is_unmatched and exchange.is_matched)
             and (self._template is None or self._template.match(exchange.path) is not None)
         )

@@ -174,7 +174,7 @@ class MockClient(Stubbing):
         *,
         method: str | None = None,
         path: str | None = None,
-        status: int | None = None,
+        status: int | str | None = None,
         token: str | None = None,
         test_id: str | None = None,
     ) -> list[RecordedRequest]:
@@ -183,7 +183,7 @@ class MockClient(Stubbing):
         Args:
             method: only this method, in any case.
             path: only this path, such as `/audience/{id}`, with or without the base path.
-            status: only responses with this status code.
+            status: only responses with this status code, or of this class, such as `5xx`.
             token: only this token, valid or not.
             test_id: only this `X-Test-Id`.
 
@@ -207,7 +207,7 @@ class MockClient(Stubbing):
         *,
         method: str | None = None,
         path: str | None = None,
-        status: int | None = None,
+        status: int | str | None = None,
         token: str | None = None,
         test_id: str | None = None,
     ) -> list[RecordedRequest]:
@@ -245,7 +245,7 @@ class MockClient(Stubbing):
                 received, _ = self._list(fields)
 
     def _request_fields(
-        self, method: str | None, path: str | None, status: int | None, token: str | None, test_id: str | None
+        self, method: str | None, path: str | None, status: int | str | None, token: str | None, test_id: str | None
     ) -> dict[str, str]:
         """Return the query parameters that select requests."""
         if path is not None:

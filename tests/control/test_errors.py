@@ -116,8 +116,6 @@ def test_a_compressed_body_is_inflated(admin: httpx.Client) -> None:
         ("PUT", "/state"),
         ("POST", "/reset"),
         ("DELETE", "/requests"),
-        ("GET", "/requests/unmatched"),
-        ("GET", "/requests/unmatched/near-misses"),
         ("POST", "/near-misses/request-pattern"),
     ],
 )

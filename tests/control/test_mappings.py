@@ -226,6 +226,13 @@ def test_the_state_of_a_scenario_can_be_set(admin: httpx.Client) -> None:
     assert detail == "`three` is not a state of the scenario: use `Started`, `two`"
 
 
+def test_the_name_of_a_scenario_may_have_a_slash(admin: httpx.Client) -> None:
+    admin.post("/mappings", json=stub(scenarioName="a/state/b", newScenarioState="two"))
+    assert admin.put("/scenarios/a%2Fstate%2Fb/state", json={"state": "two"}).json() == {}
+    (scenario,) = admin.get("/scenarios").json()["scenarios"]
+    assert (scenario["name"], scenario["state"]) == ("a/state/b", "two")
+
+
 def test_scenarios_are_sorted_and_an_error_names_some_states(admin: httpx.Client) -> None:
     for name in "ba":
         admin.post("/mappings", json=stub(scenarioName=name))
@@ -286,6 +293,17 @@ def test_near_misses_of_a_request_are_stubs(admin: httpx.Client) -> None:
     given = {"url": "/d", "cookies": {"a": "2"}, "headers": {"Cookie": "a=1"}, "body": "x"}
     (miss, _) = admin.post("/near-misses/request", json=given).json()["nearMisses"]
     assert [item["field"] for item in miss["request"]["mockAtoms"]["differences"]] == ["urlPath"]
+
+
+def test_unmatched_requests_are_selected(admin: httpx.Client, running: MockServer) -> None:
+    for number in range(3):
+        httpx.get(f"{running.root_url}/{number}", headers=ACME)
+    httpx.post(f"{running.root_url}/3")
+    for query, urls in {"token=sk_acme&limit=2": ["/2", "/1"], "status=404&method=post": ["/3"], "limit=0": []}.items():
+        for path in ("/requests/unmatched", "/requests/unmatched/near-misses"):
+            content = admin.get(f"{path}?{query}").json()
+            requests = content.get("requests") or [miss["request"] for miss in content.get("nearMisses", [])]
+            assert [request["url"] for request in requests] == urls
 
 
 def test_near_misses_of_unmatched_requests_are_stubs_or_operations(admin: httpx.Client, running: MockServer) -> None:

@@ -27,7 +27,7 @@ QUERIES = st.builds(
         optional={
             "method": st.sampled_from(["GET", "get", "POST"]),
             "path": st.sampled_from([LIST, f"{LIST}/", f"{LIST}/{{id}}"]),
-            "status": st.sampled_from([200, 500]),
+            "statuses": st.sampled_from([range(200, 201), range(500, 600)]),
             "is_unmatched": st.booleans(),
         },
     ),
