@@ -88,7 +88,7 @@ def parse_model(model: type[Model], value: object, pointer: str = "") -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise _config_error(error, pointer) from None
+        raise config_error(error, pointer) from None
 
 
 def parse_items(adapter: TypeAdapter[Item], values: list[Any], pointer: str) -> Steps[list[Item]]:
@@ -122,9 +122,10 @@ def parse_item(adapter: TypeAdapter[Item], value: object, pointer: str) -> Item:
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        raise _config_error(error, pointer) from None
+        raise config_error(error, pointer) from None
 
 
-def _config_error(error: ValidationError, pointer: str) -> ConfigError:
+def config_error(error: ValidationError, pointer: str) -> ConfigError:
+    """Return the first problem of a validation, with the JSON pointer to the field, below `pointer`."""
     first = error.errors(include_url=False)[0]
     return ConfigError(describe_error(first), pointer + format_pointer(first["loc"]) or "/")

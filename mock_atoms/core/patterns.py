@@ -15,6 +15,13 @@ HOST = r"^[^\s/\[\]]+$"
 STORE = r"^(memory|(redis|rediss|valkey|valkeys|unix)://\S+)$"
 STORE_PREFIX = r"^[\w.:-]{1,100}$"
 COOKIE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+METHOD = r"^[A-Z]+$"
+PATH = r"^/\S*$"
+DIGEST = r"^[0-9a-f]{32}$"
+DIGEST_OR_EMPTY = r"^([0-9a-f]{32})?$"
+LABEL = rf"^(-|{MASKED_TOKEN.removeprefix('^').removesuffix('$')})$"
+"""A masked token, or `-` for none."""
+RULE_ID = r"^[\x21-\x2b\x2d-\x7e]{1,200}$"
 PATTERN_ERRORS = {
     TOKEN: "a token is one word of visible ASCII, without commas",
     MASKED_TOKEN: "a token is one word of visible ASCII, without commas; a masked one is like sk_live_ab…#1f3a9c",
@@ -24,6 +31,12 @@ PATTERN_ERRORS = {
     STORE_PREFIX: "a prefix has up to 100 letters, digits and any of _ . : -",
     COOKIE: "a cookie's name has no spaces and none of ( ) < > @ , ; : \\ / [ ] ? = { }",
     NOT_BLANK: "an id must not be blank",
+    METHOD: "a method has capital letters only, such as GET",
+    PATH: "a path starts with a slash and has no spaces, such as /audience/{id}",
+    DIGEST_OR_EMPTY: "a digest has 32 lower-case hexadecimal digits, or none for requests without a token",
+    LABEL: "a masked token is like sk_live_ab…#1f3a9c, or - for requests without a token",
+    DIGEST: "a digest has 32 lower-case hexadecimal digits",
+    RULE_ID: "an id of a rule has up to 200 visible ASCII characters, without commas",
     OBJECT_ID: "an id is 24 lower-case hexadecimal digits",
 }
 """What is wrong with a text that does not match, by pattern."""

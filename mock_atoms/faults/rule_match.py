@@ -10,11 +10,10 @@ from pydantic import AfterValidator, Field, model_validator
 from mock_atoms.core.http_text import PathTemplate
 from mock_atoms.core.masking import TOKEN_PATTERN, mask_token
 from mock_atoms.core.parsing import StrictModel
-from mock_atoms.core.patterns import MASKED_TOKEN, NOT_BLANK
+from mock_atoms.core.patterns import DIGEST, MASKED_TOKEN, METHOD, NOT_BLANK, PATH
 from mock_atoms.core.tenancy import digest_test_id, digest_token, is_digest_of_test_id, mask_test_id
 
 _COMPLETE_TOKEN = re.compile(TOKEN_PATTERN)
-_DIGEST = r"^[0-9a-f]{32}$"
 
 
 def _check_template(path: str) -> str:
@@ -35,11 +34,11 @@ class RuleMatch(StrictModel):
     """
 
     token: Annotated[str, Field(pattern=MASKED_TOKEN)] | None = None
-    tokenDigest: Annotated[str, Field(pattern=_DIGEST)] | None = None  # noqa: N815 - JSON's own spelling
+    tokenDigest: Annotated[str, Field(pattern=DIGEST)] | None = None  # noqa: N815 - JSON's own spelling
     testId: Annotated[str, Field(pattern=NOT_BLANK)] | None = None  # noqa: N815 - the same
-    testIdDigest: Annotated[str, Field(pattern=_DIGEST)] | None = None  # noqa: N815 - the same
-    method: Annotated[str, Field(pattern=r"^[A-Z]+$")] | None = None
-    path: Annotated[str, Field(pattern=r"^/\S*$"), AfterValidator(_check_template)] | None = None
+    testIdDigest: Annotated[str, Field(pattern=DIGEST)] | None = None  # noqa: N815 - the same
+    method: Annotated[str, Field(pattern=METHOD)] | None = None
+    path: Annotated[str, Field(pattern=PATH), AfterValidator(_check_template)] | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from mock_atoms.contract.agents import MAX_NAME_LENGTH, Agent
 from mock_atoms.contract.schemas import MAX_FIELD_BYTES, MAX_MEMBERS, CreatedAudience, Member, ObjectId
 from mock_atoms.core.masking import MAGIC_PREFIX, is_magic_key
 from mock_atoms.core.parsing import StrictModel
-from mock_atoms.core.patterns import MASKED_TOKEN, NOT_BLANK
+from mock_atoms.core.patterns import DIGEST, DIGEST_OR_EMPTY, LABEL, NOT_BLANK, RULE_ID
 from mock_atoms.core.tenancy import (
     UNAUTHENTICATED_TENANT,
     Tenant,
@@ -29,9 +29,7 @@ Value = TypeVar("Value", bound=Hashable)
 MAX_COUNT_DIGITS = 4_000
 """Maximum digits of a count. It can grow by counting without reaching the 4,300 digits that Python can print."""
 _MAX_COUNT = 10**MAX_COUNT_DIGITS - 1
-_DIGEST = r"^([0-9a-f]{32})?$"
-_LABEL = rf"^(-|{MASKED_TOKEN.removeprefix('^').removesuffix('$')})$"
-RuleId = Annotated[str, Field(pattern=r"^[\x21-\x2b\x2d-\x7e]{1,200}$")]
+RuleId = Annotated[str, Field(pattern=RULE_ID)]
 """Id of an active rule."""
 _REQUIRED_KEYS = ("_id", "name", "phoneNumberColumnName", "createdAt")
 
@@ -128,8 +126,8 @@ class TenantChangesModel(StrictModel):
 
 
 class _TokenModel(StrictModel):
-    token: Annotated[str, Field(pattern=_LABEL)]
-    tokenDigest: Annotated[str, Field(pattern=_DIGEST)]  # noqa: N815 - JSON's own spelling
+    token: Annotated[str, Field(pattern=LABEL)]
+    tokenDigest: Annotated[str, Field(pattern=DIGEST_OR_EMPTY)]  # noqa: N815 - JSON's own spelling
 
     @model_validator(mode="after")
     def _check_whole_token(self) -> "_TokenModel":
@@ -145,7 +143,7 @@ class TenantModel(_TokenModel):
     """One tenant, without the items of its counters, audiences and changes."""
 
     testId: Annotated[str, Field(pattern=NOT_BLANK)] | None = None  # noqa: N815 - the same
-    testIdDigest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None  # noqa: N815 - the same
+    testIdDigest: Annotated[str, Field(pattern=DIGEST)] | None = None  # noqa: N815 - the same
     requests: _Count = 0
     counters: dict[str, CounterModel] = {}
     organization: ObjectId | None = None
