@@ -2,24 +2,33 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mock_atoms.cli.terminal import Style, Terminal
 from mock_atoms.core.printable import show_invisible
 
+if TYPE_CHECKING:
+    from mock_atoms.cli.causes import Causes
+
 MAX_BODY_LINES = 40
 
 
-def detail_lines(event: Mapping[str, Any], terminal: Terminal) -> list[str]:
-    """Return the contract violations of a request, its headers and body, after `>`, and its response, after `<`.
+def detail_lines(event: Mapping[str, Any], terminal: Terminal, causes: "Causes") -> list[str]:
+    """Return why a request got its response, its contract violations, and both messages.
+
+    Lines of the request start with `>`, those of the response with `<`.
 
     Args:
         event: an exchange as `GET /__admin/requests` returns it.
         terminal: where the lines are written.
+        causes: explains the response.
     """
     from mock_atoms.contract.violations import Violation  # noqa: PLC0415 - `--help` starts faster without it
 
     lines = [f"  id: {event['id']}"]
+    lines += [terminal.paint(f"  why: {show_invisible(cause)}", "yellow") for cause in causes.of(event)]
+    if nearest := causes.nearest(event):
+        lines.append(f"  nearest: {show_invisible(nearest)}")
     for content in event["request"]["mockAtoms"]["violations"]:
         violation = Violation(*(content[name] for name in Violation._fields))
         lines.append(terminal.paint(f"  violation: {show_invisible(str(violation))}", "yellow"))

@@ -34,13 +34,23 @@ def _list(invocation: Invocation, client: "MockClient") -> int:
     return EXIT_OK
 
 
-def _row(rule: Mapping[str, Any]) -> list[Cell]:
+def describe_requests(rule: Mapping[str, Any]) -> str:
+    """Return which requests a fault rule matches, as `GET /audience token=sk_acme`."""
     match = dict(rule.get("match") or {})
     operation = [match.pop(name) for name in ("method", "path") if match.get(name)]
+    return " ".join([*map(str, operation), *_fields(match)]) or "all"
+
+
+def describe_effect(rule: Mapping[str, Any]) -> str:
+    """Return what a fault rule does, as `respond.status=500 when.times=2`."""
+    return " ".join(_fields(rule))
+
+
+def _row(rule: Mapping[str, Any]) -> list[Cell]:
     return [
         Cell(rule["id"]),
-        Cell(" ".join([*map(str, operation), *_fields(match)]) or "all"),
-        Cell(" ".join(_fields(rule)), "yellow"),
+        Cell(describe_requests(rule)),
+        Cell(describe_effect(rule), "yellow"),
         Cell(str(rule["evaluated"])),
         Cell(str(rule["triggered"]), "red" if rule["triggered"] else ""),
     ]

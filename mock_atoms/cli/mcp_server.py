@@ -5,10 +5,13 @@ from functools import wraps
 from typing import Annotated, Any, ParamSpec, TypeVar
 from urllib.parse import quote
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import Field
+from mcp_types import CallToolResult, InputRequiredResult
+from pydantic import Field, ValidationError
 
+from mock_atoms.cli.causes import Causes
+from mock_atoms.core.parsing import config_error
 from mock_atoms.core.version import __version__
 from mock_atoms.testing.client import MockClient, journal_content
 from mock_atoms.testing.control_api import ControlError
@@ -29,9 +32,23 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class _Server(MCPServer):
+    """An MCP server whose errors about arguments are in plain words, with credentials masked."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if isinstance(error.__cause__, ValidationError):
+                raise ToolError(str(config_error(error.__cause__, ""))) from error.__cause__
+            raise
+
+
 def build_server(client: MockClient) -> MCPServer:
     """Return an MCP server whose tools call the control API of `client`'s server."""
-    server = MCPServer("mock-atoms", version=__version__, instructions=_INSTRUCTIONS, log_level="WARNING")
+    server = _Server("mock-atoms", version=__version__, instructions=_INSTRUCTIONS, log_level="WARNING")
     tools = Tools(client)
     for tool in (
         tools.list_requests,
@@ -84,7 +101,9 @@ class Tools:
         test_id: TestId = None,
         method: Method = None,
         path: Path = None,
-        status: Annotated[int | None, Field(description="Only responses with this status code.")] = None,
+        status: Annotated[
+            int | str | None, Field(description="Only responses with this status code, or of this class, such as 5xx.")
+        ] = None,
         limit: Annotated[int, Field(ge=1, le=MAX_REQUESTS, description="How many to return, the newest first.")] = 20,
     ) -> dict[str, Any]:
         """List the requests that the mock received, newest first, with status, fault and attempt number."""
@@ -99,9 +118,11 @@ class Tools:
     def show_request(
         self, request_id: Annotated[str, Field(description="`id` of a request in list_requests.")]
     ) -> dict[str, Any]:
-        """Show one request and its response completely: headers, bodies and timing."""
+        """Show why one request got its response, and both completely: headers, bodies and timing."""
         event: dict[str, Any] = self._call("GET", f"/requests/{quote(request_id, safe='')}")
-        return event
+        causes = Causes(self._client, {"limit": str(MAX_REQUESTS)})
+        nearest = causes.nearest(event)
+        return {"why": causes.of(event), **({"nearest": nearest} if nearest else {}), **event}
 
     def retry_report(self, token: Token = None, test_id: TestId = None) -> str:
         """Report how the program retried after failures, and what it did wrong, such as ignoring Retry-After."""

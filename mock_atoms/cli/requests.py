@@ -43,7 +43,9 @@ def _add_arguments(parser: CommandParser) -> None:
     group.add_argument("--test-id", metavar="ID", help="only requests with this X-Test-Id")
     group.add_argument("--method", metavar="METHOD", help="only this method, in any case")
     group.add_argument("--path", metavar="PATH", help="only this path, such as /audience/{id}")
-    group.add_argument("--status", metavar="STATUS", help="only responses with this status code; 0 is no response")
+    group.add_argument(
+        "--status", metavar="STATUS", help="only this status code, or a class such as 5xx; 0 is no response"
+    )
     group.add_argument(
         "--since", metavar="TIME", help="only requests that arrived after this time, such as 2026-01-31T12:00:00Z"
     )
@@ -53,7 +55,9 @@ def _add_arguments(parser: CommandParser) -> None:
         default=str(DEFAULT_LIMIT),
         help=f"print only so many, the latest ones; default: {DEFAULT_LIMIT}",
     )
-    parser.add_argument("--details", action="store_true", help="print ids, violations, headers and bodies too")
+    parser.add_argument(
+        "--details", action="store_true", help="print too why each failed, ids, violations, headers and bodies"
+    )
     parser.add_argument("--expect", metavar="NUMBER", help="exit with 1 unless so many requests match the filters")
     parser.add_argument("--follow", action="store_true", help="print the next requests too, as they end, until Ctrl-C")
 
@@ -73,7 +77,7 @@ def _run(invocation: Invocation, client: "MockClient") -> int:
     if invocation.arguments.json:
         invocation.print_json(content)
     else:
-        _print_table(invocation, content["requests"], matched)
+        _print_table(content["requests"], matched, _Printer(invocation, client, query))
     is_as_expected = expected in (None, matched)
     return checked(invocation, None if is_as_expected else f"{count(matched, 'request')} instead of {expected}")
 
@@ -100,22 +104,39 @@ def _read(client: "MockClient", query: Mapping[str, str]) -> dict[str, Any]:
     return journal_content(client.control.call("GET", "/requests", query=query))
 
 
-def _print_table(invocation: Invocation, events: Sequence[dict[str, Any]], matched: int) -> None:
+class _Printer:
+    """Prints lines of the table, with details if the command line asks for them.
+
+    Args:
+        invocation: the run of the command.
+        client: client of the server.
+        query: query parameters that selected the requests.
+    """
+
+    def __init__(self, invocation: Invocation, client: "MockClient", query: Mapping[str, str]) -> None:
+        from mock_atoms.cli.causes import Causes  # noqa: PLC0415 - `--help` starts faster without it
+
+        self.terminal = Terminal.of(invocation.out, invocation.environ)
+        self.print = invocation.print
+        self._has_details = invocation.arguments.details
+        self._causes = Causes(client, {name: value for name, value in query.items() if name != "since"})
+
+    def print_request(self, event: Mapping[str, Any], line: str) -> None:
+        """Print the line of a request."""
+        details = detail_lines(event, self.terminal, self._causes) if self._has_details else []
+        self.print("\n".join([line, *details]))
+
+
+def _print_table(events: Sequence[dict[str, Any]], matched: int, printer: _Printer) -> None:
     if not events:
-        invocation.print("no requests")
+        printer.print("no requests")
         return
-    terminal = Terminal.of(invocation.out, invocation.environ)
-    heading, *lines = Table(_COLUMNS, terminal).lines([_row(event) for event in reversed(events)])
+    heading, *lines = Table(_COLUMNS, printer.terminal).lines([_row(event) for event in reversed(events)])
     if matched > len(events):
-        invocation.print(f"the latest {len(events)} of {matched} requests:")
-    invocation.print(heading)
+        printer.print(f"the latest {len(events)} of {matched} requests:")
+    printer.print(heading)
     for event, line in zip(reversed(events), lines, strict=True):
-        _print_line(invocation, event, line, terminal)
-
-
-def _print_line(invocation: Invocation, event: Mapping[str, Any], line: str, terminal: Terminal) -> None:
-    details = detail_lines(event, terminal) if invocation.arguments.details else []
-    invocation.print("\n".join([line, *details]))
+        printer.print_request(event, line)
 
 
 def _row(event: Mapping[str, Any]) -> list[Cell]:
@@ -148,13 +169,14 @@ def _notes(request: "RecordedRequest") -> str:
 
 def _follow(invocation: Invocation, client: "MockClient", filters: Mapping[str, str], limit: int) -> int:
     """Print requests as they end, until the server stops or a signal ends the process."""
-    terminal = Terminal.of(invocation.out, invocation.environ)
-    table = Table(_COLUMNS, terminal)
+    query = {**filters, "limit": str(limit)}
+    printer = _Printer(invocation, client, query)
+    table = Table(_COLUMNS, printer.terminal)
 
     def read() -> list[dict[str, Any]]:
-        exchanges: list[dict[str, Any]] = _read(client, {**filters, "limit": str(limit)})["requests"]
+        exchanges: list[dict[str, Any]] = _read(client, query)["requests"]
         if not invocation.arguments.json:
-            invocation.print(table.heading())
+            printer.print(table.heading())
         return exchanges
 
     def explain_missed(number: int | None) -> None:
@@ -165,7 +187,7 @@ def _follow(invocation: Invocation, client: "MockClient", filters: Mapping[str, 
         if invocation.arguments.json:
             invocation.print_json(exchange, indent=None)
         else:
-            _print_line(invocation, exchange, table.next_line(_row(exchange)), terminal)
+            printer.print_request(exchange, table.next_line(_row(exchange)))
     return invocation.fail("the server has stopped")
 
 

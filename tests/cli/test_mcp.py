@@ -66,7 +66,13 @@ def test_requests_are_listed_briefly_and_shown_completely(client: httpx.Client, 
     assert posted["body"] == '{"members":[]}'
     filtered = json_of(call("list_requests", token="sk_acme", method="POST", path="/audience/{id}/members", limit=1))
     assert filtered["requests"] == [posted]
-    assert json_of(call("show_request", request_id=failed["id"]))["request"]["headers"]["accept"] == "*/*"
+    shown = json_of(call("show_request", request_id=failed["id"]))
+    assert shown["request"]["headers"]["accept"] == "*/*"
+    assert shown["why"] == ["The magic key asks for 500x1."]
+    assert "nearest" not in shown
+    client.get("/audiences", headers=ACME)
+    unmatched = json_of(call("show_request", request_id=json_of(call("list_requests"))["requests"][0]["id"]))
+    assert unmatched["nearest"].startswith("GET /atoms/v1/audience; urlPathTemplate: expected ")
 
 
 def test_retries_are_reported(client: httpx.Client, call: Call) -> None:
@@ -128,13 +134,17 @@ def test_data_of_a_tenant_is_set_and_reset(client: httpx.Client, call: Call) -> 
         ("add_stub", {"method": "GET", "path": "x"}, "`x` does not start with a slash"),
         ("remove_stub", {"stub_id": "a b?x"}, "`a b?x` is not a UUID"),
         ("show_request", {"request_id": "x"}, "`x` is not a UUID"),
-        ("list_requests", {"limit": 0}, "greater than or equal to 1"),
+        ("list_requests", {"limit": 0}, "/limit: must be at least 1"),
+        ("list_requests", {"token": {"is": "sk_live_secret"}}, "/token: must be text"),
+        ("set_tenant", {"token": "sk_acme", "audiences": "sk_live_secret"}, "/audiences: must be a list"),
+        ("set_tenant", {"audiences": []}, "/token: is missing"),
     ],
 )
 def test_an_error_says_what_to_fix(call: Call, tool: str, arguments: dict[str, object], error: str) -> None:
     result = call(tool, **arguments)
     assert result.is_error
     assert error in text_of(result)
+    assert "secret" not in text_of(result)
 
 
 def test_every_tool_and_argument_is_described(server: MockServer) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from mock_atoms import MockServer
+from mock_atoms import MockClient, MockServer
+from mock_atoms.cli.causes import Causes
 from mock_atoms.cli.details import detail_lines
 from mock_atoms.cli.terminal import Terminal
 from tests.cli.conftest import Run
@@ -51,6 +52,7 @@ def test_columns_without_values_are_left_out(client: httpx.Client, run: Run) -> 
         (["--test-id", "t1"], ["/audience/x"]),
         (["--path", "/audience/{id}"], ["/audience/x"]),
         (["--status", "200"], ["/audience"]),
+        (["--status", "4XX"], ["/audience/x", "/voices"]),
         (["--method", "post"], []),
         (["--limit", "1"], ["/voices"]),
         (["--since", "2001-01-01"], ["/audience", "/audience/x", "/voices"]),
@@ -123,7 +125,8 @@ def test_details_are_headers_and_bodies(server: MockServer, client: httpx.Client
     client.post("/audience/x/members", headers=bearer("sk_acme"), content='{"members": "\u202e"}')
     out = run("requests", "--details").out
     (request,) = server.requests()
-    assert f"\n  id: {request.id}\n  violation: wrong-content-type: " in out
+    why = "  why: The mocked operation rejects the request: members is required"
+    assert f"\n  id: {request.id}\n{why}\n  violation: wrong-content-type: " in out
     assert "\n  > host: " in out
     assert '\n  >\n  > {\n  >   "members": "U+202E"\n  > }\n  < x-request-id: ' in out
     assert out.endswith("]\n  < }\n")
@@ -142,7 +145,7 @@ def test_details_say_what_the_api_does_not_document(client: httpx.Client, run: R
 
 
 def test_long_bodies_are_cut_and_empty_ones_left_out() -> None:
-    extension: dict[str, Any] = {"violations": []}
+    extension: dict[str, Any] = {"violations": [], "faults": [], "reason": None, "status": 200}
     request = {"headers": {"accept": ["a", "b"]}, "body": "\n".join(["x"] * 42), "mockAtoms": extension}
     response = {"headers": {"x-request-id": "1"}, "body": ""}
     lines = [
@@ -150,8 +153,9 @@ def test_long_bodies_are_cut_and_empty_ones_left_out() -> None:
         *["  > x"] * 40,
         "  > … 2 more lines; --json has all",
     ]
-    assert detail_lines({"id": "1", "request": request}, Terminal()) == lines
-    assert detail_lines({"id": "1", "request": request, "response": response}, Terminal()) == [
+    causes = Causes(MockClient("http://127.0.0.1:1"), {})
+    assert detail_lines({"id": "1", "request": request}, Terminal(), causes) == lines
+    assert detail_lines({"id": "1", "request": request, "response": response}, Terminal(), causes) == [
         *lines,
         "  < x-request-id: 1",
     ]

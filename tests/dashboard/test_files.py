@@ -1,5 +1,6 @@
 """The dashboard's files as the server sends them."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import pytest
 
 import mock_atoms
 from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.cli.causes import REASONS
 from mock_atoms.dashboard.files import CONTENT_SECURITY_POLICY
 from mock_atoms.journal.retries import Finding
 from mock_atoms.mock import MockAtoms
+from tests.docs.test_fields import table_names
 from tests.helpers.asgi import call
 from tests.helpers.snippets import ROOT
 
@@ -118,12 +121,9 @@ def test_the_help_page_has_the_filters_of_the_documentation_and_all_findings() -
     assert set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', findings[0])) == set(Finding)
 
 
-def test_the_page_explains_each_documented_reason() -> None:
-    explained = (STATIC / "explain.js").read_text(encoding="utf-8").partition("const REASONS")[2].partition("});")[0]
-    document = (ROOT / "docs" / "journal.md").read_text(encoding="utf-8")
-    rows = document.partition("## Reasons")[2].partition("\n## ")[0].splitlines()
-    reasons = {
-        reason for row in rows if row.startswith("| `") for reason in re.findall(r"`([^`]+)`", row.split("|")[1])
-    }
-    own = {"stub", *(reason for reason in reasons if reason.startswith("connection-"))}
-    assert set(re.findall(r'^  "?([a-z-]+)"?: "', explained, re.MULTILINE)) == reasons - own
+def test_the_page_and_the_command_line_explain_each_documented_reason_alike() -> None:
+    table = (STATIC / "explain.js").read_text(encoding="utf-8").partition("const REASONS")[2].partition("});")[0]
+    sentences = re.findall(r'^  ([a-z"-]+): (".*"),$', table, re.MULTILINE)
+    assert {name.strip('"'): json.loads(text) for name, text in sentences} == REASONS
+    documented = table_names("journal.md", "reason | meaning")
+    assert REASONS.keys() == {reason for reason in documented if not reason.startswith("connection-")} - {"stub"}

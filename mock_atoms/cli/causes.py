@@ -1,0 +1,124 @@
+"""Why a server responded as it did, in sentences."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mock_atoms.cli.faults import describe_effect, describe_requests
+from mock_atoms.core.tenancy import magic_word
+from mock_atoms.journal.exchange import UNROUTED
+
+if TYPE_CHECKING:
+    from mock_atoms.testing.client import MockClient
+
+Event = Mapping[str, Any]
+"""An exchange as `GET /__admin/requests` returns it."""
+
+REASONS = {
+    "missing-credentials": "The request has no Authorization header and no session cookie.",
+    "malformed-authorization": "The Authorization header is not “Bearer” and one token.",
+    "unknown-token": "The token is not in --tokens.",
+    "revoked-token": "The token is the magic key of a revoked key.",
+    "unmocked-route": "No stub matches, and the route is not one of the mocked operations.",
+    "outside-base-path": "The path is not below the base path of the API.",
+    "tenant-full": "The changes of the tenant reach a limit of the mock.",
+    "alter-too-large": "The alter of a fault rule reaches a limit of the mock.",
+    "bodies-in-flight": "The request bodies in flight reach a limit of the mock.",
+    "store-unavailable": "The shared store cannot record the request or its change.",
+    "request-timeout": "The client stopped sending the body.",
+    "malformed-request": "The body is not valid HTTP/1.1, such as a malformed chunk.",
+    "bad-prefer": "The Prefer header is invalid.",
+    "unknown-magic-word": "The word of the magic key is unknown, so the key is an ordinary token.",
+    "contract-violation": "The request violates the documented contract, and the server is strict.",
+    "aborted": "The client disconnected, or the server stopped, before the response was complete.",
+    "shutting-down": "The server stopped during a delay.",
+    "bug-in-mock": "An error of the mock. Its log has the traceback.",
+}
+"""Sentences about reasons; docs/journal.md describes them. The dashboard has the same ones in explain.js."""
+
+_CONNECTION = "connection-"
+_URL_FIELDS = ("urlPathTemplate", "urlPath", "urlPathPattern", "url", "urlPattern")
+_FIRST_ERROR = 400
+
+
+class Causes:
+    """Explains exchanges. Asks the server for its fault rules, and for near misses, once an exchange needs them.
+
+    Args:
+        client: client of the server.
+        query: parameters of `GET /__admin/requests/unmatched/near-misses` that select the exchanges too.
+    """
+
+    def __init__(self, client: "MockClient", query: Mapping[str, str]) -> None:
+        self._call = client.control.call
+        self._query = query
+        self._rules: dict[str, Mapping[str, Any]] = {}
+        self._near_misses: dict[str, str] = {}
+
+    def of(self, event: Event) -> list[str]:
+        """Return why the response to a request is not the regular one, the most important cause first."""
+        own = event["request"]["mockAtoms"]
+        causes = [self._of_fault(rule_id, own["tenant"]) for rule_id in own["faults"]]
+        causes += _of_reason(event)
+        if not causes and (own["status"] or 0) >= _FIRST_ERROR:
+            errors = " ".join(_errors(event))
+            causes.append(f"The mocked operation rejects the request{f': {errors}' if errors else '.'}")
+        return causes
+
+    def nearest(self, event: Event) -> str:
+        """Return the operation or stub nearest to a request to an unknown route and what differs, or an empty text."""
+        if event["request"]["mockAtoms"]["reason"] not in UNROUTED:
+            return ""
+        if event["id"] not in self._near_misses:
+            content = self._call("GET", "/requests/unmatched/near-misses", query=self._query)
+            self._near_misses = {miss["request"]["mockAtoms"]["id"]: _describe(miss) for miss in content["nearMisses"]}
+        return self._near_misses.get(event["id"], "")
+
+    def _of_fault(self, rule_id: str, tenant: str) -> str:
+        match rule_id:
+            case "key":
+                return f"The magic key asks for {magic_word(tenant)}."
+            case "prefer":
+                return "The Prefer header of the request asks for this response."
+            case "error-rate":
+                return "The share of errors in --error-rate includes this request."
+        if rule_id not in self._rules:
+            self._rules = {rule["id"]: rule for rule in self._call("GET", "/faults")["faults"]}
+        rule = self._rules.get(rule_id)
+        if rule is None:
+            return f"The fault rule {rule_id} triggered. It has been removed since."
+        return f"The fault rule {rule_id} triggered: {describe_effect(rule)}, for {describe_requests(rule)}."
+
+
+def _of_reason(event: Event) -> Iterator[str]:
+    own = event["request"]["mockAtoms"]
+    reason = own["reason"]
+    if "stubMapping" in event:
+        stub = event["stubMapping"]
+        yield f"The stub {stub.get('name') or stub['id']} matches the request."
+    elif reason is None:
+        return
+    elif not reason.startswith(_CONNECTION):
+        yield REASONS.get(reason, f"{reason}.")
+    elif not own["faults"]:
+        yield f"A fault broke the connection: {reason.removeprefix(_CONNECTION)}."
+
+
+def _errors(event: Event) -> Iterable[str]:
+    """Return the messages of the error envelope."""
+    try:
+        errors = json.loads(event["response"]["body"])["errors"]
+    except (KeyError, TypeError, ValueError):
+        return []
+    return map(str, errors) if isinstance(errors, list) else []
+
+
+def _describe(miss: Mapping[str, Any]) -> str:
+    """Return the pattern of a near miss, and what differs."""
+    pattern = miss["requestPattern"]
+    path = next((pattern[name] for name in _URL_FIELDS if name in pattern), "")
+    parts = [f"{pattern.get('method', 'ANY')} {path}".rstrip()]
+    for difference in miss["request"]["mockAtoms"]["differences"]:
+        actual = "absent" if difference["actual"] is None else difference["actual"]
+        parts.append(f"{difference['field']}: expected {difference['expected']}, but was {actual}")
+    return "; ".join(parts)
