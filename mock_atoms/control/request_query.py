@@ -1,7 +1,7 @@
 """Query parameters that select requests of the journal."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
@@ -46,11 +46,22 @@ class RequestQuery(TenantQuery):
         Field(description="Only responses with this status code, or of this class, such as `4xx`."),
     ] = None
 
+    failed: Annotated[
+        Literal["false", "true"],
+        Field(description="Whether to select only requests without a complete, well-formed response below 400."),
+    ] = "false"
+
     def journal_query(self, mock: MockAtoms) -> JournalQuery:
         """Return the query of the request journal."""
         path = None if self.path is None else full_path(mock.settings.base_path, self.path)
         statuses = None if self.status is None else parse_statuses(self.status)
-        return replace(super().journal_query(mock), method=self.method, path=path, statuses=statuses)
+        return replace(
+            super().journal_query(mock),
+            method=self.method,
+            path=path,
+            statuses=statuses,
+            is_failed=self.failed == "true",
+        )
 
 
 class LimitedRequestQuery(RequestQuery):

@@ -4,7 +4,7 @@ import re
 
 from mock_atoms.core.masking import quote_value
 
-STATUS_PATTERN = "^([0-9]{1,3}|[1-9][xX]{2})$"
+STATUS_PATTERN = "^([0-9]{1,3}|[1-5][xX]{2})$"
 
 
 def parse_statuses(text: str) -> range:

@@ -8,6 +8,7 @@ from typing import Self
 from mock_atoms.core.http_text import PathTemplate
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import digest_test_id
+from mock_atoms.journal.calls import has_succeeded
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange
 
@@ -30,6 +31,7 @@ class JournalQuery:
         path: path with or without parameters, such as `/atoms/v1/audience/{id}`. A trailing slash makes no difference.
         statuses: status codes of the response; 0 is no response.
         is_unmatched: whether to select only requests to unknown routes.
+        is_failed: whether to select only requests that ended without a complete, well-formed response below 400.
     """
 
     credential_digest: bytes | None = None
@@ -38,6 +40,7 @@ class JournalQuery:
     path: str | None = None
     statuses: range | None = None
     is_unmatched: bool = False
+    is_failed: bool = False
 
     @classmethod
     def of_tenant(cls, credentials: Credentials, token: str | None, test_id: str | None) -> Self:
@@ -60,7 +63,7 @@ class JournalQuery:
     @property
     def depends_on_response(self) -> bool:
         """Whether an exchange in flight may begin or cease to match."""
-        return self.statuses is not None or self.is_unmatched
+        return self.statuses is not None or self.is_unmatched or self.is_failed
 
     def matches(self, exchange: Exchange) -> bool:
         """Return whether `exchange` has everything that the query asks for."""
@@ -71,6 +74,7 @@ class JournalQuery:
             and (self.method is None or self.method.upper() == head.method.upper())
             and (self.statuses is None or exchange.status in self.statuses)
             and not (self.is_unmatched and exchange.is_matched)
+            and not (self.is_failed and (exchange.ended is None or has_succeeded(exchange)))
             and (self._template is None or self._template.match(exchange.path) is not None)
         )
 

@@ -53,6 +53,7 @@ class MockAtomsRequest(TypedDict):
     attempt: Annotated[int, Field(ge=1, description="Attempt number in its call.")]
     status: Annotated[int | None, Field(description="Status code; `null` if there was no response.")]
     ended: Annotated[str | None, Field(description="`responded`, `aborted` or a connection fault; `null` in flight.")]
+    malformedBody: Annotated[bool, Field(description="Whether a fault made the body of the response malformed.")]
     reason: Annotated[str | None, Field(description="Why the mock responded as it did.")]
     faults: Annotated[list[str], Field(description="Ids of the rules that triggered.")]
     durationMs: Milliseconds | None

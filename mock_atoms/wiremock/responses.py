@@ -74,6 +74,7 @@ def _own_fields(exchange: Exchange, attempt: int, body_cap: int) -> MockAtomsReq
         "attempt": attempt,
         "status": exchange.status or None,
         "ended": exchange.ended,
+        "malformedBody": exchange.has_malformed_body,
         "reason": exchange.reason,
         "faults": list(exchange.faults),
         "durationMs": None if exchange.duration_ms is None else round(exchange.duration_ms, 1),

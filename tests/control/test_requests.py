@@ -128,6 +128,8 @@ def test_the_journal_lists_any_host(server: MockServer, admin: httpx.Client, hea
         ("status=200&limit=0", [], 1),
         ("status=4xx", ["GET /", "PATCH /"], 2),
         ("status=5XX", [], 0),
+        ("failed=true", ["GET /", "PATCH /"], 2),
+        ("failed=true&token=sk_other", [], 0),
         ("token=sk_acme&status=401", [], 0),
     ],
 )

@@ -27,6 +27,7 @@ QUERIES = st.builds(
         optional={
             "method": st.sampled_from(["GET", "get", "POST"]),
             "path": st.sampled_from([LIST, f"{LIST}/", f"{LIST}/{{id}}"]),
+            "is_failed": st.booleans(),
             "statuses": st.sampled_from([range(200, 201), range(500, 600)]),
             "is_unmatched": st.booleans(),
         },
