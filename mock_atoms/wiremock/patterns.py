@@ -35,7 +35,7 @@ _UNSUPPORTED_FIELDS = {
 """Other fields of WireMock. Its clients may send `null` for them."""
 _QUERY_PARAMETERS = ("token", "testId", "path", "status")
 """Names of query parameters of the control API that callers may write into the body."""
-_WEIGHTS = {"method": 2, **dict.fromkeys(URL_FIELDS, 5)}
+_WEIGHTS = {"method": 2, **dict.fromkeys(URL_FIELDS, 20)}
 """How much a field counts for the distance; others count 1. Another method is nearer than another path."""
 MAX_COMPARED_CHARACTERS = 500
 MAX_COMPARED_VALUES = 5
