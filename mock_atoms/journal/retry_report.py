@@ -141,7 +141,7 @@ def text_lines(reported: dict[str, Any]) -> Steps[list[str]]:
     head = [_line(f"{total}{': ' if counts else ''}{counts}; {_count(summary['findings'], 'finding')}")]
     if reported["unattributed"]:
         requests = _count(reported["unattributed"], "request")
-        head.append(_line(f"not counted, because no client or no route is known: {requests}"))
+        head.append(_line(f"not counted, because they had no token or an unknown route: {requests}"))
     if reported["dropped"]:
         dropped = _count(reported["dropped"], "exchange")
         head.append(_line(f"the journal has dropped {dropped}: calls may be incomplete"))

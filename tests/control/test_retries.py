@@ -39,7 +39,7 @@ def test_requests_without_a_token_or_a_mocked_route_are_no_attempts(
     assert set(statuses) <= {401, 404}
     report = server.retries()
     assert (report.calls, report.unattributed, report.summary["attempts"]) == ([], 3, 0)
-    text = "0 calls, 0 attempts; 0 findings\nnot counted, because no client or no route is known: 3 requests\n"
+    text = "0 calls, 0 attempts; 0 findings\nnot counted, because they had no token or an unknown route: 3 requests\n"
     assert report.text == text
     assert [request.attempt for request in server.requests()] == [1, 1, 1]
 
