@@ -13,6 +13,9 @@ import { copyButton, copyable, emptyState, status, tabbed, table } from "./parts
 import { cutHint, findingList, shownAttempts, timeline } from "./retry-report.js";
 import { causesOf } from "./why.js";
 
+/** What is further away than this is not near. */
+const MAX_DISTANCE = 0.35;
+
 /** Shows one request, and loads it again when its response arrives. */
 export class Detail {
   /**
@@ -80,7 +83,9 @@ export class Detail {
    */
   async _nearMisses(id) {
     const { nearMisses } = await this._context.api.get("requests/unmatched/near-misses");
-    return nearMisses.filter((/** @type {any} */ miss) => miss.request.mockAtoms.id === id);
+    return nearMisses.filter(
+      (/** @type {any} */ miss) => miss.request.mockAtoms.id === id && miss.matchResult.distance <= MAX_DISTANCE,
+    );
   }
 
   _hint() {

@@ -17,10 +17,10 @@ export async function causesOf(context, event) {
   const own = event.request.mockAtoms;
   const causes = [];
   for (const id of own.faults) {
-    causes.push({ kind: /** @type {const} */ ("fault"), content: await faultCause(context, id, own.tenant) });
+    causes.push({ kind: /** @type {const} */ ("fault"), content: await faultCause(context, id, event) });
   }
   const isFault = own.faults.length > 0 && own.reason?.startsWith("connection-");
-  if (own.reason !== null && !isFault && !event.stubMapping) {
+  if (own.reason !== null && own.reason !== "aborted" && !isFault && !event.stubMapping) {
     causes.push({
       kind: /** @type {const} */ ("warn"),
       content: [explainReason(own.reason), " ", h("code", {}, own.reason)],
@@ -29,7 +29,12 @@ export async function causesOf(context, event) {
   if (event.stubMapping) {
     const name = event.stubMapping.name ?? event.stubMapping.id;
     const link = h("a", { href: hashOf({ view: "stubs", params: { id: event.stubMapping.id } }) }, name);
-    causes.push({ kind: /** @type {const} */ ("ok"), content: ["The stub ", link, " matches the request."] });
+    const isBroken = ![null, "responded", "aborted"].includes(own.ended);
+    const rest = isBroken ? ` matches the request and breaks the connection: ${own.ended}.` : " matches the request.";
+    causes.push({ kind: /** @type {const} */ ("ok"), content: ["The stub ", link, rest] });
+  }
+  if (own.ended === "aborted") {
+    causes.push({ kind: /** @type {const} */ ("warn"), content: [explainReason("aborted")] });
   }
   if (!causes.length) causes.push(regularCause(event));
   return causes;
@@ -38,12 +43,12 @@ export async function causesOf(context, event) {
 /**
  * @param {Context} context
  * @param {string} id
- * @param {string} tenant
+ * @param {ServeEvent} event
  * @returns {Promise<Child[]>}
  */
-async function faultCause(context, id, tenant) {
+async function faultCause(context, id, event) {
   if (id === "key") {
-    const word = magicWord(tenant) ?? "";
+    const word = magicWord(event.request.mockAtoms.tenant) ?? "";
     try {
       const rule = await context.rules.parse(word);
       return ["The magic key asks for ", h("code", {}, word), ": ", explainKey(rule)];
@@ -51,8 +56,8 @@ async function faultCause(context, id, tenant) {
       return ["The magic key asks for ", h("code", {}, word), "."];
     }
   }
-  if (id === "prefer") return ["The Prefer header of the request asks for this response."];
-  if (id === "error-rate") return ["The share of errors in --error-rate includes this request."];
+  if (id === "prefer") return ["The Prefer header asks for ", h("code", {}, preferOf(event)), "."];
+  if (id === "error-rate") return ["--error-rate chose this request."];
   const rule = context.rules.byId(id);
   const link = h("a", { href: "#/faults" }, id);
   if (!rule) return ["The fault rule ", link, " triggered. It has been removed since."];
@@ -64,6 +69,15 @@ async function faultCause(context, id, tenant) {
     h("code", {}, expressionOf(rule)),
     ` for ${describeMatch(rule.match)}.`,
   ];
+}
+
+/**
+ * @param {ServeEvent} event
+ * @returns {string} the value of the header `Prefer`
+ */
+function preferOf(event) {
+  const header = Object.entries(event.request.headers).find(([name]) => name.toLowerCase() === "prefer");
+  return [header?.[1] ?? "this response"].flat().join(", ");
 }
 
 /**
