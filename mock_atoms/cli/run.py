@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from mock_atoms.cli.violations import read_violations, violations_text
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.masking import is_magic_key
 from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.printable import show_invisible
 from mock_atoms.core.setting_sources import URL_VARIABLE
 from mock_atoms.core.settings import Settings, variable_name
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 DEFAULT_KEY = "sk_mock_test.run"
 MAX_REPORTED_CALLS = 50
+MAX_EXPLAINED_REQUESTS = 1_000
+"""Number of failed requests, the latest ones, that the report looks at."""
 PYTHON_PATH = Path(__file__).parent / "python_path"
 _DEFAULTS = {"port": 0, "log_level": "warning"}
 _SHOWN_DEFAULTS = {"port": "a free one", "log_level": "warning"}
@@ -132,7 +136,33 @@ def _report(server: "MockClient", invocation: Invocation) -> bool:
     has_violations = bool(violations["violations"])
     if has_violations:
         invocation.explain(f"\n{violations_text(violations, terminal)}")
+    for line in unexpected_failures(server):
+        invocation.explain(terminal.paint(show_invisible(line), "yellow" if line.startswith("  ") else ""))
     return has_violations or bool(retries.findings)
+
+
+def unexpected_failures(server: "MockClient") -> list[str]:
+    """Return lines about the requests that failed without a fault or a stub, and why. Equal ones are one."""
+    from mock_atoms.cli.causes import Causes  # noqa: PLC0415 - other commands start faster without it
+    from mock_atoms.testing.client import journal_content  # noqa: PLC0415 - the same
+    from mock_atoms.testing.recorded_request import RecordedRequest  # noqa: PLC0415 - the same
+
+    query = {"failed": "true", "limit": str(MAX_EXPLAINED_REQUESTS)}
+    events = journal_content(server.control.call("GET", "/requests", query=query))["requests"]
+    causes = Causes(server, query)
+    lines: Counter[str] = Counter()
+    for event in reversed(events):
+        request = RecordedRequest.from_json(event["request"])
+        if not request.faults and "stubMapping" not in event:
+            line = f"{request.method} {request.path}: {request.outcome}. {' '.join(causes.of(event))}"
+            nearest = causes.nearest(event)
+            lines[f"{line} Nearest: {nearest}" if nearest else line] += 1
+    if not lines:
+        return []
+    title = f"{count(lines.total(), 'request')} failed without a fault or a stub:"
+    explained = [f"  {f'{number}x ' if number > 1 else ''}{line}" for line, number in lines.items()]
+    more = len(explained) - MAX_REPORTED_CALLS
+    return ["", title, *explained[:MAX_REPORTED_CALLS], *([f"… {more} more"] if more > 0 else [])]
 
 
 RUN = Command(

@@ -94,6 +94,20 @@ def test_violations_are_reported_and_fail_the_check(run_here: RunHere) -> None:
     assert run_here("--check", *program).code == 1
 
 
+def test_failures_without_a_fault_are_explained(run_here: RunHere) -> None:
+    _, _, err = run_here(*list_audiences(2, query="s"))
+    why = "404. No stub matched, and the route is not one of the mocked operations."
+    nearest = "Nearest: GET /atoms/v1/audience; path: expected /atoms/v1/audience, but was /atoms/v1/audiences"
+    title = "2 requests failed without a fault or a stub:"
+    assert err.endswith(f"\n\n{title}\n  2x GET /atoms/v1/audiences: {why} {nearest}\n")
+
+
+def test_only_some_failures_are_explained(run_here: RunHere, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mock_atoms.cli.run.MAX_REPORTED_CALLS", 0)
+    _, _, err = run_here(*list_audiences(1, query="s"))
+    assert err.endswith("\n1 request failed without a fault or a stub:\n… 1 more\n")
+
+
 def test_the_exit_code_of_the_program_wins(run_here: RunHere) -> None:
     for args in ((), ("--check",)):
         assert run_here(*args, "--", "sh", "-c", "exit 7").code == 7
