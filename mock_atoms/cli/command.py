@@ -52,6 +52,22 @@ class CommandParser(argparse.ArgumentParser):
         return [action for action in self._actions if action.dest != "help"]
 
 
+class Once(argparse.Action):
+    """Stores a value, and refuses a second one: filters that repeat would lose all but the last."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,  # noqa: ANN401 - the type of argparse
+        option_string: str | None = None,
+    ) -> None:
+        """Store the value."""
+        if getattr(namespace, self.dest) is not None:
+            parser.error(f"{option_string} is given twice: give it once")
+        setattr(namespace, self.dest, values)
+
+
 class OutputError(Exception):
     """A result cannot be written."""
 

@@ -1,11 +1,13 @@
 """Requests of a running server as they end."""
 
 from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from mock_atoms.core.addresses import full_path
 from mock_atoms.core.http_text import PathTemplate
 from mock_atoms.core.statuses import parse_statuses
+from mock_atoms.journal.exchange import RESPONDED
 
 if TYPE_CHECKING:
     from mock_atoms.testing.client import MockClient
@@ -26,18 +28,26 @@ class Selection:
         self._method = filters.get("method", "").upper()
         status = filters.get("status")
         self._statuses = None if status is None else parse_statuses(status)
+        self._is_failed = filters.get("failed") == "true"
         path = filters.get("path")
         self._path = None if path is None else PathTemplate(full_path(base_path, path), trailing_slash=True)
 
     def matches(self, exchange: Exchange) -> bool:
         """Return whether to select an exchange that has ended."""
         request = exchange["request"]
+        own = request["mockAtoms"]
         path = request["url"].partition("?")[0]
         return (
             self._method in ("", request["method"].upper())
-            and (self._statuses is None or (request["mockAtoms"]["status"] or 0) in self._statuses)
+            and (self._statuses is None or (own["status"] or 0) in self._statuses)
+            and not (self._is_failed and has_succeeded(own))
             and (self._path is None or self._path.match(path) is not None)
         )
+
+
+def has_succeeded(own: Mapping[str, Any]) -> bool:
+    """Return whether a request got a complete, well-formed response below 400, given its `mockAtoms`."""
+    return own["ended"] == RESPONDED and own["status"] < HTTPStatus.BAD_REQUEST and not own["malformedBody"]
 
 
 def follow(

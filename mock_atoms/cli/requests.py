@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mock_atoms.cli.command import Command, CommandParser, Invocation
+from mock_atoms.cli.command import Command, CommandParser, Invocation, Once
 from mock_atoms.cli.details import detail_lines
 from mock_atoms.cli.following import follow
 from mock_atoms.cli.running_server import (
@@ -39,26 +39,31 @@ _COLUMNS = (
 def _add_arguments(parser: CommandParser) -> None:
     add_server(parser)
     group = parser.add_argument_group("filters")
-    group.add_argument("--token", metavar="TOKEN", help="only requests of this token, valid or not")
-    group.add_argument("--test-id", metavar="ID", help="only requests with this X-Test-Id")
-    group.add_argument("--method", metavar="METHOD", help="only this method, in any case")
-    group.add_argument("--path", metavar="PATH", help="only this path, such as /audience/{id}")
+    for flag, metavar, help_text in (
+        ("--token", "TOKEN", "only requests of this token, valid or not"),
+        ("--test-id", "ID", "only requests with this X-Test-Id"),
+        ("--method", "METHOD", "only this method, in any case"),
+        ("--path", "PATH", "only this path, such as /audience/{id}"),
+        ("--status", "STATUS", "only this status code, or a class such as 5xx; 0 is no response"),
+        ("--since", "TIME", "only requests that arrived after this time, such as 2026-01-31T12:00:00Z"),
+    ):
+        group.add_argument(flag, metavar=metavar, action=Once, help=help_text)
     group.add_argument(
-        "--status", metavar="STATUS", help="only this status code, or a class such as 5xx; 0 is no response"
-    )
-    group.add_argument(
-        "--since", metavar="TIME", help="only requests that arrived after this time, such as 2026-01-31T12:00:00Z"
+        "--failed", action="store_true", help="only requests without a complete, well-formed response below 400"
     )
     parser.add_argument(
         "--limit",
         metavar="NUMBER",
         default=str(DEFAULT_LIMIT),
-        help=f"print only so many, the latest ones; default: {DEFAULT_LIMIT}",
+        help=f"print at most NUMBER requests, the latest ones; default: {DEFAULT_LIMIT}",
     )
     parser.add_argument(
-        "--details", action="store_true", help="print too why each failed, ids, violations, headers and bodies"
+        "--details",
+        action="store_true",
+        help="also print why each failed, the nearest operation or stub of an unknown route, ids, violations, headers "
+        "and bodies",
     )
-    parser.add_argument("--expect", metavar="NUMBER", help="exit with 1 unless so many requests match the filters")
+    parser.add_argument("--expect", metavar="NUMBER", help="exit with 1 unless NUMBER requests match the filters")
     parser.add_argument("--follow", action="store_true", help="print the next requests too, as they end, until Ctrl-C")
 
 
@@ -74,10 +79,11 @@ def _run(invocation: Invocation, client: "MockClient") -> int:
     content = _read(client, query)
     matched = len(content["requests"]) if "since" in filters else content["meta"]["total"]
     content["requests"] = content["requests"][:limit]
+    printer = _Printer(invocation, client, query)
     if invocation.arguments.json:
-        invocation.print_json(content)
+        invocation.print_json({**content, "requests": [*map(printer.explained, content["requests"])]})
     else:
-        _print_table(content["requests"], matched, _Printer(invocation, client, query))
+        _print_table(content["requests"], matched, printer)
     is_as_expected = expected in (None, matched)
     return checked(invocation, None if is_as_expected else f"{count(matched, 'request')} instead of {expected}")
 
@@ -94,6 +100,8 @@ def _whole_number(invocation: Invocation, name: str) -> int | None:
 def _filters(invocation: Invocation) -> dict[str, str]:
     arguments = invocation.arguments
     fields = {name: getattr(arguments, name) for name in ("method", "path", "status", "since")}
+    if arguments.failed:
+        fields["failed"] = "true"
     return {name: value for name, value in fields.items() if value is not None} | tenant_fields(invocation)
 
 
@@ -121,6 +129,12 @@ class _Printer:
         self._has_details = invocation.arguments.details
         self._causes = Causes(client, {name: value for name, value in query.items() if name != "since"})
 
+    def explained(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return an exchange, with `why` and `nearest` if details are asked for."""
+        if not self._has_details:
+            return event
+        return {**event, "why": self._causes.of(event), "nearest": self._causes.nearest(event) or None}
+
     def print_request(self, event: Mapping[str, Any], line: str) -> None:
         """Print the line of a request."""
         details = detail_lines(event, self.terminal, self._causes) if self._has_details else []
@@ -129,7 +143,7 @@ class _Printer:
 
 def _print_table(events: Sequence[dict[str, Any]], matched: int, printer: _Printer) -> None:
     if not events:
-        printer.print("no requests")
+        printer.print(f"none of {count(matched, 'request')}" if matched else "no requests")
         return
     heading, *lines = Table(_COLUMNS, printer.terminal).lines([_row(event) for event in reversed(events)])
     if matched > len(events):
@@ -185,7 +199,7 @@ def _follow(invocation: Invocation, client: "MockClient", filters: Mapping[str, 
 
     for exchange in follow(client, read, filters, explain_missed):
         if invocation.arguments.json:
-            invocation.print_json(exchange, indent=None)
+            invocation.print_json(printer.explained(exchange), indent=None)
         else:
             printer.print_request(exchange, table.next_line(_row(exchange)))
     return invocation.fail("the server has stopped")
@@ -195,7 +209,7 @@ REQUESTS = Command(
     "requests",
     "list the requests that a running server received",
     "List the requests that a running server received and its responses, the oldest first. Times are in UTC. "
-    "Filters combine.",
+    "Filters combine. --json prints what GET /__admin/requests responds, the newest first.",
     _add_arguments,
     with_server(_run),
     SERVER_EPILOG,

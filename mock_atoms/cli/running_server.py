@@ -5,7 +5,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from mock_atoms.cli.command import EXIT_FAILED, EXIT_OK, EXIT_USAGE, CommandParser, Invocation
+from mock_atoms.cli.command import EXIT_FAILED, EXIT_OK, EXIT_USAGE, CommandParser, Invocation, Once
 from mock_atoms.core.addresses import reachable_url
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.setting_sources import URL_VARIABLE, load_settings
@@ -46,8 +46,8 @@ def add_tenant(parser: CommandParser, noun: str) -> None:
         parser: the command's parser.
         noun: what is selected, in the plural.
     """
-    parser.add_argument("--token", metavar="TOKEN", help=f"only {noun} of this token")
-    parser.add_argument("--test-id", metavar="ID", help=f"only {noun} of this X-Test-Id")
+    parser.add_argument("--token", metavar="TOKEN", action=Once, help=f"only {noun} of this token")
+    parser.add_argument("--test-id", metavar="ID", action=Once, help=f"only {noun} of this X-Test-Id")
 
 
 def tenant_fields(invocation: Invocation) -> dict[str, str]:

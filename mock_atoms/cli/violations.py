@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mock_atoms.cli.command import EXIT_OK, Command, CommandParser, Invocation
+from mock_atoms.cli.command import EXIT_OK, Command, CommandParser, Invocation, Once
 from mock_atoms.cli.running_server import (
     SERVER_EPILOG,
     add_server,
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def _add_arguments(parser: CommandParser) -> None:
     add_server(parser)
     add_tenant(parser, "requests")
-    parser.add_argument("--method", metavar="METHOD", help="only this method, in any case")
-    parser.add_argument("--path", metavar="PATH", help="only this path, such as /audience/{id}")
+    parser.add_argument("--method", metavar="METHOD", action=Once, help="only this method, in any case")
+    parser.add_argument("--path", metavar="PATH", action=Once, help="only this path, such as /audience/{id}")
     parser.add_argument("--check", action="store_true", help="exit with 1 if there are violations")
 
 

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import httpx
@@ -25,7 +26,7 @@ def causes_of_latest(server: MockServer) -> tuple[list[str], str]:
         ("/audience", bearer("sk_mock_500x1.me"), ["The magic key asks for 500x1."]),
         ("/audience", bearer("sk_mock_reset"), ["The magic key asks for reset."]),
         ("/audience", bearer("sk_mock_5oo"), [REASONS["unknown-magic-word"]]),
-        ("/audience", ACME | {"Prefer": "code=500"}, ["The Prefer header of the request asks for this response."]),
+        ("/audience", ACME | {"Prefer": "code=500"}, ["The Prefer header asks for code=500."]),
         ("/audience", ACME | {"Prefer": "code=x"}, [REASONS["bad-prefer"]]),
         ("/audience/x", ACME, ["The mocked operation rejects the request: Invalid audience ID"]),
     ],
@@ -51,42 +52,67 @@ def test_a_fault_rule_is_named_with_what_it_does_while_it_exists(server: MockSer
 def test_the_share_of_errors_is_named() -> None:
     with MockServer(error_rate=1) as server:
         httpx.get(f"{server.url}/audience", headers=ACME)
-        assert causes_of_latest(server)[0] == ["The share of errors in --error-rate includes this request."]
+        assert causes_of_latest(server)[0] == ["--error-rate chose this request."]
 
 
-@pytest.mark.parametrize("response", [{"status": 500}, {"fault": "EMPTY_RESPONSE"}])
-def test_a_stub_is_named(server: MockServer, response: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("response", "rest"), [({"status": 500}, "."), ({"fault": "EMPTY_RESPONSE"}, " and breaks the connection: close.")]
+)
+def test_a_stub_is_named(server: MockServer, response: dict[str, Any], rest: str) -> None:
     request = {"method": "GET", "urlPath": "/atoms/v1/voices"}
     stub = server.control.call("POST", "/mappings", {"name": "Voices", "request": request, "response": response})
     try:
         httpx.get(f"{server.url}/voices", headers=ACME)
     except httpx.RemoteProtocolError:
         assert "fault" in response
-    assert causes_of_latest(server)[0] == ["The stub Voices matches the request."]
+    assert causes_of_latest(server)[0] == [f"The stub “Voices” matches the request{rest}"]
     server.control.call("DELETE", f"/mappings/{stub['id']}")
-    assert causes_of_latest(server)[0] == [f"The stub {stub['id']} matches the request."]
+    assert causes_of_latest(server)[0] == [f"The stub {stub['id']} matches the request{rest}"]
 
 
 def test_the_nearest_operation_or_stub_of_an_unknown_route_is_named(server: MockServer) -> None:
     httpx.get(f"{server.url}/audiences", headers=ACME)
     assert causes_of_latest(server) == (
         [REASONS["unmocked-route"]],
-        "GET /atoms/v1/audience; urlPathTemplate: expected /atoms/v1/audience, but was /atoms/v1/audiences",
+        "GET /atoms/v1/audience; path: expected /atoms/v1/audience, but was /atoms/v1/audiences",
     )
     server.stub("GET", "/voices")
     httpx.post(f"{server.url}/voices", headers=ACME)
     assert causes_of_latest(server)[1] == "GET /atoms/v1/voices; method: expected GET, but was POST"
 
 
+def test_what_is_not_near_is_not_named(server: MockServer) -> None:
+    httpx.get(f"{server.url}/webhook", headers=ACME)
+    assert causes_of_latest(server) == ([REASONS["unmocked-route"]], "")
+
+
+def test_another_method_is_nearer_than_another_path(server: MockServer) -> None:
+    httpx.get(f"{server.url}/agent", headers=ACME)
+    assert causes_of_latest(server)[1] == "POST /atoms/v1/agent; method: expected POST, but was GET"
+
+
+def test_a_path_outside_the_base_path_is_explained(server: MockServer) -> None:
+    httpx.get(f"{server.root_url}/audience", headers=ACME)
+    assert causes_of_latest(server)[0] == ["The path is not below the base path /atoms/v1."]
+
+
+def test_a_client_that_gave_up_is_named_besides_other_causes(server: MockServer) -> None:
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.get(f"{server.url}/audience", headers=bearer("sk_mock_hang"), timeout=0.2)
+    while server.requests()[0].ended is None:
+        pass
+    assert causes_of_latest(server)[0] == ["The magic key asks for hang.", REASONS["aborted"]]
+
+
 def test_a_connection_that_a_fault_without_a_rule_broke_is_explained(server: MockServer) -> None:
-    own: dict[str, Any] = {"faults": [], "reason": "connection-reset", "status": None, "tenant": "-"}
+    own: dict[str, Any] = {"faults": [], "reason": "connection-reset", "status": None, "ended": "reset"}
     event = {"id": "1", "request": {"mockAtoms": own}}
     assert Causes(server, {}).of(event) == ["A fault broke the connection: reset."]
 
 
 @pytest.mark.parametrize("body", ["", "[]", "<html>", '{"errors":null}', '{"error":"x"}'])
 def test_a_body_without_the_error_envelope_is_no_error(server: MockServer, body: str) -> None:
-    own: dict[str, Any] = {"faults": [], "reason": None, "status": 404, "tenant": "-"}
+    own: dict[str, Any] = {"faults": [], "reason": None, "status": 404, "ended": "responded"}
     event = {"id": "1", "request": {"mockAtoms": own}, "response": {"body": body}}
     assert Causes(server, {}).of(event) == ["The mocked operation rejects the request."]
 
@@ -94,5 +120,9 @@ def test_a_body_without_the_error_envelope_is_no_error(server: MockServer, body:
 def test_details_have_causes_and_the_nearest_operation(server: MockServer, run: Run) -> None:
     httpx.get(f"{server.url}/audiences\N{RIGHT-TO-LEFT OVERRIDE}", headers=ACME)
     out = run("requests", "--details", "--since", "2001-01-01", "--token", "sk_acme").out
-    assert f"\n  why: {REASONS['unmocked-route']}\n  nearest: GET /atoms/v1/audience; urlPathTemplate: " in out
+    assert f"\n  why: {REASONS['unmocked-route']}\n  nearest: GET /atoms/v1/audience; path: " in out
     assert "why" not in run("requests").out
+    for options, why in (([], None), (["--details"], [REASONS["unmocked-route"]])):
+        (event,) = json.loads(run("requests", "--json", *options).out)["requests"]
+        assert event.get("why") == why
+        assert (event.get("nearest") is not None) is bool(why)

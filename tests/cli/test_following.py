@@ -10,8 +10,11 @@ from tests.helpers.audiences import ACME, bearer
 from tests.helpers.cli import run_command
 
 
-def exchange(method: str = "GET", url: str = "/atoms/v1/audience", status: int | None = 200) -> dict[str, Any]:
-    return {"request": {"method": method, "url": url, "mockAtoms": {"status": status}}}
+def exchange(
+    method: str = "GET", url: str = "/atoms/v1/audience", status: int | None = 200, ended: str = "responded"
+) -> dict[str, Any]:
+    own = {"status": status, "ended": ended, "malformedBody": status == 299}
+    return {"request": {"method": method, "url": url, "mockAtoms": own}}
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,9 @@ def exchange(method: str = "GET", url: str = "/atoms/v1/audience", status: int |
         ({"method": "POST"}, False),
         ({"status": "200"}, True),
         ({"status": "0"}, False),
+        ({"status": "2xx"}, True),
+        ({"status": "5xx"}, False),
+        ({"failed": "true"}, False),
         ({"path": "/audience/{id}"}, True),
         ({"path": "/atoms/v1/audience/{id}"}, True),
         ({"path": "/audience"}, False),
@@ -33,6 +39,22 @@ def test_filters_select_exchanges(filters: dict[str, str], selected: bool) -> No
 
 def test_a_broken_connection_has_the_status_0() -> None:
     assert Selection("", {"status": "0"}).matches(exchange(status=None))
+
+
+@pytest.mark.parametrize(
+    ("status", "ended", "is_failed"),
+    [
+        (200, "responded", False),
+        (399, "responded", False),
+        (400, "responded", True),
+        (200, "truncate", True),
+        (None, "reset", True),
+        (500, "aborted", True),
+        (299, "responded", True),
+    ],
+)
+def test_a_failure_is_no_complete_response_below_400(status: int | None, ended: str, is_failed: bool) -> None:  # noqa: FBT001 - a parameter
+    assert Selection("", {"failed": "true"}).matches(exchange(status=status, ended=ended)) is is_failed
 
 
 def test_the_method_matches_in_any_case() -> None:

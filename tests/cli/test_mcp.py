@@ -72,7 +72,7 @@ def test_requests_are_listed_briefly_and_shown_completely(client: httpx.Client, 
     assert "nearest" not in shown
     client.get("/audiences", headers=ACME)
     unmatched = json_of(call("show_request", request_id=json_of(call("list_requests"))["requests"][0]["id"]))
-    assert unmatched["nearest"].startswith("GET /atoms/v1/audience; urlPathTemplate: expected ")
+    assert unmatched["nearest"].startswith("GET /atoms/v1/audience; path: expected ")
 
 
 def test_retries_are_reported(client: httpx.Client, call: Call) -> None:

@@ -54,6 +54,7 @@ def test_columns_without_values_are_left_out(client: httpx.Client, run: Run) -> 
         (["--status", "200"], ["/audience"]),
         (["--status", "4XX"], ["/audience/x", "/voices"]),
         (["--method", "post"], []),
+        (["--failed"], ["/audience/x", "/voices"]),
         (["--limit", "1"], ["/voices"]),
         (["--since", "2001-01-01"], ["/audience", "/audience/x", "/voices"]),
         (["--since", "2999-01-01T00:00:00Z"], []),
@@ -70,6 +71,17 @@ def test_filters_select_requests(client: httpx.Client, run: Run, filters: list[s
 
 def test_no_requests_are_said(run: Run) -> None:
     assert run("requests").out == "no requests\n"
+
+
+def test_a_limit_of_0_says_how_many_requests_match(client: httpx.Client, run: Run) -> None:
+    send(client)
+    assert run("requests", "--limit", "0").out == "none of 1 request\n"
+
+
+def test_a_filter_that_is_given_twice_is_an_error(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("requests", "--status", "4xx", "--status", "5xx")
+    assert capsys.readouterr().err.endswith("error: --status is given twice: give it once\n")
 
 
 def test_a_limit_says_how_many_requests_match(client: httpx.Client, run: Run) -> None:
@@ -89,6 +101,7 @@ def test_a_limit_says_how_many_requests_match(client: httpx.Client, run: Run) ->
         (["--expect", "0", "--status", "500"], 0, ""),
         (["--expect", "1", "--since", "2999-01-01"], 1, "mock-atoms: 0 requests instead of 1\n"),
         (["--expect", "-1"], 2, "mock-atoms: --expect: `-1` is not a whole number\n"),
+        (["--status", "6xx"], 2, "mock-atoms: status: `6xx` is not a status code such as 404 or a class such as 4xx"),
         (["--limit", "x"], 2, "mock-atoms: --limit: `x` is not a whole number\n"),
         (["--expect", "1", "--follow"], 2, "mock-atoms: --expect: leave it out with --follow, which does not end\n"),
         (["--path", "audience"], 2, "mock-atoms: path: `audience` does not start with a slash: use a path such as "),
@@ -145,7 +158,7 @@ def test_details_say_what_the_api_does_not_document(client: httpx.Client, run: R
 
 
 def test_long_bodies_are_cut_and_empty_ones_left_out() -> None:
-    extension: dict[str, Any] = {"violations": [], "faults": [], "reason": None, "status": 200}
+    extension: dict[str, Any] = {"violations": [], "faults": [], "reason": None, "status": 200, "ended": "responded"}
     request = {"headers": {"accept": ["a", "b"]}, "body": "\n".join(["x"] * 42), "mockAtoms": extension}
     response = {"headers": {"x-request-id": "1"}, "body": ""}
     lines = [
