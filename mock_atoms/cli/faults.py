@@ -69,7 +69,7 @@ def _fields(value: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 def _add_rule_arguments(parser: CommandParser) -> None:
     parser.add_argument("fault", metavar="FAULT", help="500x2, GET /audience 500x2, or a rule as JSON")
-    parser.add_argument("--method", metavar="METHOD", help="match only this method")
+    parser.add_argument("--method", metavar="METHOD", help="match only this method, in any case")
     parser.add_argument("--path", metavar="PATH", help="match only this path, such as /audience/{id}")
     parser.add_argument("--token", metavar="TOKEN", help="match only this token")
     parser.add_argument("--test-id", metavar="ID", help="match only this X-Test-Id")

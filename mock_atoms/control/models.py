@@ -101,7 +101,7 @@ class FaultMatch(TypedDict):
     tokenDigest: NotRequired[Annotated[str, Field(description="Digest of the token; needed with a masked token.")]]
     testId: NotRequired[Annotated[str, Field(description="Only this `X-Test-Id`.")]]
     testIdDigest: NotRequired[Annotated[str, Field(description="Digest of the test id; needed with a masked one.")]]
-    method: NotRequired[Annotated[str, Field(description="Only this HTTP method.")]]
+    method: NotRequired[Annotated[str, Field(description="Only this HTTP method, in any case.")]]
     path: NotRequired[Annotated[str, Field(description="Only this path below the base path: `/audience/{id}`.")]]
 
 

@@ -15,7 +15,7 @@ HOST = r"^[^\s/\[\]]+$"
 STORE = r"^(memory|(redis|rediss|valkey|valkeys|unix)://\S+)$"
 STORE_PREFIX = r"^[\w.:-]{1,100}$"
 COOKIE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
-METHOD = r"^[A-Z]+$"
+METHOD = r"^[A-Za-z]+$"
 PATH = r"^/\S*$"
 DIGEST = r"^[0-9a-f]{32}$"
 DIGEST_OR_EMPTY = r"^([0-9a-f]{32})?$"
@@ -31,7 +31,7 @@ PATTERN_ERRORS = {
     STORE_PREFIX: "a prefix has up to 100 letters, digits and any of _ . : -",
     COOKIE: "a cookie's name has no spaces and none of ( ) < > @ , ; : \\ / [ ] ? = { }",
     NOT_BLANK: "an id must not be blank",
-    METHOD: "a method has capital letters only, such as GET",
+    METHOD: "a method has letters only, such as GET",
     PATH: "a path starts with a slash and has no spaces, such as /audience/{id}",
     DIGEST_OR_EMPTY: "a digest has 32 lower-case hexadecimal digits, or none for requests without a token",
     LABEL: "a masked token is like sk_live_ab…#1f3a9c, or - for requests without a token",

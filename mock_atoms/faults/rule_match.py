@@ -29,7 +29,7 @@ class RuleMatch(StrictModel):
         tokenDigest: digest of the token. Follows from a complete token; required with a masked one.
         testId: the request has this `X-Test-Id`. Kept masked if it contains a credential or is very long.
         testIdDigest: digest of the test id, if that is kept masked.
-        method: the request has this HTTP method. `GET` matches HEAD too.
+        method: the request has this HTTP method, in any case. `GET` matches HEAD too.
         path: the path below the base path matches this path template.
     """
 
@@ -37,7 +37,7 @@ class RuleMatch(StrictModel):
     tokenDigest: Annotated[str, Field(pattern=DIGEST)] | None = None  # noqa: N815 - JSON's own spelling
     testId: Annotated[str, Field(pattern=NOT_BLANK)] | None = None  # noqa: N815 - the same
     testIdDigest: Annotated[str, Field(pattern=DIGEST)] | None = None  # noqa: N815 - the same
-    method: Annotated[str, Field(pattern=METHOD)] | None = None
+    method: Annotated[str, Field(pattern=METHOD), AfterValidator(str.upper)] | None = None
     path: Annotated[str, Field(pattern=PATH), AfterValidator(_check_template)] | None = None
 
     @model_validator(mode="before")

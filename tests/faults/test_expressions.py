@@ -172,7 +172,7 @@ def test_fault_is_an_expression_or_json(value: str | dict[str, object], rule: Ru
     [
         ("", "an empty text is not a fault: write EXPRESSION, METHOD"),
         ("GET 500", "`GET 500` is not a fault: write EXPRESSION, METHOD"),
-        ("get /audience 500", "`get /audience 500` is not a fault: METHOD is like GET, PATH like /audience/{id}"),
+        ("G3T /audience 500", "`G3T /audience 500` is not a fault: METHOD is like GET, PATH like /audience/{id}"),
         ("GET audience 500", "`GET audience 500` is not a fault: METHOD is like GET, PATH like /audience/{id}"),
         (
             "GET /audience/{a}{b} 500",
