@@ -21,6 +21,7 @@ from mock_atoms.data.fixtures import Fixtures, FixtureSet
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults.engine import ERROR_RATE_RULE, FaultEngine, error_rate_rule
 from mock_atoms.faults.expressions import parse_fault
+from mock_atoms.faults.rule_path import check_rule_path
 from mock_atoms.faults.rulebook import MAX_STARTUP_RULES, RuleBook
 from mock_atoms.faults.rules import Rule
 from mock_atoms.journal.access_log import AccessLog, log_exchange
@@ -108,7 +109,8 @@ class MockAtoms:
         self.generator = Generator(settings.seed)
         self.generator.prepare(settings.locale)
         self.fixtures = Fixtures(self.generator, settings.locale, _read_fixtures(settings))
-        rules = RuleBook(_startup_rules(settings))
+        startup_rules = _startup_rules(settings)
+        rules = RuleBook(startup_rules)
         self.fault_engine = FaultEngine(settings.seed, rules)
         if shared_log is None and settings.is_shared:
             from mock_atoms.state.shared_store import open_shared_log  # noqa: PLC0415 - most servers share nothing
@@ -124,7 +126,7 @@ class MockAtoms:
             self.stubs = StubBook(_read_stubs(settings, credentials))
             start = None
             if start_state is not None:
-                start = StartPoint(partial(start_state.content, settings.base_path, credentials))
+                start = StartPoint(partial(start_state.content, credentials))
             self.store = MemoryStore(
                 self.journal, self.generator, rules, self.fixtures, self.slices, stubs=self.stubs, start=start
             )
@@ -151,6 +153,7 @@ class MockAtoms:
                     thread.submit(asyncio.run, self.store.reset()).result()
             except CapacityError as error:
                 raise ConfigError(f"{settings.state}: {error}") from None
+        _check_paths(startup_rules, settings, self.stubs)
 
     def _share(self, shared_log: "SharedLog", rules: RuleBook) -> None:
         """Keep a copy of the state that is in a shared log."""
@@ -281,7 +284,7 @@ def _startup_rules(settings: Settings) -> dict[str, Rule]:
     for number, fault in enumerate(settings.fault, 1):
         rule_id = f"fault-{number}"
         try:
-            rules[rule_id] = parse_fault(fault, settings.base_path)
+            rules[rule_id] = parse_fault(fault)
         except ConfigError as error:
             raise ConfigError(f"{settings.fault_place}, fault {number}: {error}") from None
     if settings.error_rate:
@@ -291,3 +294,12 @@ def _startup_rules(settings: Settings) -> dict[str, Rule]:
             f"{settings.fault_place}: {len(rules)} faults: at most {MAX_STARTUP_RULES}, error rate included"
         )
     return rules
+
+
+def _check_paths(rules: dict[str, Rule], settings: Settings, stubs: StubBook) -> None:
+    """Check the paths of the startup rules. The stubs of files may have some of them."""
+    for number, rule in enumerate(rules.values(), 1):
+        try:
+            check_rule_path(rule.match.path, settings.base_path, stubs.may_have)
+        except ConfigError as error:
+            raise ConfigError(f"{settings.fault_place}, fault {number}: {error}") from None

@@ -14,6 +14,8 @@ from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.forwarding import public_prefix
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
+from mock_atoms.faults.rule_path import check_rule_path
+from mock_atoms.faults.rules import Rule
 from mock_atoms.mock import MockAtoms
 
 FAULTS_PATH = f"{CONTROL_PREFIX}/faults"
@@ -54,17 +56,14 @@ class FaultEndpoints:
 
         The token is stored masked, with a digest beside it, so that a rule can be sent again as it is returned.
         """
-        fault = parse_fault(await read_json_body(request), self._mock.settings.base_path)
-        await self._mock.slices.run_promptly(fault.measure())
+        fault = await self._read_rule(request)
         rule = await self._mock.store.add_rule(fault)
         location = f"{public_prefix(request.scope)}{FAULTS_PATH}/{rule.id}"
         return JSONResponse(rule.as_json(), HTTPStatus.CREATED, {"location": location})
 
     async def check(self, request: Request) -> Response:
         """Return the rule that a body describes, with its token masked, or the error that creating it would have."""
-        fault = parse_fault(await read_json_body(request), self._mock.settings.base_path)
-        await self._mock.slices.run_promptly(fault.measure())
-        return JSONResponse(fault.as_json())
+        return JSONResponse((await self._read_rule(request)).as_json())
 
     async def delete_all(self, _request: Request) -> Response:
         """Delete all rules except those of the server's settings."""
@@ -87,6 +86,12 @@ class FaultEndpoints:
             )
         await self._mock.store.remove_rules([rule.id])
         return JSONResponse({})
+
+    async def _read_rule(self, request: Request) -> Rule:
+        rule = parse_fault(await read_json_body(request))
+        check_rule_path(rule.match.path, self._mock.settings.base_path, self._mock.stubs.may_have)
+        await self._mock.slices.run_promptly(rule.measure())
+        return rule
 
     async def _rule(self, request: Request) -> ActiveRule:
         rule_id: str = request.path_params["id"]

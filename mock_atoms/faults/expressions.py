@@ -8,7 +8,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mock_atoms.contract.operations import DOCUMENTED_PATHS
 from mock_atoms.core.json_parsing import parse_json
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, describe_error, parse_model
@@ -188,35 +187,23 @@ def _parse_limit(text: str) -> RateLimit:
         ) from None
 
 
-def parse_fault(value: str | Mapping[str, Any], base_path: str = "") -> Rule:
-    """Parse one fault in any of its spellings.
+def parse_fault(value: str | Mapping[str, Any]) -> Rule:
+    """Parse one fault in any of its spellings. `check_rule_path` checks its path.
 
     Args:
         value: `EXPRESSION`, `METHOD PATH EXPRESSION`, or the JSON of a rule, as text or parsed. A rule can have an
             expression as `fault`.
-        base_path: base path of the API, for the hint if a path contains it.
 
     Raises:
         ConfigError: one line; names the field of a rule by JSON pointer.
     """
     if isinstance(value, str) and not value.lstrip().startswith("{"):
-        rule = _parse_words(value)
-    else:
-        if isinstance(value, str) and len(value) > MAX_RULE_CHARACTERS:
-            raise ConfigError(f"a rule in a text has at most {MAX_RULE_CHARACTERS:,} characters: send an object", "/")
-        payload = parse_json(value) if isinstance(value, str) else value
-        check_rule_size(payload)
-        rule = _parse_mapping(payload) if isinstance(payload, Mapping) and "fault" in payload else parse_rule(payload)
-    path = rule.match.path
-    if path is not None and not any(_overlap(path, documented) for documented in DOCUMENTED_PATHS):
-        api_path = path[len(base_path) :] if base_path and path.startswith(f"{base_path}/") else None
-        hint = (
-            f"write the path below the base path: {api_path}"
-            if api_path
-            else f"use one of {', '.join(DOCUMENTED_PATHS)}"
-        )
-        raise ConfigError(f"{path} is not a path of the API: {hint}", "/match/path")
-    return rule
+        return _parse_words(value)
+    if isinstance(value, str) and len(value) > MAX_RULE_CHARACTERS:
+        raise ConfigError(f"a rule in a text has at most {MAX_RULE_CHARACTERS:,} characters: send an object", "/")
+    payload = parse_json(value) if isinstance(value, str) else value
+    check_rule_size(payload)
+    return _parse_mapping(payload) if isinstance(payload, Mapping) and "fault" in payload else parse_rule(payload)
 
 
 def _parse_words(text: str) -> Rule:
@@ -254,12 +241,3 @@ def _parse_mapping(payload: Mapping[str, Any]) -> Rule:
         raise ConfigError(str(error), "/fault") from None
     target = parse_model(RuleTarget, {key: value for key, value in payload.items() if key != "fault"})
     return rule.model_copy(update={"name": target.name, "match": target.match})
-
-
-def _overlap(template: str, other: str) -> bool:
-    """Return whether one path can match both templates."""
-    segments, other_segments = (text.rstrip("/").split("/") for text in (template, other))
-    return len(segments) == len(other_segments) and all(
-        segment == other_segment or "{" in segment or "{" in other_segment
-        for segment, other_segment in zip(segments, other_segments, strict=True)
-    )

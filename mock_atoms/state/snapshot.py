@@ -159,7 +159,7 @@ async def import_state(
         _check_setting("seed", snapshot.seed, settings.seed)
         _check_setting("locale", snapshot.locale, settings.locale)
         await load_json_path(slices, snapshot.records)
-        await store.replace_all(await slices.run(activate_snapshot(snapshot, settings.base_path, credentials)))
+        await store.replace_all(await slices.run(activate_snapshot(snapshot, credentials)))
     except (ConfigError, SettingsMismatchError, CapacityError):
         await slices.run(free(snapshot.take_apart()))
         raise
@@ -175,21 +175,20 @@ def parse_content(text: bytes, credentials: Credentials) -> Steps[StoreContent]:
     """Return the content that `content_steps` returned."""
     content = yield from parse_own_json(text, SnapshotConverter().convert)
     snapshot = yield from parse_snapshot({"version": "", "seed": "", "locale": "", **content})
-    return (yield from activate_snapshot(snapshot, "", credentials))
+    return (yield from activate_snapshot(snapshot, credentials))
 
 
-def activate_snapshot(snapshot: Snapshot, base_path: str, credentials: Credentials) -> Steps[StoreContent]:
+def activate_snapshot(snapshot: Snapshot, credentials: Credentials) -> Steps[StoreContent]:
     """Return the content of a store that has this state.
 
     Args:
         snapshot: the state.
-        base_path: path of the API.
         credentials: masks credentials in stubs.
 
     Raises:
         ConfigError: a rule or a stub is invalid; names the field by JSON pointer.
     """
-    yield from _activate_rules(snapshot, base_path)
+    yield from _activate_rules(snapshot)
     yield from _activate_stubs(snapshot, credentials)
     return StoreContent(
         snapshot.active_rules,
@@ -224,7 +223,7 @@ def _check_setting(name: str, exported: str, current: str) -> None:
         )
 
 
-def _activate_rules(snapshot: Snapshot, base_path: str) -> Steps[None]:
+def _activate_rules(snapshot: Snapshot) -> Steps[None]:
     """Fill `snapshot.active_rules`."""
     ids: set[str] = set()
     for number, model in enumerate(snapshot.rules):
@@ -232,7 +231,7 @@ def _activate_rules(snapshot: Snapshot, base_path: str) -> Steps[None]:
             raise ConfigError(f"the rule id {model.id} is duplicated", f"/rules/{number}/id")
         ids.add(model.id)
         try:
-            rule = parse_fault(model.model_extra or {}, base_path)
+            rule = parse_fault(model.model_extra or {})
         except ConfigError as error:
             raise ConfigError(error.problem, f"/rules/{number}{error.pointer.rstrip('/')}") from None
         yield from rule.measure()

@@ -54,11 +54,10 @@ class StartState:
         validate_settings(self._settings, {name: f"{self._path}: /{name}" for name in self._settings})
         return settings.model_copy(update=self._settings)
 
-    def content(self, base_path: str, credentials: Credentials) -> Steps[StoreContent]:
+    def content(self, credentials: Credentials) -> Steps[StoreContent]:
         """Return the content of a store that has this state.
 
         Args:
-            base_path: path of the API.
             credentials: masks credentials in stubs.
 
         Raises:
@@ -66,7 +65,7 @@ class StartState:
         """
         snapshot = yield from self._parse()
         with self._naming_the_file():
-            return (yield from activate_snapshot(snapshot, base_path, credentials))
+            return (yield from activate_snapshot(snapshot, credentials))
 
     def _parse(self) -> Steps[Snapshot]:
         with self._naming_the_file():

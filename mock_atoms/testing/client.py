@@ -129,8 +129,8 @@ class MockClient(Stubbing):
 
         Args:
             fault: an expression such as `500x2` or `GET /audience 500x2`, or a rule as in docs/faults.md.
-            method: match only this method.
-            path: match only this path below the base path, such as `/audience/{id}`.
+            method: match only this method, in any case.
+            path: match only this path below the base path, such as `/audience/{id}`. A stub may have it.
             token: match only this token.
             test_id: match only this `X-Test-Id`.
 

@@ -92,6 +92,10 @@ class StubBook:
         """Return the stubs that may match a request, in order of precedence; see `StubIndex.find`."""
         return self._stubs.index.find(method, *paths)
 
+    def may_have(self, path: str) -> bool:
+        """Return whether a stub may match a path or a path template, with any method."""
+        return self._stubs.index.may_have(path)
+
     def change(self, change: Callable[["StubBook"], Steps[list[Any]]], size: int) -> Steps[list[Any]]:
         """Change the stubs all or nothing. No request sees a part of the change.
 

@@ -134,6 +134,10 @@ class StubIndex(Divisible):
         """Return the stubs of each method."""
         return list(self._buckets.values())
 
+    def may_have(self, path: str) -> bool:
+        """Return whether a stub may match a path or a path template, with any method."""
+        return any(True for bucket in self._buckets.values() for _ in bucket.find(path))
+
     def find(self, method: str, *paths: str) -> list["Stub"]:
         """Return the stubs that may match a request, in order of precedence.
 

@@ -63,6 +63,41 @@ def test_deleting_all_rules_keeps_those_of_the_settings(admin: httpx.Client) -> 
 
 
 @pytest.mark.parametrize(
+    "rule", ["get /audience 404", {"match": {"method": "gEt", "path": "/audience"}, "fault": "404"}]
+)
+def test_a_method_may_be_in_any_case(running: MockServer, admin: httpx.Client, rule: object) -> None:
+    assert admin.post("/faults", json=rule).json()["match"] == {"method": "GET", "path": "/audience"}
+    assert list_statuses(running.url, ACME, 1) == [404]
+
+
+def test_a_rule_may_have_the_path_of_a_later_stub(running: MockServer, admin: httpx.Client) -> None:
+    admin.post("/faults", json="GET /webhook 503x1").raise_for_status()
+    running.stub("GET", "/webhook", json={})
+    statuses = [httpx.get(f"{running.url}/webhook", headers=ACME).status_code for _ in range(2)]
+    assert statuses == [503, 200]
+
+
+@pytest.mark.parametrize("stubbed", ["/audiences/{id}", "/audiences/{key}"])
+def test_a_rule_may_have_the_path_of_a_stub_that_is_similar_to_one_of_the_api(
+    running: MockServer, admin: httpx.Client, stubbed: str
+) -> None:
+    rule = "DELETE /audiences/{id} 503"
+    assert problem(admin.post("/faults", json=rule))[0] == 422
+    running.stub("DELETE", stubbed, json={})
+    assert admin.post("/faults", json=rule).status_code == 201
+    assert httpx.delete(f"{running.url}/audiences/7", headers=ACME).status_code == 503
+
+
+def test_an_exported_rule_is_imported_without_the_stub_of_its_path(running: MockServer, admin: httpx.Client) -> None:
+    running.stub("GET", "/audiences", json={})
+    admin.post("/faults", json="GET /audiences 503").raise_for_status()
+    running.remove_stub()
+    state = admin.get("/state").json()
+    assert admin.put("/state", json=state).is_success
+    assert len(admin.get("/faults").json()["faults"]) == len(state["rules"])
+
+
+@pytest.mark.parametrize(
     ("body", "pointer", "detail"),
     [
         ({}, "", "must have delay, respond, connection or alter"),
@@ -71,8 +106,12 @@ def test_deleting_all_rules_keeps_those_of_the_settings(admin: httpx.Client) -> 
         ("500+" * 2_501, "", "the expression is too long: at most 10,000 characters"),
         ({"fault": "boom"}, "/fault", "`boom` is not a fault"),
         ({"fault": "500", "delay": {"ms": 1}}, "/fault", "omit delay"),
-        ({"fault": "500", "match": {"path": "/nowhere"}}, "/match/path", "/nowhere is not a path of the API"),
-        ({"fault": "500", "match": {"path": "/atoms/v1/audience"}}, "/match/path", "below the base path: /audience"),
+        ({"fault": "500", "match": {"path": "/audiences"}}, "/match/path", "Did you mean `/audience`?"),
+        (
+            {"fault": "500", "match": {"path": "/atoms/v1/audience"}},
+            "/match/path",
+            "below the base path: write /audience",
+        ),
         ({"fault": "500", "match": {"token": "two words"}}, "/match/token", "one word of visible ASCII"),
         ({"fault": "500", "match": {"testIdDigest": "0" * 32}}, "/match", "testIdDigest is not the digest of testId"),
         ({"fault": "500", "match": {"testId": "t", "testIdDigest": "0" * 32}}, "/match", "not the digest of testId"),

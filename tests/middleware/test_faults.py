@@ -166,9 +166,19 @@ def test_an_invalid_fault_setting_stops_the_start() -> None:
         create_app(Settings(fault=("5oo",)))
     with pytest.raises(
         ConfigError,
-        match=r"^fault, fault 1: /match/path: .+: write the path below the base path: /audience$",
+        match=r"^fault, fault 1: /match/path: /atoms/v1/audience is not below the base path: write /audience$",
     ):
         create_app(Settings(fault=("GET /atoms/v1/audience 500",)))
+
+
+def test_a_fault_setting_may_have_the_path_of_a_stub_file(tmp_path: Path) -> None:
+    settings = Settings(stubs=tmp_path, fault=("GET /audiences 503",))
+    (tmp_path / "mappings").mkdir()
+    with pytest.raises(ConfigError, match=r"^fault, fault 1: .+ Did you mean `/audience`\?$"):
+        create_app(settings)
+    (tmp_path / "mappings" / "a.json").write_text('{"request": {"urlPath": "/atoms/v1/audiences"}}')
+    with MockServer(settings) as mock:
+        assert httpx.get(f"{mock.url}/audiences", headers=ACME).status_code == 503
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(0.0, {200}), (1.0, {500}), (0.5, {200, 500})])
