@@ -180,8 +180,9 @@ test("the next two requests of each tenant fail", () =>
     await page.getByRole("button", { name: "503 unavailable" }).click();
     await page.getByText("The next 2 requests of each tenant fail.").waitFor();
     const statuses = [];
-    for (const token of ["sk_acme", "sk_acme", "sk_acme", "sk_other"])
+    for (const token of ["sk_acme", "sk_acme", "sk_acme", "sk_other"]) {
       statuses.push(await send("/audience", { token }));
+    }
     assert.deepEqual(statuses, [503, 503, 200, 503]);
   }));
 
