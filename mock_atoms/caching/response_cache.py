@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from sys import getsizeof
+from typing import NamedTuple
 from weakref import ReferenceType, ref
 
 from mock_atoms.core.lru import LruCache, next_use
-from mock_atoms.journal.exchange import RequestHead, share_response_head
+from mock_atoms.journal.exchange import ReadHead, share_response_head
 from mock_atoms.journal.recorded_body import WEIGHT_UNIT, RecordedBody, record_body
 from mock_atoms.state.store import TenantState
 
@@ -19,7 +20,7 @@ MAX_REPEATED_REQUESTS = 20_000
 MAX_REPEATED_REQUESTS_SIZE = 32 * 1024 * 1024
 """Number of bytes of all repeated requests."""
 _RESPONSE_BYTES = 500  # memory of a cached response besides its bytes and the texts of its key
-_REQUEST_BYTES = 900  # memory of a repeated request besides the texts of its head
+_REQUEST_BYTES = 1_100  # memory of a repeated request besides the texts of its head
 
 ContentKey = tuple[object, str | None, bytes]
 
@@ -75,36 +76,45 @@ class CachedResponse:
         return recorded
 
 
-class RepeatedRequest:
-    """A request whose repetitions the fast path may serve. It keeps neither the state nor the response alive.
+class CacheHit(NamedTuple):
+    """A cached response to a request, and what it depends on. It keeps neither the state nor the response alive.
 
     Attributes:
-        head: the request without its body.
-        api_path: path below the base path.
-        state: state of its tenant.
+        response: the cached response.
+        state: state of the tenant.
         version: version of the tenant's data that the response shows.
-        stubs_version: version of the stubs, none of which matches it.
-        response: its cached response.
+        stubs_version: version of the stubs, none of which matches the request.
+    """
+
+    response: ReferenceType[CachedResponse]
+    state: ReferenceType[TenantState]
+    version: int
+    stubs_version: int
+
+    @classmethod
+    def of(cls, response: CachedResponse, state: TenantState, stubs_version: int) -> "CacheHit":
+        """Return the hit of a response that shows the current data of a tenant."""
+        return cls(ref(response), ref(state), state.version, stubs_version)
+
+
+class RepeatedRequest:
+    """A request whose repetitions the fast path may serve.
+
+    Attributes:
+        read: what was read of its head.
+        hit: its cached response; `None` if another response is due.
         size_bytes: memory, approximately.
         used: time of the last use, see `lru.next_use`.
         is_live: whether the cache still holds it.
     """
 
-    __slots__ = (
-        *("api_path", "head", "is_live", "response", "size_bytes"),
-        *("state", "stubs_version", "used", "version"),
-    )
+    __slots__ = ("hit", "is_live", "read", "size_bytes", "used")
 
-    def __init__(
-        self, head: RequestHead, api_path: str, state: TenantState, response: CachedResponse, stubs_version: int
-    ) -> None:
-        self.head = head
-        self.api_path = api_path
-        self.state: ReferenceType[TenantState] = ref(state)
-        self.version = state.version
-        self.stubs_version = stubs_version
-        self.response: ReferenceType[CachedResponse] = ref(response)
-        self.size_bytes = _REQUEST_BYTES + getsizeof(api_path) + head.weight * WEIGHT_UNIT
+    def __init__(self, read: ReadHead, hit: CacheHit | None) -> None:
+        self.read = read
+        self.hit = hit
+        texts = (read.path if read.query else "", read.api_path, read.query, read.operation.resource_id)
+        self.size_bytes = _REQUEST_BYTES + sum(map(getsizeof, texts)) + read.head.weight * WEIGHT_UNIT
         self.used = 0.0
         self.is_live = False
 
@@ -168,20 +178,12 @@ class ResponseCache:
         self._seen.add(digest)
         return False
 
-    def put_request(  # noqa: PLR0913, PLR0917 - what the response depends on
-        self,
-        digest: bytes,
-        head: RequestHead,
-        api_path: str,
-        state: TenantState,
-        response: CachedResponse,
-        stubs_version: int,
-    ) -> None:
-        """Recognize repetitions of a request that got a cached response, unless its head is too long."""
-        if head.weight * WEIGHT_UNIT > MAX_HEAD_BYTES:
+    def put_request(self, digest: bytes, read: ReadHead, hit: CacheHit | None = None) -> None:
+        """Recognize repetitions of a request, unless its head is too long. It must have no credential in its URL."""
+        if read.head.weight * WEIGHT_UNIT > MAX_HEAD_BYTES:
             return
         previous = self.requests.remove(digest)
-        request = RepeatedRequest(head, api_path, state, response, stubs_version)
+        request = RepeatedRequest(read, hit)
         self.requests.put(digest, request)
         self._requests_size += request.size_bytes - (0 if previous is None else previous.size_bytes)
         while len(self.requests) > self.max_requests or self._requests_size > self.max_requests_size:

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from itertools import chain
 from sys import getsizeof
+from typing import NamedTuple
 
 from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
 from mock_atoms.contract.violations import Violation, violations_bytes
@@ -269,6 +270,28 @@ class Exchange:
         return None
 
 
+class ReadHead(NamedTuple):
+    """What was read of a head, to be used again for one that is equal byte for byte. It holds no token.
+
+    Attributes:
+        head: the request without its body.
+        tenant: the tenant of the caller; see `shown_tenant` of `UnauthenticatedCaller`.
+        reason: why the caller is unauthenticated; `None` of an authenticated one.
+        path: path as sent, percent-encoded.
+        query: query string as sent.
+        api_path: path below the base path; `None` if the request is outside of it.
+        operation: the requested operation.
+    """
+
+    head: RequestHead
+    tenant: Tenant
+    reason: str | None
+    path: str
+    query: bytes
+    api_path: str | None
+    operation: RequestedOperation
+
+
 @dataclass(slots=True, eq=False)
 class RequestContext:
     """A request while it is served: its exchange, and the secrets that the journal must not keep.
@@ -306,6 +329,12 @@ class RequestContext:
     def header_values(self, name: bytes) -> list[str]:
         """Return the values of the request header `name` (lower-case), with all credentials."""
         return [value.decode("latin-1") for header, value in self.headers if header == name]
+
+    def read_head(self) -> ReadHead:
+        """Return what was read of the head. It holds no token unless there is one in the URL."""
+        caller = self.caller
+        reason = caller.reason if isinstance(caller, UnauthenticatedCaller) else None
+        return ReadHead(self.exchange.head, caller.tenant, reason, self.path, self.query, self.api_path, self.operation)
 
     @property
     def has_body(self) -> bool:

@@ -18,13 +18,14 @@ from mock_atoms.core.slices import Steps, run_without_pauses
 from mock_atoms.core.tenancy import (
     TEST_ID_HEADER,
     AuthenticatedCaller,
+    Tenant,
     UnauthenticatedCaller,
     find_token,
     identify_steps,
 )
 from mock_atoms.core.timestamps import MonotonicClock, WallClock
 from mock_atoms.journal.credentials import CREDENTIAL_HEADERS, Credentials
-from mock_atoms.journal.exchange import Exchange, RequestContext, RequestHead, headers_size
+from mock_atoms.journal.exchange import Exchange, ReadHead, RequestContext, RequestHead, headers_size
 from mock_atoms.journal.index_keys import index_keys
 
 MAX_IDENTITIES = 2_000
@@ -136,6 +137,24 @@ class RequestReader:
         """Return the context of a request, with an exchange that starts now."""
         return run_without_pauses(self.read_steps(request))
 
+    def read_again(self, read: ReadHead, headers: Headers, client: tuple[str, int] | None) -> RequestContext:
+        """Return what `read` returns for a request whose head equals an earlier one.
+
+        Args:
+            read: what was read of the earlier one.
+            headers: lower-case names and values.
+            client: address and port of the client.
+        """
+        head, tenant, reason, path, query, api_path, operation = read
+        arrived_at, started_at = self._now(), self._clock()
+        token, _ = find_token(headers, self._session_cookie)
+        address, port = client or ("", 0)
+        exchange = Exchange(head, arrived_at, started_at, address, port)
+        caller = _caller(token, reason, tenant)
+        return RequestContext(
+            exchange, caller, path, query, api_path, operation=operation, headers=headers, has_credential_in_url=False
+        )
+
     def read_steps(self, request: RawRequest) -> Steps[RequestContext]:
         """Return the same as `read`, in steps: masking a long head takes long."""
         arrived_at, started_at = self._now(), self._clock()
@@ -153,11 +172,7 @@ class RequestReader:
             identity = yield from self._identify(identity_headers, digest)
         identity.used = next_use()
         token, _ = find_token(identity_headers, self._session_cookie)
-        caller: Caller = (
-            AuthenticatedCaller(token, identity.tenant)
-            if token is not None and identity.reason is None
-            else UnauthenticatedCaller(identity.reason or "", token, identity.tenant)
-        )
+        caller = _caller(token, identity.reason, identity.tenant)
         headers, digests = yield from self._mask_headers(request.headers, token, identity, other_texts)
         # Express matches the path as sent: an encoded slash is not a separator.
         path = _encoded(request.raw_path)
@@ -221,6 +236,13 @@ class RequestReader:
     def clear(self) -> list[_Identity]:
         """Remove and return the cached callers."""
         return self._identities.clear()
+
+
+def _caller(token: str | None, reason: str | None, tenant: Tenant) -> Caller:
+    """Return the caller with a token, who is unauthenticated if there is a reason."""
+    if token is not None and reason is None:
+        return AuthenticatedCaller(token, tenant)
+    return UnauthenticatedCaller(reason or "", token, tenant)
 
 
 def _encoded(raw_path: bytes) -> str:

@@ -13,7 +13,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mock_atoms.caching.eligibility import is_cacheable
-from mock_atoms.caching.response_cache import CachedResponse, content_key
+from mock_atoms.caching.response_cache import CachedResponse, CacheHit, RepeatedRequest, content_key
 from mock_atoms.core.http_text import Headers
 from mock_atoms.core.lru import next_use
 from mock_atoms.core.slices import run_without_pauses
@@ -86,29 +86,43 @@ class FastPath:
         """Return the common part of the digests of all requests to one address."""
         return blake2b(f"{scheme}\0{server}\0".encode(), digest_size=16, key=self._key)
 
-    def respond_to_repeated(self, digest: bytes, client: tuple[str, int] | None, header_lines: bytes) -> bytes | None:
+    def respond_to_repeated(
+        self, digest: bytes, headers: Headers, client: tuple[str, int] | None, header_lines: bytes
+    ) -> bytes | None:
         """Return the complete response to a repeated request and record the exchange.
 
         Args:
             digest: digest of the complete head.
+            headers: lower-case names and values.
             client: address and port of the client.
             header_lines: the header lines that the server adds to every response.
 
         Returns:
-            `None` if the request is not repeated, or if something has changed that its response depends on.
+            `None` if the request is not repeated, or if the application must respond.
         """
         repeated = self._requests.get(digest)
         if repeated is None:
             return None
-        head, state, response = repeated.head, repeated.state(), repeated.response()
+        response = None if repeated.hit is None else self._respond_to_hit(repeated, repeated.hit, client, header_lines)
+        if response is None:
+            repeated.used = next_use()
+            context = self.reader.read_again(repeated.read, headers, client)
+            response = self.respond(context, digest, header_lines, is_known=True)
+        return response
+
+    def _respond_to_hit(
+        self, repeated: RepeatedRequest, hit: CacheHit, client: tuple[str, int] | None, header_lines: bytes
+    ) -> bytes | None:
+        """Return the cached response; `None` if something has changed that it depends on."""
+        head, state, response = repeated.read.head, hit.state(), hit.response()
         tenant = head.tenant
         if (
             state is None
             or response is None
             or not (state.is_live and response.is_live)
-            or state.version != repeated.version
-            or repeated.stubs_version != self._stubs.version
-            or not self._engine.has_no_matching_rule(tenant, head.method, repeated.api_path)
+            or state.version != hit.version
+            or hit.stubs_version != self._stubs.version
+            or not self._engine.has_no_matching_rule(tenant, head.method, repeated.read.api_path or "")
         ):
             return None
         body = response.recorded() if self._max_body else NO_BODY
@@ -136,13 +150,16 @@ class FastPath:
         self._recorder.record_complete(exchange)
         return b"%b%bx-request-id: %b\r\n%b" % (_OK, header_lines, request_id.encode(), response.tail)
 
-    def respond(self, context: RequestContext, digest: bytes, header_lines: bytes) -> bytes | None:
+    def respond(
+        self, context: RequestContext, digest: bytes, header_lines: bytes, *, is_known: bool = False
+    ) -> bytes | None:
         """Return the complete response to any request and record the exchange.
 
         Args:
             context: the request, as `RequestReader.read` returned it.
             digest: digest of the complete head, by which repetitions are recognized.
             header_lines: the header lines that the server adds to every response.
+            is_known: whether its head is known as one that may be repeated.
 
         Returns:
             `None` if the application must respond. Then nothing has been counted or recorded.
@@ -166,8 +183,11 @@ class FastPath:
         if self._max_body:
             exchange.response_body = self._recorded_body(response, cached, context.caller.token)
         self._recorder.record_complete(exchange)
-        if cached is not None and is_plain and exchange.reason is None and self._cache.is_repeated(digest):
-            self._cache.put_request(digest, head, context.api_path or "", state, cached, self._stubs.version)
+        hit = cached if is_plain and exchange.reason is None else None
+        is_new = hit is not None or not is_known
+        if is_new and not context.has_credential_in_url and self._cache.is_repeated(digest):
+            cache_hit = None if hit is None else CacheHit.of(hit, state, self._stubs.version)
+            self._cache.put_request(digest, context.read_head(), cache_hit)
         own_lines = [b"%b: %b\r\n" % header for header in headers]
         return b"".join([STATUS_LINE[response.status], header_lines, *own_lines, b"\r\n", response.body])
 
@@ -262,18 +282,19 @@ class FastConnection:
         request_hash.update(b"\0".join([method, version, url, *[part for header in headers for part in header]]))
         return request_hash.digest()
 
-    def respond_to_repeated(self, digest: bytes, default_headers: Headers) -> bytes | None:
+    def respond_to_repeated(self, digest: bytes, headers: Headers, default_headers: Headers) -> bytes | None:
         """Return the complete response to a repeated request; see `FastPath.respond_to_repeated`.
 
         Args:
             digest: digest of the request.
+            headers: lower-case names and values.
             default_headers: the headers that uvicorn adds to every response.
         """
         if default_headers is not self._default_headers:  # uvicorn replaces them every second
             self._default_headers = default_headers
-            headers = (*default_headers, *self._keep_alive_headers)
-            self._header_lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-        return self._fast_path.respond_to_repeated(digest, self._client, self._header_lines)
+            added = (*default_headers, *self._keep_alive_headers)
+            self._header_lines = b"".join([b"%b: %b\r\n" % header for header in added])
+        return self._fast_path.respond_to_repeated(digest, headers, self._client, self._header_lines)
 
     def respond(self, context: RequestContext, digest: bytes) -> bytes | None:
         """Return the complete response to a request that is not repeated; see `FastPath.respond`."""

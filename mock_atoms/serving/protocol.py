@@ -226,7 +226,7 @@ class HttpProtocol(HttpToolsProtocol):
         fast = self._fast if can_send and has_room and is_short else None
         if fast is not None:
             digest = fast.digest(self.parser, self.url, self.headers)
-            response = fast.respond_to_repeated(digest, self.server_state.default_headers)
+            response = fast.respond_to_repeated(digest, self.headers, self.server_state.default_headers)
             if response is not None:
                 self._send(response)
                 return

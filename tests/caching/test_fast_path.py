@@ -158,6 +158,30 @@ def test_a_request_that_needs_no_route_takes_the_fast_path(request_: bytes) -> N
         assert serving.app_requests == []
 
 
+@pytest.mark.parametrize("request_", WITHOUT_A_ROUTE.values(), ids=WITHOUT_A_ROUTE)
+def test_a_repeated_error_is_recorded_as_without_the_fast_path(request_: bytes) -> None:
+    with served() as fast, served(response_cache=False) as normal:
+        of_fast, of_normal = (
+            [(without_date(head), body) for head, body in send_in_turn(serving.port, *[request_] * 4)]
+            for serving in (fast, normal)
+        )
+        assert of_fast == of_normal
+        assert exchanges(fast) == exchanges(normal)
+        assert len(fast.mock.response_cache.requests) == 1
+
+
+def test_a_repeated_error_ends_with_its_rule() -> None:
+    with served() as serving, httpx.Client(base_url=f"http://127.0.0.1:{serving.port}/__admin") as admin:
+        statuses = []
+        for expression in ("500", "delay1", "503"):
+            rule = admin.post("/faults", json={"fault": expression}).json()
+            responses = send_in_turn(serving.port, *[raw_request()] * 4)
+            statuses.append({head.split()[1] for head, _ in responses})
+            admin.delete(f"/faults/{rule['id']}")
+        statuses.append({head.split()[1] for head, _ in send_in_turn(serving.port, raw_request())})
+        assert statuses == [{b"500"}, {b"200"}, {b"503"}, {b"200"}]
+
+
 NOT_ON_FAST_PATH = {
     "a delay": raw_request(header_lines="Prefer: delay=1\r\n"),
     "a delayed error": raw_request(header_lines="Prefer: delay=1, code=500\r\n"),
@@ -427,7 +451,7 @@ def test_the_fast_path_evicts_the_least_recently_used_request() -> None:
         response_cache.max_requests = 2
         for token in ("sk_mock_one.a", "sk_mock_one.b", "sk_mock_one.a", "sk_mock_one.c"):
             send_in_turn(serving.port, *[raw_request(token)] * 3)
-        kept = [request.head.tenant.label for request in response_cache.requests]
+        kept = [request.read.head.tenant.label for request in response_cache.requests]
         assert kept == ["sk_mock_one.a", "sk_mock_one.c"]
 
 
@@ -439,7 +463,7 @@ def test_only_a_request_that_repeats_soon_is_recognized(monkeypatch: pytest.Monk
         send_in_turn(serving.port, *[first, second] * 3)
         assert len(repeated) == 0
         send_in_turn(serving.port, second)
-        assert [request.head.tenant.label for request in repeated] == ["sk_mock_one.b"]
+        assert [request.read.head.tenant.label for request in repeated] == ["sk_mock_one.b"]
 
 
 def test_the_fast_path_keeps_no_removed_object_alive() -> None:

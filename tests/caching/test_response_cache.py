@@ -17,6 +17,7 @@ from mock_atoms.caching.response_cache import (
     MAX_HEAD_BYTES,
     MAX_RESPONSE_BYTES,
     CachedResponse,
+    CacheHit,
     ResponseCache,
     content_key,
 )
@@ -241,18 +242,14 @@ def test_a_cached_response_counts_the_query_in_its_key() -> None:
 
 def test_repeated_requests_are_bounded_by_their_heads() -> None:
     response_cache = ResponseCache(max_requests_size=10_000)
-    state = TenantState(caller_for("sk_a").tenant)
-    state.is_live = True
-    response = CachedResponse([], b"")
 
     def put(digest: bytes, url: str) -> None:
-        head = RequestHead(state.tenant, (), "GET", url, "http", "1.1", "x", (), ())
-        response_cache.put_request(digest, head, "/audience", state, response, 0)
+        response_cache.put_request(digest, request_context("sk_a", url).read_head())
 
     for digest in (b"1", b"1", b"1", b"2"):
-        put(digest, "/" + "x" * 3_000)
+        put(digest, "/" + "x" * 1_500)
     assert len(response_cache.requests) == 2
-    put(b"3", "/" + "x" * 3_000)
+    put(b"3", "/" + "x" * 1_500)
     assert [response_cache.requests.get(digest) is None for digest in (b"1", b"2", b"3")] == [True, False, False]
     put(b"4", "/" + "x" * MAX_HEAD_BYTES)
     assert response_cache.requests.get(b"4") is None
@@ -271,9 +268,8 @@ def test_cached_responses_and_repeated_requests_are_counted() -> None:
             key = content_key(state, context.api_path, context.query)
             response = CachedResponse([(b"content-type", b"x")], b"x" * number)
             response_cache.put(key, response)
-            response_cache.put_request(
-                b"%016d" % number, context.exchange.head, f"/audience/{number}", state, response, 0
-            )
+            hit = CacheHit.of(response, state, 0)
+            response_cache.put_request(b"%016d" % number, context.read_head(), hit)
 
     assert allocated_bytes(fill) <= response_cache.size_bytes * TOLERANCE
 
