@@ -6,7 +6,7 @@ from typing import NamedTuple
 from weakref import ReferenceType, ref
 
 from mock_atoms.core.lru import LruCache, next_use
-from mock_atoms.journal.exchange import ReadHead, share_response_head
+from mock_atoms.journal.exchange import ReadHead, RequestHead, share_response_head
 from mock_atoms.journal.recorded_body import WEIGHT_UNIT, RecordedBody, record_body
 from mock_atoms.state.store import TenantState
 
@@ -17,6 +17,8 @@ MAX_RESPONSE_BYTES = 1024 * 1024
 MAX_HEAD_BYTES = 8_000
 """Size limit of the head of a repeated request, as the journal estimates it."""
 MAX_REPEATED_REQUESTS = 20_000
+MAX_SEEN_DIGESTS = 2 * MAX_REPEATED_REQUESTS
+"""Number of digests that are remembered to recognize the first repetition: two for each request."""
 MAX_REPEATED_REQUESTS_SIZE = 32 * 1024 * 1024
 """Number of bytes of all repeated requests."""
 _RESPONSE_BYTES = 500  # memory of a cached response besides its bytes and the texts of its key
@@ -101,20 +103,21 @@ class RepeatedRequest:
     """A request whose repetitions the fast path may serve.
 
     Attributes:
-        read: what was read of its head.
+        head: the request without its body.
+        read: what else was read of its head.
         hit: its cached response; `None` if another response is due.
-        size_bytes: memory, approximately.
+        size_bytes: memory, approximately; 0 until it is cached.
         used: time of the last use, see `lru.next_use`.
         is_live: whether the cache still holds it.
     """
 
-    __slots__ = ("hit", "is_live", "read", "size_bytes", "used")
+    __slots__ = ("head", "hit", "is_live", "read", "size_bytes", "used")
 
-    def __init__(self, read: ReadHead, hit: CacheHit | None) -> None:
+    def __init__(self, head: RequestHead, read: ReadHead, hit: CacheHit | None = None) -> None:
+        self.head = head
         self.read = read
         self.hit = hit
-        texts = (read.path if read.query else "", read.api_path, read.query, read.operation.resource_id)
-        self.size_bytes = _REQUEST_BYTES + sum(map(getsizeof, texts)) + read.head.weight * WEIGHT_UNIT
+        self.size_bytes = 0
         self.used = 0.0
         self.is_live = False
 
@@ -173,17 +176,19 @@ class ResponseCache:
         """Return whether a request has been seen before. To keep all heads would cost more than to read them."""
         if digest in self._seen:
             return True
-        if len(self._seen) >= MAX_REPEATED_REQUESTS:
+        if len(self._seen) >= MAX_SEEN_DIGESTS:
             self._seen.clear()
         self._seen.add(digest)
         return False
 
-    def put_request(self, digest: bytes, read: ReadHead, hit: CacheHit | None = None) -> None:
+    def put_request(self, digest: bytes, request: RepeatedRequest) -> None:
         """Recognize repetitions of a request, unless its head is too long. It must have no credential in its URL."""
-        if read.head.weight * WEIGHT_UNIT > MAX_HEAD_BYTES:
+        head_bytes, read = request.head.weight * WEIGHT_UNIT, request.read
+        if head_bytes > MAX_HEAD_BYTES:
             return
         previous = self.requests.remove(digest)
-        request = RepeatedRequest(read, hit)
+        texts = (read.path if read.query else "", read.api_path, read.query, read.operation.resource_id)
+        request.size_bytes = _REQUEST_BYTES + sum(map(getsizeof, texts)) + head_bytes
         self.requests.put(digest, request)
         self._requests_size += request.size_bytes - (0 if previous is None else previous.size_bytes)
         while len(self.requests) > self.max_requests or self._requests_size > self.max_requests_size:

@@ -93,6 +93,13 @@ class RequestHead:
             size += violations_bytes(self.violations)
         self.weight = weight_of(size)
 
+    def with_headers(self, headers: tuple[tuple[str, str], ...]) -> "RequestHead":
+        """Return a copy with other headers, credentials masked."""
+        return RequestHead(
+            *(self.tenant, self.credential_digests, self.method, self.url, self.scheme, self.http_version, self.host),
+            *(headers, self.index_keys, self.operation, self.violations),
+        )
+
 
 @dataclass(slots=True, eq=False)
 class ResponseHead:
@@ -271,10 +278,9 @@ class Exchange:
 
 
 class ReadHead(NamedTuple):
-    """What was read of a head, to be used again for one that is equal byte for byte. It holds no token.
+    """What was read of a head besides what the journal records, to be used again. It holds no token.
 
     Attributes:
-        head: the request without its body.
         tenant: the tenant of the caller; see `shown_tenant` of `UnauthenticatedCaller`.
         reason: why the caller is unauthenticated; `None` of an authenticated one.
         path: path as sent, percent-encoded.
@@ -283,7 +289,6 @@ class ReadHead(NamedTuple):
         operation: the requested operation.
     """
 
-    head: RequestHead
     tenant: Tenant
     reason: str | None
     path: str
@@ -334,7 +339,7 @@ class RequestContext:
         """Return what was read of the head. It holds no token unless there is one in the URL."""
         caller = self.caller
         reason = caller.reason if isinstance(caller, UnauthenticatedCaller) else None
-        return ReadHead(self.exchange.head, caller.tenant, reason, self.path, self.query, self.api_path, self.operation)
+        return ReadHead(caller.tenant, reason, self.path, self.query, self.api_path, self.operation)
 
     @property
     def has_body(self) -> bool:

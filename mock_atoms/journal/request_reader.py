@@ -36,6 +36,12 @@ _DIGEST_BYTES = 100  # memory of the digest of a credential or a test id, as the
 Caller = AuthenticatedCaller | UnauthenticatedCaller
 _IDENTITY_HEADERS = {b"cookie", TEST_ID_HEADER, *(name.encode() for name in CREDENTIAL_HEADERS)}
 """Lower-case names of the headers that identify the caller. A client sends the same ones in all its requests."""
+_IDENTITY_NAMES = {name.decode() for name in _IDENTITY_HEADERS}
+SIGNIFICANT_HEADERS = {
+    *(*_IDENTITY_HEADERS, b"host", b"origin", b"prefer", b"content-length", b"content-type", b"transfer-encoding"),
+    *(b"connection", b"expect", b"proxy-connection", b"upgrade"),
+}
+"""Lower-case names of the headers that change how a request is read or responded to. Only stubs look at others."""
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _PLAIN_PATH = re.compile(rb"[A-Za-z0-9/_.~-]*")
 
@@ -137,15 +143,34 @@ class RequestReader:
         """Return the context of a request, with an exchange that starts now."""
         return run_without_pauses(self.read_steps(request))
 
-    def read_again(self, read: ReadHead, headers: Headers, client: tuple[str, int] | None) -> RequestContext:
-        """Return what `read` returns for a request whose head equals an earlier one.
+    def similar_head(self, head: RequestHead, headers: Headers) -> RequestHead | None:
+        """Return the head of a request that differs from an earlier one in no `SIGNIFICANT_HEADERS`.
 
         Args:
+            head: that of the earlier one.
+            headers: lower-case names and values.
+
+        Returns:
+            `None` if something in these headers may have to be masked.
+        """
+        token, _ = find_token(headers, self._session_cookie)
+        other_texts = [text for header in headers if header[0] not in _IDENTITY_HEADERS for text in header]
+        identity_headers = [header for header in head.headers if header[0] in _IDENTITY_NAMES]
+        masked = _without_secrets(headers, identity_headers, other_texts, token)
+        return None if masked is None else head.with_headers(masked)
+
+    def read_again(
+        self, head: RequestHead, read: ReadHead, headers: Headers, client: tuple[str, int] | None
+    ) -> RequestContext:
+        """Return what `read` returns for a request like an earlier one.
+
+        Args:
+            head: its head.
             read: what was read of the earlier one.
             headers: lower-case names and values.
             client: address and port of the client.
         """
-        head, tenant, reason, path, query, api_path, operation = read
+        tenant, reason, path, query, api_path, operation = read
         arrived_at, started_at = self._now(), self._clock()
         token, _ = find_token(headers, self._session_cookie)
         address, port = client or ("", 0)
@@ -211,15 +236,10 @@ class RequestReader:
         self, headers: Headers, token: str | None, identity: _Identity, other_texts: list[bytes]
     ) -> Steps[tuple[tuple[tuple[str, str], ...], tuple[bytes, ...]]]:
         """Return the masked headers and the digests of the credentials in them, as `Credentials.mask_headers`."""
-        text = b"\n".join(other_texts).decode("latin-1")
-        texts = text.split("\n")
-        if not text.isascii() or len(texts) != len(other_texts) or not has_no_secret(text, token):
+        masked = _without_secrets(headers, identity.headers, other_texts, token)
+        if masked is None:
             return (yield from self._credentials.mask_headers_steps(headers, token))
-        masked = iter(identity.headers)
-        # Requests share the names of their headers.
-        others = zip(map(intern, texts[::2]), [value.strip(" \t") for value in texts[1::2]], strict=True)
-        in_order = tuple([next(masked if name in _IDENTITY_HEADERS else others) for name, _ in headers])
-        return in_order, identity.credential_digests
+        return masked, identity.credential_digests
 
     def _identify(self, headers: Headers, digest: bytes) -> Steps[_Identity]:
         """Return what follows from the identity headers. They are the same in many requests, so it is cached."""
@@ -236,6 +256,27 @@ class RequestReader:
     def clear(self) -> list[_Identity]:
         """Remove and return the cached callers."""
         return self._identities.clear()
+
+
+def _without_secrets(
+    headers: Headers, identity_headers: Iterable[tuple[str, str]], other_texts: list[bytes], token: str | None
+) -> tuple[tuple[str, str], ...] | None:
+    """Return headers as the journal records them; `None` if others than the identity headers may have a secret.
+
+    Args:
+        headers: lower-case names and values.
+        identity_headers: the identity headers among them, masked.
+        other_texts: names and values of the others.
+        token: the caller's token.
+    """
+    text = b"\n".join(other_texts).decode("latin-1")
+    texts = text.split("\n")
+    if not text.isascii() or len(texts) != len(other_texts) or not has_no_secret(text, token):
+        return None
+    masked = iter(identity_headers)
+    # Requests share the names of their headers.
+    others = zip(map(intern, texts[::2]), [value.strip(" \t") for value in texts[1::2]], strict=True)
+    return tuple([next(masked if name in _IDENTITY_HEADERS else others) for name, _ in headers])
 
 
 def _caller(token: str | None, reason: str | None, tenant: Tenant) -> Caller:

@@ -5,6 +5,7 @@ if it can finish: then it counts the request and its faults. All other requests 
 """
 
 import secrets
+from collections.abc import Sequence
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from mock_atoms.faults.engine import Evaluation, FaultDecision
 from mock_atoms.faults.expressions import ExpressionError
 from mock_atoms.journal.exchange import Exchange, RequestContext
 from mock_atoms.journal.recorded_body import NO_BODY, RecordedBody, record_body
+from mock_atoms.journal.request_reader import SIGNIFICANT_HEADERS
 from mock_atoms.middleware.cors import CorsHeaders
 from mock_atoms.middleware.faults import fault_evaluator
 from mock_atoms.middleware.marks import ResponseMarker
@@ -63,11 +65,12 @@ class FastPath:
 
     Attributes:
         reader: reads the heads of requests.
+        requests: the requests that may be repeated, by digest.
     """
 
     def __init__(self, mock: MockAtoms, store: MemoryStore, key: bytes) -> None:
         self._cache = mock.response_cache
-        self._requests = mock.response_cache.requests
+        self.requests = mock.response_cache.requests
         self.reader = mock.request_reader
         self._engine = mock.fault_engine
         self._stubs = mock.stubs
@@ -82,39 +85,64 @@ class FastPath:
         self._is_strict = mock.settings.strict
         self._key = key
 
-    def connection_hash(self, scheme: str | None, server: tuple[str, int | None] | None) -> blake2b:
-        """Return the common part of the digests of all requests to one address."""
-        return blake2b(f"{scheme}\0{server}\0".encode(), digest_size=16, key=self._key)
+    def connection_hash(self, kind: bytes, scheme: str | None, server: tuple[str, int | None] | None) -> blake2b:
+        """Return the common part of the digests of one kind of all requests to one address."""
+        return blake2b(f"{scheme}\0{server}\0".encode(), digest_size=16, key=self._key, person=kind)
 
-    def respond_to_repeated(
-        self, digest: bytes, headers: Headers, client: tuple[str, int] | None, header_lines: bytes
-    ) -> bytes | None:
-        """Return the complete response to a repeated request and record the exchange.
+    def find_similar(self, digest: bytes, similar_digest: bytes, headers: Headers) -> RepeatedRequest | None:
+        """Return a request that differs from an earlier one in headers that are only recorded.
 
         Args:
-            digest: digest of the complete head.
+            digest: digest of its complete head.
+            similar_digest: digest of the significant part of its head.
+            headers: lower-case names and values.
+
+        Returns:
+            `None` if no earlier request is known, or if something in its headers may have to be masked.
+        """
+        similar = self.requests.get(similar_digest)
+        head = None if similar is None else self.reader.similar_head(similar.head, headers)
+        if similar is None or head is None:
+            return None
+        similar.used = next_use()
+        # A stub may look at any header.
+        request = RepeatedRequest(head, similar.read, similar.hit if self._stubs.is_empty else None)
+        if self._cache.is_repeated(digest):
+            self._cache.put_request(digest, request)
+        return request
+
+    def respond_again(
+        self,
+        repeated: RepeatedRequest,
+        digest: bytes,
+        headers: Headers,
+        client: tuple[str, int] | None,
+        header_lines: bytes,
+    ) -> bytes | None:
+        """Return the complete response to a repeated request, or one like it, and record the exchange.
+
+        Args:
+            repeated: the request.
+            digest: the digest by which it was found.
             headers: lower-case names and values.
             client: address and port of the client.
             header_lines: the header lines that the server adds to every response.
 
         Returns:
-            `None` if the request is not repeated, or if the application must respond.
+            `None` if the application must respond.
         """
-        repeated = self._requests.get(digest)
-        if repeated is None:
-            return None
         response = None if repeated.hit is None else self._respond_to_hit(repeated, repeated.hit, client, header_lines)
         if response is None:
             repeated.used = next_use()
-            context = self.reader.read_again(repeated.read, headers, client)
-            response = self.respond(context, digest, header_lines, is_known=True)
+            context = self.reader.read_again(repeated.head, repeated.read, headers, client)
+            response = self.respond(context, (digest,), header_lines, is_known=True)
         return response
 
     def _respond_to_hit(
         self, repeated: RepeatedRequest, hit: CacheHit, client: tuple[str, int] | None, header_lines: bytes
     ) -> bytes | None:
         """Return the cached response; `None` if something has changed that it depends on."""
-        head, state, response = repeated.read.head, hit.state(), hit.response()
+        head, state, response = repeated.head, hit.state(), hit.response()
         tenant = head.tenant
         if (
             state is None
@@ -151,15 +179,15 @@ class FastPath:
         return b"%b%bx-request-id: %b\r\n%b" % (_OK, header_lines, request_id.encode(), response.tail)
 
     def respond(
-        self, context: RequestContext, digest: bytes, header_lines: bytes, *, is_known: bool = False
+        self, context: RequestContext, digests: Sequence[bytes], header_lines: bytes, *, is_known: bool = False
     ) -> bytes | None:
         """Return the complete response to any request and record the exchange.
 
         Args:
             context: the request, as `RequestReader.read` returned it.
-            digest: digest of the complete head, by which repetitions are recognized.
+            digests: the digests by which to recognize requests like this one, the first that is repeated.
             header_lines: the header lines that the server adds to every response.
-            is_known: whether its head is known as one that may be repeated.
+            is_known: whether it was found by its digest.
 
         Returns:
             `None` if the application must respond. Then nothing has been counted or recorded.
@@ -184,10 +212,11 @@ class FastPath:
             exchange.response_body = self._recorded_body(response, cached, context.caller.token)
         self._recorder.record_complete(exchange)
         hit = cached if is_plain and exchange.reason is None else None
-        is_new = hit is not None or not is_known
-        if is_new and not context.has_credential_in_url and self._cache.is_repeated(digest):
-            cache_hit = None if hit is None else CacheHit.of(hit, state, self._stubs.version)
-            self._cache.put_request(digest, context.read_head(), cache_hit)
+        if (hit is not None or not is_known) and not context.has_credential_in_url:
+            digest = next(filter(self._cache.is_repeated, digests), None)
+            if digest is not None:
+                cache_hit = None if hit is None else CacheHit.of(hit, state, self._stubs.version)
+                self._cache.put_request(digest, RepeatedRequest(head, context.read_head(), cache_hit))
         own_lines = [b"%b: %b\r\n" % header for header in headers]
         return b"".join([STATUS_LINE[response.status], header_lines, *own_lines, b"\r\n", response.body])
 
@@ -268,34 +297,55 @@ class FastConnection:
     ) -> None:
         self.reader = fast_path.reader
         self._fast_path = fast_path
-        self._hash = fast_path.connection_hash(scheme, server)
+        self._hash = fast_path.connection_hash(b"complete head", scheme, server)
+        self._similar_hash = fast_path.connection_hash(b"significant", scheme, server)
+        self._digests: tuple[bytes, ...] = ()
         self._client = client
         self._keep_alive_headers = keep_alive_headers
         self._default_headers: Headers = ()
         self._header_lines = b""
 
-    def digest(self, parser: httptools.HttpRequestParser, url: bytes, headers: Headers) -> bytes:
-        """Return the digest of a request: of its head and of all that its exchange records about the connection."""
-        request_hash = self._hash.copy()
-        method, version = parser.get_method(), parser.get_http_version().encode()
-        # NUL is a safe separator: the parser refuses it in a head.
-        request_hash.update(b"\0".join([method, version, url, *[part for header in headers for part in header]]))
-        return request_hash.digest()
-
-    def respond_to_repeated(self, digest: bytes, headers: Headers, default_headers: Headers) -> bytes | None:
-        """Return the complete response to a repeated request; see `FastPath.respond_to_repeated`.
+    def respond_again(
+        self, parser: httptools.HttpRequestParser, url: bytes, headers: Headers, default_headers: Headers
+    ) -> bytes | None:
+        """Return the complete response to a request like an earlier one; see `FastPath.respond_again`.
 
         Args:
-            digest: digest of the request.
+            parser: the parser, which knows its method.
+            url: its request target.
             headers: lower-case names and values.
             default_headers: the headers that uvicorn adds to every response.
+
+        Returns:
+            `None` if there was no such request, or if the application must respond.
         """
         if default_headers is not self._default_headers:  # uvicorn replaces them every second
             self._default_headers = default_headers
             added = (*default_headers, *self._keep_alive_headers)
             self._header_lines = b"".join([b"%b: %b\r\n" % header for header in added])
-        return self._fast_path.respond_to_repeated(digest, headers, self._client, self._header_lines)
+        fast_path = self._fast_path
+        line = (parser.get_method(), parser.get_http_version().encode(), url)
+        digest = _digest(self._hash, line, headers)
+        repeated = fast_path.requests.get(digest)
+        self._digests = (digest,)
+        if repeated is None:
+            significant = [header for header in headers if header[0] in SIGNIFICANT_HEADERS]
+            similar_digest = _digest(self._similar_hash, line, significant)
+            self._digests = (digest, similar_digest)
+            repeated = fast_path.find_similar(digest, similar_digest, headers)
+            digest = similar_digest
+        if repeated is None:
+            return None
+        return fast_path.respond_again(repeated, digest, headers, self._client, self._header_lines)
 
-    def respond(self, context: RequestContext, digest: bytes) -> bytes | None:
-        """Return the complete response to a request that is not repeated; see `FastPath.respond`."""
-        return self._fast_path.respond(context, digest, self._header_lines)
+    def respond(self, context: RequestContext) -> bytes | None:
+        """Return the complete response to a request after `respond_again` returned none; see `FastPath.respond`."""
+        return self._fast_path.respond(context, self._digests, self._header_lines)
+
+
+def _digest(connection_hash: blake2b, line: tuple[bytes, ...], headers: Headers) -> bytes:
+    """Return the digest of a request line and headers, and of what an exchange records about the connection."""
+    request_hash = connection_hash.copy()
+    # NUL is a safe separator: the parser refuses it in a head.
+    request_hash.update(b"\0".join([*line, *[part for header in headers for part in header]]))
+    return request_hash.digest()

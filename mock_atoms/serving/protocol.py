@@ -225,8 +225,7 @@ class HttpProtocol(HttpToolsProtocol):
         is_short = self._bytes_without_body <= PARSED_PIECE_BYTES  # the application masks long heads in slices
         fast = self._fast if can_send and has_room and is_short else None
         if fast is not None:
-            digest = fast.digest(self.parser, self.url, self.headers)
-            response = fast.respond_to_repeated(digest, self.headers, self.server_state.default_headers)
+            response = fast.respond_again(self.parser, self.url, self.headers, self.server_state.default_headers)
             if response is not None:
                 self._send(response)
                 return
@@ -235,7 +234,7 @@ class HttpProtocol(HttpToolsProtocol):
         extensions: dict[str, Any] = {TRANSPORT: self.transport}
         if fast is not None and self._is_reusable(request) and not is_own_path(path):
             context = extensions[CONTEXT_KEY] = fast.reader.read(request)
-            response = fast.respond(context, digest)
+            response = fast.respond(context)
             if response is not None:
                 self._send(response)
                 return

@@ -18,23 +18,21 @@ from mock_atoms.serving.server import build_server
 
 LIST = b"/atoms/v1/audience"
 BUDGETS: dict[str, tuple[bytes, bytes, int]] = {
-    "a repeated list": (LIST, b"Authorization: Bearer sk_acme\r\n", 74),
+    "a repeated list": (LIST, b"Authorization: Bearer sk_acme\r\n", 73),
     "a list with another header each time": (
         LIST,
         b"Authorization: Bearer sk_acme\r\nTraceparent: %d\r\n",
-        208,
+        130,
     ),
     "a list for a browser": (LIST, b"Authorization: Bearer sk_acme\r\nOrigin: http://localhost:3000\r\n", 154),
-    "a 401": (LIST, b"Traceparent: %d\r\n", 179),
+    "a 401": (LIST, b"Traceparent: %d\r\n", 165),
     "a 404": (b"/nowhere", b"Authorization: Bearer sk_acme\r\n", 138),
     "a fault by magic key": (LIST, b"Authorization: Bearer sk_mock_500.mine\r\n", 196),
     "a fault by Prefer": (LIST, b"Authorization: Bearer sk_acme\r\nPrefer: code=500\r\n", 180),
 }
 """Path, headers and maximum number of Python and C functions called for a request after others like it.
 
-If you raise one, give the reason here. The second one was raised by 1, for counting the bytes of responses, and by 3,
-because heads are masked in steps. It and that of a magic key were raised by 1, for recording the bodies of responses.
-That of a 401 was raised by 3 and the second one by 1, because the heads of repeated errors are recognized too.
+If you raise one, give the reason here.
 """
 
 

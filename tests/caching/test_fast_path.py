@@ -170,6 +170,55 @@ def test_a_repeated_error_is_recorded_as_without_the_fast_path(request_: bytes) 
         assert len(fast.mock.response_cache.requests) == 1
 
 
+DIFFERING_HEADERS = [
+    "Traceparent: 1\r\n",
+    "Traceparent: 2\r\nAccept: */*\r\n",
+    "Accept: */*\r\ntraceparent:  2 \r\n",
+    "",
+    "Traceparent: 3\r\nX-Test-Id: other\r\n",
+    "Traceparent: 4\r\nX-Key: sk_live_secret_123\r\n",
+    "Traceparent: 5\r\nX-Token: sk_acme\r\n",
+    "Traceparent: 6\r\nX-Name: Zo\u00eb\r\n",
+    "Traceparent: 7\r\nCookie: session=sk_other_secret\r\n",
+    "Traceparent: 8\r\nOrigin: http://localhost:3000\r\n",
+    "Traceparent: 9\r\nPrefer: code=503\r\n",
+    "Traceparent: 10\r\n",
+    "Traceparent: 10\r\n",
+    "Traceparent: 10\r\n",
+]
+
+
+@pytest.mark.parametrize("target", [LIST, "/atoms/v1/nowhere", f"{LIST}?page=x"])
+def test_similar_requests_are_recorded_as_without_the_fast_path(target: str) -> None:
+    requests = [
+        raw_request(target=target, header_lines=lines).replace("\u00eb".encode(), b"\xeb")
+        for lines in [*DIFFERING_HEADERS, *DIFFERING_HEADERS]
+    ]
+    requests += [request.replace(b"Host: ", b"Host: other.") for request in requests]
+    with served() as fast, served(response_cache=False) as normal:
+        of_fast, of_normal = (
+            [(without_date(head), body) for head, body in send_in_turn(serving.port, *requests)]
+            for serving in (fast, normal)
+        )
+        assert of_fast == of_normal
+        for recorded, expected in zip(exchanges(fast), exchanges(normal), strict=True):
+            assert [*recorded["headers"].items()] == [*expected["headers"].items()]
+            assert recorded == expected
+
+
+def test_a_similar_request_meets_a_stub_for_its_header() -> None:
+    def request(number: int) -> bytes:
+        return raw_request(header_lines=f"Traceparent: {number}\r\n")
+
+    pattern = {"method": "GET", "urlPath": LIST, "headers": {"traceparent": {"equalTo": "7"}}}
+    with served() as serving:
+        send_in_turn(serving.port, *map(request, range(5)))
+        stub = {"request": pattern, "response": {"status": 418}}
+        httpx.post(f"http://127.0.0.1:{serving.port}/__admin/mappings", json=stub).raise_for_status()
+        responses = send_in_turn(serving.port, *map(request, range(6, 9)))
+        assert [head.split()[1] for head, _ in responses] == [b"200", b"418", b"200"]
+
+
 def test_a_repeated_error_ends_with_its_rule() -> None:
     with served() as serving, httpx.Client(base_url=f"http://127.0.0.1:{serving.port}/__admin") as admin:
         statuses = []
@@ -451,19 +500,19 @@ def test_the_fast_path_evicts_the_least_recently_used_request() -> None:
         response_cache.max_requests = 2
         for token in ("sk_mock_one.a", "sk_mock_one.b", "sk_mock_one.a", "sk_mock_one.c"):
             send_in_turn(serving.port, *[raw_request(token)] * 3)
-        kept = [request.read.head.tenant.label for request in response_cache.requests]
+        kept = [request.head.tenant.label for request in response_cache.requests]
         assert kept == ["sk_mock_one.a", "sk_mock_one.c"]
 
 
 def test_only_a_request_that_repeats_soon_is_recognized(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mock_atoms.caching.response_cache.MAX_REPEATED_REQUESTS", 1)
+    monkeypatch.setattr("mock_atoms.caching.response_cache.MAX_SEEN_DIGESTS", 2)
     first, second = raw_request("sk_mock_one.a"), raw_request("sk_mock_one.b")
     with served() as serving:
         repeated = serving.mock.response_cache.requests
         send_in_turn(serving.port, *[first, second] * 3)
         assert len(repeated) == 0
         send_in_turn(serving.port, second)
-        assert [request.read.head.tenant.label for request in repeated] == ["sk_mock_one.b"]
+        assert [request.head.tenant.label for request in repeated] == ["sk_mock_one.b"]
 
 
 def test_the_fast_path_keeps_no_removed_object_alive() -> None:

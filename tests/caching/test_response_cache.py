@@ -18,6 +18,7 @@ from mock_atoms.caching.response_cache import (
     MAX_RESPONSE_BYTES,
     CachedResponse,
     CacheHit,
+    RepeatedRequest,
     ResponseCache,
     content_key,
 )
@@ -244,7 +245,8 @@ def test_repeated_requests_are_bounded_by_their_heads() -> None:
     response_cache = ResponseCache(max_requests_size=10_000)
 
     def put(digest: bytes, url: str) -> None:
-        response_cache.put_request(digest, request_context("sk_a", url).read_head())
+        context = request_context("sk_a", url)
+        response_cache.put_request(digest, RepeatedRequest(context.exchange.head, context.read_head()))
 
     for digest in (b"1", b"1", b"1", b"2"):
         put(digest, "/" + "x" * 1_500)
@@ -269,7 +271,8 @@ def test_cached_responses_and_repeated_requests_are_counted() -> None:
             response = CachedResponse([(b"content-type", b"x")], b"x" * number)
             response_cache.put(key, response)
             hit = CacheHit.of(response, state, 0)
-            response_cache.put_request(b"%016d" % number, context.read_head(), hit)
+            request = RepeatedRequest(context.exchange.head, context.read_head(), hit)
+            response_cache.put_request(b"%016d" % number, request)
 
     assert allocated_bytes(fill) <= response_cache.size_bytes * TOLERANCE
 
@@ -283,7 +286,7 @@ def test_responses_with_equal_headers_share_their_head() -> None:
 
 
 def test_a_request_is_repeated_until_the_cache_is_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mock_atoms.caching.response_cache.MAX_REPEATED_REQUESTS", 2)
+    monkeypatch.setattr("mock_atoms.caching.response_cache.MAX_SEEN_DIGESTS", 2)
     response_cache = ResponseCache()
     assert [response_cache.is_repeated(digest) for digest in (b"a", b"b", b"a", b"c", b"a")] == [
         False,
