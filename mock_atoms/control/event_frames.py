@@ -31,6 +31,7 @@ class EventFrames:
     def __init__(self, mock: MockAtoms) -> None:
         self._attempts = mock.attempt_counter
         self._body_cap = mock.settings.journal_body
+        self._stubs = mock.stubs
         # Ids of another server, or of this one before a restart, are unknown. Servers with one store share the digest.
         self._prefix = mock.journal.credentials.digest("event ids")[:4].hex()
 
@@ -65,7 +66,7 @@ class EventFrames:
 
     def _exchange_json(self, kind: str, exchange: Exchange) -> Mapping[str, Any]:
         if kind != STARTED:
-            return serve_event(exchange, exchange.attempt, self._body_cap)
+            return self._serve_event(exchange, exchange.attempt)
         attempt = self._attempts.expected(exchange) if exchange.ended is None else exchange.attempt
         started = replace(
             exchange,
@@ -77,7 +78,14 @@ class EventFrames:
             bytes_sent=0,
             reason=None if exchange.is_matched else exchange.reason,
         )
-        return serve_event(started, attempt, self._body_cap)
+        return self._serve_event(started, attempt)
+
+    def _serve_event(self, exchange: Exchange, attempt: int) -> Mapping[str, Any]:
+        """Return an exchange with the name of its stub. The complete stub would be repeated in each event."""
+        event = serve_event(exchange, attempt, self._body_cap)
+        if "stubMapping" in event and (stub := self._stubs.get(event["stubMapping"]["id"])) is not None:
+            event["stubMapping"] |= {name: value for name, value in stub.as_json().items() if name == "name"}
+        return event
 
     def _frame(self, kind: str, event_id: EventId, content: Mapping[str, Any]) -> bytes:
         try:

@@ -122,6 +122,21 @@ def test_a_change_of_one_stub_is_an_event_with_it(running: MockServer, admin: ht
     assert (replaced.data["name"], removed.data) == ("replaced", {"id": stub_id})
 
 
+@pytest.mark.usefixtures("admin")
+def test_an_exchange_has_the_name_of_its_stub(running: MockServer) -> None:
+    mappings = []
+    with running.events() as events:
+        for path, fields in (("/a", {"name": "first"}), ("/b", {})):
+            stub = {"request": {"urlPath": f"/atoms/v1{path}"}, "response": {"body": "b"}, **fields}
+            running.control.call("POST", "/mappings", stub)
+            httpx.get(f"{running.url}{path}", headers=ACME)
+            mappings.append(until(events, "exchange-ended")[-1].data["stubMapping"])
+        ids = [mapping.pop("id") for mapping in mappings]
+        assert mappings == [{"uuid": ids[0], "name": "first"}, {"uuid": ids[1]}]
+        running.control.call("DELETE", "/mappings")
+    assert [event["stubMapping"]["id"] for event in listed(running)] == ids
+
+
 def test_a_change_of_several_stubs_is_one_event(running: MockServer, admin: httpx.Client) -> None:
     named = {"name": "a", "metadata": {"a": 1}}
     alone = {"mappings": [named], "importOptions": {"deleteAllNotInImport": True}}
