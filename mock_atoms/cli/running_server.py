@@ -13,6 +13,7 @@ from mock_atoms.core.settings import variable_name
 
 if TYPE_CHECKING:
     from mock_atoms.testing.client import MockClient
+    from mock_atoms.testing.control_api import ControlError
 
 CA_VARIABLE = "SSL_CERT_FILE"
 SERVER_EPILOG = (
@@ -91,12 +92,22 @@ def with_server(run: Callable[[Invocation, "MockClient"], int]) -> Callable[[Inv
         try:
             return run(invocation, client)
         except ControlError as error:
-            invocation.fail(error.detail)
+            invocation.fail(error_text(error, client))
             return EXIT_USAGE if error.status in _USAGE_STATUSES else EXIT_FAILED
         finally:
             client.control.close()
 
     return run_with_server
+
+
+def error_text(error: "ControlError", client: "MockClient") -> str:
+    """Return an error of the control API in words for users of commands."""
+    if error.status != HTTPStatus.UNAUTHORIZED:
+        return error.detail
+    names = f"--admin-token or {variable_name('admin_token')}"
+    if client.control.admin_token is None:
+        return f"{client.root_url} requires a token: give {names}"
+    return f"{client.root_url} rejects the token of {names}: give the one with which the server was started"
 
 
 def remove_each(invocation: Invocation, client: "MockClient", group: str, remove: Callable[[str], None]) -> None:

@@ -96,14 +96,15 @@ class AccessControlMiddleware:
     @staticmethod
     def _check_token(request: Request, expected: str) -> None:
         match = _BEARER.fullmatch(request.headers.get("authorization", "").strip())
-        token = match[1] if match else ""
-        if not hmac.compare_digest(token.encode(), expected.encode()):
-            raise RequestError(
-                HTTPStatus.UNAUTHORIZED,
-                "the admin token is missing or wrong",
-                "send the token of --admin-token in the header Authorization: Bearer …",
-                headers={"www-authenticate": "Bearer"},
-            )
+        if match is None:
+            title = "the admin token is missing"
+            detail = "send the token of --admin-token in the header Authorization: Bearer …"
+        elif not hmac.compare_digest(match[1].encode(), expected.encode()):
+            title = "the admin token is wrong"
+            detail = "the token in the header Authorization: Bearer … is not that of --admin-token"
+        else:
+            return
+        raise RequestError(HTTPStatus.UNAUTHORIZED, title, detail, headers={"www-authenticate": "Bearer"})
 
 
 def _host_name(origin: str) -> str:

@@ -26,11 +26,14 @@ def test_without_a_url_the_settings_of_the_environment_lead_to_the_server() -> N
 def test_a_missing_admin_token_is_one_line_and_exit_1() -> None:
     with MockServer(admin_token="verysecret") as mock:
         code, out, err = run_command("faults", "list", "--url", mock.url)
-        assert (code, out) == (1, "")
-        assert "admin" in err
+        fix = "give --admin-token or MOCK_ATOMS_ADMIN_TOKEN"
+        assert (code, out, err) == (1, "", f"mock-atoms: {mock.root_url} requires a token: {fix}\n")
         assert run_command("faults", "list", "--url", mock.url, "--admin-token", "verysecret").code == 0
         code, _, err = run_command("faults", "list", "--url", mock.url, "--admin-token", "othersecret")
         assert (code, "othersecret" in err) == (1, False)
+        assert err.startswith(
+            f"mock-atoms: {mock.root_url} rejects the token of --admin-token or MOCK_ATOMS_ADMIN_TOKEN: "
+        )
 
 
 def test_an_unreachable_server_is_one_line_and_exit_1() -> None:

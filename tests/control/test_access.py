@@ -15,10 +15,17 @@ from tests.helpers.audiences import ACME
 
 def test_an_admin_token_guards_all_but_health() -> None:
     app = control_app(MockAtoms(Settings(admin_token="secret-1", host=("0.0.0.0",))))
-    for headers in ([], bearer_pairs("secret-2"), bearer_pairs("secret-12"), [(b"authorization", b"Basic secret-1")]):
+    for headers, title in (
+        ([], "the admin token is missing"),
+        ([(b"authorization", b"Basic secret-1")], "the admin token is missing"),
+        ([(b"authorization", b"Bearer ")], "the admin token is missing"),
+        (bearer_pairs("secret-2"), "the admin token is wrong"),
+        (bearer_pairs("secret-12"), "the admin token is wrong"),
+    ):
         response = call(app, "/__admin/faults", headers)
         assert (response.status, response.headers["www-authenticate"]) == (401, "Bearer")
-        assert b"secret-1" not in response.body
+        assert json.loads(response.body)["errors"][0]["title"] == title
+        assert b"secret" not in response.body
     assert call(app, "/__admin/faults", bearer_pairs("secret-1")).status == 200
     assert call(app, "/__admin/health").status == 200
 
