@@ -16,14 +16,17 @@ from typing import NamedTuple, TextIO
 
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.printable import escape_invisible, show_invisible
-from mock_atoms.journal.exchange import UNKNOWN_MAGIC_WORD, UNROUTED, Exchange
+from mock_atoms.journal.exchange import OUTSIDE_BASE_PATH, UNKNOWN_MAGIC_WORD, UNMOCKED_ROUTE, Exchange
 
 LOGGER = logging.getLogger("mock_atoms")
 _NAMES = {level: logging.getLevelName(level) for level in (logging.INFO, logging.WARNING)}
 _PADDED = {level: f"{name:<7}" for level, name in _NAMES.items()}
-STUB_HINT = "to stub this route: POST /__admin/mappings (docs/stubs.md)"
-"""What to do about a request to an unknown route."""
-_WARNING_REASONS = {*UNROUTED, UNKNOWN_MAGIC_WORD}
+_HINTS = {
+    UNMOCKED_ROUTE: "to stub this route: mock-atoms stubs add METHOD PATH, or POST /__admin/mappings (docs/stubs.md)",
+    OUTSIDE_BASE_PATH: "to stub this route: POST /__admin/mappings (docs/stubs.md)",
+}
+"""What to do about a request to an unknown route, by its reason. The command takes paths below the base path."""
+_WARNING_REASONS = {*_HINTS, UNKNOWN_MAGIC_WORD}
 
 
 class AccessLogLine(NamedTuple):
@@ -59,8 +62,8 @@ class AccessLogLine(NamedTuple):
             text += f" reason={exchange.reason}"
         if exchange.stub:
             text += f" stub={exchange.stub}"
-        if exchange.reason in UNROUTED:
-            text += f" hint={json.dumps(STUB_HINT)}"
+        if exchange.reason in _HINTS:
+            text += f" hint={json.dumps(_HINTS[exchange.reason])}"
         return text
 
 
@@ -233,7 +236,7 @@ class JsonFormatter(AccessLogFormatter):
             fault=",".join(exchange.faults) or None,
             reason=exchange.reason,
             **({"stub": exchange.stub} if exchange.stub else {}),
-            **({"hint": STUB_HINT} if exchange.reason in UNROUTED else {}),
+            **({"hint": _HINTS[exchange.reason]} if exchange.reason in _HINTS else {}),
         )
 
     def format_other(self, record: logging.LogRecord) -> str:

@@ -1,5 +1,6 @@
 """Complete responses that need no route, and how to send them as ASGI messages."""
 
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
@@ -28,6 +29,7 @@ from mock_atoms.journal.exchange import (
 )
 
 REASON_HEADER = b"x-mock-atoms-reason"
+_PLAIN_PATH = re.compile(r"/[\w/.-]*", re.ASCII)
 _MAX_CACHED = 1_000
 """Number of documented errors that are cached."""
 MAX_CACHED_ID_LENGTH = 200
@@ -107,16 +109,26 @@ def _not_found(context: RequestContext) -> CompleteResponse:
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
         f"<body>\n<pre>Cannot {route}</pre>\n</body>\n</html>\n"
-        f"<!-- {stub_hint(route)} -->\n"
+        f"<!-- {_stub_hint(route, context.api_path)} -->\n"
     )
     return complete_response(HTTPStatus.NOT_FOUND, [("content-type", "text/html; charset=utf-8")], page.encode())
 
 
-def stub_hint(route: str) -> str:
-    """Return how to stub an unknown route, given its method and path, in one line without two hyphens in a row."""
+def _stub_hint(route: str, api_path: str | None) -> str:
+    """Return how to stub an unknown route, in one line without two hyphens in a row.
+
+    Args:
+        route: its method and path, escaped, with credentials masked.
+        api_path: its path below the base path as sent; `None` if it is not below.
+    """
+    # Without a credential, the path as sent ends the masked one. Others may need quotes in a shell.
+    is_plain = api_path is not None and _PLAIN_PATH.fullmatch(api_path) and "--" not in route
     method, _, path = route.replace("--", "-\\u002d").partition(" ")
+    command = (
+        f"run `mock-atoms stubs add {method} {api_path}`, or " if is_plain and path.endswith(str(api_path)) else ""
+    )
     return (
-        f"mock-atoms does not mock this route. To stub it, POST to {CONTROL_PREFIX}/mappings: "
+        f"mock-atoms does not mock this route. To stub it, {command}POST to {CONTROL_PREFIX}/mappings: "
         f'{{"request": {{"method": "{method}", "urlPath": "{path}"}}, '
         '"response": {"status": 200, "jsonBody": {}}} (docs/stubs.md)'
     )

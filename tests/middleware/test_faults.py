@@ -261,8 +261,13 @@ def test_each_exchange_is_one_log_line(caplog: pytest.LogCaptureFixture) -> None
     label = "sk_ver…#38c9cb"
     messages = [(record.levelname, *record.getMessage().partition(" hint=")) for record in caplog.records]
     lines = [(level, *re.split(r" ms=\S+ ", message)) for level, message, _, _ in messages]
-    hint = '"to stub this route: POST /__admin/mappings (docs/stubs.md)"'
-    assert [hint if level == "WARNING" else "" for level, *_ in messages] == [item[-1] for item in messages]
+    command = "mock-atoms stubs add METHOD PATH, or "
+    hints = {
+        "unmocked-route": f'"to stub this route: {command}POST /__admin/mappings (docs/stubs.md)"',
+        "outside-base-path": '"to stub this route: POST /__admin/mappings (docs/stubs.md)"',
+    }
+    reasons = [message.partition(" reason=")[2] for _, message, *_ in messages]
+    assert [hints.get(reason, "") for reason in reasons] == [item[-1] for item in messages]
     assert lines == [
         ("INFO", "method=GET path=/atoms/v1/audience status=200", f"tenant={label}"),
         ("INFO", "method=GET path=/atoms/v1/audience status=503", f"tenant={label} fault=prefer"),

@@ -403,6 +403,22 @@ def test_an_unmocked_route_says_how_to_stub_it() -> None:
     assert ask(mock, AGENT + "/--a--").body == b"{}"
 
 
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("/atoms/v1/agent/7", "run `mock-atoms stubs add GET /agent/7`, or POST"),
+        ("/atoms/v1/agent/--a", "POST"),
+        ("/atoms/v1/agent/a;b", "POST"),
+        ("/atoms/v1/agent/sk_live_a1b2c3d4", "POST"),
+        ("/agent", "POST"),
+    ],
+)
+def test_an_unmocked_route_names_the_command_that_stubs_it(path: str, command: str) -> None:
+    response = ask(make_mock(), path)
+    assert f" To stub it, {command} to /__admin/mappings: " in response.body.decode()
+    assert b"a1b2c3d4" not in response.body
+
+
 def test_requests_to_stubs_are_attempts_of_calls() -> None:
     mock = make_mock(stub(response={"status": 503}))
     for _ in range(2):
