@@ -219,6 +219,16 @@ def test_a_similar_request_meets_a_stub_for_its_header() -> None:
         assert [head.split()[1] for head, _ in responses] == [b"200", b"418", b"200"]
 
 
+def test_a_repeated_request_is_recorded_with_its_body_after_the_journal_was_cleared() -> None:
+    with served() as serving:
+        send_in_turn(serving.port, *[raw_request()] * 5)
+        httpx.delete(f"http://127.0.0.1:{serving.port}/__admin/requests").raise_for_status()
+        responses = send_in_turn(serving.port, *[raw_request()] * 2)
+        recorded = asyncio.run(serving.mock.journal.candidates([]))
+        bodies = [exchange.response_body.content for exchange in recorded]
+        assert bodies == [body for _, body in responses]
+
+
 def test_a_repeated_error_ends_with_its_rule() -> None:
     with served() as serving, httpx.Client(base_url=f"http://127.0.0.1:{serving.port}/__admin") as admin:
         statuses = []
