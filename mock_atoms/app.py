@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms import openapi
@@ -17,20 +17,17 @@ from mock_atoms.api.agents import agent_routes
 from mock_atoms.api.audiences import audience_routes
 from mock_atoms.api.campaigns import campaign_routes
 from mock_atoms.api.members import member_routes
-from mock_atoms.api.router import VendorJsonResponse
-from mock_atoms.contract.errors import ApiError, error_body, error_headers
+from mock_atoms.api.router import VendorJsonResponse, VendorRouter
+from mock_atoms.api.vendor_app import VendorApp
 from mock_atoms.core.addresses import CONTROL_PREFIX
-from mock_atoms.core.body_memory import BodyLease, BodyMemoryError
+from mock_atoms.core.body_memory import BodyLease
 from mock_atoms.core.control_access import control_access
 from mock_atoms.core.delays import CancellableWaiter
-from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.forwarding import strip_root_path
-from mock_atoms.core.masking import MAX_MESSAGE_LENGTH, show_text
 from mock_atoms.core.setting_sources import load_settings
 from mock_atoms.core.settings import Settings
 from mock_atoms.dashboard.files import RELATIVE_PAGE_PATH
 from mock_atoms.journal.access_log import LOGGER, EventLine
-from mock_atoms.journal.exchange import BODIES_IN_FLIGHT, CONTEXT_KEY, STORE_UNAVAILABLE, RequestContext
 from mock_atoms.middleware.concurrency import ConcurrencyLimitMiddleware
 from mock_atoms.middleware.contract import ContractMiddleware
 from mock_atoms.middleware.cors import CorsMiddleware
@@ -145,57 +142,35 @@ def _head_as_get(scope: Scope) -> Scope:
     return {**scope, "method": "GET", HEAD_KEY: True} if scope["method"] == "HEAD" else scope
 
 
-def vendor_app(repositories: Repositories, *, documented: bool = False) -> FastAPI:
-    """Return the vendor's routes. Paths are API paths, and the scope of each request has a `RequestContext`.
+def _vendor_routes(repositories: Repositories, *, documented: bool) -> list[VendorRouter]:
+    return [
+        audience_routes(repositories, documented=documented),
+        member_routes(repositories, documented=documented),
+        account_routes(repositories, documented=documented),
+        agent_routes(repositories, documented=documented),
+        campaign_routes(repositories, documented=documented),
+    ]
+
+
+def vendor_app(repositories: Repositories) -> VendorApp:
+    """Return the vendor's operations. Paths are API paths, and the scope of each request has a `RequestContext`.
 
     Args:
         repositories: the audiences to serve.
-        documented: whether the routes describe themselves for the OpenAPI document; serving needs no descriptions.
     """
-    app = FastAPI(
+    routers = _vendor_routes(repositories, documented=False)
+    return VendorApp({name: handler for router in routers for name, handler in router.handlers.items()})
+
+
+def documented_vendor_app(repositories: Repositories) -> FastAPI:
+    """Return the vendor's operations as routes that describe themselves for the OpenAPI document."""
+    return FastAPI(
         title="atoms",
         version="1.0.0",
         openapi_url=None,
-        redirect_slashes=False,
         default_response_class=VendorJsonResponse,
-        routes=[
-            *audience_routes(repositories, documented=documented).routes,
-            *member_routes(repositories, documented=documented).routes,
-            *account_routes(repositories, documented=documented).routes,
-            *agent_routes(repositories, documented=documented).routes,
-            *campaign_routes(repositories, documented=documented).routes,
-        ],
+        routes=[route for router in _vendor_routes(repositories, documented=True) for route in router.routes],
     )
-
-    @app.exception_handler(ApiError)
-    async def api_error(request: Request, error: ApiError) -> Response:
-        context: RequestContext = request.scope[CONTEXT_KEY]
-        exchange = context.exchange
-        exchange.reason = exchange.reason or error.reason
-        headers = error_headers(error.status)
-        # The messages quote what the client sent.
-        errors = error.errors and [
-            show_text(message, MAX_MESSAGE_LENGTH, context.caller.token) for message in error.errors
-        ]
-        return VendorJsonResponse(error_body(error.status, errors, headers, context.operation), error.status, headers)
-
-    @app.exception_handler(BodyMemoryError)
-    async def too_many_bodies(request: Request, error: BodyMemoryError) -> Response:
-        busy = ApiError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), reason=BODIES_IN_FLIGHT)
-        return await api_error(request, busy)
-
-    @app.exception_handler(StoreUnavailableError)
-    async def store_unavailable(request: Request, error: StoreUnavailableError) -> Response:
-        return await api_error(request, ApiError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), reason=STORE_UNAVAILABLE))
-
-    @app.exception_handler(Exception)
-    async def unexpected_error(request: Request, _error: Exception) -> Response:
-        context: RequestContext = request.scope[CONTEXT_KEY]
-        context.exchange.reason = "bug-in-mock"
-        status = HTTPStatus.INTERNAL_SERVER_ERROR
-        return VendorJsonResponse(error_body(status, None, {}, context.operation), status)
-
-    return app
 
 
 def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) -> ASGIApp:
@@ -213,8 +188,8 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
         cause = "each worker has a separate state: set MOCK_ATOMS_STORE, or start only one (docs/scale.md)"
         LOGGER.warning(EventLine({"cause": cause}))
     origins = mock.settings.cors_origin
-    routes = vendor_app(mock.repositories)
-    vendor: ASGIApp = ExpressMiddleware(ConcurrencyLimitMiddleware(routes, mock.slices))
+    operations = vendor_app(mock.repositories)
+    vendor: ASGIApp = ExpressMiddleware(ConcurrencyLimitMiddleware(operations, mock.slices))
     if mock.settings.response_cache and not mock.settings.campaign_pace:  # with a pace, data changes by itself
         vendor = ResponseCacheMiddleware(vendor, mock.store, mock.response_cache, mock.max_recorded_body)
     vendor = ContractMiddleware(vendor, is_strict=mock.settings.strict)
@@ -232,7 +207,7 @@ def _is_one_of_several_workers(environ: Mapping[str, str]) -> bool:
 
 def _documentation(mock: MockAtoms) -> ASGIApp:
     has_control_api = control_access(mock.settings).access != "disabled"
-    vendor = vendor_app(mock.repositories, documented=True)
+    vendor = documented_vendor_app(mock.repositories)
     document = openapi.build_document(vendor, mock.settings.base_path, has_control_api=has_control_api)
     app = openapi.documentation_app(document, has_control_api=has_control_api)
     return CorsMiddleware(app, mock.settings.cors_origin)

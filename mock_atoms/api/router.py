@@ -3,14 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.openapi.models import HTTPBearer
 from fastapi.responses import JSONResponse
-from fastapi.security.base import SecurityBase
-from starlette.routing import Route
+from fastapi.security import HTTPBearer
 
 from mock_atoms.contract.operations import Operation
 from mock_atoms.contract.schemas import (
@@ -25,8 +23,6 @@ from mock_atoms.contract.schemas import (
 from mock_atoms.core.json_stream import dump_json
 from mock_atoms.core.slices import Slices, Steps
 from mock_atoms.core.tenancy import AuthenticatedCaller
-from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
-from mock_atoms.middleware.endpoint import RequestEndpoint
 
 _Errors = dict[int | str, dict[str, Any]]
 UNAUTHORIZED = {"description": "Unauthorized access", "model": UnauthorizedError}
@@ -62,28 +58,17 @@ class VendorJsonResponse(JSONResponse):
         super().init_headers({"content-type": JSON_TYPE} | dict(headers or {}))
 
 
-class BearerAuth(SecurityBase):
-    """The documented security scheme. As a dependency it returns the caller, who is authenticated."""
-
-    def __init__(self) -> None:
-        self.scheme_name = "BearerAuth"
-        self.model = HTTPBearer(description="API key of the console, or a session cookie for browsers.")
-
-    def __call__(self, request: Request) -> AuthenticatedCaller:
-        """Return the caller of `request`."""
-        context: RequestContext = request.scope[CONTEXT_KEY]
-        return cast("AuthenticatedCaller", context.caller)  # others get no further than `ExpressMiddleware`
-
-
-_AUTH = BearerAuth()
+_AUTH = HTTPBearer(scheme_name="BearerAuth", description="API key of the console, or a session cookie for browsers.")
+"""The documented security scheme."""
 CurrentCaller = Annotated[AuthenticatedCaller, Depends(_AUTH)]
 """The authenticated caller of a route."""
 Handler = Callable[[Request, CurrentCaller], Awaitable[Response]]
 
 
 def resource_id_of(request: Request) -> str:
-    """Return the id in the path. It is decoded after the path is split, as in Express."""
-    return unquote(request.path_params["id"])
+    """Return the id, the second segment of the path. It is decoded after the path is split, as in Express."""
+    resource_id: str = request.scope["path"].split("/", 3)[2]
+    return unquote(resource_id)
 
 
 def success(data: object, status: int = HTTPStatus.OK) -> Response:
@@ -127,15 +112,19 @@ def _render(value: object, body: bytearray) -> Steps[None]:
 
 
 class VendorRouter(APIRouter):
-    """Routes whose documentation follows the vendor's.
+    """Handlers of operations, and routes whose documentation follows the vendor's.
 
     Args:
         documented: whether to document them. Serving does without: response models take long to build.
+
+    Attributes:
+        handlers: the handler of each operation, by the name of the operation.
     """
 
     def __init__(self, *, documented: bool) -> None:
         super().__init__()
         self._is_documented = documented
+        self.handlers: dict[str, Handler] = {}
 
     def operation(  # noqa: PLR0913 - the parts of an operation in an OpenAPI document
         self,
@@ -149,7 +138,7 @@ class VendorRouter(APIRouter):
         has_envelope: bool = True,
         openapi_extra: Mapping[str, Any] | None = None,
     ) -> Callable[[Handler], Handler]:
-        """Return a decorator that registers a handler as the route of an operation.
+        """Return a decorator that registers the handler of an operation.
 
         Args:
             operation: its method, path and id.
@@ -162,7 +151,7 @@ class VendorRouter(APIRouter):
             openapi_extra: other parts of the document, such as `parameters`.
         """
         if not self._is_documented:
-            return partial(self._add_plain_route, operation)
+            return partial(self._add_handler, operation)
         responses = errors
         if data is CSV:
             file = {"schema": {"type": "string", "format": "binary"}}
@@ -182,12 +171,6 @@ class VendorRouter(APIRouter):
             openapi_extra=dict(openapi_extra or {}),
         )
 
-    def _add_plain_route(self, operation: Operation, handler: Handler) -> Handler:
-        """Register `handler` without FastAPI's dependency injection, which costs more than most handlers."""
-
-        async def serve(request: Request) -> Response:
-            return await handler(request, _AUTH(request))
-
-        route = Route(operation.path, RequestEndpoint(serve), methods=[operation.method], include_in_schema=False)
-        self.routes.append(route)
+    def _add_handler(self, operation: Operation, handler: Handler) -> Handler:
+        self.handlers[operation.name] = handler
         return handler

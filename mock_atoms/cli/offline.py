@@ -33,13 +33,13 @@ def _add_openapi_arguments(parser: CommandParser) -> None:
 
 
 def _run_openapi(invocation: Invocation) -> int:
-    from mock_atoms.app import vendor_app  # noqa: PLC0415 - other commands start faster without it
+    from mock_atoms.app import documented_vendor_app  # noqa: PLC0415 - other commands start faster without it
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - the same
     from mock_atoms.openapi import build_document  # noqa: PLC0415 - the same
 
     # The document depends on the base path only, so fixtures and faults need not be read.
     base_path = invocation.load_settings().base_path
-    routes = vendor_app(MockAtoms(Settings()).repositories, documented=True)
+    routes = documented_vendor_app(MockAtoms(Settings()).repositories)
     invocation.print_json(build_document(routes, base_path))
     return EXIT_OK
 
