@@ -26,6 +26,8 @@ class Condition(NamedTuple):
         is_met: returns whether a candidate meets the condition.
         expected: the text that the values are compared with, if it is one; near misses are measured by it.
         needs_body: whether it tests the body.
+        header: lower-case name of the header that it tests; empty if it tests something else.
+        contained: the text, a form of which a value contains if the condition is met, if there is one.
     """
 
     field: str
@@ -34,6 +36,8 @@ class Condition(NamedTuple):
     is_met: Callable[[Candidate], bool]
     expected: str | None = None
     needs_body: bool = False
+    header: str = ""
+    contained: Operand | None = None
 
 
 def method_condition(value: object, context: OperandContext) -> Condition:
@@ -149,8 +153,8 @@ def named_condition(
     """Return the condition on one header, cookie, query parameter or path parameter of `template`."""
     here = context.at(field, name)
     values: Values
+    lower_name = name.lower()
     if field == "headers":
-        lower_name = name.lower()
         values = _header_values(lower_name)
         if lower_name in CREDENTIAL_HEADERS or lower_name == "cookie":
             mask_header = partial(context.credentials.mask_header, name)
@@ -163,7 +167,8 @@ def named_condition(
         values = partial(_values_of, lambda candidate: candidate.query_parameters, name)
     else:
         values = _path_values(template or "", name, here)
-    return _values_condition(show_text(f"{field}.{name}"), operator, here, values)
+    condition = _values_condition(show_text(f"{field}.{name}"), operator, here, values)
+    return condition._replace(header=lower_name) if field == "headers" else condition
 
 
 def _header_values(lower_name: str) -> Values:
@@ -225,7 +230,7 @@ def _matcher_condition(field: str, matcher: Matcher, values: Values) -> Conditio
                 return True
         return not actual and matches(None, candidate)
 
-    return Condition(field, matcher.description, values, is_met, matcher.expected)
+    return Condition(field, matcher.description, values, is_met, matcher.expected, contained=matcher.contained)
 
 
 def body_conditions(value: object, context: OperandContext) -> list[Condition]:

@@ -25,11 +25,13 @@ class Matcher(NamedTuple):
         description: the operator in words, credentials masked.
         matches: whether a value of a candidate matches; the value is `None` if it is absent.
         expected: the text that the value is compared with, if it is one; near misses are measured by it.
+        contained: the text, a form of which each value that matches contains, if there is one.
     """
 
     description: str
     matches: ValueTest
     expected: str | None = None
+    contained: Operand | None = None
 
 
 def parse_matcher(value: object, context: OperandContext) -> Matcher:
@@ -89,7 +91,8 @@ def _equal_to(fields: Mapping[str, Any], context: OperandContext) -> Matcher:
         return folded in map(fold, operand.forms(candidate))
 
     name = "equalTo (caseInsensitive)" if fields.get("caseInsensitive") else "equalTo"
-    return Matcher(f"{name} {_quote(operand.masked, context)}", matches, operand.masked)
+    contained = None if context.is_secret or fields.get("caseInsensitive") else operand
+    return Matcher(f"{name} {_quote(operand.masked, context)}", matches, operand.masked, contained)
 
 
 def _contains(fields: Mapping[str, Any], context: OperandContext, *, operator: str = "contains") -> Matcher:
@@ -118,7 +121,10 @@ def _contains(fields: Mapping[str, Any], context: OperandContext, *, operator: s
             or (masked_token in value and operand.is_secret_of(candidate))
         )
 
-    return Matcher(f"{operator} {_quote(masked, context)}", matches_secret if context.is_secret else matches, masked)
+    description = f"{operator} {_quote(masked, context)}"
+    if context.is_secret:
+        return Matcher(description, matches_secret, masked)
+    return Matcher(description, matches, masked, operand)
 
 
 def _matches(fields: Mapping[str, Any], context: OperandContext, *, operator: str = "matches") -> Matcher:

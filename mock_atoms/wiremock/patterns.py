@@ -126,6 +126,8 @@ class RequestPattern(NamedTuple):
 class PatternScan:
     """Compares a pattern with many exchanges. Those that share a head are compared once if their bodies do not matter.
 
+    Exchanges whose headers do not contain a text that the pattern requires are not compared further.
+
     Args:
         pattern: the pattern.
     """
@@ -133,6 +135,11 @@ class PatternScan:
     def __init__(self, pattern: RequestPattern) -> None:
         self._pattern = pattern
         self._needs_body = any(condition.needs_body for condition in pattern.conditions)
+        self._texts = [
+            (condition.header, condition.contained)
+            for condition in pattern.conditions
+            if condition.header and condition.contained is not None
+        ]
         self._matches_by_head: dict[RequestHead, bool] = {}
 
     def compare(self, exchange: Exchange) -> tuple[bool, int]:
@@ -140,6 +147,9 @@ class PatternScan:
         is_match = self._matches_by_head.get(exchange.head)
         if is_match is not None:
             return is_match, 1
+        for header, text in self._texts:
+            if not text.may_be_in(header, exchange.head):
+                return False, _EXCHANGE_STEPS
         is_match, steps = self._pattern.compare(exchange)
         if not self._needs_body and len(self._matches_by_head) < MAX_SHARED_HEADS:
             self._matches_by_head[exchange.head] = is_match

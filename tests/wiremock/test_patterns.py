@@ -50,6 +50,7 @@ def matches(pattern: object, sent: Exchange) -> bool:
     parsed = parse_pattern(pattern, CREDENTIALS)
     is_match = parsed.matches(sent)
     assert is_match is (parsed.differences(sent) == []) is (parsed.distance(sent) == 0)
+    assert run_without_pauses(parsed.select([sent])) == [sent] * is_match
     return is_match
 
 
@@ -891,3 +892,12 @@ def test_differences_show_invisible_characters(pattern: object, field: str, expe
     assert difference["field"] == field
     assert expected in difference["expected"]
     assert "\u202a" not in difference["expected"]
+
+
+@pytest.mark.parametrize("operator", ["contains", "equalTo"])
+def test_a_text_in_one_of_several_headers_is_found_with_and_without_the_callers_token(operator: str) -> None:
+    sent = exchange("/audience", "Accept: */*", f"X-Copy: {TOKEN}", "X-Other: some text", token=TOKEN)
+    assert matches({"headers": {"X-Copy": {operator: TOKEN}}}, sent)
+    assert matches({"headers": {"X-Other": {operator: "some text"}}}, sent)
+    assert not matches({"headers": {"X-Other": {operator: TOKEN}}}, sent)
+    assert not matches({"headers": {"X-Other": {operator: "other text"}}}, sent)
