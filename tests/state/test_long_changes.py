@@ -36,9 +36,9 @@ ROWS = [{"phone": f"{14150000000 + number}"} for number in range(MAX_MEMBERS)]
 
 
 class Server:
-    """Repositories whose long work pauses after `steps` steps."""
+    """Repositories whose long work pauses after `steps` steps, rounded down."""
 
-    def __init__(self, steps: int = 1) -> None:
+    def __init__(self, steps: float = 1.5) -> None:
         ticks = count()
         generator = Generator("atoms")
         self.fixtures = Fixtures(generator, "en_US")
