@@ -19,10 +19,10 @@ from tests.helpers.asgi import AsgiResponse, bearer_pairs, call
 HEADERS = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")]
 LIST = "/atoms/v1/audience"
 BUDGETS = {
-    "rule": 690,
-    "requests": 590,
-    "retries": 1030,
-    "reset": 400,
+    "rule": 645,
+    "requests": 510,
+    "retries": 910,
+    "reset": 330,
     "first list": 2200,
     "page": 1095,
     "addition": 890,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 PREFIX_HEADER = "X-Forwarded-Prefix"
+_RAW_PREFIX_HEADER = PREFIX_HEADER.lower().encode()
 PREFIX_KEY = "mock_atoms.prefix"
 """Key of the part of the path that the server itself has removed (ASGI's `root_path`) in a scope."""
 _MAX_PREFIX_LENGTH = 200
@@ -41,7 +42,9 @@ def with_public_prefix(document: Mapping[str, Any], scope: Mapping[str, Any]) ->
 
 
 def _forwarded_prefix(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    values = [value.decode("latin-1") for name, value in headers if name == PREFIX_HEADER.lower().encode()]
+    values = [value.decode("latin-1") for name, value in headers if name == _RAW_PREFIX_HEADER]
+    if not values:
+        return ""
     prefixes = [prefix.strip() for prefix in ",".join(values).split(",")]
     is_valid = sum(map(len, prefixes)) <= _MAX_PREFIX_LENGTH and all(map(_PREFIX.fullmatch, prefixes))
     return "".join(prefix.rstrip("/") for prefix in prefixes) if is_valid else ""
