@@ -35,7 +35,8 @@ BODIES_IN_FLIGHT = "bodies-in-flight"
 REQUEST_TIMEOUT = "request-timeout"
 MALFORMED_REQUEST = "malformed-request"
 REFUSAL_KEY = "mock_atoms.refusal"
-"""Key of the status and the reason with which the server refused the rest of a request, in the ASGI extensions."""
+"""Key of the `RefusalResponse` with which the server refused the rest of a request, in the ASGI extensions."""
+_REFUSED = {REQUEST_TIMEOUT, MALFORMED_REQUEST}
 CONTRACT_VIOLATION = "contract-violation"
 """Reason of the 400 with which `--strict` responds."""
 PATCH_TOO_LARGE = "alter-too-large"
@@ -122,6 +123,22 @@ class ResponseHead:
 NO_RESPONSE = ResponseHead()
 
 
+class RefusalResponse(NamedTuple):
+    """The response to a request whose body the server refused. It has no `x-request-id`.
+
+    Attributes:
+        status: its status.
+        reason: slug of the reason.
+        headers: its headers besides those of every response.
+        body: its body.
+    """
+
+    status: int
+    reason: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
 @lru_cache(_MAX_SHARED_HEADS)
 def share_response_head(headers: tuple[tuple[bytes, bytes], ...]) -> ResponseHead:
     """Return the response head with `headers`, credentials masked. Equal headers share one.
@@ -141,7 +158,7 @@ class Exchange:
         started_at: time of arrival on the monotonic clock, in seconds.
         client_address: IP address of the client.
         client_port: port of the client, which identifies the connection.
-        id: UUID, the `x-request-id` of the response.
+        id: UUID, the `x-request-id` of the response, unless the server refused the body.
         body: the first bytes of the request body, as many as the journal keeps, credentials masked.
         body_size: number of request body bytes received.
         body_tail_digest: digest of the request body bytes beyond `body`.
@@ -264,7 +281,8 @@ class Exchange:
     def response_headers(self) -> list[tuple[str, str]]:
         """Return the lower-case names and the values of the response headers."""
         headers = [(name.decode("latin-1"), decode_text(value)) for name, value in self.response_head.headers]
-        if self.status and not any(name == "x-request-id" for name, _ in headers):
+        has_id = self.status and self.reason not in _REFUSED
+        if has_id and not any(name == "x-request-id" for name, _ in headers):
             headers.insert(0, ("x-request-id", self.id))
         return headers
 

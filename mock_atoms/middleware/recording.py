@@ -17,14 +17,15 @@ from mock_atoms.faults.expressions import ExpressionError
 from mock_atoms.journal.exchange import (
     ABORTED,
     CONTEXT_KEY,
-    NO_RESPONSE,
     REFUSAL_KEY,
     RESPONDED,
     Exchange,
+    RefusalResponse,
     RequestContext,
+    share_response_head,
 )
 from mock_atoms.journal.journal import Journal
-from mock_atoms.journal.recorded_body import MAX_SHARED_BODY_BYTES, NO_BODY, kept_bytes, record_body, record_body_steps
+from mock_atoms.journal.recorded_body import MAX_SHARED_BODY_BYTES, kept_bytes, record_body, record_body_steps
 from mock_atoms.middleware.connection_faults import BROKEN, TRANSPORT
 from mock_atoms.middleware.faults import fault_evaluator
 from mock_atoms.middleware.marks import ResponseMarker
@@ -130,9 +131,11 @@ class RecordingMiddleware:
             await body_recorder.store_body()
         await response_recorder.store_body()
         if REFUSAL_KEY in extensions:
-            exchange.status, exchange.reason = extensions[REFUSAL_KEY]
-            exchange.response_head, exchange.response_body = NO_RESPONSE, NO_BODY
-            exchange.bytes_sent, ended = 0, RESPONDED
+            refusal: RefusalResponse = extensions[REFUSAL_KEY]
+            exchange.status, exchange.reason, ended = refusal.status, refusal.reason, RESPONDED
+            exchange.response_head = share_response_head(refusal.headers)
+            exchange.response_body = record_body(refusal.body, self._max_response_body, None)
+            exchange.bytes_sent = len(refusal.body)
         await self._recorder.end(exchange, ended)
 
 

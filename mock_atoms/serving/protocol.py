@@ -93,7 +93,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._waiting = WaitingBytes(self._limits, self._request_timeout, transport)
         self._refusal = self._limits.refusal(len(self.connections))
         if self._refusal is not None:
-            transport.write(self._refusal.response(self.server_state.default_headers))
+            transport.write(self._refusal.render(self.server_state.default_headers))
             transport.close()
             return
         self._deadline.set(self._request_timeout)
@@ -355,7 +355,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _send_refusal(self, refusal: Refusal) -> None:
         if self.transport.is_closing():
             return
-        self.transport.write(refusal.response(self.server_state.default_headers))
+        self.transport.write(refusal.render(self.server_state.default_headers))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.flow.resume_reading()

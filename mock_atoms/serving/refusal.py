@@ -8,7 +8,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mock_atoms.core.addresses import format_address
 from mock_atoms.journal.access_log import LOGGER, EventLine
-from mock_atoms.journal.exchange import MALFORMED_REQUEST, REQUEST_TIMEOUT
+from mock_atoms.journal.exchange import MALFORMED_REQUEST, REQUEST_TIMEOUT, RefusalResponse
 
 MAX_REQUEST_HEAD_BYTES = 64 * 1024
 """Size limit of a request line with its headers, and of what stands between the parts of a chunked body."""
@@ -25,28 +25,31 @@ class Refusal(Exception):  # noqa: N818 - a response, rather than an error of ou
 
     Attributes:
         status: its status.
-        reason: slug of the reason, for the journal.
         cause: the reason, for the client and for the log. It quotes nothing that the client sent.
     """
 
     def __init__(self, status: HTTPStatus, cause: str) -> None:
         super().__init__(cause)
         self.status = status
-        self.reason = REQUEST_TIMEOUT if status == HTTPStatus.REQUEST_TIMEOUT else MALFORMED_REQUEST
         self.cause = cause
 
-    def response(self, default_headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """Return the response with the server's own headers, and the cause as plain text."""
+    @property
+    def response(self) -> RefusalResponse:
+        """The response: the cause as plain text."""
         body = f"{self.cause}\n".encode()
-        head = STATUS_LINE[self.status] + b"".join(b"%b: %b\r\n" % header for header in default_headers)
-        return (
-            head
-            + b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
-            % (
-                len(body),
-                body,
-            )
+        headers = (
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
         )
+        reason = REQUEST_TIMEOUT if self.status == HTTPStatus.REQUEST_TIMEOUT else MALFORMED_REQUEST
+        return RefusalResponse(self.status.value, reason, headers, body)
+
+    def render(self, default_headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """Return the bytes of the response, with the server's own headers."""
+        response = self.response
+        headers = b"".join(b"%b: %b\r\n" % header for header in (*default_headers, *response.headers))
+        return b"%b%b\r\n%b" % (STATUS_LINE[self.status], headers, response.body)
 
     def log(self, client: tuple[str, int] | None) -> None:
         """Log one line with the peer and the cause."""

@@ -38,7 +38,7 @@ class ResponseCycle(RequestResponseCycle):
 
     def refuse(self, refusal: Refusal) -> None:
         """End a request whose body will not be complete. The application sends nothing any more."""
-        cast("dict[str, Any]", self.scope["extensions"])[REFUSAL_KEY] = refusal.status.value, refusal.reason
+        cast("dict[str, Any]", self.scope["extensions"])[REFUSAL_KEY] = refusal.response
         self.waiting_for_100_continue = False
         self.disconnected = True
         self.message_event.set()

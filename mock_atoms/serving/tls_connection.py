@@ -107,7 +107,7 @@ class TlsConnection(asyncio.Protocol):
     def _refuse(self, refusal: Refusal) -> None:
         refusal.log(self._client)
         self._is_refused = True
-        self._transport.write(refusal.response(self._server_state.default_headers))
+        self._transport.write(refusal.render(self._server_state.default_headers))
         self._transport.write_eof()
         self._deadline.set(LINGER_SECONDS)
 

@@ -171,6 +171,17 @@ def test_a_slow_head_is_cut_although_it_grows(impatient: MockServer) -> None:
     assert statuses(received) == [408]
 
 
+def assert_recorded_as_sent(mock: MockServer, token: str, response: bytes) -> None:
+    """Assert that the journal has the response as the only request of a token received it."""
+    (event,) = mock.control.call("GET", "/requests", query={"token": token})["requests"]
+    head, _, body = response.decode().partition("\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:])
+    del headers["date"]
+    recorded = event["response"]
+    assert (recorded["headers"], recorded["body"]) == (headers, body)
+    assert event["request"]["mockAtoms"]["bytesSent"] == len(body)
+
+
 @pytest.mark.parametrize("token", ["sk_half", "sk_mock_hang", "sk_mock_delay60000"])
 def test_half_a_body_gets_a_408(impatient: MockServer, token: str) -> None:
     sent = raw_request(token, method="POST", body=b"x" * 100)
@@ -179,6 +190,7 @@ def test_half_a_body_gets_a_408(impatient: MockServer, token: str) -> None:
     assert response.endswith(b"\r\n\r\nbody incomplete after 1 s\n")
     request = impatient.wait_for_requests(1, token=token)[0]
     assert (request.status, request.ended, request.reason) == (408, "responded", "request-timeout")
+    assert_recorded_as_sent(impatient, token, response)
 
 
 @CACHE
@@ -237,9 +249,11 @@ def test_a_stale_connection_drops_a_request_of_which_a_part_has_come(impatient: 
 
 def test_a_malformed_chunk_is_recorded_as_refused(impatient: MockServer) -> None:
     request = raw_request("sk_chunk", "Transfer-Encoding: chunked\r\n", method="POST")
-    assert statuses(exchange(impatient.port, request + b"ZZ\r\n")) == [400]
+    response = exchange(impatient.port, request + b"ZZ\r\n")
+    assert statuses(response) == [400]
     recorded = impatient.wait_for_requests(1, token="sk_chunk")[0]
     assert (recorded.status, recorded.ended, recorded.reason) == (400, "responded", "malformed-request")
+    assert_recorded_as_sent(impatient, "sk_chunk", response)
 
 
 def test_an_unread_body_does_not_keep_the_connection() -> None:
