@@ -224,7 +224,7 @@ def test_a_repeated_request_is_recorded_with_its_body_after_the_journal_was_clea
         send_in_turn(serving.port, *[raw_request()] * 5)
         httpx.delete(f"http://127.0.0.1:{serving.port}/__admin/requests").raise_for_status()
         responses = send_in_turn(serving.port, *[raw_request()] * 2)
-        recorded = asyncio.run(serving.mock.journal.candidates([]))
+        recorded = asyncio.run(serving.mock.journal.candidates(()))
         bodies = [exchange.response_body.content for exchange in recorded]
         assert bodies == [body for _, body in responses]
 
