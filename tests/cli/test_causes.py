@@ -42,7 +42,10 @@ def test_a_response_is_explained(server: MockServer, path: str, headers: dict[st
 def test_a_fault_rule_is_named_with_what_it_does_while_it_exists(server: MockServer) -> None:
     rule_id = server.fail("GET /audience 500x2", token="sk_acme")
     httpx.get(f"{server.url}/audience", headers=ACME)
-    (cause,), _ = causes_of_latest(server)
+    httpx.get(f"{server.url}/audience", headers=ACME)
+    causes = Causes(server, {})
+    (cause,), (same,) = map(causes.of, server.control.call("GET", "/requests")["requests"])
+    assert same == cause
     effect = "when.times=2 respond.status=500"
     assert cause == f"The fault rule {rule_id} triggered: {effect}, for GET /audience token=sk_…#665b48."
     server.clear_faults(rule_id)

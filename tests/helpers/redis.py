@@ -145,7 +145,7 @@ class LossyProxy:
         await asyncio.gather(
             self._forward_requests(reader, server_writer), self._forward_replies(server_reader, writer)
         )
-        server_writer.close()
+        server_writer.transport.abort()  # a server that has stopped would not read the rest
 
     async def _forward_requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
