@@ -251,6 +251,10 @@ class RedisLog:
             self._clock_offset = lowest
 
     async def _disconnect(self) -> None:
+        """Close the connection, and drop what has not been sent: a store that hangs would never read it."""
+        writer = self._connection._writer  # noqa: SLF001 - redis-py itself only closes it
+        if writer is not None:
+            writer.transport.abort()
         await self._connection.disconnect(nowait=True)
 
     def _check(self, status: bytes) -> None:

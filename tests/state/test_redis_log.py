@@ -414,6 +414,18 @@ class TestDeadlines:
 
         run(test())
 
+    def test_a_call_that_failed_keeps_no_connection(self, own_server: RedisServer, prefix: str) -> None:
+        async def test() -> None:
+            async with connected(own_server.url, prefix, call_timeout=0.3) as log:
+                before = len([*Path("/proc/self/fd").iterdir()])
+                own_server.pause()
+                assert "did not respond" in await message_of(log.append([b"x" * 10_000_000], 0))
+                await asyncio.sleep(0)
+                assert len([*Path("/proc/self/fd").iterdir()]) == before - 1
+                own_server.resume()
+
+        run(test())
+
     def test_a_call_that_a_newer_one_overtakes_is_refused(self, shared_server: RedisServer, prefix: str) -> None:
         async def test() -> None:
             async with LossyProxy(shared_server) as proxy, connected(proxy.url, prefix) as log:
