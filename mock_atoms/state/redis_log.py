@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha1
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from redis import exceptions
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
@@ -229,6 +229,8 @@ class RedisLog:
     async def _run(self, script: Script, keys: list[str], arguments: list[Any]) -> list[Any]:
         """Run a script. Return its status and results. Close the connection on any error."""
         connection = self._connection
+        # redis-py forgets its writer before all is sent.
+        transport = cast("asyncio.StreamWriter", connection._writer).transport  # noqa: SLF001 - no other way to it
         try:
             started = monotonic()
             try:
@@ -238,6 +240,7 @@ class RedisLog:
                 await connection.send_command("EVAL", script.source, len(keys), *keys, *arguments)
                 reply = await connection.read_response(disable_decoding=True)
         except BaseException:
+            transport.abort()  # a store that hangs would never read the rest
             await self._disconnect()
             raise
         status, time, *results = reply
@@ -251,10 +254,6 @@ class RedisLog:
             self._clock_offset = lowest
 
     async def _disconnect(self) -> None:
-        """Close the connection, and drop what has not been sent: a store that hangs would never read it."""
-        writer = self._connection._writer  # noqa: SLF001 - redis-py itself only closes it
-        if writer is not None:
-            writer.transport.abort()
         await self._connection.disconnect(nowait=True)
 
     def _check(self, status: bytes) -> None:

@@ -58,6 +58,10 @@ async def connected(
         await log.close()
 
 
+def count_descriptors() -> int:
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
 async def read_all(log: RedisLog) -> list[bytes]:
     """Return all texts, and check that their positions have no gap."""
     texts: list[bytes] = []
@@ -417,11 +421,11 @@ class TestDeadlines:
     def test_a_call_that_failed_keeps_no_connection(self, own_server: RedisServer, prefix: str) -> None:
         async def test() -> None:
             async with connected(own_server.url, prefix, call_timeout=0.3) as log:
-                before = len([*Path("/proc/self/fd").iterdir()])
+                before = count_descriptors()
                 own_server.pause()
                 assert "did not respond" in await message_of(log.append([b"x" * 10_000_000], 0))
                 await asyncio.sleep(0)
-                assert len([*Path("/proc/self/fd").iterdir()]) == before - 1
+                assert count_descriptors() == before - 1
                 own_server.resume()
 
         run(test())
