@@ -166,10 +166,12 @@ class Comparison(NamedTuple):
 
     def markdown(self) -> Iterator[str]:
         """Yield the lines of a table, after a sentence about the goal."""
+        first = self.title
         if self.goal is not None:
             yield f"{self.title}: goal ≤ {self.goal}, {'met' if self.is_met else '**not met**'}"
             yield ""
-        yield from table((self.title, *self.head), self.lines)
+            first = "servers"
+        yield from table((first, *self.head), self.lines)
 
 
 class Measurement:
