@@ -330,7 +330,8 @@ def main() -> int:
     print(section)
     if arguments.output:
         page = arguments.output.read_text(encoding="utf-8")
-        arguments.output.write_text(page.removesuffix(scale_section(page)) + section, encoding="utf-8")
+        rest = page.removesuffix(scale_section(page)).rstrip("\n")
+        arguments.output.write_text(f"{rest}\n\n{section}", encoding="utf-8")
     return 0 if all(comparison.is_met for comparison in comparisons) else 1
 
 

@@ -236,7 +236,8 @@ def main() -> None:
         plots.growth(found, arguments.output / PICTURES[1])
         results = arguments.output / "RESULTS.md"
         kept = scale_section(results.read_text(encoding="utf-8")) if results.exists() else ""
-        results.write_text(report(found, length, description, PICTURES) + kept, encoding="utf-8")
+        parts = [report(found, length, description, PICTURES), *([kept] if kept else [])]
+        results.write_text("\n".join(parts), encoding="utf-8")
         SPEED.write_text(with_short_table(SPEED.read_text(encoding="utf-8"), found), encoding="utf-8")
 
 
