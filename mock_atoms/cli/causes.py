@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from mock_atoms.cli.faults import describe_effect, describe_requests
@@ -40,7 +41,6 @@ REASONS = {
 MAX_DISTANCE = 0.35
 """What is further away than this is not near."""
 _CONNECTION = "connection-"
-_FIRST_ERROR = 400
 
 
 class Causes:
@@ -55,7 +55,7 @@ class Causes:
         self._call = client.control.call
         self._base_path = client.url.removeprefix(client.root_url)
         self._query = query
-        self._rules: dict[str, Mapping[str, Any]] = {}
+        self._rules: dict[str, Mapping[str, Any] | None] = {}  # `None` for rules that were removed
         self._near_misses: dict[str, str] = {}
 
     def of(self, event: Event) -> list[str]:
@@ -65,7 +65,7 @@ class Causes:
         causes += self._of_reason(event)
         if own["ended"] == ABORTED:
             causes.append(REASONS[ABORTED])
-        if not causes and (own["status"] or 0) >= _FIRST_ERROR:
+        if not causes and (own["status"] or 0) >= HTTPStatus.BAD_REQUEST:
             errors = " ".join(_errors(event))
             causes.append(f"The mocked operation rejects the request{f': {errors}' if errors else '.'}")
         return causes
@@ -79,12 +79,13 @@ class Causes:
             return ""
         if event["id"] not in self._near_misses:
             content = self._call("GET", "/requests/unmatched/near-misses", query=self._query)
-            self._near_misses = {
+            self._near_misses = {event["id"]: ""} | {
                 miss["request"]["mockAtoms"]["id"]: _describe(miss)
-                for miss in content["nearMisses"]
                 if miss["matchResult"]["distance"] <= MAX_DISTANCE
+                else ""
+                for miss in content["nearMisses"]
             }
-        return self._near_misses.get(event["id"], "")
+        return self._near_misses[event["id"]]
 
     def _of_fault(self, rule_id: str, event: Event) -> str:
         match rule_id:
@@ -95,8 +96,8 @@ class Causes:
             case "error-rate":
                 return "--error-rate chose this request."
         if rule_id not in self._rules:
-            self._rules = {rule["id"]: rule for rule in self._call("GET", "/faults")["faults"]}
-        rule = self._rules.get(rule_id)
+            self._rules |= {rule_id: None} | {rule["id"]: rule for rule in self._call("GET", "/faults")["faults"]}
+        rule = self._rules[rule_id]
         if rule is None:
             return f"The fault rule {rule_id} triggered. It has been removed since."
         return f"The fault rule {rule_id} triggered: {describe_effect(rule)}, for {describe_requests(rule)}."

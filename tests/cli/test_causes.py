@@ -6,6 +6,7 @@ import pytest
 
 from mock_atoms import MockServer
 from mock_atoms.cli.causes import REASONS, Causes
+from mock_atoms.testing.control_api import ControlApi
 from tests.cli.conftest import Run
 from tests.helpers.audiences import bearer
 
@@ -87,6 +88,28 @@ def test_the_nearest_operation_or_stub_of_an_unknown_route_is_named(server: Mock
 def test_what_is_not_near_is_not_named(server: MockServer) -> None:
     httpx.get(f"{server.url}/webhook", headers=ACME)
     assert causes_of_latest(server) == ([REASONS["unmocked-route"]], "")
+
+
+def test_the_server_is_asked_once_about_what_it_does_not_know(
+    server: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule_id = server.fail("GET /audience 500", token="sk_acme")
+    for path in ("/audience", "/audience", "/webhook", "/webhook"):
+        httpx.get(f"{server.url}{path}", headers=ACME)
+    server.clear_faults(rule_id)
+    events = server.control.call("GET", "/requests")["requests"]
+    call, paths = ControlApi.call, list[str]()
+
+    def recorded(api: ControlApi, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401 - any JSON
+        paths.append(path)
+        return call(api, method, path, **options)
+
+    monkeypatch.setattr(ControlApi, "call", recorded)
+    causes = Causes(server, {})
+    for event in events:
+        causes.of(event)
+        causes.nearest(event)
+    assert paths == ["/requests/unmatched/near-misses", "/faults"]
 
 
 def test_another_method_is_nearer_than_another_path(server: MockServer) -> None:
