@@ -90,7 +90,7 @@ def test_what_is_not_near_is_not_named(server: MockServer) -> None:
     assert causes_of_latest(server) == ([REASONS["unmocked-route"]], "")
 
 
-def test_the_server_is_asked_once_about_what_it_does_not_know(
+def test_one_request_is_enough_for_what_the_server_does_not_know(
     server: MockServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rule_id = server.fail("GET /audience 500", token="sk_acme")
