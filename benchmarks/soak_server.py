@@ -1,112 +1,156 @@
-"""The server of the soak: it reports what it leaks, and how long its event loop holds its clients."""
+"""The server of the soak: it reports what it leaks, and how long one step holds its clients."""
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
 import sys
 import threading
 import time
-import traceback
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import AbstractContextManager, contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import Any, TypeVar
 
 from mock_atoms import Settings, create_app
 from mock_atoms.mock import MockAtoms
+from mock_atoms.serving import protocol
 from mock_atoms.serving.listening import listen_on_all
 from mock_atoms.serving.process_memory import keep_collections_short, return_free_memory
 from mock_atoms.serving.server import build_server
 
-HEARTBEAT_SECONDS = 0.001
-WATCH_SECONDS = 0.005
-MIN_HOLD_SECONDS = 0.025
+MAX_LISTED_STEPS = 10
+_MAX_NAMES = 4
+Result = TypeVar("Result")
 
 
-class Heartbeat:
-    """Measures how long the event loop held its clients.
+class StepTimer:
+    """Measures the longest step of the event loop in processor time. No other client is served meanwhile.
+
+    A step is what a task does between two waits, what the protocol does with received bytes, or a garbage collection.
 
     Attributes:
-        longest_ms: longest processor time of the loop's thread between two heartbeats, in milliseconds.
-        last: processor time of the loop's thread at the last heartbeat, in seconds.
+        longest_ms: the longest step since the last report, in milliseconds.
+        longest: the longest steps so far: milliseconds and what ran.
     """
 
     def __init__(self) -> None:
         self.longest_ms = 0.0
-        self.last = 0.0
+        self.longest: list[tuple[float, str]] = []
+        self._collecting = contextlib.ExitStack()
 
-    async def run(self) -> None:
-        """Measure until cancelled."""
-        began = time.thread_time()
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            ended = time.thread_time()
-            self.longest_ms = max(self.longest_ms, (ended - began) * 1000)
-            began = ended
-            self.last = ended
+    @contextmanager
+    def step(self, describe: Callable[[], str]) -> Generator[None, None, None]:
+        """Measure the body of a `with` statement."""
+        before = time.thread_time()
+        try:
+            yield
+        finally:
+            took = (time.thread_time() - before) * 1000
+            self.longest_ms = max(self.longest_ms, took)
+            if len(self.longest) < MAX_LISTED_STEPS or took > self.longest[-1][0]:
+                self.longest = sorted([*self.longest, (took, describe())], reverse=True)[:MAX_LISTED_STEPS]
+
+    def create_task(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        work: Coroutine[Any, Any, Result],
+        **options: Any,  # noqa: ANN401 - as in asyncio
+    ) -> asyncio.Task[Result]:
+        """Return a task whose steps are measured. It is a task factory."""
+        return asyncio.Task(TimedCoroutine(work, self), loop=loop, **options)
+
+    def timed(self, method: Callable[..., Result]) -> Callable[..., Result]:
+        """Return `method` as a step."""
+
+        @wraps(method)
+        def call(*args: Any) -> Result:  # noqa: ANN401 - those of `method`
+            with self.step(lambda: method.__qualname__):
+                return method(*args)
+
+        return call
+
+    def on_collection(self, phase: str, info: dict[str, int]) -> None:
+        """Measure a garbage collection. It is a callback of `gc`."""
+        if phase == "start":
+            self._collecting.enter_context(self.step(lambda: f"collection of generation {info['generation']}"))
+        else:
+            self._collecting.close()
 
 
-class Watch:
-    """Records where the event loop was during its longest holds.
+class TimedCoroutine(Coroutine[Any, Any, Result]):
+    """A coroutine whose steps are measured.
 
     Args:
-        heartbeat: its last beat is watched.
-        thread: thread of the event loop.
+        work: the coroutine.
+        timer: measures it.
     """
 
-    def __init__(self, heartbeat: Heartbeat, thread: threading.Thread) -> None:
-        self._heartbeat = heartbeat
-        self._thread = thread
-        self._stacks: dict[str, float] = {}
-        threading.Thread(target=self._run, daemon=True).start()
+    def __init__(self, work: Coroutine[Any, Any, Result], timer: StepTimer) -> None:
+        self._work = work
+        self._timer = timer
+        self.__qualname__ = getattr(work, "__qualname__", type(work).__name__)
 
-    def _run(self) -> None:
-        ident = self._thread.ident or 0
-        clock = time.pthread_getcpuclockid(ident)
-        while True:
-            time.sleep(WATCH_SECONDS)
-            age = time.clock_gettime(clock) - self._heartbeat.last
-            if age > MIN_HOLD_SECONDS:
-                stack = "".join(traceback.format_stack(sys._current_frames()[ident])[-8:])  # noqa: SLF001 - there is no public way
-                self._stacks[stack] = max(age, self._stacks.get(stack, 0.0))
+    def _step(self) -> AbstractContextManager[None]:
+        inner = getattr(self._work, "cr_await", None)
+        names = [self.__qualname__]
+        while inner is not None:  # where it waited
+            names.append(getattr(inner, "__qualname__", type(inner).__name__))
+            inner = getattr(inner, "cr_await", None)
+        return self._timer.step(lambda: " > ".join([*names[:1], *names[1:][-_MAX_NAMES:]]))
 
-    def report(self) -> str:
-        """Return the stacks that were seen latest after a heartbeat."""
-        longest = sorted(self._stacks.items(), key=lambda item: -item[1])[:10]
-        return "".join(f"{age * 1000:.0f} ms of processor time after a heartbeat:\n{stack}" for stack, age in longest)
+    def send(self, value: Any) -> Any:  # noqa: ANN401 - as in the base class
+        """See `Coroutine`."""
+        with self._step():
+            return self._work.send(value)
+
+    def throw(self, *args: Any) -> Any:  # noqa: ANN401 - as in the base class
+        """See `Coroutine`."""
+        with self._step():
+            return self._work.throw(*args)
+
+    def close(self) -> None:
+        """See `Coroutine`."""
+        self._work.close()
+
+    def __await__(self) -> Generator[Any, Any, Result]:
+        return self._work.__await__()
 
 
-def serve(log_file: str, *, is_watched: bool) -> None:
-    """Serve on a free port. Print the port and the loop's thread, and the resources after each line of input."""
+def serve(log_file: str) -> None:
+    """Serve on a free port. Print the port, the resources after each line of input, and finally the longest steps."""
     logging.basicConfig(filename=log_file, level=logging.INFO)
     mock = MockAtoms(Settings(fault=("GET /audience/{id} 500p5",)))
     mock.after_reset = return_free_memory
     sockets = listen_on_all(["127.0.0.1"], 0)
     loops: list[asyncio.AbstractEventLoop] = []
-    tasks: list[asyncio.Task[None]] = []
     ready = threading.Event()
-    heartbeat = Heartbeat()
+    timer = StepTimer()
+    gc.callbacks.append(timer.on_collection)
+    for name in ("data_received", "_parse_unparsed"):
+        setattr(protocol.HttpProtocol, name, timer.timed(getattr(protocol.HttpProtocol, name)))
 
     def on_ready() -> None:
         keep_collections_short()
         loops.append(asyncio.get_running_loop())
-        tasks.append(loops[0].create_task(heartbeat.run()))
+        loops[0].set_task_factory(timer.create_task)  # type: ignore[arg-type] # typeshed wants a generic protocol
         ready.set()
 
     server = build_server(mock, create_app(mock=mock), on_ready)
     thread = threading.Thread(target=server.run, args=(sockets,))
     thread.start()
     ready.wait()
-    watch = Watch(heartbeat, thread) if is_watched else None
-    print(json.dumps({"port": sockets[0].getsockname()[1], "thread": thread.native_id}), flush=True)
+    print(sockets[0].getsockname()[1], flush=True)
     for _ in sys.stdin:
         amounts = resources(loops[0], asyncio.run(mock.journal.count()))
-        print(json.dumps({**amounts, "hold": round(heartbeat.longest_ms)}), flush=True)
-        heartbeat.longest_ms = 0.0
-        if watch:
-            Path(f"{log_file}.holds").write_text(watch.report(), encoding="utf-8")
-    loops[0].call_soon_threadsafe(tasks[0].cancel)
+        print(json.dumps({**amounts, "hold": round(timer.longest_ms)}), flush=True)
+        timer.longest_ms = 0.0
     server.stop()
     thread.join()
+    print(json.dumps(timer.longest), flush=True)
 
 
 def resources(loop: asyncio.AbstractEventLoop, entries: int) -> dict[str, int]:
