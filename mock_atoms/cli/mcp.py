@@ -1,6 +1,8 @@
 """The `mcp` command."""
 
-from typing import TYPE_CHECKING
+import os
+import signal
+from typing import TYPE_CHECKING, NoReturn
 
 from mock_atoms.cli.command import EXIT_OK, Command, CommandParser, Invocation
 from mock_atoms.cli.running_server import add_server, with_server
@@ -18,8 +20,15 @@ def _run(invocation: Invocation, client: "MockClient") -> int:
         from mock_atoms.cli.mcp_server import build_server  # noqa: PLC0415 - an optional package, and slow
     except ModuleNotFoundError:
         return invocation.fail("the package mcp is missing: install mock-atoms with the extra mcp (docs/python.md)")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     build_server(client).run("stdio")
     return EXIT_OK
+
+
+def _end(_signal: int, _frame: object) -> NoReturn:
+    # An exception in the event loop would be logged as an error. Every response has been written already.
+    os._exit(EXIT_OK)
 
 
 MCP = Command(
