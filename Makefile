@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 IMAGE ?= mock-atoms
-PARALLEL ?= --numprocesses=auto --dist=loadfile
+PARALLEL ?= --numprocesses=auto --dist=worksteal
 # `make SEED=7 test` shuffles the tests in another order than pyproject.toml says. pytest prints the seed.
 SHUFFLE = $(if $(SEED),--randomly-seed=$(SEED))
-# `make TESTS=tests/faults test-fast` for some of them.
+# `make TESTS=tests/faults test` for some of them.
 TESTS ?=
 # Tests of control API, journal, faults, lifecycle and SDK.
 FUNCTIONAL = $(addprefix tests/,api control faults journal middleware testing wiremock) \
@@ -18,7 +18,7 @@ serve: $(VENV)/.installed ## serve on http://127.0.0.1:28667/atoms/v1 with the e
 	$(BIN)/mock-atoms serve --fixtures fixtures
 
 test: $(VENV)/.installed-test ## run the tests
-	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE)
+	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) $(TESTS)
 
 test-fast: $(VENV)/.installed-test ## run the tests without the slow ones
 	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) -m "not slow" $(TESTS)

@@ -1,6 +1,6 @@
 """What all tests with schemathesis share: documents, configuration and checks.
 
-The document is ours. With CONTRACT_DOCUMENT=/path/to/audience.openapi.yaml it is one of the vendor's.
+The document is ours. With CONTRACT=FOLDER it is one of the vendor's, such as FOLDER/audience.openapi.yaml.
 """
 
 import json
@@ -62,10 +62,16 @@ def ours() -> dict[str, Any]:
     return document
 
 
-def contract_document(*prefixes: str) -> dict[str, Any]:
-    """Return the document that the mock must conform to, with the paths that have one of these prefixes."""
-    path = os.environ.get("CONTRACT_DOCUMENT")
-    document = yaml.safe_load(Path(path).read_text(encoding="utf-8")) if path else ours()
+def contract_document(name: str, *prefixes: str) -> dict[str, Any]:
+    """Return the document that the mock must conform to, with the paths that have one of these prefixes.
+
+    Args:
+        name: name of the vendor's document.
+        prefixes: starts of paths.
+    """
+    folder = os.environ.get("CONTRACT")
+    vendors = Path(folder or "", f"{name}.openapi.yaml")
+    document = yaml.safe_load(vendors.read_text(encoding="utf-8")) if folder else ours()
     assert isinstance(document, dict)
     paths = {path: methods for path, methods in document["paths"].items() if path.startswith(prefixes)}
     return {**document, "paths": paths}

@@ -23,7 +23,7 @@ CREATE, ARCHIVE = "POST /agent", "DELETE /agent/{id}/archive"
 PREFIXES = ("/account/", "/user", "/product/", "/agent")
 CHECKS = {**CONFIG["checks"], "positive_data_acceptance": {"expected-statuses": ["200", "201"]}}
 schema = schemathesis.openapi.from_dict(
-    contract_document(*PREFIXES),
+    contract_document("neighbours", *PREFIXES),
     config=SchemathesisConfig.from_dict(CONFIG | {"checks": CHECKS}),
 )
 
@@ -88,6 +88,6 @@ test_archiving_an_agent_conforms_to_the_document = conforms(ARCHIVE)
 
 
 def test_the_documents_have_no_other_operations_on_accounts_and_agents() -> None:
-    paths = contract_document(*PREFIXES)["paths"]
+    paths = contract_document("neighbours", *PREFIXES)["paths"]
     labels = [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
     assert sorted(labels) == sorted((DETAILS, USER, NUMBERS, CREATE, ARCHIVE))

@@ -30,7 +30,7 @@ CHECKS = {
     "status_code_conformance": {"enabled": False},
 }
 schema = schemathesis.openapi.from_dict(
-    contract_document("/campaign"), config=SchemathesisConfig.from_dict(CONFIG | {"checks": CHECKS})
+    contract_document("campaign", "/campaign"), config=SchemathesisConfig.from_dict(CONFIG | {"checks": CHECKS})
 )
 
 
@@ -103,6 +103,6 @@ test_exporting_logs_conforms_to_the_document = conforms(LOGS)
 
 
 def test_the_documents_have_no_other_operations_on_campaigns() -> None:
-    paths = contract_document("/campaign")["paths"]
+    paths = contract_document("campaign", "/campaign")["paths"]
     labels = [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
     assert sorted(labels) == sorted((LIST, CREATE, GET, DELETE, START, PAUSE, RESULTS, LOGS))
