@@ -109,8 +109,11 @@ class TimedCoroutine(Coroutine[Any, Any, Result]):
 
     def throw(self, *args: Any) -> Any:  # noqa: ANN401 - as in the base class
         """See `Coroutine`."""
-        with self._step():
-            return self._work.throw(*args)
+        try:
+            with self._step():
+                return self._work.throw(*args)
+        finally:
+            del args  # the traceback of the error has this frame
 
     def close(self) -> None:
         """See `Coroutine`."""
