@@ -4,7 +4,7 @@ Adding a group of endpoints takes one module and one line in `endpoint_groups`.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import cache, partial
 from http import HTTPStatus
 from typing import Any
@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms.control.access import DOCUMENT_PATH, AccessControlMiddleware
@@ -45,6 +45,9 @@ from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import LOCALHOST_ORIGINS
 from mock_atoms.middleware.endpoint import RequestEndpoint
 from mock_atoms.mock import MockAtoms
+
+_ERROR_TYPES = (RequestError, ConfigError, BodyMemoryError, StoreUnavailableError, CapacityError)
+"""Errors of endpoints that are responses."""
 
 
 def endpoint_groups(mock: MockAtoms) -> list[EndpointGroup]:
@@ -82,29 +85,21 @@ def control_app(mock: MockAtoms) -> ASGIApp:
             with_public_prefix(await asyncio.to_thread(document), request.scope), headers={"vary": PREFIX_HEADER}
         )
 
-    error_types = (
-        RequestError,
-        ConfigError,
-        BodyMemoryError,
-        StoreUnavailableError,
-        CapacityError,
-        HTTPException,
-        Exception,
-    )
     endpoints = [endpoint for group in groups for endpoint in group.endpoints]
+    respond = partial(_respond, mock)
     routes = [
-        Route(CONTROL_PREFIX + each.route, RequestEndpoint(partial(_respond, mock, each)), methods=[each.method])
+        Route(CONTROL_PREFIX + each.route, RequestEndpoint(partial(respond, each)), methods=[each.method])
         for each in endpoints
     ]
     app = Starlette(
-        routes=[_LiteralRoutes(routes), *routes, Route(DOCUMENT_PATH, openapi), *dashboard_routes()],
-        exception_handlers=dict.fromkeys(error_types, _respond_error),
+        routes=[*routes, Route(DOCUMENT_PATH, openapi), *dashboard_routes()],
+        exception_handlers=dict.fromkeys((*_ERROR_TYPES, HTTPException, Exception), _respond_error),
     )
     app.router.redirect_slashes = False
     app.state.slices = mock.slices
     origins = [origin for origin in mock.settings.cors_origin if origin not in ("*", LOCALHOST_ORIGINS)]
     return _CorsMiddleware(
-        AccessControlMiddleware(app, mock.settings),
+        AccessControlMiddleware(_LiteralEndpoints(endpoints, respond, app), mock.settings),
         allow_origins=origins,
         allow_methods=["*"],
         allow_headers=["*"],
@@ -112,25 +107,45 @@ def control_app(mock: MockAtoms) -> ASGIApp:
     )
 
 
-class _LiteralRoutes(BaseRoute):
-    """Finds the route of a path without parameters in one step. Starlette would try many routes in turn.
+class _LiteralEndpoints:
+    """Calls the endpoints whose paths have no parameters, and makes responses of their errors.
+
+    Starlette would try many routes in turn, and pass the request and each message through three layers.
 
     Args:
-        routes: the routes; those with parameters in their path are ignored.
+        endpoints: the endpoints, of which those with parameters in their path are ignored.
+        respond: calls an endpoint.
+        app: handles all other requests.
     """
 
-    def __init__(self, routes: Iterable[Route]) -> None:
-        literals = [route for route in routes if "{" not in route.path]
-        self._apps = {(method, route.path): route.app for route in literals for method in route.methods or ()}
+    def __init__(
+        self,
+        endpoints: Iterable[Endpoint],
+        respond: Callable[[Endpoint, Request], Awaitable[Response]],
+        app: Starlette,
+    ) -> None:
+        self._endpoints = {
+            (each.method, CONTROL_PREFIX + each.route): each for each in endpoints if "{" not in each.route
+        }
+        self._respond = respond
+        self._app = app
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Return whether there is such a route."""
-        is_literal = (scope["method"], scope["path"]) in self._apps
-        return (Match.FULL if is_literal else Match.NONE), {}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request to that route."""
-        await self._apps[scope["method"], scope["path"]](scope, receive, send)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        endpoint = self._endpoints.get((scope["method"], scope["path"]))
+        if endpoint is None:
+            await self._app(scope, receive, send)
+            return
+        scope["app"] = self._app
+        request = Request(scope, receive, send)
+        try:
+            response = await self._respond(endpoint, request)
+        except _ERROR_TYPES as error:
+            response = _request_error(request, error).response()
+        except Exception as error:
+            await _request_error(request, error).response()(scope, receive, send)
+            raise
+        await response(scope, receive, send)
 
 
 class _CorsMiddleware(CORSMiddleware):
