@@ -1,10 +1,12 @@
 """Errors of the control API."""
 
 import gzip
+import json
 from functools import partial
 
 import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.control import parsing
@@ -178,8 +180,19 @@ def test_a_405_lists_the_allowed_methods(admin: httpx.Client, path: str, methods
     assert (response.status_code, set(response.headers["allow"].split(", "))) == (405, methods)
 
 
-def test_a_bug_in_the_control_api_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("path", "broken"), [("/faults", "rules"), ("/faults/rule-1", "rule")])
+def test_a_bug_in_the_control_api_is_a_500_and_raised(path: str, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     mock = MockAtoms(Settings())
-    monkeypatch.setattr(mock.store, "rules", None)
-    with pytest.raises(TypeError):
-        call(control_app(mock), "/__admin/faults")
+    monkeypatch.setattr(mock.store, broken, None)
+    app = control_app(mock)
+    raised: list[TypeError] = []
+
+    async def catch(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except TypeError as error:
+            raised.append(error)
+
+    response = call(catch, f"/__admin{path}")
+    assert (response.status, json.loads(response.body)["errors"][0]["title"]) == (500, "bug in the mock")
+    assert len(raised) == 1
