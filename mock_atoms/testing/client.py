@@ -169,12 +169,13 @@ class MockClient(Stubbing):
         else:
             delete_all(self._rule_ids, self.clear_faults)
 
-    def requests(
+    def requests(  # noqa: PLR0913 - the filters of the journal
         self,
         *,
         method: str | None = None,
         path: str | None = None,
         status: int | str | None = None,
+        failed: bool = False,
         token: str | None = None,
         test_id: str | None = None,
     ) -> list[RecordedRequest]:
@@ -184,6 +185,7 @@ class MockClient(Stubbing):
             method: only this method, in any case.
             path: only this path, such as `/audience/{id}`, with or without the base path.
             status: only responses with this status code, or of this class, such as `5xx`.
+            failed: only requests that ended without a complete, well-formed response below 400.
             token: only this token, valid or not.
             test_id: only this `X-Test-Id`.
 
@@ -191,7 +193,8 @@ class MockClient(Stubbing):
             ControlError: the journal is off, or the control API is not available.
             ValueError: the path does not start with a slash, has a query, or has adjacent parameters.
         """
-        requests, _ = self._list(self._request_fields(method, path, status, token, test_id))
+        fields = self._request_fields(method, path, status, token, test_id)
+        requests, _ = self._list(fields | {"failed": "true"} if failed else fields)
         return requests
 
     def _list(self, query: Mapping[str, object]) -> tuple[list[RecordedRequest], int]:
@@ -200,7 +203,7 @@ class MockClient(Stubbing):
         requests = [RecordedRequest.from_json(event["request"]) for event in reversed(content["requests"])]
         return requests, content["meta"]["total"]
 
-    def wait_for_requests(  # noqa: PLR0913 - the filters of `requests`, and two more
+    def wait_for_requests(  # noqa: PLR0913 - the same filters, and two more
         self,
         count: int,
         timeout: float = 5.0,

@@ -34,6 +34,7 @@ def test_a_fault_matches_its_token_path_or_test(mock: MockServer) -> None:
     assert rule.startswith("rule-")
     assert [send(mock.url, B), send(mock.url, A), send(mock.url, A)] == [200, 503, 200]
     assert mock.requests(status=503)[0].faults == (rule,)
+    assert [request.faults for request in mock.requests(failed=True)] == [(rule,)]
     mock.fail("404x1", method="GET", path="/audience/{id}")
     assert [send(mock.url, A), send(mock.url, A, UNKNOWN_AUDIENCE)] == [200, 404]
     mock.clear_faults()
