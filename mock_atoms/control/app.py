@@ -47,7 +47,7 @@ from mock_atoms.middleware.endpoint import RequestEndpoint
 from mock_atoms.mock import MockAtoms
 
 _ERROR_TYPES = (RequestError, ConfigError, BodyMemoryError, StoreUnavailableError, CapacityError)
-"""Errors of endpoints that are responses."""
+"""Expected errors of endpoints, which become responses."""
 
 
 def endpoint_groups(mock: MockAtoms) -> list[EndpointGroup]:
@@ -99,7 +99,7 @@ def control_app(mock: MockAtoms) -> ASGIApp:
     app.state.slices = mock.slices
     origins = [origin for origin in mock.settings.cors_origin if origin not in ("*", LOCALHOST_ORIGINS)]
     return _CorsMiddleware(
-        AccessControlMiddleware(_LiteralEndpoints(endpoints, respond, app), mock.settings),
+        AccessControlMiddleware(_LiteralPathMiddleware(endpoints, respond, app), mock.settings),
         allow_origins=origins,
         allow_methods=["*"],
         allow_headers=["*"],
@@ -107,13 +107,13 @@ def control_app(mock: MockAtoms) -> ASGIApp:
     )
 
 
-class _LiteralEndpoints:
-    """Calls the endpoints whose paths have no parameters, and makes responses of their errors.
+class _LiteralPathMiddleware:
+    """Calls endpoints without path parameters directly, and turns their errors into responses.
 
-    Starlette would try many routes in turn, and pass the request and each message through three layers.
+    All other requests go to Starlette, which would try many routes in turn, and pass each message through three layers.
 
     Args:
-        endpoints: the endpoints, of which those with parameters in their path are ignored.
+        endpoints: the endpoints; those with path parameters are ignored.
         respond: calls an endpoint.
         app: handles all other requests.
     """
@@ -138,14 +138,23 @@ class _LiteralEndpoints:
             return
         scope["app"] = self._app
         request = Request(scope, receive, send)
+        has_started = False
+
+        async def note_and_send(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
         try:
-            response = await self._respond(endpoint, request)
-        except _ERROR_TYPES as error:
-            response = _request_error(request, error).response()
+            try:
+                response = await self._respond(endpoint, request)
+            except _ERROR_TYPES as error:
+                response = _request_error(request, error).response()
+            await response(scope, receive, note_and_send)
         except Exception as error:
-            await _request_error(request, error).response()(scope, receive, send)
+            if not has_started:
+                await _request_error(request, error).response()(scope, receive, send)
             raise
-        await response(scope, receive, send)
 
 
 class _CorsMiddleware(CORSMiddleware):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Iterator
 from functools import partial
 
 import httpx
@@ -14,7 +15,7 @@ from mock_atoms.control.app import control_app
 from mock_atoms.core import json_parsing
 from mock_atoms.core.json_parsing import MAX_JSON_PIECE_BYTES
 from mock_atoms.mock import MockAtoms
-from tests.helpers.asgi import call
+from tests.helpers.asgi import AsgiResponse, call
 from tests.helpers.control import problem
 from tests.helpers.sockets import connect
 
@@ -180,11 +181,34 @@ def test_a_405_lists_the_allowed_methods(admin: httpx.Client, path: str, methods
     assert (response.status_code, set(response.headers["allow"].split(", "))) == (405, methods)
 
 
-@pytest.mark.parametrize(("path", "broken"), [("/faults", "rules"), ("/faults/rule-1", "rule")])
+@pytest.mark.parametrize(
+    ("path", "broken"),
+    [
+        ("/faults", "mock_atoms.state.memory_store.MemoryStore.rules"),
+        ("/faults/rule-1", "mock_atoms.state.memory_store.MemoryStore.rule"),
+        ("/requests", "mock_atoms.control.long_work.json_pieces"),
+    ],
+)
 def test_a_bug_in_the_control_api_is_a_500_and_raised(path: str, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    mock = MockAtoms(Settings())
-    monkeypatch.setattr(mock.store, broken, None)
-    app = control_app(mock)
+    monkeypatch.setattr(broken, None)
+    response, raised = call_with_bug(path)
+    assert (response.status, json.loads(response.body)["errors"][0]["title"]) == (500, "bug in the mock")
+    assert len(raised) == 1
+
+
+def test_a_bug_after_the_start_of_a_response_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_late(_content: object) -> Iterator[str]:
+        yield "x" * 1_000_000
+        raise TypeError
+
+    monkeypatch.setattr("mock_atoms.control.long_work.json_pieces", fail_late)
+    response, raised = call_with_bug("/requests")
+    assert (response.status, set(response.body), len(raised)) == (200, {ord("x")}, 1)
+
+
+def call_with_bug(path: str) -> tuple[AsgiResponse, list[TypeError]]:
+    """Return the response of an endpoint, and what it raised."""
+    app = control_app(MockAtoms(Settings()))
     raised: list[TypeError] = []
 
     async def catch(scope: Scope, receive: Receive, send: Send) -> None:
@@ -193,6 +217,4 @@ def test_a_bug_in_the_control_api_is_a_500_and_raised(path: str, broken: str, mo
         except TypeError as error:
             raised.append(error)
 
-    response = call(catch, f"/__admin{path}")
-    assert (response.status, json.loads(response.body)["errors"][0]["title"]) == (500, "bug in the mock")
-    assert len(raised) == 1
+    return call(catch, f"/__admin{path}"), raised
