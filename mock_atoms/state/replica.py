@@ -22,7 +22,7 @@ SNAPSHOT_ENTRIES = 20_000
 SNAPSHOT_BYTES = 64 * 1024 * 1024
 """Size of the entries between two snapshots, if it is reached first."""
 KEEP_UP_SECONDS = 1.0
-"""Pause between two looks at the log of a server that gets no requests."""
+"""Pause between two reads of the log by a server that gets no requests."""
 _FREQUENT_KINDS = ("begin", "update")
 """Kinds of the entries of requests. They have no numbers with more digits than a float, so a faster parser will do."""
 _FREQUENT_STARTS = tuple(f'["{kind}",'.encode() for kind in _FREQUENT_KINDS)
@@ -31,7 +31,7 @@ _ID_LENGTH = 16
 
 
 class _Waiter:
-    """Someone who waits until this copy has applied an entry, or all entries of now.
+    """A caller that waits until its entry is applied. Without an entry, it waits for all entries in the log.
 
     Attributes:
         text: the entry; `None` without one.
@@ -111,7 +111,8 @@ class Replica:
     Attributes:
         position: position of the last applied entry.
         applying: position of the entry that is being applied.
-        restored: position of the restored snapshot. It has what the entries until there did, except the journal.
+        restored: position of the restored snapshot. It includes the effects of all entries up to there, except on the
+            journal.
         snapshots: makes and restores snapshots.
     """
 
@@ -129,11 +130,11 @@ class Replica:
         self._handlers: dict[str, ApplyForeign] = {}
         self._own: dict[str, _Waiter] = {}
         self._waiting: list[_Waiter] = []
-        self._exchanging: asyncio.Task[None] | None = None
+        self._processing: asyncio.Task[None] | None = None
         self._keeping_up: asyncio.Task[None] | None = None
 
     def handle(self, kind: str, handler: ApplyForeign) -> None:
-        """Apply the entries of one kind that other servers wrote with `handler`."""
+        """Register the handler for entries of this kind from other servers."""
         self._handlers[kind] = handler
 
     def new_id(self) -> str:
@@ -148,12 +149,13 @@ class Replica:
 
         Args:
             kind: its kind.
-            content: the change as JSON, of which the handlers of other servers make the same.
+            content: the change as JSON. Handlers on other servers repeat it from this.
             apply: makes the change here.
             entry_id: id of the entry, from `new_id`.
 
         Raises:
-            StoreUnavailableError: the log did not confirm the change. It may have been made, but never will be later.
+            StoreUnavailableError: the log did not confirm the change in time. Either it is already in the log, or it is
+                never made.
         """
         entry_id = entry_id or self.new_id()
         text = entry_id.encode() + _render(kind, content)
@@ -173,16 +175,16 @@ class Replica:
         if self._keeping_up is not None:
             self._keeping_up.cancel()
             self._keeping_up = None
-        if self._exchanging is not None:
-            await asyncio.wait([self._exchanging])
+        if self._processing is not None:
+            await asyncio.wait([self._processing])
         if self._saving is not None:
             await asyncio.wait([self._saving])
         await self._log.close()
 
     async def _wait(self, waiter: _Waiter) -> Any:  # noqa: ANN401 - what `apply` returns
         self._waiting.append(waiter)
-        if self._exchanging is None:
-            self._exchanging = asyncio.ensure_future(self._exchange_all())
+        if self._processing is None:
+            self._processing = asyncio.ensure_future(self._process_waiting())
         if self._keeping_up is None or self._keeping_up.done():
             self._keeping_up = asyncio.ensure_future(self._keep_up())
         return await waiter.result
@@ -194,14 +196,14 @@ class Replica:
             with suppress(StoreUnavailableError):
                 await self.synchronize()
 
-    async def _exchange_all(self) -> None:
-        """Append what waits, together, and apply what the log returns, until nothing waits."""
+    async def _process_waiting(self) -> None:
+        """Append the waiting entries in batches and apply the log, until no caller waits."""
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
                 try:
-                    await self._exchange([waiter.text for waiter in batch if waiter.text is not None])
-                except Exception as error:  # noqa: BLE001 - it belongs to those who wait
+                    await self._append_and_apply([waiter.text for waiter in batch if waiter.text is not None])
+                except Exception as error:  # noqa: BLE001 - raised in the waiting callers
                     batch, self._waiting = [*batch, *self._waiting], []  # no client waits for two timeouts
                     for waiter in batch:
                         self._give_up(waiter, error)
@@ -213,7 +215,7 @@ class Replica:
                             lost = StoreUnavailableError("the store has lost a change: send the request again")
                             self._give_up(waiter, lost)
         finally:
-            self._exchanging = None
+            self._processing = None
 
     def _give_up(self, waiter: _Waiter, error: Exception) -> None:
         """Report an error. If the log has the entry nevertheless, it is applied like one of another server."""
@@ -223,10 +225,10 @@ class Replica:
 
     @property
     def is_restoring(self) -> bool:
-        """Whether the restored snapshot has what the entry that is being applied did, except in the journal."""
+        """Whether the restored snapshot includes what the entry that is being applied does, except to the journal."""
         return self.applying <= self.restored
 
-    async def _exchange(self, texts: list[bytes]) -> None:
+    async def _append_and_apply(self, texts: list[bytes]) -> None:
         is_last = False
         while not is_last:
             try:
@@ -268,7 +270,7 @@ class Replica:
         if own is not None and own.apply is not None:
             try:
                 own.resolve(await own.apply())
-            except Exception as error:  # noqa: BLE001 - it belongs to the caller
+            except Exception as error:  # noqa: BLE001 - raised in the caller
                 own.fail(error)
             return
         kind, content = _parse(entry.text[_ID_LENGTH:])

@@ -18,11 +18,11 @@ from mock_atoms.state.log_contents import has_ended, outcome_json, update_outcom
 from mock_atoms.state.replica import Replica
 
 MAX_KEPT_ENTRIES = 200_000
-"""Number of log entries after which the journal drops an exchange, so that the log needs no older ones."""
+"""The journal drops an exchange that started more than this many log entries ago, so that the log can be trimmed."""
 MAX_UNCONFIRMED = 10_000
 """Number of exchanges whose end is recorded later, when the log is available again."""
 _POLL_SECONDS = 0.02
-"""Pause between two looks at the log while someone watches the journal."""
+"""Pause between two reads of the log while a client watches the journal."""
 _REPEAT_SECONDS = 0.2
 
 
@@ -52,7 +52,7 @@ class ReplicatedJournal(MemoryJournal):
         self._recording: asyncio.Task[None] | None = None
         self._polling: asyncio.Task[None] | None = None
         self._restored_starts: dict[str, Any] = {}  # see `as_json`, by position
-        self._polls = 0  # number of those who wait for changes of other servers
+        self._polls = 0  # number of active watchers
         self._is_end = False  # whether the exchange that is being updated ends
         super().watch(self._record_event, None)  # a client may continue at any server
         replica.handle("update", self._update_foreign)
@@ -71,9 +71,10 @@ class ReplicatedJournal(MemoryJournal):
         return next(iter(self._exchanges), self._replica.position + 1)
 
     def as_json(self) -> list[Any]:
-        """Return what a server needs besides the log entries since `first_needed`: what requests had when they began.
+        """Return the journal's part of a snapshot: what the log entries since `first_needed` cannot restore.
 
-        The entry that ends a request has that too, unless there is none, or the server that wrote it had given up.
+        That is `dropped`, and the id, faults and delay of each exchange in flight, or to which the store was
+        unavailable.
         """
         starts = {
             position: [exchange.id, exchange.faults, exchange.delay_ms]
@@ -83,7 +84,7 @@ class ReplicatedJournal(MemoryJournal):
         return [self.dropped, starts]
 
     async def restore(self, content: list[Any]) -> None:
-        """Remove all exchanges: the log has those of a snapshot with `content`, which `as_json` returned."""
+        """Reset this copy to what `as_json` returned. The exchanges follow from the log."""
         self._in_flight.clear()
         await self.clear_copy()
         self.dropped, self._restored_starts = content
@@ -142,7 +143,8 @@ class ReplicatedJournal(MemoryJournal):
                 try:
                     await self._replica.change("update", content, lambda: self._update_foreign("", content))  # noqa: B023 - it is applied or dropped before the next one
                 except StoreUnavailableError:
-                    self._unconfirmed.appendleft(content)
+                    if len(self._unconfirmed) < MAX_UNCONFIRMED:  # otherwise it would remove the newest one
+                        self._unconfirmed.appendleft(content)
                     await asyncio.sleep(_REPEAT_SECONDS)
         finally:
             self._recording = None
@@ -157,7 +159,7 @@ class ReplicatedJournal(MemoryJournal):
         return await self._replica.change("clear", None, self.clear_copy)
 
     def _position(self) -> tuple[int, bool]:
-        """Return the position of the entry that is being applied, and whether the state did not have it already."""
+        """Return the position of the entry that is being applied, and whether the restored snapshot lacks it."""
         replica = self._replica
         return max(replica.applying, replica.restored), not replica.is_restoring
 

@@ -1,5 +1,6 @@
 """A shared log in memory, and servers that share it."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Literal
 
@@ -21,6 +22,7 @@ class MemoryLog:
         snapshots: all snapshots, oldest first.
         failures: what the next calls do: `unreachable` changes nothing, and after `lost reply` the entries are there.
         refused_kind: kind of entries with which calls fail.
+        refusal_seconds: how long such a call takes.
     """
 
     secret = b"s" * 32
@@ -31,6 +33,7 @@ class MemoryLog:
         self.snapshots: list[bytes] = []
         self.failures: list[Failure | None] = []
         self.refused_kind: str | None = None
+        self.refusal_seconds = 0.0
         self._page_size = page_size
         self._trimmed = 0
 
@@ -38,7 +41,10 @@ class MemoryLog:
         """Append entries, and return those after a position."""
         self.round_trips += 1
         failure = self.failures.pop(0) if self.failures else None
-        if failure == "unreachable" or any(f'["{self.refused_kind}",'.encode() in text for text in texts):
+        is_refused = any(f'["{self.refused_kind}",'.encode() in text for text in texts)
+        if is_refused and self.refusal_seconds:
+            await asyncio.sleep(self.refusal_seconds)
+        if is_refused or failure == "unreachable":
             raise StoreUnavailableError("the store is unreachable")
         if after < self._trimmed:
             raise LogTrimmedError
