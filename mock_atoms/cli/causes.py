@@ -39,12 +39,12 @@ REASONS = {
 """Sentences about reasons; docs/journal.md describes them. The dashboard has the same ones in explain.js."""
 
 MAX_DISTANCE = 0.35
-"""What is further away than this is not near."""
+"""Maximum distance of a near miss that is shown; the same as in detail.js."""
 _CONNECTION = "connection-"
 
 
 class Causes:
-    """Explains exchanges. Asks the server for its fault rules, and for near misses, once an exchange needs them.
+    """Explains exchanges. Fetches fault rules and near misses on demand, and caches them.
 
     Args:
         client: client of the server.
@@ -71,9 +71,9 @@ class Causes:
         return causes
 
     def nearest(self, event: Event) -> str:
-        """Return the operation or stub nearest to a request to an unknown route, and what differs.
+        """Describe the operation or stub nearest to a request to an unknown route, with the differences.
 
-        It is an empty text if the route is known, or nothing is near.
+        Returns an empty string if the route is known or nothing is near.
         """
         if event["request"]["mockAtoms"]["reason"] not in UNROUTED:
             return ""

@@ -27,7 +27,7 @@ def _run(invocation: Invocation, client: "MockClient") -> int:
 
 
 def _end(_signal: int, _frame: object) -> NoReturn:
-    # An exception in the event loop would be logged as an error. Every response has been written already.
+    # Skips asyncio's shutdown, which would log an error. A tool call in progress gets no response.
     os._exit(EXIT_OK)
 
 

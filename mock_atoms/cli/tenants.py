@@ -129,7 +129,7 @@ TENANTS = CommandGroup(
         Command(
             "show",
             "show the data of a tenant",
-            "Show the audiences of a token as its clients see them, or the members of one. This is no request.",
+            "Show the audiences of a token as its clients see them, or the members of one. The call is not recorded.",
             _add_show_arguments,
             with_server(_show),
             SERVER_EPILOG,

@@ -85,12 +85,12 @@ def test_the_nearest_operation_or_stub_of_an_unknown_route_is_named(server: Mock
     assert causes_of_latest(server)[1] == "GET /atoms/v1/voices; method: expected GET, but was POST"
 
 
-def test_what_is_not_near_is_not_named(server: MockServer) -> None:
+def test_a_distant_operation_is_not_suggested(server: MockServer) -> None:
     httpx.get(f"{server.url}/webhook", headers=ACME)
     assert causes_of_latest(server) == ([REASONS["unmocked-route"]], "")
 
 
-def test_one_request_is_enough_for_what_the_server_does_not_know(
+def test_removed_rules_and_distant_routes_are_looked_up_once(
     server: MockServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rule_id = server.fail("GET /audience 500", token="sk_acme")

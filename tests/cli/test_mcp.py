@@ -168,7 +168,7 @@ def test_an_agent_starts_the_command(server: MockServer) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [None, signal.SIGTERM])
+@pytest.mark.parametrize("number", [None, signal.SIGINT, signal.SIGTERM])
 def test_the_command_ends_quietly(number: signal.Signals | None) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "mock_atoms", "mcp"],

@@ -10,7 +10,7 @@ import pytest
 
 import mock_atoms
 from mock_atoms import MockServer, Settings, create_app
-from mock_atoms.cli.causes import REASONS
+from mock_atoms.cli.causes import MAX_DISTANCE, REASONS
 from mock_atoms.dashboard.files import CONTENT_SECURITY_POLICY
 from mock_atoms.journal.retries import Finding
 from mock_atoms.mock import MockAtoms
@@ -125,5 +125,6 @@ def test_the_page_and_the_command_line_explain_each_documented_reason_alike() ->
     table = (STATIC / "explain.js").read_text(encoding="utf-8").partition("const REASONS")[2].partition("});")[0]
     sentences = re.findall(r'^  ([a-z"-]+): (".*"),$', table, re.MULTILINE)
     assert {name.strip('"'): json.loads(text) for name, text in sentences} == REASONS
+    assert f"const MAX_DISTANCE = {MAX_DISTANCE};" in (STATIC / "detail.js").read_text(encoding="utf-8")
     documented = table_names("journal.md", "reason | meaning")
     assert REASONS.keys() == {reason for reason in documented if not reason.startswith("connection-")} - {"stub"}

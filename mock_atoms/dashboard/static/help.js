@@ -29,7 +29,7 @@ const FILTERS = /** @type {[string, string][]} */ ([
   ["test:nightly", "the requests with this X-Test-Id"],
   ["path:/audience", "paths that contain this text"],
   ["method:POST", "requests with this method"],
-  ["fault:*", "requests that a fault changed; or the id of a rule"],
+  ["fault:*", "requests that any fault changed; or the id of a rule"],
   ["violation:*", "requests that violate the contract"],
   ["attempt:>1", "retries"],
   ["duration:>100", "requests that took longer than 100 ms"],
