@@ -17,7 +17,7 @@ SHORT = 16
 """Number of connections of the short table."""
 OUR_LISTS = {
     f"**{OURS}, each token new**: not cached, as the first list of a test": NEW_TOKENS,
-    f"**{OURS}, each request differs**: content cached, as further lists": DIFFERING,
+    f"**{OURS}, each request differs**: response cached, as further lists": DIFFERING,
 }
 REPEATED_LIST = f"{OURS}, one request repeated: all cached, as other mocks are measured"
 HOW = f"""\
@@ -35,7 +35,7 @@ All servers send the same list of {{length:,}} bytes to a bearer token. None of 
 - **mock-atoms** runs with its journal and its faults on. One request is repeated, so that all of it is cached, unless a
   row says otherwise. Pages, searches and added members are measured without the response cache.
 - **Each token new**: no list is cached. The first list of a test is such a list.
-- **Each request differs** in its `traceparent`, as further lists of a test do. Their content is cached, their heads
+- **Each request differs** in its `traceparent`, as further lists of a test do. Their response is cached, their heads
   are read.
 - **WireMock** has a stub that requires a bearer token. Its journal is on, and emptied before each run.
 - **Prism** has the document of `mock-atoms openapi`, with the list as its example.

@@ -6,10 +6,11 @@ third process sends a request every few milliseconds. Exit code 1 means that a c
 
 - tasks, file descriptors and threads are the same before and after,
 - resident memory stays below 1.5 times the server's documented limits, also between two measurements,
-- a reset after each quarter of the requests gives half of the memory back, and the last one as much as the second,
+- the last reset keeps at most half of the memory growth, or `MAX_GROWTH` if that is more,
+- it keeps at most `MAX_GROWTH` more than the second reset,
 - the server writes no traceback, no error and nothing to stderr, and no response reports a bug of the mock,
 - every good request gets its response, and the server ends every request and closes every connection that is held,
-- no step holds the clients of the event loop for more than `MAX_STALL_MS` of processor time,
+- no callback of the event loop takes more than `MAX_STALL_MS` of processor time, in which no other client is served,
 - 999 of 1,000 requests of the bystander take at most `MAX_STALL_MS`. One takes longer if dozens of clients have sent
   requests directly before it.
 """
@@ -37,12 +38,12 @@ MAX_STALL_MS = 50.0
 MAX_MEMORY = 1_592 * 3 // 2
 """MiB: 1.5 times the sum in docs/limits.md."""
 MAX_KEPT = 0.5
-"""Share of the memory beyond that before the load that the process may have after a reset.
+"""Maximum share of the memory growth that remains after the last reset.
 
 Python returns memory to the system in pieces of 1 MiB, in which a single object may be left.
 """
 MAX_GROWTH = 50
-"""MiB that it may have more after the last reset than after the second one, and after a short soak than before it."""
+"""MiB that may always remain after the last reset, and by which it may exceed the second reset."""
 PAUSE_SECONDS = 0.005
 """Pause of the bystander between two requests."""
 ROUNDS = 4
@@ -66,7 +67,7 @@ class Measured(NamedTuple):
 
     Attributes:
         amounts: resources of the server process by time of measurement.
-        steps: the longest steps of its event loop: milliseconds of processor time and what ran.
+        callbacks: the longest callbacks of its event loop: milliseconds of processor time and what ran.
         outcomes: requests by client, kind and outcome.
         bugs: responses that reported a bug of the mock.
         problems: tracebacks and errors in the log, and lines on stderr.
@@ -74,7 +75,7 @@ class Measured(NamedTuple):
     """
 
     amounts: dict[str, dict[str, int]]
-    steps: list[tuple[float, str]]
+    callbacks: list[tuple[float, str]]
     outcomes: dict[str, Outcomes]
     bugs: int
     problems: list[str]
@@ -86,8 +87,8 @@ def checks(measured: Measured) -> dict[str, bool]:
     amounts = measured.amounts
     before, after = amounts["before"], amounts["after"]
     peak = max(amount["peak"] for name, amount in amounts.items() if name != "before")
-    hold = max(amount["hold"] for name, amount in amounts.items() if name != "before")
-    stall = measured.bystander["p99.9"]
+    callback_ms = max(amount["callback_ms"] for name, amount in amounts.items() if name != "before")
+    p999_ms = measured.bystander["p99.9"]
     kept = after["memory"] - before["memory"]
     grown = max(0, peak - before["memory"])
     allowed = max(MAX_KEPT * grown, MAX_GROWTH)
@@ -113,8 +114,8 @@ def checks(measured: Measured) -> dict[str, bool]:
         f"{measured.bugs} responses with a bug": not measured.bugs,
         f"{failed} good requests without their response": not failed,
         f"{unended} malformed and hostile requests that the server did not end": not unended,
-        f"longest step {hold} ms of processor time": hold <= MAX_STALL_MS,
-        f"99.9 % of the bystander's requests take at most {stall:.1f} ms": stall <= MAX_STALL_MS,
+        f"longest callback {callback_ms} ms of processor time": callback_ms <= MAX_STALL_MS,
+        f"99.9 % of the bystander's requests take at most {p999_ms:.1f} ms": p999_ms <= MAX_STALL_MS,
     }
 
 
@@ -238,10 +239,10 @@ def soak(requests: int, kinds: dict[str, tuple[float, int, int]], folder: Path) 
             times = json.loads(bystander.communicate()[0])
         reset(port)
         amounts["after"] = read_resources(server)  # the bystander has closed its connection
-        steps = json.loads(server.communicate()[0])
+        callbacks = json.loads(server.communicate()[0])
     with log.open(encoding="utf-8") as lines:
         found = problems(lines, stderr.read_text(encoding="utf-8"))
-    return Measured(amounts, steps, outcomes, bugs, found, times)
+    return Measured(amounts, callbacks, outcomes, bugs, found, times)
 
 
 def report(measured: Measured, seconds: float) -> None:
@@ -257,8 +258,8 @@ def report(measured: Measured, seconds: float) -> None:
     print(f"{total:,} requests in {seconds:.0f} s")
     for name, amount in measured.amounts.items():
         print(f"{name:>7}: {amount}")
-    print("longest steps, in ms of processor time:")
-    for took, what in measured.steps:
+    print("longest callbacks, in ms of processor time:")
+    for took, what in measured.callbacks:
         print(f"{took:7.1f}: {what}")
     print(f"bystander: {measured.bystander}")
     for problem, number in Counter(measured.problems).most_common(5):

@@ -1,4 +1,4 @@
-"""The server of the soak: it reports what it leaks, and how long one step holds its clients."""
+"""The server of the soak: it reports what it leaks, and how long one callback holds its clients."""
 
 import asyncio
 import contextlib
@@ -22,19 +22,20 @@ from mock_atoms.serving.listening import listen_on_all
 from mock_atoms.serving.process_memory import keep_collections_short, return_free_memory
 from mock_atoms.serving.server import build_server
 
-MAX_LISTED_STEPS = 10
+MAX_LISTED_CALLBACKS = 10
 _MAX_NAMES = 4
 Result = TypeVar("Result")
 
 
-class StepTimer:
-    """Measures the longest step of the event loop in processor time. No other client is served meanwhile.
+class CallbackTimer:
+    """Measures the longest callback of the event loop in processor time. No other client is served meanwhile.
 
-    A step is what a task does between two waits, what the protocol does with received bytes, or a garbage collection.
+    A callback is what a task does between two waits, what the protocol does with received bytes, or a garbage
+    collection.
 
     Attributes:
-        longest_ms: the longest step since the last report, in milliseconds.
-        longest: the longest steps so far: milliseconds and what ran.
+        longest_ms: the longest callback since the last report, in milliseconds.
+        longest: the longest callbacks since the first report: milliseconds and what ran.
     """
 
     def __init__(self) -> None:
@@ -43,7 +44,7 @@ class StepTimer:
         self._collecting = contextlib.ExitStack()
 
     @contextmanager
-    def step(self, describe: Callable[[], str]) -> Generator[None, None, None]:
+    def measure(self, describe: Callable[[], str]) -> Generator[None, None, None]:
         """Measure the body of a `with` statement."""
         before = time.thread_time()
         try:
@@ -51,8 +52,8 @@ class StepTimer:
         finally:
             took = (time.thread_time() - before) * 1000
             self.longest_ms = max(self.longest_ms, took)
-            if len(self.longest) < MAX_LISTED_STEPS or took > self.longest[-1][0]:
-                self.longest = sorted([*self.longest, (took, describe())], reverse=True)[:MAX_LISTED_STEPS]
+            if len(self.longest) < MAX_LISTED_CALLBACKS or took > self.longest[-1][0]:
+                self.longest = sorted([*self.longest, (took, describe())], reverse=True)[:MAX_LISTED_CALLBACKS]
 
     def create_task(
         self,
@@ -60,15 +61,15 @@ class StepTimer:
         work: Coroutine[Any, Any, Result],
         **options: Any,  # noqa: ANN401 - as in asyncio
     ) -> asyncio.Task[Result]:
-        """Return a task whose steps are measured. It is a task factory."""
+        """Return a task whose callbacks are measured. It is a task factory."""
         return asyncio.Task(TimedCoroutine(work, self), loop=loop, **options)
 
     def timed(self, method: Callable[..., Result]) -> Callable[..., Result]:
-        """Return `method` as a step."""
+        """Return `method`, measured."""
 
         @wraps(method)
         def call(*args: Any) -> Result:  # noqa: ANN401 - those of `method`
-            with self.step(lambda: method.__qualname__):
+            with self.measure(lambda: method.__qualname__):
                 return method(*args)
 
         return call
@@ -76,41 +77,41 @@ class StepTimer:
     def on_collection(self, phase: str, info: dict[str, int]) -> None:
         """Measure a garbage collection. It is a callback of `gc`."""
         if phase == "start":
-            self._collecting.enter_context(self.step(lambda: f"collection of generation {info['generation']}"))
+            self._collecting.enter_context(self.measure(lambda: f"collection of generation {info['generation']}"))
         else:
             self._collecting.close()
 
 
 class TimedCoroutine(Coroutine[Any, Any, Result]):
-    """A coroutine whose steps are measured.
+    """A coroutine whose callbacks are measured.
 
     Args:
         work: the coroutine.
         timer: measures it.
     """
 
-    def __init__(self, work: Coroutine[Any, Any, Result], timer: StepTimer) -> None:
+    def __init__(self, work: Coroutine[Any, Any, Result], timer: CallbackTimer) -> None:
         self._work = work
         self._timer = timer
         self.__qualname__ = getattr(work, "__qualname__", type(work).__name__)
 
-    def _step(self) -> AbstractContextManager[None]:
+    def _measure(self) -> AbstractContextManager[None]:
         inner = getattr(self._work, "cr_await", None)
         names = [self.__qualname__]
         while inner is not None:  # where it waited
             names.append(getattr(inner, "__qualname__", type(inner).__name__))
             inner = getattr(inner, "cr_await", None)
-        return self._timer.step(lambda: " > ".join([*names[:1], *names[1:][-_MAX_NAMES:]]))
+        return self._timer.measure(lambda: " > ".join([*names[:1], *names[1:][-_MAX_NAMES:]]))
 
     def send(self, value: Any) -> Any:  # noqa: ANN401 - as in the base class
         """See `Coroutine`."""
-        with self._step():
+        with self._measure():
             return self._work.send(value)
 
     def throw(self, *args: Any) -> Any:  # noqa: ANN401 - as in the base class
         """See `Coroutine`."""
         try:
-            with self._step():
+            with self._measure():
                 return self._work.throw(*args)
         finally:
             del args  # the traceback of the error has this frame
@@ -124,14 +125,14 @@ class TimedCoroutine(Coroutine[Any, Any, Result]):
 
 
 def serve(log_file: str) -> None:
-    """Serve on a free port. Print the port, the resources after each line of input, and finally the longest steps."""
+    """Serve on a free port. Print the port, then resources for each line of input, finally the longest callbacks."""
     logging.basicConfig(filename=log_file, level=logging.INFO)
     mock = MockAtoms(Settings(fault=("GET /audience/{id} 500p5",)))
     mock.after_reset = return_free_memory
     sockets = listen_on_all(["127.0.0.1"], 0)
     loops: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()
-    timer = StepTimer()
+    timer = CallbackTimer()
     gc.callbacks.append(timer.on_collection)
     for name in ("data_received", "_parse_unparsed"):
         setattr(protocol.HttpProtocol, name, timer.timed(getattr(protocol.HttpProtocol, name)))
@@ -147,10 +148,14 @@ def serve(log_file: str) -> None:
     thread.start()
     ready.wait()
     print(sockets[0].getsockname()[1], flush=True)
+    is_warming = True
     for _ in sys.stdin:
         amounts = resources(loops[0], asyncio.run(mock.journal.count()))
-        print(json.dumps({**amounts, "hold": round(timer.longest_ms)}), flush=True)
+        print(json.dumps({**amounts, "callback_ms": round(timer.longest_ms)}), flush=True)
         timer.longest_ms = 0.0
+        if is_warming:
+            timer.longest.clear()
+            is_warming = False
     server.stop()
     thread.join()
     print(json.dumps(timer.longest), flush=True)

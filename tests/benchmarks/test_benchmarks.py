@@ -51,7 +51,7 @@ def test_the_cost_of_serving_can_be_measured(tool: Callable[[str], str]) -> None
         "| list: journal full | while it fills | **",
         "- **WireMock was not measured**: ",
         "| **mock-atoms, each token new**: not cached, as the first list of a test | ",
-        "| **mock-atoms, each request differs**: content cached, as further lists | ",
+        "| **mock-atoms, each request differs**: response cached, as further lists | ",
         "| fault 500 by key: CPU time per request | raw ASGI | **",
         "| mock.requests: 20 requests of other tests | none | **",
         "| pytest: fixtures of each further test | no fixture | ",

@@ -188,7 +188,7 @@ def test_the_short_table_says_which_requests_were_cached(found: Findings) -> Non
     assert replaced.endswith("|\n\nafter\n")
     for line in (
         "| **mock-atoms, each token new**: not cached, as the first list of a test | 2,000 | 500.0 | 260 |",
-        "| **mock-atoms, each request differs**: content cached, as further lists | 15,000 | 60.0 | 260 |",
+        "| **mock-atoms, each request differs**: response cached, as further lists | 15,000 | 60.0 | 260 |",
         "| mock-atoms, one request repeated: all cached, as other mocks are measured | 30,000 | 30.0 | 260 |",
     ):
         assert line in replaced.splitlines()

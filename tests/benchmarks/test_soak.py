@@ -12,18 +12,18 @@ import pytest
 from benchmarks.hostile_clients import Client, is_complete, join_chunks
 from benchmarks.hostile_requests import CHEAP, COSTLY, MALFORMED
 from benchmarks.soak import KINDS, MAX_GROWTH, MAX_MEMORY, Measured, checks, problems
-from benchmarks.soak_server import StepTimer
+from benchmarks.soak_server import CallbackTimer
 from mock_atoms import MockServer
 from tests.helpers.snippets import ROOT
 
 
 def measured(changes: dict[str, Any] | None = None) -> Measured:
-    before = {"tasks": 3, "descriptors": 9, "threads": 4, "memory": 90, "peak": 9999, "entries": 0, "hold": 99}
+    before = {"tasks": 3, "descriptors": 9, "threads": 4, "memory": 90, "peak": 9999, "entries": 0, "callback_ms": 99}
     amounts = {
         "before": before,
-        "1/2": before | {"peak": 200, "hold": 50},
-        "reset 2": before | {"memory": 140, "peak": 140, "hold": 1},
-        "after": before | {"peak": 90, "hold": 1},
+        "1/2": before | {"peak": 200, "callback_ms": 50},
+        "reset 2": before | {"memory": 140, "peak": 140, "callback_ms": 1},
+        "after": before | {"peak": 90, "callback_ms": 1},
     }
     others = dict(changes or {})
     for name, amount in others.pop("amounts", {}).items():
@@ -75,7 +75,7 @@ def test_the_memory_limit_follows_from_the_documented_sum() -> None:
             },
             "2 malformed and hostile requests that the server did not end",
         ),
-        ({"amounts": {"after": {"hold": 51}}}, "longest step 51 ms of processor time"),
+        ({"amounts": {"after": {"callback_ms": 51}}}, "longest callback 51 ms of processor time"),
         ({"bystander": {"p99.9": 51.0}}, "99.9 % of the bystander's requests take at most 51.0 ms"),
     ],
 )
@@ -100,7 +100,7 @@ def test_tracebacks_errors_and_stderr_are_problems() -> None:
     ]
 
 
-def test_the_longest_steps_are_known_by_name() -> None:
+def test_the_longest_callbacks_are_known_by_name() -> None:
     async def wait() -> None:
         await asyncio.sleep(0)
 
@@ -109,14 +109,14 @@ def test_the_longest_steps_are_known_by_name() -> None:
         gc.collect()
         return "done"
 
-    timer = StepTimer()
+    timer = CallbackTimer()
     gc.callbacks.append(timer.on_collection)
     with asyncio.Runner() as runner:
         runner.get_loop().set_task_factory(timer.create_task)  # type: ignore[arg-type] # typeshed wants a generic protocol
         assert runner.run(work()) == "done"
     gc.callbacks.remove(timer.on_collection)
     assert timer.longest_ms == timer.longest[0][0] > 0
-    name = "test_the_longest_steps_are_known_by_name.<locals>"
+    name = "test_the_longest_callbacks_are_known_by_name.<locals>"
     names = {what for _, what in timer.longest}
     assert {f"{name}.work", f"{name}.work > {name}.wait > sleep > __sleep0", "collection of generation 2"} <= names
 
