@@ -21,7 +21,7 @@ SCHEMAS = documented.SCHEMAS | documented_accounts.SCHEMAS | documented_campaign
 
 @pytest.fixture
 def document(server: MockServer) -> dict[str, Any]:
-    response = httpx.get(f"{server.root_url}/openapi.json")
+    response = httpx.get(f"{server.root_url}/openapi.json", timeout=60)
     assert response.headers["content-type"] == "application/json"
     served: dict[str, Any] = response.json()
     return served
@@ -48,7 +48,7 @@ def test_the_document_lists_this_server_and_the_real_one(document: dict[str, Any
 
 def test_at_the_root_the_server_is_a_slash() -> None:
     with MockServer(base_path="/") as mock:
-        assert httpx.get(f"{mock.root_url}/openapi.json").json()["servers"][0]["url"] == "/"
+        assert httpx.get(f"{mock.root_url}/openapi.json", timeout=60).json()["servers"][0]["url"] == "/"
 
 
 def test_the_document_has_the_mocked_operations_only(document: dict[str, Any]) -> None:
@@ -80,7 +80,8 @@ def test_a_page_has_only_relative_addresses(server: MockServer, path: str, docum
 @pytest.mark.parametrize("path", ["/openapi.json", "/__admin/openapi.json"])
 def test_servers_follow_the_prefix_of_a_proxy(server: MockServer, path: str) -> None:
     own, behind = (
-        httpx.get(server.root_url + path, headers=headers) for headers in ({}, {"X-Forwarded-Prefix": "/mock"})
+        httpx.get(server.root_url + path, headers=headers, timeout=60)
+        for headers in ({}, {"X-Forwarded-Prefix": "/mock"})
     )
     url = own.json()["servers"][0]["url"]
     assert behind.json()["servers"][0]["url"] == f"/mock{url}".rstrip("/")
@@ -156,5 +157,5 @@ def test_an_error_has_the_shape_of_the_control_api(
 def test_a_disabled_control_api_has_no_page() -> None:
     with MockServer(admin=False) as mock:
         assert httpx.get(f"{mock.root_url}/docs/control").status_code == 404
-        assert "docs/control" not in httpx.get(f"{mock.root_url}/openapi.json").text
+        assert "docs/control" not in httpx.get(f"{mock.root_url}/openapi.json", timeout=60).text
         assert httpx.get(f"{mock.root_url}/docs").status_code == 200

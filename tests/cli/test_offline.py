@@ -63,7 +63,7 @@ def test_json_is_printed_as_utf_8() -> None:
 def test_openapi_prints_the_document_of_the_server() -> None:
     code, out, _ = run_command("openapi", "--base-path", "/x")
     with MockServer(base_path="/x") as mock:
-        assert (code, json.loads(out)) == (0, httpx.get(f"{mock.root_url}/openapi.json").json())
+        assert (code, json.loads(out)) == (0, httpx.get(f"{mock.root_url}/openapi.json", timeout=60).json())
 
 
 def test_a_config_file_is_read(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def server() -> Iterator[MockServer]:
 
 @pytest.fixture(scope="module")
 def document(server: MockServer) -> dict[str, Any]:
-    document: dict[str, Any] = httpx.get(f"{server.root_url}/openapi.json").json()
+    document: dict[str, Any] = httpx.get(f"{server.root_url}/openapi.json", timeout=60).json()
     return document
 
 

@@ -30,7 +30,7 @@ def without_prose(schema: Any) -> Any:  # noqa: ANN401 - any JSON
 
 @pytest.fixture(scope="module")
 def document(session_server: MockServer) -> dict[str, Any]:
-    paths: dict[str, Any] = httpx.get(f"{session_server.root_url}/openapi.json").json()["paths"]
+    paths: dict[str, Any] = httpx.get(f"{session_server.root_url}/openapi.json", timeout=60).json()["paths"]
     return paths
 
 

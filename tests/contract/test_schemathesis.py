@@ -214,7 +214,7 @@ def test_the_document_has_no_other_operations() -> None:
 
 
 def test_our_document_is_served(mock: MockServer) -> None:
-    assert httpx.get(f"{mock.root_url}/openapi.json").json() == ours()
+    assert httpx.get(f"{mock.root_url}/openapi.json", timeout=60).json() == ours()
 
 
 class Workflow(schema.as_state_machine()):  # type: ignore[misc] # its base is built from the document

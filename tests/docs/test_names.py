@@ -60,7 +60,7 @@ def test_files_exist() -> None:
 
 def test_docs_name_every_path_of_the_control_api_and_no_other() -> None:
     with MockServer() as mock:
-        document = httpx.get(f"{mock.root_url}/__admin/openapi.json").json()
+        document = httpx.get(f"{mock.root_url}/__admin/openapi.json", timeout=60).json()
     text = EXAMPLE_ID.sub("/{id}", TEXT)
     assert set(re.findall(r"/__admin/[a-z/{}.-]*[a-z}]", text)) - {"/__admin/openapi.json"} == set(document["paths"])
 
