@@ -28,7 +28,8 @@ class ShutdownSignal:
     def notify(self) -> None:
         """End all waits. Call it in the event loop of the waiters."""
         for waiter in self._waiters:
-            waiter.set_result(None)
+            if not waiter.done():  # a cancelled one is still there until its task has run
+                waiter.set_result(None)
         self._waiters.clear()
 
     async def wait(self) -> None:

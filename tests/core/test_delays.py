@@ -71,6 +71,20 @@ def test_the_shutdown_signal_ends_all_waits() -> None:
     assert asyncio.run(run()) == [WaitResult.SHUTDOWN] * 3
 
 
+def test_the_shutdown_signal_ignores_a_wait_that_was_cancelled_just_before() -> None:
+    async def run() -> list[object]:
+        shutdown_signal = ShutdownSignal()
+        waits = [asyncio.ensure_future(shutdown_signal.wait()) for _ in range(2)]
+        await asyncio.sleep(0)
+        waits[0].cancel()
+        shutdown_signal.notify()
+        return await asyncio.gather(*waits, return_exceptions=True)
+
+    cancelled, notified = asyncio.run(run())
+    assert isinstance(cancelled, asyncio.CancelledError)
+    assert notified is None
+
+
 def test_messages_received_during_a_wait_are_replayed() -> None:
     async def run() -> list[bytes]:
         client = Client({**REQUEST, "body": b"a", "more_body": True}, {**REQUEST, "body": b"b"})
