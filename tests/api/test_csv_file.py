@@ -291,6 +291,14 @@ def test_ignored_rows_count_as_work(row: bytes, cells: int) -> None:
     assert many == pytest.approx(2 * few, rel=0.05)
 
 
+@pytest.mark.parametrize("line", [b"\n", b" \r\n", b",\r", b'""\n'])
+def test_a_file_has_at_most_100000_lines(line: bytes) -> None:
+    assert len(rows_of(b"phone\n" + line * 99_998 + b"5550100\n", "phone")) == 1
+    with pytest.raises(ApiError) as caught:
+        rows_of(b"phone\n" + line * 99_999 + b"5550100\n", "phone")
+    assert caught.value.errors == ["CSV file has more than 100000 lines; an upload has at most 10000 members"]
+
+
 def test_a_line_has_at_most_100000_commas() -> None:
     assert len(rows_of(b"phone\n" + b"," * 100_000 + b"\n5550100\n", "phone")) == 1
     with pytest.raises(ApiError) as caught:

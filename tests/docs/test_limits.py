@@ -40,7 +40,7 @@ from mock_atoms.core.slices import MAX_WORK_SLOTS, SLICE_SECONDS
 from mock_atoms.core.tenancy import MAX_TEST_ID_LENGTH
 from mock_atoms.core.unescaping import MAX_LAYERS
 from mock_atoms.data.campaign_life import MAX_EVENTS
-from mock_atoms.data.csv_file import MAX_COLUMNS, MAX_COMMAS
+from mock_atoms.data.csv_file import MAX_COLUMNS, MAX_COMMAS, MAX_LINES
 from mock_atoms.data.fixture_files import MAX_GENERATED_AUDIENCES
 from mock_atoms.data.fixtures import MAX_CACHED_AUDIENCES
 from mock_atoms.data.member_rows import MAX_MEMBER_VALUES, MAX_ROW_CHARACTERS
@@ -136,6 +136,7 @@ LIMITS = [
     ("CSV file", f"{MAX_FILE_BYTES / MIB:g} MB"),
     ("rows of a CSV file", f"{MAX_MEMBERS:,}"),
     ("columns of a CSV file", f"{MAX_COLUMNS}"),
+    ("lines of a CSV file, empty ones included", f"{MAX_LINES:,}"),
     ("commas in a line of a CSV file", f"{MAX_COMMAS:,}"),
     ("fields of a form beside its file, ignored parts included", f"{MAX_FIELDS}"),
     ("each of these fields", f"{MAX_FIELD_BYTES / KIB:g} KiB"),

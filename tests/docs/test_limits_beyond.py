@@ -84,6 +84,7 @@ HOLDING = {
     "api/test_csv_file.py::test_a_file_has_at_most_5_mib": ["CSV file"],
     "api/test_csv_file.py::test_an_upload_has_at_most_10000_rows": ["rows of a CSV file"],
     "api/test_csv_file.py::test_a_file_has_at_most_100_columns": ["columns of a CSV file"],
+    "api/test_csv_file.py::test_a_file_has_at_most_100000_lines": ["lines of a CSV file, empty ones included"],
     "api/test_csv_file.py::test_a_line_has_at_most_100000_commas": ["commas in a line of a CSV file"],
     "api/test_csv_file.py::test_an_invalid_file_is_refused_with_a_reason": ["characters in a cell of a CSV file"],
     "api/test_csv_file.py::test_a_malformed_form_stores_nothing": [
