@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mock_atoms.cli.command import EXIT_FAILED, EXIT_OK, EXIT_USAGE, CommandParser, Invocation, Once
 from mock_atoms.core.addresses import reachable_url
+from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.setting_sources import URL_VARIABLE, load_settings
 from mock_atoms.core.settings import variable_name
@@ -94,6 +95,8 @@ def with_server(run: Callable[[Invocation, "MockClient"], int]) -> Callable[[Inv
         except ControlError as error:
             invocation.fail(error_text(error, client))
             return EXIT_USAGE if error.status in _USAGE_STATUSES else EXIT_FAILED
+        except UnicodeEncodeError as error:  # of a query or a path
+            raise ConfigError(f"{quote_value(error.object)} is not UTF-8") from None
         finally:
             client.control.close()
 

@@ -242,7 +242,8 @@ class JsonParser:
         except UnicodeEncodeError:
             raise _half_surrogate_pair() from None
         except (ValueError, RecursionError) as error:
-            raise ConfigError(f"not JSON: {error}") from None
+            problem = str(error).partition("; use sys.")[0]  # Python's advice about long integers
+            raise ConfigError(f"not JSON: {problem}") from None
         self._line, self._column = self._position(text)
         opened = [] if is_last else _open_containers(value, len(still_open), last)
         self._add(value, first)

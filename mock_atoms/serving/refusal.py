@@ -16,6 +16,11 @@ LINGER_SECONDS = 2
 """Time for a client to read a refusal. The close of a connection with unread data would lose it."""
 PLAIN_HTTP = "no TLS handshake: this port speaks HTTPS, so use https://"
 _TLS = "a TLS handshake: this port speaks plain HTTP, so use http://"
+_TARGET = (
+    "the request target is invalid: send a path such as /atoms/v1/audience, with spaces, control characters and bytes "
+    "above 127 percent-encoded"
+)
+_PROXY = "CONNECT: this server is no proxy"
 TLS_HANDSHAKE = b"\x16"
 """First byte of a TLS connection."""
 
@@ -96,7 +101,7 @@ def _unparsable(error: httptools.HttpParserError, data: bytes) -> Refusal:
     elif data.startswith(b"PRI * HTTP/2"):
         cause = "HTTP/2: this server speaks HTTP/1.1"
     elif isinstance(error, httptools.HttpParserInvalidURLError):
-        cause = "the request target is invalid: percent-encode spaces, control characters and bytes above 127"
+        cause = _PROXY if data.startswith(b"CONNECT ") else _TARGET
     else:
         cause = f"not an HTTP/1.1 request: {error}"
     return Refusal(HTTPStatus.BAD_REQUEST, cause)

@@ -6,14 +6,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from mock_atoms.core.addresses import CONTROL_PREFIX, full_path
 from mock_atoms.core.http_text import PathTemplate
 from mock_atoms.core.masking import mask_token, quote_value, show_text
 from mock_atoms.testing.campaigns import Campaigns
 from mock_atoms.testing.contract_violation import ContractViolation
-from mock_atoms.testing.control_api import TIMEOUT_SECONDS, ControlApi, ControlError, delete_all
+from mock_atoms.testing.control_api import (
+    DEFAULT_BASE_PATH,
+    TIMEOUT_SECONDS,
+    ControlApi,
+    ControlError,
+    delete_all,
+    split_base_url,
+)
 from mock_atoms.testing.event_stream import EventStream
 from mock_atoms.testing.recorded_request import RecordedRequest
 from mock_atoms.testing.retry_report import RetryReport
@@ -23,7 +30,6 @@ from mock_atoms.testing.stubbing import Stubbing
 if TYPE_CHECKING:
     from smallestai.environment import SmallestAIEnvironment
 
-DEFAULT_BASE_PATH = "/atoms/v1"
 _HEALTH_POLL_SECONDS = 0.02
 _HEALTH_CALL_SECONDS = 1.0  # an address without a machine never responds
 _MAX_WAIT_SECONDS = 60.0
@@ -58,11 +64,7 @@ class MockClient(Stubbing):
         admin_token: str | None = None,
         ca_file: Path | str | None = None,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(
-                f"{quote_value(url)} is not a base URL: use one such as http://127.0.0.1:28667{DEFAULT_BASE_PATH}"
-            )
+        parts = split_base_url(url)
         self.token = token
         self.test_id = test_id
         self._control = ControlApi(f"{parts.scheme}://{parts.netloc}", admin_token, ca_file)

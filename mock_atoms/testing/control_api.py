@@ -4,17 +4,19 @@ import http.client
 import json
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from mock_atoms.core.addresses import CONTROL_PREFIX
-from mock_atoms.core.masking import mask_text
+from mock_atoms.core.masking import mask_text, quote_value
 from mock_atoms.core.printable import show_invisible
 from mock_atoms.testing.connections import Call, KeptConnections
 
+DEFAULT_BASE_PATH = "/atoms/v1"
 TIMEOUT_SECONDS = 30.0
 """Seconds that a call waits by default for a server that does not respond."""
 
@@ -130,6 +132,21 @@ class ControlApi:
         if parts.scheme == "http":
             return http.client.HTTPConnection(host, parts.port)
         return http.client.HTTPSConnection(host, parts.port, context=self.ssl_context())
+
+
+def split_base_url(url: str) -> SplitResult:
+    """Return the parts of a base URL.
+
+    Raises:
+        ValueError: it is invalid.
+    """
+    with suppress(ValueError):  # such as a name with a part of more than 63 characters
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna")
+        _ = parts.port  # raises above 65535
+        if parts.scheme in ("http", "https") and host:
+            return parts
+    raise ValueError(f"{quote_value(url)} is not a base URL: use one such as http://127.0.0.1:28667{DEFAULT_BASE_PATH}")
 
 
 def delete_all(ids: list[str], delete: Callable[[str], None]) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -41,6 +42,22 @@ def test_an_unreachable_server_is_one_line_and_exit_1() -> None:
     assert (code, out) == (1, "")
     assert err.startswith("mock-atoms: no mock server responds at http://127.0.0.1:1: ")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("requests", "--token", "\udcff"),
+        ("requests", "--path", "/\udcff"),
+        ("retries", "--test-id", "\udcff"),
+        ("tenants", "show", "\udcff"),
+        ("faults", "remove", "\udcff"),
+    ],
+)
+def test_an_argument_that_is_not_utf_8_is_exit_2(server: MockServer, args: tuple[str, ...]) -> None:
+    code, out, err = run_command(*args, "--url", server.url)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"mock-atoms: `.*U\+DCFF.*` is not UTF-8\n", err)
 
 
 @pytest.mark.parametrize(

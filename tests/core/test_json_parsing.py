@@ -109,6 +109,10 @@ def test_a_duplicated_key_has_its_last_value_in_pieces_too(
         (b'[1, 2, 3, 4, 5, "\xff"]', "not JSON: not UTF-8"),
         (rb'[1, 2, 3, 4, 5, "\ud800"]', "not JSON: half of a surrogate pair, which UTF-8 cannot encode"),
         ("[1, 2, 3, 4, 5, '\ud800']", "not JSON: half of a surrogate pair, which UTF-8 cannot encode"),
+        (
+            b"[1, 2, 3, 4, 5, 1" + b"0" * 4_300 + b"]",
+            "not JSON: Exceeds the limit (4300 digits) for integer string conversion: value has 4301 digits",
+        ),
         (b"[1, 2, 3, 4, 5, NaN]", "not JSON: Out of range float values are not JSON compliant"),
         (b"[1, 2, 3, 4, 5, -1e999]", "not JSON: Out of range float values are not JSON compliant"),
         (b"[1, 2, 3, 4, 5, 1" + b"0" * 400 + b".5]", "not JSON: Out of range float values are not JSON compliant"),

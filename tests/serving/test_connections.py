@@ -364,8 +364,9 @@ def test_a_refusal_waits_for_a_client_that_sends() -> None:
 
 
 UNPARSABLE = {
-    "a raw byte": (b"GET /atoms/v1/audience?q=Jos\xc3\xa9 HTTP/1.1\r\n\r\n", "the request target is invalid: percent-"),
-    "a raw byte of a path": (b"GET /\xff HTTP/1.1\r\n\r\n", "the request target is invalid: percent-encode spaces, "),
+    "a raw byte": (b"GET /atoms/v1/audience?q=Jos\xc3\xa9 HTTP/1.1\r\n\r\n", "the request target is invalid: send "),
+    "a raw byte of a path": (b"GET /\xff HTTP/1.1\r\n\r\n", "the request target is invalid: send a path such as "),
+    "a request to a proxy": (b"CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n", "CONNECT: this server is no proxy"),
     "no target": (b"GET audience HTTP/1.1\r\n\r\n", "the request target is invalid: "),
     "half an address": (b"GET http://[::1 HTTP/1.1\r\n\r\n", "the request target is invalid: "),
     "TLS": (b"\x16\x03\x01\0\xc8\1\0\0\xc4\3\3" + bytes(80), "a TLS handshake: this port speaks plain HTTP, so use "),

@@ -304,8 +304,22 @@ def test_a_url_has_a_root_and_a_base_path(url: str, root_url: str, base_path: st
     assert client.for_tenant(A).url == client.url
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:28667", "ftp://a", "http://", "", "/atoms/v1"])
-def test_a_url_of_another_scheme_is_refused(url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:28667",
+        "ftp://a",
+        "http://",
+        "",
+        "/atoms/v1",
+        "http://[::1",
+        "http://127.0.0.1:99999",
+        "http://é..x:1",
+        f"http://{'a' * 64}:1",
+        "http://\udcff:1",
+    ],
+)
+def test_an_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"is not a base URL: use one such as http://127\.0\.0\.1:28667/atoms/v1$"):
         MockClient(url)
 
