@@ -41,7 +41,7 @@ def test_memory_limits_are_those_of_the_code_and_add_up() -> None:
         "stubs, approximately": stub_book.MAX_STUBS_BYTES,
         "rendered responses": response_cache.MAX_SIZE,
         "request heads on the fast path": response_cache.MAX_REPEATED_REQUESTS_SIZE,
-        "unread responses and of bytes behind requests": connection_limits.MAX_WAITING_BYTES,
+        "unread responses and of received bytes that are not yet parsed": connection_limits.MAX_WAITING_BYTES,
         "connections, 16 KiB each": connection_limits.MAX_CONNECTIONS * connection_limits.CONNECTION_BYTES,
         "imported fixtures, approximately": MAX_UNCONVERTED_BYTES,
         "members that fixture files list, approximately": MAX_LISTED_BYTES,
