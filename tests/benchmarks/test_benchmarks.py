@@ -39,7 +39,7 @@ def test_the_costs_of_members_and_uploads_can_be_measured() -> None:
 @pytest.mark.untraced
 def test_the_cost_of_serving_can_be_measured(tool: Callable[[str], str]) -> None:
     tool("wrk")
-    report = run("-m", "benchmarks.serving", "--quick")
+    report = run("-m", "benchmarks.serving", "--quick", "--against", ".")
     for line in (
         "| 64 connections | CPU a request, µs |",
         "| list, 16 connections: CPU time per request | raw ASGI | **",

@@ -170,8 +170,8 @@ BEFORE = state()
 @pytest.mark.alone("its application is the control API of one server")
 @pytest.mark.slow
 @given(malformed_body() | arbitrary(), TYPES)
-@settings(max_examples=3_000, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
-def test_malformed_calls_get_one_error_shape_and_change_nothing(
+@settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
+def test_10000_malformed_calls_get_one_error_shape_and_change_nothing(
     parts: tuple[str, str, bytes], content_type: bytes
 ) -> None:
     status, _, response_body = send(*parts, content_type)
