@@ -1,6 +1,6 @@
 """What all tests with schemathesis share: documents, configuration and checks.
 
-The document is ours. With CONTRACT=FOLDER it is one of the vendor's, such as FOLDER/audience.openapi.yaml.
+The document is ours. With CONTRACT_FOLDER=FOLDER it is one of the vendor's, such as FOLDER/audience.openapi.yaml.
 """
 
 import json
@@ -69,9 +69,8 @@ def contract_document(name: str, *prefixes: str) -> dict[str, Any]:
         name: name of the vendor's document.
         prefixes: starts of paths.
     """
-    folder = os.environ.get("CONTRACT")
-    vendors = Path(folder or "", f"{name}.openapi.yaml")
-    document = yaml.safe_load(vendors.read_text(encoding="utf-8")) if folder else ours()
+    folder = os.environ.get("CONTRACT_FOLDER")
+    document = yaml.safe_load(Path(folder, f"{name}.openapi.yaml").read_text(encoding="utf-8")) if folder else ours()
     assert isinstance(document, dict)
     paths = {path: methods for path, methods in document["paths"].items() if path.startswith(prefixes)}
     return {**document, "paths": paths}
