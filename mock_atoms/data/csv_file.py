@@ -15,7 +15,7 @@ from mock_atoms.data.phone_numbers import is_phone_number, phone_digits
 
 MAX_COLUMNS = 100
 MAX_LINES = 100_000
-"""Maximum number of lines, empty ones included: thousands of clients may send files with millions of them."""
+"""Maximum number of lines, empty ones included. Millions of empty ones would take seconds."""
 MAX_COMMAS = 100_000
 """Maximum number of commas in a line, so that a step stays short."""
 _MAX_LISTED_COLUMNS, _MAX_NAME_LENGTH = 20, 40
@@ -133,7 +133,7 @@ def _records(text: io.TextIOWrapper, wrong_separator: str) -> Iterator[tuple[int
 def _lines(text: io.TextIOWrapper) -> Iterator[str]:
     for number, line in enumerate(text, 1):
         if number > MAX_LINES:
-            raise bad_request(f"CSV file has more than {MAX_LINES} lines; an upload has at most {MAX_MEMBERS} members")
+            raise bad_request(f"CSV file has more than {MAX_LINES} lines. Remove the empty ones")
         if "\0" in line:
             raise bad_request("CSV file is not text: it has NUL bytes")
         if len(line) > MAX_COMMAS and line.count(",") > MAX_COMMAS:

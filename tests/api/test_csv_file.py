@@ -296,7 +296,7 @@ def test_a_file_has_at_most_100000_lines(line: bytes) -> None:
     assert len(rows_of(b"phone\n" + line * 99_998 + b"5550100\n", "phone")) == 1
     with pytest.raises(ApiError) as caught:
         rows_of(b"phone\n" + line * 99_999 + b"5550100\n", "phone")
-    assert caught.value.errors == ["CSV file has more than 100000 lines; an upload has at most 10000 members"]
+    assert caught.value.errors == ["CSV file has more than 100000 lines. Remove the empty ones"]
 
 
 def test_a_line_has_at_most_100000_commas() -> None:
