@@ -168,7 +168,7 @@ class Comparison(NamedTuple):
         """Yield the lines of a table, after a sentence about the goal."""
         first = self.title
         if self.goal is not None:
-            yield f"{self.title}: goal ≤ {self.goal}, {'met' if self.is_met else '**not met**'}"
+            yield f"{self.title}; goal ≤ {self.goal}, {'met' if self.is_met else '**not met**'}"
             yield ""
             first = "servers"
         yield from table((first, *self.head), self.lines)
@@ -244,7 +244,7 @@ def against_memory(measurement: Measurement, store: Store) -> Iterator[Compariso
                     MEMORY: Side(alone, script, connections, None),
                     SHARED: Side(server, script, connections, store),
                 }
-                title = f"memory and Redis, {name}, {connections} connections"
+                title = f"memory and Redis, {name}, connections: {connections}"
                 yield measurement.compare(title, 4.0, sides)
 
 
@@ -253,7 +253,7 @@ def workers(measurement: Measurement, store: Store) -> Iterator[Comparison]:
     script = measurement.script(BEARER, VARYING)
     with contextlib.ExitStack() as stack:
         sides = {
-            f"{number} workers": Side(
+            f"workers: {number}": Side(
                 stack.enter_context(shared(store, f"w{number}", workers=number)), script, CONNECTIONS * number, store
             )
             for number in WORKERS

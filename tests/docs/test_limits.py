@@ -286,7 +286,10 @@ LIMITS = [
     ("entries of the log between two snapshots", f"{replica.SNAPSHOT_ENTRIES:,}"),
     ("entries of the log after the start of an exchange in the journal", f"{replicated_journal.MAX_KEPT_ENTRIES:,}"),
     ("exchanges of a server whose end waits until the store is back", f"{replicated_journal.MAX_UNCONFIRMED:,}"),
-    ("time for a change of the store, and 1 second for each 20 MB of it", f"{CALL_TIMEOUT:g} second"),
+    (
+        "time for a change of the store",
+        f"{CALL_TIMEOUT:g} second, and 1 more for each {redis_log.MIN_BYTES_PER_SECOND / 1e6:g} MB",
+    ),
     ("failed calls whose attempts the log numbers", f"{MAX_FAILED_CALLS:,}"),
     ("requests in the report of a failed pytest test", f"{MAX_REPORTED_REQUESTS}"),
     (

@@ -155,7 +155,7 @@ HOLDING = {
         "exchanges of a server whose end waits until the store is back"
     ],
     "state/test_redis_log.py::test_a_call_whose_reply_never_comes_fails_at_its_deadline": [
-        "time for a change of the store, and 1 second for each 20 MB of it"
+        "time for a change of the store"
     ],
     "journal/test_journal.py::test_the_size_of_the_journal_is_bounded": [
         "all URLs, headers and bodies in the journal",
