@@ -30,8 +30,8 @@ Result = TypeVar("Result")
 class CallbackTimer:
     """Measures the longest callback of the event loop in processor time. No other client is served meanwhile.
 
-    A callback is what a task does between two waits, what the protocol does with received bytes, or a garbage
-    collection.
+    A callback is what a task does between two waits, what the protocol does after an event of its connection, or a
+    garbage collection.
 
     Attributes:
         longest_ms: the longest callback since the last report, in milliseconds.
@@ -134,7 +134,7 @@ def serve(log_file: str) -> None:
     ready = threading.Event()
     timer = CallbackTimer()
     gc.callbacks.append(timer.on_collection)
-    for name in ("data_received", "_parse_unparsed"):
+    for name in ("data_received", "_parse_unparsed", "resume_writing", "_on_deadline", "connection_lost"):
         setattr(protocol.HttpProtocol, name, timer.timed(getattr(protocol.HttpProtocol, name)))
 
     def on_ready() -> None:
@@ -148,14 +148,12 @@ def serve(log_file: str) -> None:
     thread.start()
     ready.wait()
     print(sockets[0].getsockname()[1], flush=True)
-    is_warming = True
-    for _ in sys.stdin:
+    for number, _ in enumerate(sys.stdin):
         amounts = resources(loops[0], asyncio.run(mock.journal.count()))
         print(json.dumps({**amounts, "callback_ms": round(timer.longest_ms)}), flush=True)
         timer.longest_ms = 0.0
-        if is_warming:
+        if number == 0:  # the clients before were to warm up the server
             timer.longest.clear()
-            is_warming = False
     server.stop()
     thread.join()
     print(json.dumps(timer.longest), flush=True)
