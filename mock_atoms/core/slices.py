@@ -26,6 +26,8 @@ PAUSE_TURNS = 16
 
 MAX_WORK_SLOTS = 4
 """Number of requests to the vendor's API whose long work runs at the same time. The others wait with little memory."""
+MAX_WORK_SLOTS_PER_KEY = 3
+"""Number of them that have the same key: the first long request of another key need not wait."""
 _TURNS_TO_NOTICE = 2
 """Turns of the event loop until it notices a client that disconnects directly after it has sent its request."""
 IS_DISCONNECTED: ContextVar[Callable[[], bool] | None] = ContextVar("IS_DISCONNECTED", default=None)
@@ -37,7 +39,7 @@ class WorkSlot:
 
     Args:
         slots: limits the number.
-        key: the requests of different keys take turns to get a slot.
+        key: the requests of different keys take turns to get a slot, and no key has all of them.
     """
 
     def __init__(self, slots: FairSemaphore, key: Hashable) -> None:
@@ -55,7 +57,7 @@ class WorkSlot:
         """Release the slot, if the request holds it."""
         if self._is_held:
             self._is_held = False
-            self._slots.release()
+            self._slots.release(self._key)
 
     @contextmanager
     def in_use(self) -> Iterator["WorkSlot"]:
@@ -107,8 +109,9 @@ class Slices:
         self._work_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, FairSemaphore] = WeakKeyDictionary()
 
     def work_slot(self, key: Hashable) -> WorkSlot:
-        """Return a slot for one request, which does not hold it yet. The requests of different keys take turns."""
-        slots = self._work_slots.setdefault(asyncio.get_running_loop(), FairSemaphore(MAX_WORK_SLOTS))
+        """Return a slot for one request, which does not hold it yet."""
+        new_slots = FairSemaphore(MAX_WORK_SLOTS, MAX_WORK_SLOTS_PER_KEY)
+        slots = self._work_slots.setdefault(asyncio.get_running_loop(), new_slots)
         return WorkSlot(slots, key)
 
     def begin(self, steps: Steps[Result]) -> tuple[Result] | None:

@@ -6,15 +6,15 @@ from mock_atoms.core.fair_semaphore import FairSemaphore
 
 
 class Holders:
-    """Holders of a semaphore that can be acquired once.
+    """Holders of a semaphore.
 
     Attributes:
         log: the names of those who have acquired it, in order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, value: int = 1, value_per_key: int = 1) -> None:
         self.log: list[str] = []
-        self.semaphore = FairSemaphore(1)
+        self.semaphore = FairSemaphore(value, value_per_key)
 
     def start(self, name: str) -> asyncio.Task[None]:
         """Acquire it in a task. The first letter of the name is the key."""
@@ -24,7 +24,7 @@ class Holders:
         await self.semaphore.acquire(name[0])
         self.log.append(name)
         await asyncio.sleep(0)
-        self.semaphore.release()
+        self.semaphore.release(name[0])
 
 
 def test_keys_take_turns() -> None:
@@ -55,10 +55,36 @@ def test_a_waiter_that_is_cancelled_when_it_has_its_turn_passes_it_on() -> None:
         await holders.semaphore.acquire("x")
         tasks = [*map(holders.start, ["a1", "b1"])]
         await asyncio.sleep(0)
-        holders.semaphore.release()
+        holders.semaphore.release("x")
         tasks[0].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await holders.start("c1")
         return holders.log
 
     assert asyncio.run(run()) == ["b1", "c1"]
+
+
+def test_no_key_has_it_all_to_itself() -> None:
+    async def run() -> list[str]:
+        holders = Holders(value=3, value_per_key=2)
+        for _ in range(2):  # both times the same: what is released no longer counts
+            await asyncio.gather(*map(holders.start, ["a1", "a2", "a3", "a4", "b1"]))
+        return holders.log
+
+    assert asyncio.run(run()) == ["a1", "a2", "b1", "a3", "a4"] * 2
+
+
+def test_a_key_that_may_not_have_more_lets_others_pass() -> None:
+    async def run() -> list[str]:
+        holders = Holders(value=2, value_per_key=1)
+        await holders.semaphore.acquire("a")
+        await holders.semaphore.acquire("b")
+        tasks = [*map(holders.start, ["a1", "a2", "b1"])]
+        await asyncio.sleep(0)
+        holders.semaphore.release("b")
+        await tasks[2]
+        holders.semaphore.release("a")
+        await asyncio.gather(*tasks)
+        return holders.log
+
+    assert asyncio.run(run()) == ["b1", "a1", "a2"]

@@ -5,6 +5,7 @@ import pytest
 from mock_atoms.core.slices import (
     IS_DISCONNECTED,
     MAX_WORK_SLOTS,
+    MAX_WORK_SLOTS_PER_KEY,
     PAUSE_TURNS,
     REST_SECONDS,
     SHORT_SECONDS,
@@ -73,7 +74,7 @@ def test_long_work_of_many_requests_waits_for_a_slot_and_other_work_does_not() -
     slices = Slices(clock)
 
     async def request(number: int) -> None:
-        slot = slices.work_slot("key")
+        slot = slices.work_slot(number)
         WORK_SLOT.set(slot)
         await slices.run_promptly(clock.steps("1", 2, log))
         for _ in range(2):  # it keeps its slot
@@ -91,16 +92,31 @@ def test_long_work_of_many_requests_waits_for_a_slot_and_other_work_does_not() -
     assert first_of_others >= 3 * 10
 
 
+def test_the_long_work_of_one_key_leaves_a_slot_to_another_key() -> None:
+    clock, log = Clock(), list[str]()
+    slices = Slices(clock)
+
+    async def request(key: str) -> None:
+        with slices.work_slot(key).in_use():
+            await slices.run(clock.steps(key, 10, log))
+
+    async def run() -> None:
+        await asyncio.gather(*map(request, [*"aaaa", "b"]))
+
+    asyncio.run(run())
+    assert "".join(log) == f"{'a' * 2 * MAX_WORK_SLOTS_PER_KEY}bb" * 5 + "aa" * 5
+
+
 def test_a_control_call_does_not_wait_for_a_slot() -> None:
     clock, log = Clock(), list[str]()
     slices = Slices(clock)
 
-    async def request() -> None:
-        WORK_SLOT.set(slices.work_slot("key"))
+    async def request(number: int) -> None:
+        WORK_SLOT.set(slices.work_slot(number))
         await slices.run(clock.steps("-", 100, log))
 
     async def run() -> None:
-        requests = [asyncio.create_task(request()) for _ in range(100)]
+        requests = [asyncio.create_task(request(number)) for number in range(100)]
         await asyncio.sleep(0)
         await slices.run(clock.steps("a", 10, log))
         for task in requests:

@@ -36,7 +36,7 @@ from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_JSON_PIECE_BYTES, M
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, MAX_MESSAGE_LENGTH, MAX_QUOTED_LENGTH
 from mock_atoms.core.patterns import STORE_PREFIX
 from mock_atoms.core.settings import MAX_JOURNAL_BODY_BYTES, MAX_JOURNAL_SIZE, MAX_WORKERS, Settings
-from mock_atoms.core.slices import MAX_WORK_SLOTS, SLICE_SECONDS
+from mock_atoms.core.slices import MAX_WORK_SLOTS, MAX_WORK_SLOTS_PER_KEY, SLICE_SECONDS
 from mock_atoms.core.tenancy import MAX_TEST_ID_LENGTH
 from mock_atoms.core.unescaping import MAX_LAYERS
 from mock_atoms.data.campaign_life import MAX_EVENTS
@@ -294,7 +294,7 @@ LIMITS = [
     ("requests in the report of a failed pytest test", f"{MAX_REPORTED_REQUESTS}"),
     (
         f"requests to the API that work for longer than {SLICE_SECONDS * 1000:g} ms at the same time",
-        f"{MAX_WORK_SLOTS}",
+        f"{MAX_WORK_SLOTS}, of which {MAX_WORK_SLOTS_PER_KEY} with one token",
     ),
     ("pipelined requests that run at the same time", "1 per connection"),
     (

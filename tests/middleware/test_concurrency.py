@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mock_atoms.core.slices import MAX_WORK_SLOTS, WORK_SLOT, Slices
+from mock_atoms.core.slices import MAX_WORK_SLOTS, MAX_WORK_SLOTS_PER_KEY, WORK_SLOT, Slices
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.exchange import CONTEXT_KEY
 from mock_atoms.middleware.concurrency import SLOT_KEY, ConcurrencyLimitMiddleware
@@ -71,7 +71,7 @@ def test_requests_of_another_token_do_not_wait_for_all_of_one() -> None:
         await asyncio.gather(*(middleware(scope, receive, send) for scope in scopes))
 
     asyncio.run(run())
-    assert log.index("sk_one") == MAX_WORK_SLOTS + 1
+    assert log.index("sk_one") == MAX_WORK_SLOTS_PER_KEY
 
 
 def test_a_request_whose_response_is_patched_keeps_its_slot_until_then() -> None:
@@ -90,7 +90,7 @@ def test_a_request_whose_response_is_patched_keeps_its_slot_until_then() -> None
     async def run() -> None:
         slices = Slices(lambda: 0.0)
         middleware = ConcurrencyLimitMiddleware(app, slices)
-        slots = [slices.work_slot("patch") for _ in range(MAX_WORK_SLOTS)]
+        slots = [slices.work_slot(number) for number in range(MAX_WORK_SLOTS)]
         for slot in slots:
             with slot.in_use():
                 await middleware({SLOT_KEY: slot}, receive, send)

@@ -290,7 +290,7 @@ def test_requests_that_hold_a_slot_do_not_block_the_change_they_wait_for() -> No
         server, are_taken = Server(steps=2), asyncio.Event()
 
         async def request(number: int) -> None:
-            slot = server.slices.work_slot("key")
+            slot = server.slices.work_slot(number)
             WORK_SLOT.set(slot)
             if number < MAX_WORK_SLOTS:
                 await slot.acquire()
