@@ -1,5 +1,6 @@
 """Patterns of tokens, ids, hosts, origins and cookies, with an error message each."""
 
+from mock_atoms.core.http_text import HTTP_NAME
 from mock_atoms.core.masking import MAGIC_PREFIX, MAX_MAGIC_KEY_LENGTH, MAX_VISIBLE_CHARACTERS, TOKEN_PATTERN
 
 OBJECT_ID = r"^[0-9a-f]{24}$"
@@ -14,7 +15,7 @@ ORIGIN = r"^(\*|localhost|[a-z][a-z0-9+.-]*://[^/\s]+)$"
 HOST = r"^[^\s/\[\]]+$"
 STORE = r"^(memory|(redis|rediss|valkey|valkeys|unix)://\S+)$"
 STORE_PREFIX = r"^[\w.:-]{1,100}$"
-COOKIE = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+COOKIE = rf"^{HTTP_NAME.pattern}$"
 METHOD = r"^[A-Za-z]+$"
 PATH = r"^/\S*$"
 DIGEST = r"^[0-9a-f]{32}$"

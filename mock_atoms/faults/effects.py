@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, mode
 from mock_atoms.contract.errors import error_body, error_headers
 from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
 from mock_atoms.contract.schemas import JSON_TYPE, render_json
+from mock_atoms.core.http_text import HTTP_NAME
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import StrictModel
 
@@ -79,7 +80,7 @@ def _check_header_value(value: object) -> HeaderValue:
 
 def _check_header_names(headers: dict[str, HeaderValue]) -> dict[str, HeaderValue]:
     for name in headers:
-        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        if not HTTP_NAME.fullmatch(name):
             raise ValueError(f"{quote_value(name)} is not a header name")
         if name.lower() in _SERVER_HEADERS or name.lower().startswith("x-mock-atoms-"):
             raise ValueError(f"{name} is set by the server: omit it")

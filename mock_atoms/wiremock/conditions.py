@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
-from mock_atoms.core.http_text import PATH_PARAMETER, PathTemplate
+from mock_atoms.core.http_text import HTTP_NAME, PATH_PARAMETER, PathTemplate
 from mock_atoms.core.masking import mask_text, mask_token, show_text
 from mock_atoms.journal.credentials import CREDENTIAL_HEADERS
 from mock_atoms.wiremock.candidate import Candidate
@@ -42,30 +42,34 @@ class Condition(NamedTuple):
 
 def method_condition(value: object, context: OperandContext) -> Condition:
     """Return the condition of the field `method`."""
-    if isinstance(value, str):
-        description = mask_text(value)
+    if _is_method(value):
         if value.upper() == "ANY":
             return Condition("method", "ANY", _method, lambda _candidate: True)
         allowed = {"GET", "HEAD"} if value.upper() == "GET_OR_HEAD" else {value.upper()}
         return Condition(
             "method",
-            show_text(value),
+            value,
             _method,
             lambda candidate: candidate.exchange.method.upper() in allowed,
-            description,
+            value,
         )
     if isinstance(value, Mapping) and len(value) == 1:
         [(operator, names)] = value.items()
-        if operator in ("oneOf", "noneOf") and isinstance(names, list) and all(isinstance(name, str) for name in names):
+        if operator in ("oneOf", "noneOf") and isinstance(names, list) and all(map(_is_method, names)):
             methods = {name.upper() for name in names}
             is_one_of = operator == "oneOf"
             return Condition(
                 "method",
-                show_text(f"{operator} {', '.join(names)}"),
+                f"{operator} {', '.join(names)}",
                 _method,
                 lambda candidate: (candidate.exchange.method.upper() in methods) is is_one_of,
             )
     raise context.at("method").error('expected a method, ANY, {"oneOf": […]} or {"noneOf": […]}')
+
+
+def _is_method(value: object) -> TypeGuard[str]:
+    # A key is none: the condition shows its text.
+    return isinstance(value, str) and HTTP_NAME.fullmatch(value) is not None and mask_text(value) == value
 
 
 def _method(candidate: Candidate) -> list[str]:
