@@ -8,12 +8,21 @@ from mock_atoms.core.slices import Divisible, Steps
 
 MAX_BODIES_BYTES = 384 * 1024 * 1024
 """Memory of all request bodies in flight, and of the values parsed from them."""
+MAX_UNREAD_BODY_BYTES = 8 * 1024 * 1024
+"""Number of bytes of a request body that are read although the application did not ask for them."""
 _LEASE_KEY = "mock_atoms.body_lease"
 _SMALL_BYTES = 1024 * 1024
 """Values that need less memory are freed immediately."""
 _VALUES_PER_STEP = 500
-_OWN_REFERENCES = 2
-"""References to a value that only one variable has, and the call that counts them."""
+
+
+def _references_of_variable() -> int:
+    """Return the number of references to a value that only one variable has. It depends on the version of Python."""
+    value = [list[Any]()].pop()
+    return getrefcount(value)
+
+
+_OWN_REFERENCES = _references_of_variable()
 
 
 class BodyMemoryError(Exception):
@@ -76,7 +85,7 @@ class BodyLease:
     def free(self) -> Steps[None]:
         """Take the values apart: to free all of them takes too long for one step.
 
-        Containers that are in use elsewhere stay as they are. So do converted values, see `JsonParser`.
+        Containers that are in use elsewhere stay as they are. So do converted values that are not `Divisible`.
         """
         containers, self._values = self._values, []
         work = 0

@@ -54,41 +54,18 @@ class CancellableWaiter:
         self._shutdown_signal = shutdown_signal
         self._sleep = sleep
 
-    async def wait(
-        self, seconds: float | None, receive: Receive, *, keep_messages: bool = True
-    ) -> tuple[WaitResult, Receive]:
-        """Wait for `seconds`, without a limit if `None`.
+    async def wait(self, seconds: float | None, receive: Receive) -> WaitResult:
+        """Wait for `seconds`, without a limit if `None`, and return why the wait ended.
 
         A server reports a disconnect only while the request is read, so this reads it meanwhile.
 
         Args:
             seconds: the duration.
-            receive: the ASGI callable of the request.
-            keep_messages: whether the messages that were read are replayed; otherwise they are lost.
-
-        Returns:
-            Why the wait ended, and the `receive` to use from now on.
+            receive: the ASGI callable of the request. Its messages are dropped.
         """
-        messages: list[Message] = []
-
-        async def wait_for_disconnect() -> None:
-            more = True
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return
-                if keep_messages:
-                    messages.append(message)
-                more = message.get("more_body", False)
-            if (await receive())["type"] != "http.disconnect":
-                await _wait_forever()  # this transport does not report disconnects
-
-        async def replay() -> Message:
-            return messages.pop(0) if messages else await receive()
-
         tasks = {
-            asyncio.ensure_future(_wait_forever() if seconds is None else self._sleep(seconds)): WaitResult.ELAPSED,
-            asyncio.ensure_future(wait_for_disconnect()): WaitResult.CLIENT_DISCONNECTED,
+            asyncio.ensure_future(wait_forever() if seconds is None else self._sleep(seconds)): WaitResult.ELAPSED,
+            asyncio.ensure_future(_wait_for_disconnect(receive)): WaitResult.CLIENT_DISCONNECTED,
             asyncio.ensure_future(self._shutdown_signal.wait()): WaitResult.SHUTDOWN,
         }
         try:
@@ -97,7 +74,7 @@ class CancellableWaiter:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        return next(result for task, result in tasks.items() if task in done), replay
+        return next(result for task, result in tasks.items() if task in done)
 
 
 class InterruptedWorkError(Exception):
@@ -118,7 +95,7 @@ async def run_while_connected(
         await asyncio.wait({task})
 
     try:
-        result, _ = await CancellableWaiter(shutdown_signal, wait_for_work).wait(0, receive, keep_messages=False)
+        result = await CancellableWaiter(shutdown_signal, wait_for_work).wait(0, receive)
         if result is WaitResult.ELAPSED:
             return task.result()
         raise InterruptedWorkError(result.name)
@@ -127,5 +104,17 @@ async def run_while_connected(
         await asyncio.wait({task})
 
 
-async def _wait_forever() -> None:
+async def wait_forever() -> None:
+    """Wait until the task is cancelled."""
     await asyncio.Future()
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        more = message.get("more_body", False)
+    if (await receive())["type"] != "http.disconnect":
+        await wait_forever()  # this transport does not report disconnects

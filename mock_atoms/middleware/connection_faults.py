@@ -83,8 +83,7 @@ class ConnectionFaultRunner:
 
     async def _hang(self, fault: ConnectionFault, transport: "asyncio.Transport", receive: Receive, send: Send) -> None:
         seconds = None if fault.ms is None else fault.ms / 1000
-        result, receive = await self._waiter.wait(seconds, receive, keep_messages=False)
-        if result is not WaitResult.CLIENT_DISCONNECTED:
+        if await self._waiter.wait(seconds, receive) is not WaitResult.CLIENT_DISCONNECTED:
             await _break(fault, transport, receive, send)
 
     async def _truncate(self, scope: Scope, receive: Receive, send: Send) -> None:

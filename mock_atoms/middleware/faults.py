@@ -71,7 +71,7 @@ class FaultMiddleware:
         exchange.faults = decision.rule_ids
         exchange.delay_ms = decision.delay_ms
         if decision.delay_ms:
-            next_receive = await wait_before_response(self._waiter, decision.delay_ms, exchange, receive, send)
+            next_receive = await wait_before_response(self._waiter, decision.delay_ms, exchange, scope, receive, send)
             if next_receive is None:
                 return
             receive = next_receive

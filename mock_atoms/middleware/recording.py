@@ -1,7 +1,7 @@
 """Recording of requests to the vendor's API: request ids, marks on responses, journal, log and metrics."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mock_atoms.core.body_memory import MAX_UNREAD_BODY_BYTES
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.inflating import InflateError, Inflater, content_encoding, is_inflatable
 from mock_atoms.core.masking import mask_text_steps
@@ -32,8 +33,8 @@ from mock_atoms.middleware.marks import ResponseMarker
 from mock_atoms.middleware.responses import send_response, store_unavailable
 from mock_atoms.mock import MockAtoms
 
-MAX_UNREAD_BODY_BYTES = 8 * 1024 * 1024
-"""Number of request body bytes that are read although the application did not ask for them."""
+MAX_INFLATED_BODY_BYTES = 8 * 1024 * 1024
+"""Number of bytes that are inflated of a compressed request body."""
 
 
 class RecordingMiddleware:
@@ -64,12 +65,12 @@ class RecordingMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         context: RequestContext = scope[CONTEXT_KEY]
+        held_start = HeldStart(send, is_holding=self._is_shared)
         try:
             await self._begin(context)
+            await self._respond(context, scope, receive, held_start)
         except StoreUnavailableError as error:
-            await send_response(send, store_unavailable(error))
-        else:
-            await self._respond(context, scope, receive, HeldStart(send, is_holding=self._is_shared))
+            await held_start.replace(error)
 
     async def _respond(self, context: RequestContext, scope: Scope, receive: Receive, held_start: "HeldStart") -> None:
         exchange = context.exchange
@@ -85,7 +86,7 @@ class RecordingMiddleware:
 
         async def record(message: Message) -> None:
             if message["type"] == BROKEN:
-                await finish(message["kind"])
+                await held_start.break_off(finish(message["kind"]))
                 return
             if message["type"] == "http.response.start":
                 if body_recorder is not None and not _is_refused_unread(context, body_recorder):
@@ -109,7 +110,8 @@ class RecordingMiddleware:
             IS_DISCONNECTED.reset(previous)
             context.store_body = None  # the scope has the context: no request is to leave garbage in a cycle
             if exchange.ended_at is None:
-                await finish(ABORTED)
+                with suppress(StoreUnavailableError):  # nobody waits for a response
+                    await finish(ABORTED)
 
     async def _begin(self, context: RequestContext) -> None:
         evaluate = None
@@ -152,6 +154,7 @@ class HeldStart:
         self._is_holding = is_holding
         self._is_replaced = False
         self._start: Message | None = None
+        self._is_sent = False
 
     async def send(self, message: Message) -> None:
         """Send a message, or hold it back. Ignore it if another response was sent."""
@@ -161,6 +164,7 @@ class HeldStart:
             if self._start is not None:
                 await self._send(self._start)
                 self._start = None
+            self._is_sent = True
             await self._send(message)
 
     async def end(self, recording: Awaitable[None]) -> None:
@@ -172,10 +176,30 @@ class HeldStart:
         try:
             await recording
         except StoreUnavailableError as error:
-            if self._start is None:
+            await self.replace(error)
+
+    async def break_off(self, recording: Awaitable[None]) -> None:
+        """Record the exchange before its connection breaks.
+
+        Raises:
+            StoreUnavailableError: that failed, and nothing was sent, so that the client can get a 503.
+        """
+        try:
+            await recording
+        except StoreUnavailableError:
+            if not self._is_sent:
                 raise
-            self._is_replaced = True
-            await send_response(self._send, store_unavailable(error))
+
+    async def replace(self, error: StoreUnavailableError) -> None:
+        """Send a 503 instead of the response.
+
+        Raises:
+            StoreUnavailableError: `error`, because the client has received the start of the response.
+        """
+        if self._is_sent:
+            raise error
+        self._is_replaced = True
+        await send_response(self._send, store_unavailable(error))
 
 
 def _is_refused_unread(context: RequestContext, body_recorder: "RequestBodyRecorder") -> bool:
@@ -284,38 +308,44 @@ class RequestBodyRecorder:
             self._inflater = Inflater(encoding)
             self._stored = BodyExcerpt(kept_bytes(max_bytes, token))
         self._storing: asyncio.Task[None] | None = None
+        self._message: Message | None = None
+        self._pieces: Iterator[bytes] = iter(())
         self._is_complete = False
         self.is_disconnected = False
         self.is_started = False
 
     async def receive(self) -> Message:
-        """Return the next ASGI message of the request."""
+        """Return the next ASGI message of the request. If this is cancelled, the next call returns the message."""
         self.is_started = True
-        message = await self._receive()
+        if self._message is None:
+            self._message = await self._receive()
+            data = self._message.get("body", b"")
+            self._received.add(data)
+            self._pieces = iter(()) if self._inflater is None else self._inflater.feed(data)
+        message = self._message
         if message["type"] == "http.request":
             is_last = not message.get("more_body", False)
-            self._received.add(message.get("body", b""))
-            if self._inflater is not None:
-                await self._inflate(self._inflater, message.get("body", b""), is_last=is_last)
+            await self._inflate(is_last=is_last)
             self._exchange.body_size = self._stored.size
             if is_last:
                 self._is_complete = True
                 self._start_storing()
         elif not self._is_complete:
             self.is_disconnected = True
+        self._message = None
         return message
 
-    async def _inflate(self, inflater: Inflater, data: bytes, *, is_last: bool) -> None:
-        """Inflate up to `MAX_UNREAD_BODY_BYTES` bytes. Other requests run between two pieces."""
+    async def _inflate(self, *, is_last: bool) -> None:
+        """Inflate up to `MAX_INFLATED_BODY_BYTES` bytes. Other requests run between two pieces."""
         try:
-            for piece in inflater.feed(data):
+            for piece in self._pieces:
                 self._stored.add(piece)
-                if self._stored.size >= MAX_UNREAD_BODY_BYTES:
+                if self._stored.size >= MAX_INFLATED_BODY_BYTES:
                     self._inflater = None
                     return
                 await asyncio.sleep(0)
-            if is_last:
-                inflater.finish()
+            if is_last and self._inflater is not None:
+                self._inflater.finish()
         except InflateError:
             self._inflater = None
             self._stored = self._received

@@ -100,7 +100,7 @@ class StubMiddleware:
         delay_ms = response.delay_ms(self._chance(stub, exchange.id))
         if delay_ms:
             exchange.delay_ms += delay_ms
-            next_receive = await wait_before_response(self._waiter, delay_ms, exchange, receive, send)
+            next_receive = await wait_before_response(self._waiter, delay_ms, exchange, scope, receive, send)
             if next_receive is None:
                 return
             receive = next_receive

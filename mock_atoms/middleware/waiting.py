@@ -1,16 +1,55 @@
 """Delays of responses, and responses that are sent slowly."""
 
+from collections import deque
 from http import HTTPStatus
 
-from starlette.types import Message, Receive, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from mock_atoms.core.delays import CancellableWaiter, WaitResult
+from mock_atoms.core.body_memory import MAX_UNREAD_BODY_BYTES, BodyMemoryError, take_body_memory
+from mock_atoms.core.delays import CancellableWaiter, WaitResult, wait_forever
 from mock_atoms.journal.exchange import SHUTTING_DOWN, Exchange
 from mock_atoms.middleware.responses import error_response, send_response
 
 
-async def wait_before_response(
-    waiter: CancellableWaiter, delay_ms: float, exchange: Exchange, receive: Receive, send: Send
+class ReadAhead:
+    """Reads a request during a delay, and returns its messages afterwards.
+
+    Args:
+        scope: ASGI scope of the request, which takes the memory of its body.
+        receive: its ASGI callable.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._messages: deque[tuple[Message, int]] = deque()  # each with the memory that it has taken
+        self._room = MAX_UNREAD_BODY_BYTES
+
+    async def read(self) -> Message:
+        """Read the next message and keep it. If there is no room for more of the body, wait until cancelled."""
+        if self._room <= 0:
+            await wait_forever()
+        message = await self._receive()
+        size = len(message.get("body", b""))
+        self._room -= size
+        try:
+            take_body_memory(self._scope, size)
+        except BodyMemoryError:
+            self._room = size = 0
+        self._messages.append((message, size))
+        return message
+
+    async def receive(self) -> Message:
+        """Return the first message that was kept, or the next one of the request."""
+        if not self._messages:
+            return await self._receive()
+        message, size = self._messages.popleft()
+        take_body_memory(self._scope, -size)
+        return message
+
+
+async def wait_before_response(  # noqa: PLR0913, PLR0917 - the arguments of an application, and the delay
+    waiter: CancellableWaiter, delay_ms: float, exchange: Exchange, scope: Scope, receive: Receive, send: Send
 ) -> Receive | None:
     """Wait before a response, and respond with 503 if the server shuts down.
 
@@ -18,17 +57,19 @@ async def wait_before_response(
         waiter: waits.
         delay_ms: duration.
         exchange: receives the reason of the 503.
-        receive: the ASGI callable of the request.
+        scope: ASGI scope of the request.
+        receive: its ASGI callable.
         send: sends the 503.
 
     Returns:
         The `receive` to use from now on; `None` if there must be no other response.
     """
-    result, receive = await waiter.wait(delay_ms / 1000, receive)
+    request = ReadAhead(scope, receive)
+    result = await waiter.wait(delay_ms / 1000, request.read)
     if result is WaitResult.SHUTDOWN:
         exchange.reason = SHUTTING_DOWN
         await send_response(send, error_response(HTTPStatus.SERVICE_UNAVAILABLE, ["mock-atoms is shutting down"]))
-    return receive if result is WaitResult.ELAPSED else None
+    return request.receive if result is WaitResult.ELAPSED else None
 
 
 async def send_slowly(  # noqa: PLR0913, PLR0917 - a response, and how to send it
@@ -40,7 +81,7 @@ async def send_slowly(  # noqa: PLR0913, PLR0917 - a response, and how to send i
     receive: Receive,
     send: Send,
 ) -> None:
-    """Send a response whose body comes in chunks, evenly over a duration.
+    """Send a response whose body comes in chunks, evenly over a duration. If the server shuts down, send the rest.
 
     Args:
         waiter: waits before each chunk.
@@ -53,9 +94,14 @@ async def send_slowly(  # noqa: PLR0913, PLR0917 - a response, and how to send i
     """
     await send(start)
     chunks = max(1, min(chunks, len(body)))
-    for number in range(chunks):
-        result, receive = await waiter.wait(duration_ms / 1000 / chunks, receive)
+    begin = 0
+    for number in range(1, chunks + 1):
+        result = await waiter.wait(duration_ms / 1000 / chunks, receive)
         if result is WaitResult.CLIENT_DISCONNECTED:
             return
-        chunk = body[len(body) * number // chunks : len(body) * (number + 1) // chunks]
-        await send({"type": "http.response.body", "body": chunk, "more_body": number < chunks - 1})
+        is_last = number == chunks or result is WaitResult.SHUTDOWN
+        end = len(body) if is_last else len(body) * number // chunks
+        await send({"type": "http.response.body", "body": body[begin:end], "more_body": not is_last})
+        if is_last:
+            return
+        begin = end

@@ -8,7 +8,6 @@ from starlette.types import Message
 from mock_atoms.core.delays import (
     CancellableWaiter,
     InterruptedWorkError,
-    Receive,
     ShutdownSignal,
     Sleep,
     WaitResult,
@@ -39,24 +38,21 @@ class Client:
         return self.messages.pop(0)
 
 
-async def wait(client: Client, sleep: Sleep, *, keep_messages: bool = True) -> tuple[WaitResult, Receive]:
-    return await CancellableWaiter(ShutdownSignal(), sleep).wait(0.01, client.receive, keep_messages=keep_messages)
+async def wait(client: Client, sleep: Sleep) -> WaitResult:
+    return await CancellableWaiter(ShutdownSignal(), sleep).wait(0.01, client.receive)
 
 
 def test_a_wait_ends_when_its_time_has_elapsed() -> None:
-    result, _ = asyncio.run(wait(Client(REQUEST), return_immediately))
-    assert result is WaitResult.ELAPSED
+    assert asyncio.run(wait(Client(REQUEST), return_immediately)) is WaitResult.ELAPSED
 
 
 def test_a_wait_ends_when_the_client_disconnects() -> None:
     for messages in ([DISCONNECT], [REQUEST, DISCONNECT], [{**REQUEST, "more_body": True}, DISCONNECT]):
-        result, _ = asyncio.run(wait(Client(*messages), wait_forever))
-        assert result is WaitResult.CLIENT_DISCONNECTED
+        assert asyncio.run(wait(Client(*messages), wait_forever)) is WaitResult.CLIENT_DISCONNECTED
 
 
 def test_a_repeated_request_message_is_no_disconnect() -> None:
-    result, _ = asyncio.run(wait(Client(*[REQUEST] * 9), asyncio.sleep))
-    assert result is WaitResult.ELAPSED
+    assert asyncio.run(wait(Client(*[REQUEST] * 9), asyncio.sleep)) is WaitResult.ELAPSED
 
 
 def test_the_shutdown_signal_ends_all_waits() -> None:
@@ -66,7 +62,7 @@ def test_the_shutdown_signal_ends_all_waits() -> None:
         waits = [asyncio.ensure_future(waiter.wait(1, Client().receive)) for _ in range(3)]
         await asyncio.sleep(0.05)
         shutdown_signal.notify()
-        return [(await pending)[0] for pending in waits]
+        return [await pending for pending in waits]
 
     assert asyncio.run(run()) == [WaitResult.SHUTDOWN] * 3
 
@@ -83,26 +79,6 @@ def test_the_shutdown_signal_ignores_a_wait_that_was_cancelled_just_before() -> 
     cancelled, notified = asyncio.run(run())
     assert isinstance(cancelled, asyncio.CancelledError)
     assert notified is None
-
-
-def test_messages_received_during_a_wait_are_replayed() -> None:
-    async def run() -> list[bytes]:
-        client = Client({**REQUEST, "body": b"a", "more_body": True}, {**REQUEST, "body": b"b"})
-        _, receive = await wait(client, asyncio.sleep)
-        client.messages.append(DISCONNECT)
-        return [(await receive()).get("body", b"disconnect") for _ in range(3)]
-
-    assert asyncio.run(run()) == [b"a", b"b", b"disconnect"]
-
-
-def test_messages_are_dropped_if_they_are_not_to_be_kept() -> None:
-    async def run() -> str:
-        client = Client({**REQUEST, "body": b"a"})
-        _, receive = await wait(client, asyncio.sleep, keep_messages=False)
-        client.messages.append(DISCONNECT)
-        return str((await receive())["type"])
-
-    assert asyncio.run(run()) == "http.disconnect"
 
 
 def test_a_cancelled_wait_leaves_no_task() -> None:

@@ -32,6 +32,7 @@ from mock_atoms.control.retries import MAX_BACKOFF_MS
 from mock_atoms.control.tenant_data import MAX_PAGE, MAX_PAGE_SIZE
 from mock_atoms.control.tenants import MAX_SET_AUDIENCES
 from mock_atoms.core import regex
+from mock_atoms.core.body_memory import MAX_UNREAD_BODY_BYTES
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_JSON_PIECE_BYTES, MAX_VALUES_BYTES
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, MAX_MESSAGE_LENGTH, MAX_QUOTED_LENGTH
 from mock_atoms.core.patterns import STORE_PREFIX
@@ -63,7 +64,7 @@ from mock_atoms.journal.grouping import MAX_COMPARED_CALLS
 from mock_atoms.journal.recorded_body import MAX_CUT_KEY_LENGTH
 from mock_atoms.journal.request_reader import MAX_IDENTITIES, MAX_IDENTITY_BYTES
 from mock_atoms.journal.violations import MAX_GROUPS
-from mock_atoms.middleware.recording import MAX_UNREAD_BODY_BYTES
+from mock_atoms.middleware.recording import MAX_INFLATED_BODY_BYTES
 from mock_atoms.middleware.stubs import MAX_STUB_BODY_BYTES
 from mock_atoms.serving import connection_limits
 from mock_atoms.serving.fast_path import MAX_COMPARED_STUBS
@@ -191,7 +192,8 @@ LIMITS = [
     ("requests in the message of a `wait_for_requests` that times out", f"the {MAX_LISTED_REQUESTS} latest"),
     ("request or response body in the journal", f"{Settings().journal_body / KIB:g} KiB, or `--journal-body`"),
     ("headers of a part of a form", f"{MAX_PART_HEAD_BYTES / KIB:g} KiB"),
-    ("bytes that the journal inflates of one body", f"{MAX_UNREAD_BODY_BYTES / MIB:g} MiB"),
+    ("bytes of a request body that are read during a delay", f"{MAX_UNREAD_BODY_BYTES / MIB:g} MiB"),
+    ("bytes that the journal inflates of one body", f"{MAX_INFLATED_BODY_BYTES / MIB:g} MiB"),
     (
         "[events](control-api.md#events) that a server keeps, while a client watches and 60 seconds more",
         f"{events.MAX_EVENTS:,}",

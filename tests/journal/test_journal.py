@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_atoms import MockServer, Settings, create_app
 from mock_atoms.core.inflating import INFLATED_PIECE_BYTES
@@ -196,10 +196,11 @@ def recorded_post(
     encoding: bytes = b"",
     *,
     is_gone: bool = False,
+    app: ASGIApp | None = None,
 ) -> Exchange:
     """Return the recorded exchange of a POST whose body arrives as `messages`."""
 
-    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+    async def simple_app(_scope: Scope, receive: Receive, send: Send) -> None:
         if app_reads:
             while (await receive()).get("more_body", False):
                 pass
@@ -221,7 +222,9 @@ def recorded_post(
     headers = [*bearer_pairs("sk_acme"), (b"content-length", b"9"), (b"content-encoding", encoding)]
     extensions = {TRANSPORT: SimpleNamespace(is_closing=lambda: is_gone)}
     scope = {"type": "http", "method": "POST", "path": LIST, "headers": headers, "extensions": extensions}
-    asyncio.run(IdentifyMiddleware(RecordingMiddleware(app, mock, body_timeout), mock)(scope, receive, send))
+    asyncio.run(
+        IdentifyMiddleware(RecordingMiddleware(app or simple_app, mock, body_timeout), mock)(scope, receive, send)
+    )
     (exchange,) = recorded(mock.journal)
     return exchange
 
@@ -348,12 +351,32 @@ def test_the_received_part_of_a_compressed_body_is_inflated() -> None:
 
 
 def test_the_journal_inflates_a_bounded_part_of_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "MAX_UNREAD_BODY_BYTES", INFLATED_PIECE_BYTES)
+    monkeypatch.setattr(recording, "MAX_INFLATED_BODY_BYTES", INFLATED_PIECE_BYTES)
     bomb = gzipped(bytes(100 * INFLATED_PIECE_BYTES))
     exchange = recorded_post(
         app_reads=True, messages=[chunk(bomb[:-9]), chunk(bomb[-9:], more=False)], encoding=b"gzip"
     )
     assert (exchange.body_size, exchange.is_body_complete) == (INFLATED_PIECE_BYTES, True)
+
+
+def test_a_compressed_body_is_complete_although_a_delay_ends_while_it_is_inflated() -> None:
+    body = b"x" * 40 * INFLATED_PIECE_BYTES
+    turns = []
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        for _ in range(3):
+            read = asyncio.ensure_future(receive())
+            for _ in range(4):
+                await asyncio.sleep(0)
+            turns.append(read.cancel())
+        message = await asyncio.wait_for(receive(), 10)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": message["body"]})
+
+    exchange = recorded_post(app_reads=True, messages=[chunk(gzipped(body), more=False)], encoding=b"gzip", app=app)
+    assert turns == [True] * 3
+    assert exchange.bytes_sent == len(gzipped(body))
+    assert (exchange.body_size, exchange.is_body_complete) == (len(body), True)
 
 
 def test_attempts_of_one_call_may_be_compressed_at_different_times(mock: MockServer) -> None:

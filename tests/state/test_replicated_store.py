@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.faults.expressions import parse_fault
+from mock_atoms.middleware.connection_faults import TRANSPORT
 from mock_atoms.middleware.recording import HeldStart
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state import replicated_journal, replicated_store
@@ -323,6 +325,48 @@ def test_an_aborted_request_keeps_its_end_when_it_is_recorded_later() -> None:
             ]
 
     run(test)
+
+
+@pytest.mark.parametrize(
+    ("fault", "sent", "log_of_connection"),
+    [
+        ("fault=reset", [503], []),
+        ("fault=close", [503], []),
+        ("fault=truncate", [200], ["close"]),
+        ("delay=600000", [], []),  # the client disconnects
+    ],
+)
+def test_a_broken_connection_that_the_store_cannot_record(
+    fault: str, sent: list[int], log_of_connection: list[str]
+) -> None:
+    log, calls, statuses = MemoryLog(), list[str](), list[int]()
+    transport = SimpleNamespace(is_closing=lambda: False, close=lambda: calls.append("close"))
+    headers = [*bearer_pairs("sk_acme"), (b"prefer", fault.encode())]
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": AUDIENCES,
+        "headers": headers,
+        "extensions": {TRANSPORT: transport},
+    }
+    messages: list[MutableMapping[str, Any]] = [{"type": "http.request"}]
+
+    async def receive() -> MutableMapping[str, Any]:
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if "status" in message:
+            statuses.append(message["status"])
+
+    async def test() -> None:
+        mock = make_mock(log)
+        log.refused_kind = "update"
+        await create_app(mock=mock)(scope, receive, send)
+        log.refused_kind = None
+        await mock.store.close()
+
+    asyncio.run(test())
+    assert (statuses, calls) == (sent, log_of_connection)
 
 
 def test_the_faults_of_an_exchange_in_flight_are_visible_at_another_server() -> None:
