@@ -34,7 +34,7 @@ class FairSemaphore:
             raise
 
     def release(self, key: Hashable) -> None:
-        """Release what was acquired with `key`, to the first waiter of the key that has waited longest for a turn."""
+        """Release what was acquired with `key`. The key that has waited longest for its turn gets it next."""
         self._value += 1
         self._held[key] -= 1
         if not self._held[key]:

@@ -126,7 +126,7 @@ class _Container:
 class JsonParser:
     """Parses a JSON text that arrives in parts.
 
-    It cuts the text at commas into pieces of about 64 KiB. Python's parser parses each piece, with the brackets around
+    It cuts the text at commas into pieces of about 16 KiB. Python's parser parses each piece, with the brackets around
     it that are open before and after it. The result is then merged into the containers that are still open.
 
     Args:

@@ -1,4 +1,7 @@
-"""Characters that a reader cannot see or tell apart: control characters, bidi marks, unusual spaces, Unicode forms."""
+"""Text for readers: counts, and characters that one cannot see or tell apart.
+
+These are control characters, bidi marks, unusual spaces and Unicode forms.
+"""
 
 import json
 import re
@@ -52,3 +55,8 @@ def _replace_invisible(text: str, show: Callable[[str], str]) -> str:
         characters.append(character if is_visible else show(character))
         has_base = is_visible and not character.isspace()
     return "".join(characters)
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return a number and its noun, such as `1 request` or `2 requests`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

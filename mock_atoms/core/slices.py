@@ -27,7 +27,7 @@ PAUSE_TURNS = 16
 MAX_WORK_SLOTS = 4
 """Number of requests to the vendor's API whose long work runs at the same time. The others wait with little memory."""
 MAX_WORK_SLOTS_PER_KEY = 3
-"""Number of them that have the same key: the first long request of another key need not wait."""
+"""Maximum number of them that have the same key. One key alone does not hold up another."""
 _TURNS_TO_NOTICE = 2
 """Turns of the event loop until it notices a client that disconnects directly after it has sent its request."""
 IS_DISCONNECTED: ContextVar[Callable[[], bool] | None] = ContextVar("IS_DISCONNECTED", default=None)

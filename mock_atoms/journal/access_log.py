@@ -241,12 +241,10 @@ class JsonFormatter(AccessLogFormatter):
 
     def format_other(self, record: logging.LogRecord) -> str:
         """Return any other record as JSON."""
-        if isinstance(record.msg, EventLine):
-            return _as_json(record.created, record.levelname, **self._fields, **record.msg.fields)
+        event = record.msg
+        fields = event.fields if isinstance(event, EventLine) else {"message": mask_text(record.getMessage())}
         traceback = {"traceback": self.formatException(record.exc_info)} if record.exc_info else {}
-        return _as_json(
-            record.created, record.levelname, **self._fields, message=mask_text(record.getMessage()), **traceback
-        )
+        return _as_json(record.created, record.levelname, **self._fields, **fields, **traceback)
 
 
 def _as_json(created: float, level: str, **fields: object) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
 from typing import Any
 
-from mock_atoms.core.printable import show_invisible
+from mock_atoms.core.printable import count_of, show_invisible
 from mock_atoms.core.slices import Steps, run_without_pauses
 from mock_atoms.core.timestamps import format_timestamp
 from mock_atoms.journal.calls import Call, gap_ms, retry_after_ms
@@ -137,13 +137,13 @@ def text_lines(reported: dict[str, Any]) -> Steps[list[str]]:
         "stillFailing": "still failing",
     }
     counts = ", ".join(f"{summary[key]} {text}" for key, text in outcomes.items() if summary[key])
-    total = f"{_count(summary['calls'], 'call')}, {_count(summary['attempts'], 'attempt')}"
-    head = [_line(f"{total}{': ' if counts else ''}{counts}; {_count(summary['findings'], 'finding')}")]
+    total = f"{count_of(summary['calls'], 'call')}, {count_of(summary['attempts'], 'attempt')}"
+    head = [_line(f"{total}{': ' if counts else ''}{counts}; {count_of(summary['findings'], 'finding')}")]
     if reported["unattributed"]:
-        requests = _count(reported["unattributed"], "request")
+        requests = count_of(reported["unattributed"], "request")
         head.append(_line(f"not counted, because they had no token or an unknown route: {requests}"))
     if reported["dropped"]:
-        dropped = _count(reported["dropped"], "exchange")
+        dropped = count_of(reported["dropped"], "exchange")
         head.append(_line(f"the journal has dropped {dropped}: calls may be incomplete"))
     return head + lines
 
@@ -189,7 +189,3 @@ def _attempt_line(attempt: dict[str, Any]) -> str:
 
 def _line(text: str) -> str:
     return f"{show_invisible(text)}\n"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mock_atoms.contract.violations import UNDOCUMENTED_OPERATION, Violation
-from mock_atoms.core.printable import show_invisible
+from mock_atoms.core.printable import count_of, show_invisible
 from mock_atoms.core.slices import Steps
 from mock_atoms.journal.access_log import LOGGER, EventLine
 from mock_atoms.journal.exchange import Exchange
@@ -116,11 +116,13 @@ def violation_report(exchanges: Iterable[Exchange], dropped: int) -> Steps[dict[
 def violation_lines(reported: dict[str, Any]) -> Steps[list[str]]:
     """Return the lines of the text of a report, as `violation_report` returns it or as JSON."""
     summary = reported["summary"]
-    lines = [f"{_count(summary['violations'], 'contract violation')} in {_count(summary['requests'], 'request')}\n"]
+    lines = [f"{count_of(summary['violations'], 'contract violation')} in {count_of(summary['requests'], 'request')}\n"]
     if reported["unlisted"]:
         lines.append(f"not listed, because there are too many different ones: {reported['unlisted']}\n")
     if reported["dropped"]:
-        lines.append(f"the journal has dropped {_count(reported['dropped'], 'exchange')}: violations may be missing\n")
+        lines.append(
+            f"the journal has dropped {count_of(reported['dropped'], 'exchange')}: violations may be missing\n"
+        )
     for group in reported["violations"]:
         lines += [f"{line}\n" for line in group_lines(group)]
         yield
@@ -134,7 +136,3 @@ def group_lines(group: dict[str, Any]) -> list[str]:
     examples = f", such as {', '.join(f'`{value}`' for value in group['examples'])}" if group["examples"] else ""
     title = f"{group['kind']}: {group['operation']}{place}{examples}{times}"
     return [show_invisible(line) for line in (title, f"  {group['expected']} ({group['source']})")]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -6,7 +6,7 @@ from mock_atoms.core.slices import Slices
 from mock_atoms.journal.exchange import CONTEXT_KEY, RequestContext
 
 SLOT_KEY = "mock_atoms.slot"
-"""Key of an ASGI scope whose request is in the slot of a caller that needs it after the response has started."""
+"""Key of the slot in the ASGI scope of a request whose caller still needs the slot once the response has started."""
 
 
 class ConcurrencyLimitMiddleware:

@@ -110,7 +110,7 @@ class RecordingMiddleware:
             IS_DISCONNECTED.reset(previous)
             context.store_body = None  # the scope has the context: no request is to leave garbage in a cycle
             if exchange.ended_at is None:
-                with suppress(StoreUnavailableError):  # nobody waits for a response
+                with suppress(StoreUnavailableError):  # the client has gone
                     await finish(ABORTED)
 
     async def _begin(self, context: RequestContext) -> None:

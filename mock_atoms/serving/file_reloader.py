@@ -95,7 +95,8 @@ class FileReloader:
             try:
                 async for _ in self._changes(is_first=is_first):
                     await self.reload()
-            except OSError as error:  # such as too many watched files, or a folder that was deleted just now
+            # Such as too many watched files, or a folder that was deleted just now. watchfiles raises a RuntimeError.
+            except (OSError, RuntimeError) as error:
                 if str(error) != previous:
                     LOGGER.error(EventLine({"cause": f"fixtures and stubs cannot be watched: {error}"}))
                     previous = str(error)

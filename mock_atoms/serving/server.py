@@ -164,8 +164,9 @@ class Server(uvicorn.Server):
                 await asyncio.wait_for(self._stop_requested.wait(), _TICK_SECONDS)
         if background is not None:
             background.cancel()
-            with suppress(asyncio.CancelledError):
-                await background
+            await asyncio.wait({background})
+            if not background.cancelled():
+                LOGGER.error(EventLine({"cause": "the background work has failed"}), exc_info=background.exception())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Wait for requests in flight. Requests that are still delayed near the end of the grace period get a 503."""

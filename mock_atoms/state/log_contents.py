@@ -74,7 +74,7 @@ def _parse_shared_tenant(
 
 
 class _ForeignHead(RequestHead):
-    """A request to another server. It is parsed when something is read that most requests are never asked for.
+    """A request to another server. It is parsed on first access to one of its rarely used attributes.
 
     Args:
         text: the rest of the head, as `_head_json` wrote it.

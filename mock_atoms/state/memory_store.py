@@ -119,7 +119,7 @@ class MemoryStore:
         return next_version()
 
     async def commit(self, tenant: Tenant, operation: DataOperation, mark: int | None = None) -> bool:
-        """Change the data of `tenant` unless it was replaced since `mark`, and return whether it was not.
+        """Change the data of `tenant` unless it was replaced since `mark`, and return whether it was changed.
 
         Raises:
             ConflictError: files were reloaded since `mark`.

@@ -153,7 +153,7 @@ class Store(Protocol):
         ...
 
     def mark(self) -> int:
-        """Return a mark of the data that `load` has returned last, for `commit`."""
+        """Return a mark of the data as it is now, for `commit`."""
         ...
 
     async def commit(self, tenant: Tenant, operation: DataOperation, mark: int | None = None) -> bool:
@@ -165,7 +165,7 @@ class Store(Protocol):
             mark: the mark of the data that it was made for; `None` for any.
 
         Returns:
-            Whether the data is as it was. If it was replaced since, by a reset for example, nothing has changed.
+            Whether the change was made. It was not if the data has been replaced since `mark`, for example by a reset.
 
         Raises:
             ConflictError: another server has changed it since, or files were reloaded.

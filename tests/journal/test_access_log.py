@@ -24,6 +24,7 @@ from mock_atoms.journal.access_log import (
     AccessLogFormatter,
     AccessLogLine,
     BufferedAccessLog,
+    EventLine,
     JsonFormatter,
     TextFormatter,
 )
@@ -177,6 +178,14 @@ def test_other_records_are_one_line_without_keys_before_their_traceback() -> Non
     assert line.isprintable()
     assert json.loads(line)["message"] == "a\nsk_ver…#38c9cb\u2028"
     assert json.loads(line)["traceback"].endswith("RuntimeError: sk_ver…#38c9cb U+202E")
+
+
+def test_events_have_a_traceback_in_each_format() -> None:
+    event, error = EventLine({"cause": "files cannot be read"}), RuntimeError("broken")
+    record = logging.LogRecord("x", logging.ERROR, "", 1, event, (), (RuntimeError, error, None))
+    assert TextFormatter().format(record).endswith("\nRuntimeError: broken")
+    line = json.loads(JsonFormatter().format(record))
+    assert (line["cause"], line["traceback"]) == ("files cannot be read", "RuntimeError: broken")
 
 
 def test_a_test_id_cannot_forge_or_reorder_a_line() -> None:

@@ -48,18 +48,18 @@ class Request:
                 free_bytes.append(self.memory.free_bytes)
         return free_bytes
 
-    async def replay(self, number: int) -> list[bytes]:
+    async def receive(self, number: int) -> list[bytes]:
         messages = [await asyncio.wait_for(self.ahead.receive(), 10) for _ in range(number)]
         return [message.get("body", b"disconnect") for message in messages]
 
 
-def test_a_request_that_was_read_ahead_is_replayed_and_its_memory_given_back() -> None:
+def test_a_request_that_was_read_ahead_is_received_later_and_its_memory_given_back() -> None:
     async def run() -> None:
         request = Request(chunk(b"abc"), chunk(b"de", more=False), DISCONNECT, free_bytes=10)
         assert await request.read_all() == [7, 5, 5]
-        assert await request.replay(2) == [b"abc", b"de"]
+        assert await request.receive(2) == [b"abc", b"de"]
         assert request.memory.free_bytes == 10
-        assert await request.replay(1) == [b"disconnect"]
+        assert await request.receive(1) == [b"disconnect"]
 
     asyncio.run(run())
 
@@ -70,7 +70,7 @@ def test_a_long_body_is_not_read_ahead_to_its_end(monkeypatch: pytest.MonkeyPatc
     async def run() -> None:
         request = Request(chunk(b"abc"), chunk(b"d"), chunk(b"ef", more=False))
         assert len(await request.read_all()) == 2
-        assert await request.replay(3) == [b"abc", b"d", b"ef"]
+        assert await request.receive(3) == [b"abc", b"d", b"ef"]
 
     asyncio.run(run())
     assert MAX_UNREAD_BODY_BYTES == 8 * 1024 * 1024
@@ -80,7 +80,7 @@ def test_a_body_is_not_read_ahead_without_memory() -> None:
     async def run() -> None:
         request = Request(chunk(b"abc"), chunk(b"de"), chunk(b"f", more=False), free_bytes=4)
         assert await request.read_all() == [1, 1]
-        assert await request.replay(3) == [b"abc", b"de", b"f"]
+        assert await request.receive(3) == [b"abc", b"de", b"f"]
         assert request.memory.free_bytes == 4
 
     asyncio.run(run())

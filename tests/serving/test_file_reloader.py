@@ -227,10 +227,11 @@ def test_an_unexpected_error_is_reported_too(
     assert names(running) == ["third"]
 
 
+@pytest.mark.parametrize("kind", [OSError, RuntimeError])
 def test_watching_is_tried_again(
-    files: Files, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    kind: type[Exception], files: Files, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    watch, failures = watchfiles.awatch, [OSError("no watch left")] * 2
+    watch, failures = watchfiles.awatch, [kind("no watch left")] * 2
 
     def fail_twice(*folders: Path, **options: Any) -> Any:  # noqa: ANN401 - as in watchfiles
         if failures:

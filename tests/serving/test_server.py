@@ -459,6 +459,18 @@ def test_a_server_stopped_when_ready_closes_its_sockets() -> None:
     assert [listener.fileno() for listener in sockets] == [-1]
 
 
+def test_a_server_stops_properly_although_its_background_work_has_failed(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> None:
+        raise RuntimeError("broken")
+
+    mock = MockAtoms(Settings())
+    server = build_server(mock, create_app(mock=mock), lambda: server.stop())  # noqa: PLW0108 - not defined yet
+    server.background_work = fail
+    server.run(sockets := listen_on_all(["127.0.0.1"], 0))
+    assert [listener.fileno() for listener in sockets] == [-1]
+    assert "RuntimeError: broken" in caplog.text
+
+
 def test_a_mock_server_restarts_with_its_state() -> None:
     with MockServer() as mock:
         with pytest.raises(RuntimeError, match=rf"^the server is already running at {mock.url}: "):
