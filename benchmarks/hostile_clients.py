@@ -20,8 +20,8 @@ FAULT_TIMEOUT_SECONDS = 0.3
 HOSTILE_TIMEOUT_SECONDS = 120.0
 LONG_TIMEOUT_SECONDS = 600.0
 """How long work on the complete state or journal may take while all other clients flood the server."""
-WHOLE_JOURNAL = {"list", "retries"}
-"""Kinds of requests whose response has everything in the journal."""
+WHOLE_JOURNAL = {"list", "retries", "near misses"}
+"""Kinds of requests that read everything in the journal in detail."""
 HOLD_SECONDS = 25.0
 """How long a client holds a connection. The server closes it after 10 seconds without any progress, so 20 at most."""
 IDLE_SECONDS = 0.02
