@@ -22,7 +22,7 @@ from mock_atoms.core.slices import Steps, free
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock.metadata import MetadataPattern, parse_metadata_pattern
 from mock_atoms.wiremock.stub_book import MAX_STUBS
-from mock_atoms.wiremock.stubs import Stub, StubIds, lacking_features, load_json_path, parse_records, parse_stub
+from mock_atoms.wiremock.stubs import Stub, StubIds, lacking_features, load_json_path, parse_stub
 
 STUB_EXAMPLE: dict[str, Any] = {
     "request": {"method": "GET", "urlPath": "/atoms/v1/agent"},
@@ -126,9 +126,7 @@ class MappingEndpoints:
 
     async def save(self, _request: Request) -> Response:
         """Make all stubs persistent, so that a reset keeps them. Nothing is written to disk."""
-        stubs = [{**stub.as_record(), "persistent": True} for stub in self._mock.stubs.by_age()]
-        parsed = parse_records(stubs, self._mock.journal.credentials)
-        await self._mock.store.put_stubs(await self._mock.slices.run(parsed))
+        await self._mock.store.save_stubs()
         return JSONResponse({})
 
     async def get(self, request: Request) -> Response:

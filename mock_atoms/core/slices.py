@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from mock_atoms.core.fair_semaphore import FairSemaphore
+from mock_atoms.core.loop_lock import LoopLock
 from mock_atoms.core.timestamps import MonotonicClock
 
 Result = TypeVar("Result")
@@ -105,7 +106,7 @@ class Slices:
         self._clock = clock
         self._rest_ends_at = -inf
         self._running = 0  # number of calls of `run` in progress
-        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+        self._turn = LoopLock()
         self._work_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, FairSemaphore] = WeakKeyDictionary()
 
     def work_slot(self, key: Hashable) -> WorkSlot:
@@ -156,13 +157,12 @@ class Slices:
             ClientDisconnectedError: the client has disconnected, as `IS_DISCONNECTED` returned before a slice.
         """
         is_disconnected, slot = IS_DISCONNECTED.get(), WORK_SLOT.get()
-        turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         self._running += 1
         try:
             if slot is not None and needs_slot:
                 await slot.acquire()
             while True:
-                async with turn:
+                async with self._turn:
                     if is_disconnected is not None and is_disconnected():
                         raise ClientDisconnectedError
                     end = self._clock() + SLICE_SECONDS

@@ -1,9 +1,10 @@
 """The store that keeps tenants in memory."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
+from mock_atoms.core.loop_lock import LoopLock
 from mock_atoms.core.slices import Slices, Steps, free
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.data.fixtures import Fixtures, FixtureSet, find_audience_tokens
@@ -81,6 +82,7 @@ class MemoryStore:
         self._fixtures = fixtures
         self._slices = slices
         self._stubs = StubBook() if stubs is None else stubs
+        self._stub_lock = LoopLock()  # a long change is made although others come all the time
         self._start = start
         self._states = TenantStates(max_tenants, max_bytes)
         self.state_of = self._states.use
@@ -175,7 +177,7 @@ class MemoryStore:
             StubBook.put_steps, stubs=stubs, keeps_existing=keeps_existing, removes_others=removes_others
         )
         size = len(stubs) + len(self._stubs) * removes_others
-        removed = await self._slices.run_promptly(self._stubs.change(stubs_to_put, size), needs_slot=False)
+        removed = await self._change_stubs(stubs_to_put, size)
         if len(stubs) > 1 or removes_others:
             self._events.publish(STUBS_CHANGED, {})
         else:
@@ -186,23 +188,30 @@ class MemoryStore:
 
     async def remove_stubs(self, stub_ids: Collection[str] | None = None) -> None:
         """Remove the stubs with these ids, or all."""
-        removed = self._stubs.remove(stub_ids)
+        async with self._stub_lock:
+            removed = self._stubs.remove(stub_ids)
         if stub_ids is None or len(stub_ids) > 1:
             self._events.publish(STUBS_CHANGED, {})
         elif removed:
             self._events.publish(STUB_REMOVED, {"id": removed[0].id})
         await self._slices.run_promptly(free(removed))
 
-    async def reset_stubs(self) -> None:
-        """Restore the stubs of files, keep the persistent ones, and reset all scenarios."""
-        removed = await self._reset_stubs()
+    async def save_stubs(self) -> None:
+        """Make all stubs persistent."""
+        removed = await self._change_stubs(StubBook.save_steps, len(self._stubs))
         self._events.publish(STUBS_CHANGED, {})
         await self._slices.run_promptly(free(removed))
 
-    async def _reset_stubs(self) -> list[Any]:
-        """Reset the stubs, and return what was removed."""
-        steps = self._stubs.change(StubBook.reset_steps, self._stubs.reset_size)
-        return await self._slices.run_promptly(steps, needs_slot=False)
+    async def reset_stubs(self) -> None:
+        """Restore the stubs of files, keep the persistent ones, and reset all scenarios."""
+        removed = await self._change_stubs(StubBook.reset_steps, self._stubs.reset_size)
+        self._events.publish(STUBS_CHANGED, {})
+        await self._slices.run_promptly(free(removed))
+
+    async def _change_stubs(self, change: Callable[[StubBook], Steps[list[Any]]], size: int) -> list[Any]:
+        """Change the stubs, see `StubBook.change`."""
+        async with self._stub_lock:
+            return await self._slices.run_promptly(self._stubs.change(change, size), needs_slot=False)
 
     async def choose_stub(self, tenant: Tenant, stub_ids: Sequence[str]) -> Stub | None:
         """Return the first stub whose scenario is in the state that it requires, and move the scenario."""
@@ -215,7 +224,8 @@ class MemoryStore:
     async def set_scenarios(self, state: str = STARTED, name: str | None = None, tenant: Tenant | None = None) -> None:
         """Set the state of one scenario, or of all, for one tenant or for all."""
         if tenant is None:
-            self._stubs.set_scenarios(state, name)
+            async with self._stub_lock:
+                self._stubs.set_scenarios(state, name)
             return
         tenant_state = self.state_of(tenant)
         before = tenant_state.size_bytes
@@ -239,7 +249,7 @@ class MemoryStore:
             self._start.note(start)
         else:
             removed = [
-                *await self._reset_stubs(),
+                *await self._change_stubs(StubBook.reset_steps, self._stubs.reset_size),
                 self._rules.reset(),
                 *self._fixtures.import_data(None),
                 *self._states.replace_all(),
@@ -269,7 +279,7 @@ class MemoryStore:
             CapacityError: there would be too many stubs, or they are too large. Nothing has changed.
         """
         replace_stubs = partial(StubBook.replace_startup_steps, startup_stubs=stubs)
-        released = await self._slices.run(self._stubs.change(replace_stubs, len(stubs) + self._stubs.reset_size))
+        released = await self._change_stubs(replace_stubs, len(stubs) + self._stubs.reset_size)
         previous: dict[bytes, InitialData] = {}
         while True:
             callers = {} if self._fixtures.is_imported else files.changed
@@ -326,7 +336,7 @@ class MemoryStore:
         check_stub_capacity(len(content.stubs), sum(stub.size_bytes for stub in content.stubs))
         stubs_to_import = partial(StubBook.import_steps, stubs=content.stubs, states=content.scenarios)
         return [
-            *await self._slices.run(self._stubs.change(stubs_to_import, len(content.stubs) + len(self._stubs))),
+            *await self._change_stubs(stubs_to_import, len(content.stubs) + len(self._stubs)),
             self._rules.replace_all(rules),
             *self._fixtures.import_data(content.fixtures, audience_tokens),
             *self._states.replace_all(content.tenants),
@@ -344,7 +354,7 @@ class MemoryStore:
                 ids_by_tenant.setdefault((match.token_digest, match.test_digest), set()).add(rule_id)
             yield
         for digests, removed_ids in ids_by_tenant.items():
-            yield from self._remove_counters(removed_ids, *digests)
+            yield from self._states.remove_counters(removed_ids, *digests)
         return removed
 
     def _remove_rule(self, rule_id: str) -> ActiveRule | None:
@@ -353,17 +363,6 @@ class MemoryStore:
             match = active_rule.rule.match
             self._events.publish(RULE_REMOVED, {"id": rule_id}, (match.token_digest, match.test_digest))
         return active_rule
-
-    def _remove_counters(
-        self, rule_ids: set[str], token_digest: bytes | None, test_digest: bytes | None
-    ) -> Steps[None]:
-        for state in self._states.find(token_digest, test_digest):
-            if state.is_live:
-                before = state.size_bytes
-                for rule_id in state.counters.keys() & rule_ids:
-                    del state.counters[rule_id]
-                self._states.resize(state, before)
-            yield
 
     def _remove(
         self, token_digest: bytes | None, test_digest: bytes | None, start: StoreContent | None

@@ -130,6 +130,7 @@ class ReplicatedStore(MemoryStore):
             "remove-rules": self._remove_rules_foreign,
             "put-stubs": self._put_stubs_foreign,
             "remove-stubs": self._remove_stubs_foreign,
+            "save-stubs": self._save_stubs_foreign,
             "reset-stubs": self._reset_stubs_foreign,
             "choose-stub": self._choose_stub_foreign,
             "set-scenarios": self._set_scenarios_foreign,
@@ -312,6 +313,13 @@ class ReplicatedStore(MemoryStore):
 
     async def _remove_stubs_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         await super().remove_stubs(content)
+
+    async def save_stubs(self) -> None:
+        """Make all stubs persistent."""
+        await self._replica.change("save-stubs", None, lambda: self._save_stubs_foreign("", None))
+
+    async def _save_stubs_foreign(self, _entry_id: str, _content: Any) -> None:  # noqa: ANN401 - any JSON
+        await super().save_stubs()
 
     async def reset_stubs(self) -> None:
         """Restore the stubs of files, keep the persistent ones, and reset all scenarios."""

@@ -214,6 +214,10 @@ class Store(Protocol):
         """Remove the stubs with these ids, of which unknown ones have no effect, or all."""
         ...
 
+    async def save_stubs(self) -> None:
+        """Make all stubs persistent, so that a reset keeps them."""
+        ...
+
     async def reset_stubs(self) -> None:
         """Restore the stubs of files, keep the persistent ones, and reset all scenarios."""
         ...

@@ -5,6 +5,7 @@ from typing import cast
 
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.lru import LruCache, next_use
+from mock_atoms.core.slices import Steps
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.core.tenant_index import TenantIndex
 from mock_atoms.state.store import TenantState, next_version
@@ -79,6 +80,16 @@ class TenantStates:
         self._size_bytes += state.size_bytes - before
         while self._size_bytes > self._max_bytes and len(self._states) > 1:
             self._evict()
+
+    def remove_counters(self, rule_ids: set[str], token_digest: bytes | None, test_digest: bytes | None) -> Steps[None]:
+        """Remove the counters that the tenants of one token, one test or both have for some rules."""
+        for state in self.find(token_digest, test_digest):
+            if state.is_live:
+                before = state.size_bytes
+                for rule_id in state.counters.keys() & rule_ids:
+                    del state.counters[rule_id]
+                self.resize(state, before)
+            yield
 
     def remove(self, key: bytes) -> None:
         """Remove the state of the tenant with this key. It must have one."""

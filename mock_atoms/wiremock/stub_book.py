@@ -67,6 +67,7 @@ class StubBook:
         self.startup_stubs = startup_stubs
         self._stubs = StubSet()
         self._last_number = self._last_generation = 0
+        self._new_numbers: dict[Stub, int] | None = None  # of a copy, whose stubs another book still has
         self.version = 0
         self.is_empty = True
         self.is_imported = False
@@ -97,7 +98,7 @@ class StubBook:
         return self._stubs.index.may_have(path)
 
     def change(self, change: Callable[["StubBook"], Steps[list[Any]]], size: int) -> Steps[list[Any]]:
-        """Change the stubs all or nothing. No request sees a part of the change.
+        """Change the stubs all or nothing. No request sees a part of the change. No other change may be made meanwhile.
 
         Args:
             change: changes a book. A long change is applied to a copy, step by step, which then replaces this one.
@@ -108,15 +109,13 @@ class StubBook:
         """
         if size <= MAX_IMMEDIATE_CHANGES:
             return run_without_pauses(change(self))
-        while True:
-            version = self.version
-            copy = yield from self._copy()
-            yield from change(copy)
-            if self.version == version:
-                return self._adopt(copy)
+        copy = yield from self._copy()
+        yield from change(copy)
+        return self._adopt(copy)
 
     def _copy(self) -> Steps["StubBook"]:
         copy = StubBook()
+        copy._new_numbers = {}
         copy.startup_stubs, copy.is_imported = self.startup_stubs, self.is_imported
         copy._last_number, copy._last_generation = self._last_number, self._last_generation
         for name, scenario in self.scenarios.items():
@@ -136,6 +135,8 @@ class StubBook:
         self.scenarios = other.scenarios
         self._last_number = other._last_number  # noqa: SLF001 - the same
         self._last_generation = other._last_generation  # noqa: SLF001 - the same
+        for stub, number in (other._new_numbers or {}).items():  # noqa: SLF001 - the same
+            stub.number = number
         self._note_change()
         return [removed]
 
@@ -188,6 +189,10 @@ class StubBook:
                 self._remove(stub)
         self._note_change()
         return removed
+
+    def save_steps(self) -> Steps[list[Any]]:
+        """Make all stubs persistent, and return what was replaced."""
+        return (yield from self.put_steps([stub.as_persistent() for stub in self._stubs.by_id.values()]))
 
     def reset(self) -> list[Any]:
         """Reset all stubs, see `reset_steps`."""
@@ -300,10 +305,14 @@ class StubBook:
         previous = self.get(stub.id)
         if previous is None:
             self._last_number += 1
-            stub.number = self._last_number
+            number = self._last_number
         else:
-            stub.number = previous.number
+            number = previous.number
             self._stubs.remove(previous)
+        if self._new_numbers is None:
+            stub.number = number
+        else:
+            self._new_numbers[stub] = number
         self._stubs.add(stub)
         if stub.scenario is not None:
             if stub.scenario not in self.scenarios:

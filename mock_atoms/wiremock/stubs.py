@@ -3,6 +3,7 @@
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from hashlib import blake2b
 from typing import Annotated, Any
 from uuid import UUID
@@ -115,7 +116,7 @@ class StubFields(StrictModel):
 
 
 class Stub:
-    """A stub. Only its number changes, when it is added.
+    """A stub. Only its number changes, when a book has it.
 
     Args:
         fields: its JSON, validated.
@@ -158,6 +159,13 @@ class Stub:
     def precedence(self) -> tuple[int, int]:
         """Sorts stubs: the one that wins comes first."""
         return self.priority, -self.number
+
+    def as_persistent(self) -> "Stub":
+        """Return the same stub, which a reset keeps."""
+        stub = copy(self)
+        stub.is_persistent = True
+        stub._masked = {**self._masked, "persistent": True}  # noqa: SLF001 - of its copy
+        return stub
 
     def as_json(self) -> dict[str, Any]:
         """Return its JSON, credentials masked."""

@@ -118,6 +118,16 @@ def test_all_stubs_are_deleted_and_persistent_ones_survive_a_reset(admin: httpx.
     assert names(admin) == []
 
 
+def test_saved_stubs_send_the_keys_of_their_responses(admin: httpx.Client, running: MockServer) -> None:
+    response = {"body": "key=sk_live_abcdef123456", "headers": {"X-Key": "sk_live_abcdef123456"}}
+    admin.post("/mappings", json=stub("keys", response=response))
+    admin.post("/mappings/save")
+    admin.post("/reset")
+    received = httpx.get(f"{running.root_url}/keys")
+    assert (received.text, received.headers["x-key"]) == ("key=sk_live_abcdef123456", "sk_live_abcdef123456")
+    admin.delete("/mappings")  # a reset keeps them
+
+
 def test_stubs_are_found_and_removed_by_metadata(admin: httpx.Client, running: MockServer) -> None:
     for name, metadata in {"a": {"suite": "x"}, "b": {"suite": "y", "n": 1}, "c": None}.items():
         admin.post("/mappings", json=stub(name, metadata=metadata))

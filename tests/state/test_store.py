@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
 
 import pytest
 
@@ -27,6 +28,9 @@ from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.repositories import Repositories
 from mock_atoms.state.store import ConflictError, Store, StoreContent, TenantState
+from mock_atoms.wiremock import stub_book
+from mock_atoms.wiremock.stub_book import StubBook
+from mock_atoms.wiremock.stubs import Stub
 from tests.helpers.exchanges import exchange
 from tests.helpers.stores import RULE, content_of, count_request, make_store, memory_store, replicated_store
 from tests.wiremock.test_stubs import parse
@@ -568,6 +572,59 @@ def test_failed_change_has_no_effect(make_store: MakeStore) -> None:
             == before
         )
         assert await audiences.read_in_steps(caller, lambda data: AudienceRepository(data).list_audiences()) == listed
+
+    asyncio.run(run())
+
+
+def many_stubs(first: int, number: int) -> list[Stub]:
+    return [parse({"id": str(UUID(int=index)), "request": {"urlPath": f"/{index}"}}) for index in range(first, number)]
+
+
+async def stub_numbers(store: Store) -> list[int]:
+    return [UUID(stub.id).int for stub in (await store.export()).stubs]
+
+
+def test_a_long_change_of_stubs_is_made_although_others_are_made_all_the_time(
+    make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stub_book, "MAX_IMMEDIATE_CHANGES", 10)
+    copied: list[StubBook] = []
+    copy = StubBook._copy  # noqa: SLF001 - each attempt starts with a copy
+
+    def count_copy(book: StubBook) -> Steps[StubBook]:
+        copied.append(book)
+        return copy(book)
+
+    monkeypatch.setattr(StubBook, "_copy", count_copy)
+
+    async def run() -> None:
+        store = make_store()
+        long = asyncio.ensure_future(store.put_stubs(many_stubs(100, 1_000)))
+        await asyncio.sleep(0)
+        for stub in many_stubs(0, 10):
+            await store.put_stubs([stub])
+        await long
+        assert sorted(await stub_numbers(store)) == [*range(10), *range(100, 1_000)]
+
+    asyncio.run(run())
+    assert len(copied) == 1
+
+
+def test_a_stub_that_is_deleted_while_all_are_saved_stays_deleted(
+    make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stub_book, "MAX_IMMEDIATE_CHANGES", 10)
+
+    async def run() -> None:
+        store = make_store()
+        await store.put_stubs(many_stubs(0, 500))
+        saving = asyncio.ensure_future(store.save_stubs())
+        await asyncio.sleep(0)
+        await store.remove_stubs([str(UUID(int=0))])
+        await saving
+        assert await stub_numbers(store) == [*range(1, 500)]
+        await store.reset_stubs()
+        assert await stub_numbers(store) == [*range(1, 500)]
 
     asyncio.run(run())
 
