@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from types import FunctionType, GeneratorType, MethodType
 from typing import Any, Final, NamedTuple
 
@@ -9,10 +10,12 @@ from mock_atoms.core.slices import Steps
 
 CHUNK_CHARACTERS = 65_536
 """About as many characters are rendered before they are sent."""
-_FUNCTIONS = (FunctionType, MethodType)
+_FUNCTIONS = (FunctionType, MethodType, partial)
 _LAZY = {*_FUNCTIONS, GeneratorType}
 PAUSE: Final = object()
 """An item of a generator that is no item of the array: the generator works on the next one."""
+_LAZY_LEVELS = 3
+"""Levels of a response that may have long lists, such as `data.members`."""
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -67,6 +70,15 @@ def _array_pieces(items: Iterator[Any]) -> Iterator[str]:
             yield from json_pieces(item)
             opening = ","
     yield "[]" if opening == "[" else "]"
+
+
+def lazy_lists(value: Any, levels: int = _LAZY_LEVELS) -> Any:  # noqa: ANN401 - any JSON
+    """Return content for `json_pieces` that renders the lists of the first levels of `value` item by item."""
+    if levels and isinstance(value, list):
+        return (lazy_lists(item, levels - 1) for item in value)
+    if levels and isinstance(value, dict):
+        return {key: partial(lazy_lists, item, levels - 1) for key, item in value.items()}
+    return value
 
 
 def next_chunk(pieces: Iterator[str]) -> Steps[Chunk]:

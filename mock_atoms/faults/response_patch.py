@@ -7,9 +7,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from mock_atoms.contract.schemas import render_json
+from mock_atoms.core.json_parsing import parse_json_steps
 from mock_atoms.core.json_pointer import parse_pointer
+from mock_atoms.core.json_stream import lazy_lists, render_steps
 from mock_atoms.core.masking import quote_value
-from mock_atoms.core.parsing import StrictModel
+from mock_atoms.core.parsing import ConfigError, StrictModel
 from mock_atoms.core.slices import Steps
 from mock_atoms.faults.effects import HeaderFields
 
@@ -58,17 +60,16 @@ class ResponsePatch(StrictModel):
         return self
 
     def apply_steps(self, body: bytes) -> Steps[bytes]:
-        """Return `body` with the new values; unchanged if it is not JSON.
+        """Return `body` with the new values; unchanged if it is not JSON, or nested too deep.
 
         Raises:
             PatchError: it would visit more than `MAX_VISITED` values, write more than `MAX_ADDED_BYTES` bytes, or nest
                 values too deep.
         """
         try:
-            content = json.loads(body)
-        except ValueError:
+            content = yield from parse_json_steps(body)
+        except ConfigError:
             return body
-        yield
         limits = _Limits()
         for pointer, value in self.values.items():
             *parents, last = parse_pointer(pointer)
@@ -81,7 +82,7 @@ class ResponsePatch(StrictModel):
                     limits.count(len(text))
                     container[key] = json.loads(text)  # later pointers may lead into it
                     yield
-        return render_json(content)
+        return (yield from render_steps(lazy_lists(content)))
 
 
 class _Limits:

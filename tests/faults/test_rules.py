@@ -393,6 +393,19 @@ def test_a_patch_is_applied_in_steps() -> None:
         assert sum(1 for _ in steps) >= (100 if "/*/" in pointer else 3)
 
 
+@pytest.mark.parametrize("body", [b"", b"text", b'{"a": NaN}', b"[" * 100_000, b'{"a": "\\ud800"}', b'{"a": 1e999}'])
+def test_a_patch_leaves_a_body_that_is_no_json_as_it_is(body: bytes) -> None:
+    assert patched(ResponsePatch(values={"/a": 1}), body) == body
+
+
+def test_a_patched_response_is_rendered_in_steps() -> None:
+    before = json.dumps({"data": {"members": [{"name": "a"}] * 5_000}}).encode()
+    steps = ResponsePatch(values={"/data/page": 1}).apply_steps(before)
+    assert sum(1 for _ in steps) > 5_000
+    body = patched(ResponsePatch(values={"/data/page": 1}), before)
+    assert json.loads(body) == {"data": {"members": [{"name": "a"}] * 5_000, "page": 1}}
+
+
 def test_a_patch_does_not_change_its_own_values() -> None:
     patch = ResponsePatch(values={"/data": {"items": [1]}, "/data/items/0": 2})
     assert [json.loads(patched(patch, b"{}")) for _ in range(2)] == [{"data": {"items": [2]}}] * 2
