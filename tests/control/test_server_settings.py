@@ -1,7 +1,10 @@
 """The active settings, as the control API shows them."""
 
 import json
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from mock_atoms import Settings, create_app
 from mock_atoms.core.settings import setting_infos
@@ -34,6 +37,15 @@ def test_secrets_are_masked_or_left_out() -> None:
     assert settings["fault"]["value"] == ["500"]
     rule = {"match": {"token": "sk_live_c"}, "respond": {"status": 500}}
     assert "sk_live_c" not in str(shown(fault=[rule])["fault"]["value"])
+
+
+@pytest.mark.parametrize("form", [json.dumps, lambda rule: rule])
+def test_the_token_of_a_fault_is_masked_even_if_it_is_no_key(form: Callable[[object], Any]) -> None:
+    rule = {"match": {"token": "my-secret-token-123456"}, "respond": {"status": 500}}
+    (fault,) = shown(fault=[form(rule)])["fault"]["value"]
+    masked = json.loads(fault) if isinstance(fault, str) else fault
+    assert masked["match"]["token"] == "my-secret-…#ac854d"
+    assert "token-123456" not in str(fault)
 
 
 def test_the_default_store_is_shown() -> None:
