@@ -14,7 +14,7 @@ from mock_atoms.core.delays import ShutdownSignal
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
-from mock_atoms.core.slices import Slices, free
+from mock_atoms.core.slices import Slices, free, run_without_pauses
 from mock_atoms.core.tenancy import digest_test_id, digest_token
 from mock_atoms.core.timestamps import MonotonicClock, WallClock
 from mock_atoms.data.fixtures import Fixtures, FixtureSet
@@ -285,6 +285,7 @@ def _startup_rules(settings: Settings) -> dict[str, Rule]:
         rule_id = f"fault-{number}"
         try:
             rules[rule_id] = parse_fault(fault)
+            run_without_pauses(rules[rule_id].measure())
         except ConfigError as error:
             raise ConfigError(f"{settings.fault_place}, fault {number}: {error}") from None
     if settings.error_rate:

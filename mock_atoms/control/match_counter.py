@@ -64,8 +64,8 @@ class MatchCounter:
         total_steps = 0
         for exchange in exchanges:
             if exchange.is_in_journal:
-                self._next = exchange.position + 1
                 total_steps += self._look_at(exchange, scan)
+                self._next = exchange.position + 1
             if total_steps >= steps.STEPS_PER_PAUSE:
                 total_steps = 0
                 yield
@@ -74,11 +74,12 @@ class MatchCounter:
             yield
 
     def _look_at(self, exchange: Exchange, scan: PatternScan) -> int:
-        """Match an exchange, and return the number of steps that this took."""
-        self._in_flight.pop(exchange, None)
+        """Match an exchange, and return the number of steps that this took. An error leaves it for the next count."""
         if not exchange.is_in_journal:
+            del self._in_flight[exchange]
             return 1
         is_match, number = scan.compare(exchange) if self._query.matches(exchange) else (False, 1)
+        self._in_flight.pop(exchange, None)
         if self._may_change(exchange):
             self._in_flight[exchange] = is_match
         elif is_match:

@@ -69,7 +69,7 @@ def _read_csv(folder: Path, name: str, columns: Columns, pointer: str) -> Steps[
             content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{quote_value(name)} cannot be read: {error.strerror}", pointer) from None
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # a loop of symbolic links, before Python 3.13
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{quote_value(name)} cannot be read: {error}", pointer) from None

@@ -30,7 +30,8 @@ class MetadataPattern:
         """Return the stubs with metadata that match, in their order."""
         selected = []
         for stub in stubs:
-            if stub.metadata and self._matcher.matches(json.dumps(stub.metadata), Candidate(_no_exchange())):
+            text = json.dumps(stub.metadata, ensure_ascii=False)
+            if stub.metadata and self._matcher.matches(text, Candidate(_no_exchange())):
                 selected.append(stub)
             yield
         return selected

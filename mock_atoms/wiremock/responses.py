@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from typing import Any
 
+from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.timestamps import format_timestamp
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.wiremock.models import (
@@ -161,7 +162,11 @@ def near_miss(
 
 def stub_near_miss(request: LoggedRequest, exchange: Exchange, stub: Stub, distance: float) -> NearMiss:
     """Return a request that does not match a stub, with the differences."""
-    miss = near_miss(request, stub.request_json, distance, stub.pattern.differences(exchange))
+    try:
+        differences = [*stub.pattern.differences(exchange)]
+    except ConfigError:  # too many steps
+        differences = []
+    miss = near_miss(request, stub.request_json, distance, differences)
     miss["stubMapping"] = stub.as_json()
     return miss
 

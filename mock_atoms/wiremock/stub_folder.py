@@ -53,6 +53,8 @@ class BodyFiles:
                 content = file.read(MAX_STUB_FILE_BYTES + 1)
         except OSError as error:
             raise ValueError(f"{quote_value(name)} cannot be read: {error.strerror}") from None
+        except RuntimeError as error:  # a loop of symbolic links, before Python 3.13
+            raise ValueError(f"{quote_value(name)} cannot be read: {error}") from None
         if len(content) > MAX_STUB_FILE_BYTES:
             raise ValueError(f"{quote_value(name)} is too large: at most {MAX_STUB_FILE_BYTES:,} bytes")
         return content

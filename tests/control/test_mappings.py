@@ -128,6 +128,12 @@ def test_saved_stubs_send_the_keys_of_their_responses(admin: httpx.Client, runni
     admin.delete("/mappings")  # a reset keeps them
 
 
+def test_metadata_with_other_letters_are_found(admin: httpx.Client) -> None:
+    admin.post("/mappings", json=stub("a", metadata={"suite": "grün"}))
+    found = admin.post("/mappings/find-by-metadata", json={"contains": "grün"}).json()
+    assert [item["metadata"] for item in found["mappings"]] == [{"suite": "grün"}]
+
+
 def test_stubs_are_found_and_removed_by_metadata(admin: httpx.Client, running: MockServer) -> None:
     for name, metadata in {"a": {"suite": "x"}, "b": {"suite": "y", "n": 1}, "c": None}.items():
         admin.post("/mappings", json=stub(name, metadata=metadata))
@@ -282,6 +288,14 @@ def test_an_invalid_stub_of_a_state_is_refused(admin: httpx.Client, part: dict[s
     state = admin.get("/state").json()
     assert problem(admin.put("/state", json={**state, **part}))[:2] == (422, pointer)
     assert names(admin) == ["a"]
+
+
+def test_a_near_miss_may_take_too_many_steps_to_explain(admin: httpx.Client) -> None:
+    template = "/" + "a" * 5_000 + "".join(f"/{{p{number}}}" for number in range(20))
+    parameters = {f"p{number}": {"equalTo": "x"} for number in range(20)}
+    admin.post("/mappings", json=stub("long", request={"urlPathTemplate": template, "pathParameters": parameters}))
+    (miss,) = admin.post("/near-misses/request", json={"url": "/b"}).json()["nearMisses"]
+    assert miss["request"]["mockAtoms"]["differences"] == []
 
 
 def test_near_misses_of_a_request_are_stubs(admin: httpx.Client) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mock_atoms.control.match_counter import MatchCounter
+from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.slices import Steps, run_without_pauses
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange
@@ -129,6 +130,29 @@ def matched_by(counts: int, changes: str = "") -> int:
             apply(changes, journal, [])
         asyncio.run(counter.count(run))
     return matched
+
+
+@pytest.mark.parametrize("in_flight", [False, True])
+def test_each_count_reports_an_exchange_that_cannot_be_compared(in_flight: bool) -> None:  # noqa: FBT001 - a table
+    journal = MemoryJournal(10, CREDENTIALS)
+    pattern = parse_pattern({"bodyPatterns": [{"matches": "a*b"}]}, CREDENTIALS)
+    sent = post(0, None if in_flight else 200, body=b"a")
+    if in_flight:
+        sent.is_body_complete = False
+    journal.add(sent)
+    counter = MatchCounter(journal, JournalQuery(), pattern)
+    if in_flight:
+        assert asyncio.run(counter.count(run)) == 0
+
+    def refuse(_exchange: Exchange) -> tuple[bool, int]:
+        raise ConfigError("takes too many steps")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(pattern), "compare", lambda _pattern, each: refuse(each))
+        for _ in range(2):
+            with pytest.raises(ConfigError, match="too many steps"):
+                asyncio.run(counter.count(run))
+    assert asyncio.run(counter.count(run)) == 0
 
 
 def test_each_exchange_is_matched_once() -> None:

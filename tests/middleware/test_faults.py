@@ -171,6 +171,13 @@ def test_an_invalid_fault_setting_stops_the_start() -> None:
         create_app(Settings(fault=("GET /atoms/v1/audience 500",)))
 
 
+def test_a_fault_setting_must_not_be_too_large_with_its_keys_masked() -> None:
+    rule = json.dumps({"respond": {"status": 500, "text": "sk_1x " * 14_000}})
+    with pytest.raises(ConfigError, match=r"^fault, fault 1: /respond/text: too large"):
+        create_app(Settings(fault=({"respond": {"status": 500, "text": "sk_1x " * 70_000}},)))
+    create_app(Settings(fault=(rule,)))
+
+
 def test_a_fault_setting_may_have_the_path_of_a_stub_file(tmp_path: Path) -> None:
     settings = Settings(stubs=tmp_path, fault=("GET /audiences 503",))
     (tmp_path / "mappings").mkdir()

@@ -115,12 +115,14 @@ def test_body_files_stay_inside_their_folder(tmp_path: Path) -> None:
     (tmp_path / "__files").mkdir()
     (tmp_path / "secret.txt").write_text("secret")
     (tmp_path / "__files" / "link.txt").symlink_to(tmp_path / "secret.txt")
+    (tmp_path / "__files" / "loop.txt").symlink_to(tmp_path / "__files" / "loop.txt")
     (tmp_path / "__files" / "a.txt").write_text("a")
     (tmp_path / "__files" / "long.txt").write_bytes(b"a" * (MAX_STUB_FILE_BYTES + 1))
     assert files.read("a.txt") == files.read("/a.txt") == b"a"
     for name, problem in {
         "../secret.txt": "is not inside",
         "link.txt": "is not inside",
+        "loop.txt": "cannot be read",
         "missing.txt": "has no file",
         "long.txt": "is too large",
         "a" * 300: "cannot be read|has no file",
