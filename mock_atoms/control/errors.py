@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from uuid import UUID
 
 from starlette.responses import JSONResponse, Response
 
-from mock_atoms.core.masking import MAX_MESSAGE_LENGTH, show_text
+from mock_atoms.core.masking import MAX_MESSAGE_LENGTH, quote_value, show_text
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.patterns import ORIGIN
 
@@ -72,6 +73,19 @@ def unprocessable_list(errors: Sequence[ConfigError]) -> RequestError:
 def invalid_parameter(name: str, problem: str) -> RequestError:
     """Return the 422 for a query parameter that cannot be used."""
     return RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid query parameter", problem, name)
+
+
+def parse_uuid(text: str) -> str:
+    """Return the UUID `text` in lower case.
+
+    Raises:
+        RequestError: it is none.
+    """
+    try:
+        return str(UUID(text))
+    except ValueError:
+        detail = f"{quote_value(text)} is not a UUID"
+        raise RequestError(HTTPStatus.BAD_REQUEST, "invalid id", detail, "id", code=INVALID_ID_CODE) from None
 
 
 def foreign_origin(origin: str, status: int = HTTPStatus.FORBIDDEN) -> RequestError:

@@ -71,6 +71,7 @@ class StubImport(TypedDict):
 
     mappings: list[StubBody]
     importOptions: NotRequired[ImportOptions]
+    meta: NotRequired[Annotated[Any, Field(description="Ignored: lists and exports of stubs have it.")]]
 
 
 @_strict

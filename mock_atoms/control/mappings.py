@@ -4,19 +4,17 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, cast
-from uuid import UUID
 
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from mock_atoms.control.endpoints import Endpoint, EndpointGroup, RequestBody
-from mock_atoms.control.errors import INVALID_ID_CODE, RequestError, unprocessable, unprocessable_list
+from mock_atoms.control.errors import RequestError, parse_uuid, unprocessable, unprocessable_list
 from mock_atoms.control.long_work import long_json
 from mock_atoms.control.mapping_models import StubBody, StubImport, StubList
 from mock_atoms.control.models import Empty
 from mock_atoms.control.parsing import Query, read_json_body, up_to
-from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
 from mock_atoms.core.slices import Steps, free
 from mock_atoms.mock import MockAtoms
@@ -187,7 +185,7 @@ class MappingEndpoints:
         return long_json(self._mock, {"mappings": (stub.as_json() for stub in stubs), "meta": {"total": total}})
 
     def _find(self, request: Request) -> Stub:
-        stub_id = _parse_id(request.path_params["id"])
+        stub_id = parse_uuid(request.path_params["id"])
         stub = self._mock.stubs.get(stub_id)
         if stub is None:
             raise RequestError(HTTPStatus.NOT_FOUND, "unknown stub", f"there is no stub {stub_id}")
@@ -240,11 +238,3 @@ async def read_metadata_pattern(mock: MockAtoms, request: Request) -> MetadataPa
     body = await read_json_body(request)
     await load_json_path(mock.slices, [{"request": body}])
     return await asyncio.to_thread(parse_metadata_pattern, body, mock.journal.credentials)
-
-
-def _parse_id(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        detail = f"{quote_value(text)} is not a UUID"
-        raise RequestError(HTTPStatus.BAD_REQUEST, "invalid id", detail, "id", code=INVALID_ID_CODE) from None

@@ -7,6 +7,7 @@ from typing_extensions import TypedDict
 
 from mock_atoms.contract.campaigns import CampaignDetail, CampaignEvent, CampaignMetrics, CampaignReport, CampaignStatus
 from mock_atoms.contract.schemas import Audience, Member
+from mock_atoms.control.errors import MAX_LISTED_ERRORS
 from mock_atoms.control.mapping_models import StubBody
 from mock_atoms.data.fixture_files import GenerateOptions
 from mock_atoms.data.models import MAX_CAMPAIGNS, AudienceRecord, CampaignRecord
@@ -47,7 +48,7 @@ class ErrorDetail(TypedDict):
 class ErrorResponse(TypedDict):
     """The shape of every error."""
 
-    errors: Annotated[list[ErrorDetail], Field(min_length=1, max_length=1)]
+    errors: Annotated[list[ErrorDetail], Field(min_length=1, max_length=MAX_LISTED_ERRORS + 1)]
 
 
 @_strict

@@ -8,7 +8,6 @@ from functools import partial
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
-from uuid import UUID
 from weakref import WeakValueDictionary
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -16,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from mock_atoms.control.endpoints import Endpoint, EndpointGroup, RequestBody
-from mock_atoms.control.errors import INVALID_ID_CODE, RequestError, invalid_parameter
+from mock_atoms.control.errors import RequestError, invalid_parameter, parse_uuid
 from mock_atoms.control.journal_models import (
     FoundRequests,
     RemovedRequests,
@@ -181,7 +180,7 @@ class RequestEndpoints:
 
     async def get(self, request: Request) -> Response:
         """Return one request and its response."""
-        request_id = _request_id(request)
+        request_id = parse_uuid(request.path_params["id"])
         exchange = await self._journal.find(request_id)
         if exchange is None:
             detail = f"the journal has no request {request_id}: it was removed, or dropped for newer ones"
@@ -191,7 +190,7 @@ class RequestEndpoints:
 
     async def delete(self, request: Request) -> Response:
         """Remove one request from the journal, if it is there."""
-        exchange = await self._journal.find(_request_id(request))
+        exchange = await self._journal.find(parse_uuid(request.path_params["id"]))
         await self._journal.remove([] if exchange is None else [exchange])
         return JSONResponse({})
 
@@ -283,12 +282,3 @@ def _rendered(render: Callable[[Exchange, int], Rendered], found: list[NumberedE
     found.reverse()
     while found:
         yield render(*found.pop())
-
-
-def _request_id(request: Request) -> str:
-    text: str = request.path_params["id"]
-    try:
-        return str(UUID(text))
-    except ValueError:
-        detail = f"{quote_value(text)} is not a UUID"
-        raise RequestError(HTTPStatus.BAD_REQUEST, "invalid id", detail, "id", code=INVALID_ID_CODE) from None

@@ -116,7 +116,7 @@ class Evaluation(NamedTuple):
                 counter.evaluated + 1,
                 counter.triggered + is_triggered,
                 counter.window_start,
-                counter.window_used + (not is_triggered),
+                counter.window_used + (not is_triggered and active.rule.when.limit is not None),
             )
             active.evaluated += 1
             active.triggered += is_triggered

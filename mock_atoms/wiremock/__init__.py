@@ -1,4 +1,4 @@
-"""WireMock's request patterns and response shapes, so that its clients can verify against this mock.
+"""Stubs, scenarios, request patterns and response shapes as WireMock has them, so that its clients work.
 
-This package reads journal entries and changes nothing.
+Only a store changes the stubs and their scenarios.
 """

@@ -137,7 +137,10 @@ def send_stubs(send: Callable[..., httpx.Response], running: MockServer) -> None
     stub = send("POST", "/mappings", full_stub).json()
     send("GET", f"/mappings/{stub['id']}")
     send("PUT", f"/mappings/{stub['id']}", full_stub)
-    send("POST", "/mappings/import", {"mappings": [{}], "importOptions": {"duplicatePolicy": "IGNORE"}})
+    lacking = send("POST", "/mappings", {"postServeActions": [{}], "response": {"transformers": ["a"]}})
+    assert len(lacking.json()["errors"]) == 2
+    options = {"duplicatePolicy": "IGNORE"}
+    send("POST", "/mappings/import", {"mappings": [{}], "importOptions": options, "meta": {"total": 1}})
     assert httpx.get(f"{running.root_url}/full", headers=ACME).json() == {"a": 1}
     assert send("GET", "/requests").json()["requests"][0]["stubMapping"]
     assert send("GET", "/mappings", limit="2", offset="0").json()["meta"] == {"total": 2}

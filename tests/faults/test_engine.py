@@ -184,6 +184,15 @@ def test_rate_limit_triggers_beyond_it(expression: str, timestamps: list[float],
     assert actual == triggered
 
 
+@pytest.mark.parametrize(("expression", "used"), [("limit1/60", 1), ("500x1", 0)])
+def test_only_a_rate_limit_has_a_window(expression: str, used: int) -> None:
+    engine, counters = engine_of("atoms", {"r": parse_expression(expression)}), Counters()
+    for _ in range(3):
+        decision(engine, "sk_a", counters, now=1000.0)
+    assert counters["r"].as_json()["evaluated"] == 3
+    assert counters["r"].as_json()["windowUsed"] == used
+
+
 def test_rate_limit_response_has_the_time_until_the_window_ends() -> None:
     engine = engine_of("atoms", {"r": parse_expression("limit1/60")})
     counters: Counters = {}
