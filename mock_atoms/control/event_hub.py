@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from mock_atoms.control.event_frames import HEARTBEAT, EventFrames
 from mock_atoms.core.delays import Sleep
-from mock_atoms.core.slices import PAUSE_TURNS, Steps
+from mock_atoms.core.slices import PAUSE_TURNS, Steps, start_outside_request
 from mock_atoms.journal.events import Channel, EventFilter
 from mock_atoms.mock import MockAtoms
 
@@ -114,7 +114,7 @@ class EventHub:
         self._watchers[watcher] = None
         if len(self._watchers) == 1:
             self._news = asyncio.Event()
-            self._tasks = [asyncio.create_task(work) for work in (self._deliver(), self._beat())]
+            self._tasks = [start_outside_request(work) for work in (self._deliver(), self._beat())]
         return watcher
 
     def disconnect(self, watcher: Watcher) -> None:

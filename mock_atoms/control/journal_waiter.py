@@ -7,6 +7,7 @@ from functools import partial
 from starlette.types import Receive
 
 from mock_atoms.core.delays import CancellableWaiter
+from mock_atoms.core.slices import start_outside_request
 from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.query import KeySets
 from mock_atoms.mock import MockAtoms
@@ -65,7 +66,7 @@ class JournalWaiter:
             self._subscribe(key, is_met)
         if self._evaluation is None:
             self._changed = asyncio.Event()
-            self._evaluation = asyncio.create_task(self._evaluate_changes())
+            self._evaluation = start_outside_request(self._evaluate_changes())
         self._woken[is_met] = None
         self._changed.set()
         try:

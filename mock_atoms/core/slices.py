@@ -2,9 +2,9 @@
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from math import inf
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -73,6 +73,11 @@ class WorkSlot:
 
 WORK_SLOT: ContextVar[WorkSlot | None] = ContextVar("WORK_SLOT", default=None)
 """The slot of the current request. `None`: its long work does not wait for one."""
+
+
+def start_outside_request(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+    """Start a task that outlives the current request: it has neither its slot nor its client."""
+    return asyncio.get_running_loop().create_task(work, context=Context())
 
 
 class ClientDisconnectedError(asyncio.CancelledError):

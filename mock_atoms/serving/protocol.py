@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mock_atoms.app import is_own_path
 from mock_atoms.core.settings import DEFAULT_KEEP_ALIVE, DEFAULT_REQUEST_TIMEOUT
+from mock_atoms.core.slices import start_outside_request
 from mock_atoms.journal.exchange import CONTEXT_KEY
 from mock_atoms.journal.request_reader import RawRequest
 from mock_atoms.middleware.connection_faults import TRANSPORT
@@ -296,7 +297,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._run(cycle.run_asgi(self.app))
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self.loop.create_task(work)
+        task = start_outside_request(work)  # the previous request may start the next one
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from mock_atoms.core.errors import CapacityError, StoreUnavailableError
+from mock_atoms.core.slices import start_outside_request
 from mock_atoms.journal.access_log import LOGGER, EventLine
 from mock_atoms.state.shared_log import LogEntry, LogTrimmedError, SharedLog
 from mock_atoms.state.store import ConflictError
@@ -184,9 +185,9 @@ class Replica:
     async def _wait(self, waiter: _Waiter) -> Any:  # noqa: ANN401 - what `apply` returns
         self._waiting.append(waiter)
         if self._processing is None:
-            self._processing = asyncio.ensure_future(self._process_waiting())
+            self._processing = start_outside_request(self._process_waiting())
         if self._keeping_up is None or self._keeping_up.done():
-            self._keeping_up = asyncio.ensure_future(self._keep_up())
+            self._keeping_up = start_outside_request(self._keep_up())
         return await waiter.result
 
     async def _keep_up(self) -> None:
@@ -248,7 +249,7 @@ class Replica:
     async def _save_snapshot(self) -> None:
         first_needed = self.snapshots.first_needed()
         snapshot = b"%d %d %b" % (self.position, first_needed, await self.snapshots.make_snapshot())
-        self._saving = asyncio.ensure_future(self._log.save_snapshot(snapshot, first_needed))
+        self._saving = start_outside_request(self._log.save_snapshot(snapshot, first_needed))
         self._saving.add_done_callback(_ignore_unavailable_store)  # the next one makes room as well
 
     async def _restore(self) -> None:

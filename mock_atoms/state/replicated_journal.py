@@ -9,6 +9,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from mock_atoms.core.errors import StoreUnavailableError
+from mock_atoms.core.slices import start_outside_request
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.events import EventLog
 from mock_atoms.journal.exchange import NO_RESPONSE, RESPONDED, STORE_UNAVAILABLE, Exchange
@@ -134,7 +135,7 @@ class ReplicatedJournal(MemoryJournal):
             exchange.ended_at = exchange.ended_at or exchange.started_at
         self._unconfirmed.append([self._entry_ids[exchange], outcome_json(exchange)])
         if self._recording is None:
-            self._recording = asyncio.ensure_future(self._record_unconfirmed())
+            self._recording = start_outside_request(self._record_unconfirmed())
 
     async def _record_unconfirmed(self) -> None:
         try:
@@ -183,7 +184,7 @@ class ReplicatedJournal(MemoryJournal):
     def _start_polling(self) -> Callable[[], None]:
         self._polls += 1
         if self._polling is None:
-            self._polling = asyncio.ensure_future(self._poll())
+            self._polling = start_outside_request(self._poll())
 
         def stop() -> None:
             self._polls -= 1

@@ -11,7 +11,7 @@ from mock_atoms import Settings
 from mock_atoms.control import event_hub
 from mock_atoms.control.event_frames import HEARTBEAT, EventFrames
 from mock_atoms.control.event_hub import EventHub, Watcher
-from mock_atoms.core.slices import PAUSE_TURNS
+from mock_atoms.core.slices import IS_DISCONNECTED, PAUSE_TURNS
 from mock_atoms.core.tenancy import digest_token
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.journal import events
@@ -334,3 +334,24 @@ def test_half_of_a_surrogate_pair_does_not_end_the_events() -> None:
     frames = EventFrames(mock)
     assert parse(frames.render(added)) == [("rule-added", active_rule.as_json())]
     assert parse(frames.render(odd)) == [("reset", {"name": "?"})]
+
+
+def test_events_are_sent_after_the_first_client_has_disconnected() -> None:
+    disconnected = []
+
+    async def sleep(_seconds: float) -> None:
+        disconnected.append(IS_DISCONNECTED.get())
+        await asyncio.Future()
+
+    async def test() -> None:
+        mock = MockAtoms(Settings())
+        hub = EventHub(mock, sleep)
+        IS_DISCONNECTED.set(lambda: True)
+        watcher = hub.connect(ALL)
+        mock.journal.events.publish(RESET, {})
+        for _ in range(5):
+            await asyncio.sleep(0)
+        hub.disconnect(watcher)
+
+    asyncio.run(test())
+    assert disconnected == [None, None]

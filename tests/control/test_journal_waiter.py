@@ -10,6 +10,7 @@ from starlette.types import Message
 
 from mock_atoms import Settings
 from mock_atoms.control.journal_waiter import ALL_EXCHANGES, JournalWaiter, waited_keys
+from mock_atoms.core.slices import IS_DISCONNECTED
 from mock_atoms.journal.memory_journal import MemoryJournal
 from mock_atoms.mock import MockAtoms
 from tests.helpers.exchanges import exchange
@@ -204,5 +205,20 @@ def test_a_long_wait_keeps_nothing_of_its_evaluations() -> None:
         gc.collect()
         assert sum(evaluation() is not None for evaluation in evaluations[:-1]) == 0
         waiting.cancel()
+
+    run(work)
+
+
+def test_conditions_of_other_clients_are_evaluated_after_the_first_one_has_disconnected() -> None:
+    async def work(_mock: MockAtoms, waiter: JournalWaiter) -> None:
+        disconnected = []
+
+        async def is_connected() -> bool:
+            disconnected.append(IS_DISCONNECTED.get())
+            return True
+
+        IS_DISCONNECTED.set(lambda: True)
+        await waiter.wait_until(is_connected, ALL_EXCHANGES, 60_000, receive)
+        assert disconnected == [None]
 
     run(work)

@@ -16,6 +16,7 @@ from mock_atoms.core.slices import (
     Steps,
     collect,
     run_without_pauses,
+    start_outside_request,
     stop_if_disconnected,
 )
 
@@ -184,6 +185,22 @@ def test_a_client_that_disconnects_directly_after_its_request_is_noticed() -> No
             await stop_if_disconnected()
 
     asyncio.run(run())
+
+
+def test_a_task_outside_a_request_neither_takes_its_slot_nor_ends_with_its_client() -> None:
+    clock, log = Clock(), list[str]()
+    slices = Slices(clock)
+
+    async def run() -> str:
+        IS_DISCONNECTED.set(lambda: True)
+        with slices.work_slot("a").in_use():
+            task = start_outside_request(slices.run(clock.steps("a", 3, log)))
+        result = await task
+        slots = [slices.work_slot(number) for number in range(MAX_WORK_SLOTS)]
+        await asyncio.wait_for(asyncio.gather(*(slot.acquire() for slot in slots)), 10)
+        return result
+
+    assert asyncio.run(run()) == "result of a"
 
 
 def test_slices_work_in_one_event_loop_after_another() -> None:

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
 from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.core.slices import WORK_SLOT, Slices, WorkSlot
 from mock_atoms.faults.rules import parse_rule
 from mock_atoms.journal.access_log import EventLine, JsonFormatter
 from mock_atoms.mock import MockAtoms
@@ -445,6 +446,28 @@ async def turns_of(app: ASGIApp, request: bytes, count: int, mock: MockAtoms | N
     protocol.connection_lost(None)
     assert len(statuses(bytes(transport.sent))) == count
     return in_turns
+
+
+def test_a_pipelined_request_begins_without_the_slot_of_the_one_before_it() -> None:
+    begun_with: list[WorkSlot | None] = []
+    have_begun = asyncio.Event()
+
+    async def respond(_scope: Scope, _receive: Receive, send: Send) -> None:
+        begun_with.append(WORK_SLOT.get())
+        with Slices(lambda: 0.0).work_slot("sk_acme").in_use():
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b""})
+        if len(begun_with) == 3:
+            have_begun.set()
+
+    async def run() -> None:
+        protocol, _ = connected(respond, ServerState(), response_cache=False)
+        protocol.data_received(raw_request() * 3)
+        await asyncio.wait_for(have_begun.wait(), 10)
+        protocol.connection_lost(None)
+
+    asyncio.run(run())
+    assert begun_with == [None, None, None]
 
 
 @CACHE

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mock_atoms.core.errors import CapacityError, StoreUnavailableError
+from mock_atoms.core.slices import IS_DISCONNECTED, WORK_SLOT, Slices
 from mock_atoms.state import replica as replica_module
 from mock_atoms.state.replica import Replica
 from mock_atoms.state.shared_log import LogPage
@@ -243,6 +244,43 @@ def test_a_change_that_the_store_has_lost_is_an_error() -> None:
             await Counter(ForgetfulLog()).add(1)
 
     asyncio.run(test())
+
+
+def test_the_log_is_applied_without_the_slot_and_the_client_of_the_request_that_appends_to_it() -> None:
+    seen = []
+
+    def note() -> None:
+        seen.append((WORK_SLOT.get(), IS_DISCONNECTED.get()))
+
+    class NotingLog(MemoryLog):
+        async def append(self, texts: Sequence[bytes], after: int) -> LogPage:
+            note()
+            return await super().append(texts, after)
+
+        async def save_snapshot(self, snapshot: bytes, before: int) -> None:
+            note()
+            await super().save_snapshot(snapshot, before)
+
+    class NotingCounter(Counter):
+        async def _add(self, number: int) -> int:
+            note()
+            return await super()._add(number)
+
+        async def make_snapshot(self) -> bytes:
+            note()
+            return await super().make_snapshot()
+
+    async def test() -> None:
+        log, slices = NotingLog(), Slices(lambda: 0.0)
+        one, two = NotingCounter(log, snapshot_entries=1), NotingCounter(log)
+        IS_DISCONNECTED.set(lambda: True)
+        with slices.work_slot("sk_acme").in_use():
+            assert (await one.add(1), await two.add(2)) == (1, 3)
+            await one.replica.close()
+        assert (one.value, two.value, len(log.snapshots)) == (1, 3, 1)
+
+    asyncio.run(test())
+    assert seen == [(None, None)] * 7
 
 
 def test_a_server_without_requests_follows_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
