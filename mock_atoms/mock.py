@@ -175,6 +175,7 @@ class MockAtoms:
             replica=replica,
             engine=self.fault_engine,
             clock_offset=self.clock() - self.now().timestamp(),
+            now=self.now,
             tenant_ttl=self.settings.tenant_ttl,
             stubs=self.stubs,
         )

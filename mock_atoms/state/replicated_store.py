@@ -10,6 +10,7 @@ from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.json_stream import dump_json
 from mock_atoms.core.slices import Slices, free
 from mock_atoms.core.tenancy import AuthenticatedCaller, Tenant
+from mock_atoms.core.timestamps import WallClock
 from mock_atoms.data.fixtures import Fixtures
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults.engine import Evaluate, FaultDecision, FaultEngine, RuleEvaluator
@@ -87,7 +88,8 @@ class ReplicatedStore(MemoryStore):
         replica: the connection to the log.
         engine: evaluates the rules for the requests of other servers.
         clock_offset: the monotonic clock of this server minus seconds since 1970.
-        tenant_ttl: seconds after which a tenant that sends no requests has its initial data again.
+        now: the wall clock of this server. Entries have its time: no server uses its own to apply them.
+        tenant_ttl: seconds after which a tenant that is not used has its initial data again.
         stubs: the active stubs. Only the store changes them.
         max_tenants: maximum number of tenants. An evicted tenant has its initial data again.
         max_bytes: maximum memory of all states, approximately.
@@ -104,6 +106,7 @@ class ReplicatedStore(MemoryStore):
         replica: Replica,
         engine: FaultEngine,
         clock_offset: float,
+        now: WallClock,
         tenant_ttl: float,
         stubs: StubBook | None = None,
         max_tenants: int = MAX_TENANTS,
@@ -116,8 +119,9 @@ class ReplicatedStore(MemoryStore):
         self._replica = replica
         self._engine = engine
         self._clock_offset = clock_offset
+        self._now = now
         self._tenant_ttl = tenant_ttl
-        self._used_at: OrderedDict[bytes, float] = OrderedDict()  # seconds since 1970, by tenant
+        self._used_at: OrderedDict[bytes, float] = OrderedDict()  # seconds since 1970, by tenant that has a state
         self._changed_at = RecentPositions()  # by tenant
         self._reset_at = RecentPositions()  # by token, test or both
         self._states.on_removal = self._forget_use
@@ -200,13 +204,19 @@ class ReplicatedStore(MemoryStore):
             if used_at >= now - self._tenant_ttl:
                 break
             self._expire(key)
-        decision = await super().begin(tenant, exchange, evaluate)
-        self._used_at[tenant.key] = now
+        self._note_use(tenant, now)
+        return await super().begin(tenant, exchange, evaluate)
+
+    def _seconds(self) -> float:
+        return self._now().timestamp()
+
+    def _note_use(self, tenant: Tenant, seconds: float) -> None:
+        """Note when a tenant is used, directly before it is: that may create its state."""
+        self._used_at[tenant.key] = seconds
         self._used_at.move_to_end(tenant.key)
-        return decision
 
     def _expire(self, key: bytes) -> None:
-        self._states.remove(key)  # a tenant without a state has no time of use
+        self._states.remove(key)
         self._changed_at.put(key.hex(), self._replica.applying)
 
     def _forget_use(self, state: TenantState) -> None:
@@ -248,10 +258,11 @@ class ReplicatedStore(MemoryStore):
             ConflictError: another server has changed it since `mark`.
         """
         operation_content = await self._slices.run_promptly(operation_json(operation), needs_slot=False)
-        content = [tenant_json(tenant), operation_content, mark]
-        return await self._replica.change("commit", content, lambda: self._commit(tenant, operation, mark))
+        seconds = self._seconds()
+        content = [tenant_json(tenant), operation_content, mark, seconds]
+        return await self._replica.change("commit", content, lambda: self._commit(tenant, operation, mark, seconds))
 
-    async def _commit(self, tenant: Tenant, operation: DataOperation, mark: int | None) -> bool:
+    async def _commit(self, tenant: Tenant, operation: DataOperation, mark: int | None, seconds: float) -> bool:
         if mark is not None:
             if self._changed_at.is_after([tenant.key.hex()], mark):
                 raise ConflictError
@@ -261,12 +272,13 @@ class ReplicatedStore(MemoryStore):
             if self._reset_at.is_after(resets, mark):
                 return False
         self._changed_at.put(tenant.key.hex(), self._replica.applying)
+        self._note_use(tenant, seconds)
         return await super().commit(tenant, operation)
 
     async def _commit_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
-        tenant, operation, base = content
+        tenant, operation, base, seconds = content
         parsed = await self._slices.run_promptly(parse_operation(operation), needs_slot=False)
-        await self._commit(parse_tenant(tenant), parsed, base)
+        await self._commit(parse_tenant(tenant), parsed, base, seconds)
 
     async def add_rule(self, rule: Rule) -> ActiveRule:
         """Activate a rule. Credentials in its texts are masked.
@@ -330,21 +342,26 @@ class ReplicatedStore(MemoryStore):
 
     async def choose_stub(self, tenant: Tenant, stub_ids: Sequence[str]) -> Stub | None:
         """Return the first stub whose scenario is in the state that it requires, and move the scenario."""
-        content = [tenant_json(tenant), [*stub_ids]]
+        content = [tenant_json(tenant), [*stub_ids], self._seconds()]
         return await self._replica.change("choose-stub", content, lambda: self._choose_stub_foreign("", content))
 
     async def _choose_stub_foreign(self, _entry_id: str, content: Any) -> Stub | None:  # noqa: ANN401 - any JSON
-        tenant, stub_ids = content
-        return await super().choose_stub(parse_tenant(tenant), stub_ids)
+        tenant_content, stub_ids, seconds = content
+        tenant = parse_tenant(tenant_content)
+        self._note_use(tenant, seconds)
+        return await super().choose_stub(tenant, stub_ids)
 
     async def set_scenarios(self, state: str = STARTED, name: str | None = None, tenant: Tenant | None = None) -> None:
         """Set the state of one scenario, or of all, for one tenant or for all."""
-        content = [state, name, None if tenant is None else tenant_json(tenant)]
+        content = [state, name, None if tenant is None else tenant_json(tenant), self._seconds()]
         await self._replica.change("set-scenarios", content, lambda: self._set_scenarios_foreign("", content))
 
     async def _set_scenarios_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
-        state, name, tenant = content
-        await super().set_scenarios(state, name, None if tenant is None else parse_tenant(tenant))
+        state, name, tenant_content, seconds = content
+        tenant = None if tenant_content is None else parse_tenant(tenant_content)
+        if tenant is not None:
+            self._note_use(tenant, seconds)
+        await super().set_scenarios(state, name, tenant)
 
     async def reset(self, token_digest: bytes | None = None, test_digest: bytes | None = None) -> None:
         """Delete created rules and the states of all tenants, or only those of one token, one test or both."""
@@ -364,10 +381,13 @@ class ReplicatedStore(MemoryStore):
             CapacityError: there are too many rules, or rules or tenants are too large.
         """
         text = (await self._slices.run_promptly(content_steps(content), needs_slot=False)).decode()
-        await self._replica.change("replace", text, lambda: self._replace_foreign("", text))
+        entry = [text, self._seconds()]
+        await self._replica.change("replace", entry, lambda: self._replace_foreign("", entry))
 
     async def _replace_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
+        text, seconds = content
         self._reset_at.put(_reset_key(None, None), self._replica.applying)
         await super().replace_all(
-            await self._slices.run(parse_content(content.encode(), self._shared_journal.credentials))
+            await self._slices.run(parse_content(text.encode(), self._shared_journal.credentials))
         )
+        self._used_at = OrderedDict((state.tenant.key, seconds) for state in self._states)

@@ -1,6 +1,7 @@
 """Stores, and requests that they count."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -60,7 +61,7 @@ def replicated_store(
     journal = ReplicatedJournal(0, Credentials(b"key"), replica)
     engine = FaultEngine("atoms", rules)
     options: dict[str, Any] = {"replica": replica, "engine": engine, "clock_offset": 0.0, "tenant_ttl": 100.0, **limits}
-    return ReplicatedStore(journal, generator, rules, fixtures, slices, **options)
+    return ReplicatedStore(journal, generator, rules, fixtures, slices, now=lambda: datetime.now(UTC), **options)
 
 
 def memory_store(**options: Any) -> MemoryStore:  # noqa: ANN401 - those of `make_store`

@@ -15,15 +15,20 @@ from mock_atoms.app import create_app
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.slices import run_without_pauses
+from mock_atoms.core.tenancy import Tenant, caller_for
+from mock_atoms.data.models import InitialData
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.middleware.connection_faults import TRANSPORT
 from mock_atoms.middleware.recording import HeldStart
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state import replicated_journal, replicated_store
 from mock_atoms.state.log_contents import parse_operation
+from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.replicated_store import RecentPositions
+from mock_atoms.state.store import Store, StoreContent, TenantState
 from tests.helpers.asgi import bearer_pairs, call
 from tests.helpers.audiences import ACME
+from tests.helpers.exchanges import exchange
 from tests.helpers.shared_log import Failure, MemoryLog
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -133,6 +138,50 @@ def test_a_tenant_that_sends_no_requests_is_forgotten() -> None:
     call(apps[0], AUDIENCES, bearer_pairs("sk_other"))
     assert tenants() == [1, 1]
     assert json.loads(call(apps[1], AUDIENCES, bearer_pairs("sk_acme")).body)["data"] != []
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda store, tenant: store.commit(tenant, SetInitialData(InitialData([]))),
+        lambda store, tenant: store.choose_stub(tenant, []),
+        lambda store, tenant: store.set_scenarios(tenant=tenant),
+        lambda store, tenant: store.replace_all(StoreContent([], {}, [TenantState(tenant)])),
+    ],
+    ids=["commit", "choose-stub", "set-scenarios", "replace"],
+)
+def test_a_tenant_that_never_sends_a_request_is_forgotten(use: Callable[[Store, Tenant], Awaitable[object]]) -> None:
+    used, other = caller_for("sk_acme").tenant, caller_for("sk_other").tenant
+
+    async def test() -> None:
+        log, known = MemoryLog(), []
+
+        def server(time: datetime) -> MockAtoms:
+            return MockAtoms(Settings(tenant_ttl=60), now=lambda: time, shared_log=log)
+
+        one, two, late = map(server, (NOON, NOON, NOON + timedelta(days=1)))
+        await use(one.store, used)
+        for seconds in (60, 61):
+            await two.store.begin(
+                other, exchange(0, None, tenant=other, arrived_at=NOON + timedelta(seconds=seconds)), None
+            )
+            for mock in (one, two, late):
+                await mock.store.synchronize()
+                known.append([state.tenant for state in await mock.store.tenants()])
+        assert known == [[used, other]] * 3 + [[other]] * 3
+
+    asyncio.run(test())
+
+
+def test_scenarios_of_all_tenants_are_a_use_of_none() -> None:
+    async def test() -> None:
+        log = MemoryLog()
+        mocks = [make_mock(log) for _ in range(2)]
+        await mocks[0].store.set_scenarios()
+        await mocks[1].store.synchronize()
+        assert [await mock.store.tenants() for mock in mocks] == [[], []]
+
+    asyncio.run(test())
 
 
 def test_the_journal_drops_exchanges_whose_log_entries_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
