@@ -48,7 +48,7 @@ class ReplicatedJournal(MemoryJournal):
         self.on_foreign_end: Callable[[Exchange], None] = _ignore
         self._replica = replica
         self._entry_ids: WeakKeyDictionary[Exchange, str] = WeakKeyDictionary()
-        self._in_flight: dict[str, Exchange] = {}  # of all servers, by the id of the entry that began them
+        self._in_flight: dict[str, tuple[int, Exchange]] = {}  # of all servers: start and exchange, by id of the entry
         self._unconfirmed: deque[list[Any]] = deque(maxlen=MAX_UNCONFIRMED)
         self._recording: asyncio.Task[None] | None = None
         self._polling: asyncio.Task[None] | None = None
@@ -105,8 +105,19 @@ class ReplicatedJournal(MemoryJournal):
         self._entry_ids[exchange] = entry_id
 
     def note_start(self, entry_id: str, exchange: Exchange) -> None:
-        """Note the entry with which an exchange of any server begins."""
-        self._in_flight[entry_id] = exchange
+        """Note the entry with which an exchange of any server begins. Forget one that never ends, at a killed server.
+
+        An exchange that a client has removed from the journal is not forgotten: its end counts in the metrics.
+        """
+        position = self._replica.applying
+        self._in_flight[entry_id] = position, exchange
+        oldest_id, (oldest, _) = next(iter(self._in_flight.items()))
+        if oldest < position - MAX_KEPT_ENTRIES:  # the journal drops it now at the latest
+            del self._in_flight[oldest_id]
+
+    def _started_with(self, entry_id: str) -> Exchange | None:
+        """Return the exchange in flight that began with an entry; `None` if it has ended, or is forgotten."""
+        return self._in_flight.get(entry_id, (0, None))[1]
 
     async def update(self, exchange: Exchange) -> None:
         """Record a change of an exchange of this server.
@@ -210,7 +221,7 @@ class ReplicatedJournal(MemoryJournal):
 
     async def _update(self, exchange: Exchange, content: list[Any]) -> None:
         started_with, outcome = content
-        if self._in_flight.get(started_with) is not exchange:
+        if self._started_with(started_with) is not exchange:
             await self._update_foreign("", content)  # after a snapshot, the journal has a copy
             return
         await self._apply_update(exchange, outcome)
@@ -224,7 +235,7 @@ class ReplicatedJournal(MemoryJournal):
 
     async def _update_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         started_with, outcome = content
-        exchange = self._in_flight.get(started_with)
+        exchange = self._started_with(started_with)
         if exchange is None:
             return
         if has_ended(outcome) or exchange not in self._entry_ids:  # an exchange of this server is newer until it ends

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+from weakref import ref
 
 import httpx
 import pytest
@@ -18,6 +20,7 @@ from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import Tenant, caller_for
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.expressions import parse_fault
+from mock_atoms.journal import events
 from mock_atoms.middleware.connection_faults import TRANSPORT
 from mock_atoms.middleware.recording import HeldStart
 from mock_atoms.mock import MockAtoms
@@ -196,6 +199,47 @@ def test_the_journal_drops_exchanges_whose_log_entries_are_old(monkeypatch: pyte
             assert listing.headers["x-mock-atoms-dropped"] == "1"
 
     run(test)
+
+
+def test_exchanges_that_never_end_are_forgotten_by_all_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicated_journal, "MAX_KEPT_ENTRIES", 5)
+    monkeypatch.setattr(events, "MAX_EVENTS", 2)
+    tenant = caller_for("sk_acme").tenant
+
+    async def test() -> None:
+        log = MemoryLog()
+        killed, one, two = (make_mock(log) for _ in range(3))
+        for _ in range(4):
+            await killed.store.begin(tenant, exchange(0, None), None)
+        for mock in (one, two):
+            await mock.store.synchronize()
+        kept = [ref(each) for mock in (one, two) for each in await mock.journal.candidates(())]
+        await one.journal.clear()
+        await two.store.synchronize()
+        assert [each() is not None for each in kept] == [True] * 8
+        for _ in range(8):
+            ended = exchange(0, None)
+            await one.store.begin(tenant, ended, None)
+            await one.recorder.end(ended, "responded")
+        await two.store.synchronize()
+        assert [each() for each in kept] == [None] * 8
+
+    asyncio.run(test())
+
+
+def test_an_exchange_that_ends_after_the_journal_was_cleared_counts_in_the_metrics_of_all_servers() -> None:
+    async def test() -> None:
+        log, in_flight = MemoryLog(), exchange(0, None)
+        mocks = [make_mock(log) for _ in range(2)]
+        await mocks[0].store.begin(in_flight.tenant, in_flight, None)
+        await mocks[1].journal.clear()
+        await mocks[0].recorder.end(in_flight, "responded")
+        for mock in mocks:
+            async with client_of(mock) as client:
+                metrics = (await client.get("/__admin/metrics")).text
+                assert re.findall(r"^mock_atoms_requests_total\{.*\} (.*)$", metrics, re.MULTILINE) == ["1.0"]
+
+    asyncio.run(test())
 
 
 def test_an_exchange_in_flight_at_one_server_is_visible_at_another() -> None:
