@@ -3,25 +3,34 @@
 import asyncio
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mock_atoms.core.errors import StoreUnavailableError
-from mock_atoms.core.settings import Settings
+from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.settings import Settings, key_name
 from mock_atoms.core.version import __version__
 from mock_atoms.state.shared_log import SharedLog
 
-_SHARED_SETTINGS = ("seed", "locale", "base_path", "session_cookie", "error_rate", "journal_size", "tenant_ttl")
-"""Settings that decide responses: servers that differ in one cannot share a log."""
+_LOCAL_SETTINGS = {
+    *("host", "port", "keep_alive", "request_timeout", "tls", "tls_cert", "tls_key", "workers"),
+    *("admin", "admin_token", "log_level", "log_format", "response_cache", "reload", "state"),
+    *("store", "store_prefix", "store_timeout"),
+}
+"""Settings that concern one server alone. Servers that differ in another one cannot share a log."""
+_DIGESTED_SETTINGS = {"tokens", "fault", "fixtures", "stubs"}
 
 
 def open_shared_log(settings: Settings) -> SharedLog:
     """Connect to the shared store of `settings`, which is not the memory.
 
     Raises:
+        ConfigError: a file of fixtures or stubs cannot be read.
         StoreUnavailableError: it is unreachable, not installed, or has been used with other settings.
     """
     try:
@@ -41,25 +50,48 @@ def open_shared_log(settings: Settings) -> SharedLog:
 def shared_config(settings: Settings) -> dict[str, Any]:
     """Return what all servers of a log must have in common: equal entries must have equal effects.
 
-    Texts that may hold secrets are digests.
+    Texts that may hold secrets, and the contents of files, are digests.
     """
-    secrets = json.dumps([settings.fault, sorted(settings.tokens or ())], default=str).encode()
+    fixtures, stubs = settings.fixtures, settings.stubs
     return {
         "version": __version__,
         "Python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "faker": version("faker"),
-        **{name.replace("_", "-"): getattr(settings, name) for name in _SHARED_SETTINGS},
-        "fixtures (digest)": None if settings.fixtures is None else _digest_of_folder(settings.fixtures),
-        "fault and tokens (digest)": _digest(secrets),
+        **{
+            key_name(name): _json_value(getattr(settings, name))
+            for name in Settings.model_fields
+            if name not in _LOCAL_SETTINGS | _DIGESTED_SETTINGS
+        },
+        "tokens (digest)": settings.tokens and _digest([json.dumps(sorted(settings.tokens)).encode()]),
+        "fault (digest)": _digest([json.dumps(settings.fault, sort_keys=True).encode()]) if settings.fault else None,
+        "fixtures (digest)": fixtures and _digest(_parts(fixtures)),
+        "stubs (digest)": stubs and _digest([*_parts(stubs / "mappings"), b"", *_parts(stubs / "__files")]),
     }
 
 
-def _digest_of_folder(folder: Path) -> str:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return _digest(*(part for path in files for part in (str(path.relative_to(folder)).encode(), path.read_bytes())))
+def _json_value(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return sorted(value) if isinstance(value, frozenset) else value
 
 
-def _digest(*parts: bytes) -> str:
+def _parts(folder: Path) -> Iterator[bytes]:
+    """Yield the names and contents of the files of a folder. Hidden ones, such as those of Kubernetes, have no effect.
+
+    Raises:
+        ConfigError: a file cannot be read.
+    """
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+            yield name.as_posix().encode()
+            try:
+                yield path.read_bytes()
+            except OSError as error:
+                raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _digest(parts: Iterable[bytes]) -> str:
     digest = blake2b(digest_size=8)
     for part in parts:
         digest.update(len(part).to_bytes(8, "big") + part)

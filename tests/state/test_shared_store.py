@@ -1,10 +1,13 @@
 """The shared store of the settings."""
 
 import asyncio
+import errno
+import json
 import multiprocessing
 import socket
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -14,6 +17,7 @@ from mock_atoms import MockServer
 from mock_atoms.app import create_app
 from mock_atoms.cli.serve import run_worker
 from mock_atoms.core.errors import StoreUnavailableError
+from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.shared_store import open_shared_log, shared_config
@@ -22,6 +26,50 @@ from tests.helpers.cli import run_command
 from tests.helpers.redis import RedisServer, running
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
+MUST_AGREE: dict[str, object] = {
+    "base_path": "/api",
+    "cors_origin": ("https://app.test",),
+    "seed": "other",
+    "locale": "de_DE",
+    "fixtures": FIXTURES,
+    "stubs": FIXTURES,
+    "tokens": frozenset({"sk_acme"}),
+    "session_cookie": "other",
+    "now": datetime(2026, 1, 31, tzinfo=UTC),
+    "audience_order": "newest",
+    "search_limit": 1,
+    "delete_emptied_audiences": True,
+    "active_campaigns": frozenset({"running"}),
+    "campaign_pace": 1.0,
+    "fault": ("500x1",),
+    "error_rate": 0.5,
+    "strict": True,
+    "journal_size": 1,
+    "journal_body": 1,
+    "tenant_ttl": 1,
+}
+"""Settings that decide responses or the effects of log entries, each with a value that is not the default."""
+MAY_DIFFER: dict[str, tuple[object, str]] = {
+    "host": (("::",), "each server has its own address"),
+    "port": (1, "each server has its own address"),
+    "keep_alive": (1, "a connection is to one server"),
+    "request_timeout": (1, "a connection is to one server"),
+    "tls": ("self-signed", "a connection is to one server"),
+    "tls_cert": (Path("cert.pem"), "a connection is to one server"),
+    "tls_key": (Path("key.pem"), "a connection is to one server"),
+    "reload": (True, "it needs a store in memory"),
+    "state": (Path("state.json"), "it needs a store in memory"),
+    "admin": (False, "some servers may be reachable by fewer clients"),
+    "admin_token": ("secret", "some servers may be reachable by fewer clients"),
+    "log_level": ("debug", "each server writes its own log"),
+    "log_format": ("json", "each server writes its own log"),
+    "store": ("redis://localhost", "one store may have several addresses and users"),
+    "store_prefix": ("other", "it selects the log"),
+    "store_timeout": (1, "it concerns only the start"),
+    "workers": (2, "each worker is a server"),
+    "response_cache": (False, "responses are the same without it"),
+}
+"""All other settings, each with another value and the reason why it may differ."""
 
 
 @pytest.fixture
@@ -110,29 +158,80 @@ def test_servers_with_other_settings_are_refused(store: RedisServer) -> None:
         (Settings(store=store.url, seed="other"), "seed"),
         (Settings(store=store.url, locale="de_DE"), "locale"),
         (Settings(store=store.url, base_path="/api"), "base-path"),
-        (Settings(store=store.url, fault=("500x1",)), r"fault and tokens \(digest\)"),
+        (Settings(store=store.url, audience_order="newest"), "audience-order"),
+        (Settings(store=store.url, now="2026-01-31T09:00:00Z"), "now"),
+        (Settings(store=store.url, fault=("500x1",)), r"fault \(digest\)"),
         (Settings(store=store.url, fixtures=FIXTURES), r"fixtures \(digest\)"),
+        (Settings(store=store.url, stubs=FIXTURES), r"stubs \(digest\)"),
     ):
         with pytest.raises(StoreUnavailableError, match=f"has a log for {name} "):
             MockAtoms(settings)
     MockAtoms(Settings(store=store.url, store_prefix="other", seed="other"))
 
 
-def test_fixtures_are_compared_by_their_names_and_contents(tmp_path: Path) -> None:
-    def digest(**texts: str) -> object:
-        folder = tmp_path / str(len([*tmp_path.iterdir()]))
-        folder.mkdir()
-        for name, text in texts.items():
-            (folder / name).write_text(text)
-        return shared_config(Settings(fixtures=folder))["fixtures (digest)"]
+def test_each_setting_must_agree_or_may_differ() -> None:
+    assert sorted([*MUST_AGREE, *MAY_DIFFER]) == sorted(Settings.model_fields)
 
-    assert digest(a="1", b="2") == digest(b="2", a="1")
-    assert len({digest(a="1", b="2"), digest(a="2", b="1"), digest(a="1"), digest(c="1"), digest()}) == 5
+
+@pytest.mark.parametrize("name", MUST_AGREE)
+def test_a_setting_that_must_agree_is_compared_by_its_name(name: str) -> None:
+    one, other = (shared_config(Settings().model_copy(update=changes)) for changes in ({}, {name: MUST_AGREE[name]}))
+    differing = [key.removesuffix(" (digest)") for key in one.keys() | other.keys() if one.get(key) != other.get(key)]
+    assert differing == [name.replace("_", "-")]
+    assert json.loads(json.dumps(other)).keys() == one.keys()
+
+
+@pytest.mark.parametrize("name", MAY_DIFFER)
+def test_a_setting_that_may_differ_is_not_compared(name: str) -> None:
+    value, _reason = MAY_DIFFER[name]
+    assert shared_config(Settings().model_copy(update={name: value})) == shared_config(Settings())
+
+
+@pytest.mark.parametrize(("setting", "folder"), [("fixtures", ""), ("stubs", "mappings"), ("stubs", "__files")])
+def test_files_are_compared_by_their_names_and_contents(setting: str, folder: str, tmp_path: Path) -> None:
+    def digest(texts: dict[str, str]) -> object:
+        root = tmp_path / str(len([*tmp_path.iterdir()]))
+        for name, text in {"in/x": "3", **texts}.items():
+            path = root / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return shared_config(Settings(**{setting: root}))[f"{setting} (digest)"]
+
+    assert digest({"a": "1", "b": "2"}) == digest({"b": "2", "a": "1", "..2026/a": "1", ".swp": "4"})
+    different: list[dict[str, str]] = [
+        {"a": "1", "b": "2"},
+        {"a": "2", "b": "1"},
+        {"a": "1"},
+        {"c": "1"},
+        {},
+        {"in/x": "1"},
+    ]
+    assert len({*map(digest, different)}) == 6
+
+
+def test_the_same_file_is_another_one_in_another_folder_of_stubs(tmp_path: Path) -> None:
+    for number, folder in enumerate(("mappings", "__files")):
+        (tmp_path / f"{number}" / folder).mkdir(parents=True)
+        (tmp_path / f"{number}" / folder / "a.json").write_text("{}")
+    one, other = (shared_config(Settings(stubs=tmp_path / f"{number}")) for number in (0, 1))
+    assert one["stubs (digest)"] != other["stubs (digest)"]
+
+
+def test_a_file_that_cannot_be_read_is_a_config_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / "a.yaml").write_text("")
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ConfigError, match=r"a\.yaml: cannot be read: Permission denied"):
+        shared_config(Settings(fixtures=tmp_path))
 
 
 def test_the_compared_settings_hold_no_secret() -> None:
     settings = Settings(store="redis://u:secret1@h", tokens=("sk_secret2",), fault=("500x1",), admin_token="secret3")
-    assert "secret" not in str(shared_config(settings))
+    config = str(shared_config(settings))
+    assert "secret" not in config
+    assert "500x1" not in config
 
 
 @pytest.mark.parametrize("started_by", ["uvicorn", "gunicorn", "a person"])
