@@ -81,12 +81,12 @@ class MemoryJournal:
         self._by_id[exchange.id] = exchange
         for key in exchange.head.index_keys:
             self._by_key[key][position] = exchange
-        self._update_weight(exchange)
+        self._update_weight(exchange, exchange, exchange.response_body)
 
     async def update(self, exchange: Exchange) -> None:
         """Adapt to a change of `exchange` and notify the watchers, if the journal still holds it."""
         if exchange.is_in_journal:
-            self._update_weight(exchange)
+            self._update_weight(exchange, exchange, exchange.response_body)
 
     def holds(self, position: int) -> bool:
         """Return whether the journal holds the exchange at a position."""
@@ -177,13 +177,19 @@ class MemoryJournal:
 
         return unwatch
 
-    def _update_weight(self, exchange: Exchange) -> None:
-        weight = _EXCHANGE_WEIGHT + exchange.head.weight + weight_of(len(exchange.body)) + exchange.response_head.weight
-        if exchange.later_violations:
-            weight += weight_of(violations_bytes(exchange.later_violations))
+    def _update_weight(self, exchange: Exchange, content: Exchange, body: RecordedBody) -> None:
+        """Adapt to a change of `exchange`, and drop the oldest ones if all are too large.
+
+        Args:
+            exchange: the exchange.
+            content: has what counts: the same exchange, or a copy.
+            body: its response body, which counts once for all exchanges that have this object.
+        """
+        weight = _EXCHANGE_WEIGHT + content.head.weight + weight_of(len(content.body)) + content.response_head.weight
+        if content.later_violations:
+            weight += weight_of(violations_bytes(content.later_violations))
         self._weight += weight - exchange.weight
         exchange.weight = weight
-        body = exchange.response_body
         if body is not exchange.counted_body:
             if exchange.counted_body is not NO_BODY:
                 self._discount_body(exchange)

@@ -31,7 +31,7 @@ def kept_bytes(max_bytes: int, token: str | None) -> int:
 
 
 class RecordedBody:
-    """The first bytes of a response body, credentials masked. Equal bodies may share one, so it must not be changed.
+    """The first bytes of a response body, credentials masked. Equal bodies may share one, so it must stay equal.
 
     Args:
         content: these bytes.

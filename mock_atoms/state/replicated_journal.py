@@ -4,9 +4,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.slices import start_outside_request
@@ -14,7 +15,7 @@ from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.events import EventLog
 from mock_atoms.journal.exchange import NO_RESPONSE, RESPONDED, STORE_UNAVAILABLE, Exchange
 from mock_atoms.journal.memory_journal import MemoryJournal
-from mock_atoms.journal.recorded_body import NO_BODY
+from mock_atoms.journal.recorded_body import NO_BODY, RecordedBody
 from mock_atoms.state.log_contents import has_ended, outcome_json, update_outcome
 from mock_atoms.state.replica import Replica
 
@@ -49,6 +50,7 @@ class ReplicatedJournal(MemoryJournal):
         self._replica = replica
         self._entry_ids: WeakKeyDictionary[Exchange, str] = WeakKeyDictionary()
         self._in_flight: dict[str, tuple[int, Exchange]] = {}  # of all servers: start and exchange, by id of the entry
+        self._bodies: WeakValueDictionary[bytes, RecordedBody] = WeakValueDictionary()  # by content
         self._unconfirmed: deque[list[Any]] = deque(maxlen=MAX_UNCONFIRMED)
         self._recording: asyncio.Task[None] | None = None
         self._polling: asyncio.Task[None] | None = None
@@ -230,8 +232,22 @@ class ReplicatedJournal(MemoryJournal):
 
     async def _apply_update(self, exchange: Exchange, outcome: Any) -> None:  # noqa: ANN401 - any JSON
         self._is_end = has_ended(outcome)  # the exchange itself may end before an earlier update is confirmed
-        await super().update(exchange)
+        if exchange.is_in_journal:
+            logged = exchange
+            if not self._is_end and exchange in self._entry_ids:
+                logged = replace(exchange)
+                update_outcome(logged, outcome)
+            self._update_weight(exchange, logged, self._share(logged.response_body))
         self._is_end = False
+
+    def _share(self, body: RecordedBody) -> RecordedBody:
+        """Return the first of all equal bodies, which all copies of the journal count once.
+
+        They share its content. An exchange keeps its own object, so that the response cache finds it again.
+        """
+        shared = self._bodies.setdefault(body.content, body)
+        body.content = shared.content
+        return shared
 
     async def _update_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         started_with, outcome = content

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from mock_atoms.app import create_app
+from mock_atoms.caching import response_cache
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.slices import run_without_pauses
@@ -21,6 +22,7 @@ from mock_atoms.core.tenancy import Tenant, caller_for
 from mock_atoms.data.models import InitialData
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.journal import events
+from mock_atoms.journal.recorded_body import MAX_SHARED_BODY_BYTES, NO_BODY, WEIGHT_UNIT, RecordedBody, record_body
 from mock_atoms.middleware.connection_faults import TRANSPORT
 from mock_atoms.middleware.recording import HeldStart
 from mock_atoms.mock import MockAtoms
@@ -199,6 +201,64 @@ def test_the_journal_drops_exchanges_whose_log_entries_are_old(monkeypatch: pyte
             assert listing.headers["x-mock-atoms-dropped"] == "1"
 
     run(test)
+
+
+def test_all_copies_of_the_journal_drop_the_same_exchanges() -> None:
+    async def test() -> None:
+        log = MemoryLog()
+        mocks = [make_mock(log, response_cache=is_cached) for is_cached in (True, False, True)]
+        for mock in mocks:
+            mock.journal._max_weight = 100_000 // WEIGHT_UNIT  # type: ignore[attr-defined] # noqa: SLF001 - no setting changes it
+        async with client_of(mocks[0]) as one, client_of(mocks[1]) as two:
+            for client in (one, one, one, two, one) * 10:
+                bodies = [(await client.get(AUDIENCES, headers=ACME)).content, (await client.get("/x")).content]
+        assert len(bodies[0]) > MAX_SHARED_BODY_BYTES
+        copies = []
+        for mock in mocks:
+            await mock.store.synchronize()
+            kept = await mock.journal.candidates(())
+            assert len({id(each.response_body.content) for each in kept}) == len(bodies)
+            assert mock.journal.dropped + len(kept) == 100
+            copies.append(([each.id for each in kept], mock.journal.size_bytes))  # type: ignore[attr-defined] # of this one
+        assert len(copies[0][0]) < 50
+        assert copies == [copies[0]] * 3
+
+    asyncio.run(test())
+
+
+def test_a_cached_body_is_recorded_once_although_servers_share_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = []
+
+    def record(body: bytes, max_bytes: int, token: str | None) -> RecordedBody:
+        recorded.append(body)
+        return record_body(body, max_bytes, token)
+
+    async def test(_log: MemoryLog, one: httpx.AsyncClient, _two: httpx.AsyncClient) -> None:
+        bodies = [(await one.get(AUDIENCES, headers=ACME)).content for _ in range(4)]
+        assert recorded == bodies[:1]
+
+    monkeypatch.setattr(response_cache, "record_body", record)
+    run(test)
+
+
+def test_a_copy_of_the_journal_counts_what_is_in_the_log() -> None:
+    async def test() -> None:
+        log, in_flight = MemoryLog(), exchange(0, None)
+        mocks = [make_mock(log) for _ in range(2)]
+        await mocks[0].store.begin(in_flight.tenant, in_flight, None)
+        sizes = []
+        for body, response_body in ((b"x" * 640, NO_BODY), (b"x" * 640, RecordedBody(b"y" * 6_400))):
+            in_flight.body, in_flight.response_body = body, response_body
+            updating = asyncio.ensure_future(mocks[0].journal.update(in_flight))
+            await asyncio.sleep(0)
+            in_flight.response_body = RecordedBody(b"z" * 64_000)  # newer than the entry
+            await updating
+            await mocks[1].store.synchronize()
+            sizes += [mock.journal.size_bytes for mock in mocks]  # type: ignore[attr-defined] # of these
+        assert sizes[2] - sizes[0] == RecordedBody(b"y" * 6_400).weight * WEIGHT_UNIT
+        assert sizes == [sizes[0]] * 2 + [sizes[2]] * 2
+
+    asyncio.run(test())
 
 
 def test_exchanges_that_never_end_are_forgotten_by_all_servers(monkeypatch: pytest.MonkeyPatch) -> None:
