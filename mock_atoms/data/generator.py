@@ -30,6 +30,8 @@ _NAME_SAMPLES, _PLACE_SAMPLES = 400, 100
 """Number of names and of places sampled for a locale."""
 _COUNTER_RANGE = 1 << 24
 """Number of values of the three counter bytes of an ObjectId."""
+_ASCII_LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "\u0131": "i"})
+"""Letters that Unicode does not decompose, as email addresses have them."""
 _PLACES = {
     # Regions, for locales whose towns faker builds from surnames or orders by Python's hash seed (it_IT).
     "en_US": "state",
@@ -300,7 +302,8 @@ class Generator:
 
 
 def _name(text: str) -> Name:
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    text = text.strip()  # some names of faker end with a blank
+    plain = unicodedata.normalize("NFKD", text.lower().translate(_ASCII_LETTERS)).encode("ascii", "ignore").decode()
     return Name(text, "".join(character for character in plain if character.isalnum()))
 
 

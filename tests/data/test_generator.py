@@ -177,3 +177,24 @@ def test_object_ids_and_timestamps_have_the_documented_form() -> None:
 def test_audiences_survive_json(generator: Generator) -> None:
     generated = generator.audiences("sk_acme", GeneratorOptions("ar_SA"))
     assert json.loads(render_json(generated)) == generated
+
+
+@pytest.mark.parametrize(
+    ("locale", "letter", "ascii_letters"),
+    [("pl_PL", "ł", "l"), ("da_DK", "ø", "o"), ("da_DK", "æ", "ae"), ("de_DE", "ß", "ss"), ("tr_TR", "\u0131", "i")],
+)
+def test_letters_stay_in_the_ascii_form_of_a_name(
+    generator: Generator, locale: str, letter: str, ascii_letters: str
+) -> None:
+    names = generator.names(locale)
+    with_letter = [name for name in (*names.first, *names.last) if letter in name.text.lower()]
+    assert with_letter
+    for name in with_letter:
+        assert len(name.ascii) >= len([each for each in name.text if each.isalpha()])
+        assert ascii_letters in name.ascii
+
+
+@pytest.mark.parametrize("locale", ["es_AR", "az_AZ"])
+def test_names_have_no_blanks_around_them(generator: Generator, locale: str) -> None:
+    names = generator.names(locale)
+    assert [name.text for name in (*names.first, *names.last) if name.text != name.text.strip()] == []

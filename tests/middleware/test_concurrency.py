@@ -107,7 +107,7 @@ def test_a_request_whose_response_is_patched_keeps_its_slot_until_then() -> None
 
 
 def test_a_request_that_begins_inside_another_has_its_own_slot() -> None:
-    """A pipelined request begins in the task of the one before it, with the variables of that task."""
+    """A server may begin a request in the task of another one, with the variables of that task."""
     used: list[object] = []
 
     async def app(_scope: Any, _receive: Any, _send: Any) -> None:  # noqa: ANN401 - ASGI
