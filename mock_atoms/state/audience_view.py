@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from itertools import chain, islice
 
@@ -179,10 +179,10 @@ class AudienceView:
         added = self.changes.added.count_by_digit(max(0, count - self._initial_count))
         return [(stop + 15 - (digit - first) % 16) // 16 - gone[digit] + added[digit] for digit in range(16)]
 
-    def initial_indexes(self, member_ids: Iterable[str]) -> set[int]:
-        """Return the indexes of the initial members with these ids, without deleted ones."""
-        indexes = (self._initial_members.index_of_id(member_id) for member_id in member_ids)
-        return {index for index in indexes if index is not None}.difference(self.changes.removed_indexes)
+    def index_of_id(self, member_id: str) -> int | None:
+        """Return the index of the initial member with this id, `None` if there is none or if it is deleted."""
+        index = self._initial_members.index_of_id(member_id)
+        return None if index is None or _contains(self.changes.removed_indexes, index) else index
 
 
 def _remaining_indexes(removed: list[int], start: int) -> Iterator[int]:

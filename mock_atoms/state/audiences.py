@@ -185,17 +185,18 @@ class AudienceRepository:
         An audience that loses its last member stays, unless the readings say otherwise. In use by a campaign, it stays.
         """
         view = self._find(audience_id)
-        ids: set[str] = set()
+        raw_ids: set[bytes] = set()
         indexes: set[int] = set()
         for member_id in map(str.lower, member_ids):
             if re.fullmatch(OBJECT_ID, member_id):
-                ids.add(member_id)
-                indexes.update(view.initial_indexes([member_id]))
+                raw_ids.add(member_id.encode())
+                index = view.index_of_id(member_id)
+                if index is not None:
+                    indexes.add(index)
             yield
-        indexes.difference_update(view.changes.removed_indexes)
         self._data.check_room(REMOVED_INDEX_BYTES * len(indexes))
         updated_at = self._update_time(view)
-        changes = replace(view.changes, added=(yield from view.changes.added.without(ids)))
+        changes = replace(view.changes, added=(yield from view.changes.added.without(raw_ids)))
         changes.removed_indexes = sorted([*changes.removed_indexes, *indexes])
         changes.updated_at = updated_at
         deleted = len(indexes) + len(view.changes.added) - len(changes.added)

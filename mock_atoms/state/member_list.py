@@ -4,7 +4,7 @@ import json
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
 from mock_atoms.contract.schemas import Member, render_json
@@ -102,9 +102,8 @@ class MemberList:
         self._counters += other._counters  # noqa: SLF001 - the same
         self.size_bytes += other.size_bytes
 
-    def without(self, ids: Iterable[str]) -> Steps["MemberList"]:
-        """Return a copy without the members with these ids."""
-        raw_ids = {member_id.encode() for member_id in ids}
+    def without(self, raw_ids: Collection[bytes]) -> Steps["MemberList"]:
+        """Return a copy without the members with these ids, as ASCII."""
         copy = MemberList()
         for (digits, text), counter in zip(list(self._json_by_number.items()), self._counters[:], strict=True):
             if text[_ID] not in raw_ids:

@@ -1,6 +1,7 @@
 """Changes and queries that run in slices: what happens in between, and that the result is the same."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -102,6 +103,30 @@ def test_others_run_while_ten_thousand_members_are_created_added_found_listed_an
         assert (deleted, pauses > 1000) == (MAX_MEMBERS, True)
         added, pauses = await count_pauses(server.add(first, ROWS))
         assert (added, pauses > 1000) == ({"added": MAX_MEMBERS, "skipped": 0}, True)
+
+    asyncio.run(run())
+
+
+def test_a_deletion_of_many_members_reads_the_deleted_ones_once() -> None:
+    class CountingList(list[int]):
+        reads = 0
+
+        def __iter__(self) -> Iterator[int]:
+            self.reads += 1
+            return super().__iter__()
+
+    async def run() -> None:
+        server = Server()
+        audience_id = max(await server.audiences(), key=lambda audience: int(audience["memberCount"]))["_id"]
+        ids = [member["_id"] for member in (await server.members(audience_id))[:100]]
+        assert await server.delete(audience_id, ids[:50]) == 50
+        changes = (await server.store.load(CALLER.tenant)).changes
+        assert changes is not None
+        removed = changes.audiences[audience_id].removed_indexes = CountingList(range(50))
+        assert await server.delete(audience_id, [*ids, "f" * 24]) == 50
+        assert removed.reads == 1
+        remaining = [member["_id"] for member in await server.members(audience_id)]
+        assert not {*ids} & {*remaining}
 
     asyncio.run(run())
 

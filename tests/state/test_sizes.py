@@ -65,7 +65,7 @@ def test_removed_members_are_no_longer_counted() -> None:
         one.append(member, member["data"]["phone"])
     other.append(members[1], "1")
     assert one.size_bytes == 3 * other.size_bytes
-    rest = run_without_pauses(one.without([members[0]["_id"], members[2]["_id"], "f" * 24]))
+    rest = run_without_pauses(one.without([b"%024x" % 0, b"%024x" % 2, b"f" * 24]))
     assert (rest, rest.size_bytes) == (other, other.size_bytes)
     assert rest != [members[1]]
 
