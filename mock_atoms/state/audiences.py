@@ -125,16 +125,15 @@ class AudienceRepository:
                 HTTPStatus.BAD_REQUEST,
                 documented_message(HTTPStatus.BAD_REQUEST, RequestedOperation(DELETE_AUDIENCE.name, view.id)),
             )
-        yield
-        return None, self._deletion(view)
+        return None, (yield from self._deletion(view))
 
-    def _deletion(self, view: AudienceView) -> DeleteAudience:
+    def _deletion(self, view: AudienceView) -> Steps[DeleteAudience]:
         """Return the deletion of an audience. Its campaigns stay.
 
         Raises:
             ApiError: 400, the tenant would have too many campaigns or too much data.
         """
-        campaigns = self.campaigns.complete(view.record)
+        campaigns = yield from self.campaigns.complete(view.record)
         self._data.check_campaigns(campaigns)
         return DeleteAudience(view.id, view.changes.created is not None, campaigns)
 
@@ -203,7 +202,7 @@ class AudienceRepository:
         result: DeletedCount = {"deletedCount": deleted}
         is_emptied = deleted == view.member_count > 0 and not view.is_in_use
         if is_emptied and self._data.readings.deletes_emptied_audiences:
-            return result, self._deletion(view)
+            return result, (yield from self._deletion(view))
         return result, PutAudience(view.id, changes) if deleted else None
 
     def search_members(self, audience_id: str, query: str, fields: dict[str, list[str]]) -> Steps[SearchResult]:

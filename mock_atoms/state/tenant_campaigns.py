@@ -114,13 +114,15 @@ class TenantCampaigns:
         """Return campaign `number` of an audience as it is stored if a test writes it now."""
         return self._records.written(audience, campaign, number, self._data.timestamp)
 
-    def complete(self, audience: AudienceRecord) -> list[CampaignRecord]:
+    def complete(self, audience: AudienceRecord) -> Steps[list[CampaignRecord]]:
         """Return complete records of the campaigns that the initial data has for an audience, without changed ones."""
-        return [
-            self._records.complete(audience, campaign, number)
-            for number, campaign in enumerate(self._campaigns(audience))
-            if self._records.id_of(audience, campaign, number) not in self._deleted | self._stored.keys()
-        ]
+        complete = []
+        for number, campaign in enumerate(self._campaigns(audience)):
+            campaign_id = self._records.id_of(audience, campaign, number)
+            if campaign_id not in self._deleted and campaign_id not in self._stored:
+                complete.append(self._records.complete(audience, campaign, number))
+            yield
+        return complete
 
     @cached_property
     def _stored_by_audience(self) -> dict[str, dict[str, CampaignRecord]]:

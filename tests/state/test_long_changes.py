@@ -27,9 +27,12 @@ from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
 from mock_atoms.state.audiences import AudienceRepository
+from mock_atoms.state.campaigns import CampaignRepository
+from mock_atoms.state.operations import DeleteAudience
 from mock_atoms.state.repositories import Repositories
 from mock_atoms.state.store import StoreContent
 from tests.helpers.stores import RULE, count_request, memory_store
+from tests.state.test_log_contents import count_steps
 
 CALLER = caller_for("sk_acme")
 FIELDS: CreatedAudience = {"name": "Mine", "phoneNumberColumnName": "phone"}
@@ -127,6 +130,26 @@ def test_a_deletion_of_many_members_reads_the_deleted_ones_once() -> None:
         assert removed.reads == 1
         remaining = [member["_id"] for member in await server.members(audience_id)]
         assert not {*ids} & {*remaining}
+
+    asyncio.run(run())
+
+
+def test_a_deletion_completes_one_campaign_in_each_step() -> None:
+    async def run() -> None:
+        server = Server()
+        audience_id = await server.create(ROWS[:1])
+        campaigns: list[Any] = [{"_id": f"{number:024x}", "status": "completed"} for number in range(100)]
+        await server.repositories.update(
+            CALLER, lambda data: AudienceRepository(data).set_campaigns(audience_id, campaigns)
+        )
+        await server.repositories.update(CALLER, lambda data: CampaignRepository(data).delete(f"{0:024x}"))
+        deletion = await server.repositories.read(
+            CALLER, lambda data: AudienceRepository(data).delete_audience(audience_id)
+        )
+        number, (_, operation) = count_steps(deletion)
+        assert number == 100
+        assert isinstance(operation, DeleteAudience)
+        assert [campaign["_id"] for campaign in operation.campaigns] == [f"{number:024x}" for number in range(1, 100)]
 
     asyncio.run(run())
 
