@@ -69,8 +69,7 @@ class AudienceRepository:
             active = self._data.readings.active_campaigns
             listed = (api_fields(audience, active) for audience in self._initial_data.audiences)
         else:
-            _ = self.campaigns  # copies what the steps read
-            listed = self._listed(dict(self._changes.audiences), set(self._changes.deleted_ids))
+            listed = self._listed()
         return _reversed(listed) if self._data.readings.lists_newest_first else collect(listed)
 
     def create_audience(self, fields: CreatedAudience, rows: Sequence[dict[str, str]]) -> Change[CreatedAudience]:
@@ -260,11 +259,12 @@ class AudienceRepository:
         self._data.check_room(json_bytes(complete))
         return view.with_campaigns(complete).listed(), SetCampaigns(view.id, view.phone_column, complete)
 
-    def _listed(self, all_changes: dict[str, AudienceChanges], deleted_ids: set[str]) -> Iterator[Audience]:
+    def _listed(self) -> Iterator[Audience]:
         """Yield all audiences in the order of creation, as the list shows them."""
+        all_changes = self._changes.audiences
         for record in self._initial_data.audiences:
             audience_id = record.get("_id", "")
-            if audience_id not in deleted_ids:
+            if audience_id not in self._changes.deleted_ids:
                 yield self._view(record, all_changes.get(audience_id)).listed()
         for changes in all_changes.values():
             if changes.created is not None:

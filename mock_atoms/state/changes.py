@@ -19,7 +19,7 @@ _CAMPAIGN_BYTES = 400
 
 @dataclass(slots=True)
 class AudienceChanges:
-    """The changes to one audience.
+    """The changes to one audience. Those of a tenant are not modified but replaced.
 
     Attributes:
         phone_column: name of the column with the phone numbers.
@@ -42,6 +42,15 @@ class AudienceChanges:
     def add_member(self, member: Member) -> None:
         """Append `member`, whose phone number is new."""
         self.added.append(member, phone_digits(member["data"][self.phone_column]))
+
+    def with_added(self, members: MemberList, updated_at: str) -> "AudienceChanges":
+        """Return the changes with more added members, whose phone numbers are new."""
+        added = self.added.merged(members)
+        changes = AudienceChanges(
+            self.phone_column, self.created, self.removed_indexes, added, self.campaigns, updated_at
+        )
+        changes.update_size()
+        return changes
 
     def update_size(self) -> None:
         """Recompute `size_bytes`."""
@@ -70,7 +79,7 @@ class AgentChanges:
 
 @dataclass(slots=True)
 class TenantChanges:
-    """All changes of one tenant.
+    """All changes of one tenant. An operation is applied to a copy: long work may read the original.
 
     Attributes:
         audiences: changes by audience id; created audiences are in the order of creation.
@@ -84,9 +93,9 @@ class TenantChanges:
     """
 
     audiences: dict[str, AudienceChanges] = field(default_factory=dict)
-    deleted_ids: set[str] = field(default_factory=set)
+    deleted_ids: frozenset[str] = frozenset()
     campaigns: dict[str, CampaignRecord] = field(default_factory=dict)
-    deleted_campaigns: set[str] = field(default_factory=set)
+    deleted_campaigns: frozenset[str] = frozenset()
     campaign_bytes: int = 0
     issued_ids: int = 0
     agents: dict[str, AgentChanges] = field(default_factory=dict)
@@ -98,6 +107,18 @@ class TenantChanges:
         agent_bytes = sum(changes.size_bytes for changes in self.agents.values())
         deleted_bytes = _DELETED_ID_BYTES * (len(self.deleted_ids) + len(self.deleted_campaigns))
         self.size_bytes = audience_bytes + agent_bytes + self.campaign_bytes + deleted_bytes
+
+    def copy(self) -> "TenantChanges":
+        """Return a copy to which an operation can be applied."""
+        return TenantChanges(
+            self.audiences.copy(),
+            self.deleted_ids,
+            self.campaigns.copy(),
+            self.deleted_campaigns,
+            self.campaign_bytes,
+            self.issued_ids,
+            self.agents.copy(),
+        )
 
     def put_campaign(self, campaign: CampaignRecord) -> None:
         """Add a campaign, or replace the one with its id in place. Its keys get the order in which servers parse it."""

@@ -96,11 +96,13 @@ class MemberList:
         self._counters.append(_counter(member["_id"]))
         self.size_bytes += MEMBER_BYTES + len(text)
 
-    def merge(self, other: "MemberList") -> None:
-        """Append the members of `other`, whose phone numbers are all new."""
-        self._json_by_number |= other._json_by_number  # noqa: SLF001 - of the same class
-        self._counters += other._counters  # noqa: SLF001 - the same
-        self.size_bytes += other.size_bytes
+    def merged(self, other: "MemberList") -> "MemberList":
+        """Return these members and then those of `other`, whose phone numbers are all new."""
+        merged = MemberList()
+        merged._json_by_number = self._json_by_number | other._json_by_number  # noqa: SLF001 - of the same class
+        merged._counters = self._counters + other._counters  # noqa: SLF001 - the same
+        merged.size_bytes = self.size_bytes + other.size_bytes
+        return merged
 
     def without(self, raw_ids: Collection[bytes]) -> Steps["MemberList"]:
         """Return a copy without the members with these ids, as ASCII."""

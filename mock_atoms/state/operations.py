@@ -1,6 +1,6 @@
 """Operations that change a tenant's data, as data: each store applies them with the same function."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from mock_atoms.data.models import CampaignRecord, InitialData
@@ -134,15 +134,13 @@ def apply_to(changes: TenantChanges, operation: Change) -> None:
             changes.audiences[audience_id] = audience_changes
             changes.issued_ids += new_ids
         case AddMembers(audience_id, phone_column, members, updated_at):
-            audience_changes = changes.audiences.setdefault(audience_id, AudienceChanges(phone_column))
-            audience_changes.updated_at = updated_at
-            audience_changes.added.merge(members)
-            audience_changes.update_size()
+            before = changes.audiences.get(audience_id) or AudienceChanges(phone_column)
+            changes.audiences[audience_id] = before.with_added(members, updated_at)
             changes.issued_ids += len(members)
         case DeleteAudience(audience_id, is_created, campaigns):
             changes.audiences.pop(audience_id, None)
             if not is_created:
-                changes.deleted_ids.add(audience_id)
+                changes.deleted_ids |= {audience_id}
             for campaign in campaigns:
                 changes.put_campaign(campaign)
         case SetCampaigns() | PutCampaign() | DeleteCampaign():
@@ -165,19 +163,19 @@ def _change_campaigns(changes: TenantChanges, operation: SetCampaigns | PutCampa
         case DeleteCampaign(campaign_id, is_created):
             changes.remove_campaign(campaign_id)
             if not is_created:
-                changes.deleted_campaigns.add(campaign_id)
+                changes.deleted_campaigns |= {campaign_id}
         case _:  # pragma: no cover - mypy checks that all kinds are here
             assert_never(operation)
 
 
 def _set_campaigns(changes: TenantChanges, operation: SetCampaigns) -> None:
     """Replace the campaigns of an audience, those that the tenant created or changed included."""
-    audience = changes.audiences.setdefault(operation.audience_id, AudienceChanges(operation.phone_column))
+    before = changes.audiences.get(operation.audience_id) or AudienceChanges(operation.phone_column)
     replaced = [campaign for campaign in changes.campaigns.values() if campaign["audienceId"] == operation.audience_id]
     for campaign in replaced:
         changes.remove_campaign(campaign["_id"])
-    for campaign in [*(audience.campaigns or ()), *operation.campaigns]:
-        changes.deleted_campaigns.discard(campaign["_id"])
-    audience.campaigns = operation.campaigns
+    changes.deleted_campaigns -= {campaign["_id"] for campaign in [*(before.campaigns or ()), *operation.campaigns]}
+    audience = replace(before, campaigns=operation.campaigns)
     audience.update_size()
+    changes.audiences[operation.audience_id] = audience
     changes.issued_ids += len(operation.campaigns)

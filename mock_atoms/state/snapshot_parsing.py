@@ -267,7 +267,7 @@ def _parse_changes(value: object, pointer: str) -> Steps[TenantChanges]:
         if len(items) > maximum:
             raise ConfigError(f"{len(items)} {things}: at most {maximum}", f"{pointer}/{name}")
     deleted = yield from parse_items(_adapter(ObjectId), long["deleted"], f"{pointer}/deleted")
-    changes = TenantChanges({}, set(deleted), issued_ids=model.ids)
+    changes = TenantChanges({}, frozenset(deleted), issued_ids=model.ids)
     created = created_audiences = 0
     for number, item in enumerate(long["audiences"]):
         is_converted = isinstance(item, AudiencePart)
@@ -304,9 +304,8 @@ def _parse_campaign_changes(changes: TenantChanges, long: dict[str, Any], pointe
             raise ConfigError(f"campaigns: the campaign {campaign['_id']} is duplicated", pointer)
         changes.put_campaign(campaign)
         yield
-    changes.deleted_campaigns.update(
-        (yield from parse_items(_adapter(ObjectId), long["deletedCampaigns"], f"{pointer}/deletedCampaigns"))
-    )
+    deleted = yield from parse_items(_adapter(ObjectId), long["deletedCampaigns"], f"{pointer}/deletedCampaigns")
+    changes.deleted_campaigns = frozenset(deleted)
 
 
 def parse_audience_changes(value: object, pointer: str) -> Steps[AudiencePart]:

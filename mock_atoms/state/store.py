@@ -62,8 +62,9 @@ class TenantState(Divisible):
         if isinstance(operation, SetInitialData):
             self.initial_data, self.changes = operation.initial_data, None
         else:
-            self.changes = TenantChanges() if self.changes is None else self.changes
-            apply_to(self.changes, operation)
+            changes = TenantChanges() if self.changes is None else self.changes.copy()
+            apply_to(changes, operation)
+            self.changes = changes
         self.version = next_version()
 
     def parts(self) -> list[Any]:

@@ -15,8 +15,6 @@ from mock_atoms.state.tenant_data import TenantData
 class TenantCampaigns:
     """The campaigns of one tenant: those of its initial data with the tenant's changes, and those that it created.
 
-    It keeps a copy of the changes, so that its steps do not depend on later ones.
-
     Args:
         data: the tenant's data.
     """
@@ -24,9 +22,9 @@ class TenantCampaigns:
     def __init__(self, data: TenantData) -> None:
         self._data = data
         self._records = CampaignRecords(data.generator, data.caller.token, data.owner)
-        self._stored = dict(data.changes.campaigns)
-        self._deleted = set(data.changes.deleted_campaigns)
-        self._deleted_audiences = set(data.changes.deleted_ids)
+        self._stored = data.changes.campaigns
+        self._deleted = data.changes.deleted_campaigns
+        self._deleted_audiences = data.changes.deleted_ids
         self._replaced = {
             audience_id: changes.campaigns
             for audience_id, changes in data.changes.audiences.items()

@@ -79,9 +79,9 @@ def test_every_field_of_agent_changes_is_exported_imported_and_documented() -> N
 
 def test_every_change_of_a_tenant_is_exported_and_imported() -> None:
     agents = {AUDIENCE_ID: AgentChanges(is_archived=True)}
-    changes = TenantChanges(
-        {AUDIENCE_ID: changes_with_all_fields()}, {OTHER_ID}, deleted_campaigns={OTHER_ID}, issued_ids=2, agents=agents
-    )
+    deleted = frozenset({OTHER_ID})
+    audiences = {AUDIENCE_ID: changes_with_all_fields()}
+    changes = TenantChanges(audiences, deleted, deleted_campaigns=deleted, issued_ids=2, agents=agents)
     ids = dict.fromkeys(("_id", "organization", "createdBy", "audienceId", "agentId"), MEMBER_ID)
     times = {"createdAt": CREATED_AT, "updatedAt": CREATED_AT}
     changes.put_campaign({**ids, **times, "name": "Mine", "status": "draft", "maxRetries": 3, "retryDelay": 15})  # type: ignore[typeddict-item] # its keys

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mock_atoms.contract.campaigns import CreatedCampaign, NewCampaign
 from mock_atoms.contract.schemas import MAX_MEMBERS, CreatedAudience
 from mock_atoms.core.slices import (
     IS_DISCONNECTED,
@@ -18,6 +19,7 @@ from mock_atoms.core.slices import (
     ClientDisconnectedError,
     Slices,
     free,
+    run_without_pauses,
 )
 from mock_atoms.core.tenancy import AuthenticatedCaller, caller_for
 from mock_atoms.data.fixtures import FixtureData, Fixtures
@@ -26,11 +28,13 @@ from mock_atoms.data.models import InitialData
 from mock_atoms.faults.engine import RuleCounter
 from mock_atoms.faults.expressions import parse_fault
 from mock_atoms.faults.rule_index import ActiveRule
+from mock_atoms.state.agents import AgentRepository
 from mock_atoms.state.audiences import AudienceRepository
-from mock_atoms.state.campaigns import CampaignRepository
+from mock_atoms.state.campaigns import CampaignQuery, CampaignRepository
 from mock_atoms.state.operations import DeleteAudience
 from mock_atoms.state.repositories import Repositories
 from mock_atoms.state.store import StoreContent
+from mock_atoms.state.tenant_data import Change, TenantData
 from tests.helpers.stores import RULE, count_request, memory_store
 from tests.state.test_log_contents import count_steps
 
@@ -77,6 +81,10 @@ class Server:
 
     async def audiences(self, caller: AuthenticatedCaller = CALLER) -> list[Any]:
         return await self.repositories.read_in_steps(caller, lambda data: AudienceRepository(data).list_audiences())
+
+
+def create_campaign(data: TenantData, new: NewCampaign) -> Change[CreatedCampaign]:
+    return CampaignRepository(data).create(new)
 
 
 async def count_pauses(work: Any) -> tuple[Any, int]:  # noqa: ANN401 - any awaitable
@@ -224,6 +232,34 @@ def test_a_search_finds_what_there_was_when_it_began() -> None:
     asyncio.run(run())
 
 
+def test_lists_show_the_data_of_their_beginning() -> None:
+    async def run() -> None:
+        server = Server()
+        read, update = server.repositories.read, server.repositories.update
+        first, second = await server.create(ROWS[:1]), await server.create(ROWS[:1])
+        agent_id = await update(CALLER, lambda data: AgentRepository(data).create("Ada", "single_prompt"))
+        for audience_id in (first, second):
+            new: NewCampaign = {"name": audience_id, "agentId": agent_id, "audienceId": audience_id}
+            await update(CALLER, partial(create_campaign, new=new))
+        audiences = await read(CALLER, lambda data: AudienceRepository(data).list_audiences())
+        campaigns = await read(CALLER, lambda data: CampaignRepository(data).list_campaigns(CampaignQuery(size=50)))
+        next(audiences)
+        next(campaigns)
+        await server.add(second, ROWS[1:3])
+        await update(CALLER, lambda data: AudienceRepository(data).set_campaigns(second, [{"name": "other"}]))
+        await update(CALLER, lambda data: AudienceRepository(data).delete_audience(first))
+        listed = run_without_pauses(audiences)[-2:]
+        assert [(audience["_id"], audience["memberCount"]) for audience in listed] == [(first, 1), (second, 1)]
+        found = {campaign["name"]: campaign for campaign in run_without_pauses(campaigns)["campaigns"]}
+        for audience_id in (first, second):
+            assert found[audience_id]["participantsCount"] == 1
+            assert found[audience_id]["audience"] == {"_id": audience_id, "name": "Mine"}
+        newest = (await server.audiences())[-1]
+        assert (newest["_id"], newest["memberCount"]) == (second, 3)
+
+    asyncio.run(run())
+
+
 def test_many_audiences_are_generated_in_slices_and_once_for_all_who_wait() -> None:
     async def run() -> None:
         server, caller = Server(), caller_for("sk_mock_many")
@@ -293,7 +329,7 @@ def test_a_state_is_freed_bit_by_bit() -> None:
         states = await server.store.tenants()
         assert len(states) == 2
         assert states[0].changes is not None
-        states[0].changes.deleted_ids.update(("1", "2"))
+        states[0].changes.deleted_ids |= {"1", "2"}
         assert sum(1 for _ in free(states)) == 2 + 4 + 2 + 1
         assert states == []
 
