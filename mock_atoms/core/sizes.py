@@ -1,6 +1,7 @@
 """Memory of JSON values."""
 
 import sys
+from functools import lru_cache
 
 _TRACKED_BYTES = 16
 """Memory that the garbage collector adds to each container."""
@@ -9,20 +10,46 @@ _BITS_PER_DIGIT = 4
 
 
 def json_bytes(value: object) -> int:
-    """Return the memory of a JSON value, approximately. A short text costs more than its characters."""
+    """Return the memory of a JSON value, approximately. A short text costs more than its characters.
+
+    It depends on the value alone: lists, dictionaries and texts that are equal may have different `sys.getsizeof`.
+    """
     size = 0
     remaining = [value]
     while remaining:
         item = remaining.pop()
-        size += sys.getsizeof(item)
-        if isinstance(item, dict):
-            size += _TRACKED_BYTES
+        if isinstance(item, str):
+            size += _text_bytes(item)
+        elif isinstance(item, dict):
+            size += _dict_bytes(len(item))
             remaining += item.keys()
             remaining += item.values()
         elif isinstance(item, list):
-            size += _TRACKED_BYTES
+            size += _list_bytes(len(item))
             remaining += item
+        else:
+            size += sys.getsizeof(item)
     return size
+
+
+def _text_bytes(text: str) -> int:
+    """Return the memory of a text. It includes its UTF-8 form, which Python may keep with the text."""
+    if text.isascii():
+        return sys.getsizeof(text)
+    without_utf8 = text + " "
+    return sys.getsizeof(without_utf8) + len(text.encode(errors="surrogatepass"))
+
+
+@lru_cache
+def _dict_bytes(length: int) -> int:
+    """Return the memory of a dictionary to which so many items were added one by one."""
+    return sys.getsizeof({str(number): None for number in range(length)}) + _TRACKED_BYTES
+
+
+@lru_cache
+def _list_bytes(length: int) -> int:
+    """Return the memory of a list to which so many items were added one by one."""
+    return sys.getsizeof([None for _ in range(length)]) + _TRACKED_BYTES
 
 
 def json_problem(value: object, max_depth: int, max_values: int, max_characters: int = sys.maxsize) -> str | None:

@@ -17,7 +17,7 @@ from mock_atoms.data.accounts import Owner
 from mock_atoms.data.agents import generated_agents
 from mock_atoms.data.campaign_life import DEFAULT_ERROR
 from mock_atoms.data.generator import Generator, object_id
-from mock_atoms.data.models import AudienceRecord, CampaignRecord, RecordedEvent
+from mock_atoms.data.models import AudienceRecord, CampaignRecord, RecordedEvent, in_parsed_order
 
 _RETRIES = (DEFAULT_RETRIES, DEFAULT_RETRIES, 0, 1, 2, 5)
 _RETRY_DELAYS = (DEFAULT_RETRY_DELAY, DEFAULT_RETRY_DELAY, 5, 30, 60)
@@ -100,9 +100,9 @@ class CampaignRecords:
         """
         completed = self.complete(audience, campaign, number, now)
         if completed == self.complete(audience, campaign, number):
-            return campaign
+            return in_parsed_order(campaign)
         history = {key: completed[key] for key in _HISTORY_KEYS if key in completed}  # type: ignore[literal-required] # its own
-        return {**campaign, **history}  # type: ignore[typeddict-item] # the keys of a record
+        return in_parsed_order({**campaign, **history})  # type: ignore[typeddict-item] # the keys of a record
 
     def complete(
         self, audience: AudienceRecord, campaign: CampaignRecord, number: int, latest: datetime = _LATEST

@@ -110,6 +110,14 @@ class CampaignRecord(Campaign, total=False):
     omit: list[str]
 
 
+_RECORD_KEYS = tuple(CampaignRecord.__annotations__)
+
+
+def in_parsed_order(campaign: CampaignRecord) -> CampaignRecord:
+    """Return a campaign with its keys in the order in which servers parse them."""
+    return {key: campaign[key] for key in _RECORD_KEYS if key in campaign}  # type: ignore[literal-required, return-value] # its own keys
+
+
 class AudienceRecord(Audience, total=False):
     """An audience as it is stored.
 

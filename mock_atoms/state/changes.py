@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from mock_atoms.contract.agents import Agent
 from mock_atoms.contract.schemas import CreatedAudience, Member
 from mock_atoms.core.sizes import json_bytes
-from mock_atoms.data.models import AUDIENCE_BYTES, REMOVED_INDEX_BYTES, CampaignRecord
+from mock_atoms.data.models import AUDIENCE_BYTES, REMOVED_INDEX_BYTES, CampaignRecord, in_parsed_order
 from mock_atoms.data.phone_numbers import phone_digits
 from mock_atoms.state.member_list import MemberList
 
 _DELETED_ID_BYTES = 200
 _AGENT_BYTES = 600
 """Estimated memory of the changes to an agent besides its JSON."""
-_CAMPAIGN_KEYS = tuple(CampaignRecord.__annotations__)
 _CAMPAIGN_BYTES = 400
 """Estimated memory of a campaign besides its JSON."""
 
@@ -54,7 +53,7 @@ class AudienceChanges:
 
     def update_size(self) -> None:
         """Recompute `size_bytes`."""
-        text_bytes = json_bytes([self.created, self.campaigns])
+        text_bytes = json_bytes(self.created) + json_bytes(self.campaigns)
         removed_bytes = REMOVED_INDEX_BYTES * len(self.removed_indexes)
         self.size_bytes = AUDIENCE_BYTES + text_bytes + removed_bytes + self.added.size_bytes
 
@@ -121,8 +120,8 @@ class TenantChanges:
         )
 
     def put_campaign(self, campaign: CampaignRecord) -> None:
-        """Add a campaign, or replace the one with its id in place. Its keys get the order in which servers parse it."""
-        campaign = {key: campaign[key] for key in _CAMPAIGN_KEYS if key in campaign}  # type: ignore[literal-required, assignment] # its own
+        """Add a campaign, or replace the one with its id in place."""
+        campaign = in_parsed_order(campaign)
         replaced = self.campaigns.get(campaign["_id"])
         self.campaigns[campaign["_id"]] = campaign
         self.campaign_bytes += campaign_bytes(campaign) - (0 if replaced is None else campaign_bytes(replaced))

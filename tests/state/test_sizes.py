@@ -2,9 +2,11 @@
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
+from pydantic import Field, TypeAdapter
 
 from mock_atoms.core.sizes import json_bytes
 from mock_atoms.core.slices import run_without_pauses
@@ -167,6 +169,22 @@ def test_size_of_a_json_value_includes_what_it_contains() -> None:
     values: list[object] = []
     allocated = allocated_bytes(lambda: values.extend(map(json.loads, texts)))
     assert allocated <= sum(map(json_bytes, values)) <= 1.5 * allocated
+
+
+def test_equal_json_values_have_equal_sizes() -> None:
+    one_text, other_text = (EMOJI.join("ab") for _ in range(2))
+    TypeAdapter(Annotated[str, Field(min_length=1)]).validate_python(other_text)  # Python keeps its UTF-8 form
+    one_list, other_list = list[str](), [*"abcde"]
+    for letter in other_list:
+        one_list.append(letter)
+    one_dict, other_dict = dict.fromkeys("abcde"), dict.fromkeys("abcdefghijkl")
+    for letter in "fghijkl":
+        del other_dict[letter]
+    pairs: list[tuple[object, object]] = [(one_text, other_text), (one_list, other_list), (one_dict, other_dict)]
+    for one, other in pairs:
+        assert one == other
+        assert sys.getsizeof(one) != sys.getsizeof(other)
+        assert json_bytes(one) == json_bytes(other)
 
 
 @pytest.mark.parametrize("name", ["", "n" * 1_000, EMOJI * 1_000])
