@@ -44,15 +44,16 @@ class StartState:
         Raises:
             ConfigError: one of them is set to another value, or is invalid.
         """
-        for name, value in self._settings.items():
+        valid = validate_settings(self._settings, {name: f"{self._path}: /{name}" for name in self._settings})
+        values = {name: getattr(valid, name) for name in _EXPORTED}
+        for name, value in values.items():
             current = getattr(settings, name)
             if name in settings.model_fields_set and current != value:
                 raise ConfigError(
                     f"{self._path}: /{name}: the state is from a server with the {name} {quote_value(value)}, this "
                     f"server has {quote_value(current)}: leave {flag_name(name)} out"
                 )
-        validate_settings(self._settings, {name: f"{self._path}: /{name}" for name in self._settings})
-        return settings.model_copy(update=self._settings)
+        return settings.model_copy(update=values)
 
     def content(self, credentials: Credentials) -> Steps[StoreContent]:
         """Return the content of a store that has this state.

@@ -240,6 +240,12 @@ def test_a_seed_that_differs_from_the_states_is_refused(tmp_path: Path) -> None:
     assert str(error.value) == f"{path}: {expected}"
 
 
+@pytest.mark.parametrize("options", [{}, {"locale": "de_DE"}, {"locale": "de-DE"}])
+def test_the_locale_of_a_state_may_have_a_hyphen(tmp_path: Path, options: dict[str, str]) -> None:
+    settings = Settings(state=write(tmp_path / "case.json", locale="de-DE"), **options)
+    assert MockAtoms(settings).settings.locale == "de_DE"
+
+
 @pytest.mark.parametrize(
     ("variables", "problem"),
     [
