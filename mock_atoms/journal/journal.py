@@ -1,7 +1,7 @@
 """The request journal: a bounded record of exchanges, without any complete token."""
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.events import EventLog
@@ -69,8 +69,8 @@ class Journal(Protocol):
         """Remove `exchanges`. Return those that the journal still held."""
         ...
 
-    async def clear(self) -> list[Exchange]:
-        """Remove all exchanges, reset `dropped` and return the exchanges, oldest first."""
+    async def clear(self) -> list[Any]:
+        """Remove all exchanges, reset `dropped` and return what is no longer kept: to free it takes a while."""
         ...
 
     def follow(self) -> Callable[[], None]:

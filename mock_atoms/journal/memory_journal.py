@@ -2,6 +2,7 @@
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from mock_atoms.contract.violations import violations_bytes
 from mock_atoms.journal.credentials import Credentials
@@ -132,10 +133,16 @@ class MemoryJournal:
                 self.events.publish(REQUESTS_REMOVED, {"ids": ids}, size_bytes=_ID_BYTES * len(ids))
         return removed
 
-    async def clear(self) -> list[Exchange]:
-        """Remove all exchanges, reset `dropped` and return the exchanges, oldest first."""
+    async def clear(self) -> list[Any]:
+        """Remove all exchanges, reset `dropped` and return what is no longer kept: the exchanges and their indexes."""
         self.dropped = 0
-        removed = self._remove([*self])
+        removed: list[Any] = [*self._exchanges.values()]
+        for exchange in removed:
+            exchange.position = -1
+        self.removals += bool(removed)
+        removed += [self._exchanges, self._by_id, *self._by_key.values(), self._by_key]
+        self._exchanges, self._by_id, self._by_key = OrderedDict(), {}, defaultdict(dict)
+        self._weight, self._body_uses = 0, {}
         self.events.publish(REQUESTS_CLEARED, {})
         return removed
 
