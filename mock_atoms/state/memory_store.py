@@ -375,15 +375,14 @@ class MemoryStore:
         for rule_id in self._rules.created_ids(token_digest, test_digest):
             removed.append(self._remove_rule(rule_id))
             yield
-        for state in self._states.find(token_digest, test_digest):  # all that have counters of these rules
-            self._states.remove(state.tenant.key)
-            removed.append(state)
+        removed += self._states.remove_all(token_digest, test_digest)  # all that have counters of these rules
         if start is not None and self._start is not None:
             present = Present(self._rules, self._states, self._stubs.scenarios)
             restored, rest = self._start.restore(start, token_digest, test_digest, present)
             removed += rest
             for rule in restored:
                 self._publish_rule(rule)
+        yield from self._states.release_removed()
         return removed
 
     def _publish_rule(self, rule: ActiveRule) -> None:

@@ -1,7 +1,6 @@
 """The states of tenants in memory."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import cast
 
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.lru import LruCache, next_use
@@ -39,25 +38,27 @@ class TenantStates:
         self._states: LruCache[bytes, TenantState] = LruCache()
         self._keys: TenantIndex[bytes] = TenantIndex()
         self._size_bytes = 0
+        self._removed: list[TenantState] = []
         self.on_removal: Callable[[TenantState], None] = _do_nothing
         self.on_eviction: Callable[[TenantState], None] = _do_nothing
 
     def __iter__(self) -> Iterator[TenantState]:
         """Return all states, least recently used first."""
-        return iter(self._states)
+        return (state for state in self._states if state.is_live)
 
     def get(self, tenant: Tenant) -> TenantState | None:
         """Return the state of `tenant`, or `None` if it has none."""
-        return self._states.get(tenant.key)
+        state = self._states.get(tenant.key)
+        return state if state is not None and state.is_live else None
 
     def use(self, tenant: Tenant) -> TenantState:
         """Return the state of `tenant`, marked as used now. It may be new."""
         state = self._states.get(tenant.key)
-        if state is None:
+        if state is None or not state.is_live:
             state = TenantState(tenant)
             self._put(state)
             self._size_bytes += state.size_bytes
-            if len(self._states) > self._max_tenants:
+            while len(self._states) > self._max_tenants:
                 self._evict()
         else:
             state.used = next_use()
@@ -66,9 +67,9 @@ class TenantStates:
     def find(self, token_digest: bytes | None, test_digest: bytes | None) -> list[TenantState]:
         """Return all states, or those of one token, one test or both."""
         if token_digest is None and test_digest is None:
-            return list(self._states)
+            return list(self)
         found = map(self._states.get, self._keys.find(token_digest, test_digest))
-        return [state for state in found if state is not None]
+        return [state for state in found if state is not None and state.is_live]
 
     def resize(self, state: TenantState, before: int) -> None:
         """Adapt to the size of a state that has changed, and evict others if all are too large.
@@ -92,13 +93,27 @@ class TenantStates:
             yield
 
     def remove(self, key: bytes) -> None:
-        """Remove the state of the tenant with this key. It must have one."""
-        self._forget(cast("TenantState", self._states.remove(key)))
+        """Remove the state of the tenant with this key, if it has one."""
+        state = self._states.remove(key)
+        if state is not None:
+            self._forget(state)
+
+    def remove_all(self, token_digest: bytes | None, test_digest: bytes | None) -> list[TenantState]:
+        """Remove the states of one token, one test or both, and return them. Run `release_removed` afterwards."""
+        removed = self.find(token_digest, test_digest)
+        for state in removed:
+            state.is_live = False
+        self._removed += removed
+        return removed
+
+    def release_removed(self) -> Steps[None]:
+        """Release the memory of the removed states, one in each step. Until then, it counts."""
+        while self._removed:
+            self._release()
+            yield
 
     def restore(self, state: TenantState) -> None:
         """Add a state in place of the one that its tenant may have."""
-        if self.get(state.tenant) is not None:
-            self.remove(state.tenant.key)
         state.version = next_version()  # what is prepared for earlier data has no effect
         self._put(state)
         self.resize(state, 0)
@@ -128,14 +143,23 @@ class TenantStates:
 
     def _put(self, state: TenantState) -> None:
         tenant = state.tenant
+        self.remove(tenant.key)
         self._states.put(tenant.key, state)
         self._keys.add(tenant.key, tenant.token_digest, tenant.test_digest)
 
     def _evict(self) -> None:
-        """Remove the least recently used state."""
+        """Remove the least recently used state, unless there are removed ones to release."""
+        if self._removed:
+            self._release()
+            return
         state = self._states.evict()
         self._forget(state)
         self.on_eviction(state)
+
+    def _release(self) -> None:
+        state = self._removed.pop()
+        if self._states.get(state.tenant.key) is state:
+            self.remove(state.tenant.key)
 
     def _forget(self, state: TenantState) -> None:
         """Adapt to a state that is no longer in `_states`."""

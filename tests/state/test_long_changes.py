@@ -352,6 +352,24 @@ def test_others_run_while_rules_and_states_are_removed_or_replaced() -> None:
     asyncio.run(run())
 
 
+def test_a_reset_of_a_token_removes_all_its_tests_before_other_requests_run() -> None:
+    async def run() -> None:
+        server = Server(steps=2)
+        tenants = [caller_for("sk_acme", str(number)).tenant for number in range(100)]
+        for tenant in tenants:
+            await count_request(server.store, tenant)
+        reset = asyncio.ensure_future(server.store.reset(CALLER.tenant.token_digest))
+        counts, pauses = set(), 0
+        while not reset.done():
+            counts.add(len(await server.store.tenants()))
+            pauses += 1
+            await asyncio.sleep(0)
+        assert counts <= {0, 100}
+        assert pauses > 100
+
+    asyncio.run(run())
+
+
 def test_a_long_change_of_a_client_that_has_disconnected_is_not_made_and_does_not_hold_up_the_next_one() -> None:
     async def run() -> None:
         server = Server()
