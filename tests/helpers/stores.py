@@ -85,7 +85,7 @@ def leaving(counters: Mapping[str, RuleCounter]) -> Evaluate:
                 counter.evaluated - 1,
                 counter.triggered - is_triggered,
                 counter.window_start,
-                counter.window_used - (not is_triggered),
+                counter.window_used,
             )
             evaluated.append((ActiveRule(rule_id, RULE, (False, 0)), before, is_triggered))
         return Evaluation(None, evaluated)
