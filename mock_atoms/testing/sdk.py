@@ -111,10 +111,12 @@ class Overrides:
         """Apply `overrides`, and undo them afterwards. Several may overlap in any order."""
         with self._lock:
             self._active.append(overrides)
-            for mapping, name, value in overrides:
+            for mapping, name, _ in overrides:
                 self._originals.setdefault((id(mapping), name), mapping.get(name, _MISSING))
-                mapping[name] = value
         try:
+            with self._lock:
+                for mapping, name, value in overrides:
+                    mapping[name] = value
             yield
         finally:
             with self._lock:

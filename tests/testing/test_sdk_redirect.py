@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from smallestai.atoms.helpers import Audience
 from smallestai.environment import SmallestAIEnvironment
 
 from mock_atoms import MockClient, MockServer
-from mock_atoms.testing.sdk import KEY_VARIABLES, Overrides, environment_urls, redirect_sdk
+from mock_atoms.testing.sdk import KEY_VARIABLES, Override, Overrides, environment_urls, redirect_sdk
 
 PRODUCTION = "https://api.smallest.ai/atoms/v1"
 VARIABLES = ("SMALLEST_BASE_URL", "SMALLESTAI_TELEMETRY", *KEY_VARIABLES)
@@ -168,4 +169,16 @@ def test_overrides_of_different_names_are_independent() -> None:
         with inner:
             assert values == {"a": 3, "b": 3}
         assert values == {"a": 2}
+    assert values == {"a": 1}
+
+
+def test_an_override_that_fails_leaves_nothing_behind() -> None:
+    values: dict[str, Any] = {"a": 1}
+    overrides = Overrides()
+    invalid: list[Override] = [(values, "a", 2), (os.environ, "SMALLEST_API_KEY", "\0"), (values, "b", 2)]
+    with pytest.raises(ValueError, match="null"), overrides.applied(invalid):
+        pass
+    assert values == {"a": 1}
+    with overrides.applied([(values, "a", 3)]):
+        assert values == {"a": 3}
     assert values == {"a": 1}
