@@ -36,12 +36,12 @@ class ControlError(RuntimeError):
         self.detail = message if detail is None else detail
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ControlApi:
     """The control API of one server.
 
     Attributes:
-        root_url: URL of the server, without a path.
+        root_url: URL of the server, without a path. A server that starts changes it.
         admin_token: value of the server's `--admin-token`.
         ca_file: certificate to trust if the server speaks TLS.
     """

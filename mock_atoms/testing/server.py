@@ -3,7 +3,6 @@
 import secrets
 import threading
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -94,7 +93,7 @@ class MockServer(MockClient):
             self._resources = stack.pop_all()
         ca_file = None if certificate is None else certificate.ca_file or certificate.file
         self.port = sockets[0].getsockname()[1]
-        self._control = replace(self._control, root_url=self._reachable_url(), ca_file=ca_file)
+        self._control.root_url, self._control.ca_file = self._reachable_url(), ca_file  # other clients share it
         self._thread = threading.Thread(
             target=self._server.run, args=(sockets,), name=f"mock-atoms:{self.port}", daemon=True
         )

@@ -279,6 +279,16 @@ def test_a_client_of_one_tenant_leaves_other_tenants_unchanged(mock: MockServer)
     assert [send(mock.url, A), send(mock.url, B)] == [200, 404]
 
 
+def test_a_client_of_one_tenant_follows_a_server_that_starts_again() -> None:
+    server = MockServer(tls="self-signed")
+    mine, campaigns = server.for_tenant(A), server.campaigns(A)
+    for _ in range(2):  # each time with another certificate
+        with server:
+            assert mine.url == server.url
+            assert mine.requests() == []
+            assert campaigns.list() == server.campaigns(A).list()
+
+
 def test_a_client_of_one_test_changes_that_test_alone(mock: MockServer) -> None:
     in_test = mock.for_tenant(A, "t1")
     in_test.set_audiences([])
