@@ -368,7 +368,7 @@ class MockClient(Stubbing):
             remaining = deadline - time.monotonic()
             is_last = remaining <= 0
             try:
-                self._control.call("GET", "/health", timeout=max(remaining, _HEALTH_CALL_SECONDS))
+                self._control.check_health(max(remaining, _HEALTH_CALL_SECONDS))
             except ControlError:
                 if is_last:
                     raise

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from mock_atoms.core.addresses import CONTROL_PREFIX
@@ -69,21 +69,36 @@ class ControlApi:
             timeout: seconds to wait for each part of the response.
 
         Raises:
-            ControlError: there was no response, an error response, or no JSON.
+            ControlError: there was no response, an error response, or no JSON object. Reading a key that the object
+                lacks raises it too.
         """
         target, headers = self._head(path, query)
         headers["Content-Type"] = "application/json"
         body = None if content is None else json.dumps(content).encode()
         try:
             call = Call(method, target, body, headers)
-            response, raw_text = self._connections.send(call, self._new_connection, timeout)
-            text = raw_text.decode()
+            response, text = self._connections.send(call, self._new_connection, timeout)
         except (OSError, http.client.HTTPException) as error:
             raise self._no_response(error) from None
-        is_json = response.headers.get_content_type() == "application/json"
-        if response.status >= HTTPStatus.BAD_REQUEST or not is_json:
+        if response.status >= HTTPStatus.BAD_REQUEST or response.headers.get_content_type() != "application/json":
             raise _error(f"{method} {path}", response.status, text)
-        return json.loads(text)
+        try:
+            return _Content(json.loads(text), f"{method} {path}", response.status)
+        except (ValueError, TypeError):  # no JSON, or no object
+            raise _other_server(f"{method} {path}", response.status) from None
+
+    def check_health(self, timeout: float = TIMEOUT_SECONDS) -> None:
+        """Check that the server is healthy, and is a mock-atoms.
+
+        Args:
+            timeout: seconds to wait for each part of the response.
+
+        Raises:
+            ControlError: there was no response, or one of another server.
+        """
+        health = self.call("GET", "/health", timeout=timeout)
+        if not str(health["message"]).startswith("mock-atoms "):  # WireMock has the same keys
+            raise _other_server("GET /health", HTTPStatus.OK)
 
     def open(
         self, path: str, query: Mapping[str, object], more_headers: Mapping[str, str]
@@ -99,8 +114,8 @@ class ControlApi:
         try:
             connection.request("GET", target, headers={**headers, **more_headers})
             response = connection.getresponse()
-            error_text = "" if response.status == HTTPStatus.OK else response.read().decode()
-        except (OSError, http.client.HTTPException, UnicodeDecodeError) as error:
+            error_text = b"" if response.status == HTTPStatus.OK else response.read()
+        except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise self._no_response(error) from None
         if response.status != HTTPStatus.OK:
@@ -163,12 +178,34 @@ def delete_all(ids: list[str], delete: Callable[[str], None]) -> None:
                 raise
 
 
-def _error(call: str, status: int, text: str) -> ControlError:
+class _Content(dict[str, Any]):
+    """The JSON object of a response. A missing key means that another server responded.
+
+    Args:
+        content: the object.
+        call: method and path of the request.
+        status: status code of the response.
+    """
+
+    def __init__(self, content: Mapping[str, Any], call: str, status: int) -> None:
+        super().__init__(content)
+        self._call = call
+        self._status = status
+
+    def __missing__(self, key: str) -> NoReturn:
+        raise _other_server(self._call, self._status)
+
+
+def _other_server(call: str, status: int) -> ControlError:
+    return ControlError(f"{call}: {status}: the response is not from a mock-atoms control API", status)
+
+
+def _error(call: str, status: int, text: bytes) -> ControlError:
     try:
         (error, *_) = json.loads(text)["errors"]
         title, detail, pointer = error["title"], error["detail"], error["source"]["pointer"]
     except (ValueError, KeyError, TypeError):
-        return ControlError(f"{call}: {status}: the response is not from a mock-atoms control API", status)
+        return _other_server(call, status)
     if pointer:
         detail = f"{pointer}: {detail}"
     return ControlError(f"{call}: {status}: {title}: {detail}", status, detail)

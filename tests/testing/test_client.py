@@ -4,7 +4,7 @@ import http.server
 import inspect
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from json import dumps
@@ -18,6 +18,7 @@ from mock_atoms import ControlError, MockClient, MockServer, RecordedRequest, Se
 from mock_atoms.core.masking import mask_token
 from mock_atoms.testing import client
 from mock_atoms.testing.control_api import ControlApi
+from mock_atoms.testing.pytest_plugin import request_report
 from tests.helpers.audiences import bearer, send
 
 A, B = "sk_mock_test.client-a", "sk_mock_test.client-b"
@@ -400,11 +401,23 @@ def test_an_invalid_field_is_named(mock: MockServer) -> None:
 
 
 class OtherServer(http.server.BaseHTTPRequestHandler):
-    """A server that is not a mock-atoms."""
+    """A server that is not a mock-atoms.
+
+    Attributes:
+        status: status code of its responses to `GET`.
+        content_type: their content type.
+        body: their body.
+    """
+
+    status = 200
+    content_type = "application/json"
+    body = b"{}"
 
     def do_GET(self) -> None:
-        self.send_response(200)
+        self.send_response(self.status)
+        self.send_header("Content-Type", self.content_type)
         self.end_headers()
+        self.wfile.write(self.body)
 
     def do_POST(self) -> None:
         self.send_response(501)
@@ -424,9 +437,65 @@ def other_url() -> Iterator[str]:
         thread.join()
 
 
-def test_another_server_is_recognized(other_url: str) -> None:
-    with pytest.raises(ControlError, match=r"^GET /requests: 200: the response is not from a mock-atoms control API$"):
+@pytest.mark.parametrize(
+    ("status", "content_type", "body"),
+    [
+        (200, "application/json", b"{}"),
+        (200, "application/json", b"null"),
+        (200, "application/json", b"{"),
+        (200, "application/json", b'{"requests": "\xe9"}'),
+        (200, "text/html", b"caf\xe9"),
+        (404, "text/html", b"caf\xe9"),
+    ],
+)
+def test_another_server_is_recognized(
+    monkeypatch: pytest.MonkeyPatch, other_url: str, status: int, content_type: str, body: bytes
+) -> None:
+    for name, value in {"status": status, "content_type": content_type, "body": body}.items():
+        monkeypatch.setattr(OtherServer, name, value)
+    message = rf"^GET /requests: {status}: the response is not from a mock-atoms control API$"
+    with pytest.raises(ControlError, match=message):
         MockClient(other_url).requests()
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/retries", MockClient.retries),
+        ("/violations", MockClient.violations),
+        ("/health", lambda mock: mock.wait_until_healthy(0)),
+        ("/tenants", lambda mock: mock.control.call("GET", "/tenants")["tenants"]),
+    ],
+)
+def test_a_response_without_its_keys_is_from_another_server(
+    other_url: str, path: str, query: Callable[[MockClient], object]
+) -> None:
+    with pytest.raises(ControlError, match=rf"^GET {path}: 200: the response is not from a mock-atoms control API$"):
+        query(MockClient(other_url))
+
+
+def test_the_report_of_a_failed_test_names_another_server(other_url: str) -> None:
+    mock = MockClient(other_url)
+    assert request_report(mock, mock) == "GET /requests: 200: the response is not from a mock-atoms control API"
+
+
+def test_an_undecodable_error_in_place_of_events_is_from_another_server(
+    monkeypatch: pytest.MonkeyPatch, other_url: str
+) -> None:
+    monkeypatch.setattr(OtherServer, "status", 404)
+    monkeypatch.setattr(OtherServer, "body", b"caf\xe9")
+    with pytest.raises(ControlError, match=r"^GET /events: 404: the response is not from a mock-atoms control API$"):
+        MockClient(other_url).events()
+
+
+def test_a_wiremock_is_not_healthy(monkeypatch: pytest.MonkeyPatch, other_url: str) -> None:
+    health = {"status": "healthy", "message": "Wiremock is ok", "version": "3.13.1", "uptimeInSeconds": 1}
+    monkeypatch.setattr(OtherServer, "body", dumps(health).encode())
+    with pytest.raises(ControlError, match=r"^GET /health: 200: the response is not from a mock-atoms control API$"):
+        MockClient(other_url).wait_until_healthy(0)
+
+
+def test_an_error_of_another_server_is_recognized(other_url: str) -> None:
     with pytest.raises(ControlError, match=r"^POST /reset: 501: the response is not from a mock-atoms control API$"):
         MockClient(other_url).reset()
 
