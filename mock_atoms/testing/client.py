@@ -52,7 +52,7 @@ class MockClient(Stubbing):
         ca_file: certificate to trust if the server speaks TLS: its CA's or its own.
 
     Raises:
-        ValueError: the URL is not an HTTP URL.
+        ValueError: the URL is not an HTTP URL, or has a user name or a password.
     """
 
     def __init__(

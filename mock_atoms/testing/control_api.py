@@ -153,15 +153,18 @@ def split_base_url(url: str) -> SplitResult:
     """Return the parts of a base URL.
 
     Raises:
-        ValueError: it is invalid.
+        ValueError: it is invalid, or has a user name or a password. The message does not show these.
     """
     with suppress(ValueError):  # such as a name with a part of more than 63 characters
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna")
         _ = parts.port  # raises above 65535
-        if parts.scheme in ("http", "https") and host:
+        if parts.scheme in ("http", "https") and host and "@" not in parts.netloc:
             return parts
-    raise ValueError(f"{quote_value(url)} is not a base URL: use one such as http://127.0.0.1:28667{DEFAULT_BASE_PATH}")
+    example = f"use one such as http://127.0.0.1:28667{DEFAULT_BASE_PATH}"
+    if "@" in url:
+        raise ValueError(f"a base URL has no user name and no password before `@`: {example}")
+    raise ValueError(f"{quote_value(url)} is not a base URL: {example}")
 
 
 def delete_all(ids: list[str], delete: Callable[[str], None]) -> None:

@@ -357,10 +357,25 @@ def test_a_server_that_is_not_running_is_an_error() -> None:
         mock.wait_until_healthy(0.05)
 
 
-def test_a_key_in_a_url_is_masked_in_errors() -> None:
-    with pytest.raises(ControlError) as caught:
-        MockClient("http://sk_verysecret@127.0.0.1:0").reset()
-    assert "verysecret" not in str(caught.value) + caught.value.detail
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:verysecret@127.0.0.1:1",
+        "http://verysecret@127.0.0.1:1/atoms/v1",
+        "http://me:very/secret@127.0.0.1:1",
+        "http://me:verysecret@127.0.0.1:99999",
+        "me:verysecret@127.0.0.1:1",
+        "http://@127.0.0.1:1",
+    ],
+)
+def test_a_url_with_a_password_is_refused_and_not_shown(url: str) -> None:
+    message = "a base URL has no user name and no password before `@`: use one such as http://127.0.0.1:28667/atoms/v1"
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        MockClient(url)
+
+
+def test_a_path_may_have_an_at_sign() -> None:
+    assert MockClient("http://127.0.0.1:1/x@y").url == "http://127.0.0.1:1/x@y"
 
 
 def test_a_client_waits_for_a_server_that_starts_later(mock: MockServer) -> None:
