@@ -162,15 +162,29 @@ def mock_atoms(
         mock_atoms_server.reset()
     else:
         client.reset()  # other sessions may share the server
-    for marker in reversed([*request.node.iter_markers(_MARKER)]):
-        problem = _add_fault(client, marker)
-        if problem is not None:
-            pytest.fail(problem, pytrace=False)
-    request.node.stash[_CLIENTS] = client, mock_atoms_server
-    yield client
-    client.clear_faults()
-    client.remove_stub()
-    client.reset()
+        _remove_stubs(client, mock_atoms_token)
+    try:
+        for marker in reversed([*request.node.iter_markers(_MARKER)]):
+            problem = _add_fault(client, marker)
+            if problem is not None:
+                pytest.fail(problem, pytrace=False)
+        request.node.stash[_CLIENTS] = client, mock_atoms_server
+        yield client
+    finally:
+        client.clear_faults()
+        client.remove_stub()
+        client.reset()
+
+
+def _remove_stubs(client: "MockClient", token: str) -> None:
+    """Remove the stubs that match only this token. An interrupted session leaves them."""
+    from mock_atoms.core.masking import mask_token  # noqa: PLC0415 - as above
+    from mock_atoms.testing.control_api import delete_all  # noqa: PLC0415 - as above
+
+    condition = {"equalTo": f"Bearer {mask_token(token)}"}
+    stubs = client.control.call("GET", "/mappings")["mappings"]
+    ids = [stub["id"] for stub in stubs if stub["request"].get("headers", {}).get("Authorization") == condition]
+    delete_all(ids, client.remove_stub)
 
 
 def _add_fault(client: "MockClient", marker: pytest.Mark) -> str | None:

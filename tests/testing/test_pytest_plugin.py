@@ -254,6 +254,41 @@ def test_an_invalid_marker_is_one_line_without_a_traceback(run: Run) -> None:
     assert len(reported.splitlines()) == 2 + 2 * len(expected)
 
 
+def test_a_rejected_marker_leaves_no_rule_on_an_external_server(run: Run) -> None:
+    tests = """
+        import pytest
+
+        @pytest.mark.atoms_fault("500", token="sk_mock_test.other")
+        @pytest.mark.atoms_fault("50o")
+        def test_it(mock_atoms): ...
+    """
+    with MockServer() as server:
+        run(tests, "--mock-atoms-url", server.url).assert_outcomes(errors=1)
+        assert server.control.call("GET", "/faults") == {"faults": []}
+
+
+@pytest.mark.parametrize("token", [token_of("test_users.py::test_it"), "sk_live_verysecret"])
+def test_a_test_starts_without_the_stubs_of_an_interrupted_session(run: Run, token: str) -> None:
+    tests = f"""
+        import httpx
+        import pytest
+
+        @pytest.fixture
+        def mock_atoms_token(): return "{token}"
+
+        def test_it(mock_atoms):
+            headers = {{"Authorization": "Bearer {token}"}}
+            assert httpx.get(f"{{mock_atoms.url}}/audience", headers=headers).json()["status"] is True
+    """
+    with MockServer() as server:
+        server.for_tenant(token).stub("GET", "/audience", json={"status": "old"})
+        server.for_tenant(token, "t1").stub("GET", "/audience")
+        others = [server.stub("GET", "/a", token="sk_mock_test.other"), server.stub("GET", "/b")]
+        others.append(server.stub("GET", "/c", request={"headers": {"X-A": {"absent": True}}}))
+        run(tests, "--mock-atoms-url", server.url).assert_outcomes(passed=1)
+        assert {stub["id"] for stub in server.control.call("GET", "/mappings")["mappings"]} == {*others}
+
+
 def test_a_server_that_does_not_respond_stops_the_session(run: Run) -> None:
     result = run("def test_it(): ...", "--mock-atoms-url", "localhost:1")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
