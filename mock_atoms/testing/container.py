@@ -12,6 +12,7 @@ from mock_atoms.testing.proxies import without_proxy
 
 PORT = Settings.model_fields["port"].default
 """The port inside the container."""
+_TLS_SETTINGS = {"tls", "tls_cert", "tls_key"}
 
 
 class MockAtomsContainer(DockerContainer):
@@ -25,16 +26,22 @@ class MockAtomsContainer(DockerContainer):
 
     Args:
         image: name of the image, as in `docker build --tag`.
-        settings: fields of `Settings` by name, except `host` and `port`. They become environment variables.
+        settings: fields of `Settings` by name, which become environment variables. `host`, `port` and the settings of
+            TLS are not possible.
 
     Raises:
-        TypeError: a setting is unknown.
+        TypeError: a setting is unknown or not possible.
     """
 
     def __init__(self, image: str = "mock-atoms", **settings: str | float | bool) -> None:
         unknown = sorted(settings.keys() - (Settings.model_fields.keys() - {"host", "port"}))
         if unknown:
             raise TypeError(f"unknown setting: {', '.join(unknown)}")
+        encrypting = sorted(settings.keys() & _TLS_SETTINGS)
+        if encrypting:
+            raise TypeError(
+                f"MockAtomsContainer serves HTTP, without {', '.join(encrypting)}: use MockServer for HTTPS"
+            )
         super().__init__(image)
         self._base_path = str(settings.get("base_path", Settings.model_fields["base_path"].default))
         token = settings.get("admin_token")

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from mock_atoms import ControlError, MockAtomsContainer
+from mock_atoms import ControlError, MockAtomsContainer, Settings
 from tests.helpers.audiences import ACME
 from tests.helpers.snippets import Snippet, read_snippets
 
@@ -40,4 +40,10 @@ def test_settings_reach_the_container() -> None:
 @pytest.mark.parametrize("name", ["nothing", "port", "host"])
 def test_an_unknown_setting_is_refused(name: str) -> None:
     with pytest.raises(TypeError, match=f"^unknown setting: {name}$"):
+        MockAtomsContainer(**{name: "x"})
+
+
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name.startswith("tls")])
+def test_a_setting_of_tls_is_refused(name: str) -> None:
+    with pytest.raises(TypeError, match=f"^MockAtomsContainer serves HTTP, without {name}: use MockServer for HTTPS$"):
         MockAtomsContainer(**{name: "x"})
