@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from mock_atoms.core.settings import Settings
     from mock_atoms.serving.listening import ListenError
     from mock_atoms.testing.client import MockClient
-    from mock_atoms.testing.container import MockAtomsContainer
+    from mock_atoms.testing.container import MockAtomsContainer as MockAtomsContainer
     from mock_atoms.testing.control_api import ControlError
     from mock_atoms.testing.recorded_request import RecordedRequest
     from mock_atoms.testing.retry_report import RetryReport
     from mock_atoms.testing.server import MockServer
 
+# Without MockAtomsContainer, which needs an extra: `from mock_atoms import *` works without it.
 __all__ = [
     "ConfigError",
     "ControlError",
     "ListenError",
-    "MockAtomsContainer",
     "MockClient",
     "MockServer",
     "RecordedRequest",

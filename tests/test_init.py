@@ -18,5 +18,15 @@ def test_the_package_has_no_other_names() -> None:
     assert logging.getLogger("mock_atoms").handlers == []
 
 
+def test_all_names_can_be_imported_without_the_extras() -> None:
+    code = "import sys; sys.modules['testcontainers'] = None\nfrom mock_atoms import *\nprint(MockServer.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "MockServer\n"
+
+
+def test_the_container_can_be_imported_with_its_extra() -> None:
+    assert mock_atoms.MockAtomsContainer.__module__ == "mock_atoms.testing.container"
+
+
 def test_every_exported_name_is_there() -> None:
     assert [name for name in mock_atoms.__all__ if not hasattr(mock_atoms, name)] == []
