@@ -1,5 +1,6 @@
 """Checks the dashboard's code, and uses it in Chromium."""
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mock_atoms import MockServer
+from tests.helpers.audiences import send
 from tests.helpers.snippets import ROOT
 
 HERE = Path(__file__).parent
@@ -32,6 +34,28 @@ def test_the_code_passes_its_checks(script: str, tool: Callable[[str], str]) -> 
         [tool("npm"), "run", "--silent", script, *arguments], cwd=HERE, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "body"),
+    [
+        ("GET", "/audience", None),
+        ("GET", '/audience?page=2&q=a%20"b"&page=3&empty=', None),
+        ("POST", "/audience/x/members?q=%C3%A9", {"members": [None, True, "é\U0001f600"]}),
+    ],
+)
+def test_a_copied_assertion_of_pytest_runs(
+    server: MockServer, tool: Callable[[str], str], method: str, url: str, body: object
+) -> None:
+    send(server.url, "sk_acme", url, method, json=body)
+    (event,) = server.control.call("GET", "/requests")["requests"]
+    module = (ROOT / "mock_atoms/dashboard/static/copy.js").as_uri()
+    program = f"import {{ asPytest }} from {module!r}; console.log(asPytest({json.dumps(event)}, '/atoms/v1'));"
+    command = [tool("node"), "--input-type=module", "--eval", program]
+    copied = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
+    exec(copied, {"mock_atoms": server})
+    assert copied.count("request.query ==") == ("?" in url)
+    assert copied.count("request.json() ==") == (body is not None)
 
 
 def test_the_page_works_in_chromium(tool: Callable[[str], str], tmp_path: Path) -> None:

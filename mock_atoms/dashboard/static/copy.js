@@ -43,14 +43,18 @@ export function asPytest({ request }, basePath) {
   const path = request.url.split("?", 1)[0];
   const own = request.mockAtoms;
   const below = basePath && path.startsWith(`${basePath}/`) ? path.slice(basePath.length) : path;
-  const query = Object.values(request.queryParams);
+  const query = /** @type {{key: string, values: string[]}[]} */ (Object.values(request.queryParams));
   const lines = [
     `(request,) = mock_atoms.requests(method=${python(request.method)}, path=${python(below)})`,
     `assert request.status == ${own.status === null ? "None" : own.status}`,
   ];
-  if (query.length) lines.push(`assert request.url.endswith(${python(request.url.slice(path.length))})`);
+  if (query.length) {
+    const items = query.map(({ key, values }) => `${python(key)}: [${values.map(python).join(", ")}]`);
+    lines.push(`assert request.query == {${items.join(", ")}}`);
+  }
   if (JSON_TYPE.test(String(request.headers["content-type"] ?? "")) && isJson(request.body)) {
-    lines.push(`assert json.loads(request.body) == json.loads(${python(request.body)})`);
+    lines.unshift("import json", "");
+    lines.push(`assert request.json() == json.loads(${python(request.body)})`);
   }
   return lines.join("\n");
 }
