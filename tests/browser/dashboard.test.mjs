@@ -62,6 +62,31 @@ test("a filter narrows the list and can be shared as a link", async () => {
   );
 });
 
+test("a quick filter is pressed only if the filter has its term", async () => {
+  await send("/audience", { token: "sk_acme" });
+  await withPage(
+    async (page) => {
+      await row(page, "/audience").waitFor();
+      const faults = page.getByRole("button", { name: "Faults", exact: true });
+      const filter = page.locator("#filter");
+      /** @param {string} pressed */
+      const expectPressed = (pressed) =>
+        page.locator(`.chip[aria-pressed=${pressed}]`, { hasText: "Faults" }).waitFor();
+      await expectPressed("false");
+      await faults.click();
+      await expectPressed("true");
+      assert.equal(await filter.inputValue(), "method:GET fault:*");
+      await faults.click();
+      await expectPressed("false");
+      assert.equal(await filter.inputValue(), "method:GET");
+      await filter.fill("fault:*500 -fault:*");
+      await page.getByText("0 of 1").waitFor();
+      await expectPressed("false");
+    },
+    { hash: `#/requests?filter=${encodeURIComponent("-fault:* method:GET")}` },
+  );
+});
+
 test("a filter that finds nothing says what is wrong with it", async () => {
   await send("/audience", { token: "sk_acme" });
   await withPage(async (page) => {

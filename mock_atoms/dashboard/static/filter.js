@@ -98,6 +98,29 @@ export function withTerm(filter, key, value) {
   return [...others.map(formatTerm), formatTerm({ key, value, isNegated: false })].join(" ");
 }
 
+/**
+ * Return whether a filter has a term, as it is and not negated.
+ * @param {string} filter
+ * @param {string} key
+ * @param {string} value
+ * @returns {boolean}
+ */
+export function hasTerm(filter, key, value) {
+  return parseFilter(filter).some((term) => term.key === key && term.value === value && !term.isNegated);
+}
+
+/**
+ * Return a filter without the terms that `hasTerm` finds.
+ * @param {string} filter
+ * @param {string} key
+ * @param {string} value
+ * @returns {string}
+ */
+export function withoutTerm(filter, key, value) {
+  const others = parseFilter(filter).filter((term) => term.key !== key || term.value !== value || term.isNegated);
+  return others.map(formatTerm).join(" ");
+}
+
 /** @param {{key: string, value: string, isNegated: boolean}} term */
 function formatTerm({ key, value, isNegated }) {
   const quoted = /\s/.test(value) ? `"${value.replaceAll('"', "")}"` : value;

@@ -8,21 +8,30 @@ import { Detail } from "./detail.js";
 import { debounced, fill, h, onceAFrame } from "./dom.js";
 import { expressionOf, magicWord } from "./explain.js";
 import { openFailDialog } from "./fail-dialog.js";
-import { asTenant, compileFilter, filterProblems, parseFilter, possibleToken, withTerm } from "./filter.js";
+import {
+  asTenant,
+  compileFilter,
+  filterProblems,
+  hasTerm,
+  parseFilter,
+  possibleToken,
+  withoutTerm,
+  withTerm,
+} from "./filter.js";
 import { formatBytes, formatMs, formatNumber, formatTime } from "./format.js";
 import { Grid } from "./grid.js";
 import { noRequests } from "./no-requests.js";
 import { badge, emptyState, status } from "./parts.js";
 
 const MAX_PROBLEMS = 5;
-const QUICK_FILTERS = /** @type {[string, string][]} */ ([
-  ["Errors", "status:4xx,5xx"],
-  ["No response", "status:none"],
-  ["Faults", "fault:*"],
-  ["Retries", "attempt:>1"],
-  ["Violations", "violation:*"],
-  ["Unknown routes", "reason:unmocked-route,outside-base-path"],
-]);
+const QUICK_FILTERS = [
+  { label: "Errors", key: "status", value: "4xx,5xx" },
+  { label: "No response", key: "status", value: "none" },
+  { label: "Faults", key: "fault", value: "*" },
+  { label: "Retries", key: "attempt", value: ">1" },
+  { label: "Violations", key: "violation", value: "*" },
+  { label: "Unknown routes", key: "reason", value: "unmocked-route,outside-base-path" },
+];
 
 /**
  * @param {Context} context
@@ -53,8 +62,8 @@ export function requestsView(context) {
   const quick = h(
     "div",
     { class: "quick", role: "group", "aria-label": "Quick filters" },
-    QUICK_FILTERS.map(([label, term]) =>
-      h("button", { type: "button", class: "chip", "aria-pressed": "false", onclick: () => toggle(term) }, label),
+    QUICK_FILTERS.map(({ label, key, value }) =>
+      h("button", { type: "button", class: "chip", "aria-pressed": "false", onclick: () => toggle(key, value) }, label),
     ),
   );
   const empty = h("div", { class: "list-empty" });
@@ -85,13 +94,13 @@ export function requestsView(context) {
     footer,
   );
 
-  /** @param {string} term */
-  function toggle(term) {
-    const current = filter.value.trim();
-    const [key = "", value = ""] = term.split(/:(.*)/s);
-    const isActive = current.includes(term);
-    const next = isActive ? current.replace(term, "").replace(/\s+/g, " ").trim() : withTerm(current, key, value);
-    context.go({ view: "requests", params: { ...params, filter: next } });
+  /**
+   * @param {string} key
+   * @param {string} value
+   */
+  function toggle(key, value) {
+    const change = hasTerm(filter.value, key, value) ? withoutTerm : withTerm;
+    context.go({ view: "requests", params: { ...params, filter: change(filter.value, key, value) } });
   }
 
   function filteredTenant() {
@@ -111,8 +120,8 @@ export function requestsView(context) {
       if (key !== "tenant") continue;
       for (const token of value.split(",")) mask(token);
     }
-    [...quick.children].forEach((button, index) => {
-      button.setAttribute("aria-pressed", String(text.includes(QUICK_FILTERS[index]?.[1] ?? "")));
+    QUICK_FILTERS.forEach(({ key, value }, index) => {
+      quick.children[index]?.setAttribute("aria-pressed", String(hasTerm(text, key, value)));
     });
   }
 
