@@ -178,7 +178,21 @@ test("an unknown route shows the nearest operation", async () => {
   await withPage(async (page) => {
     await row(page, "/audiences").click();
     await page.getByText("Nearest operation:").waitFor();
+    await page.getByText("GET /atoms/v1/audience", { exact: true }).waitFor();
   });
+});
+
+test("an unknown route shows the nearest stub with any kind of path", async () => {
+  for (const field of ["urlPattern", "urlPathPattern"]) {
+    await control("POST", "reset");
+    await control("POST", "mappings", { request: { method: "GET", [field]: "/atoms/v1/knowledge-[a-z]+" } });
+    await send("/knowledge-1", { token: "sk_acme" });
+    await withPage(async (page) => {
+      await row(page, "/knowledge-1").click();
+      await page.getByText("Nearest stub:").waitFor();
+      await page.getByText("GET /atoms/v1/knowledge-[a-z]+", { exact: true }).waitFor();
+    });
+  }
 });
 
 test("two clicks make the next request fail", () =>

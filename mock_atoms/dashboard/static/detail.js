@@ -11,6 +11,7 @@ import { fill, h } from "./dom.js";
 import { counted, formatBytes, formatDuration, formatTime } from "./format.js";
 import { copyButton, copyable, emptyState, status, tabbed, table } from "./parts.js";
 import { cutHint, findingList, shownAttempts, timeline } from "./retry-report.js";
+import { describeRequest } from "./stubs.js";
 import { causesOf } from "./why.js";
 
 /** What is further away than this is not near. */
@@ -327,14 +328,13 @@ function nearMisses(misses) {
   return h(
     "div",
     { class: "why why-warn" },
-    h("strong", {}, "Nearest operation: "),
     misses.map((miss) => {
-      const { method, urlPathTemplate, urlPath, url } = miss.requestPattern;
       const differences = miss.request.mockAtoms.differences ?? [];
       return h(
         "div",
         {},
-        h("code", {}, `${method ?? "ANY"} ${urlPathTemplate ?? urlPath ?? url ?? ""}`),
+        h("strong", {}, miss.stubMapping ? "Nearest stub: " : "Nearest operation: "),
+        h("code", {}, describeRequest(miss.requestPattern)),
         differences.length > 0 &&
           h(
             "ul",

@@ -137,8 +137,12 @@ export function stubsView(context) {
   };
 }
 
-/** @param {any} request */
-function describeRequest(request = {}) {
+/**
+ * Return the method and the URL of a request pattern.
+ * @param {any} [request]
+ * @returns {string}
+ */
+export function describeRequest(request = {}) {
   const url = request.urlPath ?? request.urlPathTemplate ?? request.url ?? request.urlPathPattern ?? request.urlPattern;
   return `${request.method ?? "ANY"} ${url ?? "any URL"}`;
 }
