@@ -16,7 +16,7 @@ def _add_arguments(parser: CommandParser) -> None:
 
 
 def _run(invocation: Invocation, client: "MockClient") -> int:
-    client.control.call("GET", "/health")
+    client.control.check_health()
     url = f"{client.root_url}{CONTROL_PREFIX}/"
     invocation.print(url)
     if invocation.out.isatty() and not invocation.arguments.print:

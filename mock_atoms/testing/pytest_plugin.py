@@ -183,7 +183,7 @@ def _remove_stubs(client: "MockClient", token: str) -> None:
 
     condition = {"equalTo": f"Bearer {mask_token(token)}"}
     stubs = client.control.call("GET", "/mappings")["mappings"]
-    ids = [stub["id"] for stub in stubs if stub["request"].get("headers", {}).get("Authorization") == condition]
+    ids = [stub["id"] for stub in stubs if (stub["request"].get("headers") or {}).get("Authorization") == condition]
     delete_all(ids, client.remove_stub)
 
 

@@ -20,6 +20,7 @@ from mock_atoms.testing import client
 from mock_atoms.testing.control_api import ControlApi
 from mock_atoms.testing.pytest_plugin import request_report
 from tests.helpers.audiences import bearer, send
+from tests.helpers.cli import run_command
 
 A, B = "sk_mock_test.client-a", "sk_mock_test.client-b"
 UNKNOWN_AUDIENCE = "/audience/60d0fe4f5311236168a109ca"
@@ -487,6 +488,12 @@ def test_a_response_without_its_keys_is_from_another_server(
 ) -> None:
     with pytest.raises(ControlError, match=rf"^GET {path}: 200: the response is not from a mock-atoms control API$"):
         query(MockClient(other_url))
+
+
+def test_another_server_has_no_dashboard(other_url: str) -> None:
+    result = run_command("open", "--url", other_url)
+    assert (result.code, result.out) == (1, "")
+    assert "GET /health: 200: the response is not from a mock-atoms control API" in result.err
 
 
 def test_the_report_of_a_failed_test_names_another_server(other_url: str) -> None:
