@@ -24,7 +24,7 @@ from mock_atoms.core.sizes import json_bytes, json_problem
 from mock_atoms.core.slices import Divisible, Steps, run_without_pauses
 from mock_atoms.core.timestamps import parse_timestamp
 from mock_atoms.data.member_rows import MemberRows
-from mock_atoms.data.phone_numbers import phone_digits
+from mock_atoms.data.phone_numbers import is_phone_number, phone_digits
 
 MAX_CAMPAIGNS = 100
 """Maximum number of campaigns of an audience."""
@@ -199,6 +199,17 @@ def _check_audience(audience: AudienceRecord) -> AudienceRecord:
     return audience
 
 
+def _check_result_numbers(audience: AudienceRecord) -> AudienceRecord:
+    for index, campaign in enumerate(audience.get("campaigns", [])):
+        for number in campaign.get("results", {}):
+            if not is_phone_number(number):
+                raise ValueError(
+                    f"campaigns[{index}].results: {quote_value(number)} is not a phone number: "
+                    "write 7 to 15 digits, with or without a plus"
+                )
+    return audience
+
+
 def check_ids(audiences: list[AudienceRecord]) -> list[AudienceRecord]:
     """Return `audiences`, whose ids must differ.
 
@@ -248,7 +259,12 @@ def _check_campaign(campaign: CampaignRecord) -> CampaignRecord:
     return campaign
 
 
-ValidatedAudience = Annotated[AudienceRecord, _at_most(MAX_AUDIENCE_CHARACTERS), AfterValidator(_check_audience)]
+ValidatedAudience = Annotated[
+    AudienceRecord,
+    _at_most(MAX_AUDIENCE_CHARACTERS),
+    AfterValidator(_check_audience),
+    AfterValidator(_check_result_numbers),  # not of an imported one, which an earlier version may have exported
+]
 """An `AudienceRecord` with valid values."""
 _IS_IMPORTABLE = _at_most(_MAX_IMPORTED_CHARACTERS, _MAX_IMPORTED_VALUES)
 ImportedAudience = Annotated[AudienceRecord, _IS_IMPORTABLE, AfterValidator(_check_audience)]

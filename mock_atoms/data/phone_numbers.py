@@ -104,9 +104,9 @@ class _NumberTable:
 
     def find(self, number: str) -> int | None:
         for digits in self._digits:
-            start = self._starts.get(number[:-digits])
-            if start is not None:
-                return start + int(number[-digits:])
+            start, last = self._starts.get(number[:-digits]), number[-digits:]
+            if start is not None and last.isascii() and last.isdecimal():
+                return start + int(last)
         return None
 
 

@@ -1,5 +1,6 @@
 """Campaigns that a fixture file or a test writes down, with their audience and members."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer
+from mock_atoms.testing.control_api import ControlError
 from tests.helpers.audiences import ACME
 
 NUMBERS = [f"+141555501{number:02}" for number in range(40)]
@@ -145,6 +147,23 @@ def test_results_survive_a_state_and_a_change_of_the_campaign(mock: MockServer, 
     with httpx.Client(base_url=f"{mock.root_url}/__admin") as admin:
         admin.put("/state", json=admin.get("/state").json()).raise_for_status()
     assert exported(http, CAMPAIGN_ID) == before
+
+
+def test_results_of_a_generated_member_have_a_phone_number(mock: MockServer, http: httpx.Client) -> None:
+    number = "+1201555010x"
+    with pytest.raises(ControlError) as caught:
+        mock.set_audiences([{"memberCount": 50, "campaigns": [{"results": {number: "failed"}}]}], token="sk_acme")
+    assert f"campaigns[0].results: `{number}` is not a phone number" in caught.value.detail
+    assert http.get("/campaign").status_code == 200
+
+
+def test_an_earlier_state_may_have_results_of_other_texts(mock: MockServer, http: httpx.Client) -> None:
+    results = {"+12015550100": "failed"}
+    mock.set_audiences([{"memberCount": 50, "campaigns": [COMPLETE | {"results": results}]}], token="sk_acme")
+    text = httpx.get(f"{mock.root_url}/__admin/state").text.replace("+12015550100", "+1201555010x")
+    httpx.put(f"{mock.root_url}/__admin/state", json=json.loads(text)).raise_for_status()
+    assert [campaign["_id"] for campaign in http.get("/campaign").json()["data"]["campaigns"]] == [CAMPAIGN_ID]
+    assert "+1201555010x" in httpx.get(f"{mock.root_url}/__admin/state").text
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,11 @@ def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
         ),
         (
             "team.yaml",
+            'tokens: [sk_a]\naudiences:\n- campaigns: [{results: {"+1201555010x": failed}}]\n',
+            ":3: audiences[0]: campaigns[0].results: `+1201555010x` is not a phone number: write 7 to 15 digits",
+        ),
+        (
+            "team.yaml",
             "tokens: [sk_a]\naudiences:\n- memberCount: 10001\n",
             ":3: audiences[0]: memberCount is `10001`: must be at most 10000",
         ),

@@ -84,6 +84,14 @@ def test_unknown_ids_and_numbers_have_no_index(make_members: Callable[..., Gener
     assert few.index_of_number("1") is None
 
 
+@pytest.mark.parametrize("end", ["x", " ", "_", "\u0663"])
+def test_a_text_that_starts_like_a_phone_number_is_none(
+    make_members: Callable[..., GeneratedMembers], end: str
+) -> None:
+    members = make_members()
+    assert members.index_of_number(members.member(0)["data"]["mobile"][:-1] + end) is None
+
+
 def test_ids_are_unique_and_have_the_creation_time_of_the_audience(
     make_members: Callable[..., GeneratedMembers],
 ) -> None:
