@@ -5,6 +5,9 @@ import signal
 import sys
 from typing import NoReturn
 
+_UNTIL_SIGNAL = ["serve"], ["mcp"]
+"""Commands that a signal ends with success."""
+
 
 def main() -> NoReturn:
     """Run the command. SIGINT and SIGTERM stop it without a traceback, even during imports."""
@@ -16,9 +19,9 @@ def main() -> NoReturn:
     entry_point()
 
 
-def _stop_quietly(_signal: int, _frame: object) -> NoReturn:
+def _stop_quietly(number: int, _frame: object) -> NoReturn:
     # While serving, uvicorn handles the signals itself, and raises them again afterwards.
-    sys.exit(0)
+    sys.exit(0 if sys.argv[1:2] in _UNTIL_SIGNAL else 128 + number)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,8 @@
+import signal
+import socket
+import subprocess
+import sys
+
 import pytest
 
 import mock_atoms
@@ -102,3 +107,17 @@ def test_a_misspelt_variable_is_one_line_and_exit_2(command: str) -> None:
     code, out, err = run_command(command, environ={"MOCK_ATOMS_PROT": "1"})
     assert (code, out) == (2, "")
     assert err == "mock-atoms: environment: `MOCK_ATOMS_PROT` is not a setting. Did you mean `MOCK_ATOMS_PORT`?\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_not_a_successful_check(number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        command = [sys.executable, "-m", "mock_atoms", "requests", "--expect", "3", "--url", url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            connection, _ = listener.accept()
+            with connection:
+                process.send_signal(number)
+                out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (128 + number, "", "")

@@ -1,5 +1,6 @@
 import json
 import re
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -188,7 +189,7 @@ def test_follow_prints_requests_as_they_end(server: MockServer, client: httpx.Cl
             send(client, "/audience?number=9", "sk_other")
             send(client, f"/audience?number={number}")
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(20) == 128 + signal.SIGTERM
 
 
 def test_follow_ends_with_one_line_if_the_server_stops() -> None:
