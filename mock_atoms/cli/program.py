@@ -67,6 +67,8 @@ class Program:
             raise ProgramError(f"{self._words[0]}: command not found", EXIT_NOT_FOUND) from None
         except OSError as error:
             raise ProgramError(f"{self._words[0]}: {error.strerror}", EXIT_NOT_EXECUTABLE) from None
+        if self._early_signal is not None:  # one that came since the check above
+            self._process.send_signal(self._early_signal)
         code = self._process.wait()
         return code if code >= 0 else EXIT_SIGNAL - code
 

@@ -1,6 +1,8 @@
 import os
 import signal
+import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -15,3 +17,15 @@ def test_a_signal_before_the_start_ends_the_program(monkeypatch: pytest.MonkeyPa
         os.kill(os.getpid(), signal.SIGTERM)
         assert program.run({}) == 128 + signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_during_the_start_reaches_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - options of Popen
+            super().__init__(*args, **options)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("subprocess.Popen", Interrupted)
+    program = Program(["sleep", "20"])
+    with program.receiving_signals():
+        assert program.run(os.environ) == 128 + signal.SIGTERM
