@@ -81,7 +81,8 @@ def _settings(invocation: Invocation) -> Settings:
 
 def program_environment(environ: Mapping[str, str], server: "MockServer") -> dict[str, str]:
     """Return the environment of the program: clients that read one of its variables find the server."""
-    from mock_atoms.testing.sdk import helper_variables  # noqa: PLC0415 - other commands start faster without it
+    from mock_atoms.testing.proxies import add_exception  # noqa: PLC0415 - other commands start faster without it
+    from mock_atoms.testing.sdk import helper_variables  # noqa: PLC0415 - the same
 
     key = _api_key(environ.get(_KEY_VARIABLE, ""), server.settings)
     url = server.url if server.settings.base_path else f"{server.url}/"
@@ -96,16 +97,10 @@ def program_environment(environ: Mapping[str, str], server: "MockServer") -> dic
         variables[variable_name("admin_token")] = server.settings.admin_token
     if server.ca_file is not None:
         variables |= dict.fromkeys(_CA_VARIABLES, str(server.ca_file))
-    host = urlsplit(server.root_url).hostname or ""
-    variables |= {name: _with_host(environ.get(name, ""), host) for name in ("NO_PROXY", "no_proxy")}
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PYTHON_PATH), environ.get("PYTHONPATH")]))
-    return {**environ, **variables}
-
-
-def _with_host(exceptions: str, host: str) -> str:
-    """Return the exceptions of a proxy with `host` among them. `*` alone means all hosts."""
-    is_there = exceptions.strip() == "*" or host in exceptions.split(",")
-    return exceptions if is_there else ",".join(filter(None, [exceptions, host]))
+    complete = {**environ, **variables}
+    add_exception(urlsplit(server.root_url).hostname or "", complete)
+    return complete
 
 
 def _api_key(key: str, settings: Settings) -> str:
@@ -136,7 +131,11 @@ def _report(server: "MockClient", invocation: Invocation) -> bool:
     has_violations = bool(violations["violations"])
     if has_violations:
         invocation.explain(f"\n{violations_text(violations, terminal)}")
-    for line in unexpected_failures(server):
+    try:
+        failures = unexpected_failures(server)
+    except ControlError as error:
+        failures = ["", f"mock-atoms: failed requests are not explained: {error.detail}"]
+    for line in failures:
         invocation.explain(terminal.paint(show_invisible(line), "yellow" if line.startswith("  ") else ""))
     return has_violations or bool(retries.findings)
 

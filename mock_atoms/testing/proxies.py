@@ -16,7 +16,7 @@ def without_proxy(host: str, environ: MutableMapping[str, str] = os.environ) -> 
 
     Several hosts may overlap in any order: each adds one entry at the end and removes one.
     """
-    names = _add_exception(host, environ)
+    names = add_exception(host, environ) if _proxy_variables(environ, *_PROXY_VARIABLES) else []
     try:
         yield
     finally:
@@ -24,10 +24,8 @@ def without_proxy(host: str, environ: MutableMapping[str, str] = os.environ) -> 
             _remove_exception(host, name, environ)
 
 
-def _add_exception(host: str, environ: MutableMapping[str, str]) -> list[str]:
+def add_exception(host: str, environ: MutableMapping[str, str]) -> list[str]:
     """Add `host` to the variables that clients read, and return their names."""
-    if not _proxy_variables(environ, *_PROXY_VARIABLES):
-        return []
     # A variable that is not set must not hide the entries of the other one.
     names = [name for name in _EXCEPTIONS if environ.get(name)] or [*_EXCEPTIONS]
     names = [name for name in names if environ.get(name, "").strip() != "*"]  # only alone does it mean all hosts

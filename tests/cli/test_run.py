@@ -12,6 +12,7 @@ import pytest
 from mock_atoms import MockServer
 from mock_atoms.cli import run
 from mock_atoms.core.settings import validate_settings
+from mock_atoms.testing.control_api import ControlError
 from tests.helpers.cli import CommandResult, run_command
 
 LIST = """
@@ -127,6 +128,20 @@ def test_a_program_without_requests_is_named(run_here: RunHere) -> None:
     assert err.startswith("mock-atoms: the program sent no requests to http://127.0.0.1:")
 
 
+def test_failures_that_cannot_be_explained_keep_the_exit_code(
+    run_here: RunHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_server: MockServer) -> list[str]:
+        raise ControlError("no response")
+
+    monkeypatch.setattr("mock_atoms.cli.run.unexpected_failures", fail)
+    program = 'curl -s -o /dev/null "$MOCK_ATOMS_URL/audiences"; exit 7'
+    code, _, err = run_here("--", "sh", "-c", program)
+    assert code == 7
+    assert err.startswith("mock-atoms: 0 calls, 0 attempts; 0 findings\n")
+    assert err.endswith("\n\nmock-atoms: failed requests are not explained: no response\n")
+
+
 @pytest.mark.parametrize(("option", "expected"), [((), 0), (("--check",), 1)])
 def test_without_a_control_api_there_is_no_report(run_here: RunHere, option: tuple[str, ...], expected: int) -> None:
     code, _, err = run_here("--no-admin", *option, "--", "true")
@@ -204,20 +219,19 @@ def test_the_program_has_the_variables_of_all_clients() -> None:
         "SMALLEST_API_KEY": "sk_mock_test.run",
         "SMALLEST_AI_TOKEN": "sk_mock_test.run",
         "SMALLESTAI_TELEMETRY": "0",
-        "NO_PROXY": "a.test,127.0.0.1",
-        "no_proxy": "127.0.0.1",
+        "NO_PROXY": "a.test,127.0.0.1",  # `no_proxy` would hide it
         "PYTHONPATH": str(run.PYTHON_PATH),
     }
 
 
 def test_settings_of_the_server_reach_the_program() -> None:
     with MockServer(base_path="/", host="0.0.0.0", tls="self-signed") as server:
-        environ = {"NO_PROXY": "*", "no_proxy": "127.0.0.1", "PYTHONPATH": "/x"}
+        environ = {"NO_PROXY": "*", "no_proxy": "b.test", "PYTHONPATH": "/x"}
         variables = run.program_environment(environ, server)
         assert variables["MOCK_ATOMS_URL"] == f"{server.root_url}/"
         assert variables["MOCK_ATOMS_ADMIN_TOKEN"] == server.settings.admin_token
         assert variables["SSL_CERT_FILE"] == variables["NODE_EXTRA_CA_CERTS"] == str(server.ca_file)
-        assert (variables["NO_PROXY"], variables["no_proxy"]) == ("*", "127.0.0.1")
+        assert (variables["NO_PROXY"], variables["no_proxy"]) == ("*", "b.test,127.0.0.1")
         assert variables["PYTHONPATH"] == f"{run.PYTHON_PATH}{os.pathsep}/x"
 
 
@@ -232,7 +246,12 @@ def test_settings_of_the_server_reach_the_program() -> None:
 )
 def test_a_secret_key_does_not_reach_the_server(tokens: str | None, key: str, expected: str) -> None:
     with MockServer(validate_settings({"port": 0} | ({} if tokens is None else {"tokens": tokens}))) as server:
-        assert run.program_environment({"SMALLEST_API_KEY": key}, server)["SMALLEST_API_KEY"] == expected
+        variables = run.program_environment({"SMALLEST_API_KEY": key}, server)
+        assert (variables["SMALLEST_API_KEY"], variables["NO_PROXY"], variables["no_proxy"]) == (
+            expected,
+            "127.0.0.1",
+            "127.0.0.1",
+        )
 
 
 @contextmanager
