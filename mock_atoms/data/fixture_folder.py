@@ -4,8 +4,9 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 from pydantic import ValidationError
@@ -28,6 +29,7 @@ _MAX_VALUE_LENGTH = 40
 _MAX_COMPOSED = 512 * 1024
 """Number of characters of a text whose lines are found: a second of work."""
 _QUOTE_HINT = "; quote text that looks like another type"
+_YAML_TAG = "tag:yaml.org,2002:"
 
 
 def read_folder(folder: Path) -> dict[str, FixtureFile]:
@@ -133,6 +135,13 @@ def _name(loc: tuple[int | str, ...]) -> str:
 class _YamlLoader(yaml.SafeLoader):
     """YAML with the types of JSON: timestamps stay text, and duplicate keys are an error."""
 
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        node = super().compose_node(parent, index)
+        if node is not None and node.end_mark is None:  # an alias inside of the value
+            problem = "the value with this anchor contains itself: replace its alias by a value"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return node
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
         seen = set()
         for key, _ in node.value:
@@ -146,6 +155,31 @@ class _YamlLoader(yaml.SafeLoader):
 _YamlLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _construct_scalar(loader: _YamlLoader, node: yaml.ScalarNode) -> object:
+    try:
+        value = yaml.SafeLoader.yaml_constructors[node.tag](loader, node)
+        if not isinstance(value, float) or isfinite(value):
+            return value
+    except (KeyError, IndexError, ValueError):  # PyYAML's errors about text that its tag does not allow
+        pass
+    kind = node.tag.removeprefix(_YAML_TAG)
+    problem = f"{quote_value(node.value)} is not a JSON {kind}: correct it, or quote text and leave out its tag"
+    raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
+
+def _reject_tag(_loader: _YamlLoader, node: yaml.Node) -> NoReturn:
+    tag = quote_value(node.tag.replace(_YAML_TAG, "!!"))
+    problem = f"JSON has no type {tag}: leave out the tag, and quote text"
+    raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
+
+_YamlLoader.yaml_constructors = {
+    **{f"{_YAML_TAG}{name}": yaml.SafeLoader.yaml_constructors[_YAML_TAG + name] for name in ("str", "seq", "map")},
+    **{f"{_YAML_TAG}{name}": _construct_scalar for name in ("null", "bool", "int", "float")},
+    None: _reject_tag,
 }
 
 

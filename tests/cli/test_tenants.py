@@ -73,6 +73,7 @@ def test_a_list_from_standard_input_sets_the_audiences(run: Run, monkeypatch: py
     [
         (b"5", "must be a list of audiences, or an object such as"),
         (b'{"audiences": [}', "not YAML: "),
+        (b"[!!binary eA==]", "data.yaml:1: not YAML: JSON has no type `!!binary`: leave out the tag"),
         (b"\xff", "not UTF-8: "),
         (b'{"x": 1}', "/x: unknown key"),
     ],

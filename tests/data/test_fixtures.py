@@ -7,7 +7,7 @@ from mock_atoms.contract.schemas import Audience
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import caller_for
-from mock_atoms.data.fixture_folder import read_file, read_folder
+from mock_atoms.data.fixture_folder import parse_text, read_file, read_folder
 from mock_atoms.data.fixtures import FixtureData, Fixtures, find_audience_tokens
 from mock_atoms.data.generator import Generator
 from mock_atoms.data.models import AudienceRecord, InitialData, api_fields
@@ -118,6 +118,17 @@ def test_an_impossible_folder_name_is_an_error() -> None:
         read_folder(Path("a\0b"))
 
 
+def test_yaml_may_have_json_types_anchors_and_merges(tmp_path: Path) -> None:
+    text = """
+    base: &base {text: !!str 1, list: !!seq [~, yes, 0x10, 1.5], map: !!map {}}
+    copy: {<<: *base, text: 2025-01-15}
+    """
+    assert parse_text(tmp_path / "a.yaml", text) == {
+        "base": {"text": "1", "list": [None, True, 16, 1.5], "map": {}},
+        "copy": {"text": "2025-01-15", "list": [None, True, 16, 1.5], "map": {}},
+    }
+
+
 def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
     path = write(tmp_path, '\ufeff{"tokens": ["sk_a"], "audiences": []}', "team.json")
     assert read_file(path).audiences == []
@@ -217,7 +228,27 @@ def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
         ("team.json", '{"tokens": ' + "9" * 5000 + "}", ": not JSON: Exceeds the limit"),
         ("team.json", "[" * 100_000, ": not JSON: "),
         ("team.yaml", "[" * 5_000, ": not YAML: "),
-        ("team.yaml", "tokens: [sk_a]\ngenerate: {members: !!int abc}\n", ": not YAML: invalid literal for int()"),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\ngenerate: {members: !!int abc}\n",
+            ":2: not YAML: `abc` is not a JSON int: corr",
+        ),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\na: !!bool maybe\n",
+            ":2: not YAML: `maybe` is not a JSON bool: correct it, or quote",
+        ),
+        ("team.yaml", "tokens: [sk_a]\na: !!int ''\n", ":2: not YAML: an empty text is not a JSON int: correct it"),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\na: [-.inf]\n",
+            ":2: not YAML: `-.inf` is not a JSON float: correct it, or quote",
+        ),
+        ("team.yaml", "tokens: [sk_a]\na: !!timestamp soon\n", ":2: not YAML: JSON has no type `!!timestamp`: leave"),
+        ("team.yaml", "tokens: [sk_a]\na: !!binary eA==\n", ":2: not YAML: JSON has no type `!!binary`: leave out the"),
+        ("team.yaml", "tokens: [sk_a]\na: !own [1]\n", ":2: not YAML: JSON has no type `!own`: leave out the tag"),
+        ("team.yaml", "tokens: [sk_a]\na: &a [[*a]]\n", ":2: not YAML: the value with this anchor contains itself: re"),
+        ("team.yaml", "tokens: [sk_a]\na: &a\n  b: *a\n", ":2: not YAML: the value with this anchor contains itself"),
         ("team.yaml", "tokens: [*sk_verysecret]\n", ":1: not YAML: found undefined alias 'sk_ver…#38c9cb'"),
         ("team.json", '{\n\t"tokens": ["sk_a"],\n\t"audiences": 7}', ":3: audiences is `7`: must be a list"),
         (
