@@ -6,7 +6,8 @@ from mock_atoms.core.settings import Settings
 
 def _add_fixtures_arguments(parser: CommandParser) -> None:
     parser.add_argument("token", metavar="TOKEN", help="the token, without Bearer")
-    add_settings(parser, ("seed", "locale", "fixtures", "tokens", "session_cookie"))
+    names = ("seed", "locale", "fixtures", "tokens", "session_cookie", "audience_order", "active_campaigns")
+    add_settings(parser, names)
 
 
 def _run_fixtures(invocation: Invocation) -> int:
@@ -16,11 +17,14 @@ def _run_fixtures(invocation: Invocation) -> int:
     from mock_atoms.mock import MockAtoms  # noqa: PLC0415 - the same
 
     settings = invocation.load_settings()
-    mock = MockAtoms(settings)
+    mock = MockAtoms(settings.model_copy(update={"store": "memory"}))
     headers = [(b"authorization", b"Bearer " + invocation.arguments.token.encode(errors="surrogateescape"))]
     caller = identify(headers, settings.session_cookie, settings.tokens)
     if isinstance(caller, AuthenticatedCaller):
-        audiences = [api_fields(record) for record in mock.fixtures.initial_data(caller).audiences]
+        records = mock.fixtures.initial_data(caller).audiences
+        audiences = [api_fields(record, settings.active_campaigns) for record in records]
+        if settings.audience_order == "newest":
+            audiences.reverse()
         invocation.print_json({"status": True, "data": audiences})
         return EXIT_OK
     invocation.fail(caller.reason)

@@ -8,17 +8,32 @@ import httpx
 import pytest
 
 from mock_atoms import MockServer
+from mock_atoms.core.settings import flag_name, validate_settings
 from tests.helpers.audiences import ACME
 from tests.helpers.cli import run_command
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
-def test_fixtures_prints_the_response_of_the_server() -> None:
-    code, out, _ = run_command("fixtures", "sk_acme", "--seed", "x", "--locale", "de_DE")
-    with MockServer(seed="x", locale="de_DE") as mock:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"seed": "x", "locale": "de_DE"},
+        {"active_campaigns": "draft,completed"},
+        {"audience_order": "newest"},
+    ],
+)
+def test_fixtures_prints_the_response_of_the_server(settings: dict[str, str]) -> None:
+    flags = [word for name, value in settings.items() for word in (flag_name(name), value)]
+    code, out, _ = run_command("fixtures", "sk_acme", *flags)
+    with MockServer(validate_settings({"port": 0, **settings})) as mock:
         response = httpx.get(f"{mock.url}/audience", headers=ACME)
     assert (code, json.loads(out)) == (0, response.json())
+
+
+def test_fixtures_needs_no_shared_store() -> None:
+    code, out, err = run_command("fixtures", "sk_acme", environ={"MOCK_ATOMS_STORE": "redis://127.0.0.1:1/0"})
+    assert (code, out, err) == (0, run_command("fixtures", "sk_acme").out, "")
 
 
 def test_invisible_characters_are_escaped() -> None:
