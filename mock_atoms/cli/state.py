@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def _add_reset_arguments(parser: CommandParser) -> None:
     add_server(parser, has_json=False)
-    add_tenant(parser, "the data, fault rules, stubs, counters and requests")
+    add_tenant(parser, "the data, fault rules, scenarios, counters and requests")
 
 
 def _reset(invocation: Invocation, client: "MockClient") -> int:
@@ -63,7 +63,7 @@ RESET = Command(
     "reset",
     "reset a running server, a token or a test",
     "Reset data, fault rules, stubs, counters and recorded requests of a running server. With a token or a test, reset "
-    "only what belongs to it.",
+    "only what belongs to it, and keep all stubs.",
     _add_reset_arguments,
     with_server(_reset),
     SERVER_EPILOG,

@@ -28,6 +28,19 @@ def test_reset_of_a_token_keeps_others(server: MockServer, client: httpx.Client,
     assert server.requests(token="sk_acme") == []
 
 
+def test_reset_of_a_token_keeps_its_stubs_as_the_help_says(
+    server: MockServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stub_id = server.stub("GET", "/voices", token="sk_acme")
+    assert run("reset", "--token", "sk_acme").code == 0
+    assert stub_id in run("stubs", "list").out
+    with pytest.raises(SystemExit):
+        run_command("reset", "--help")
+    description, _, options = " ".join(capsys.readouterr().out.split()).partition("options:")
+    assert "With a token or a test, reset only what belongs to it, and keep all stubs." in description
+    assert "stubs" not in options
+
+
 @pytest.mark.parametrize(
     ("args", "scope"),
     [
