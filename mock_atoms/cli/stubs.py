@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _COLUMNS = (Column("ID"), Column("METHOD"), Column("PATH"), Column("STATUS"), Column("SCENARIO"), Column("NAME"))
 _RESPONSE_OPTIONS = ("status", "json_body", "body", "header", "token", "test_id")
-_PATHS = ("url", "urlPath", "urlPathTemplate", "urlPattern", "urlPathPattern")
 
 
 def _list(invocation: Invocation, client: "MockClient") -> int:
@@ -29,14 +28,16 @@ def _list(invocation: Invocation, client: "MockClient") -> int:
 
 
 def _row(stub: Mapping[str, Any]) -> list[Cell]:
+    from mock_atoms.wiremock.conditions import URL_FIELDS  # noqa: PLC0415 - `--help` starts faster without it
+
     request, response = stub.get("request") or {}, stub.get("response") or {}
-    method = request.get("method", "ANY")
-    status = int(response.get("status", 200))  # the server accepts "200" too
+    method = request.get("method") or "ANY"
+    status = int(float(response.get("status", 200)))  # the server accepts "200" and "200.0" too
     states = [stub[name] for name in ("requiredScenarioState", "newScenarioState") if stub.get(name)]
     return [
         Cell(stub["id"]),
         Cell(method if isinstance(method, str) else json.dumps(method)),
-        Cell(next((request[name] for name in _PATHS if name in request), "all")),
+        Cell(next((request[name] for name in URL_FIELDS if request.get(name) is not None), "all")),
         Cell(response["fault"], "red") if response.get("fault") else Cell(str(status), status_style(status)),
         Cell(" ".join(filter(None, [stub.get("scenarioName"), " → ".join(states)]))),
         Cell(stub.get("name") or ""),

@@ -23,11 +23,19 @@ def test_a_stub_is_added_listed_and_removed(server: MockServer, client: httpx.Cl
     assert run("stubs", "list").out == "no stubs\n"
 
 
-def test_a_status_as_text_is_listed(server: MockServer, run: Run) -> None:
-    stub = {"request": {"urlPath": "/a"}, "response": {"status": "404"}}
+@pytest.mark.parametrize(
+    ("stub", "cells"),
+    [
+        ({"request": {"urlPath": "/a"}, "response": {"status": "404"}}, ["ANY", "/a", "404"]),
+        ({"request": {"urlPath": "/a"}, "response": {"status": "404.0"}}, ["ANY", "/a", "404"]),
+        ({"request": {"url": None, "method": None}}, ["ANY", "all", "200"]),
+        ({"request": {"url": None, "urlPattern": "/a.*"}, "response": None}, ["ANY", "/a.*", "200"]),
+    ],
+)
+def test_unusual_stubs_are_listed(server: MockServer, run: Run, stub: dict[str, object], cells: list[str]) -> None:
     httpx.post(f"{server.root_url}/__admin/mappings", json=stub).raise_for_status()
     code, out, _ = run("stubs", "list")
-    assert (code, out.split()[-1]) == (0, "404")
+    assert (code, out.split()[-3:]) == (0, cells)
 
 
 def test_options_make_the_response_and_narrow_the_request(client: httpx.Client, run: Run) -> None:
