@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn, TextIO, cast
 
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.parsing import ConfigError
@@ -158,16 +158,23 @@ class Invocation:
             ConfigError: it cannot be read, or is not UTF-8.
         """
         try:
-            return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
+            return (_read_stdin() if name == "-" else Path(name).read_bytes()).decode("utf-8-sig")
         except OSError as error:
             raise ConfigError(f"{name}: cannot be read: {error.strerror}") from None
-        except ValueError as error:
+        except UnicodeDecodeError as error:
             raise ConfigError(f"{name}: not UTF-8: {error}") from None
 
     def fail(self, message: object) -> int:
         """Print an error, and return the exit code 1."""
         print_error(show_invisible(mask_text(str(message))), self.err)
         return EXIT_FAILED
+
+
+def _read_stdin() -> bytes:
+    stdin = cast("TextIO | None", sys.stdin)
+    if stdin is None:  # closed by the shell, as in `<&-`
+        raise ConfigError("-: standard input is closed: redirect a file to it, or name the file")
+    return stdin.buffer.read()
 
 
 def parse_json(place: str, text: str) -> Any:  # noqa: ANN401 - any JSON

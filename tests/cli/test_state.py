@@ -1,4 +1,3 @@
-import io
 import json
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from mock_atoms import MockServer
 from mock_atoms.cli.command import OutputError
 from tests.cli.conftest import Run
 from tests.helpers.audiences import ACME, bearer
-from tests.helpers.cli import run_command
+from tests.helpers.cli import run_command, standard_input
 
 
 def test_reset_without_options_resets_everything(server: MockServer, client: httpx.Client, run: Run) -> None:
@@ -69,7 +68,7 @@ def test_a_state_moves_by_file(server: MockServer, run: Run, tmp_path: Path) -> 
 
 
 def test_a_state_comes_from_standard_input(server: MockServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(run("state", "export").out))
+    monkeypatch.setattr("sys.stdin", standard_input(run("state", "export").out))
     assert run("state", "import", "-") == (0, f"imported standard input to {server.root_url}\n", "")
 
 

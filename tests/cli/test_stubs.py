@@ -1,4 +1,3 @@
-import io
 import json
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 from mock_atoms import MockServer
 from tests.cli.conftest import Run
 from tests.helpers.audiences import ACME, bearer
+from tests.helpers.cli import standard_input
 
 
 def test_a_stub_is_added_listed_and_removed(server: MockServer, client: httpx.Client, run: Run) -> None:
@@ -72,7 +72,7 @@ def test_a_file_has_one_stub_or_several(server: MockServer, run: Run, tmp_path: 
 
 
 def test_a_stub_comes_from_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO('{"request": {"urlPath": "/a"}, "response": {}}'))
+    monkeypatch.setattr("sys.stdin", standard_input('{"request": {"urlPath": "/a"}, "response": {}}'))
     assert run("stubs", "add", "-").code == 0
 
 

@@ -1,4 +1,3 @@
-import io
 import json
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 from mock_atoms import MockServer
 from tests.cli.conftest import Run
 from tests.helpers.audiences import ACME
+from tests.helpers.cli import standard_input
 
 
 def names(client: httpx.Client, headers: dict[str, str]) -> list[str]:
@@ -63,9 +63,21 @@ def test_a_fixture_file_sets_the_data_of_a_tenant(
 
 
 def test_a_list_from_standard_input_sets_the_audiences(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO('[{"name": "Pioneers"}]'))
+    monkeypatch.setattr("sys.stdin", standard_input('[{"name": "Pioneers"}]'))
     content = json.loads(run("tenants", "set", "sk_acme", "-", "--json").out)
     assert [audience["name"] for audience in content["audiences"]] == ["Pioneers"]
+
+
+def test_standard_input_is_utf_8_in_any_locale(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", standard_input('\ufeff[{"name": "東京"}]'))
+    content = json.loads(run("tenants", "set", "sk_acme", "-", "--json").out)
+    assert [audience["name"] for audience in content["audiences"]] == ["東京"]
+
+
+def test_a_closed_standard_input_is_exit_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    error = "mock-atoms: -: standard input is closed: redirect a file to it, or name the file\n"
+    assert run("tenants", "set", "sk_acme", "-") == (2, "", error)
 
 
 @pytest.mark.parametrize(

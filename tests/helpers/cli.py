@@ -19,6 +19,11 @@ def run_command(*args: str, environ: Mapping[str, str] | None = None) -> Command
     return CommandResult(code, out.getvalue(), err.getvalue())
 
 
+def standard_input(text: str) -> io.TextIOWrapper:
+    """Return a stream in place of `sys.stdin`, in a locale that is not UTF-8."""
+    return io.TextIOWrapper(io.BytesIO(text.encode()), encoding="latin-1")
+
+
 class Screen(io.StringIO):
     """A terminal whose size is unknown."""
 
