@@ -342,8 +342,9 @@ def test_a_bare_client_of_the_sdk_calls_the_server() -> None:
     assert err == "mock-atoms: 1 call, 1 attempt: 1 succeeded; 0 findings\n"
 
 
-def test_all_urls_of_the_sdk_lead_to_the_server(tmp_path: Path) -> None:
-    urls = json.loads(python_output(URLS, tmp_path, MOCK_ATOMS_URL="https://mock:1/atoms/v1"))
+@pytest.mark.parametrize("before", ["", "import os; os.environ.clear()"])
+def test_all_urls_of_the_sdk_lead_to_the_server(tmp_path: Path, before: str) -> None:
+    urls = json.loads(python_output(before + URLS, tmp_path, MOCK_ATOMS_URL="https://mock:1/atoms/v1"))
     assert urls == {"atoms": "https://mock:1/atoms/v1", "waves": "https://mock:1", "waves_ws": "wss://mock:1"} | {
         "payment": "https://mock:1"
     }

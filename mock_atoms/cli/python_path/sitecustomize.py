@@ -13,10 +13,16 @@ _MODULE = "smallestai.environment"
 
 
 class SdkFinder:
-    """Finds the module of the SDK that has its URLs, and changes them once it is loaded."""
+    """Finds the module of the SDK that has its URLs, and changes them once it is loaded.
 
-    @staticmethod
-    def find_spec(name, path=None, target=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN205, ARG004 - as importlib calls it
+    Args:
+        url: base URL of the mock's API. The program may clear its environment before it imports the SDK.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201, ARG002 - as importlib calls it
         """Return how to load the module, or `None` for all other modules."""
         spec = PathFinder.find_spec(name, path) if name == _MODULE else None
         if spec is None or spec.loader is None:
@@ -25,7 +31,7 @@ class SdkFinder:
 
         def execute_and_redirect(module: ModuleType) -> None:
             execute(module)
-            redirect(module, os.environ["MOCK_ATOMS_URL"])
+            redirect(module, self._url)
 
         setattr(spec.loader, "exec_module", execute_and_redirect)  # noqa: B010 - type checkers refuse the assignment
         return spec
@@ -61,5 +67,5 @@ def run_other_sitecustomize() -> None:
 
 
 if os.environ.get("MOCK_ATOMS_URL"):
-    sys.meta_path.insert(0, SdkFinder)
+    sys.meta_path.insert(0, SdkFinder(os.environ["MOCK_ATOMS_URL"]))
 run_other_sitecustomize()
