@@ -1,5 +1,6 @@
 """The `requests` command."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from mock_atoms.cli.tables import Cell, Column, Table
 from mock_atoms.cli.terminal import Terminal, status_style
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError
+from mock_atoms.core.settings import MAX_JOURNAL_SIZE
 
 if TYPE_CHECKING:
     from mock_atoms.testing.client import MockClient
@@ -92,8 +94,8 @@ def _whole_number(invocation: Invocation, name: str) -> int | None:
     text = getattr(invocation.arguments, name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):  # noqa: PLR2004 - the control API has a limit too
-        raise ConfigError(f"--{name}: {quote_value(text)} is not a whole number")
+    if not (re.fullmatch(r"\d{1,9}", text, re.ASCII) and int(text) <= MAX_JOURNAL_SIZE):
+        raise ConfigError(f"--{name}: {quote_value(text)} is not a whole number from 0 to {MAX_JOURNAL_SIZE}")
     return int(text)
 
 
