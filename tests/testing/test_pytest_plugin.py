@@ -285,7 +285,7 @@ def test_a_test_starts_without_the_stubs_of_an_interrupted_session(run: Run, tok
         server.for_tenant(token, "t1").stub("GET", "/audience")
         others = [server.stub("GET", "/a", token="sk_mock_test.other"), server.stub("GET", "/b")]
         others.append(server.stub("GET", "/c", request={"headers": {"X-A": {"absent": True}}}))
-        others.append(server.control.call("POST", "/mappings", {"request": {"headers": None}})["id"])
+        others.append(server.control.call("POST", "/mappings", {"request": {"url": "/d", "headers": None}})["id"])
         run(tests, "--mock-atoms-url", server.url).assert_outcomes(passed=1)
         assert {stub["id"] for stub in server.control.call("GET", "/mappings")["mappings"]} == {*others}
 
