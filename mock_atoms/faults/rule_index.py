@@ -57,24 +57,30 @@ class _Bucket:
     """
 
     literals: dict[str | None, _Rules] = field(default_factory=dict)
-    templates: dict[str | None, _Template] = field(default_factory=dict)
+    templates: dict[str, _Template] = field(default_factory=dict)
 
     def add(self, active_rule: ActiveRule) -> None:
-        key, path = _path_key(active_rule.rule), active_rule.rule.match.path
+        path = _path_of(active_rule.rule)
         if path is None or not PATH_PARAMETER.search(path):
-            self.literals.setdefault(key, {})[active_rule.id] = active_rule
+            self.literals.setdefault(path, {})[active_rule.id] = active_rule
             return
+        key = _without_names(path)
         if key not in self.templates:
             self.templates[key] = path.partition("{")[0], PathTemplate(path, trailing_slash=True).match, {}
         self.templates[key][-1][active_rule.id] = active_rule
 
     def remove(self, active_rule: ActiveRule) -> None:
-        key = _path_key(active_rule.rule)
-        rules = self.literals[key] if key in self.literals else self.templates[key][-1]
+        path = _path_of(active_rule.rule)
+        if path is None or not PATH_PARAMETER.search(path):
+            del self.literals[path][active_rule.id]
+            if not self.literals[path]:
+                del self.literals[path]
+            return
+        key = _without_names(path)
+        rules = self.templates[key][-1]
         del rules[active_rule.id]
         if not rules:
-            self.literals.pop(key, None)
-            self.templates.pop(key, None)
+            del self.templates[key]
 
     def matching(self, path: str) -> Iterator[ActiveRule]:
         for literal_path in (None, path, path[:-1]) if path.endswith("/") else (None, path):
@@ -130,6 +136,11 @@ def _bucket_key(rule: Rule) -> _BucketKey:
     return rule.match.token_digest, rule.match.test_digest, rule.match.method
 
 
-def _path_key(rule: Rule) -> str | None:
-    """Return the path of a rule. Names of parameters and a trailing slash make no difference."""
-    return rule.match.path and PATH_PARAMETER.sub("{}", rule.match.path.rstrip("/"))
+def _path_of(rule: Rule) -> str | None:
+    """Return the path of a rule. A trailing slash makes no difference."""
+    return rule.match.path and rule.match.path.rstrip("/")
+
+
+def _without_names(template: str) -> str:
+    """Return a path template with a space, which no path has, for each parameter: their names make no difference."""
+    return PATH_PARAMETER.sub(" ", template)

@@ -49,12 +49,13 @@ class RuleSet(Divisible):
 
     def remove(self, rule_id: str) -> ActiveRule | None:
         """Remove and return the rule with this id; `None` if there is none."""
-        active_rule = self.by_id.pop(rule_id, None)
+        active_rule = self.by_id.get(rule_id)
         if active_rule is None:
             return None
         self.index.remove(active_rule)
         match = active_rule.rule.match
         self.by_tenant.remove(rule_id, match.token_digest, match.test_digest)
+        del self.by_id[rule_id]
         self._count(active_rule, -1)
         return active_rule
 

@@ -93,6 +93,24 @@ def test_removed_rule_matches_no_more(path: str | None) -> None:
     assert index.matching(tenant, "GET", requested) == []
 
 
+def test_a_literal_path_with_empty_braces_is_no_template() -> None:
+    paths = ["/w/{}", "/w/{x}", "/w/{x}/{}", "/w/{x}/{y}"]
+    index = index_of(*(RuleMatch(path=path) for path in paths))
+    tenant = caller_for("sk_a").tenant
+
+    def found(path: str) -> list[ActiveRule]:
+        return index.matching(tenant, "GET", path)
+
+    assert [active.id for active in found("/w/{}")] == ["rule-0", "rule-1"]
+    assert [active.id for active in found("/w/1/2")] == ["rule-3"]
+    assert [active.id for active in found("/w/1/{}")] == ["rule-2", "rule-3"]
+    template, nested = found("/w/1")[0], found("/w/1/2")[0]
+    index.remove(template)
+    index.remove(nested)
+    assert found("/w/1") == found("/w/1/2") == []
+    assert [active.id for active in (*found("/w/{}"), *found("/w/1/{}"))] == ["rule-0", "rule-2"]
+
+
 def calls_with(index: RuleIndex) -> int:
     """Return the number of functions called to find the rules of a request."""
     tenant, count = caller_for("sk_me", "t").tenant, 0

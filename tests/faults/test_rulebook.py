@@ -9,7 +9,7 @@ from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.faults import rulebook
 from mock_atoms.faults.expressions import parse_expression, parse_fault
-from mock_atoms.faults.rule_index import ActiveRule
+from mock_atoms.faults.rule_index import ActiveRule, RuleIndex
 from mock_atoms.faults.rulebook import RuleBook, RuleSet
 from mock_atoms.faults.rules import Rule
 from mock_atoms.mock import MockAtoms
@@ -59,6 +59,21 @@ def test_an_unknown_rule_cannot_be_removed() -> None:
     added = book.add(rule("500", "sk_a"))
     assert book.remove(added.id) is added
     assert book.remove(added.id) is None
+
+
+def test_a_removal_that_fails_leaves_the_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    book = RuleBook({})
+    added = book.add(rule("500", "sk_a"))
+
+    def fail(_index: RuleIndex, _active_rule: ActiveRule) -> None:
+        raise KeyError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RuleIndex, "remove", fail)
+        with pytest.raises(KeyError):
+            book.remove(added.id)
+    assert [*book] == [added]
+    assert book.remove(added.id) is added
 
 
 def test_created_ids_can_be_filtered_by_token_and_test() -> None:
