@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from mock_atoms.core.http_text import PATH_PARAMETER, PathTemplate
 from mock_atoms.core.slices import Divisible
+from mock_atoms.core.template_index import TemplateIndex, template_key
 from mock_atoms.core.tenancy import Tenant
 from mock_atoms.faults.rules import Rule
 
@@ -43,8 +44,18 @@ class ActiveRule:
 by_position = attrgetter("position")
 _Rules = dict[str, ActiveRule]
 """Rules by id."""
-_Template = tuple[str, Callable[[str], object], _Rules]
-"""The rules with one path that has a parameter: its text before the parameter, and the function that matches it."""
+
+
+class _Template(NamedTuple):
+    """The rules with one path template.
+
+    Attributes:
+        matches: matches a path.
+        rules: the rules.
+    """
+
+    matches: Callable[[str], object]
+    rules: _Rules
 
 
 @dataclass(slots=True, eq=False)
@@ -54,10 +65,12 @@ class _Bucket:
     Attributes:
         literals: rules without a parameter in their path.
         templates: rules with a parameter in their path.
+        index: the same by what the path template may match.
     """
 
     literals: dict[str | None, _Rules] = field(default_factory=dict)
     templates: dict[str, _Template] = field(default_factory=dict)
+    index: TemplateIndex[_Template] = field(default_factory=TemplateIndex)
 
     def add(self, active_rule: ActiveRule) -> None:
         path = _path_of(active_rule.rule)
@@ -66,8 +79,9 @@ class _Bucket:
             return
         key = _without_names(path)
         if key not in self.templates:
-            self.templates[key] = path.partition("{")[0], PathTemplate(path, trailing_slash=True).match, {}
-        self.templates[key][-1][active_rule.id] = active_rule
+            self.templates[key] = _Template(PathTemplate(path, trailing_slash=True).match, {})
+            self.index.add(template_key(path), key, self.templates[key])
+        self.templates[key].rules[active_rule.id] = active_rule
 
     def remove(self, active_rule: ActiveRule) -> None:
         path = _path_of(active_rule.rule)
@@ -77,18 +91,20 @@ class _Bucket:
                 del self.literals[path]
             return
         key = _without_names(path)
-        rules = self.templates[key][-1]
+        rules = self.templates[key].rules
         del rules[active_rule.id]
         if not rules:
             del self.templates[key]
+            self.index.remove(template_key(path), key)
 
     def matching(self, path: str) -> Iterator[ActiveRule]:
         for literal_path in (None, path, path[:-1]) if path.endswith("/") else (None, path):
             if rules := self.literals.get(literal_path):
                 yield from rules.values()
-        for start, matches, rules in self.templates.values():
-            if path.startswith(start) and matches(path):
-                yield from rules.values()
+        if self.templates:
+            for template in self.index.find(path.removesuffix("/")):
+                if template.matches(path):
+                    yield from template.rules.values()
 
 
 _BucketKey = tuple[bytes | None, bytes | None, str | None]

@@ -37,6 +37,7 @@ def is_matched(match: RuleMatch, tenant: Tenant, method: str, path: str) -> bool
             ("sk_a", "GET", "/audience/1/members"),
             ("sk_a", "GET", "/audience"),
         ),
+        (RuleMatch(path="/x-{id}"), ("sk_a", "GET", "/x-1"), ("sk_a", "GET", "/y-1")),
         (RuleMatch(path="/a.b"), ("sk_a", "GET", "/a.b"), ("sk_a", "GET", "/axb")),
         (RuleMatch(path="/"), ("sk_a", "GET", "/"), ("sk_a", "GET", "/a")),
     ],
@@ -111,7 +112,7 @@ def test_a_literal_path_with_empty_braces_is_no_template() -> None:
     assert [active.id for active in (*found("/w/{}"), *found("/w/1/{}"))] == ["rule-0", "rule-2"]
 
 
-def calls_with(index: RuleIndex) -> int:
+def calls_with(index: RuleIndex, path: str = "/audience") -> int:
     """Return the number of functions called to find the rules of a request."""
     tenant, count = caller_for("sk_me", "t").tenant, 0
 
@@ -121,7 +122,7 @@ def calls_with(index: RuleIndex) -> int:
 
     sys.setprofile(count_call)
     try:
-        index.matching(tenant, "GET", "/audience")
+        index.matching(tenant, "GET", path)
     finally:
         sys.setprofile(None)
     return count
@@ -137,8 +138,11 @@ def test_unrelated_rules_cost_nothing() -> None:
                 RuleMatch(testId=f"test-{n}"),
                 RuleMatch(method="POST", path=f"/audience/{{id}}/{n}"),
                 RuleMatch(path=f"/audience/{n}"),
+                RuleMatch(path=f"/{{x}}/a{n}"),
             )
         ]
 
     own = RuleMatch(token="sk_me")
-    assert calls_with(index_of(own, *unrelated(1))) == calls_with(index_of(own, *unrelated(100)))
+    few, many = index_of(own, *unrelated(1)), index_of(own, *unrelated(100))
+    for path in ("/audience", "/audience/x"):
+        assert calls_with(few, path) == calls_with(many, path)
