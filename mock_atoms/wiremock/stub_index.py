@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mock_atoms.core.http_text import PATH_PARAMETER
 from mock_atoms.core.slices import Divisible
+from mock_atoms.core.template_index import TemplateIndex, TemplateKey, template_key
 
 if TYPE_CHECKING:
     from mock_atoms.wiremock.stubs import Stub
@@ -15,9 +15,6 @@ _PLAIN_START = re.compile(r"[A-Za-z0-9/_~%=&-]*")
 """The characters at the start of a regular expression that match themselves."""
 _REPETITIONS = tuple("?*+{")
 
-Shape = tuple[int, ...]
-"""Number of segments of a path template, and the positions of those with a parameter."""
-
 
 class StubKey(NamedTuple):
     """Where the index keeps a stub.
@@ -25,15 +22,13 @@ class StubKey(NamedTuple):
     Attributes:
         method: the only method that it matches, in upper case; `None` if there are others.
         path: the only path that it matches; `None` if there are others.
-        shape: the shape of its path template; `None` if it has none.
-        literals: the segments of its path template, empty ones in place of those with a parameter.
+        template: the key of its path template; `None` if it has none.
         start: the start of all URLs that it matches, if neither path nor template says more.
     """
 
     method: str | None
     path: str | None = None
-    shape: Shape | None = None
-    literals: tuple[str, ...] = ()
+    template: TemplateKey | None = None
     start: str = ""
 
 
@@ -46,18 +41,9 @@ def stub_key(pattern: dict[str, Any]) -> StubKey:
     if (url := pattern.get("url")) is not None:
         return key._replace(path=url.partition("?")[0])
     if (template := pattern.get("urlPathTemplate")) is not None:
-        segments = template.split("/")
-        positions = [number for number, segment in enumerate(segments) if PATH_PARAMETER.search(segment)]
-        return key._replace(shape=(len(segments), *positions), literals=_without(segments, positions))
+        return key._replace(template=template_key(template))
     regex = pattern.get("urlPathPattern") or pattern.get("urlPattern") or ""
     return key._replace(start=_plain_start(regex))
-
-
-def _without(segments: list[str], positions: list[int] | Shape) -> tuple[str, ...]:
-    literals = [*segments]
-    for position in positions:
-        literals[position] = ""
-    return tuple(literals)
 
 
 def _plain_start(regex: str) -> str:
@@ -80,33 +66,40 @@ class _Bucket:
 
     def __init__(self) -> None:
         self.paths: dict[str, _Stubs] = {}
-        self.templates: dict[Shape, dict[tuple[str, ...], _Stubs]] = {}
+        self.templates: TemplateIndex[Stub] = TemplateIndex()
         self.starts: dict[int, dict[str, _Stubs]] = {}
 
-    def group(self, key: StubKey) -> tuple[dict[Any, _Stubs], object]:
-        """Return the groups of stubs that one belongs to, and its key in them."""
+    def add(self, stub: "Stub") -> None:
+        key = stub.key
         if key.path is not None:
-            return self.paths, key.path
-        if key.shape is not None:
-            return self.templates.setdefault(key.shape, {}), key.literals
-        return self.starts.setdefault(len(key.start), {}), key.start
+            self.paths.setdefault(key.path, {})[stub.id] = stub
+        elif key.template is not None:
+            self.templates.add(key.template, stub.id, stub)
+        else:
+            self.starts.setdefault(len(key.start), {}).setdefault(key.start, {})[stub.id] = stub
 
-    def drop_empty(self, key: StubKey) -> None:
-        """Remove the groups of stubs that one with this key belonged to."""
-        if key.shape is not None:
-            del self.templates[key.shape]
-        elif key.path is None:
-            del self.starts[len(key.start)]
+    def remove(self, stub: "Stub") -> None:
+        key = stub.key
+        if key.path is not None:
+            _remove(stub, self.paths, key.path)
+        elif key.template is not None:
+            self.templates.remove(key.template, stub.id)
+        else:
+            _remove(stub, self.starts[len(key.start)], key.start)
+            if not self.starts[len(key.start)]:
+                del self.starts[len(key.start)]
 
     def find(self, path: str) -> Iterator["Stub"]:
         yield from self.paths.get(path, {}).values()
-        if self.templates:
-            segments = path.split("/")
-            for (length, *positions), groups in self.templates.items():
-                if length == len(segments):
-                    yield from groups.get(_without(segments, positions), {}).values()
+        yield from self.templates.find(path)
         for length, groups_by_start in self.starts.items():
             yield from groups_by_start.get(path[:length], {}).values()
+
+
+def _remove(stub: "Stub", groups: dict[str, _Stubs], key: str) -> None:
+    del groups[key][stub.id]
+    if not groups[key]:
+        del groups[key]
 
 
 class StubIndex(Divisible):
@@ -117,18 +110,11 @@ class StubIndex(Divisible):
 
     def add(self, stub: "Stub") -> None:
         """Add a stub."""
-        groups, key = self._buckets.setdefault(stub.key.method, _Bucket()).group(stub.key)
-        groups.setdefault(key, {})[stub.id] = stub
+        self._buckets.setdefault(stub.key.method, _Bucket()).add(stub)
 
     def remove(self, stub: "Stub") -> None:
         """Remove a stub."""
-        bucket = self._buckets[stub.key.method]
-        groups, key = bucket.group(stub.key)
-        del groups[key][stub.id]
-        if not groups[key]:
-            del groups[key]
-        if not groups:
-            bucket.drop_empty(stub.key)
+        self._buckets[stub.key.method].remove(stub)
 
     def parts(self) -> list[Any]:
         """Return the stubs of each method."""

@@ -1,12 +1,14 @@
 """The active stubs: precedence, index, limits, scenarios and resets."""
 
 from functools import partial
+from itertools import product
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mock_atoms.core import template_index
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.wiremock import stub_book
@@ -109,6 +111,24 @@ def test_a_thousand_stubs_of_other_routes_are_no_candidates() -> None:
     assert found(book, "/atoms/v1/agent/7") == [507]
     assert found(book, "/atoms/v1/other7/x") == [7]
     assert found(book, "/atoms/v1/audience") == []
+
+
+def test_templates_of_many_shapes_cost_a_bounded_number_of_lookups(monkeypatch: pytest.MonkeyPatch) -> None:
+    book = StubBook()
+    shapes = product(("a", "{p%d}"), repeat=10)
+    templates = ["/" + "/".join(item % n if "%" in item else item for n, item in enumerate(shape)) for shape in shapes]
+    book.put([stub(number, {"urlPathTemplate": template}) for number, template in enumerate(templates)])
+    lookups = 0
+    without = template_index._without  # noqa: SLF001 - called once for each look-up
+
+    def count(segments: list[str], positions: tuple[int, ...]) -> tuple[str, ...]:
+        nonlocal lookups
+        lookups += 1
+        return without(segments, positions)
+
+    monkeypatch.setattr(template_index, "_without", count)
+    assert sorted(found(book, "/b" * 10)) == [1_016, 1_017, 1_018, 1_019, 1_020, 1_021, 1_022, 1_023]
+    assert lookups == 128
 
 
 def test_an_import_can_keep_known_stubs_and_remove_others() -> None:
