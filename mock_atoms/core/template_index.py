@@ -48,6 +48,10 @@ class TemplateIndex(Generic[T]):
         if not counts:
             del self._counts[key[0]]
 
+    def parts(self) -> list[dict[str, T]]:
+        """Return the items of each key."""
+        return list(self._items.values())
+
     def find(self, path: str) -> Iterator[T]:
         """Return the items whose template may match a path or a path template."""
         length, segments = _split(path)

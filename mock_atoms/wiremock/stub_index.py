@@ -61,68 +61,43 @@ _Stubs = dict[str, "Stub"]
 """Stubs by id."""
 
 
-class _Bucket:
-    """The stubs of one method."""
-
-    def __init__(self) -> None:
-        self.paths: dict[str, _Stubs] = {}
-        self.templates: TemplateIndex[Stub] = TemplateIndex()
-        self.starts: dict[int, dict[str, _Stubs]] = {}
-
-    def add(self, stub: "Stub") -> None:
-        key = stub.key
-        if key.path is not None:
-            self.paths.setdefault(key.path, {})[stub.id] = stub
-        elif key.template is not None:
-            self.templates.add(key.template, stub.id, stub)
-        else:
-            self.starts.setdefault(len(key.start), {}).setdefault(key.start, {})[stub.id] = stub
-
-    def remove(self, stub: "Stub") -> None:
-        key = stub.key
-        if key.path is not None:
-            _remove(stub, self.paths, key.path)
-        elif key.template is not None:
-            self.templates.remove(key.template, stub.id)
-        else:
-            _remove(stub, self.starts[len(key.start)], key.start)
-            if not self.starts[len(key.start)]:
-                del self.starts[len(key.start)]
-
-    def find(self, path: str) -> Iterator["Stub"]:
-        yield from self.paths.get(path, {}).values()
-        yield from self.templates.find(path)
-        for length, groups_by_start in self.starts.items():
-            yield from groups_by_start.get(path[:length], {}).values()
-
-
-def _remove(stub: "Stub", groups: dict[str, _Stubs], key: str) -> None:
-    del groups[key][stub.id]
-    if not groups[key]:
-        del groups[key]
-
-
 class StubIndex(Divisible):
-    """Stubs by method and path."""
+    """Stubs by path."""
 
     def __init__(self) -> None:
-        self._buckets: dict[str | None, _Bucket] = {}
+        self._paths: dict[str, _Stubs] = {}
+        self._templates: TemplateIndex[Stub] = TemplateIndex()
+        self._starts: dict[int, dict[str, _Stubs]] = {}
 
     def add(self, stub: "Stub") -> None:
         """Add a stub."""
-        self._buckets.setdefault(stub.key.method, _Bucket()).add(stub)
+        key = stub.key
+        if key.path is not None:
+            self._paths.setdefault(key.path, {})[stub.id] = stub
+        elif key.template is not None:
+            self._templates.add(key.template, stub.id, stub)
+        else:
+            self._starts.setdefault(len(key.start), {}).setdefault(key.start, {})[stub.id] = stub
 
     def remove(self, stub: "Stub") -> None:
         """Remove a stub."""
-        self._buckets[stub.key.method].remove(stub)
+        key = stub.key
+        if key.path is not None:
+            _remove(stub, self._paths, key.path)
+        elif key.template is not None:
+            self._templates.remove(key.template, stub.id)
+        else:
+            _remove(stub, self._starts[len(key.start)], key.start)
+            if not self._starts[len(key.start)]:
+                del self._starts[len(key.start)]
 
     def parts(self) -> list[Any]:
-        """Return the stubs of each method."""
-        return list(self._buckets.values())
+        """Return the stubs of each path, key of a template and start."""
+        return [*self._paths.values(), *self._templates.parts(), *self._starts.values()]
 
     def may_have(self, path: str) -> bool:
         """Return whether a stub may match a path or a path template, with any method."""
-        return any(True for bucket in self._buckets.values() for _ in bucket.find(path))
+        return any(True for _ in self._find(path))
 
     def find(self, method: str, *paths: str) -> list["Stub"]:
         """Return the stubs that may match a request, in order of precedence.
@@ -131,10 +106,18 @@ class StubIndex(Divisible):
             method: its method.
             paths: its path, with and without masked credentials.
         """
-        found: _Stubs = {}
-        for key in (method.upper(), None):
-            bucket = self._buckets.get(key)
-            if bucket is not None:
-                for path in paths:
-                    found.update((stub.id, stub) for stub in bucket.find(path))
+        methods = (method.upper(), None)
+        found = {stub.id: stub for path in paths for stub in self._find(path) if stub.key.method in methods}
         return sorted(found.values(), key=by_precedence) if len(found) > 1 else [*found.values()]
+
+    def _find(self, path: str) -> Iterator["Stub"]:
+        yield from self._paths.get(path, {}).values()
+        yield from self._templates.find(path)
+        for length, groups_by_start in self._starts.items():
+            yield from groups_by_start.get(path[:length], {}).values()
+
+
+def _remove(stub: "Stub", groups: dict[str, _Stubs], key: str) -> None:
+    del groups[key][stub.id]
+    if not groups[key]:
+        del groups[key]

@@ -49,6 +49,7 @@ def test_removed_items_leave_nothing() -> None:
     assert [*index.find("/b/c")] == ["/{a}/c"]
     for template in ("/{a}/c", "/{a}"):
         remove(index, template)
+    assert index.parts() == []
     assert vars(index) == vars(index_of())
 
 

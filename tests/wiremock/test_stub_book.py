@@ -15,7 +15,7 @@ from mock_atoms.wiremock import stub_book
 from mock_atoms.wiremock.candidate import Candidate
 from mock_atoms.wiremock.scenarios import STARTED, ScenarioStates
 from mock_atoms.wiremock.stub_book import StubBook
-from mock_atoms.wiremock.stub_index import stub_key
+from mock_atoms.wiremock.stub_index import StubIndex, stub_key
 from mock_atoms.wiremock.stub_matching import nearest_stubs, select_by_body, select_by_head
 from mock_atoms.wiremock.stubs import Stub
 from tests.wiremock.test_patterns import exchange
@@ -101,6 +101,18 @@ def test_removed_stubs_leave_the_index() -> None:
     assert found(book, "/a") == []
     assert book.is_empty
     book.remove(["unknown"])
+
+
+def test_removed_stubs_leave_nothing_in_the_index() -> None:
+    index = StubIndex()
+    stubs = [stub(number, request) for number, request in enumerate([*REQUESTS, {"method": "PURGE", "urlPath": "/x"}])]
+    for item in stubs:
+        index.add(item)
+    assert index.may_have("/x")
+    for item in stubs:
+        index.remove(item)
+    assert index.parts() == []
+    assert not index.may_have("/x")
 
 
 def test_a_thousand_stubs_of_other_routes_are_no_candidates() -> None:
