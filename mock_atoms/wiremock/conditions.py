@@ -11,6 +11,8 @@ from mock_atoms.wiremock.candidate import Candidate
 from mock_atoms.wiremock.operands import Operand, OperandContext
 from mock_atoms.wiremock.operators import Matcher, is_full_match, parse_matcher, parse_regex
 
+MAX_METHOD_LENGTH = 20
+"""Maximum number of characters of a method in a pattern. The longest that the server accepts is UNSUBSCRIBE."""
 URL_FIELDS = ("url", "urlPattern", "urlPath", "urlPathPattern", "urlPathTemplate")
 
 Values = Callable[[Candidate], list[str]]
@@ -64,12 +66,14 @@ def method_condition(value: object, context: OperandContext) -> Condition:
                 _method,
                 lambda candidate: (candidate.exchange.method.upper() in methods) is is_one_of,
             )
-    raise context.at("method").error('expected a method, ANY, {"oneOf": […]} or {"noneOf": […]}')
+    expected = f'a method of at most {MAX_METHOD_LENGTH} characters, ANY, {{"oneOf": […]}} or {{"noneOf": […]}}'
+    raise context.at("method").error(f"expected {expected}")
 
 
 def _is_method(value: object) -> TypeGuard[str]:
-    # A key is none: the condition shows its text.
-    return isinstance(value, str) and HTTP_NAME.fullmatch(value) is not None and mask_text(value) == value
+    if not isinstance(value, str) or len(value) > MAX_METHOD_LENGTH:
+        return False
+    return HTTP_NAME.fullmatch(value) is not None and mask_text(value) == value  # a key is none: it would be shown
 
 
 def _method(candidate: Candidate) -> list[str]:

@@ -83,6 +83,7 @@ from mock_atoms.testing.client import MAX_LISTED_REQUESTS
 from mock_atoms.testing.connections import MAX_IDLE_CONNECTIONS
 from mock_atoms.testing.pytest_plugin import MAX_REPORTED_REQUESTS
 from mock_atoms.wiremock import stub_book, stub_response, stubs
+from mock_atoms.wiremock.conditions import MAX_METHOD_LENGTH
 from mock_atoms.wiremock.json_matching import MAX_PATTERN_CHARACTERS, MAX_PATTERN_DEPTH, MAX_PATTERN_VALUES
 from mock_atoms.wiremock.json_path import MAX_PATH_LENGTH, MAX_PATH_TOKENS
 from mock_atoms.wiremock.patterns import MAX_COMPARED_CHARACTERS, MAX_COMPARED_VALUES
@@ -206,6 +207,7 @@ LIMITS = [
     ("levels of a request pattern", f"{MAX_PATTERN_DEPTH}"),
     ("values of a request pattern, and of JSON that is compared with one", f"{MAX_PATTERN_VALUES:,}"),
     ("characters of a request pattern", f"{MAX_PATTERN_CHARACTERS:,}"),
+    ("characters of a method in a request pattern", f"{MAX_METHOD_LENGTH}"),
     ("steps to parse a request pattern, and to compare it with one request", f"{MAX_PATTERN_STEPS:,}"),
     ("characters of a regular expression", f"{regex.MAX_REGEX_LENGTH:,}"),
     ("repetitions such as `{100}` in a regular expression, added up", f"{regex.MAX_REGEX_REPETITIONS:,}"),

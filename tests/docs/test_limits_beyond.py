@@ -169,6 +169,9 @@ HOLDING = {
         "bytes that the journal inflates of one body"
     ],
     "wiremock/test_patterns.py::test_operators_may_be_nested_40_levels": ["levels of a request pattern"],
+    "wiremock/test_patterns.py::test_an_invalid_pattern_is_an_error_with_a_pointer": [
+        "characters of a method in a request pattern"
+    ],
     "wiremock/test_steps.py::test_a_body_with_too_many_levels_or_values_is_no_json": [
         "values of a request pattern, and of JSON that is compared with one"
     ],

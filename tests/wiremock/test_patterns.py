@@ -89,6 +89,8 @@ def test_an_empty_pattern_matches_everything(pattern: object) -> None:
         ("m-search", "M-SEARCH", True),
         ("ANY", "BREW", True),
         ("any", "GET", True),
+        ("UNSUBSCRIBE", "UNSUBSCRIBE", True),
+        ("A" * 20, "A" * 20, True),
         ({"oneOf": ["get", "POST"]}, "GET", True),
         ({"oneOf": ["get", "POST"]}, "post", True),
         ({"oneOf": ["get", "POST"]}, "PUT", False),
@@ -482,7 +484,7 @@ def test_keys_and_the_callers_token_match_wherever_they_were_sent(
 
 
 FIELDS = ", ".join(list(NULLS)[:11])
-A_METHOD = 'expected a method, ANY, {"oneOf": […]} or {"noneOf": […]}'
+A_METHOD = 'expected a method of at most 20 characters, ANY, {"oneOf": […]} or {"noneOf": […]}'
 SIMPLER_URL = "write a simpler one, or use urlPathTemplate with pathParameters and queryParameters"
 NO_OPERATOR = 'not an operator: write one such as {"equalTo": "…"}'
 
@@ -513,7 +515,9 @@ NO_OPERATOR = 'not an operator: write one such as {"equalTo": "…"}'
         ({"method": ""}, "/method", A_METHOD),
         ({"method": "G T"}, "/method", A_METHOD),
         ({"method": KEY}, "/method", A_METHOD),
+        ({"method": "A" * 21}, "/method", A_METHOD),
         ({"method": {"oneOf": ["GET", "PÜT"]}}, "/method", A_METHOD),
+        ({"method": {"oneOf": ["GET", "A" * 21]}}, "/method", A_METHOD),
         ({"method": {"noneOf": ["GET\n"]}}, "/method", A_METHOD),
         ({"method": {}}, "/method", A_METHOD),
         ({"method": {"oneOf": "GET"}}, "/method", A_METHOD),
