@@ -14,6 +14,8 @@ from mock_atoms.faults.rules import Rule
 
 MAX_RULES = 10_000
 """Maximum number of active rules besides the startup rules."""
+MAX_TENANT_RULES = 250
+"""Maximum number of these rules with the same token and test id, or without. A request may match four times as many."""
 MAX_STARTUP_RULES = 1_000
 """Maximum number of startup rules."""
 MAX_COUNTERS = MAX_RULES + MAX_STARTUP_RULES + 1
@@ -29,6 +31,7 @@ class RuleSet(Divisible):
         by_id: the rules.
         index: the rules by what they match.
         by_tenant: their ids by token and test.
+        created_by_tenant: number of rules besides the startup rules by digest of the token and of the test id.
         created_count: number of rules besides the startup rules.
         created_bytes: memory of these rules, approximately.
     """
@@ -37,6 +40,7 @@ class RuleSet(Divisible):
         self.by_id: dict[str, ActiveRule] = {}
         self.index = RuleIndex()
         self.by_tenant: TenantIndex[str] = TenantIndex()
+        self.created_by_tenant: dict[tuple[bytes | None, bytes | None], int] = {}
         self.created_count = self.created_bytes = 0
 
     def add(self, active_rule: ActiveRule) -> None:
@@ -59,14 +63,31 @@ class RuleSet(Divisible):
         self._count(active_rule, -1)
         return active_rule
 
+    def check_room(self, rule: Rule) -> None:
+        """Check that one more rule can have the token and the test id of `rule`. A request evaluates all in one step.
+
+        Raises:
+            CapacityError: there are too many.
+        """
+        if self.created_by_tenant.get(_tenant_key(rule), 0) >= MAX_TENANT_RULES:
+            raise CapacityError(
+                f"there can be at most {MAX_TENANT_RULES} rules with the same token and testId, or without them: "
+                "delete those of finished tests, or give each test its own token or testId"
+            )
+
     def parts(self) -> list[Any]:
         """Return the rules and the index."""
         return [*self.by_id.values(), self.index]
 
     def _count(self, active_rule: ActiveRule, change: int) -> None:
-        if not active_rule.is_startup_rule:
-            self.created_count += change
-            self.created_bytes += change * active_rule.rule.size_bytes
+        if active_rule.is_startup_rule:
+            return
+        self.created_count += change
+        self.created_bytes += change * active_rule.rule.size_bytes
+        key = _tenant_key(active_rule.rule)
+        self.created_by_tenant[key] = self.created_by_tenant.get(key, 0) + change
+        if not self.created_by_tenant[key]:
+            del self.created_by_tenant[key]
 
 
 class RuleBook:
@@ -103,6 +124,8 @@ class RuleBook:
             raise CapacityError(f"there can be at most {MAX_STARTUP_RULES} rules with atStart: leave out others")
         prepared = RuleSet()
         for number, rule in enumerate(rules):
+            if not rule.is_startup_rule:
+                prepared.check_room(rule.rule)
             rule.position = (True, number) if rule.is_startup_rule else self._next_position()
             prepared.add(rule)
             yield
@@ -123,6 +146,7 @@ class RuleBook:
         """
         rules = self._rules
         _check_capacity(rules.created_count + 1, rules.created_bytes + rule.size_bytes)
+        rules.check_room(rule)
         content = json.dumps(rule.as_json(), sort_keys=True).encode()
         base_id = f"rule-{blake2b(content, digest_size=4).hexdigest()}"
         rule_id, copies = base_id, 1
@@ -164,6 +188,10 @@ class RuleBook:
     def _next_position(self) -> tuple[bool, int]:
         self._last_number += 1
         return False, self._last_number
+
+
+def _tenant_key(rule: Rule) -> tuple[bytes | None, bytes | None]:
+    return rule.match.token_digest, rule.match.test_digest
 
 
 def _check_capacity(count: int, size_bytes: int) -> None:

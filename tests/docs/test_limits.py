@@ -49,7 +49,7 @@ from mock_atoms.data.models import MAX_AUDIENCE_CHARACTERS, MAX_AUDIENCE_VALUES,
 from mock_atoms.faults import response_patch
 from mock_atoms.faults.effects import MAX_DELAY_MS, MAX_HEADER_LENGTH, MAX_HEADER_VALUES, MAX_HEADERS_LENGTH
 from mock_atoms.faults.expressions import MAX_EXPRESSION_LENGTH
-from mock_atoms.faults.rulebook import MAX_COUNTERS, MAX_RULES, MAX_RULES_BYTES, MAX_STARTUP_RULES
+from mock_atoms.faults.rulebook import MAX_COUNTERS, MAX_RULES, MAX_RULES_BYTES, MAX_STARTUP_RULES, MAX_TENANT_RULES
 from mock_atoms.faults.rules import (
     MAX_CONTENT_CHARACTERS,
     MAX_LIMITED_REQUESTS,
@@ -149,6 +149,7 @@ LIMITS = [
     ("imported state: memory of its rules and fixtures, approximately", f"{MAX_UNCONVERTED_BYTES / MIB:g} MiB"),
     ("digits of a count of an imported state", f"{MAX_COUNT_DIGITS:,}"),
     ("rules created over the control API", f"{MAX_RULES:,}"),
+    ("rules of them with the same token and test id, or without", f"{MAX_TENANT_RULES}"),
     ("faults at the start, `--error-rate` included", f"{MAX_STARTUP_RULES:,}"),
     ("fault counters of a tenant in an imported state", f"{MAX_COUNTERS:,}"),
     (

@@ -118,6 +118,27 @@ def test_number_of_created_rules_is_limited(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(list(book)) == 3
 
 
+def test_the_rules_that_a_request_can_match_are_limited() -> None:
+    book = RuleBook({f"fault-{number}": rule("500", "sk_a") for number in range(251)})
+    added = [book.add(rule("delay1", "sk_a")) for _ in range(250)]
+    match = "there can be at most 250 rules with the same token and testId"
+    with pytest.raises(CapacityError, match=match):
+        book.add(rule("delay2", "sk_a"))
+    for token, test_id in ((None, None), ("sk_b", None), ("sk_a", "t"), (None, "t")):
+        book.add(rule("delay1", token, test_id))
+    book.remove(added[0].id)
+    assert book.add(rule("delay2", "sk_a")).id == order(book, "sk_a")[250]
+    with pytest.raises(CapacityError, match=match):
+        book.add(rule("delay1", "sk_a"))
+    imported = [ActiveRule(str(number), rule("500"), (number > 250, number)) for number in range(502)]
+    with pytest.raises(CapacityError, match=match):
+        replace_all(book, imported)
+    replace_all(book, imported[1:])
+    assert len(order(book, "sk_a")) == 501
+    book.reset()
+    assert len(order(book, "sk_a")) == 251
+
+
 def test_an_import_is_indexed_in_steps_and_then_replaces_all_rules() -> None:
     book = RuleBook({})
     old = book.add(rule("500", "sk_a")).id
