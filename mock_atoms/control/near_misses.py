@@ -122,6 +122,7 @@ class NearMissEndpoints:
 
     def _nearest(self, unmatched: list[NumberedExchange]) -> Iterator[object]:
         patterns = [(pattern, parse_pattern(pattern, self._journal.credentials)) for pattern in self._operations()]
+        stubs = self._mock.stubs.in_order()
         for exchange, attempt in unmatched:
             distances = []
             for _, pattern in patterns:
@@ -129,7 +130,7 @@ class NearMissEndpoints:
                 yield PAUSE
             distance, (operation, pattern) = min(zip(distances, patterns, strict=True), key=itemgetter(0))
             request = logged_request(exchange, attempt, self._mock.settings.journal_body)
-            steps = nearest_stubs(self._mock.stubs.in_order(), exchange, 1)
+            steps = nearest_stubs(stubs, exchange, 1)
             nearest_stub = yield from _paused(steps)
             if nearest_stub and nearest_stub[0][0] <= distance:
                 distance, stub = nearest_stub[0]

@@ -7,7 +7,7 @@ from typing import Any
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.slices import Divisible, Steps, run_without_pauses
 from mock_atoms.wiremock.scenarios import IMPORTED_GENERATION, STARTED, Scenario, ScenarioStates
-from mock_atoms.wiremock.stub_index import StubIndex, by_precedence
+from mock_atoms.wiremock.stub_index import StubIndex, by_number, sort_stubs
 from mock_atoms.wiremock.stubs import Stub
 
 MAX_STUBS = 10_000
@@ -83,11 +83,11 @@ class StubBook:
 
     def in_order(self) -> list[Stub]:
         """Return all stubs in order of precedence."""
-        return sorted(self._stubs.by_id.values(), key=by_precedence)
+        return sort_stubs(self._stubs.by_id.values())
 
     def by_age(self) -> list[Stub]:
         """Return all stubs in the order in which they were added."""
-        return sorted(self._stubs.by_id.values(), key=lambda stub: stub.number)
+        return sorted(self._stubs.by_id.values(), key=by_number)
 
     def find(self, method: str, *paths: str) -> list[Stub]:
         """Return the stubs that may match a request, in order of precedence; see `StubIndex.find`."""
@@ -118,7 +118,7 @@ class StubBook:
         copy._new_numbers = {}
         copy.startup_stubs, copy.is_imported = self.startup_stubs, self.is_imported
         copy._last_number, copy._last_generation = self._last_number, self._last_generation
-        for name, scenario in self.scenarios.items():
+        for name, scenario in [*self.scenarios.items()]:
             copy.scenarios[name] = replace(scenario, stubs={**scenario.stubs})
         for stub in [*self._stubs.by_id.values()]:
             copy._stubs.add(stub)

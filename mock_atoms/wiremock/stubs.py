@@ -155,11 +155,6 @@ class Stub:
         self._file_body = file_body
         self.size_bytes = _STUB_BYTES + 2 * json_bytes(masked) + 2 * len(file_body or "") + len(response.body)
 
-    @property
-    def precedence(self) -> tuple[int, int]:
-        """Sorts stubs: the one that wins comes first."""
-        return self.priority, -self.number
-
     def as_persistent(self) -> "Stub":
         """Return the same stub, which a reset keeps."""
         stub = copy(self)

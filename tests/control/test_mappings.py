@@ -9,7 +9,8 @@ import pytest
 from mock_atoms import MockServer
 from mock_atoms.control.errors import MAX_LISTED_ERRORS
 from mock_atoms.wiremock import stub_book
-from mock_atoms.wiremock.stub_book import MAX_STUBS
+from mock_atoms.wiremock.stub_book import MAX_STUBS, StubBook
+from mock_atoms.wiremock.stubs import Stub
 from tests.helpers.audiences import ACME, bearer
 from tests.helpers.control import listed_requests, problem
 
@@ -328,6 +329,23 @@ def test_unmatched_requests_are_selected(admin: httpx.Client, running: MockServe
             content = admin.get(f"{path}?{query}").json()
             requests = content.get("requests") or [miss["request"] for miss in content.get("nearMisses", [])]
             assert [request["url"] for request in requests] == urls
+
+
+def test_the_near_misses_of_many_requests_sort_the_stubs_once(
+    admin: httpx.Client, running: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        httpx.get(f"{running.root_url}/{number}")
+    sorted_at: list[StubBook] = []
+    in_order = StubBook.in_order
+
+    def count(book: StubBook) -> list[Stub]:
+        sorted_at.append(book)
+        return in_order(book)
+
+    monkeypatch.setattr(StubBook, "in_order", count)
+    assert len(admin.get("/requests/unmatched/near-misses").json()["nearMisses"]) == 3
+    assert len(sorted_at) == 1
 
 
 def test_near_misses_of_unmatched_requests_are_stubs_or_operations(admin: httpx.Client, running: MockServer) -> None:

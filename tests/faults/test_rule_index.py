@@ -1,6 +1,3 @@
-import sys
-from types import FrameType
-
 import pytest
 
 from mock_atoms.core.tenancy import Tenant, caller_for
@@ -8,6 +5,7 @@ from mock_atoms.faults.effects import FaultResponse
 from mock_atoms.faults.rule_index import ActiveRule, RuleIndex
 from mock_atoms.faults.rule_match import RuleMatch
 from mock_atoms.faults.rules import Rule
+from tests.helpers.profiling import count_calls
 
 
 def index_of(*matches: RuleMatch) -> RuleIndex:
@@ -112,20 +110,9 @@ def test_a_literal_path_with_empty_braces_is_no_template() -> None:
     assert [active.id for active in (*found("/w/{}"), *found("/w/1/{}"))] == ["rule-0", "rule-2"]
 
 
-def calls_with(index: RuleIndex, path: str = "/audience") -> int:
-    """Return the number of functions called to find the rules of a request."""
-    tenant, count = caller_for("sk_me", "t").tenant, 0
-
-    def count_call(_frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(count_call)
-    try:
-        index.matching(tenant, "GET", path)
-    finally:
-        sys.setprofile(None)
-    return count
+def calls_with(index: RuleIndex, path: str) -> int:
+    tenant = caller_for("sk_me", "t").tenant
+    return count_calls(lambda: index.matching(tenant, "GET", path))
 
 
 def test_unrelated_rules_cost_nothing() -> None:

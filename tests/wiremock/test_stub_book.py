@@ -18,6 +18,7 @@ from mock_atoms.wiremock.stub_book import StubBook
 from mock_atoms.wiremock.stub_index import StubIndex, stub_key
 from mock_atoms.wiremock.stub_matching import nearest_stubs, select_by_body, select_by_head
 from mock_atoms.wiremock.stubs import Stub
+from tests.helpers.profiling import count_calls
 from tests.wiremock.test_patterns import exchange
 from tests.wiremock.test_stubs import parse
 
@@ -40,6 +41,14 @@ def test_a_lower_priority_and_then_the_newest_stub_comes_first() -> None:
     assert numbers(book.in_order()) == found(book, "/") == [3, 2, 1, 4]
     assert numbers(book.by_age()) == [1, 2, 3, 4]
     assert len(book) == 4
+
+
+def test_stubs_are_sorted_without_a_call_for_each() -> None:
+    few, many = StubBook(), StubBook()
+    few.put([stub(number, priority=number % 3) for number in range(3)])
+    many.put([stub(number, priority=number % 3) for number in range(300)])
+    assert count_calls(few.in_order) == count_calls(many.in_order)
+    assert numbers(many.in_order()) == [number for rest in range(3) for number in range(297 + rest, -1, -3)]
 
 
 def test_a_replaced_stub_keeps_its_place() -> None:
