@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from mock_atoms.core.errors import CapacityError
-from mock_atoms.core.slices import Divisible, Steps, run_without_pauses
+from mock_atoms.core.slices import Divisible, Steps, collect, run_without_pauses
 from mock_atoms.wiremock.scenarios import IMPORTED_GENERATION, STARTED, Scenario, ScenarioStates
 from mock_atoms.wiremock.stub_index import StubIndex, by_number, sort_stubs
 from mock_atoms.wiremock.stubs import Stub
@@ -120,6 +120,7 @@ class StubBook:
         copy._last_number, copy._last_generation = self._last_number, self._last_generation
         for name, scenario in [*self.scenarios.items()]:
             copy.scenarios[name] = replace(scenario, stubs={**scenario.stubs})
+            yield
         for stub in [*self._stubs.by_id.values()]:
             copy._stubs.add(stub)
             yield
@@ -192,7 +193,8 @@ class StubBook:
 
     def save_steps(self) -> Steps[list[Any]]:
         """Make all stubs persistent, and return what was replaced."""
-        return (yield from self.put_steps([stub.as_persistent() for stub in self._stubs.by_id.values()]))
+        stubs = yield from collect(stub.as_persistent() for stub in self._stubs.by_id.values())
+        return (yield from self.put_steps(stubs))
 
     def reset(self) -> list[Any]:
         """Reset all stubs, see `reset_steps`."""

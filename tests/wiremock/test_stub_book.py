@@ -320,6 +320,16 @@ def test_a_long_change_is_seen_as_a_whole_and_keeps_scenarios(monkeypatch: pytes
     assert choose(book, states, 1) == 1
 
 
+def test_a_long_change_copies_scenarios_and_saves_stubs_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stub_book, "MAX_IMMEDIATE_CHANGES", 0)
+    book = StubBook()
+    book.put([stub(number, scenarioName=f"s{number}") for number in range(20)])
+    scenarios, copied, saved, put = [20] * 4
+    assert sum(1 for _ in book.change(StubBook.save_steps, len(book))) == scenarios + copied + saved + put
+    assert len(book.scenarios) == 20
+    assert all(item.is_persistent for item in book.in_order())
+
+
 def test_a_long_change_keeps_the_state_that_a_request_reaches_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stub_book, "MAX_IMMEDIATE_CHANGES", 0)
     book = StubBook()
