@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from heapq import nsmallest
+from heapq import heappush, heappushpop
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.slices import Steps
@@ -26,6 +26,7 @@ from mock_atoms.wiremock.operands import OperandContext
 from mock_atoms.wiremock.required_keys import required_key_sets
 from mock_atoms.wiremock.steps import MAX_PATTERN_STEPS, STEPS_PER_PAUSE, StepCounter
 
+Item = TypeVar("Item", bound=tuple[float, int, object])
 _MAP_FIELDS = ("pathParameters", "queryParameters", "headers", "cookies")
 _FIELDS = ("method", *URL_FIELDS, *_MAP_FIELDS, "bodyPatterns")
 _UNSUPPORTED_FIELDS = {
@@ -178,19 +179,26 @@ def _similarity(one: Counter[str], other: Counter[str]) -> float:
     return 2 * (one & other).total() / max(1, one.total() + other.total())
 
 
+def keep_largest(kept: list[Item], item: Item, count: int) -> None:
+    """Add an item to a heap. Then remove the smallest one if there are more than `count`."""
+    if len(kept) < count:
+        heappush(kept, item)
+    else:
+        heappushpop(kept, item)
+
+
 def nearest(pattern: RequestPattern, exchanges: Iterable[Exchange], count: int) -> Steps[list[tuple[float, Exchange]]]:
     """Return the `count` exchanges nearest to `pattern` that do not match it, with their distances, nearest first."""
-    missed = []
+    # Comparing texts is slow: only those with the fewest failures are compared, the newest of them.
+    likely: list[tuple[int, int, Exchange]] = []
     for position, exchange in enumerate(exchanges):
         failures = pattern.failures(exchange)
         if failures:
-            missed.append((failures, -position, exchange))
+            keep_largest(likely, (-failures, position, exchange), max(count, _MIN_RANKED))
         yield
-    # Comparing texts is slow: only those with the fewest failures are compared.
-    likely = nsmallest(max(count, _MIN_RANKED), missed, key=lambda item: item[:2])
     ranked = []
-    for _, age, exchange in likely:
-        ranked.append((pattern.distance(exchange), age, exchange))
+    for _, position, exchange in likely:
+        ranked.append((pattern.distance(exchange), -position, exchange))
         yield
     return [(distance, exchange) for distance, _, exchange in sorted(ranked)[:count]]
 

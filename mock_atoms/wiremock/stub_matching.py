@@ -1,12 +1,11 @@
 """Comparison of one request with stubs: which match, and which nearly do."""
 
 from collections.abc import Iterable
-from heapq import nsmallest
 
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.slices import Steps
 from mock_atoms.journal.exchange import Exchange
-from mock_atoms.wiremock.patterns import RequestPattern
+from mock_atoms.wiremock.patterns import RequestPattern, keep_largest
 from mock_atoms.wiremock.steps import STEPS_PER_PAUSE
 from mock_atoms.wiremock.stubs import Stub
 
@@ -56,21 +55,21 @@ def _compare(pattern: RequestPattern, exchange: Exchange) -> tuple[bool, int]:
 
 def nearest_stubs(stubs: Iterable[Stub], exchange: Exchange, count: int) -> Steps[list[tuple[float, Stub]]]:
     """Return the `count` stubs that nearly match a request, with their distances, nearest first."""
-    missed = []
+    likely: list[tuple[float, int, Stub]] = []
     for position, stub in enumerate(stubs):
         try:
             failures = stub.pattern.failures(exchange)
         except ConfigError:
             continue
         if failures:
-            missed.append((failures / len(stub.pattern.conditions), position, stub))
+            keep_largest(likely, (-failures / len(stub.pattern.conditions), -position, stub), max(count, _MAX_RANKED))
         yield
     ranked = []
-    for _, position, stub in nsmallest(max(count, _MAX_RANKED), missed, key=lambda item: item[:2]):
+    for _, position, stub in likely:
         try:
             distance = stub.pattern.distance(exchange)
         except ConfigError:
             distance = 1.0  # too many steps
-        ranked.append((distance, position, stub))
+        ranked.append((distance, -position, stub))
         yield
     return [(distance, stub) for distance, _, stub in sorted(ranked, key=lambda item: item[:2])[:count]]

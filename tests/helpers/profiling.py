@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
+from mock_atoms.core.slices import Steps
+
 
 def count_calls(run: Callable[[], object]) -> int:
     """Return the number of functions that `run` calls, built-in ones included."""
@@ -19,3 +21,12 @@ def count_calls(run: Callable[[], object]) -> int:
     finally:
         sys.setprofile(None)
     return count
+
+
+def calls_by_step(steps: Steps[object]) -> list[int]:
+    """Return the number of functions that each step calls."""
+    counts: list[int] = []
+    end, results = object(), list[object]()
+    while end not in results:
+        counts.append(count_calls(lambda: results.append(next(steps, end))))
+    return counts

@@ -18,6 +18,7 @@ from mock_atoms.journal.exchange import Exchange, RequestHead
 from mock_atoms.wiremock.models import Difference
 from mock_atoms.wiremock.pattern_masking import mask_pattern
 from mock_atoms.wiremock.patterns import RequestPattern, nearest, parse_pattern
+from tests.helpers.profiling import calls_by_step
 
 CREDENTIALS = Credentials(b"k" * 32)
 KEY = "sk_verysecret_token"
@@ -674,6 +675,14 @@ def test_equally_near_misses_are_sorted_by_age() -> None:
     exchanges = [exchange(f"/audience?page={number}") for number in range(100)]
     assert near({"method": "PUT"}, exchanges, 3) == ["/audience?page=99", "/audience?page=98", "/audience?page=97"]
     assert len(near({"method": "PUT"}, exchanges, 90)) == 90
+
+
+def test_a_step_to_find_near_misses_does_not_depend_on_their_number() -> None:
+    def most_calls(number: int) -> int:
+        exchanges = [exchange(f"/audience/{position:03}") for position in range(number)]
+        return max(calls_by_step(nearest(parse_pattern({"urlPath": "/audience"}, CREDENTIALS), exchanges, 3)))
+
+    assert most_calls(60) == most_calls(600)
 
 
 def test_fewer_failed_conditions_win_among_many_exchanges() -> None:

@@ -18,7 +18,7 @@ from mock_atoms.wiremock.stub_book import StubBook
 from mock_atoms.wiremock.stub_index import StubIndex, stub_key
 from mock_atoms.wiremock.stub_matching import nearest_stubs, select_by_body, select_by_head
 from mock_atoms.wiremock.stubs import Stub
-from tests.helpers.profiling import count_calls
+from tests.helpers.profiling import calls_by_step, count_calls
 from tests.wiremock.test_patterns import exchange
 from tests.wiremock.test_stubs import parse
 
@@ -284,6 +284,14 @@ def test_near_misses_are_ranked_by_distance() -> None:
     nearest = run_without_pauses(nearest_stubs(book.in_order(), exchange("/agent"), 2))
     assert numbers([nearest[0][1]]) == [0]
     assert 0 < nearest[0][0] < nearest[1][0] <= 1
+
+
+def test_a_step_to_find_near_stubs_does_not_depend_on_their_number() -> None:
+    def most_calls(number: int) -> int:
+        stubs = [stub(position, {"urlPath": f"/agent/{position:03}"}) for position in range(number)]
+        return max(calls_by_step(nearest_stubs(stubs, exchange("/agent"), 3)))
+
+    assert most_calls(60) == most_calls(600)
 
 
 def test_a_long_selection_pauses() -> None:
