@@ -49,7 +49,7 @@ async def near_misses(
         pattern: the pattern.
         count: maximum number of requests to return.
     """
-    masked = mask_pattern(body, reader.journal.credentials)
+    masked = await reader.run(mask_pattern(body, reader.journal.credentials))
     found = await reader.run(nearest(pattern, await reader.select(query), count))
     numbered = await reader.number([exchange for _, exchange in found])
 

@@ -58,7 +58,7 @@ class Credentials:
             digests |= dict.fromkeys(self.digests_in(name, value))
             yield
             masked_name = yield from mask_text_steps(name, token)
-            masked.append((masked_name, (yield from self._mask_header(name, value, token))))
+            masked.append((masked_name, (yield from self.mask_header_steps(name, value, token))))
         return tuple(masked), tuple(digests)
 
     def digests_in(self, name: str, value: str) -> frozenset[bytes]:
@@ -75,9 +75,10 @@ class Credentials:
 
     def mask_header(self, name: str, value: str, token: str | None = None) -> str:
         """Return a header value with credentials masked."""
-        return run_without_pauses(self._mask_header(name, value, token))
+        return run_without_pauses(self.mask_header_steps(name, value, token))
 
-    def _mask_header(self, name: str, value: str, token: str | None) -> Steps[str]:
+    def mask_header_steps(self, name: str, value: str, token: str | None = None) -> Steps[str]:
+        """Return the same as `mask_header`."""
         if name.lower() in CREDENTIAL_HEADERS:
             value = mask_credentials(value)
         if name.lower() == "cookie":

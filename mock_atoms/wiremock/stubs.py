@@ -328,7 +328,8 @@ def _parse(value: object, credentials: Credentials, read_file: ReadBodyFile) -> 
         raise ConfigError(error.problem, f"/response{error.pointer}") from None
     yield
     request = content.pop("request")
-    masked = {"request": mask_pattern(request, credentials), **(yield from mask_json_steps(content))}
+    masked_request = yield from mask_pattern(request, credentials)
+    masked = {"request": masked_request, **(yield from mask_json_steps(content))}
     file_body, is_file_masked = None, False
     if fields.response.bodyFileName is not None:
         file_content = yield from _mask_file(response.body)

@@ -709,10 +709,30 @@ def test_a_body_that_is_still_arriving_never_matches() -> None:
     assert pattern.matches(sent)
 
 
+def masked(pattern: object) -> Any:  # noqa: ANN401 - any JSON
+    return run_without_pauses(mask_pattern(pattern, CREDENTIALS))
+
+
 def test_operators_may_be_nested_40_levels() -> None:
     deep = {"bodyPatterns": [nested(36)]}
     assert matches(deep, exchange(body="x"))
-    assert mask_pattern(deep, CREDENTIALS) == deep
+    assert masked(deep) == deep
+
+
+@pytest.mark.parametrize(
+    "field",
+    [("bodyPatterns", 0), ("headers", "X-A"), ("headers", "Cookie"), ("cookies", "a"), ("cookies", "session")],
+)
+def test_a_step_to_mask_a_pattern_does_not_depend_on_the_number_of_keys(field: tuple[str, str | int]) -> None:
+    def calls(number: int) -> list[int]:
+        operator = {"and": [{"contains": f"{'sk_a1 ' * number}…#123456"}]}
+        where, name = field
+        pattern = {where: [operator] if isinstance(name, int) else {name: operator}}
+        return calls_by_step(mask_pattern(pattern, CREDENTIALS))
+
+    few, many = calls(1_000), calls(4_000)
+    assert max(few) == max(many)
+    assert len(few) < len(many)
 
 
 LEAKS: list[dict[str, Any]] = [
@@ -749,7 +769,7 @@ def test_masked_patterns_contain_no_whole_credential(pattern: dict[str, Any]) ->
     assert run_without_pauses(nearest(parsed, [sent], 1))[0][1] is sent
     assert "verysecret" not in f"{parsed.differences(sent)}"
     assert "verysecret" not in f"{[(part.field, part.description, part.expected) for part in parsed.conditions]}"
-    assert "verysecret" not in json.dumps(mask_pattern(pattern, CREDENTIALS))
+    assert "verysecret" not in json.dumps(masked(pattern))
 
 
 @pytest.mark.parametrize(
@@ -779,7 +799,7 @@ def test_masked_patterns_contain_no_whole_credential(pattern: dict[str, Any]) ->
 )
 def test_masking_changes_credentials_alone(pattern: Any, shown: Any) -> None:  # noqa: ANN401 - JSON
     given_text = json.dumps(pattern)
-    assert mask_pattern(pattern, CREDENTIALS) == (pattern if shown is None else shown)
+    assert masked(pattern) == (pattern if shown is None else shown)
     assert json.dumps(pattern) == given_text
 
 
@@ -869,7 +889,7 @@ def test_any_json_is_a_usable_pattern_or_an_error(pattern: object) -> None:
         assert is_match is (not parsed.differences(sent))
         assert 0 <= parsed.distance(sent) <= 1
     assert all(0 < distance <= 1 for distance, _ in run_without_pauses(nearest(parsed, SENT, 3)))
-    json.dumps(mask_pattern(pattern, CREDENTIALS), allow_nan=False)
+    json.dumps(masked(pattern), allow_nan=False)
 
 
 INVISIBLE = "a\u202ab"
