@@ -14,7 +14,7 @@ from mock_atoms.faults.rules import Rule
 
 MAX_RULES = 10_000
 """Maximum number of active rules besides the startup rules."""
-MAX_TENANT_RULES = 250
+MAX_TENANT_RULES = 500
 """Maximum number of these rules with the same token and test id, or without. A request may match four times as many."""
 MAX_STARTUP_RULES = 1_000
 """Maximum number of startup rules."""
