@@ -305,6 +305,9 @@ HOLDING = {
     "serving/test_tls.py::test_a_failed_handshake_is_one_log_line": ["time for a TLS handshake"],
     "serving/test_connections.py::test_half_a_head_gets_a_408": ["time for a complete request line and headers"],
     "serving/test_connections.py::test_half_a_body_gets_a_408": ["pause in a request body"],
+    "middleware/test_waiting.py::test_a_long_body_is_not_read_ahead_to_its_end": [
+        "bytes of a request body that are read during a delay"
+    ],
     "serving/test_connections.py::test_a_head_has_a_size_limit": ["request line and headers"],
     "serving/test_connections.py::test_what_is_no_body_is_not_read_without_end": [
         "chunk extensions and trailers between two parts of a body"
