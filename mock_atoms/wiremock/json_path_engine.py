@@ -219,6 +219,8 @@ class Environment(JSONPathEnvironment):
     def compare(self, left: object, operator: str, right: object) -> bool:
         """Count a comparison in a filter."""
         self.steps.count_steps(2 + _comparison_steps(left, operator, right))
+        if operator in ("in", "contains") and isinstance(left, str) and isinstance(right, str):
+            return self.steps.contains(right, left) if operator == "in" else self.steps.contains(left, right)
         if operator == "=~" and isinstance(left, str) and isinstance(right, Regex):
             self.steps.count_steps(right.steps(left))
         return super().compare(left, operator, right)
@@ -233,9 +235,7 @@ def _comparison_steps(left: object, operator: str, right: object) -> int:
 
 
 def _size(operand: object) -> int:
-    """Return how long it takes to compare an operand: the length of a text, or the number of values up to a limit."""
-    if isinstance(operand, str):
-        return len(operand) // 500
+    """Return how long it takes to compare an operand: its number of values up to a limit."""
     values, size = [operand], -1
     while values and size < _MAX_COUNTED_VALUES:
         value = values.pop()

@@ -17,6 +17,8 @@ from mock_atoms.wiremock.steps import StepCounter
 _SEPARATORS = (r"\s", r"\s\"',", r"\s\"',&?=:/;{}\[\]()<>")
 _WORDS = [re.compile(f"[^{separators}]+") for separators in _SEPARATORS]
 _WORD_STEPS = 3  # to find and digest a word, or to mask a key
+_MAX_UNCOUNTED_LENGTH = 500
+"""Length of the values of a header that may be searched without counting steps."""
 _MAX_MASKED_FORMS = 16
 """Number of masked forms that an operand keeps. Each is as long as its text, and a text may have thousands of keys."""
 
@@ -94,12 +96,19 @@ class Operand:
         return [*dict.fromkeys((self.text, self.masked, *map(self._mask, tokens)))]
 
     def may_be_in(self, header: str, head: RequestHead) -> bool:
-        """Return whether a value of a request header may contain a form of the text. Faster than `forms`."""
+        """Return whether a value of a request header may contain a form of the text. Faster than `forms`.
+
+        It counts no steps. So values that are long together may contain anything.
+        """
         if not self._has_no_word_of(head.credential_digests):
             return True
         forms = self._common_forms
+        length = 0
         for name, value in head.headers:  # plain loops: this runs for each exchange of a scan
             if name == header:
+                length += len(value)
+                if length > _MAX_UNCOUNTED_LENGTH:
+                    return True
                 for form in forms:
                     if form in value:
                         return True

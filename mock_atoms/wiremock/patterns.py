@@ -150,7 +150,7 @@ class PatternScan:
             return is_match, 1
         for header, text in self._texts:
             if not text.may_be_in(header, exchange.head):
-                return False, _EXCHANGE_STEPS
+                return False, _EXCHANGE_STEPS + len(exchange.head.headers) // 20
         is_match, steps = self._pattern.compare(exchange)
         if not self._needs_body and len(self._matches_by_head) < MAX_SHARED_HEADS:
             self._matches_by_head[exchange.head] = is_match

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, SupportsIndex
 
 import pytest
 from hypothesis import given, settings
@@ -20,8 +20,8 @@ from mock_atoms.wiremock import patterns
 from mock_atoms.wiremock.candidate import Candidate
 from mock_atoms.wiremock.json_matching import MAX_PATTERN_VALUES
 from mock_atoms.wiremock.json_path import load_library
-from mock_atoms.wiremock.patterns import RequestPattern, nearest, parse_pattern
-from mock_atoms.wiremock.steps import MAX_PATTERN_STEPS
+from mock_atoms.wiremock.patterns import PatternScan, RequestPattern, nearest, parse_pattern
+from mock_atoms.wiremock.steps import MAX_PATTERN_STEPS, StepCounter
 
 CREDENTIALS = Credentials(b"k" * 32)
 TOO_MANY = "the pattern takes more than 25,000 steps: use fewer or shorter operators, or several patterns"
@@ -62,6 +62,8 @@ def problem(action: Callable[[], object]) -> str:
     return str(caught.value)
 
 
+SLOW_PART = "a" * 48 + "b" + "a" * 49
+"""CPython compares most of it at each position of a short text of `a`."""
 BOTH = {"ignoreArrayOrder": True, "ignoreExtraElements": True}
 
 
@@ -121,12 +123,73 @@ def test_items_that_match_several_others_are_paired() -> None:
             [[i] for i in range(1_000)],
         ),
         (body_pattern("and", [{"not": {"matches": f"(a+)+b{i}"}} for i in range(10)]), "a" * 60_000),
+        ({"bodyPatterns": [{"doesNotContain": SLOW_PART}] * 300}, "a" * 29_999),
+        (body_pattern("matchesJsonPath", f"$.b[?'{SLOW_PART}' in $.a]"), {"a": "a" * 29_999, "b": [*range(300)]}),
+        (body_pattern("matchesJsonPath", f"$.b[?$.a contains '{SLOW_PART}']"), {"a": "a" * 29_999, "b": [*range(300)]}),
     ],
-    ids=["lists", "descents", "selectors", "root queries", "containers", "in", "expressions", "texts", "matches"],
+    ids=[
+        *("lists", "descents", "selectors", "root queries", "containers", "in", "expressions", "texts", "matches"),
+        *("doesNotContain", "in a text", "text contains"),
+    ],
 )
 def test_a_pattern_that_takes_too_long_is_an_error(pattern: object, body: object) -> None:
     parsed = parse_pattern(pattern, CREDENTIALS)
     assert problem(lambda: parsed.matches(sent(body))).endswith(TOO_MANY)
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "expected_length"),
+    [
+        ("a" * 2_499, "a" * 100 + "b" + "a" * 20, None),
+        ("a" * 2_499, "a" * 1_000 + "b" + "a" * 200, 30_000),
+        ("a" * 29_999, SLOW_PART, 30_000),
+        ("a" * 60_000, SLOW_PART, 60_000),
+        ("a" * 60_000, "a" * 29_000 + "b" + "a" * 29_000, 232_004),
+        ("a" * 1_000, "a" * 58_000, None),
+    ],
+)
+def test_texts_are_so_long_that_a_search_is_linear(text: str, part: str, expected_length: int | None) -> None:
+    lengths = []
+
+    class Text(str):
+        __slots__ = ()
+
+        def ljust(self, width: SupportsIndex, fill: str = " ", /) -> str:
+            long_text = super().ljust(width, fill)
+            lengths.append(len(long_text))
+            return long_text
+
+    assert not StepCounter().contains(Text(text), part)
+    assert lengths == ([] if expected_length is None else [expected_length])
+
+
+@pytest.mark.parametrize("length", [100, 10_000])
+def test_a_part_is_found_anywhere_in_a_text(length: int) -> None:
+    steps = StepCounter()
+    text = "".join(map(chr, range(1_000, 1_000 + length)))
+    for part in ("", text, text[:90], text[5:95], text[-90:]):
+        assert steps.contains(text, part)
+    for part in (f"{text} ", f"{text[-90:]} ", f"{text[-90:]}{' ' * 10}", " " * 90, text[:90][::-1]):
+        assert not steps.contains(text, part)
+
+
+@pytest.mark.parametrize(
+    ("headers", "min_steps", "max_steps"),
+    [
+        ([(b"x", b"a" * 500)], 3, 3),
+        ([(b"x", b"a" * 251)] * 2, 10, 30),
+        ([(b"x", b"a" * 29_999)], 150, 200),
+        ([(b"y", b"")] * 5_000, 253, 253),
+    ],
+    ids=["short", "two values", "long", "many headers"],
+)
+def test_a_scan_counts_the_search_of_long_headers(
+    headers: list[tuple[bytes, bytes]], min_steps: int, max_steps: int
+) -> None:
+    scan = PatternScan(parse_pattern({"headers": {"x": {"contains": SLOW_PART}}}, CREDENTIALS))
+    is_match, compared_steps = scan.compare(exchange(headers=headers))
+    assert not is_match
+    assert min_steps <= compared_steps <= max_steps
 
 
 @pytest.mark.parametrize(
