@@ -1,9 +1,8 @@
 """Comparison of JSON values."""
 
-import json
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import NamedTuple
 
 from mock_atoms.core.sizes import json_problem
@@ -13,6 +12,9 @@ MAX_PATTERN_DEPTH = 40
 MAX_PATTERN_CHARACTERS = 100_000
 MAX_PATTERN_VALUES = 5_000
 """Maximum number of values in a pattern, and in a JSON body that is compared."""
+_CHARACTERS_PER_STEP = 200  # to digest a text
+_PAIRING_STEPS = 20
+_MEMBERS_PER_STEP = 20  # to look at the members of an object, or at possible partners
 
 
 def size_problem(value: object, max_depth: int) -> str | None:
@@ -33,73 +35,104 @@ class JsonEquality(NamedTuple):
 
     def __call__(self, expected: object, actual: object, steps: StepCounter) -> bool:
         """Return whether the values are equal. 1 equals 1.0, but not true."""
-        steps.count_steps()
+        return _Comparison(self, steps).is_equal(expected, actual)
+
+
+class _Comparison:
+    """A comparison of two JSON values.
+
+    Args:
+        options: what is ignored.
+        steps: counts the work.
+    """
+
+    def __init__(self, options: JsonEquality, steps: StepCounter) -> None:
+        self._options = options
+        self._steps = steps
+        self._numbers: dict[object, int] = {}
+        self._container_numbers: dict[int, int] = {}
+
+    def is_equal(self, expected: object, actual: object) -> bool:
+        """Return whether two parts of the values are equal."""
+        self._steps.count_steps()
         if isinstance(expected, dict) and isinstance(actual, dict):
-            extra = actual.keys() - expected.keys()
-            return (
-                expected.keys() <= actual.keys()
-                and (not extra or self.ignore_extra_elements)
-                and all(self(value, actual[key], steps) for key, value in expected.items())
+            return self._may_have_equal_parts(expected, actual) and all(
+                key in actual and self.is_equal(value, actual[key]) for key, value in expected.items()
             )
         if isinstance(expected, list) and isinstance(actual, list):
-            if len(expected) > len(actual) or (len(expected) < len(actual) and not self.ignore_extra_elements):
+            if not self._may_have_equal_parts(expected, actual):
                 return False
-            if self.ignore_array_order:
-                return self._matches_in_any_order(expected, actual, steps)
-            return all(self(expected_item, item, steps) for expected_item, item in zip(expected, actual, strict=False))
+            if self._options.ignore_array_order:
+                return self._matches_in_any_order(expected, actual)
+            return all(
+                self.is_equal(expected_item, item) for expected_item, item in zip(expected, actual, strict=False)
+            )
         return isinstance(expected, bool) is isinstance(actual, bool) and expected == actual
 
-    def _matches_in_any_order(self, expected: list[object], actual: list[object], steps: StepCounter) -> bool:
+    def _may_have_equal_parts(self, expected: Sized, actual: Sized) -> bool:
+        return len(expected) == len(actual) or (self._options.ignore_extra_elements and len(expected) < len(actual))
+
+    def _matches_in_any_order(self, expected: list[object], actual: list[object]) -> bool:
         """Return whether each expected item can be paired with an equal actual item."""
-        left: dict[str, list[object]] = {}
+        left: dict[int, list[object]] = {}
         for item in actual:
-            left.setdefault(_canonical(item, steps), []).append(item)
+            left.setdefault(self.number(item), []).append(item)
         # Identical items are paired first: any other item that could take one also matches its partner.
         others = []
         for expected_item in expected:
-            alike = left.get(_canonical(expected_item, steps))
+            alike = left.get(self.number(expected_item))
             if alike:
                 alike.pop()
             else:
                 others.append(expected_item)
-        if not self.ignore_extra_elements or not all(isinstance(item, dict | list) for item in others):
+        if not self._options.ignore_extra_elements or not all(isinstance(item, dict | list) for item in others):
             return not others
         rest = [item for items in left.values() for item in items]
-        return _Pairing(self, others, rest, steps).is_complete()
+        return _Pairing(self, others, rest, self._steps).is_complete()
 
+    def number(self, value: object) -> int:
+        """Return a number that is the same for values that differ in the order of lists alone."""
+        self._steps.count_steps(2)
+        if not isinstance(value, dict | list):
+            if isinstance(value, str):
+                self._steps.count_steps(len(value) // _CHARACTERS_PER_STEP)
+            return self._number_of((isinstance(value, bool), value))
+        number = self._container_numbers.get(id(value))
+        if number is None:
+            if isinstance(value, dict):
+                number = self._number_of(frozenset((key, self.number(item)) for key, item in value.items()))
+            else:
+                number = self._number_of((list, *sorted(map(self.number, value))))
+            self._container_numbers[id(value)] = number
+        return number
 
-def _canonical(value: object, steps: StepCounter) -> str:
-    """Return a text that is the same for values that differ in the order of lists alone."""
-    steps.count_steps(2)
-    if isinstance(value, dict):
-        members = (f"{json.dumps(key)}:{_canonical(value[key], steps)}" for key in sorted(value))
-        return "{" + ",".join(members) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(sorted(_canonical(item, steps) for item in value)) + "]"
-    if isinstance(value, str):
-        return json.dumps(value)
-    return repr(int(value) if isinstance(value, float) and value.is_integer() else value)
+    def _number_of(self, key: object) -> int:
+        return self._numbers.setdefault(key, len(self._numbers))
 
 
 class _Pairing:
     """Pairs each expected item, a list or an object, with a separate actual item (bipartite matching).
 
     Args:
-        equal: compares two items.
+        comparison: compares two items.
         expected: the expected items.
         actual: the actual items.
         steps: counts the comparisons.
     """
 
-    def __init__(self, equal: JsonEquality, expected: list[object], actual: list[object], steps: StepCounter) -> None:
-        self._equal = equal
+    def __init__(
+        self, comparison: _Comparison, expected: list[object], actual: list[object], steps: StepCounter
+    ) -> None:
+        steps.count_steps(_PAIRING_STEPS)
+        self._comparison = comparison
         self._expected = expected
         self._actual = actual
         self._steps = steps
-        self._positions: dict[tuple[str, str], list[int]] = {}
+        self._positions: dict[tuple[str, int], list[int]] = {}
         for position, item in enumerate(actual):
             for member in self._plain_members(item):
                 self._positions.setdefault(member, []).append(position)
+        self._results: dict[tuple[int, int], bool] = {}
         self._first_free = 0
         self._partners: dict[int, int] = {}
         self._numbers: dict[int, int] = {}
@@ -109,10 +142,12 @@ class _Pairing:
         numbers = range(len(self._expected))
         return all(self._pair_with_free_item(number) or self._exchange_partners(number) for number in numbers)
 
-    def _plain_members(self, item: object) -> list[tuple[str, str]]:
-        """Return the name and the value of each member of an object that is neither list nor object."""
+    def _plain_members(self, item: object) -> list[tuple[str, int]]:
+        """Return the name and the number of each member of an object that is neither list nor object."""
         members = item.items() if isinstance(item, dict) else ()
-        return [(name, _canonical(value, self._steps)) for name, value in members if not isinstance(value, dict | list)]
+        self._steps.count_steps(len(members) // _MEMBERS_PER_STEP)
+        number = self._comparison.number
+        return [(name, number(value)) for name, value in members if not isinstance(value, dict | list)]
 
     def _possible_partners(self, number: int) -> Sequence[int]:
         """Return the positions of the actual items that can equal an expected item: they have its rarest member."""
@@ -120,7 +155,10 @@ class _Pairing:
         return min(positions, key=len) if positions else range(len(self._actual))
 
     def _is_equal(self, number: int, position: int) -> bool:
-        return self._equal(self._expected[number], self._actual[position], self._steps)
+        pair = number, position
+        if pair not in self._results:
+            self._results[pair] = self._comparison.is_equal(self._expected[number], self._actual[position])
+        return self._results[pair]
 
     def _pair_with_free_item(self, number: int) -> bool:
         while self._first_free in self._numbers:
@@ -142,7 +180,9 @@ class _Pairing:
         queue = deque([start])
         while queue:
             number = queue.popleft()
-            for position in self._possible_partners(number):
+            positions = self._possible_partners(number)
+            self._steps.count_steps(len(positions) // _MEMBERS_PER_STEP)
+            for position in positions:
                 if position in reached_from or not self._is_equal(number, position):
                     continue
                 reached_from[position] = number

@@ -232,7 +232,7 @@ def _equal_to_json(fields: Mapping[str, Any], context: OperandContext) -> Matche
             return False
         forms = operand.forms(candidate)
         for form in forms:
-            candidate.count_steps(len(form) // 50)
+            candidate.count_steps(10 + len(form) // 50)
             if form not in values:
                 values[form] = _parse_valid_json(form)
         return any(equal(expected, actual, candidate) for form in forms for expected in values[form])

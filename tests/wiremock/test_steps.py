@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, SupportsIndex
+from typing import Any, NoReturn, SupportsIndex
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +18,7 @@ from mock_atoms.journal.credentials import Credentials
 from mock_atoms.journal.exchange import Exchange, RequestHead
 from mock_atoms.wiremock import patterns
 from mock_atoms.wiremock.candidate import Candidate
-from mock_atoms.wiremock.json_matching import MAX_PATTERN_VALUES
+from mock_atoms.wiremock.json_matching import MAX_PATTERN_VALUES, JsonEquality
 from mock_atoms.wiremock.json_path import load_library
 from mock_atoms.wiremock.patterns import PatternScan, RequestPattern, nearest, parse_pattern
 from mock_atoms.wiremock.steps import MAX_PATTERN_STEPS, StepCounter
@@ -171,6 +171,38 @@ def test_a_part_is_found_anywhere_in_a_text(length: int) -> None:
         assert steps.contains(text, part)
     for part in (f"{text} ", f"{text[-90:]} ", f"{text[-90:]}{' ' * 10}", " " * 90, text[:90][::-1]):
         assert not steps.contains(text, part)
+
+
+def test_members_that_may_be_extra_are_not_visited() -> None:
+    class Members(dict[str, object]):
+        def keys(self) -> NoReturn:
+            raise AssertionError
+
+        __iter__ = items = values = keys
+
+    equal = JsonEquality(ignore_extra_elements=True)
+    assert equal({"a": 1}, Members(a=1, b=2), StepCounter())
+    assert not equal({"a": 1, "c": 2}, Members(a=1, b=2, d=3), StepCounter())
+    assert not JsonEquality()({"a": 1}, Members(a=1, b=2), StepCounter())
+
+
+def test_each_json_operand_counts() -> None:
+    pattern = {"bodyPatterns": [{"equalToJson": {}, "ignoreExtraElements": True}] * 100}
+    assert 1_000 < steps(pattern, sent({"a": 1})) < 2_000
+
+
+def test_nested_lists_are_compared_once_on_each_level() -> None:
+    def nested(value: object, levels: int) -> object:
+        for _ in range(levels):
+            value = [value]
+        return value
+
+    def steps_of(levels: int) -> int:
+        pattern = body_pattern("equalToJson", nested({"a": [1]}, levels), **BOTH)
+        return steps(pattern, sent(nested({"a": [2], "b": "é" * 500}, levels)))
+
+    one, two = steps_of(15), steps_of(30)
+    assert one < two <= 2.1 * one
 
 
 @pytest.mark.parametrize(
