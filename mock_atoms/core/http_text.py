@@ -6,6 +6,8 @@ from urllib.parse import parse_qs
 
 Headers = Sequence[tuple[bytes, bytes]]
 """Header names and values, as in ASGI."""
+MAX_REQUEST_HEAD_BYTES = 64 * 1024
+"""Size limit of a request line with its headers."""
 HTTP_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """The name of a method, a header or a cookie: a `token` of RFC 9110, section 5.6.2."""
 PATH_PARAMETER = re.compile(r"\{[^{}/]+\}")

@@ -10,6 +10,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mock_atoms.app import is_own_path
+from mock_atoms.core.http_text import MAX_REQUEST_HEAD_BYTES
 from mock_atoms.core.settings import DEFAULT_KEEP_ALIVE, DEFAULT_REQUEST_TIMEOUT
 from mock_atoms.core.slices import start_outside_request
 from mock_atoms.journal.exchange import CONTEXT_KEY
@@ -22,7 +23,6 @@ from mock_atoms.serving.half_closed import close_half_closed
 from mock_atoms.serving.phase import BODY, HEAD, NONE
 from mock_atoms.serving.refusal import (
     LINGER_SECONDS,
-    MAX_REQUEST_HEAD_BYTES,
     Refusal,
     check_head_size,
     refusal_of,

@@ -7,11 +7,10 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mock_atoms.core.addresses import format_address
+from mock_atoms.core.http_text import MAX_REQUEST_HEAD_BYTES
 from mock_atoms.journal.access_log import LOGGER, EventLine
 from mock_atoms.journal.exchange import MALFORMED_REQUEST, REQUEST_TIMEOUT, RefusalResponse
 
-MAX_REQUEST_HEAD_BYTES = 64 * 1024
-"""Size limit of a request line with its headers, and of what stands between the parts of a chunked body."""
 LINGER_SECONDS = 2
 """Time for a client to read a refusal. The close of a connection with unread data would lose it."""
 PLAIN_HTTP = "no TLS handshake: this port speaks HTTPS, so use https://"

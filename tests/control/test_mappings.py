@@ -171,6 +171,16 @@ def test_stubs_are_found_and_removed_by_metadata(admin: httpx.Client, running: M
         ("PUT", "/scenarios/none/state", {"status": "a"}, 422, "/status"),
         ("POST", "/near-misses/request", {"url": "a"}, 422, "/url"),
         ("POST", "/near-misses/request", {}, 422, "/url"),
+        ("POST", "/near-misses/request", {"url": f"/{'é' * 5_000_000}"}, 422, ""),
+        ("POST", "/near-misses/request", {"url": f"/{'é' * 11_000}"}, 422, ""),
+        ("POST", "/near-misses/request", {"url": "/", "method": "A" * 65_536}, 422, ""),
+        ("POST", "/near-misses/request", {"url": "/", "headers": {"a": "b" * 65_536}}, 422, ""),
+        ("POST", "/near-misses/request", {"url": "/", "headers": {"a": [""] * 70_000}}, 422, ""),
+        ("POST", "/near-misses/request", {"url": "/", "headers": {str(i): [] for i in range(70_000)}}, 422, ""),
+        ("POST", "/near-misses/request", {"url": "/", "cookies": {str(i): "" for i in range(200_000)}}, 422, ""),
+        ("POST", "/near-misses/request", {"url": "/", "headers": {"a/b": [1] * 200_000}}, 422, "/headers/a~1b"),
+        ("POST", "/near-misses/request", {"url": "/", "headers": [1]}, 422, "/headers"),
+        ("POST", "/near-misses/request", {"url": "/", "cookies": "a"}, 422, "/cookies"),
     ],
 )
 def test_an_invalid_call_is_an_error(  # noqa: PLR0917 - the parts of a case
@@ -315,6 +325,9 @@ def test_near_misses_of_a_request_are_stubs(admin: httpx.Client) -> None:
     assert "sk_verysecret" not in str(miss)
     token = {"url": "/d", "headers": {"Authorization": "Bearer plain-secret"}, "body": "x plain-secret"}
     assert "plain-secret" not in admin.post("/near-misses/request", json=token).text
+    long_body = {"url": "/c", "cookies": {"a": ["1"]}, "body": f"{'a' * 65_536}x"}
+    (miss, _) = admin.post("/near-misses/request", json=long_body).json()["nearMisses"]
+    assert [item["field"] for item in miss["request"]["mockAtoms"]["differences"]] == ["bodyPatterns[0]"]
     given = {"url": "/d", "cookies": {"a": "2"}, "headers": {"Cookie": "a=1"}, "body": "x"}
     (miss, _) = admin.post("/near-misses/request", json=given).json()["nearMisses"]
     assert [item["field"] for item in miss["request"]["mockAtoms"]["differences"]] == ["urlPath"]

@@ -33,6 +33,7 @@ from mock_atoms.control.tenant_data import MAX_PAGE, MAX_PAGE_SIZE
 from mock_atoms.control.tenants import MAX_SET_AUDIENCES
 from mock_atoms.core import regex
 from mock_atoms.core.body_memory import MAX_UNREAD_BODY_BYTES
+from mock_atoms.core.http_text import MAX_REQUEST_HEAD_BYTES
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_JSON_PIECE_BYTES, MAX_VALUES_BYTES
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, MAX_MESSAGE_LENGTH, MAX_QUOTED_LENGTH
 from mock_atoms.core.patterns import STORE_PREFIX
@@ -70,7 +71,6 @@ from mock_atoms.serving import connection_limits
 from mock_atoms.serving.fast_path import MAX_COMPARED_STUBS
 from mock_atoms.serving.half_closed import RESPONSE_SECONDS
 from mock_atoms.serving.protocol import HEAD_BYTES_PER_TURN, REQUESTS_PER_TURN, RESPONSE_BYTES_PER_TURN
-from mock_atoms.serving.refusal import MAX_REQUEST_HEAD_BYTES
 from mock_atoms.serving.server import GRACE_SECONDS, KEEP_ALIVE_MARGIN, STOP_SECONDS
 from mock_atoms.state import memory_store, redis_log, replica, replicated_journal
 from mock_atoms.state.agents import MAX_CREATED_AGENTS, MAX_OTHER_AGENTS
@@ -259,6 +259,10 @@ LIMITS = [
     ("time for a complete request line and headers", f"`--request-timeout`, {Settings().request_timeout} seconds"),
     ("pause in a request body", f"`--request-timeout`, {Settings().request_timeout} seconds"),
     ("request line and headers", f"{MAX_REQUEST_HEAD_BYTES / KIB:g} KiB"),
+    (
+        "request line and headers of a request that `POST /__admin/near-misses/request` takes",
+        f"{MAX_REQUEST_HEAD_BYTES / KIB:g} KiB",
+    ),
     ("chunk extensions and trailers between two parts of a body", f"{MAX_REQUEST_HEAD_BYTES / KIB:g} KiB"),
     ("bytes that wait behind a request", f"{HIGH_WATER_LIMIT / KIB:g} KiB, and what one read returns"),
     ("idle connections of all `MockClient`s of a process", f"{MAX_IDLE_CONNECTIONS}"),

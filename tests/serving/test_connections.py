@@ -18,13 +18,13 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
 from mock_atoms import MockServer, Settings, create_app
+from mock_atoms.core.http_text import MAX_REQUEST_HEAD_BYTES
 from mock_atoms.core.slices import WORK_SLOT, Slices, WorkSlot
 from mock_atoms.faults.rules import parse_rule
 from mock_atoms.journal.access_log import EventLine, JsonFormatter
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.fast_path import fast_path_of
 from mock_atoms.serving.protocol import PARSED_PIECE_BYTES, HttpProtocol
-from mock_atoms.serving.refusal import MAX_REQUEST_HEAD_BYTES
 from mock_atoms.serving.server import build_server
 from tests.helpers.sockets import LIST_PATH, connect, exchange, raw_request, read_responses, read_to_end, send_in_turn
 
