@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
@@ -20,6 +19,7 @@ from mock_atoms.contract.schemas import (
     render_json,
     success_envelope,
 )
+from mock_atoms.core.http_text import unquote
 from mock_atoms.core.json_stream import dump_json
 from mock_atoms.core.slices import Slices, Steps
 from mock_atoms.core.tenancy import AuthenticatedCaller

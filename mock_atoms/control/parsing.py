@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from mock_atoms.control.errors import RequestError, invalid_parameter
 from mock_atoms.core.body_memory import body_lease, take_body_memory
-from mock_atoms.core.http_text import parse_query
+from mock_atoms.core.http_text import MAX_QUERY_PARAMETERS, parse_query
 from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
 from mock_atoms.core.json_parsing import JsonParser, parse_json_steps
 from mock_atoms.core.masking import quote_value
@@ -156,11 +156,13 @@ class Query(StrictModel):
         """Return the parameters of `request`.
 
         Raises:
-            RequestError: a parameter is unknown, duplicated or invalid.
+            RequestError: there are too many parameters, or one is unknown, duplicated or invalid.
         """
         names = [str(field.alias) for field in cls.model_fields.values()]
         values: dict[str, str] = {}
         query_text = request.scope["query_string"].decode("latin-1")
+        if query_text.count("&") >= MAX_QUERY_PARAMETERS:
+            raise invalid_parameter("", f"more than {MAX_QUERY_PARAMETERS:,} parameters")
         for name, (value, *others) in parse_query(query_text).items():
             if name not in names:
                 allowed = f"the parameters are {', '.join(names)}" if names else "this endpoint has no parameters"

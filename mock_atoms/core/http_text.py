@@ -1,17 +1,20 @@
 """Text in HTTP messages: headers, path templates, query strings, cookies and bytes of unknown encoding."""
 
 import re
+from binascii import a2b_qp
 from collections.abc import Sequence
-from urllib.parse import parse_qs
 
 Headers = Sequence[tuple[bytes, bytes]]
 """Header names and values, as in ASGI."""
 MAX_REQUEST_HEAD_BYTES = 64 * 1024
 """Size limit of a request line with its headers."""
+MAX_QUERY_PARAMETERS = 1_000
+"""Number of parameters that are read of a query string or a URL-encoded form. Express ignores the others too."""
 HTTP_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """The name of a method, a header or a cookie: a `token` of RFC 9110, section 5.6.2."""
 PATH_PARAMETER = re.compile(r"\{[^{}/]+\}")
 """A parameter in a path template, such as `{id}`."""
+_MALFORMED_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _ADJACENT_PARAMETERS = re.compile(rf"({PATH_PARAMETER.pattern})({PATH_PARAMETER.pattern})")
 
 
@@ -76,8 +79,26 @@ def _match_segment(literals: list[str], segment: str) -> list[str] | None:
 
 
 def parse_query(text: str) -> dict[str, list[str]]:
-    """Return the decoded values of each parameter of a query string or URL-encoded form, empty ones included."""
-    return parse_qs(text, keep_blank_values=True)
+    """Return the decoded values of each parameter of a query string or URL-encoded form, empty ones included.
+
+    Parameters after the first `MAX_QUERY_PARAMETERS` are ignored.
+    """
+    values: dict[str, list[str]] = {}
+    for parameter in text.split("&", MAX_QUERY_PARAMETERS)[:MAX_QUERY_PARAMETERS]:
+        if parameter:
+            name, _, value = parameter.replace("+", " ").partition("=")
+            values.setdefault(unquote(name), []).append(unquote(value))
+    return values
+
+
+def unquote(text: str) -> str:
+    """Return the same as `urllib.parse.unquote`, which takes 100 ms for 64 KiB of malformed escapes."""
+    if "%" not in text:
+        return text
+    text = _MALFORMED_ESCAPE.sub("%25", text)
+    # Quoted-printable has the same escapes, but with another sign.
+    data = text.replace("=", "=3D").replace("%", "=").encode(errors="surrogatepass")
+    return a2b_qp(data).decode(errors="replace")
 
 
 def parse_cookies(header: str) -> list[tuple[str, str]]:

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Coroutine
 from typing import Any
-from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mock_atoms.app import is_own_path
-from mock_atoms.core.http_text import MAX_REQUEST_HEAD_BYTES
+from mock_atoms.core.http_text import MAX_REQUEST_HEAD_BYTES, unquote
 from mock_atoms.core.settings import DEFAULT_KEEP_ALIVE, DEFAULT_REQUEST_TIMEOUT
 from mock_atoms.core.slices import start_outside_request
 from mock_atoms.journal.exchange import CONTEXT_KEY

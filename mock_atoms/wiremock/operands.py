@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import NamedTuple
-from urllib.parse import unquote
 
+from mock_atoms.core.http_text import unquote
 from mock_atoms.core.json_pointer import format_pointer
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.parsing import ConfigError

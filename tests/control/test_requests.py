@@ -153,6 +153,7 @@ def test_requests_are_listed_the_newest_first(admin: httpx.Client, query: str, f
             "matchingStub",
             "there is no parameter `matchingStub`: the parameters are token, testId, method, path, status",
         ),
+        (f"DELETE /requests?{'&' * 1_000}token=sk_acme", "", "more than 1,000 parameters"),
         ("GET /requests?token=two%20words", "token", "one word of visible ASCII, without commas, unlike `two…#1a6c7e`"),
         ("GET /requests?token=sk_+a", "token", "`; write + as %2B, because it means a space in a query"),
         (

@@ -1,10 +1,18 @@
 import re
+import urllib.parse
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mock_atoms.core.http_text import PATH_PARAMETER, PathTemplate, decode_text, parse_cookies, parse_query
+from mock_atoms.core.http_text import (
+    PATH_PARAMETER,
+    PathTemplate,
+    decode_text,
+    parse_cookies,
+    parse_query,
+    unquote,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +82,33 @@ def test_a_path_template_matches_as_the_regular_expression_does(template: str, p
 )
 def test_a_query_string_is_decoded(text: str, parameters: dict[str, list[str]]) -> None:
     assert parse_query(text) == parameters
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("a&" * 999 + "a=1&b", [""] * 999 + ["1"]),
+        ("a&" * 32_000, [""] * 1_000),
+        ("&" * 999 + "a=1&a=2", ["1"]),
+    ],
+)
+def test_a_query_has_at_most_1000_parameters(text: str, values: list[str]) -> None:
+    assert parse_query(text) == {"a": values}
+
+
+@given(st.text(alphabet="%0aEfFcC3=_zé\n\r +") | st.text())
+def test_escapes_are_decoded_as_in_urllib(text: str) -> None:
+    assert unquote(text) == urllib.parse.unquote(text)
+
+
+def test_half_of_a_surrogate_pair_is_replaced() -> None:
+    assert unquote("%41\ud800") == "A\ufffd\ufffd\ufffd"
+
+
+def test_malformed_escapes_are_decoded_without_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("urllib.parse.unquote_to_bytes", None)
+    assert unquote("%" * 60_000) == "%" * 60_000
+    assert unquote("%zz%41" * 10_000) == "%zzA" * 10_000
 
 
 @pytest.mark.parametrize(

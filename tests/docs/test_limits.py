@@ -33,7 +33,7 @@ from mock_atoms.control.tenant_data import MAX_PAGE, MAX_PAGE_SIZE
 from mock_atoms.control.tenants import MAX_SET_AUDIENCES
 from mock_atoms.core import regex
 from mock_atoms.core.body_memory import MAX_UNREAD_BODY_BYTES
-from mock_atoms.core.http_text import MAX_REQUEST_HEAD_BYTES
+from mock_atoms.core.http_text import MAX_QUERY_PARAMETERS, MAX_REQUEST_HEAD_BYTES
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_JSON_PIECE_BYTES, MAX_VALUES_BYTES
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, MAX_MESSAGE_LENGTH, MAX_QUOTED_LENGTH
 from mock_atoms.core.patterns import STORE_PREFIX
@@ -279,6 +279,7 @@ LIMITS = [
     ("characters of such an audience with its campaigns, without its members", f"{MAX_AUDIENCE_CHARACTERS:,}"),
     ("values of such an audience with its campaigns, without its members", f"{MAX_AUDIENCE_VALUES:,}"),
     ("characters in a cell of a CSV file", f"{csv.field_size_limit():,}"),
+    ("parameters of a query, or of a URL-encoded form in the journal", f"{MAX_QUERY_PARAMETERS:,}"),
     ("parameters of a member search", f"{MAX_SEARCH_TERMS}"),
     ("requests of a rate limit", f"{MAX_LIMITED_REQUESTS:,}"),
     ("seconds of a rate limit", f"{MAX_WINDOW_SECONDS:,}"),

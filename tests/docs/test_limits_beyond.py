@@ -92,6 +92,9 @@ HOLDING = {
         "fields of a form beside its file, ignored parts included",
         "each of these fields",
     ],
+    "core/test_http_text.py::test_a_query_has_at_most_1000_parameters": [
+        "parameters of a query, or of a URL-encoded form in the journal"
+    ],
     "api/test_operations.py::test_a_search_has_at_most_100_parameters": ["parameters of a member search"],
     "control/test_errors.py::test_a_body_that_is_too_long_is_an_error": ["body sent to the control API, inflated"],
     "control/test_state.py::test_a_state_may_be_longer_than_other_bodies": [
