@@ -111,6 +111,12 @@ def parse_cookies(header: str) -> list[tuple[str, str]]:
     return [(name.strip(), value.strip().strip('"')) for name, equals, value in pairs if equals]
 
 
+def cookie_values(header: str, name: str) -> list[str]:
+    """Return the values of one cookie in a `Cookie` header. Faster than `parse_cookies`."""
+    pairs = ";".join([pair for pair in header.split(";") if name in pair])
+    return [value for cookie, value in parse_cookies(pairs) if cookie == name]
+
+
 def decode_text(data: bytes) -> str:
     """Return `data` as text: UTF-8 if it is valid, otherwise Latin-1."""
     try:

@@ -4,9 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from urllib.parse import unquote
 
-from mock_atoms.core.http_text import decode_text, parse_cookies
+from mock_atoms.core.http_text import cookie_values, decode_text, unquote
 from mock_atoms.core.masking import MAGIC_PREFIX, TOKEN_PATTERN, mask_text_steps, mask_token
 from mock_atoms.core.slices import Steps, run_without_pauses
 
@@ -194,8 +193,8 @@ def _cookie(headers: Sequence[tuple[bytes, bytes]], session_cookie: str) -> str 
     """Return the first valid token in the session cookie, percent-decoded as Express does."""
     for header_name, header in headers:
         if header_name == b"cookie":
-            for name, value in parse_cookies(header.decode("latin-1")):
+            for value in cookie_values(header.decode("latin-1"), session_cookie):
                 token = unquote(value)
-                if name == session_cookie and _TOKEN.fullmatch(token):
+                if _TOKEN.fullmatch(token):
                     return token
     return None

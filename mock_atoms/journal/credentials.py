@@ -3,9 +3,8 @@
 import re
 from collections.abc import Sequence
 from hashlib import blake2b
-from urllib.parse import unquote
 
-from mock_atoms.core.http_text import decode_text, parse_cookies
+from mock_atoms.core.http_text import cookie_values, decode_text, parse_cookies, unquote
 from mock_atoms.core.masking import mask_text_steps, mask_token
 from mock_atoms.core.slices import Steps, run_without_pauses
 
@@ -55,7 +54,7 @@ class Credentials:
         masked = []
         for raw_name, raw_value in headers:
             name, value = raw_name.decode("latin-1"), decode_text(raw_value).strip(" \t")
-            digests |= dict.fromkeys(self.digests_in(name, value))
+            digests |= dict.fromkeys((yield from self._digest_steps(name, value)))
             yield
             masked_name = yield from mask_text_steps(name, token)
             masked.append((masked_name, (yield from self.mask_header_steps(name, value, token))))
@@ -63,15 +62,17 @@ class Credentials:
 
     def digests_in(self, name: str, value: str) -> frozenset[bytes]:
         """Return the digests of the credentials in a header value."""
+        return run_without_pauses(self._digest_steps(name, value))
+
+    def _digest_steps(self, name: str, value: str) -> Steps[frozenset[bytes]]:
         if name.lower() in CREDENTIAL_HEADERS:
             return frozenset({self.digest(_secret_of(value))})
+        digests = set()
         if name.lower() == "cookie":
-            return frozenset(
-                self.digest(unquote(secret))
-                for cookie, secret in parse_cookies(value)
-                if self.is_session_cookie(cookie)
-            )
-        return frozenset()
+            for secret in cookie_values(value, self._session_cookie):
+                digests.add(self.digest(unquote(secret)))
+                yield
+        return frozenset(digests)
 
     def mask_header(self, name: str, value: str, token: str | None = None) -> str:
         """Return a header value with credentials masked."""

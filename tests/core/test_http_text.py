@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from mock_atoms.core.http_text import (
     PATH_PARAMETER,
     PathTemplate,
+    cookie_values,
     decode_text,
     parse_cookies,
     parse_query,
@@ -125,6 +126,20 @@ def test_malformed_escapes_are_decoded_without_a_loop(monkeypatch: pytest.Monkey
 )
 def test_a_cookie_header_has_these_cookies(header: str, cookies: list[tuple[str, str]]) -> None:
     assert parse_cookies(header) == cookies
+    for name in ("session", "a", "theme", "no value"):
+        assert cookie_values(header, name) == [value for cookie, value in cookies if cookie == name]
+
+
+def test_other_cookies_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+
+    def parse(header: str) -> list[tuple[str, str]]:
+        parsed.append(header)
+        return parse_cookies(header)
+
+    monkeypatch.setattr("mock_atoms.core.http_text.parse_cookies", parse)
+    assert cookie_values("a=b;" * 16_000 + " session=c", "session") == ["c"]
+    assert parsed == [" session=c"]
 
 
 @pytest.mark.parametrize(("data", "text"), [(b"", ""), ("é".encode(), "é"), (b"\xe9", "é")])

@@ -63,6 +63,11 @@ def test_headers_are_masked_as_one_by_one(requests: list[Headers]) -> None:
         assert (head.headers, head.credential_digests) == CREDENTIALS.mask_headers(headers, caller.token)
 
 
+def test_each_session_cookie_is_digested_and_masked_in_a_step() -> None:
+    cookie = b";".join(b"session=%d" % number for number in range(1_000))
+    assert len(list(CREDENTIALS.mask_headers_steps([(b"cookie", cookie)], None))) >= 2_000
+
+
 @pytest.mark.parametrize("name", [b"%61", b"cookie", b"api-key"])
 def test_a_long_head_is_read_in_many_steps(name: bytes) -> None:
     """No step masks more than one header, or one pair of a cookie."""
