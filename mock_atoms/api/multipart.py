@@ -10,8 +10,13 @@ from urllib.parse import unquote_to_bytes
 
 MAX_PART_HEAD_BYTES = 16 * 1024
 """Maximum size of the headers of a part."""
+MAX_HEADER_PARAMETERS = 100
+"""Maximum number of parameters of a header."""
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"  # noqa: S105 - a pattern
-_HEADER = re.compile(rf"({_TOKEN}+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
+_HEADER = rf"{_TOKEN}++:[\t\x20-\x7e\x80-\xff]*+"
+_HEADERS = re.compile(rf"{_HEADER}(?:\r\n{_HEADER})*+")
+_KNOWN_HEADER = re.compile(r"^(content-disposition|content-type):[ \t]*([^\r]*)", re.IGNORECASE | re.MULTILINE)
+_FOLD = re.compile(r"\r\n(?=[ \t])")
 _QUOTED = r'"((?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+)"'
 _PARAMETER = re.compile(rf"[ \t]*;[ \t]*({_TOKEN}+)=(?:{_QUOTED}|({_TOKEN}+))")
 _EXTENDED_VALUE = r"((?:[!#$&+.^_`|~0-9A-Za-z-]|%[0-9A-Fa-f]{2})*+)"
@@ -142,7 +147,11 @@ class MultipartParser:
 
 
 def parse_content_type(text: str) -> tuple[str, dict[str, str]]:
-    """Return the media type in lower case and the parameters; an empty type if `text` is malformed, as in Express."""
+    """Return the media type in lower case and the parameters; an empty type if `text` is malformed, as in Express.
+
+    Raises:
+        MultipartError: there are too many parameters.
+    """
     match = _CONTENT_TYPE.fullmatch(text.strip())
     parameters = None if match is None else _parse_parameters(match[2])
     return ("", {}) if match is None or parameters is None else (match[1].lower(), parameters)
@@ -160,12 +169,10 @@ def _parse_head(text: str) -> PartHead | None:
     Raises:
         MultipartError: a header is malformed.
     """
-    headers: dict[str, str] = {}
-    for line in re.split(r"\r\n(?![ \t])", text):
-        match = _HEADER.fullmatch(line.replace("\r\n", ""))
-        if match is None or len(text) > MAX_PART_HEAD_BYTES:
-            raise MultipartError("Malformed part header")
-        headers.setdefault(match[1].lower(), match[2])
+    unfolded = _FOLD.sub("", text)
+    if len(text) > MAX_PART_HEAD_BYTES or not _HEADERS.fullmatch(unfolded):
+        raise MultipartError("Malformed part header")
+    headers = {name.lower(): value for name, value in reversed(_KNOWN_HEADER.findall(unfolded))}
     disposition = _DISPOSITION.fullmatch(headers.get("content-disposition", ""))
     parameters = None if disposition is None else _parse_parameters(disposition[2], extended=True)
     if disposition is None or parameters is None or disposition[1].lower() != "form-data":
@@ -186,10 +193,16 @@ def _parse_parameters(text: str, *, extended: bool = False) -> dict[str, str] | 
     Args:
         text: the header behind its value.
         extended: whether parameters such as `filename*` have a charset and percent-encoded bytes (RFC 5987).
+
+    Raises:
+        MultipartError: there are too many.
     """
     parameters: dict[str, str] = {}
-    position = 0
+    position = count = 0
     while not _REST_IS_BLANK.match(text, position):
+        count += 1
+        if count > MAX_HEADER_PARAMETERS:
+            raise MultipartError(f"a header has more than {MAX_HEADER_PARAMETERS} parameters")
         match = _EXTENDED_PARAMETER.match(text, position) if extended else None
         if match is not None:
             value = decode_field(unquote_to_bytes(match[3]), match[2])
@@ -197,9 +210,14 @@ def _parse_parameters(text: str, *, extended: bool = False) -> dict[str, str] | 
             match = _PARAMETER.match(text, position)
             if match is None or (extended and match[1].endswith("*")):
                 return None
-            value = match[3] if match[2] is None else re.sub(r'\\([\\"])', r"\1", match[2])
+            value = match[3] if match[2] is None else _unescape(match[2])
         if value is None:
             return None
         parameters.setdefault(match[1].lower(), value)
         position = match.end()
     return parameters
+
+
+def _unescape(text: str) -> str:
+    r"""Return a quoted text without the backslashes of `\\` and `\"`."""
+    return "\\".join([part.replace('\\"', '"') for part in text.split(r"\\")])

@@ -120,7 +120,7 @@ async def _read_form(request: Request) -> _Form:
         ApiError: 400, the form is malformed or too large.
     """
     content_type = request.headers.get("content-type", "")
-    media_type, parameters = parse_content_type(content_type)
+    media_type, parameters = _parse_content_type(request)
     if not media_type and content_type.lower().startswith("multipart/form-data"):
         raise _malformed_form(f'Content-Type is {quote_value(content_type)}: write multipart/form-data; boundary="…"')
     form = _Form()
@@ -160,7 +160,7 @@ async def _read_json(request: Request, slices: Slices) -> Any:  # noqa: ANN401 -
     Raises:
         ApiError: see `read_json_object`.
     """
-    media_type, parameters = parse_content_type(request.headers.get("content-type", ""))
+    media_type, parameters = _parse_content_type(request)
     if media_type != "application/json":
         return {}
     charset = parameters.get("charset", "utf-8")
@@ -187,6 +187,18 @@ async def _read_json(request: Request, slices: Slices) -> Any:  # noqa: ANN401 -
         return await slices.run_promptly(parse_json_steps(body, body_lease(request.scope)))
     except ConfigError as error:
         raise bad_request(f"Invalid JSON: {error.problem.removeprefix('not JSON: ')}") from None
+
+
+def _parse_content_type(request: Request) -> tuple[str, dict[str, str]]:
+    """Return the media type and the parameters of `Content-Type`.
+
+    Raises:
+        ApiError: 400, there are too many parameters.
+    """
+    try:
+        return parse_content_type(request.headers.get("content-type", ""))
+    except MultipartError as error:
+        raise bad_request(f"Invalid Content-Type: {error}") from None
 
 
 def _check_content_length(request: Request, max_bytes: int, too_large: str) -> None:

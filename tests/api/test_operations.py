@@ -370,6 +370,11 @@ def test_an_invalid_phone_number_is_a_400(http: httpx.Client, number: object) ->
             "Invalid JSON: half of a surrogate pair, which UTF-8 cannot encode",
         ),
         (b'{"members": []}', "text/plain", "members is required"),
+        (
+            b'{"members": []}',
+            "application/json" + ";a=b" * 101,
+            "Invalid Content-Type: a header has more than 100 parameters",
+        ),
         (b"", "application/json", "members is required"),
         (b" " * (5 * 1024 * 1024 + 1), "application/json", "Request body too large: at most 5242880 bytes (5 MB)"),
     ],

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from mock_atoms.api.agents import MAX_AGENT_CHARACTERS, MAX_AGENT_VALUES
 from mock_atoms.api.campaigns import MAX_CAMPAIGN_CHARACTERS, MAX_CAMPAIGN_VALUES
 from mock_atoms.api.members import MAX_SEARCH_TERMS
-from mock_atoms.api.multipart import MAX_PART_HEAD_BYTES
+from mock_atoms.api.multipart import MAX_HEADER_PARAMETERS, MAX_PART_HEAD_BYTES
 from mock_atoms.api.uploads import MAX_FIELDS
 from mock_atoms.caching.response_cache import (
     MAX_HEAD_BYTES,
@@ -140,6 +140,7 @@ LIMITS = [
     ("columns of a CSV file", f"{MAX_COLUMNS}"),
     ("lines of a CSV file, empty ones included", f"{MAX_LINES:,}"),
     ("commas in a line of a CSV file", f"{MAX_COMMAS:,}"),
+    ("parameters of a `Content-Type`, and of a header of a part of a form", f"{MAX_HEADER_PARAMETERS}"),
     ("fields of a form beside its file, ignored parts included", f"{MAX_FIELDS}"),
     ("each of these fields", f"{MAX_FIELD_BYTES / KIB:g} KiB"),
     (

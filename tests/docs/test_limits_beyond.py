@@ -92,6 +92,9 @@ HOLDING = {
         "fields of a form beside its file, ignored parts included",
         "each of these fields",
     ],
+    "api/test_multipart.py::test_a_header_has_at_most_100_parameters": [
+        "parameters of a `Content-Type`, and of a header of a part of a form"
+    ],
     "core/test_http_text.py::test_a_query_has_at_most_1000_parameters": [
         "parameters of a query, or of a URL-encoded form in the journal"
     ],
