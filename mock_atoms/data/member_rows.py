@@ -128,7 +128,7 @@ def row_json(value: object, pointer: str) -> bytes:
         pointer: JSON pointer to it.
 
     Raises:
-        ConfigError: it is too large, or JSON has no such value.
+        ConfigError: it is too large, or UTF-8 cannot encode it.
     """
     problem = json_problem(value, MAX_JSON_DEPTH, MAX_MEMBER_VALUES, MAX_ROW_CHARACTERS)
     if problem is not None:
@@ -137,5 +137,3 @@ def row_json(value: object, pointer: str) -> bytes:
         return render_json(value)
     except UnicodeEncodeError:
         raise ConfigError("a text has half of a surrogate pair, which UTF-8 cannot encode", pointer) from None
-    except (TypeError, ValueError):
-        raise ConfigError("has a value that JSON cannot write: use text, numbers, lists and objects", pointer) from None
