@@ -94,14 +94,14 @@ async def send_slowly(  # noqa: PLR0913, PLR0917 - a response, and how to send i
     """
     await send(start)
     chunks = max(1, min(chunks, len(body)))
-    begin = 0
-    for number in range(1, chunks + 1):
+    number = begin = 0
+    more = True
+    while more:
         result = await waiter.wait(duration_ms / 1000 / chunks, receive)
         if result is WaitResult.CLIENT_DISCONNECTED:
             return
-        is_last = number == chunks or result is WaitResult.SHUTDOWN
-        end = len(body) if is_last else len(body) * number // chunks
-        await send({"type": "http.response.body", "body": body[begin:end], "more_body": not is_last})
-        if is_last:
-            return
+        number += 1
+        more = number < chunks and result is not WaitResult.SHUTDOWN
+        end = len(body) * number // chunks if more else len(body)
+        await send({"type": "http.response.body", "body": body[begin:end], "more_body": more})
         begin = end

@@ -150,7 +150,7 @@ LIMITS = [
     ("imported state: memory of its rules and fixtures, approximately", f"{MAX_UNCONVERTED_BYTES / MIB:g} MiB"),
     ("digits of a count of an imported state", f"{MAX_COUNT_DIGITS:,}"),
     ("rules created over the control API", f"{MAX_RULES:,}"),
-    ("rules of them with the same token and test id, or without", f"{MAX_TENANT_RULES}"),
+    ("rules created for the same token (or any) and the same test id (or any)", f"{MAX_TENANT_RULES}"),
     ("faults at the start, `--error-rate` included", f"{MAX_STARTUP_RULES:,}"),
     ("fault counters of a tenant in an imported state", f"{MAX_COUNTERS:,}"),
     (

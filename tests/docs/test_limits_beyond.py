@@ -115,7 +115,7 @@ HOLDING = {
     ],
     "control/test_faults.py::test_the_number_of_rules_is_limited": ["rules created over the control API"],
     "faults/test_rulebook.py::test_the_rules_that_a_request_can_match_are_limited": [
-        "rules of them with the same token and test id, or without"
+        "rules created for the same token (or any) and the same test id (or any)"
     ],
     "faults/test_rulebook.py::test_memory_of_created_rules_is_limited": [
         "memory of these rules",

@@ -26,7 +26,7 @@ from mock_atoms.journal.recorded_body import MAX_SHARED_BODY_BYTES, NO_BODY, WEI
 from mock_atoms.middleware.connection_faults import TRANSPORT
 from mock_atoms.middleware.recording import HeldStart
 from mock_atoms.mock import MockAtoms
-from mock_atoms.state import replicated_journal, replicated_store
+from mock_atoms.state import replica, replicated_journal, replicated_store
 from mock_atoms.state.log_contents import parse_operation
 from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.replicated_store import RecentPositions
@@ -40,6 +40,12 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 AUDIENCES = "/atoms/v1/audience"
 FIELDS = {"name": "Mine", "phoneNumberColumnName": "phone"}
 FILE = {"file": ("a.csv", b"phone\n14155550100\n")}
+
+
+@pytest.fixture(autouse=True)
+def calls_of_tests_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers follow the log only when a test calls them, so that no other call has one of the `failures`."""
+    monkeypatch.setattr(replica, "KEEP_UP_SECONDS", 3_600)
 
 
 def make_mock(log: MemoryLog, snapshot_entries: int = 1_000, **options: Any) -> MockAtoms:  # noqa: ANN401 - any setting

@@ -731,7 +731,7 @@ def test_a_step_to_mask_a_pattern_does_not_depend_on_the_number_of_keys(field: t
         return calls_by_step(mask_pattern(pattern, CREDENTIALS))
 
     few, many = calls(1_000), calls(4_000)
-    assert max(few) == max(many)
+    assert max(many) < 1.1 * max(few)
     assert len(few) < len(many)
 
 
