@@ -27,7 +27,7 @@ def install(folder: Path, requirement: str) -> Path:
     """Install a package in a new virtual environment, and return its interpreter."""
     venv.create(folder)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", requirement]
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-compile", requirement]
     done = subprocess.run(pip, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         problem = f"pip cannot install {requirement}: {done.stderr}"
