@@ -29,8 +29,8 @@ check: $(VENV)/.installed-dev ## lint, types, language, commit subjects, and the
 	$(BIN)/mypy
 	$(BIN)/python .ci/check_language.py
 	$(BIN)/python .ci/check_commits.py
-	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) -m "not untraced" --cov --cov-report=term --durations=25 --durations-min=5
-	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) -m untraced
+	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) -m "not slow" --cov --cov-report=term --durations=25 --durations-min=5
+	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) -m slow
 
 check-language: ## report phrases and names that .ci/language.toml refuses, and long sentences
 	$(PYTHON) .ci/check_language.py

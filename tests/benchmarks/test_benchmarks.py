@@ -28,7 +28,6 @@ def run(*args: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.untraced
 def test_the_costs_of_members_and_uploads_can_be_measured() -> None:
     table = run("benchmarks/audiences.py", "--quick")
     for line in ("generated: late / early", "generated: 10,000 / 10", "as many again", "rejected / 5 MB"):
@@ -36,7 +35,6 @@ def test_the_costs_of_members_and_uploads_can_be_measured() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.untraced
 def test_the_cost_of_serving_can_be_measured(tool: Callable[[str], str]) -> None:
     tool("wrk")
     report = run("-m", "benchmarks.serving", "--quick", "--against", ".")
@@ -62,7 +60,6 @@ def test_the_cost_of_serving_can_be_measured(tool: Callable[[str], str]) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.untraced
 def test_the_cost_of_a_suite_can_be_measured_against_another_checkout() -> None:
     report = run("-m", "benchmarks.suite", "--quick", "--against", ".")
     for line in (
@@ -87,7 +84,6 @@ def test_a_missing_wrk_is_reported_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.untraced
 def test_many_clients_that_watch_can_be_measured() -> None:
     report = run("-m", "benchmarks.events", "--watchers", "5", "--slow", "1", "--rate", "200", "--seconds", "1")
     for line in (

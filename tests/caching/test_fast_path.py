@@ -620,7 +620,6 @@ def pair() -> Iterator[list[Served]]:
         yield [stack.enter_context(served(response_cache=response_cache)) for response_cache in (True, False)]
 
 
-@pytest.mark.untraced
 @pytest.mark.slow
 @given(requests=steps())
 @settings(max_examples=60, deadline=None)

@@ -119,7 +119,6 @@ async def responses(app: ASGIApp, requests: list[Step]) -> list[tuple[int, list[
     return received
 
 
-@pytest.mark.untraced
 @pytest.mark.slow
 @given(steps())
 @settings(max_examples=60, deadline=None)

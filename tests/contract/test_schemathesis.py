@@ -290,7 +290,6 @@ class Workflow(schema.as_state_machine()):  # type: ignore[misc] # its base is b
         return None
 
 
-@pytest.mark.untraced
 def test_a_created_audience_exists_until_it_is_deleted(mock: MockServer, session: requests.Session) -> None:
     Workflow.mock, Workflow.session, Workflow.counts = mock, session, Counter()
     in_use: dict[str, Any] = {"name": "In use", "campaigns": [{"name": "Now"}]}

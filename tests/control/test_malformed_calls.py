@@ -166,7 +166,6 @@ def state() -> tuple[list[tuple[str, Rule]], int, int]:
 BEFORE = state()
 
 
-@pytest.mark.untraced
 @pytest.mark.alone("its application is the control API of one server")
 @pytest.mark.slow
 @given(malformed_body() | arbitrary(), TYPES)

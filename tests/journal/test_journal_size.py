@@ -73,7 +73,7 @@ def counted_and_allocated(headers: list[Header], url: tuple[str, bytes], body: b
         ([(b"x-%d" % number, b"1") for number in range(200)], ("", b""), b""),
         ([(b"host", b"a" * 3000)], ("", b""), b""),
         ([(b"x-test-id", EMOJI + b"a" * 3000)], ("", b""), b""),
-        ([(b"cookie", b"; ".join(b"session=%d" % number for number in range(500)))], ("", b""), b""),
+        ([(b"cookie", b"; ".join(b"session=%d" % number for number in range(100)))], ("", b""), b""),
         ([(b"authorization", b"Bearer " + b"a" * 3000)], ("", b""), b""),
         ([(b"authorization", b"Bearer sk_mock_500.")], ("", b""), b""),
     ],
@@ -92,7 +92,6 @@ values = st.one_of(
 )
 
 
-@pytest.mark.untraced
 @pytest.mark.alone("it measures the memory of one server")
 @pytest.mark.slow
 @given(

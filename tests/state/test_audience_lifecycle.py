@@ -403,7 +403,6 @@ class AudienceMachine(RuleBasedStateMachine):
         self.driver.now += TICK
 
 
-@pytest.mark.untraced
 @pytest.mark.slow
 def test_mock_matches_a_model_after_any_operations(tmp_path: Path) -> None:
     for name, content in FIXTURES.items():

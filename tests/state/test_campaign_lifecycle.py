@@ -312,7 +312,6 @@ class CampaignMachine(RuleBasedStateMachine):
             assert audience["memberCount"] == world.members[audience["_id"]]
 
 
-@pytest.mark.untraced
 @pytest.mark.slow
 def test_mock_matches_a_model_of_campaigns_after_any_operations(tmp_path: Path) -> None:
     for name, content in FIXTURES.items():
