@@ -154,7 +154,6 @@ def test_every_tool_and_argument_is_described(server: MockServer) -> None:
             assert schema["description"], f"{tool.name}: {name}"
 
 
-@pytest.mark.slow
 def test_an_agent_starts_the_command(server: MockServer) -> None:
     async def ask() -> tuple[str, str]:
         command = StdioServerParameters(command=sys.executable, args=["-m", "mock_atoms", "mcp", "--url", server.url])
@@ -167,7 +166,6 @@ def test_an_agent_starts_the_command(server: MockServer) -> None:
     assert report == "0 calls, 0 attempts; 0 findings\n"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [None, signal.SIGINT, signal.SIGTERM])
 def test_the_command_ends_quietly(number: signal.Signals | None) -> None:
     with subprocess.Popen(

@@ -263,7 +263,6 @@ def running(arguments: list[str], **options: object) -> Iterator[subprocess.Pope
             process.kill()
 
 
-@pytest.mark.slow
 def test_signals_are_forwarded_to_the_program() -> None:
     with running(command("--", sys.executable, "-c", SIGNALS), start_new_session=True) as process:
         assert process.stdout is not None
@@ -275,7 +274,6 @@ def test_signals_are_forwarded_to_the_program() -> None:
         assert process.wait(20) == 128 + signal.SIGTERM
 
 
-@pytest.mark.slow
 def test_ctrl_c_in_a_terminal_reaches_the_program_once() -> None:
     main, other = os.openpty()
     try:

@@ -40,9 +40,8 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     return Run(pytester)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", ["0", "4"])
-@pytest.mark.parametrize("is_external", [False, True])
+@pytest.mark.parametrize("workers", ["0", pytest.param("4", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("is_external", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_tests_of_users_pass(run: Run, workers: str, *, is_external: bool) -> None:
     if not is_external:
         run(USER_TESTS, "-n", workers).assert_outcomes(passed=USER_TEST_COUNT)
