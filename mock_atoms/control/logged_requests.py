@@ -84,4 +84,4 @@ def _pairs(values: Any, field: str) -> list[tuple[str, str]]:  # noqa: ANN401 - 
 
 
 def _too_large() -> ConfigError:
-    return ConfigError(f"the request line and headers have more than {MAX_REQUEST_HEAD_BYTES} bytes", "/")
+    return ConfigError(f"the request line and headers have more than {MAX_REQUEST_HEAD_BYTES} bytes: shorten them", "/")

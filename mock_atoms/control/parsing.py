@@ -162,7 +162,7 @@ class Query(StrictModel):
         values: dict[str, str] = {}
         query_text = request.scope["query_string"].decode("latin-1")
         if query_text.count("&") >= MAX_QUERY_PARAMETERS:
-            raise invalid_parameter("", f"more than {MAX_QUERY_PARAMETERS:,} parameters")
+            raise invalid_parameter("", f"more than {MAX_QUERY_PARAMETERS:,} parameters: send fewer")
         for name, (value, *others) in parse_query(query_text).items():
             if name not in names:
                 allowed = f"the parameters are {', '.join(names)}" if names else "this endpoint has no parameters"

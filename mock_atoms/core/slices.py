@@ -116,8 +116,10 @@ class Slices:
 
     def work_slot(self, key: Hashable) -> WorkSlot:
         """Return a slot for one request, which does not hold it yet."""
-        new_slots = FairSemaphore(MAX_WORK_SLOTS, MAX_WORK_SLOTS_PER_KEY)
-        slots = self._work_slots.setdefault(asyncio.get_running_loop(), new_slots)
+        loop = asyncio.get_running_loop()
+        slots = self._work_slots.get(loop)
+        if slots is None:
+            slots = self._work_slots[loop] = FairSemaphore(MAX_WORK_SLOTS, MAX_WORK_SLOTS_PER_KEY)
         return WorkSlot(slots, key)
 
     def begin(self, steps: Steps[Result]) -> tuple[Result] | None:

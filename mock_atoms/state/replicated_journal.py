@@ -168,8 +168,8 @@ class ReplicatedJournal(MemoryJournal):
         positions = [exchange.position for exchange in exchanges if exchange.is_in_journal]
         return await self._replica.change("remove", positions, lambda: self._remove_at(positions))
 
-    async def clear(self) -> list[Exchange]:
-        """Remove all exchanges, reset `dropped` and return the exchanges, oldest first."""
+    async def clear(self) -> list[Any]:
+        """Remove all exchanges, reset `dropped` and return what is no longer kept."""
         return await self._replica.change("clear", None, self.clear_copy)
 
     def _position(self) -> tuple[int, bool]:
@@ -217,8 +217,8 @@ class ReplicatedJournal(MemoryJournal):
         held = [self._exchanges[position] for position in positions if position in self._exchanges]
         return await super().remove(held)
 
-    async def clear_copy(self) -> list[Exchange]:
-        """Remove all exchanges from this copy alone, and return them."""
+    async def clear_copy(self) -> list[Any]:
+        """Remove all exchanges from this copy alone, and return what is no longer kept."""
         return await super().clear()
 
     async def _update(self, exchange: Exchange, content: list[Any]) -> None:

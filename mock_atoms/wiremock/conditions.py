@@ -73,7 +73,7 @@ def method_condition(value: object, context: OperandContext) -> Condition:
 def _is_method(value: object) -> TypeGuard[str]:
     if not isinstance(value, str) or len(value) > MAX_METHOD_LENGTH:
         return False
-    return HTTP_NAME.fullmatch(value) is not None and mask_text(value) == value  # a key is none: it would be shown
+    return HTTP_NAME.fullmatch(value) is not None and mask_text(value) == value  # no key, which would be shown
 
 
 def _method(candidate: Candidate) -> list[str]:

@@ -30,9 +30,10 @@ class MetadataPattern:
         """Return the stubs with metadata that match, in their order."""
         selected = []
         for stub in stubs:
-            text = json.dumps(stub.metadata, ensure_ascii=False)
-            if stub.metadata and self._matcher.matches(text, Candidate(_no_exchange())):
-                selected.append(stub)
+            if stub.metadata:
+                text = json.dumps(stub.metadata, ensure_ascii=False)
+                if self._matcher.matches(text, Candidate(_no_exchange())):
+                    selected.append(stub)
             yield
         return selected
 
