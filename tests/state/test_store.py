@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from mock_atoms.core import slices
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.slices import Slices, Steps, free
 from mock_atoms.core.tenancy import Tenant, caller_for
@@ -580,6 +581,12 @@ def many_stubs(first: int, number: int) -> list[Stub]:
     return [parse({"id": str(UUID(int=index)), "request": {"urlPath": f"/{index}"}}) for index in range(first, number)]
 
 
+def make_changes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a change of more than ten stubs take several slices."""
+    monkeypatch.setattr(stub_book, "MAX_IMMEDIATE_CHANGES", 10)
+    monkeypatch.setattr(slices, "SLICE_SECONDS", 1e-5)
+
+
 async def stub_numbers(store: Store) -> list[int]:
     return [UUID(stub.id).int for stub in (await store.export()).stubs]
 
@@ -587,7 +594,7 @@ async def stub_numbers(store: Store) -> list[int]:
 def test_a_long_change_of_stubs_is_made_although_others_are_made_all_the_time(
     make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stub_book, "MAX_IMMEDIATE_CHANGES", 10)
+    make_changes_long(monkeypatch)
     copied: list[StubBook] = []
     copy = StubBook._copy  # noqa: SLF001 - each attempt starts with a copy
 
@@ -613,7 +620,7 @@ def test_a_long_change_of_stubs_is_made_although_others_are_made_all_the_time(
 def test_a_stub_that_is_deleted_while_all_are_saved_stays_deleted(
     make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stub_book, "MAX_IMMEDIATE_CHANGES", 10)
+    make_changes_long(monkeypatch)
 
     async def run() -> None:
         store = make_store()
@@ -625,6 +632,23 @@ def test_a_stub_that_is_deleted_while_all_are_saved_stays_deleted(
         assert await stub_numbers(store) == [*range(1, 500)]
         await store.reset_stubs()
         assert await stub_numbers(store) == [*range(1, 500)]
+
+    asyncio.run(run())
+
+
+def test_a_scenario_that_is_set_during_a_long_change_of_stubs_stays_set(
+    make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_changes_long(monkeypatch)
+
+    async def run() -> None:
+        store = make_store()
+        await store.put_stubs([parse({"scenarioName": "s", "requiredScenarioState": "two"})])
+        long = asyncio.ensure_future(store.put_stubs(many_stubs(0, 500)))
+        await asyncio.sleep(0)
+        await store.set_scenarios("two", "s")
+        await long
+        assert (await store.export()).scenarios == [("s", "two")]
 
     asyncio.run(run())
 
