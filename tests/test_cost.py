@@ -3,10 +3,7 @@
 tests/caching/test_cost.py does the same for requests that the fast path and the middleware handle.
 """
 
-import gc
 import json
-import sys
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -15,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from mock_atoms import Settings, create_app
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import AsgiResponse, bearer_pairs, call
+from tests.helpers.profiling import CallCounter
 
 HEADERS = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")]
 LIST = "/atoms/v1/audience"
@@ -41,21 +39,15 @@ class CountingApp:
     def __init__(self) -> None:
         mock = MockAtoms(Settings(response_cache=False), lambda: 0.0, log=lambda _exchange, _attempt: None)
         self._app = create_app(mock=mock)
-        self.calls = 0
+        self._counter = CallCounter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.calls = 0
-        before = sys.getprofile()
-        gc.disable()  # the collection of other tests' garbage would count
-        sys.setprofile(self._count)
-        try:
+        with self._counter:
             await self._app(scope, receive, send)
-        finally:
-            sys.setprofile(before)
-            gc.enable()
 
-    def _count(self, _frame: FrameType, event: str, _argument: object) -> None:
-        self.calls += event in ("call", "c_call")
+    @property
+    def calls(self) -> int:
+        return self._counter.count
 
     def send(self, method: str, path: str, token: str, content: object = None, query: bytes = b"") -> AsgiResponse:
         body = b"" if content is None else json.dumps(content).encode()

@@ -4,9 +4,7 @@ benchmarks/ measures times and compares them with other servers.
 """
 
 import asyncio
-import gc
-import sys
-from types import FrameType
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from uvicorn.server import ServerState
 from mock_atoms import Settings, create_app
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.server import build_server
+from tests.helpers.profiling import CallCounter
 
 LIST = b"/atoms/v1/audience"
 BUDGETS: dict[str, tuple[bytes, bytes, int]] = {
@@ -71,28 +70,16 @@ async def calls(path: bytes, headers: bytes, times: int) -> int:
     protocol: Any = config.http_protocol_class(config=config, server_state=ServerState(), app_state={})  # type: ignore[call-arg] # as uvicorn calls it
     transport = FakeTransport()
     protocol.connection_made(transport)
-    count = 0
-
-    def count_call(_frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    before = sys.getprofile()
+    counter = CallCounter()
     for number in range(times):
         transport.sent = b""
         transport.is_complete.clear()
-        if number == times - 1:
-            gc.disable()  # the collection of other tests' garbage would count
-            sys.setprofile(count_call)
-        try:
+        with counter if number == times - 1 else nullcontext():
             protocol.data_received(request(path, headers, number))
             await transport.is_complete.wait()
-        finally:
-            sys.setprofile(before)
-            gc.enable()
         assert transport.sent.startswith(b"HTTP/1.1 ")
     protocol.connection_lost(None)
-    return count
+    return counter.count
 
 
 @pytest.mark.parametrize(("path", "headers", "budget"), BUDGETS.values(), ids=BUDGETS)

@@ -1,10 +1,7 @@
 """The cost of verifying one tenant's requests does not depend on the others, as a number of function calls."""
 
 import asyncio
-import gc
 import json
-import sys
-from types import FrameType
 
 import pytest
 
@@ -16,6 +13,7 @@ from mock_atoms.faults.rules import Rule
 from mock_atoms.mock import MockAtoms
 from tests.helpers.asgi import call
 from tests.helpers.exchanges import exchange
+from tests.helpers.profiling import CallCounter
 from tests.helpers.stores import count_request
 
 
@@ -63,23 +61,11 @@ def function_calls(others: int, method: str, target: str, content: object) -> in
     path, _, query = f"/__admin{target}".partition("?")
     body = b"" if content is None else json.dumps(content).encode()
     call(app, "/__admin/health", headers)  # builds the control API
-    count = 0
-
-    def count_call(_frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    gc.collect()  # garbage tasks of other tests would add calls
-    gc.disable()
-    sys.setprofile(count_call)
-    try:
+    counter = CallCounter()
+    with counter:
         response = call(app, path, headers, method, query=query.encode(), body=body)
-    finally:
-        sys.setprofile(before)
-        gc.enable()
     assert response.status == 200, response
-    return count
+    return counter.count
 
 
 @pytest.mark.alone("it fills the journal of one replica")

@@ -1,8 +1,5 @@
 """How exchanges are grouped into calls."""
 
-import sys
-from types import FrameType
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +21,7 @@ from mock_atoms.journal.exchange import Exchange
 from mock_atoms.journal.grouping import group_calls
 from mock_atoms.journal.retries import findings_of
 from tests.helpers.exchanges import calls_of, exchange, numbers_of, post, retry_after
+from tests.helpers.profiling import count_calls
 
 
 def on(port: int, start: float, status: int) -> Exchange:
@@ -253,19 +251,7 @@ def test_a_retry_is_compared_with_the_calls_that_waited_longest(monkeypatch: pyt
 
 def function_calls(exchanges: list[Exchange]) -> int:
     """Return how many functions are called to group `exchanges`."""
-    calls = 0
-
-    def count(_frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        calls_of(*exchanges)
-    finally:
-        sys.setprofile(before)
-    return calls
+    return count_calls(lambda: calls_of(*exchanges))
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.0001, 1.0], ids=["at once", "parallel", "one after another"])
