@@ -31,7 +31,7 @@ from mock_atoms.state.start_point import Present, StartPoint
 from mock_atoms.state.store import ConflictError, StoreContent, TenantState, next_version
 from mock_atoms.state.tenant_states import TenantStates
 from mock_atoms.wiremock.scenarios import STARTED
-from mock_atoms.wiremock.stub_book import StubBook, check_stub_capacity, has_room
+from mock_atoms.wiremock.stub_book import StubBook, check_stub_capacity
 from mock_atoms.wiremock.stubs import Stub
 
 MAX_TENANTS = 10_000
@@ -176,8 +176,7 @@ class MemoryStore:
         stubs_to_put = partial(
             StubBook.put_steps, stubs=stubs, keeps_existing=keeps_existing, removes_others=removes_others
         )
-        size = len(stubs) + len(self._stubs) * removes_others
-        removed = await self._change_stubs(stubs_to_put, size)
+        removed = await self._change_stubs(stubs_to_put, lambda: len(stubs) + len(self._stubs) * removes_others)
         if len(stubs) > 1 or removes_others:
             self._events.publish(STUBS_CHANGED, {})
         else:
@@ -198,20 +197,22 @@ class MemoryStore:
 
     async def save_stubs(self) -> None:
         """Make all stubs persistent."""
-        removed = await self._change_stubs(StubBook.save_steps, len(self._stubs))
+        removed = await self._change_stubs(StubBook.save_steps, lambda: len(self._stubs))
         self._events.publish(STUBS_CHANGED, {})
         await self._slices.run_promptly(free(removed))
 
     async def reset_stubs(self) -> None:
         """Restore the stubs of files, keep the persistent ones, and reset all scenarios."""
-        removed = await self._change_stubs(StubBook.reset_steps, self._stubs.reset_size)
+        removed = await self._change_stubs(StubBook.reset_steps, lambda: self._stubs.reset_size)
         self._events.publish(STUBS_CHANGED, {})
         await self._slices.run_promptly(free(removed))
 
-    async def _change_stubs(self, change: Callable[[StubBook], Steps[list[Any]]], size: int) -> list[Any]:
-        """Change the stubs, see `StubBook.change`."""
+    async def _change_stubs(
+        self, change: Callable[[StubBook], Steps[list[Any]]], size_of_change: Callable[[], int]
+    ) -> list[Any]:
+        """Change the stubs when earlier changes have ended, see `StubBook.change`."""
         async with self._stub_lock:
-            return await self._slices.run_promptly(self._stubs.change(change, size), needs_slot=False)
+            return await self._slices.run_promptly(self._stubs.change(change, size_of_change()), needs_slot=False)
 
     async def choose_stub(self, tenant: Tenant, stub_ids: Sequence[str]) -> Stub | None:
         """Return the first stub whose scenario is in the state that it requires, and move the scenario."""
@@ -249,7 +250,7 @@ class MemoryStore:
             self._start.note(start)
         else:
             removed = [
-                *await self._change_stubs(StubBook.reset_steps, self._stubs.reset_size),
+                *await self._change_stubs(StubBook.reset_steps, lambda: self._stubs.reset_size),
                 self._rules.reset(),
                 *self._fixtures.import_data(None),
                 *self._states.replace_all(),
@@ -263,12 +264,7 @@ class MemoryStore:
 
     async def _return_to(self, start: StoreContent) -> list[Any]:
         """Replace all content by the start state, keep the persistent stubs, and return what was removed."""
-        stubs = [*start.stubs, *self._stubs.persistent_besides(start.stubs)]
-        if not has_room(stubs):
-            stubs = [*start.stubs]
-        removed = await self._install(start._replace(stubs=stubs))
-        self._stubs.startup_stubs = start.stubs
-        return removed
+        return await self._install(start, StubBook.return_steps)
 
     async def replace_files(self, files: FixtureSet, stubs: Sequence[Stub]) -> list[Any]:
         """Replace the fixture files and the stubs of files, and return what is no longer kept.
@@ -279,7 +275,7 @@ class MemoryStore:
             CapacityError: there would be too many stubs, or they are too large. Nothing has changed.
         """
         replace_stubs = partial(StubBook.replace_startup_steps, startup_stubs=stubs)
-        released = await self._change_stubs(replace_stubs, len(stubs) + self._stubs.reset_size)
+        released = await self._change_stubs(replace_stubs, lambda: len(stubs) + self._stubs.reset_size)
         previous: dict[bytes, InitialData] = {}
         while True:
             callers = {} if self._fixtures.is_imported else files.changed
@@ -324,8 +320,14 @@ class MemoryStore:
         self._events.publish(STATE_IMPORTED, {})
         await self._slices.run(free(replaced))
 
-    async def _install(self, content: StoreContent) -> list[Any]:
+    async def _install(
+        self, content: StoreContent, import_stubs: Callable[..., Steps[list[Any]]] = StubBook.import_steps
+    ) -> list[Any]:
         """Replace all content, and return what was removed. An error changes nothing.
+
+        Args:
+            content: the content.
+            import_stubs: replaces the stubs of a book, see `StubBook.import_steps`.
 
         Raises:
             CapacityError: there are too many rules, or rules or tenants are too large.
@@ -334,9 +336,9 @@ class MemoryStore:
         audience_tokens = await self._slices.run(find_audience_tokens(content.fixtures))
         self._states.check(content.tenants)
         check_stub_capacity(len(content.stubs), sum(stub.size_bytes for stub in content.stubs))
-        stubs_to_import = partial(StubBook.import_steps, stubs=content.stubs, states=content.scenarios)
+        stubs_to_import = partial(import_stubs, stubs=content.stubs, states=content.scenarios)
         return [
-            *await self._change_stubs(stubs_to_import, len(content.stubs) + len(self._stubs)),
+            *await self._change_stubs(stubs_to_import, lambda: len(content.stubs) + len(self._stubs)),
             self._rules.replace_all(rules),
             *self._fixtures.import_data(content.fixtures, audience_tokens),
             *self._states.replace_all(content.tenants),

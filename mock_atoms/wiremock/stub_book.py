@@ -23,7 +23,7 @@ class StubSet(Divisible):
 
     Attributes:
         by_id: the stubs.
-        index: the stubs by method and path.
+        index: the stubs by path.
         size_bytes: memory of all stubs, approximately.
     """
 
@@ -243,6 +243,16 @@ class StubBook:
             self.scenarios[name] = scenarios[name]
         return removed
 
+    def return_steps(self, stubs: Sequence[Stub], states: Iterable[tuple[str, str]]) -> Steps[list[Any]]:
+        """Replace all stubs as `import_steps` does, but keep the persistent ones if there is room for all of them.
+
+        Later resets restore `stubs`, too.
+        """
+        with_persistent = [*stubs, *self.persistent_besides(stubs)]
+        has_room = len(with_persistent) <= MAX_STUBS and _size(with_persistent) <= MAX_STUBS_BYTES
+        self.startup_stubs = stubs
+        return (yield from self.import_steps(with_persistent if has_room else stubs, states))
+
     def import_steps(self, stubs: Iterable[Stub], states: Iterable[tuple[str, str]]) -> Steps[list[Any]]:
         """Replace all stubs and the states of their scenarios. Return what was removed.
 
@@ -348,11 +358,6 @@ def check_stub_capacity(count: int, size_bytes: int) -> None:
         raise CapacityError(
             f"the stubs need about {size_bytes} bytes; the maximum is {MAX_STUBS_BYTES}: delete those of finished tests"
         )
-
-
-def has_room(stubs: Collection[Stub]) -> bool:
-    """Return whether there can be all of these stubs."""
-    return len(stubs) <= MAX_STUBS and _size(stubs) <= MAX_STUBS_BYTES
 
 
 def _size(stubs: Iterable[Stub]) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import weakref
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
@@ -28,6 +29,7 @@ from mock_atoms.state.audiences import AudienceRepository
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.repositories import Repositories
+from mock_atoms.state.start_point import StartPoint
 from mock_atoms.state.store import ConflictError, Store, StoreContent, TenantState
 from mock_atoms.wiremock import stub_book
 from mock_atoms.wiremock.stub_book import StubBook
@@ -37,8 +39,6 @@ from tests.helpers.stores import RULE, content_of, count_request, make_store, me
 from tests.wiremock.test_stubs import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mock_atoms.state.tenant_data import Change, TenantData
 
 
@@ -587,6 +587,19 @@ def make_changes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slices, "SLICE_SECONDS", 1e-5)
 
 
+def copied_books(monkeypatch: pytest.MonkeyPatch) -> list[StubBook]:
+    """Return a list that gets the book of each long change, which starts with a copy."""
+    copied: list[StubBook] = []
+    copy = StubBook._copy  # noqa: SLF001 - only long changes call it
+
+    def note_copy(book: StubBook) -> Steps[StubBook]:
+        copied.append(book)
+        return copy(book)
+
+    monkeypatch.setattr(StubBook, "_copy", note_copy)
+    return copied
+
+
 async def stub_numbers(store: Store) -> list[int]:
     return [UUID(stub.id).int for stub in (await store.export()).stubs]
 
@@ -595,14 +608,7 @@ def test_a_long_change_of_stubs_is_made_although_others_are_made_all_the_time(
     make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_changes_long(monkeypatch)
-    copied: list[StubBook] = []
-    copy = StubBook._copy  # noqa: SLF001 - each attempt starts with a copy
-
-    def count_copy(book: StubBook) -> Steps[StubBook]:
-        copied.append(book)
-        return copy(book)
-
-    monkeypatch.setattr(StubBook, "_copy", count_copy)
+    copied = copied_books(monkeypatch)
 
     async def run() -> None:
         store = make_store()
@@ -615,6 +621,24 @@ def test_a_long_change_of_stubs_is_made_although_others_are_made_all_the_time(
 
     asyncio.run(run())
     assert len(copied) == 1
+
+
+@pytest.mark.parametrize("change", [MemoryStore.reset_stubs, MemoryStore.reset, MemoryStore.save_stubs])
+def test_a_change_that_becomes_long_while_it_waits_is_made_in_steps(
+    change: Callable[[MemoryStore], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_changes_long(monkeypatch)
+    copied = copied_books(monkeypatch)
+
+    async def run() -> None:
+        store = memory_store()
+        importing = asyncio.ensure_future(store.put_stubs(many_stubs(0, 500)))
+        await asyncio.sleep(0)
+        await change(store)
+        await importing
+
+    asyncio.run(run())
+    assert len(copied) == 2
 
 
 def test_a_stub_that_is_deleted_while_all_are_saved_stays_deleted(
@@ -632,6 +656,29 @@ def test_a_stub_that_is_deleted_while_all_are_saved_stays_deleted(
         assert await stub_numbers(store) == [*range(1, 500)]
         await store.reset_stubs()
         assert await stub_numbers(store) == [*range(1, 500)]
+
+    asyncio.run(run())
+
+
+def test_a_persistent_stub_that_is_deleted_while_a_return_to_the_start_state_waits_stays_deleted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_changes_long(monkeypatch)
+
+    def start_state() -> Steps[StoreContent]:
+        yield
+        return content_of([])
+
+    async def run() -> None:
+        store = make_store(partial(MemoryStore, start=StartPoint(start_state)))
+        kept, deleted = (parse({"id": str(UUID(int=number)), "persistent": True}) for number in (1, 2))
+        await store.put_stubs([kept, deleted])
+        importing = asyncio.ensure_future(store.put_stubs(many_stubs(10, 500)))
+        await asyncio.sleep(0)
+        deletion = asyncio.ensure_future(store.remove_stubs([deleted.id]))
+        await store.reset()
+        await asyncio.gather(importing, deletion)
+        assert await stub_numbers(store) == [1]
 
     asyncio.run(run())
 
