@@ -38,6 +38,10 @@ _MAX_FLOAT_DIGITS = 300
 """A longer number may be infinite without an exponent."""
 
 
+class JsonSizeError(ConfigError):
+    """A text may be JSON, but its values need too much memory, or it is too long without a comma."""
+
+
 def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
     """Return the value of a short JSON text.
 
@@ -56,8 +60,9 @@ def parse_json_steps(text: str | bytes | bytearray, lease: BodyLease | None = No
 
     Raises:
         BodyMemoryError: the lease gets no more memory.
-        ConfigError: the text is not JSON, is nested too deep, or has more than `MAX_JSON_PIECE_BYTES` without a comma.
-            Or its values need more than its length plus `MAX_VALUES_BYTES`.
+        JsonSizeError: the text has more than `MAX_JSON_PIECE_BYTES` without a comma, or its values need more than its
+            length plus `MAX_VALUES_BYTES`.
+        ConfigError: the text is not JSON, or nested too deep.
     """
     try:
         encoded = text.encode() if isinstance(text, str) else text
@@ -72,7 +77,7 @@ def parse_json_steps(text: str | bytes | bytearray, lease: BodyLease | None = No
     for start in range(0, len(encoded), _PART_BYTES):
         yield from parser.feed(encoded[start : start + _PART_BYTES])
         if parser.size_bytes > len(encoded) + MAX_VALUES_BYTES:
-            raise ConfigError(f"not JSON: too many values, which need more than {MAX_VALUES_BYTES} bytes of memory")
+            raise JsonSizeError(f"not JSON: too many values, which need more than {MAX_VALUES_BYTES} bytes of memory")
     return (yield from parser.finish())
 
 
@@ -159,7 +164,8 @@ class JsonParser:
 
         Raises:
             BodyMemoryError: the lease gets no more memory.
-            ConfigError: the text is not JSON, nested too deep, or has more than `MAX_JSON_PIECE_BYTES` without a comma.
+            JsonSizeError: the text has more than `MAX_JSON_PIECE_BYTES` without a comma.
+            ConfigError: the text is not JSON, or nested too deep.
         """
         before = self.size_bytes
         self._text += text
@@ -199,7 +205,9 @@ class JsonParser:
             self._structure_count = 0
         while self._scanned < len(self._text):
             if self._scanned - self._start > MAX_JSON_PIECE_BYTES:
-                raise ConfigError(f"not JSON: more than {MAX_JSON_PIECE_BYTES} bytes without a comma outside of texts")
+                raise JsonSizeError(
+                    f"not JSON: more than {MAX_JSON_PIECE_BYTES} bytes without a comma outside of texts"
+                )
             window_end = self._scanned + JSON_PIECE_BYTES
             match = (_INSIDE if self._is_in_string else _OUTSIDE).match(self._text, self._scanned, window_end)
             end = self._scanned if match is None else match.end()

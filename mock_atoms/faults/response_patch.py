@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from mock_atoms.contract.schemas import render_json
-from mock_atoms.core.json_parsing import parse_json_steps
+from mock_atoms.core.json_parsing import JsonSizeError, parse_json_steps
 from mock_atoms.core.json_pointer import parse_pointer
 from mock_atoms.core.json_stream import lazy_lists, render_steps
 from mock_atoms.core.masking import quote_value
@@ -26,7 +26,7 @@ MAX_ADDED_BYTES = 1024 * 1024
 
 
 class PatchError(Exception):
-    """A patch would visit or write too much of a response. The message says how to fix it."""
+    """A response is too large for a patch, or it would visit or write too much of it. The message has the fix."""
 
 
 def _check_pointer(pointer: str) -> str:
@@ -60,14 +60,19 @@ class ResponsePatch(StrictModel):
         return self
 
     def apply_steps(self, body: bytes) -> Steps[bytes]:
-        """Return `body` with the new values; unchanged if it is not JSON, or nested too deep.
+        """Return `body` with the new values; unchanged if there are none, or if it is not JSON, or nested too deep.
 
         Raises:
-            PatchError: it would visit more than `MAX_VISITED` values, write more than `MAX_ADDED_BYTES` bytes, or nest
-                values too deep.
+            PatchError: the values of `body` need too much memory, see `parse_json_steps`. Or it would visit more than
+                `MAX_VISITED` values, write more than `MAX_ADDED_BYTES` bytes, or nest values too deep.
         """
+        if not self.values:
+            return body
         try:
             content = yield from parse_json_steps(body)
+        except JsonSizeError as error:
+            problem = str(error).removeprefix("not JSON: ")
+            raise PatchError(f"`alter` cannot change so large a response ({problem}): use a smaller response") from None
         except ConfigError:
             return body
         limits = _Limits()

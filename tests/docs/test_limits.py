@@ -181,6 +181,7 @@ LIMITS = [
     ("values of one `alter`", f"{response_patch.MAX_ALTERED_VALUES:,}"),
     ("keys and items that one `alter` visits in a response", f"{response_patch.MAX_VISITED:,}"),
     ("nesting depth at which one `alter` writes a value", f"{response_patch.MAX_PATCH_DEPTH}"),
+    ("memory of the values of a response that an `alter` changes", f"{MAX_VALUES_BYTES / MIB:g} MiB"),
     ("bytes that one `alter` writes into a response", f"{response_patch.MAX_ADDED_BYTES / MIB:g} MiB"),
     ("memory of these rules", f"{MAX_RULES_BYTES / MIB:g} MiB"),
     ("delay, `hang` or `drip`", f"{MAX_DELAY_MS / 3_600_000:g} hour"),
@@ -291,7 +292,7 @@ LIMITS = [
     ("`--workers`", f"{MAX_WORKERS}"),
     ("characters of `--store-prefix`", re.findall(r"\d+(?=})", STORE_PREFIX)[0]),
     (
-        "time without a request until a tenant is forgotten",
+        "time without a request or a change until a tenant is forgotten",
         f"`--tenant-ttl`, {Settings().tenant_ttl:,} seconds",
     ),
     ("entries of the log between two snapshots", f"{replica.SNAPSHOT_ENTRIES:,}"),
@@ -305,7 +306,7 @@ LIMITS = [
     ("requests in the report of a failed pytest test", f"{MAX_REPORTED_REQUESTS}"),
     (
         f"requests to the API that work for longer than {SLICE_SECONDS * 1000:g} ms at the same time",
-        f"{MAX_WORK_SLOTS}, of which {MAX_WORK_SLOTS_PER_KEY} with one token",
+        f"{MAX_WORK_SLOTS}; at most {MAX_WORK_SLOTS_PER_KEY} with the same token",
     ),
     ("pipelined requests that run at the same time", "1 per connection"),
     (

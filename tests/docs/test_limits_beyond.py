@@ -141,6 +141,9 @@ HOLDING = {
     "faults/test_rules.py::test_depth_of_written_values_is_limited": [
         "nesting depth at which one `alter` writes a value"
     ],
+    "faults/test_rules.py::test_a_patch_refuses_a_body_whose_values_need_too_much_memory": [
+        "memory of the values of a response that an `alter` changes"
+    ],
     "faults/test_rules.py::test_size_of_written_values_is_limited": ["bytes that one `alter` writes into a response"],
     "testing/test_client.py::test_a_timeout_lists_the_latest_requests": [
         "requests in the message of a `wait_for_requests` that times out"
@@ -152,7 +155,7 @@ HOLDING = {
         "characters of `--store-prefix`",
     ],
     "state/test_replicated_store.py::test_a_tenant_that_sends_no_requests_is_forgotten": [
-        "time without a request until a tenant is forgotten"
+        "time without a request or a change until a tenant is forgotten"
     ],
     "state/test_replica.py::test_a_server_that_has_missed_removed_entries_continues_from_a_snapshot": [
         "entries of the log between two snapshots"

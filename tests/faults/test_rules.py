@@ -3,6 +3,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from mock_atoms.core import json_parsing
+from mock_atoms.core.json_parsing import MAX_JSON_PIECE_BYTES
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import digest_token
@@ -396,6 +398,21 @@ def test_a_patch_is_applied_in_steps() -> None:
 @pytest.mark.parametrize("body", [b"", b"text", b'{"a": NaN}', b"[" * 100_000, b'{"a": "\\ud800"}', b'{"a": 1e999}'])
 def test_a_patch_leaves_a_body_that_is_no_json_as_it_is(body: bytes) -> None:
     assert patched(ResponsePatch(values={"/a": 1}), body) == body
+
+
+def test_a_patch_of_headers_alone_leaves_the_body_as_it_is() -> None:
+    assert patched(ResponsePatch(headers={"X-A": "b"}), b'{ "a": 1 }') == b'{ "a": 1 }'
+
+
+def test_a_patch_refuses_a_body_whose_values_need_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_parsing, "MAX_VALUES_BYTES", 100_000)
+    patch = ResponsePatch(values={"/0": 1})
+    assert patched(patch, f"[{'0,' * 1_500}0]".encode()).startswith(b"[1,0,0")
+    message = r"^`alter` cannot change so large a response \(too many values, .*\): use a smaller response$"
+    with pytest.raises(PatchError, match=message):
+        patched(patch, f"[{'0,' * 100_000}0]".encode())
+    with pytest.raises(PatchError, match=r"so large a response \(more than \d+ bytes without a comma"):
+        patched(patch, b'["%b"]' % (b"x" * MAX_JSON_PIECE_BYTES * 2))
 
 
 def test_a_patched_response_is_rendered_in_steps() -> None:
