@@ -52,6 +52,12 @@ def _worth_logging(record: logging.LogRecord) -> bool:
     return not cancelled and not record.getMessage().startswith(("Unsupported upgrade", "No supported WebSocket"))
 
 
+def _log_end_of_reloading(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        cause = "the watch for changes of files has failed: restart the server to reload files"
+        LOGGER.error(EventLine({"cause": cause}), exc_info=task.exception())
+
+
 def _exit_now() -> None:  # pragma: no cover - ends the process before it can report its coverage
     """End the process although its event loop is busy."""
     cause = f"the server was still busy {STOP_SECONDS:g} s after the signal to stop"
@@ -77,7 +83,7 @@ class Server(uvicorn.Server):
         request_timeout: seconds for a complete head, for the next part of a body, and to read more of a response.
 
     Attributes:
-        background_work: runs beside the server until it stops.
+        reload_files: reloads files until the server stops; `None` without files.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a server
@@ -124,7 +130,7 @@ class Server(uvicorn.Server):
         self._on_ready = on_ready
         self._on_stop = on_stop
         self._on_shutdown = on_shutdown
-        self.background_work: Callable[[], Coroutine[None, None, None]] | None = None
+        self.reload_files: Callable[[], Coroutine[None, None, None]] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_requested = asyncio.Event()
         logging.getLogger("uvicorn.error").addFilter(_worth_logging)
@@ -155,18 +161,19 @@ class Server(uvicorn.Server):
 
         The main loop of uvicorn would sleep until the next tick before it stops.
         """
-        background = None if self.background_work is None else asyncio.create_task(self.background_work())
+        reloading = None
+        if self.reload_files is not None:
+            reloading = asyncio.create_task(self.reload_files())
+            reloading.add_done_callback(_log_end_of_reloading)
         await asyncio.sleep(0)  # it begins before the server is ready
         self._on_ready()
         ticks = count()
         while not await self.on_tick(next(ticks)):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop_requested.wait(), _TICK_SECONDS)
-        if background is not None:
-            background.cancel()
-            await asyncio.wait({background})
-            if not background.cancelled():
-                LOGGER.error(EventLine({"cause": "the background work has failed"}), exc_info=background.exception())
+        if reloading is not None:
+            reloading.cancel()
+            await asyncio.wait({reloading})
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Wait for requests in flight. Requests that are still delayed near the end of the grace period get a 503."""
@@ -217,7 +224,7 @@ def build_server(
     )
     has_files = (settings.fixtures is not None or settings.stubs is not None) and settings.state is None
     if has_files and not mock.is_shared:
-        server.background_work = FileReloader(mock, lambda: server.handle_exit(signal.SIGHUP, None)).run
+        server.reload_files = FileReloader(mock, lambda: server.handle_exit(signal.SIGHUP, None)).run
     return server
 
 

@@ -459,16 +459,26 @@ def test_a_server_stopped_when_ready_closes_its_sockets() -> None:
     assert [listener.fileno() for listener in sockets] == [-1]
 
 
-def test_a_server_stops_properly_although_its_background_work_has_failed(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_server_logs_immediately_that_the_watch_for_changes_has_failed(caplog: pytest.LogCaptureFixture) -> None:
+    logged: list[str] = []
+
     async def fail() -> None:
         raise RuntimeError("broken")
 
+    def stop() -> None:
+        logged.append(caplog.text)
+        server.stop()
+
+    def stop_soon() -> None:
+        asyncio.get_running_loop().call_soon(stop)
+
     mock = MockAtoms(Settings())
-    server = build_server(mock, create_app(mock=mock), lambda: server.stop())  # noqa: PLW0108 - not defined yet
-    server.background_work = fail
+    server = build_server(mock, create_app(mock=mock), stop_soon)
+    server.reload_files = fail
     server.run(sockets := listen_on_all(["127.0.0.1"], 0))
     assert [listener.fileno() for listener in sockets] == [-1]
-    assert "RuntimeError: broken" in caplog.text
+    assert "RuntimeError: broken" in logged[0]
+    assert "restart the server to reload files" in logged[0]
 
 
 def test_a_mock_server_restarts_with_its_state() -> None:
