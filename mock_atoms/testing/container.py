@@ -12,6 +12,7 @@ from mock_atoms.testing.proxies import without_proxy
 
 PORT = Settings.model_fields["port"].default
 """The port inside the container."""
+_ADDRESS_SETTINGS = {"host", "port"}
 _TLS_SETTINGS = {"tls", "tls_cert", "tls_key"}
 
 
@@ -26,22 +27,21 @@ class MockAtomsContainer(DockerContainer):
 
     Args:
         image: name of the image, as in `docker build --tag`.
-        settings: fields of `Settings` by name, which become environment variables. `host`, `port` and the settings of
-            TLS are not possible.
+        settings: fields of `Settings` by name, which become environment variables. `host`, `port` and the
+            TLS settings are not supported.
 
     Raises:
-        TypeError: a setting is unknown or not possible.
+        TypeError: a setting is unknown or not supported.
     """
 
     def __init__(self, image: str = "mock-atoms", **settings: str | float | bool) -> None:
-        unknown = sorted(settings.keys() - (Settings.model_fields.keys() - {"host", "port"}))
-        if unknown:
-            raise TypeError(f"unknown setting: {', '.join(unknown)}")
-        encrypting = sorted(settings.keys() & _TLS_SETTINGS)
-        if encrypting:
-            raise TypeError(
-                f"MockAtomsContainer serves HTTP, without {', '.join(encrypting)}: use MockServer for HTTPS"
-            )
+        for name in sorted(settings):
+            if name in _ADDRESS_SETTINGS:
+                raise TypeError(f"the setting {name} is not supported: the container chooses its address, see `url`")
+            if name in _TLS_SETTINGS:
+                raise TypeError(f"the setting {name} is not supported: use MockServer for HTTPS")
+            if name not in Settings.model_fields:
+                raise TypeError(f"unknown setting: {name}")
         super().__init__(image)
         self._base_path = str(settings.get("base_path", Settings.model_fields["base_path"].default))
         token = settings.get("admin_token")

@@ -83,9 +83,12 @@ class ControlApi:
         if response.status >= HTTPStatus.BAD_REQUEST or response.headers.get_content_type() != "application/json":
             raise _error(f"{method} {path}", response.status, text)
         try:
-            return _Content(json.loads(text), f"{method} {path}", response.status)
-        except (ValueError, TypeError):  # no JSON, or no object
-            raise _other_server(f"{method} {path}", response.status) from None
+            content = json.loads(text)
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise _other_server(f"{method} {path}", response.status)
+        return _Content(content, f"{method} {path}", response.status)
 
     def check_health(self, timeout: float = TIMEOUT_SECONDS) -> None:
         """Check that the server is healthy, and is a mock-atoms.
@@ -155,15 +158,15 @@ def split_base_url(url: str) -> SplitResult:
     Raises:
         ValueError: it is invalid, or has a user name or a password. The message does not show these.
     """
+    example = f"use one such as http://127.0.0.1:28667{DEFAULT_BASE_PATH}"
     with suppress(ValueError):  # such as a name with a part of more than 63 characters
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna")
         _ = parts.port  # raises above 65535
         if parts.scheme in ("http", "https") and host and "@" not in parts.netloc:
             return parts
-    example = f"use one such as http://127.0.0.1:28667{DEFAULT_BASE_PATH}"
     if "@" in url:
-        raise ValueError(f"a base URL has no user name and no password before `@`: {example}")
+        raise ValueError(f"the base URL is invalid, or has a user name or a password before `@`: {example}")
     raise ValueError(f"{quote_value(url)} is not a base URL: {example}")
 
 

@@ -152,9 +152,26 @@ def mock_atoms_token(request: pytest.FixtureRequest) -> str:
     return token_of(request.node.nodeid)
 
 
+@pytest.fixture(scope="session")
+def _leftover_stubs(request: pytest.FixtureRequest, mock_atoms_server: "MockClient") -> dict[str, list[str]]:
+    """Ids of the stubs on the server of `--mock-atoms-url`, by the value of `Authorization` that they require.
+
+    An interrupted session leaves those of its tokens, which are the same in each run.
+    """
+    ids: dict[str, list[str]] = {}
+    if request.config.getoption(_URL_OPTION) is not None:
+        for stub in mock_atoms_server.control.call("GET", "/mappings")["mappings"]:
+            condition = (stub["request"].get("headers") or {}).get("Authorization", {})
+            ids.setdefault(str(condition.get("equalTo")), []).append(stub["id"])
+    return ids
+
+
 @pytest.fixture
 def mock_atoms(
-    request: pytest.FixtureRequest, mock_atoms_server: "MockClient", mock_atoms_token: str
+    request: pytest.FixtureRequest,
+    mock_atoms_server: "MockClient",
+    mock_atoms_token: str,
+    _leftover_stubs: dict[str, list[str]],
 ) -> Iterator["MockClient"]:
     """The mock server, reset before each test. Queries default to this test's token."""
     client = mock_atoms_server.for_tenant(mock_atoms_token)
@@ -162,7 +179,10 @@ def mock_atoms(
         mock_atoms_server.reset()
     else:
         client.reset()  # other sessions may share the server
-        _remove_stubs(client, mock_atoms_token)
+        from mock_atoms.core.masking import mask_token  # noqa: PLC0415 - as above
+        from mock_atoms.testing.control_api import delete_all  # noqa: PLC0415 - as above
+
+        delete_all(_leftover_stubs.get(f"Bearer {mask_token(mock_atoms_token)}", []), client.remove_stub)
     try:
         for marker in reversed([*request.node.iter_markers(_MARKER)]):
             problem = _add_fault(client, marker)
@@ -174,17 +194,6 @@ def mock_atoms(
         client.clear_faults()
         client.remove_stub()
         client.reset()
-
-
-def _remove_stubs(client: "MockClient", token: str) -> None:
-    """Remove the stubs that match only this token. An interrupted session leaves them."""
-    from mock_atoms.core.masking import mask_token  # noqa: PLC0415 - as above
-    from mock_atoms.testing.control_api import delete_all  # noqa: PLC0415 - as above
-
-    condition = {"equalTo": f"Bearer {mask_token(token)}"}
-    stubs = client.control.call("GET", "/mappings")["mappings"]
-    ids = [stub["id"] for stub in stubs if (stub["request"].get("headers") or {}).get("Authorization") == condition]
-    delete_all(ids, client.remove_stub)
 
 
 def _add_fault(client: "MockClient", marker: pytest.Mark) -> str | None:

@@ -109,12 +109,11 @@ class Overrides:
     @contextmanager
     def applied(self, overrides: list[Override]) -> Iterator[None]:
         """Apply `overrides`, and undo them afterwards. Several may overlap in any order."""
-        with self._lock:
-            self._active.append(overrides)
-            for mapping, name, _ in overrides:
-                self._originals.setdefault((id(mapping), name), mapping.get(name, _MISSING))
         try:
             with self._lock:
+                self._active.append(overrides)
+                for mapping, name, _ in overrides:
+                    self._originals.setdefault((id(mapping), name), mapping.get(name, _MISSING))
                 for mapping, name, value in overrides:
                     mapping[name] = value
             yield

@@ -54,7 +54,7 @@ def test_reset_names_the_test(server: MockServer, run: Run, args: tuple[str, ...
 def test_a_url_with_a_password_is_refused_and_not_shown(server: MockServer) -> None:
     result = run_command("reset", "--url", f"http://me:verysecret@127.0.0.1:{server.port}")
     assert (result.code, result.out, "verysecret" in result.err) == (2, "", False)
-    assert "--url: a base URL has no user name and no password before `@`: use " in result.err
+    assert "--url: the base URL is invalid, or has a user name or a password before `@`: use " in result.err
 
 
 def test_a_state_moves_by_file(server: MockServer, run: Run, tmp_path: Path) -> None:

@@ -370,7 +370,7 @@ def test_a_server_that_is_not_running_is_an_error() -> None:
     ],
 )
 def test_a_url_with_a_password_is_refused_and_not_shown(url: str) -> None:
-    message = "a base URL has no user name and no password before `@`: use one such as http://127.0.0.1:28667/atoms/v1"
+    message = "the base URL is invalid, or has a user name or a password before `@`: use one such as http://127.0.0.1:28667/atoms/v1"
     with pytest.raises(ValueError, match=f"^{message}$"):
         MockClient(url)
 

@@ -144,7 +144,8 @@ export function stubsView(context) {
  */
 export function describeRequest(request = {}) {
   const url = request.urlPath ?? request.urlPathTemplate ?? request.url ?? request.urlPathPattern ?? request.urlPattern;
-  return `${request.method ?? "ANY"} ${url ?? "any URL"}`;
+  const method = request.method ?? "ANY";
+  return `${typeof method === "string" ? method : JSON.stringify(method)} ${url ?? "any URL"}`;
 }
 
 /** @param {any} response */
