@@ -132,6 +132,10 @@ def _name(loc: tuple[int | str, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".") or "the file"
 
 
+class _ContentError(yaml.MarkedYAMLError):
+    """YAML that has no counterpart in JSON."""
+
+
 class _YamlLoader(yaml.SafeLoader):
     """YAML with the types of JSON: timestamps stay text, and duplicate keys are an error."""
 
@@ -139,7 +143,7 @@ class _YamlLoader(yaml.SafeLoader):
         node = super().compose_node(parent, index)
         if node is not None and node.end_mark is None:  # an alias inside of the value
             problem = "the value with this anchor contains itself: replace its alias by a value"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+            raise _ContentError(problem=problem, problem_mark=node.start_mark)
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
@@ -165,15 +169,17 @@ def _construct_scalar(loader: _YamlLoader, node: yaml.ScalarNode) -> object:
             return value
     except (KeyError, IndexError, ValueError):  # PyYAML's errors about text that its tag does not allow
         pass
-    kind = node.tag.removeprefix(_YAML_TAG)
-    problem = f"{quote_value(node.value)} is not a JSON {kind}: correct it, or quote text and leave out its tag"
-    raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    kind = node.tag.replace(_YAML_TAG, "!!")
+    problem = (
+        f"{quote_value(node.value)} is no {kind} that JSON can have: correct it, or put it in quotes, without a tag"
+    )
+    raise _ContentError(problem=problem, problem_mark=node.start_mark)
 
 
 def _reject_tag(_loader: _YamlLoader, node: yaml.Node) -> NoReturn:
     tag = quote_value(node.tag.replace(_YAML_TAG, "!!"))
-    problem = f"JSON has no type {tag}: leave out the tag, and quote text"
-    raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    problem = f"the tag {tag} is not supported: remove it, and put text in quotes"
+    raise _ContentError(problem=problem, problem_mark=node.start_mark)
 
 
 _YamlLoader.yaml_constructors = {
@@ -207,7 +213,8 @@ def parse_text(path: Path, text: str) -> object:
         raise ConfigError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{path}:{line}: not YAML: {error.problem}") from None
+        prefix = "" if isinstance(error, _ContentError) else "not YAML: "
+        raise ConfigError(f"{path}:{line}: {prefix}{error.problem}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not {kind}: {error}") from None
 

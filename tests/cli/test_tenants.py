@@ -85,7 +85,7 @@ def test_a_closed_standard_input_is_exit_2(run: Run, monkeypatch: pytest.MonkeyP
     [
         (b"5", "must be a list of audiences, or an object such as"),
         (b'{"audiences": [}', "not YAML: "),
-        (b"[!!binary eA==]", "data.yaml:1: not YAML: JSON has no type `!!binary`: leave out the tag"),
+        (b"[!!binary eA==]", "data.yaml:1: the tag `!!binary` is not supported: remove it, and put text in quotes"),
         (b"\xff", "not UTF-8: "),
         (b'{"x": 1}', "/x: unknown key"),
     ],

@@ -85,7 +85,7 @@ def test_unknown_ids_and_numbers_have_no_index(make_members: Callable[..., Gener
 
 
 @pytest.mark.parametrize("end", ["x", " ", "_", "\u0663"])
-def test_a_text_that_starts_like_a_phone_number_is_none(
+def test_a_text_that_starts_like_a_phone_number_is_not_found(
     make_members: Callable[..., GeneratedMembers], end: str
 ) -> None:
     members = make_members()
