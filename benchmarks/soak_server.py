@@ -152,7 +152,7 @@ def serve(log_file: str) -> None:
         amounts = resources(loops[0], asyncio.run(mock.journal.count()))
         print(json.dumps({**amounts, "callback_ms": round(timer.longest_ms)}), flush=True)
         timer.longest_ms = 0.0
-        if number == 0:  # the clients before were to warm up the server
+        if number == 0:  # the first clients only warm up the server
             timer.longest.clear()
     server.stop()
     thread.join()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mock_atoms.testing.retry_report import RetryReport
     from mock_atoms.testing.server import MockServer
 
-# Without MockAtomsContainer, which needs an extra: `from mock_atoms import *` works without it.
+# MockAtomsContainer is left out, so that `from mock_atoms import *` works without the extra that it needs.
 __all__ = [
     "ConfigError",
     "ControlError",

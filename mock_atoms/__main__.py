@@ -5,8 +5,8 @@ import signal
 import sys
 from typing import NoReturn
 
-_UNTIL_SIGNAL = ["serve"], ["mcp"]
-"""Commands that a signal ends with success."""
+_SERVERS = {"serve", "mcp"}
+"""Commands that run until a signal stops them, which is no failure."""
 
 
 def main() -> NoReturn:
@@ -21,7 +21,7 @@ def main() -> NoReturn:
 
 def _stop_quietly(number: int, _frame: object) -> NoReturn:
     # While serving, uvicorn handles the signals itself, and raises them again afterwards.
-    sys.exit(0 if sys.argv[1:2] in _UNTIL_SIGNAL else 128 + number)
+    sys.exit(0 if _SERVERS.intersection(sys.argv[1:2]) else 128 + number)
 
 
 if __name__ == "__main__":

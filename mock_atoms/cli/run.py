@@ -134,7 +134,7 @@ def _report(server: "MockClient", invocation: Invocation) -> bool:
     try:
         failures = unexpected_failures(server)
     except ControlError as error:
-        failures = ["", f"mock-atoms: failed requests are not explained: {error.detail}"]
+        failures = ["", f"mock-atoms: cannot explain the failed requests: {error.detail}"]
     for line in failures:
         invocation.explain(terminal.paint(show_invisible(line), "yellow" if line.startswith("  ") else ""))
     return has_violations or bool(retries.findings)

@@ -79,7 +79,7 @@ def parse_uuid(text: str) -> str:
     """Return the UUID `text` in lower case.
 
     Raises:
-        RequestError: it is none.
+        RequestError: `text` is not a UUID.
     """
     try:
         return str(UUID(text))

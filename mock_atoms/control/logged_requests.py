@@ -75,7 +75,7 @@ def _pairs(values: Any, field: str) -> list[tuple[str, str]]:  # noqa: ANN401 - 
     for name, value in values.items():
         for text in value if isinstance(value, list) else [value]:
             if not isinstance(text, str):
-                raise ConfigError("must be text", f"/{field}{format_pointer([name])}")
+                raise ConfigError("must be text, or a list of texts", f"/{field}{format_pointer([name])}")
             size += len(name) + len(text) + 1
             if size > MAX_REQUEST_HEAD_BYTES:
                 raise _too_large()

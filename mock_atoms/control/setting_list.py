@@ -32,7 +32,7 @@ def active_settings(settings: Settings) -> list[ActiveSetting]:
 
 
 def _masked_fault(fault: str | dict[str, Any]) -> object:
-    """Return a fault of the settings. A rule is shown as the list of rules has it."""
+    """Return a fault of the settings. A rule has the same form as in `GET /__admin/faults`."""
     if isinstance(fault, str):
         return dump_json(parse_fault(fault).as_json()) if fault.lstrip().startswith("{") else mask_text(fault)
     return parse_fault(fault).as_json()

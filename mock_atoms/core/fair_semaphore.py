@@ -9,8 +9,8 @@ class FairSemaphore:
     """A semaphore whose waiters take turns by key: thousands of waiters with one key do not hold up another's.
 
     Args:
-        value: how often it can be acquired at the same time.
-        value_per_key: how often it can be acquired at the same time with one key.
+        value: maximum number of holders.
+        value_per_key: maximum number of holders with the same key.
     """
 
     def __init__(self, value: int, value_per_key: int) -> None:

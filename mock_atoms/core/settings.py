@@ -267,7 +267,7 @@ class Settings(BaseModel):
     tenant_ttl: Annotated[
         int,
         Field(ge=1),
-        SettingInfo(_STORE, "SECONDS", "time after which a shared store forgets a tenant that sends no requests"),
+        SettingInfo(_STORE, "SECONDS", "time after which a shared store forgets a tenant without requests or changes"),
     ] = 86_400
     workers: Annotated[
         int,

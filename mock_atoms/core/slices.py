@@ -28,7 +28,7 @@ PAUSE_TURNS = 16
 MAX_WORK_SLOTS = 4
 """Number of requests to the vendor's API whose long work runs at the same time. The others wait with little memory."""
 MAX_WORK_SLOTS_PER_KEY = 3
-"""Maximum number of them that have the same key. One key alone does not hold up another."""
+"""Maximum number of these requests with the same key, so that one key cannot block all others."""
 _TURNS_TO_NOTICE = 2
 """Turns of the event loop until it notices a client that disconnects directly after it has sent its request."""
 IS_DISCONNECTED: ContextVar[Callable[[], bool] | None] = ContextVar("IS_DISCONNECTED", default=None)
@@ -76,7 +76,7 @@ WORK_SLOT: ContextVar[WorkSlot | None] = ContextVar("WORK_SLOT", default=None)
 
 
 def start_outside_request(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
-    """Start a task that outlives the current request: it has neither its slot nor its client."""
+    """Start a task that may outlive the current request: it neither has its slot nor ends with its client."""
     return asyncio.get_running_loop().create_task(work, context=Context())
 
 

@@ -1,4 +1,4 @@
-"""An index of path templates: finds those that may match a path without a look at the others."""
+"""An index of path templates: finds those that may match a path without testing the others."""
 
 from collections.abc import Iterator
 from typing import Generic, TypeVar
@@ -7,13 +7,14 @@ from mock_atoms.core.http_text import PATH_PARAMETER
 
 T = TypeVar("T")
 INDEXED_SEGMENTS = 8
-"""Number of first segments that are indexed. A search tries each set of them that has parameters: at most 256."""
+"""Only so many segments, the first ones, are indexed. A search does one lookup for each set of them that has the
+parameters of a template: at most 256."""
 TemplateKey = tuple[int, tuple[int, ...], tuple[str, ...]]
-"""Number of segments; positions of indexed ones with a parameter; indexed ones, empty in place of a parameter."""
+"""Number of segments; positions of the indexed segments that have a parameter; the indexed segments, empty at these."""
 
 
 def template_key(template: str) -> TemplateKey:
-    """Return where an index keeps what belongs to a path template."""
+    """Return the key of a path template in the index."""
     length, segments = _split(template)
     positions = tuple(number for number, segment in enumerate(segments) if PATH_PARAMETER.search(segment))
     return length, positions, _without(segments, positions)

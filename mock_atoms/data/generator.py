@@ -31,7 +31,7 @@ _NAME_SAMPLES, _PLACE_SAMPLES = 400, 100
 _COUNTER_RANGE = 1 << 24
 """Number of values of the three counter bytes of an ObjectId."""
 _ASCII_LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "\u0131": "i"})
-"""Letters that Unicode does not decompose, as email addresses have them."""
+"""Letters that Unicode does not decompose, and what they become in email addresses."""
 _PLACES = {
     # Regions, for locales whose towns faker builds from surnames or orders by Python's hash seed (it_IT).
     "en_US": "state",

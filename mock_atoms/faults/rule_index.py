@@ -65,7 +65,7 @@ class _Bucket:
     Attributes:
         literals: rules without a parameter in their path.
         templates: rules with a parameter in their path.
-        index: the same by what the path template may match.
+        index: the templates by the paths that they may match.
     """
 
     literals: dict[str | None, _Rules] = field(default_factory=dict)

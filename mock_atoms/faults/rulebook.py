@@ -15,7 +15,7 @@ from mock_atoms.faults.rules import Rule
 MAX_RULES = 10_000
 """Maximum number of active rules besides the startup rules."""
 MAX_TENANT_RULES = 500
-"""Maximum number of these rules with the same token and test id, or without. A request may match four times as many."""
+"""Maximum number of these rules for one pair of token and test id, where each may be any. A request has four pairs."""
 MAX_STARTUP_RULES = 1_000
 """Maximum number of startup rules."""
 MAX_COUNTERS = MAX_RULES + MAX_STARTUP_RULES + 1
@@ -71,7 +71,7 @@ class RuleSet(Divisible):
         """
         if self.created_by_tenant.get(_tenant_key(rule), 0) >= MAX_TENANT_RULES:
             raise CapacityError(
-                f"there can be at most {MAX_TENANT_RULES} rules with the same token and testId, or without them: "
+                f"there are already {MAX_TENANT_RULES} rules with this token (or none) and this testId (or none): "
                 "delete those of finished tests, or give each test its own token or testId"
             )
 

@@ -31,7 +31,7 @@ def kept_bytes(max_bytes: int, token: str | None) -> int:
 
 
 class RecordedBody:
-    """The first bytes of a response body, credentials masked. Equal bodies may share one, so it must stay equal.
+    """The first bytes of a response body, credentials masked. Exchanges may share one, so it never changes.
 
     Args:
         content: these bytes.

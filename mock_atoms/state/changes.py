@@ -18,7 +18,7 @@ _CAMPAIGN_BYTES = 400
 
 @dataclass(slots=True)
 class AudienceChanges:
-    """The changes to one audience. Those of a tenant are not modified but replaced.
+    """The changes to one audience. They are replaced, and never modified, once they belong to `TenantChanges`.
 
     Attributes:
         phone_column: name of the column with the phone numbers.

@@ -107,7 +107,7 @@ class ReplicatedJournal(MemoryJournal):
         self._entry_ids[exchange] = entry_id
 
     def note_start(self, entry_id: str, exchange: Exchange) -> None:
-        """Note the entry with which an exchange of any server begins. Forget one that never ends, at a killed server.
+        """Note the entry with which an exchange of any server begins. Forget an old one: its server was killed.
 
         An exchange that a client has removed from the journal is not forgotten: its end counts in the metrics.
         """
@@ -241,9 +241,10 @@ class ReplicatedJournal(MemoryJournal):
         self._is_end = False
 
     def _share(self, body: RecordedBody) -> RecordedBody:
-        """Return the first of all equal bodies, which all copies of the journal count once.
+        """Return the first of all equal bodies, so that each server counts their memory once.
 
-        They share its content. An exchange keeps its own object, so that the response cache finds it again.
+        `body` gets the bytes of the first one. The exchange keeps `body` itself, which the response cache compares by
+        identity.
         """
         shared = self._bodies.setdefault(body.content, body)
         body.content = shared.content

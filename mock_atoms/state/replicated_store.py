@@ -88,7 +88,7 @@ class ReplicatedStore(MemoryStore):
         replica: the connection to the log.
         engine: evaluates the rules for the requests of other servers.
         clock_offset: the monotonic clock of this server minus seconds since 1970.
-        now: the wall clock of this server. Entries have its time: no server uses its own to apply them.
+        now: the wall clock of this server. All servers apply an entry with the time of the server that wrote it.
         tenant_ttl: seconds after which a tenant that is not used has its initial data again.
         stubs: the active stubs. Only the store changes them.
         max_tenants: maximum number of tenants. An evicted tenant has its initial data again.
@@ -211,7 +211,7 @@ class ReplicatedStore(MemoryStore):
         return self._now().timestamp()
 
     def _note_use(self, tenant: Tenant, seconds: float) -> None:
-        """Note when a tenant is used, directly before it is: that may create its state."""
+        """Note when a tenant is used. Call this directly before the use, which may create its state."""
         self._used_at[tenant.key] = seconds
         self._used_at.move_to_end(tenant.key)
 
@@ -252,7 +252,7 @@ class ReplicatedStore(MemoryStore):
         return self._replica.position
 
     async def commit(self, tenant: Tenant, operation: DataOperation, mark: int | None = None) -> bool:
-        """Change the data of `tenant` unless it was reset since `mark`, and return whether it was not.
+        """Change the data of `tenant`, and return whether that was possible: not if it was reset since `mark`.
 
         Raises:
             ConflictError: another server has changed it since `mark`.

@@ -59,7 +59,7 @@ class TenantData:
         readings: what to do where the vendor's sources disagree.
 
     Attributes:
-        changes: the changes since the initial data, without later ones; empty if there are none.
+        changes: the changes since the initial data; later ones do not alter this object. Empty if there are none.
     """
 
     def __init__(  # noqa: PLR0913 - a tenant, and what makes its data

@@ -66,8 +66,8 @@ def method_condition(value: object, context: OperandContext) -> Condition:
                 _method,
                 lambda candidate: (candidate.exchange.method.upper() in methods) is is_one_of,
             )
-    expected = f'a method of at most {MAX_METHOD_LENGTH} characters, ANY, {{"oneOf": […]}} or {{"noneOf": […]}}'
-    raise context.at("method").error(f"expected {expected}")
+    examples = f'such as GET (at most {MAX_METHOD_LENGTH} letters), ANY, {{"oneOf": ["GET"]}} or {{"noneOf": ["GET"]}}'
+    raise context.at("method").error(f"expected a method {examples}")
 
 
 def _is_method(value: object) -> TypeGuard[str]:

@@ -98,7 +98,7 @@ class Operand:
     def may_be_in(self, header: str, head: RequestHead) -> bool:
         """Return whether a value of a request header may contain a form of the text. Faster than `forms`.
 
-        It counts no steps. So values that are long together may contain anything.
+        It counts no steps: it returns `True` without a search if the values are long.
         """
         if not self._has_no_word_of(head.credential_digests):
             return True

@@ -189,7 +189,7 @@ def keep_largest(kept: list[Item], item: Item, count: int) -> None:
 
 def nearest(pattern: RequestPattern, exchanges: Iterable[Exchange], count: int) -> Steps[list[tuple[float, Exchange]]]:
     """Return the `count` exchanges nearest to `pattern` that do not match it, with their distances, nearest first."""
-    # Comparing texts is slow: only those with the fewest failures are compared, the newest of them.
+    # Comparing texts is slow: only those with the fewest failures are compared; of equal ones, the newest.
     likely: list[tuple[int, int, Exchange]] = []
     for position, exchange in enumerate(exchanges):
         failures = pattern.failures(exchange)

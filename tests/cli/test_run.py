@@ -139,7 +139,7 @@ def test_failures_that_cannot_be_explained_keep_the_exit_code(
     code, _, err = run_here("--", "sh", "-c", program)
     assert code == 7
     assert err.startswith("mock-atoms: 0 calls, 0 attempts; 0 findings\n")
-    assert err.endswith("\n\nmock-atoms: failed requests are not explained: no response\n")
+    assert err.endswith("\n\nmock-atoms: cannot explain the failed requests: no response\n")
 
 
 @pytest.mark.parametrize(("option", "expected"), [((), 0), (("--check",), 1)])

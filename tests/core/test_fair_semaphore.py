@@ -64,7 +64,7 @@ def test_a_waiter_that_is_cancelled_when_it_has_its_turn_passes_it_on() -> None:
     assert asyncio.run(run()) == ["b1", "c1"]
 
 
-def test_no_key_has_it_all_to_itself() -> None:
+def test_one_key_cannot_hold_all_slots() -> None:
     async def run() -> list[str]:
         holders = Holders(value=3, value_per_key=2)
         for _ in range(2):  # both times the same: what is released no longer counts

@@ -43,8 +43,8 @@ FILE = {"file": ("a.csv", b"phone\n14155550100\n")}
 
 
 @pytest.fixture(autouse=True)
-def calls_of_tests_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers follow the log only when a test calls them, so that no other call has one of the `failures`."""
+def without_polling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop servers from reading the log in between, so that only the calls of a test meet its injected `failures`."""
     monkeypatch.setattr(replica, "KEEP_UP_SECONDS", 3_600)
 
 
@@ -184,7 +184,7 @@ def test_a_tenant_that_never_sends_a_request_is_forgotten(use: Callable[[Store, 
     asyncio.run(test())
 
 
-def test_scenarios_of_all_tenants_are_a_use_of_none() -> None:
+def test_setting_the_scenarios_of_all_tenants_keeps_none_alive() -> None:
     async def test() -> None:
         log = MemoryLog()
         mocks = [make_mock(log) for _ in range(2)]

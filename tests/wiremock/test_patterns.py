@@ -485,7 +485,7 @@ def test_keys_and_the_callers_token_match_wherever_they_were_sent(
 
 
 FIELDS = ", ".join(list(NULLS)[:11])
-A_METHOD = 'expected a method of at most 20 characters, ANY, {"oneOf": […]} or {"noneOf": […]}'
+A_METHOD = 'expected a method such as GET (at most 20 letters), ANY, {"oneOf": ["GET"]} or {"noneOf": ["GET"]}'
 SIMPLER_URL = "write a simpler one, or use urlPathTemplate with pathParameters and queryParameters"
 NO_OPERATOR = 'not an operator: write one such as {"equalTo": "…"}'
 
