@@ -9,6 +9,7 @@ from benchmarks.audiences import Cost
 from benchmarks.calls import Calls
 from benchmarks.loads import Run
 from benchmarks.pytest_sessions import Sessions
+from benchmarks.servers import FLOOR
 from benchmarks.suite_runs import Suite, Suites
 
 Costs = Sequence[Run] | Sequence[Cost] | Sequence[Suite]
@@ -71,7 +72,7 @@ class Goal(NamedTuple):
 
     def __str__(self) -> str:
         aim = f" (aim: {self.aim:g})" if self.aim is not None else ""
-        return f"{'≥' if self.at_least else '≤'} {self.limit:g}{self.unit}{aim}"
+        return f"{'≥' if self.at_least else '≤'} {self.limit:.3g}{self.unit}{aim}"
 
     def met_by(self, figure: float) -> bool:
         """Return whether a figure is within the limit."""
@@ -106,6 +107,27 @@ class Row(NamedTuple):
 def median(runs: Costs, figure: str) -> float:
     """Return the median of one figure over the runs."""
     return statistics.median(float(getattr(run, figure)) for run in runs)
+
+
+FLOOR_MICROSECONDS = 22
+"""CPU time of a request to raw ASGI on the machine where the goals were set.
+
+A goal in microseconds of CPU time is a multiple of this: another machine is faster or slower for both.
+"""
+
+
+def work_row(what: str, microseconds: float, cpu: float | None, floor: Sequence[Run] | None) -> Row:
+    """Return the goal of some work, whose CPU time is compared with that of a request to raw ASGI in the same run.
+
+    Args:
+        what: the subject of the measurement.
+        microseconds: the maximum CPU time on the machine where the goals were set.
+        cpu: the measured CPU time in seconds; `None` if not measured.
+        floor: the runs of raw ASGI.
+    """
+    ratio = cpu / median(floor, "cpu") if cpu is not None and floor else None
+    goal = Goal(microseconds / FLOOR_MICROSECONDS)
+    return Row(f"{what}: CPU time", f"a request to {FLOOR}", goal, ratio, None, by_cpu=True)
 
 
 Pair = tuple[float | None, float | None]

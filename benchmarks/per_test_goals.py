@@ -1,13 +1,14 @@
 """The goals of what a test costs: requests that differ, calls of the control API, the pytest plugin, and a suite."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from benchmarks import audiences, calls, paths, pytest_sessions
-from benchmarks.findings import Findings, Goal, Pair, Row, figures, median, ratios
+from benchmarks.audiences import Cost
+from benchmarks.findings import Findings, Goal, Pair, Row, figures, median, ratios, work_row
 from benchmarks.servers import FLOOR, OURS
 from benchmarks.suite_runs import Setting, Suites
 
-MILLI, MICRO = 1e3, 1e6
+MILLI = 1e3
 
 
 def per_test_rows(found: Findings) -> Iterator[Row]:
@@ -49,32 +50,36 @@ def _calls(found: Findings) -> Iterator[Row]:
 
 
 def _full(found: Findings) -> Iterator[Row]:
-    def row(name: str, goal: Goal, scale: float, *, by_cpu: bool = True) -> Row:
-        return Row(name, "", goal, *figures(found.full.get(name), scale), by_cpu=by_cpu)
-
-    yield row(calls.NAMED, Goal(2, unit=" ms"), MILLI)
-    yield row(calls.UNNAMED, Goal(12, unit=" ms"), MILLI)
-    yield row(calls.SLOWEST_FIND, Goal(50, unit=" ms"), MILLI, by_cpu=False)
-    yield row(calls.SLOWEST_COUNT, Goal(50, unit=" ms"), MILLI, by_cpu=False)
-    yield row(calls.RULE, Goal(250, unit=" µs"), MICRO)
+    floor = found.paths.get(FLOOR)
+    for name, microseconds in ((calls.NAMED, 2_000), (calls.UNNAMED, 12_000), (calls.RULE, 250)):
+        yield work_row(name, microseconds, _cpu(found.full.get(name)), floor)
+    for name in (calls.SLOWEST_FIND, calls.SLOWEST_COUNT):
+        yield Row(name, "", Goal(50, unit=" ms"), *figures(found.full.get(name), MILLI))
 
 
 def _members(found: Findings) -> Iterator[Row]:
     smallest, largest = audiences.SMALLEST, audiences.LARGEST
 
-    def row(name: str, limit: float, compared: Pair) -> Row:
-        return Row(name, "", Goal(limit, unit=" µs"), *compared, by_cpu=True)
+    floor = found.paths.get(FLOOR)
+
+    def row(name: str, microseconds: float, costs: Sequence[Cost] | None, divisor: int = 1) -> Row:
+        return work_row(name, microseconds, _cpu(costs, divisor), floor)
 
     for kind in audiences.KINDS:
         page = found.pages.get(f"{kind}, {smallest}, index 0")
-        yield row(f"page of 10 members, uncached, {kind}", 220, figures(page, MICRO))
+        yield row(f"page of 10 members, uncached, {kind}", 220, page)
         added = found.members.get(f"one member added, {kind}, {smallest}")
-        yield row(f"one member added, {kind}", 220, figures(added, MICRO))
+        yield row(f"one member added, {kind}", 220, added)
     upload = found.members.get(f"upload, {largest:,}")
-    yield row(f"upload of {largest:,} rows: each row", 6, figures(upload, MICRO / largest))
+    yield row(f"upload of {largest:,} rows: each row", 6, upload, largest)
     for kind in audiences.KINDS:
         search = found.members.get(f"search, {kind}, {largest:,}")
-        yield row(f"search over {largest:,} members, {kind}: each member", 5, figures(search, MICRO / largest))
+        yield row(f"search over {largest:,} members, {kind}: each member", 5, search, largest)
+
+
+def _cpu(costs: Sequence[Cost] | None, divisor: int = 1) -> float | None:
+    """Return the median CPU time in seconds; `None` if not measured."""
+    return median(costs, "cpu") / divisor if costs else None
 
 
 def _sessions(found: Findings) -> Iterator[Row]:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from benchmarks.audiences import Cost
 from benchmarks.calls import OWN_REQUESTS
-from benchmarks.findings import Findings, Row, median
+from benchmarks.findings import FLOOR_MICROSECONDS, Findings, Row, median
 from benchmarks.goals import rows
 from benchmarks.loads import TOO_MUCH, Run
 from benchmarks.paths import DIFFERING, NEW_TOKENS
-from benchmarks.servers import OURS
+from benchmarks.servers import FLOOR, OURS
 from benchmarks.suite_runs import Suites
 
 SHORT = 16
@@ -211,6 +211,7 @@ def report(found: Findings, length: int, description: Mapping[str, str], picture
         "",
         "Each figure is the ratio of the first column to the second, unless it has a unit.",
         "The goal is about the figure in bold.",
+        f"A goal against a request to {FLOOR} was set on a machine where such a request takes {FLOOR_MICROSECONDS} µs.",
         "",
         *goal_table(rows(found)),
         *(f"![{name.removesuffix('.svg')}]({name})" for name in pictures),
