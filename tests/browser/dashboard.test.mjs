@@ -479,8 +479,9 @@ test("a stub of another client appears and disappears without a reload", () =>
   withPage(
     async (page) => {
       await page.getByText("No stubs").first().waitFor();
-      const { id } = await control("POST", "mappings", { name: "from elsewhere", request: { urlPath: "/elsewhere" } });
-      await page.getByText("/elsewhere").first().waitFor();
+      const request = { method: { oneOf: ["GET", "PUT"] }, urlPath: "/elsewhere" };
+      const { id } = await control("POST", "mappings", { name: "from elsewhere", request });
+      await page.getByText('{"oneOf":["GET","PUT"]} /elsewhere').first().waitFor();
       await control("DELETE", `mappings/${id}`);
       await page.getByText("No stubs").first().waitFor();
     },
