@@ -45,7 +45,7 @@ def test_wide_characters_are_cut_whole(width: int, cut: str) -> None:
 
 
 def test_a_long_text_is_cut_in_linear_time() -> None:
-    _, line = Table((Column("T"),), Terminal(10)).lines([[Cell("é" * 1_000_000)]])
+    _, line = Table((Column("T"),), Terminal(10)).lines([[Cell("é" * 200_000)]])
     assert line == "ééééééééé…"
 
 
