@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from mock_atoms.cli.command import EXIT_OK, Command, CommandParser, Invocation
 from mock_atoms.cli.running_server import add_server, with_server
+from mock_atoms.core.errors import missing_package
 
 if TYPE_CHECKING:
     from mock_atoms.testing.client import MockClient
@@ -19,7 +20,7 @@ def _run(invocation: Invocation, client: "MockClient") -> int:
     try:
         from mock_atoms.cli.mcp_server import build_server  # noqa: PLC0415 - an optional package, and slow
     except ModuleNotFoundError:
-        return invocation.fail("the package mcp is missing: install mock-atoms with the extra mcp (docs/python.md)")
+        return invocation.fail(missing_package("mcp", "mcp"))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     build_server(client).run("stdio")

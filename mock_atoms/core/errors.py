@@ -1,6 +1,11 @@
 """Errors that several packages raise."""
 
 
+def missing_package(package: str, extra: str) -> str:
+    """Return the message about a package that a feature needs, and the extra of mock-atoms that installs it."""
+    return f"the package {package} is missing: install mock-atoms with the extra `{extra}` (docs/python.md#install)"
+
+
 class CapacityError(Exception):
     """A limit is reached. The message says which, and how to make room."""
 

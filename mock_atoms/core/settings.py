@@ -315,7 +315,7 @@ class Settings(BaseModel):
     @classmethod
     def _check_with_state(cls, value: object, info: ValidationInfo) -> object:
         if value not in ((), 0, "memory") and info.data.get("state") is not None:
-            raise ValueError("a start state is in memory, with its own rules: leave --state or this out")
+            raise ValueError("cannot be combined with --state, which has its own rules and is in memory: leave one out")
         return value
 
     @field_validator("workers")

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from mock_atoms.core.errors import missing_package
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.journal.access_log import LOGGER, EventLine
 from mock_atoms.journal.events import FILES_RELOADED
@@ -160,4 +161,4 @@ def _check_watchfiles() -> None:
     try:
         import watchfiles  # noqa: F401, PLC0415 - only `--reload` needs it
     except ImportError:
-        raise ConfigError("--reload needs watchfiles: install it, or mock-atoms with the extra `reload`") from None
+        raise ConfigError(f"--reload: {missing_package('watchfiles', 'reload')}") from None

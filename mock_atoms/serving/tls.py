@@ -8,12 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mock_atoms.core.addresses import reachable_host
+from mock_atoms.core.errors import missing_package
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings, flag_name
 
 _OWN_NAMES = ("localhost", "127.0.0.1", "::1", "mock-atoms", "host.docker.internal")
 """Names of a mock server on its machine, in a compose file and from a container."""
-_INSTALL_TRUSTME = "install it, or mock-atoms with the extra `tls` (docs/python.md#install)"
 _EXPECTED = "must be a certificate and its key, in PEM, the key without a password"
 
 
@@ -82,7 +82,7 @@ def _make_certificate(hosts: Sequence[str], folder: Path) -> Certificate:
     try:
         import trustme  # noqa: PLC0415 - an optional dependency, and slow
     except ImportError:
-        raise ConfigError(f"{flag_name('tls')}: self-signed needs trustme: {_INSTALL_TRUSTME}") from None
+        raise ConfigError(f"{flag_name('tls')}: {missing_package('trustme', 'tls')}") from None
     authority = trustme.CA(organization_name="mock-atoms")
     names = dict.fromkeys((*_OWN_NAMES, *map(reachable_host, hosts)))
     certificate = authority.issue_cert(*names)

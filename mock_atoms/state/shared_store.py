@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mock_atoms.core.errors import StoreUnavailableError
+from mock_atoms.core.errors import StoreUnavailableError, missing_package
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings, key_name
 from mock_atoms.core.version import __version__
@@ -36,7 +36,7 @@ def open_shared_log(settings: Settings) -> SharedLog:
     try:
         from mock_atoms.state.redis_log import RedisLog, connect  # noqa: PLC0415 - redis is an optional dependency
     except ImportError:
-        raise StoreUnavailableError("a shared store needs the redis package: pip install 'mock-atoms[redis]'") from None
+        raise StoreUnavailableError(f"--store: {missing_package('redis', 'redis')}") from None
 
     async def open_log() -> RedisLog:
         log = await connect(settings.store, settings.store_prefix, shared_config(settings), settings.store_timeout)

@@ -191,7 +191,9 @@ def test_a_missing_package_is_one_line(server: MockServer, monkeypatch: pytest.M
     monkeypatch.delitem(sys.modules, "mock_atoms.cli.mcp_server")
     code, _, err = run_command("mcp", "--url", server.url)
     assert code == 1
-    assert err == "mock-atoms: the package mcp is missing: install mock-atoms with the extra mcp (docs/python.md)\n"
+    assert err == (
+        "mock-atoms: the package mcp is missing: install mock-atoms with the extra `mcp` (docs/python.md#install)\n"
+    )
 
 
 def test_page_lists_every_tool(server: MockServer) -> None:

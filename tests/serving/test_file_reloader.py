@@ -395,7 +395,9 @@ def test_settings_that_do_not_fit_are_refused(variables: dict[str, str], problem
 
 def test_watching_needs_a_package(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "watchfiles", None)
-    with pytest.raises(ConfigError, match=r"^--reload needs watchfiles: install it, or mock-atoms with the extra"):
+    with pytest.raises(
+        ConfigError, match=r"^--reload: the package watchfiles is missing: install mock-atoms with the extra `reload`"
+    ):
         MockServer(Settings(port=0, fixtures=files.fixtures, reload=True)).start()
 
 

@@ -339,7 +339,7 @@ def test_a_key_with_a_password_is_rejected_without_a_prompt(files: dict[str, Pat
 def test_a_self_signed_certificate_needs_trustme(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trustme", None)
     with pytest.raises(
-        ConfigError, match=r"^--tls: self-signed needs trustme: install it, or mock-atoms with .+ `tls` "
+        ConfigError, match=r"^--tls: the package trustme is missing: install mock-atoms with the extra `tls` "
     ):
         MockServer(tls="self-signed").start()
 

@@ -132,7 +132,10 @@ def test_a_worker_without_its_store_ends(closed_port: int, capsys: pytest.Captur
 
 def test_a_shared_store_needs_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mock_atoms.state.redis_log", None)
-    with pytest.raises(StoreUnavailableError, match=r"needs the redis package: pip install 'mock-atoms\[redis\]'"):
+    with pytest.raises(
+        StoreUnavailableError,
+        match=r"^--store: the package redis is missing: install mock-atoms with the extra `redis`",
+    ):
         open_shared_log(Settings(store="redis://localhost"))
 
 

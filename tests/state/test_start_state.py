@@ -23,7 +23,7 @@ from tests.helpers.exchanges import exchange
 
 ACME = {"Authorization": "Bearer sk_acme"}
 BETA = {"Authorization": "Bearer sk_beta", "X-Test-Id": "t"}
-OWN_RULES = "a start state is in memory, with its own rules: leave --state or this out"
+OWN_RULES = "cannot be combined with --state, which has its own rules and is in memory: leave one out"
 NO_FILES = "a server with a start state has no fixtures or stubs of files"
 EMPTY = {"version": "1", "seed": "atoms", "locale": "en_US", "rules": [], "fixtures": [], "tenants": []}
 
