@@ -49,7 +49,7 @@ class FaultEndpoints:
     async def list_rules(self, _request: Request) -> Response:
         """Return all active rules in order of precedence, with how often each was evaluated and triggered."""
         rules = await self._mock.store.rules()
-        return long_json(self._mock, {"faults": (rule.as_json() for rule in rules)})
+        return long_json(self._mock, {"faults": (rule.as_json() for rule in rules)}, kept=rules)
 
     async def create(self, request: Request) -> Response:
         """Create a rule from a fault expression or from a complete rule. It takes precedence over rules of `--fault`.

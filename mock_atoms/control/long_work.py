@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -42,7 +43,8 @@ class LongResponse(Response):
         pieces: pieces of the text; an empty piece is a pause.
         media_type: the content type.
         headers: further headers.
-        kept: a list of what the pieces still need. If the client disconnects, it is freed in slices.
+        kept: the objects that the pieces need. They are freed in slices in the end, since other requests may have
+            deleted them meanwhile.
     """
 
     def __init__(
@@ -67,10 +69,10 @@ class LongResponse(Response):
         if finished is not None and not finished[0].more:
             await sending
             return
-        try:
+        with suppress(InterruptedWorkError):
             await run_while_connected(sending, receive, ShutdownSignal())
-        except InterruptedWorkError:
-            await self._slices.run(free(self._kept))
+        self._pieces = iter(())
+        await self._slices.run(free(self._kept))
 
     async def _send(self, send: Send, steps: Steps[Chunk], finished: tuple[Chunk] | None) -> None:
         chunk, more = await self._slices.run(steps) if finished is None else finished[0]
@@ -93,6 +95,6 @@ def long_json(
         mock: the server.
         content: the content.
         headers: further headers.
-        kept: a list of what the content still needs, see `LongResponse`.
+        kept: the objects that the content needs, see `LongResponse`.
     """
     return LongResponse(mock.slices, json_pieces(content), "application/json", headers, kept)

@@ -1,7 +1,7 @@
 """Stubs, as WireMock's clients create them."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, cast
 
@@ -15,6 +15,7 @@ from mock_atoms.control.long_work import long_json
 from mock_atoms.control.mapping_models import StubBody, StubImport, StubList
 from mock_atoms.control.models import Empty
 from mock_atoms.control.parsing import Query, read_json_body, up_to
+from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
 from mock_atoms.core.slices import Steps, free
 from mock_atoms.mock import MockAtoms
@@ -160,11 +161,18 @@ class MappingEndpoints:
         options = content.importOptions or _ImportOptions()
         await load_json_path(self._mock.slices, content.mappings)
         stubs = await self._mock.slices.run_promptly(self._parse_all(content.mappings))
-        await self._mock.store.put_stubs(
-            stubs[::-1],
-            keeps_existing=options.duplicatePolicy == "IGNORE",
-            removes_others=bool(options.deleteAllNotInImport),
-        )
+        problem = None
+        try:
+            await self._mock.store.put_stubs(
+                stubs[::-1],
+                keeps_existing=options.duplicatePolicy == "IGNORE",
+                removes_others=bool(options.deleteAllNotInImport),
+            )
+        except CapacityError as error:
+            problem = CapacityError(*error.args)  # the error itself would free all stubs at the same time
+        await self._mock.slices.run_promptly(free(cast("list[Any]", stubs)))
+        if problem is not None:
+            raise problem
         return JSONResponse({})
 
     async def find_by_metadata(self, request: Request) -> Response:
@@ -176,13 +184,15 @@ class MappingEndpoints:
         """Remove the stubs whose metadata match one of WireMock's operators, such as `matchesJsonPath`."""
         found = await self._matching(await read_metadata_pattern(self._mock, request))
         await self._mock.store.remove_stubs([stub.id for stub in found])
+        await self._mock.slices.run_promptly(free(cast("list[Any]", found)))
         return JSONResponse({})
 
     async def _matching(self, pattern: MetadataPattern) -> list[Stub]:
         return await self._mock.slices.run_promptly(pattern.select(self._mock.stubs.in_order()))
 
-    def _respond_list(self, stubs: Iterable[Stub], total: int) -> Response:
-        return long_json(self._mock, {"mappings": (stub.as_json() for stub in stubs), "meta": {"total": total}})
+    def _respond_list(self, stubs: list[Stub], total: int) -> Response:
+        content = {"mappings": (stub.as_json() for stub in stubs), "meta": {"total": total}}
+        return long_json(self._mock, content, kept=stubs)
 
     def _find(self, request: Request) -> Stub:
         stub_id = parse_uuid(request.path_params["id"])

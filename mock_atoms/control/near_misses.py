@@ -27,6 +27,7 @@ from mock_atoms.wiremock.pattern_masking import mask_pattern
 from mock_atoms.wiremock.patterns import RequestPattern, nearest, parse_pattern
 from mock_atoms.wiremock.responses import logged_request, near_miss, stub_near_miss
 from mock_atoms.wiremock.stub_matching import nearest_stubs
+from mock_atoms.wiremock.stubs import Stub
 
 Result = TypeVar("Result")
 DEFAULT_COUNT = 3
@@ -118,11 +119,11 @@ class NearMissEndpoints:
         """Return each request to an unknown route, the newest first, with the nearest operation or stub."""
         query = LimitedRequestQuery.parse(request)
         found = await unmatched_requests(self._mock, JournalReader(self._mock, request), query)
-        return long_json(self._mock, {"nearMisses": self._nearest(found)})
-
-    def _nearest(self, unmatched: list[NumberedExchange]) -> Iterator[object]:
-        patterns = [(pattern, parse_pattern(pattern, self._journal.credentials)) for pattern in self._operations()]
         stubs = self._mock.stubs.in_order()
+        return long_json(self._mock, {"nearMisses": self._nearest(found, stubs)}, kept=[*found, *stubs])
+
+    def _nearest(self, unmatched: list[NumberedExchange], stubs: list[Stub]) -> Iterator[object]:
+        patterns = [(pattern, parse_pattern(pattern, self._journal.credentials)) for pattern in self._operations()]
         for exchange, attempt in unmatched:
             distances = []
             for _, pattern in patterns:

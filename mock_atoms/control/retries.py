@@ -87,5 +87,5 @@ class RetryEndpoints:
         content = report(calls, settings, self._mock.clock(), journal.dropped, unattributed)
         if query.format == "text":
             lines = [JOURNAL_IS_OFF] if journal.is_off else await reader.run(text_lines(content))
-            return LongResponse(self._mock.slices, iter(lines), "text/plain; charset=utf-8")
-        return long_json(self._mock, {**content, "requestJournalDisabled": journal.is_off})
+            return LongResponse(self._mock.slices, iter(lines), "text/plain; charset=utf-8", kept=exchanges)
+        return long_json(self._mock, {**content, "requestJournalDisabled": journal.is_off}, kept=exchanges)

@@ -71,7 +71,8 @@ class ScenarioEndpoints:
         tenant = _tenant_of(TenantQuery.parse(request))
         states = None if tenant is None else (await self._mock.store.load(tenant)).scenarios
         scenarios = [scenario for _, scenario in sorted(self._mock.stubs.scenarios.items())]
-        return long_json(self._mock, {"scenarios": _rendered(scenarios, states)})
+        kept = [*scenarios, *(stub for scenario in scenarios for stub in scenario.stubs.values())]
+        return long_json(self._mock, {"scenarios": _rendered(scenarios, states)}, kept=kept)
 
     async def reset(self, request: Request) -> Response:
         """Set all scenarios back to `Started`, for one tenant or for all."""

@@ -60,7 +60,9 @@ class StateEndpoints:
         Tokens are masked. What clients wrote into names and members is included as it is.
         """
         mock = self._mock
-        return long_json(mock, await export_state(mock.settings, mock.store))
+        content = await mock.store.export()
+        kept = [*content.rules, *content.fixtures.values(), *content.tenants, *content.stubs]
+        return long_json(mock, export_state(mock.settings, content), kept=kept)
 
     async def import_state(self, request: Request) -> Response:
         """Replace the state by an exported one, and empty the request journal.

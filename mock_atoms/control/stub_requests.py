@@ -56,7 +56,7 @@ class StubRequestEndpoints:
         found = await reader.number(await self._select(reader, request))
         body_cap = self._mock.settings.journal_body
         content = {"requests": (logged_request(*event, body_cap) for event in found)}
-        return long_json(self._mock, {**content, "requestJournalDisabled": self._journal.is_off})
+        return long_json(self._mock, {**content, "requestJournalDisabled": self._journal.is_off}, kept=found)
 
     async def remove(self, request: Request) -> Response:
         """Remove the requests to which stubs with matching metadata responded, and return them."""
@@ -65,7 +65,7 @@ class StubRequestEndpoints:
         body_cap = self._mock.settings.journal_body
         removed = {*await self._journal.remove(exchange for exchange, _ in found)}
         events = (serve_event(*event, body_cap, self._mock.stubs) for event in found if event.exchange in removed)
-        return long_json(self._mock, {"serveEvents": events})
+        return long_json(self._mock, {"serveEvents": events}, kept=found)
 
     async def _select(self, reader: JournalReader, request: Request) -> list[Exchange]:
         pattern = await read_metadata_pattern(self._mock, request)

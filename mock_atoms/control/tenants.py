@@ -70,7 +70,7 @@ class TenantEndpoints:
     async def list_tenants(self, _request: Request) -> Response:
         """Return the known tenants, the least recently used first. Tokens are masked."""
         states = await self._mock.store.tenants()
-        return long_json(self._mock, {"tenants": (tenant_summary(state) for state in states)})
+        return long_json(self._mock, {"tenants": (tenant_summary(state) for state in states)}, kept=states)
 
     async def set_data(self, request: Request) -> Response:
         """Replace the data of one tenant by `audiences`, or by what `generate` describes, as in a fixture file.

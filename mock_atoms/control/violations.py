@@ -50,5 +50,5 @@ class ViolationEndpoints:
         report = await reader.run(violation_report(exchanges, journal.dropped))
         if query.format == "text":
             lines = [JOURNAL_IS_OFF] if journal.is_off else await reader.run(violation_lines(report))
-            return LongResponse(self._mock.slices, iter(lines), "text/plain; charset=utf-8")
-        return long_json(self._mock, {**report, "requestJournalDisabled": journal.is_off})
+            return LongResponse(self._mock.slices, iter(lines), "text/plain; charset=utf-8", kept=exchanges)
+        return long_json(self._mock, {**report, "requestJournalDisabled": journal.is_off}, kept=exchanges)

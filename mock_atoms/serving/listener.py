@@ -27,7 +27,8 @@ class Listener(socket.socket):
     __slots__ = ("_logged_at", "_spare")
 
     def __init__(self, family: int, fileno: int | None = None) -> None:
-        super().__init__(family, socket.SOCK_STREAM, fileno=fileno)
+        # Without the protocol, asyncio does not know that its connections need TCP_NODELAY.
+        super().__init__(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno)
         self._spare: int | None = os.open(os.devnull, os.O_RDONLY)
         self._logged_at = -math.inf
 

@@ -187,8 +187,12 @@ class MemoryStore:
 
     async def remove_stubs(self, stub_ids: Collection[str] | None = None) -> None:
         """Remove the stubs with these ids, or all."""
-        async with self._stub_lock:
-            removed = self._stubs.remove(stub_ids)
+        if stub_ids is None:
+            async with self._stub_lock:
+                removed = self._stubs.remove_all()
+        else:
+            stubs_to_remove = partial(StubBook.remove_steps, stub_ids=stub_ids)
+            removed = await self._change_stubs(stubs_to_remove, partial(len, stub_ids))
         if stub_ids is None or len(stub_ids) > 1:
             self._events.publish(STUBS_CHANGED, {})
         elif removed:

@@ -48,10 +48,15 @@ def tenant_summary(state: TenantState) -> dict[str, Any]:
     }
 
 
-async def export_state(settings: Settings, store: Store) -> dict[str, Any]:
-    """Return the complete state, except the journal, as content for `json_pieces`."""
+def export_state(settings: Settings, content: StoreContent) -> dict[str, Any]:
+    """Return the complete state, except the journal, as content for `json_pieces`.
+
+    Args:
+        settings: the settings of the server.
+        content: the content of its store.
+    """
     settings_json = {"version": __version__, "seed": settings.seed, "locale": settings.locale}
-    return {**settings_json, **export_content(await store.export())}
+    return {**settings_json, **export_content(content)}
 
 
 def export_content(content: StoreContent) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The active stubs: those from the files of the server, and those created since."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -179,15 +179,20 @@ class StubBook:
         self._note_change()
         return [*replaced, *others]
 
-    def remove(self, stub_ids: Collection[str] | None = None) -> list[Any]:
-        """Remove the stubs with these ids, or all. Unknown ids have no effect. Return what was removed."""
-        removed: list[Any]
-        if stub_ids is None:
-            removed, self._stubs, self.scenarios = [self._stubs], StubSet(), {}
-        else:
-            removed = [stub for stub in map(self.get, stub_ids) if stub is not None]
-            for stub in removed:
+    def remove_steps(self, stub_ids: Iterable[str]) -> Steps[list[Any]]:
+        """Remove the stubs with these ids. Unknown ids have no effect. Return the removed stubs."""
+        removed = []
+        for stub in map(self.get, stub_ids):
+            if stub is not None:
                 self._remove(stub)
+                removed.append(stub)
+            yield
+        self._note_change()
+        return removed
+
+    def remove_all(self) -> list[Any]:
+        """Remove all stubs, and return what was removed."""
+        removed, self._stubs, self.scenarios = [self._stubs, *self.scenarios.values()], StubSet(), {}
         self._note_change()
         return removed
 
@@ -270,7 +275,7 @@ class StubBook:
         return removed
 
     def _replace(self, stubs: Iterable[Stub]) -> Steps[list[Any]]:
-        removed = self.remove()
+        removed = self.remove_all()
         self._last_number = 0
         for stub in stubs:
             self._put(stub)

@@ -1,21 +1,27 @@
 """Calls with long work: others are served meanwhile, and the work ends with its client."""
 
 import asyncio
+import gc
 import json
+import sys
 import time
 from collections.abc import Iterator
 from itertools import repeat
 from typing import Any
+from uuid import UUID
 
 import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
 from mock_atoms import Settings, create_app
+from mock_atoms.control import long_work, mappings
 from mock_atoms.control.errors import RequestError
 from mock_atoms.control.long_work import long_json, run_steps
-from mock_atoms.core.slices import SLICE_SECONDS, Divisible, Steps
+from mock_atoms.core.slices import SLICE_SECONDS, Divisible, Steps, free
 from mock_atoms.mock import MockAtoms
+from mock_atoms.wiremock import stub_book
+from mock_atoms.wiremock.stubs import Stub
 from tests.helpers.asgi import call
 from tests.helpers.exchanges import exchange, post
 
@@ -114,7 +120,8 @@ def test_a_short_response_has_its_length_and_a_long_one_comes_in_chunks() -> Non
     assert long.headers["content-type"] == short.headers["content-type"] == "application/json"
 
 
-def test_what_a_disconnected_client_would_receive_is_freed_in_slices() -> None:
+@pytest.mark.parametrize("disconnects", [True, False])
+def test_what_a_response_needed_is_freed_in_slices(disconnects: bool) -> None:  # noqa: FBT001 - a parameter
     class Part(Divisible):
         def parts(self) -> list[Any]:
             freed_at.append(turns)
@@ -127,9 +134,12 @@ def test_what_a_disconnected_client_would_receive_is_freed_in_slices() -> None:
 
     async def run() -> None:
         nonlocal turns
-        response = long_json(MockAtoms(Settings()), {"parts": (text for text in repeat("x" * 100_000))}, kept=kept)
+        texts = repeat("x" * 100_000) if disconnects else repeat("x" * 100_000, 10)
+        response = long_json(MockAtoms(Settings()), {"parts": (text for text in texts)}, kept=kept)
 
         async def receive() -> Message:
+            if not disconnects:
+                await asyncio.get_running_loop().create_future()
             return {"type": "http.disconnect"}
 
         async def send(_message: Message) -> None:
@@ -144,6 +154,70 @@ def test_what_a_disconnected_client_would_receive_is_freed_in_slices() -> None:
     asyncio.run(run())
     assert kept == []
     assert len(set(freed_at)) == 5
+
+
+STUBS_OF_A_SCENARIO = [
+    {"request": {"urlPath": f"/{n}"}, "scenarioName": "s", "metadata": {"text": "x" * 1_000}} for n in range(100)
+]
+
+
+@pytest.mark.alone("it looks at one replica's stubs")
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/mappings", b""),
+        ("GET", "/scenarios", b""),
+        ("GET", "/state", b""),
+        ("POST", "/mappings/find-by-metadata", b'{"matchesJsonPath": "$.text"}'),
+        ("GET", "/requests/unmatched/near-misses", b""),
+    ],
+)
+def test_stubs_that_are_deleted_while_they_are_sent_are_freed_in_slices(
+    method: str, path: str, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freed: list[object] = []
+
+    def note(objects: list[Any]) -> Steps[None]:
+        freed.extend(objects)
+        return free(objects)
+
+    mock = full_mock()
+    app = create_app(mock=mock)
+    headers = [(b"host", b"x"), (b"content-type", b"application/json")]
+    imported = json.dumps({"mappings": STUBS_OF_A_SCENARIO}).encode()
+    assert call(app, "/__admin/mappings/import", headers, "POST", body=imported).status == 200
+    call(app, "/nowhere", headers)
+    monkeypatch.setattr(long_work, "free", note)
+    assert call(app, f"/__admin{path}", headers, method, body=body).status == 200
+    assert set(mock.stubs.in_order()) <= {stub for stub in freed if isinstance(stub, Stub)}
+
+
+@pytest.mark.alone("it looks at one replica's stubs")
+@pytest.mark.parametrize(("options", "status"), [({"duplicatePolicy": "IGNORE"}, 200), ({}, 409)])
+def test_imported_stubs_that_are_not_stored_are_freed_in_slices(
+    options: dict[str, str], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holders: list[int] = []
+
+    def note(stubs: list[Any]) -> Steps[None]:
+        gc.collect()  # an exception and its frames
+        holders.extend(sys.getrefcount(stub) for stub in stubs)
+        return free(stubs)
+
+    mock = full_mock()
+    app = create_app(mock=mock)
+    headers = [(b"host", b"x"), (b"content-type", b"application/json")]
+    stubs = [{"id": str(UUID(int=n))} for n in range(100)]
+    path = "/__admin/mappings/import"
+    assert call(app, path, headers, "POST", body=json.dumps({"mappings": stubs[:50]}).encode()).status == 200
+    if not options:
+        monkeypatch.setattr(stub_book, "MAX_STUBS", 60)
+    else:
+        stubs = stubs[:50]
+    monkeypatch.setattr(mappings, "free", note)
+    body = json.dumps({"mappings": stubs, "importOptions": options}).encode()
+    assert call(app, path, headers, "POST", body=body).status == status
+    assert holders == [3] * len(stubs)  # the list, the variable and the argument
 
 
 @pytest.mark.alone("it fills the journal of one replica")

@@ -481,6 +481,30 @@ def test_a_server_logs_immediately_that_the_watch_for_changes_has_failed(caplog:
     assert "restart the server to reload files" in logged[0]
 
 
+def test_a_connection_of_asyncio_sends_small_packets_without_delay() -> None:
+    """uvloop does this for any connection."""
+    option = (socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+    async def nodelay() -> int:
+        loop = asyncio.get_running_loop()
+        connected: asyncio.Future[asyncio.BaseTransport] = loop.create_future()
+
+        class Connection(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                connected.set_result(transport)
+
+        (listening,) = listen_on_all(["127.0.0.1"], 0)
+        async with await loop.create_server(Connection, sock=listening):
+            with connect(listening.getsockname()[1]):
+                transport = await connected
+                value: int = transport.get_extra_info("socket").getsockopt(*option)
+                transport.close()
+                return value
+
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        assert runner.run(nodelay()) == 1
+
+
 def test_a_mock_server_restarts_with_its_state() -> None:
     with MockServer() as mock:
         with pytest.raises(RuntimeError, match=rf"^the server is already running at {mock.url}: "):

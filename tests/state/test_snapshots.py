@@ -110,7 +110,7 @@ async def fill(mock: MockAtoms, drawn: tuple[Any, ...]) -> None:
 
 
 async def exported(mock: MockAtoms) -> str:
-    return "".join(json_pieces(await export_state(mock.settings, mock.store)))
+    return "".join(json_pieces(export_state(mock.settings, await mock.store.export())))
 
 
 def test_counters_are_exported_in_steps() -> None:

@@ -106,10 +106,10 @@ def test_the_start_of_an_expression_is_indexed(request_json: dict[str, Any], sta
 def test_removed_stubs_leave_the_index() -> None:
     book = StubBook()
     book.put([stub(number, request) for number, request in enumerate(REQUESTS)])
-    book.remove([item.id for item in book.in_order()])
+    run_without_pauses(book.remove_steps([item.id for item in book.in_order()]))
     assert found(book, "/a") == []
     assert book.is_empty
-    book.remove(["unknown"])
+    run_without_pauses(book.remove_steps(["unknown"]))
 
 
 def test_removed_stubs_leave_nothing_in_the_index() -> None:
@@ -178,7 +178,7 @@ def test_a_reset_restores_the_stubs_of_files_and_keeps_persistent_ones() -> None
     book = StubBook([stub(1), stub(2)])
     version = book.version
     book.put([stub(2, priority=1), stub(3), stub(4, persistent=True)])
-    book.remove([stub(1).id])
+    run_without_pauses(book.remove_steps([stub(1).id]))
     book.reset()
     assert numbers(book.in_order()) == [4, 2, 1]
     assert book.in_order()[1].priority == 5
@@ -232,7 +232,7 @@ def test_a_scenario_ends_with_its_last_stub() -> None:
     book.put(scenario_stubs())
     states: ScenarioStates = {}
     choose(book, states, 1)
-    book.remove([stub(1).id])
+    run_without_pauses(book.remove_steps([stub(1).id]))
     assert "s" in book.scenarios
     book.put([stub(2, scenarioName="u")])
     assert book.scenarios.keys() == {"t", "u"}
@@ -355,7 +355,7 @@ def test_a_long_reset_changes_no_precedence_before_it_ends(monkeypatch: pytest.M
     monkeypatch.setattr(stub_book, "MAX_IMMEDIATE_CHANGES", 0)
     book = StubBook([stub(1)])
     book.put([stub(2), stub(3, persistent=True), stub(4, persistent=True)])
-    book.remove([stub(1).id])
+    run_without_pauses(book.remove_steps([stub(1).id]))
     change = book.change(StubBook.reset_steps, book.reset_size)
     for _ in range(6):  # all but the last step
         next(change)
@@ -393,3 +393,11 @@ def test_a_long_reset_forgets_the_states_of_scenarios(monkeypatch: pytest.Monkey
     assert book.scenarios["s"].latest_state == "two"
     run_without_pauses(book.change(StubBook.reset_steps, book.reset_size))
     assert book.scenarios["s"].latest_state == STARTED
+
+
+def test_stubs_are_removed_in_steps() -> None:
+    book = StubBook()
+    book.put([stub(number) for number in range(5)])
+    steps = book.remove_steps([item.id for item in book.in_order()])
+    assert sum(1 for _ in steps) == 5
+    assert len(book) == 0
