@@ -57,17 +57,16 @@ def _serve(
     on_ready: Callable[[], None],
     certificate: "Certificate | None",
 ) -> None:
-    from mock_atoms.serving.process_memory import (  # noqa: PLC0415 - other commands start faster without it
-        keep_collections_short,
-        return_free_memory,
-    )
+    from mock_atoms.serving.process_memory import ProcessMemory  # noqa: PLC0415 - other commands start faster without it
     from mock_atoms.serving.server import serve  # noqa: PLC0415 - the same
 
+    memory = ProcessMemory()
+
     def announce() -> None:
-        keep_collections_short()
+        memory.keep_collections_short()
         on_ready()
 
-    mock.after_reset = return_free_memory
+    mock.after_reset = memory.return_free_memory
     try:
         serve(mock, sockets, announce, certificate)
     finally:

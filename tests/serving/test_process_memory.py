@@ -6,6 +6,7 @@ import gc
 import http.client
 import json
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from threading import Event
@@ -18,12 +19,7 @@ import pytest
 from mock_atoms import MockServer, Settings
 from mock_atoms.journal.exchange import share_response_head
 from mock_atoms.mock import MockAtoms
-from mock_atoms.serving.process_memory import (
-    COLLECTION_SECONDS,
-    MIN_COLLECTIONS,
-    keep_collections_short,
-    return_free_memory,
-)
+from mock_atoms.serving.process_memory import COLLECTION_SECONDS, MAX_VISITED_BLOCKS, MIN_COLLECTIONS, ProcessMemory
 from mock_atoms.serving.protocol import HttpProtocol
 from mock_atoms.serving.response_cycle import ResponseCycle
 from tests.helpers.audiences import bearer
@@ -172,7 +168,7 @@ def test_new_garbage_is_collected_although_the_process_does_not_grow() -> None:
     async def run() -> tuple[object, object]:
         old = Cycle()
         gc.collect()
-        keep_collections_short()
+        ProcessMemory().keep_collections_short()
         assert gc.isenabled()
         new = ref(Cycle())
         kept = ref(old)
@@ -189,9 +185,22 @@ def test_new_garbage_is_collected_although_the_process_does_not_grow() -> None:
 
 
 @pytest.mark.usefixtures("collector")
-@pytest.mark.parametrize(("collections", "is_freed"), [(MIN_COLLECTIONS - 1, False), (MIN_COLLECTIONS, True)])
-def test_a_reset_collects_all_garbage_if_that_is_due(collections: int, is_freed: bool) -> None:  # noqa: FBT001 - a parameter
+@pytest.mark.parametrize(
+    ("collections", "new_blocks", "is_freed"),
+    [(MIN_COLLECTIONS - 1, 0, False), (MIN_COLLECTIONS, 0, True), (MIN_COLLECTIONS, MAX_VISITED_BLOCKS + 1, False)],
+)
+def test_a_reset_collects_all_garbage_if_that_is_due_and_short(
+    collections: int,
+    new_blocks: int,
+    is_freed: bool,  # noqa: FBT001 - a parameter
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blocks = iter([1_000, 1_000 + new_blocks])
+    monkeypatch.setattr(sys, "getallocatedblocks", lambda: next(blocks))
+
     async def run() -> bool:
+        memory = ProcessMemory()
+        memory.keep_collections_short()
         old = Cycle()
         gc.collect()
         gc.set_threshold(100_000, 100_000, 100_000)
@@ -199,7 +208,7 @@ def test_a_reset_collects_all_garbage_if_that_is_due(collections: int, is_freed:
             gc.collect(0)
         kept = ref(old)
         del old
-        await return_free_memory()
+        await memory.return_free_memory()
         return kept() is None
 
     assert asyncio.run(run()) is is_freed
@@ -221,7 +230,7 @@ CALLED = Event()
 
 def test_process_memory_is_returned_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", FakeLibrary)
-    asyncio.run(return_free_memory())
+    asyncio.run(ProcessMemory().return_free_memory())
     assert CALLED.is_set()
 
 
@@ -231,7 +240,7 @@ def test_other_systems_keep_free_memory(monkeypatch: pytest.MonkeyPatch, error: 
         raise error
 
     monkeypatch.setattr(ctypes, "CDLL", load)
-    asyncio.run(return_free_memory())
+    asyncio.run(ProcessMemory().return_free_memory())
 
 
 def test_a_complete_reset_is_announced() -> None:
