@@ -19,7 +19,7 @@ from mock_atoms import Settings, create_app
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving import protocol
 from mock_atoms.serving.listening import listen_on_all
-from mock_atoms.serving.process_memory import keep_collections_short, return_free_memory
+from mock_atoms.serving.process_memory import ProcessMemory
 from mock_atoms.serving.server import build_server
 
 MAX_LISTED_CALLBACKS = 10
@@ -128,7 +128,8 @@ def serve(log_file: str) -> None:
     """Serve on a free port. Print the port, then resources for each line of input, finally the longest callbacks."""
     logging.basicConfig(filename=log_file, level=logging.INFO)
     mock = MockAtoms(Settings(fault=("GET /audience/{id} 500p5",)))
-    mock.after_reset = return_free_memory
+    memory = ProcessMemory()
+    mock.after_reset = memory.return_free_memory
     sockets = listen_on_all(["127.0.0.1"], 0)
     loops: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()
@@ -138,7 +139,7 @@ def serve(log_file: str) -> None:
         setattr(protocol.HttpProtocol, name, timer.timed(getattr(protocol.HttpProtocol, name)))
 
     def on_ready() -> None:
-        keep_collections_short()
+        memory.keep_collections_short()
         loops.append(asyncio.get_running_loop())
         loops[0].set_task_factory(timer.create_task)  # type: ignore[arg-type] # typeshed wants a generic protocol
         ready.set()

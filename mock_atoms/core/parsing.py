@@ -18,6 +18,7 @@ _MESSAGES = {
     "extra_forbidden": "unknown key",
     "missing": "is missing",
     "string_type": "must be text",
+    "string_unicode": "must be valid text",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),

@@ -84,7 +84,7 @@ class ControlApi:
             raise _error(f"{method} {path}", response.status, text)
         try:
             content = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict):
             raise _other_server(f"{method} {path}", response.status)
@@ -210,7 +210,7 @@ def _error(call: str, status: int, text: bytes) -> ControlError:
     try:
         (error, *_) = json.loads(text)["errors"]
         title, detail, pointer = error["title"], error["detail"], error["source"]["pointer"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return _other_server(call, status)
     if pointer:
         detail = f"{pointer}: {detail}"

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from mock_atoms.core.http_text import parse_query
 from mock_atoms.core.printable import show_invisible
 from mock_atoms.journal.exchange import RESPONDED
+from mock_atoms.testing.control_api import ControlError
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,18 @@ class RecordedRequest:
 
     @classmethod
     def from_json(cls, request: Mapping[str, Any]) -> Self:
-        """Return the request of one event of `GET /__admin/requests`."""
+        """Return the request of one event of `GET /__admin/requests`.
+
+        Raises:
+            ControlError: it lacks a field, or has another type: another server has responded.
+        """
+        try:
+            return cls._parse(request)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise ControlError("GET /requests: the response is not from a mock-atoms control API") from None
+
+    @classmethod
+    def _parse(cls, request: Mapping[str, Any]) -> Self:
         path, _, query = request["url"].partition("?")
         extension = request["mockAtoms"]
         return cls(

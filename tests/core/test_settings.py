@@ -99,6 +99,7 @@ def test_a_value_is_parsed(field: str, raw_value: object, value: object) -> None
         ),
         ("session_cookie", "a b", "--session-cookie: `a b` is invalid: a cookie's name has no spaces"),
         ("seed", "\udcff", "--seed: `U+DCFF` is invalid: not valid text"),
+        ("admin_token", "\udcff", "--admin-token: must be valid text"),
         ("tokens", 7, "--tokens: must be a list"),
         ("fault", "[" * 100_000, "--fault: not a JSON list: "),
         ("fault", ";;", "--fault: no fault: write one such as 500x2, or leave the setting out"),

@@ -460,6 +460,9 @@ def other_url() -> Iterator[str]:
         (200, "application/json", b"null"),
         (200, "application/json", b"{"),
         (200, "application/json", b'{"requests": "\xe9"}'),
+        (200, "application/json", b"[]"),
+        (200, "application/json", b"[" * 100_000),
+        (500, "application/json", b'{"errors":' * 100_000),
         (200, "text/html", b"caf\xe9"),
         (404, "text/html", b"caf\xe9"),
     ],
@@ -488,6 +491,21 @@ def test_a_response_without_its_keys_is_from_another_server(
 ) -> None:
     with pytest.raises(ControlError, match=rf"^GET {path}: 200: the response is not from a mock-atoms control API$"):
         query(MockClient(other_url))
+
+
+@pytest.mark.parametrize(
+    "request_json", [{}, {"url": "/", "mockAtoms": {"id": "x"}, "method": "GET", "headers": []}, []]
+)
+def test_a_request_without_its_fields_is_from_another_server(
+    monkeypatch: pytest.MonkeyPatch, other_url: str, request_json: object
+) -> None:
+    content = {"requests": [{"request": request_json}], "meta": {"total": 1}}
+    monkeypatch.setattr(OtherServer, "body", dumps(content).encode())
+    with pytest.raises(ControlError, match=r"^GET /requests: the response is not from a mock-atoms control API$"):
+        MockClient(other_url).requests()
+    result = run_command("requests", "--url", other_url)
+    assert (result.code, result.out) == (1, "")
+    assert "the response is not from a mock-atoms control API" in result.err
 
 
 def test_another_server_has_no_dashboard(other_url: str) -> None:
