@@ -189,7 +189,7 @@ def create_app(settings: Settings | None = None, mock: MockAtoms | None = None) 
         LOGGER.warning(EventLine({"cause": cause}))
     origins = mock.settings.cors_origin
     operations = vendor_app(mock.repositories)
-    vendor: ASGIApp = ExpressMiddleware(ConcurrencyLimitMiddleware(operations, mock.slices))
+    vendor: ASGIApp = ExpressMiddleware(ConcurrencyLimitMiddleware(operations, mock.slices), mock)
     if mock.settings.response_cache and not mock.settings.campaign_pace:  # with a pace, data changes by itself
         vendor = ResponseCacheMiddleware(vendor, mock.store, mock.response_cache, mock.max_recorded_body)
     vendor = ContractMiddleware(vendor, is_strict=mock.settings.strict)

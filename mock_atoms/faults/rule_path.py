@@ -1,13 +1,10 @@
 """Paths of fault rules: those of the API, and those that stubs may have."""
 
 from collections.abc import Callable
-from difflib import SequenceMatcher
 
 from mock_atoms.contract.operations import DOCUMENTED_PATHS
+from mock_atoms.contract.similar_operations import is_similar_path
 from mock_atoms.core.parsing import ConfigError
-
-_MIN_SIMILARITY = 0.75
-"""Similarity of two segments, from 0 to 1, from which on one is a misspelling of the other."""
 
 
 def check_rule_path(path: str | None, base_path: str, is_stubbed: Callable[[str], bool]) -> None:
@@ -26,7 +23,7 @@ def check_rule_path(path: str | None, base_path: str, is_stubbed: Callable[[str]
     if base_path and path.startswith(f"{base_path}/"):
         api_path = path[len(base_path) :]
         raise ConfigError(f"{path} is not below the base path: write {api_path}", "/match/path")
-    similar = next((documented for documented in DOCUMENTED_PATHS if _is_misspelt(path, documented)), None)
+    similar = next((documented for documented in DOCUMENTED_PATHS if is_similar_path(path, documented)), None)
     if similar is not None and not is_stubbed(base_path + path):
         raise ConfigError(f"neither the API nor a stub has {path}. Did you mean `{similar}`?", "/match/path")
 
@@ -42,18 +39,3 @@ def _overlap(template: str, other: str) -> bool:
         segment == other_segment or "{" in segment or "{" in other_segment
         for segment, other_segment in zip(segments, other_segments, strict=True)
     )
-
-
-def _is_misspelt(path: str, documented: str) -> bool:
-    segments, documented_segments = _segments(path), _segments(documented)
-    return len(segments) == len(documented_segments) and all(
-        "{" in segment or "{" in expected or _is_similar(segment.casefold(), expected.casefold())
-        for segment, expected in zip(segments, documented_segments, strict=True)
-    )
-
-
-def _is_similar(segment: str, expected: str) -> bool:
-    # The quick ratios are upper bounds, so that a long segment takes no time.
-    matcher = SequenceMatcher(None, segment, expected)
-    ratios = (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)
-    return segment == expected or all(ratio() >= _MIN_SIMILARITY for ratio in ratios)

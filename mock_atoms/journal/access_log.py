@@ -16,17 +16,12 @@ from typing import NamedTuple, TextIO
 
 from mock_atoms.core.masking import mask_text
 from mock_atoms.core.printable import escape_invisible, show_invisible
-from mock_atoms.journal.exchange import OUTSIDE_BASE_PATH, UNKNOWN_MAGIC_WORD, UNMOCKED_ROUTE, Exchange
+from mock_atoms.journal.exchange import UNKNOWN_MAGIC_WORD, UNROUTED, Exchange
 
 LOGGER = logging.getLogger("mock_atoms")
 _NAMES = {level: logging.getLevelName(level) for level in (logging.INFO, logging.WARNING)}
 _PADDED = {level: f"{name:<7}" for level, name in _NAMES.items()}
-_HINTS = {
-    UNMOCKED_ROUTE: "to stub this route: mock-atoms stubs add METHOD PATH, or POST /__admin/mappings (docs/stubs.md)",
-    OUTSIDE_BASE_PATH: "to stub this route: POST /__admin/mappings (docs/stubs.md)",
-}
-"""What to do about a request to an unknown route, by its reason. The command takes paths below the base path."""
-_WARNING_REASONS = {*_HINTS, UNKNOWN_MAGIC_WORD}
+_WARNING_REASONS = {*UNROUTED, UNKNOWN_MAGIC_WORD}
 
 
 class AccessLogLine(NamedTuple):
@@ -62,8 +57,8 @@ class AccessLogLine(NamedTuple):
             text += f" reason={exchange.reason}"
         if exchange.stub:
             text += f" stub={exchange.stub}"
-        if exchange.reason in _HINTS:
-            text += f" hint={json.dumps(_HINTS[exchange.reason])}"
+        if exchange.hint:
+            text += f" hint={json.dumps(exchange.hint)}"
         return text
 
 
@@ -236,7 +231,7 @@ class JsonFormatter(AccessLogFormatter):
             fault=",".join(exchange.faults) or None,
             reason=exchange.reason,
             **({"stub": exchange.stub} if exchange.stub else {}),
-            **({"hint": _HINTS[exchange.reason]} if exchange.reason in _HINTS else {}),
+            **({"hint": exchange.hint} if exchange.hint else {}),
         )
 
     def format_other(self, record: logging.LogRecord) -> str:

@@ -174,6 +174,7 @@ class Exchange:
         reason: slug of why the mock, and not the API, decided on this response.
         delay_ms: delay that a fault added.
         stub: id of the stub that responded; `None` if none did.
+        hint: what to do about a request to an unknown route, for the log; `None` for all others.
         has_malformed_body: whether a fault responded with a success status and a malformed body.
         later_violations: contract violations besides those of the head, such as those of the body.
         weight: estimated size without the response body, in units of `WEIGHT_UNIT` bytes.
@@ -205,6 +206,7 @@ class Exchange:
     has_malformed_body: bool = False
     later_violations: tuple[Violation, ...] = ()
     stub: str | None = None
+    hint: str | None = None
     weight: int = 0
     counted_body: RecordedBody = NO_BODY
     position: int = -1

@@ -1,10 +1,8 @@
-"""Complete responses that need no route, and how to send them as ASGI messages."""
+"""Complete responses, and how to send them as ASGI messages."""
 
-import re
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
-from html import escape
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -13,23 +11,14 @@ from starlette.types import Send
 from mock_atoms.contract.errors import error_body
 from mock_atoms.contract.operations import RequestedOperation
 from mock_atoms.contract.schemas import JSON_TYPE, render_json
-from mock_atoms.core.addresses import CONTROL_PREFIX
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.http_text import Headers
 from mock_atoms.core.masking import mask_text
-from mock_atoms.core.tenancy import UnauthenticatedCaller
 from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY, FaultResponse
 from mock_atoms.faults.engine import FaultDecision
-from mock_atoms.journal.exchange import (
-    BAD_PREFER,
-    OUTSIDE_BASE_PATH,
-    STORE_UNAVAILABLE,
-    UNMOCKED_ROUTE,
-    RequestContext,
-)
+from mock_atoms.journal.exchange import BAD_PREFER, STORE_UNAVAILABLE, RequestContext
 
 REASON_HEADER = b"x-mock-atoms-reason"
-_PLAIN_PATH = re.compile(r"/[\w/.-]*", re.ASCII)
 _MAX_CACHED = 1_000
 """Number of documented errors that are cached."""
 MAX_CACHED_ID_LENGTH = 200
@@ -75,19 +64,7 @@ def bad_prefer(context: RequestContext, problem: str) -> CompleteResponse:
     return error_response(HTTPStatus.BAD_REQUEST, [mask_text(f"Prefer: {problem}", context.caller.token)])
 
 
-def response_without_route(context: RequestContext) -> CompleteResponse | None:
-    """Return the response to an unknown route or to an unauthenticated request; `None` for all others."""
-    if not context.operation.name:
-        return _not_found(context)
-    return _unauthorized(context, context.caller) if isinstance(context.caller, UnauthenticatedCaller) else None
-
-
-def _unauthorized(context: RequestContext, caller: UnauthenticatedCaller) -> CompleteResponse:
-    context.exchange.reason = caller.reason
-    return _documented_error(HTTPStatus.UNAUTHORIZED, context.operation)
-
-
-def _documented_error(status: int, operation: RequestedOperation) -> CompleteResponse:
+def documented_error(status: int, operation: RequestedOperation) -> CompleteResponse:
     """Return the documented error of an operation."""
     is_long = len(operation.resource_id) > MAX_CACHED_ID_LENGTH
     return (_render_error if is_long else _cached_error)(status, operation)
@@ -101,43 +78,10 @@ def _render_error(status: int, operation: RequestedOperation) -> CompleteRespons
 _cached_error = lru_cache(_MAX_CACHED)(_render_error)
 
 
-def _not_found(context: RequestContext) -> CompleteResponse:
-    """Return Express's response to an unknown route: HTML, not JSON (L)."""
-    if context.exchange.reason is None:  # a connection fault that lets the request pass has its own
-        context.exchange.reason = OUTSIDE_BASE_PATH if context.api_path is None else UNMOCKED_ROUTE
-    route = escape(f"{context.exchange.method} {context.exchange.path}")
-    page = (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
-        f"<body>\n<pre>Cannot {route}</pre>\n</body>\n</html>\n"
-        f"<!-- {_stub_hint(route, context.api_path)} -->\n"
-    )
-    return complete_response(HTTPStatus.NOT_FOUND, [("content-type", "text/html; charset=utf-8")], page.encode())
-
-
-def _stub_hint(route: str, api_path: str | None) -> str:
-    """Return how to stub an unknown route, in one line without two hyphens in a row.
-
-    Args:
-        route: its method and path, escaped, with credentials masked.
-        api_path: its path below the base path as sent; `None` if it is not below.
-    """
-    # Without a credential, the path as sent ends the masked one. Others may need quotes in a shell.
-    is_plain = api_path is not None and _PLAIN_PATH.fullmatch(api_path) and "--" not in route
-    method, _, path = route.replace("--", "-\\u002d").partition(" ")
-    command = (
-        f"run `mock-atoms stubs add {method} {api_path}`, or " if is_plain and path.endswith(str(api_path)) else ""
-    )
-    return (
-        f"mock-atoms does not mock this route. To stub it, {command}POST to {CONTROL_PREFIX}/mappings: "
-        f'{{"request": {{"method": "{method}", "urlPath": "{path}"}}, '
-        '"response": {"status": 200, "jsonBody": {}}} (docs/stubs.md)'
-    )
-
-
 def fault_response(context: RequestContext, decision: FaultDecision, respond: FaultResponse) -> CompleteResponse:
     """Return the response `respond` of a fault decision, as it is after the delay."""
     if respond.is_documented and not decision.extra_headers:
-        return _documented_error(respond.status, context.operation)
+        return documented_error(respond.status, context.operation)
     context.exchange.has_malformed_body = respond.has_malformed_body
     now = context.exchange.arrived_at + timedelta(milliseconds=decision.delay_ms)
     headers, body = respond.render(decision.extra_headers, context.operation, now)

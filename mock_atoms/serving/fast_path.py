@@ -27,8 +27,9 @@ from mock_atoms.journal.request_reader import SIGNIFICANT_HEADERS
 from mock_atoms.middleware.cors import CorsHeaders
 from mock_atoms.middleware.faults import fault_evaluator
 from mock_atoms.middleware.marks import ResponseMarker
-from mock_atoms.middleware.responses import CompleteResponse, bad_prefer, fault_response, response_without_route
+from mock_atoms.middleware.responses import CompleteResponse, bad_prefer, fault_response
 from mock_atoms.middleware.stubs import candidate_stubs
+from mock_atoms.middleware.unrouted import UnroutedRequests
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.store import TenantState
@@ -74,6 +75,7 @@ class FastPath:
         self.reader = mock.request_reader
         self._engine = mock.fault_engine
         self._stubs = mock.stubs
+        self._unrouted = UnroutedRequests(mock)
         self._recorder = mock.recorder
         self._generator = mock.generator
         self._clock = mock.clock
@@ -239,7 +241,7 @@ class FastPath:
             return None if response is None else _Outcome(response, evaluation)
         if not self._stubs.is_empty and self._may_match_stub(context):
             return None
-        response = response_without_route(context)
+        response = self._unrouted.respond(context)
         if response is not None:
             return _Outcome(response, evaluation)
         cached = None

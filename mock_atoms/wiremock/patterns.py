@@ -73,6 +73,12 @@ class RequestPattern(NamedTuple):
                     break
         return is_match, _EXCHANGE_STEPS + MAX_PATTERN_STEPS - candidate.remaining
 
+    def matches_route(self, exchange: Exchange) -> bool:
+        """Return whether the method matches, and the path template if the pattern has one."""
+        candidate = Candidate(exchange)
+        fields = ("method", "urlPathTemplate")
+        return all(condition.is_met(candidate) for condition in self.conditions if condition.field in fields)
+
     def select(self, exchanges: Iterable[Exchange]) -> Steps[list[Exchange]]:
         """Return the exchanges that match, in their order."""
         scan = PatternScan(self)

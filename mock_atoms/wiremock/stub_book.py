@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from mock_atoms.core.errors import CapacityError
 from mock_atoms.core.slices import Divisible, Steps, collect, run_without_pauses
+from mock_atoms.journal.exchange import Exchange
 from mock_atoms.wiremock.scenarios import IMPORTED_GENERATION, STARTED, Scenario, ScenarioStates
 from mock_atoms.wiremock.stub_index import StubIndex, by_number, sort_stubs
 from mock_atoms.wiremock.stubs import Stub
@@ -14,6 +16,8 @@ MAX_STUBS = 10_000
 """Maximum number of stubs."""
 MAX_IMMEDIATE_CHANGES = 500
 """Number of stubs that are added and removed without a pause. More changes are prepared in a copy."""
+MAX_COMPARED_ROUTES = 50
+"""Number of stubs that are compared to find out whether one has the route of a request."""
 MAX_STUBS_BYTES = 128 * 1024 * 1024
 """Maximum memory of all stubs, approximately."""
 
@@ -92,6 +96,18 @@ class StubBook:
     def find(self, method: str, *paths: str) -> list[Stub]:
         """Return the stubs that may match a request, in order of precedence; see `StubIndex.find`."""
         return self._stubs.index.find(method, *paths)
+
+    def has_route(self, exchange: Exchange, path: str) -> bool:
+        """Return whether a stub has the method and the path of a request. Its other conditions do not matter.
+
+        Stubs with a regular expression do not count. At most `MAX_COMPARED_ROUTES` are compared.
+
+        Args:
+            exchange: the request, with its path as the journal keeps it.
+            path: its path as sent.
+        """
+        found = self._stubs.index.find_by_route(exchange.method, *{path, exchange.path})
+        return any(stub.pattern.matches_route(exchange) for stub in islice(found, MAX_COMPARED_ROUTES))
 
     def may_have(self, path: str) -> bool:
         """Return whether a stub may match a path or a path template, with any method."""

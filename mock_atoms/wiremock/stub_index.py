@@ -117,9 +117,17 @@ class StubIndex(Divisible):
         found = {stub.id: stub for path in paths for stub in self._find(path) if stub.key.method in methods}
         return sort_stubs(found.values())
 
-    def _find(self, path: str) -> Iterator["Stub"]:
+    def find_by_route(self, method: str, *paths: str) -> Iterator["Stub"]:
+        """Return the stubs with the path of a request, or a template of it, in any order; see `find`."""
+        methods = (method.upper(), None)
+        return (stub for path in paths for stub in self._find_by_path(path) if stub.key.method in methods)
+
+    def _find_by_path(self, path: str) -> Iterator["Stub"]:
         yield from self._paths.get(path, {}).values()
         yield from self._templates.find(path)
+
+    def _find(self, path: str) -> Iterator["Stub"]:
+        yield from self._find_by_path(path)
         for length, groups_by_start in self._starts.items():
             yield from groups_by_start.get(path[:length], {}).values()
 

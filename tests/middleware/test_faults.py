@@ -231,7 +231,7 @@ def test_a_delay_precedes_the_response(expression: str, delays: list[float], sta
 
     mock = MockAtoms(Settings(fault=(expression,)))
     waiter = CancellableWaiter(mock.shutdown_signal, sleep)
-    app = FaultMiddleware(ExpressMiddleware(vendor_app(mock.repositories)), waiter, mock.slices)
+    app = FaultMiddleware(ExpressMiddleware(vendor_app(mock.repositories), mock), waiter, mock.slices)
     outer_app = IdentifyMiddleware(RecordingMiddleware(app, mock), mock)
     response = call(outer_app, "/atoms/v1/audience", bearer_pairs("sk_acme"))
     assert (seconds, response.status, response.headers.get("x-mock-atoms-fault")) == (delays, status, mark)
@@ -268,13 +268,13 @@ def test_each_exchange_is_one_log_line(caplog: pytest.LogCaptureFixture) -> None
     label = "sk_ver…#38c9cb"
     messages = [(record.levelname, *record.getMessage().partition(" hint=")) for record in caplog.records]
     lines = [(level, *re.split(r" ms=\S+ ", message)) for level, message, _, _ in messages]
-    command = "mock-atoms stubs add METHOD PATH, or "
-    hints = {
-        "unmocked-route": f'"to stub this route: {command}POST /__admin/mappings (docs/stubs.md)"',
-        "outside-base-path": '"to stub this route: POST /__admin/mappings (docs/stubs.md)"',
-    }
-    reasons = [message.partition(" reason=")[2] for _, message, *_ in messages]
-    assert [hints.get(reason, "") for reason in reasons] == [item[-1] for item in messages]
+    stub_hint = "To stub this route: mock-atoms stubs add METHOD PATH, or POST /__admin/mappings (docs/stubs.md)"
+    assert [hint for *_, hint in messages if hint] == [
+        f'"{stub_hint}"',
+        '"Did you mean GET /atoms/v1/audience? To stub this route: POST /__admin/mappings (docs/stubs.md)"',
+        *[f'"{stub_hint}"'] * 3,
+        f'"Did you mean GET /atoms/v1/audience/{{id}}? {stub_hint}"',
+    ]
     assert lines == [
         ("INFO", "method=GET path=/atoms/v1/audience status=200", f"tenant={label}"),
         ("INFO", "method=GET path=/atoms/v1/audience status=503", f"tenant={label} fault=prefer"),

@@ -6,7 +6,8 @@ from mock_atoms import Settings
 from mock_atoms.journal.exchange import MAX_SHARED_HEAD_BYTES, RequestContext, ResponseHead
 from mock_atoms.journal.request_reader import RawRequest
 from mock_atoms.middleware.marks import ResponseMarker
-from mock_atoms.middleware.responses import MAX_CACHED_ID_LENGTH, response_without_route
+from mock_atoms.middleware.responses import MAX_CACHED_ID_LENGTH
+from mock_atoms.middleware.unrouted import UnroutedRequests
 from mock_atoms.mock import MockAtoms
 
 
@@ -17,7 +18,8 @@ def unauthenticated(audience_id: str) -> RequestContext:
 
 @pytest.mark.parametrize(("length", "is_cached"), [(MAX_CACHED_ID_LENGTH, True), (MAX_CACHED_ID_LENGTH + 1, False)])
 def test_errors_about_a_long_audience_id_are_not_cached(length: int, *, is_cached: bool) -> None:
-    first, second = (response_without_route(unauthenticated("x" * length)) for _ in range(2))
+    unrouted = UnroutedRequests(MockAtoms(Settings()))
+    first, second = (unrouted.respond(unauthenticated("x" * length)) for _ in range(2))
     assert first == second
     assert (first is second) == is_cached
 
