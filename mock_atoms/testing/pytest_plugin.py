@@ -31,6 +31,10 @@ _FIXTURE = "mock_atoms"
 MAX_REPORTED_REQUESTS = 50
 _MAX_NAME_LENGTH = 40
 _HEALTH_SECONDS = 10.0
+_PROBED_PATH = re.compile(
+    r"/|/\.well-known/.*|(.*/)?(favicon\.\w+|apple-touch-icon[\w-]*\.png|robots\.txt|health\w*|live(z|ness)|ready(z|ness)?)"
+)
+"""The paths that browsers and health probes request by themselves. Such a request is none of the test."""
 _CLIENTS = pytest.StashKey[tuple["MockClient", "MockClient"]]()
 """Clients of the server: one for the tenant of the test, one for all tenants."""
 
@@ -280,8 +284,12 @@ def request_report(client: "MockClient", server: "MockClient") -> str:
             for request in others
             if request.tenant == UNAUTHENTICATED_TENANT.label or request.reason in (REVOKED_TOKEN, UNKNOWN_TOKEN)
         ]
-        # A browser's /favicon.ico or a health probe is no request of the test.
-        invalid = sum(request.reason not in UNROUTED or "authorization" in request.headers for request in without_token)
+        invalid = sum(
+            request.reason not in UNROUTED
+            or "authorization" in request.headers
+            or not _PROBED_PATH.fullmatch(request.path)
+            for request in without_token
+        )
         summary = (
             f"no requests with this test's token, {mask_token(client.token or '')}: "
             f"{invalid} {'request' if invalid == 1 else 'requests'} without a valid token, "

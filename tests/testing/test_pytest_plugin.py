@@ -171,7 +171,10 @@ def test_the_report_of_a_failure_names_a_proxy_and_counts_only_requests_of_the_t
         import httpx
 
         def test_it(mock_atoms, monkeypatch):
-            for path in ("/favicon.ico", "/", "/atoms/v1/health", "/robots.txt"):
+            for path in ("/favicon.ico", "/", "/atoms/v1/health", "/robots.txt", "/.well-known/x.json"):
+                httpx.get(mock_atoms.root_url + path)
+            mock_atoms.stub("GET", "/agent/7")
+            for path in ("/atoms/v1/agent/7", "/audience"):
                 httpx.get(mock_atoms.root_url + path)
             httpx.get(mock_atoms.root_url + "/audience", headers={"Authorization": "Basic x"})
             httpx.get(mock_atoms.url + "/audience")
@@ -186,7 +189,7 @@ def test_the_report_of_a_failure_names_a_proxy_and_counts_only_requests_of_the_t
         [
             (
                 "no requests with this test's token, sk_mock_test.test_it.????????????: "
-                "3 requests without a valid token, 1 with other tokens"
+                "5 requests without a valid token, 1 with other tokens"
             ),
             "HTTP_PROXY may have led the requests to a proxy: add 127.0.0.1 to NO_PROXY",
         ]
