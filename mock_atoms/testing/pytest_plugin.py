@@ -35,8 +35,8 @@ _PROBED_PATH = re.compile(
     r"/|/\.well-known/.*|(.*/)?(favicon\.\w+|apple-touch-icon[\w-]*\.png|robots\.txt|health\w*|live(z|ness)|ready(z|ness)?)"
 )
 """The paths that browsers and health probes request by themselves. Such a request is none of the test."""
-_CLIENTS = pytest.StashKey[tuple["MockClient", "MockClient"]]()
-"""Clients of the server: one for the tenant of the test, one for all tenants."""
+_REPORTED = pytest.StashKey[tuple["MockClient", "MockClient", Mapping[str, str]]]()
+"""The arguments of `request_report`."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -187,12 +187,13 @@ def mock_atoms(
         from mock_atoms.testing.control_api import delete_all  # noqa: PLC0415 - as above
 
         delete_all(_leftover_stubs.get(f"Bearer {mask_token(mock_atoms_token)}", []), client.remove_stub)
+    markers: dict[str, str] = {}
     try:
         for marker in reversed([*request.node.iter_markers(_MARKER)]):
-            problem = _add_fault(client, marker)
+            problem = _add_fault(client, marker, markers)
             if problem is not None:
                 pytest.fail(problem, pytrace=False)
-        request.node.stash[_CLIENTS] = client, mock_atoms_server
+        request.node.stash[_REPORTED] = client, mock_atoms_server, markers
         yield client
     finally:
         client.clear_faults()
@@ -200,17 +201,21 @@ def mock_atoms(
         client.reset()
 
 
-def _add_fault(client: "MockClient", marker: pytest.Mark) -> str | None:
-    """Add the fault rule of a marker. Return what is wrong with the marker, or `None`."""
+def _add_fault(client: "MockClient", marker: pytest.Mark, markers: dict[str, str]) -> str | None:
+    """Add the fault rule of a marker, and the marker by the id of the rule to `markers`.
+
+    Returns:
+        What is wrong with the marker, or `None`.
+    """
     from mock_atoms.core.masking import mask_text  # noqa: PLC0415 - as above
     from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - as above
 
+    text = f"@pytest.mark.{_MARKER}({mask_text(', '.join(map(repr, marker.args)))})"
     try:
-        client.fail(*marker.args, **marker.kwargs)
+        markers[client.fail(*marker.args, **marker.kwargs)] = text
     except (ControlError, TypeError) as error:
         problem = error.detail.removeprefix("/fault: ") if isinstance(error, ControlError) else str(error)
-        fault = mask_text(", ".join(map(repr, marker.args)))
-        return f"@pytest.mark.{_MARKER}({fault}): {problem}"
+        return f"{text}: {problem}"
     return None
 
 
@@ -254,18 +259,21 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the requests of a failed test to its report."""
     report = yield
-    clients = item.stash.get(_CLIENTS, None)
-    if report.failed and clients is not None and call.when != "teardown":
-        report.sections.append(("mock-atoms: requests of this test", request_report(*clients)))
+    reported = item.stash.get(_REPORTED, None)
+    if report.failed and reported is not None and call.when != "teardown":
+        report.sections.append(("mock-atoms: requests of this test", request_report(*reported)))
     return report
 
 
-def request_report(client: "MockClient", server: "MockClient") -> str:
-    """Return the requests of the client's tenant, one per line, the findings of the retry report, and the violations.
+def request_report(client: "MockClient", server: "MockClient", markers: Mapping[str, str]) -> str:
+    """Return the requests of the client's tenant, one per line, and what is wrong with them.
+
+    These are the findings of the retry report, the violations, and the markers whose fault never triggered.
 
     Args:
         client: a client for the tenant of the test.
         server: a client of the same server for all tenants; its requests are counted if the tenant sent none.
+        markers: the markers of the test as text, by the id of the fault rule of each.
     """
     from mock_atoms.core.masking import mask_token  # noqa: PLC0415 - as above
     from mock_atoms.core.tenancy import REVOKED_TOKEN, UNAUTHENTICATED_TENANT, UNKNOWN_TOKEN  # noqa: PLC0415 - as above
@@ -276,8 +284,11 @@ def request_report(client: "MockClient", server: "MockClient") -> str:
     try:
         requests, retries, violations = client.requests(), client.retries(), client.violations()
         others = [] if requests else server.requests()
+        rules = client.control.call("GET", "/faults")["faults"] if markers else []
     except ControlError as error:
         return str(error)
+    idle_ids = [rule["id"] for rule in rules if rule["id"] in markers and not rule["triggered"]]
+    idle_lines = [f"! {markers[rule_id]} never triggered" for rule_id in idle_ids]
     if not requests:
         without_token = [
             request
@@ -296,10 +307,10 @@ def request_report(client: "MockClient", server: "MockClient") -> str:
             f"{len(others) - len(without_token)} with other tokens"
         )
         advice = proxy_advice(client.root_url)
-        return f"{summary}\n{advice}" if advice else summary
+        return "\n".join([summary, *([advice] if advice else []), *idle_lines])
     dropped = len(requests) - MAX_REPORTED_REQUESTS
     lines = [f"… {dropped} earlier requests"] if dropped > 0 else []
     lines += map(str, requests[-MAX_REPORTED_REQUESTS:])
     lines += [f"! {finding['kind']}: {finding['detail']}" for finding in retries.findings]
     lines += [f"! {violation}" for violation in violations]
-    return "\n".join(lines)
+    return "\n".join([*lines, *idle_lines])

@@ -181,7 +181,7 @@ def test_failure_report_is_as_shown() -> None:
         mock.fail("429x1")
         for _ in range(2):
             httpx.get(f"{mock.url}/audience", headers=bearer("sk_mock_test.docs"))
-        failure_report = request_report(mock, server)
+        failure_report = request_report(mock, server, {})
     assert normalise(failure_report) == normalise(snippet.text.partition("\n")[2].rstrip("\n"))
 
 
@@ -190,7 +190,7 @@ def test_failure_report_without_requests_is_as_shown() -> None:
     token = snippet.text.partition("token, ")[2].partition(":")[0]
     with MockServer() as server:
         httpx.get(f"{server.url}/audience")
-        assert request_report(server.for_tenant(token), server) == snippet.text.rstrip("\n")
+        assert request_report(server.for_tenant(token), server, {}) == snippet.text.rstrip("\n")
 
 
 def test_error_of_an_invalid_marker_is_as_shown(pytester: pytest.Pytester) -> None:

@@ -516,7 +516,7 @@ def test_another_server_has_no_dashboard(other_url: str) -> None:
 
 def test_the_report_of_a_failed_test_names_another_server(other_url: str) -> None:
     mock = MockClient(other_url)
-    assert request_report(mock, mock) == "GET /requests: 200: the response is not from a mock-atoms control API"
+    assert request_report(mock, mock, {}) == "GET /requests: 200: the response is not from a mock-atoms control API"
 
 
 def test_an_undecodable_error_in_place_of_events_is_from_another_server(

@@ -196,6 +196,45 @@ def test_the_report_of_a_failure_names_a_proxy_and_counts_only_requests_of_the_t
     )
 
 
+def test_the_report_of_a_failure_names_the_markers_whose_fault_never_triggered(run: Run) -> None:
+    tests = """
+        import httpx
+        import pytest
+
+        def send(mock, token):
+            return httpx.get(f"{mock.url}/audience", headers={"Authorization": f"Bearer {token}"}).status_code
+
+        @pytest.mark.atoms_fault("500x1")
+        def test_with_another_token(mock_atoms):
+            assert send(mock_atoms, "sk_other") == 500
+
+        @pytest.mark.atoms_fault("503x1")
+        @pytest.mark.atoms_fault({"respond": {"status": 500}, "match": {"token": "sk_live_verysecret"}})
+        @pytest.mark.atoms_fault("502", path="/user")
+        def test_with_its_token(mock_atoms):
+            mock_atoms.fail("501", path="/user")
+            assert send(mock_atoms, mock_atoms.token) == 200
+
+        @pytest.mark.atoms_fault("500")
+        def test_without_its_rule(mock_atoms):
+            mock_atoms.clear_faults()
+            assert False
+    """
+    result = run(tests)
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "no requests with this test's token, *: 0 requests without a valid token, 1 with other tokens",
+            "! @pytest.mark.atoms_fault('500x1') never triggered",
+            "??:??:??.??? GET /atoms/v1/audience → 503 in * ms fault=rule-*",
+            "! @pytest.mark.atoms_fault({'respond': {'status': 500}, 'match': {'token': 'sk_live_v…#*) never triggered",
+            "! @pytest.mark.atoms_fault('502') never triggered",
+            "no requests with this test's token, *",
+        ]
+    )
+    assert result.stdout.str().count(" never triggered\n") == 3
+
+
 def test_a_variable_that_pytest_ignores_is_a_warning(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOCK_ATOMS_FAULT", "500")
     monkeypatch.setenv("MOCK_ATOMS_CONFIG", "mock-atoms.toml")
