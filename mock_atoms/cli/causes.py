@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from mock_atoms.cli.faults import describe_effect, describe_requests
+from mock_atoms.contract.similar_operations import operation_at_end
 from mock_atoms.core.tenancy import magic_word
 from mock_atoms.journal.exchange import ABORTED, OUTSIDE_BASE_PATH, RESPONDED, UNROUTED
 from mock_atoms.wiremock.conditions import URL_FIELDS
@@ -115,7 +116,9 @@ class Causes:
             if not own["faults"]:
                 yield f"A fault broke the connection: {fault}."
         elif reason == OUTSIDE_BASE_PATH:
-            yield f"The path is not below the base path {self._base_path}."
+            operation = operation_at_end(event["request"]["method"], event["request"]["url"].partition("?")[0])
+            similar = operation and f" Did you mean {operation.method} {self._base_path}{operation.path}?"
+            yield f"The path is not below the base path {self._base_path}.{similar or ''}"
         elif reason not in ("", ABORTED):
             yield REASONS.get(reason, f"{reason}.")
 

@@ -118,8 +118,10 @@ def test_another_method_is_nearer_than_another_path(server: MockServer) -> None:
 
 
 def test_a_path_outside_the_base_path_is_explained(server: MockServer) -> None:
-    httpx.get(f"{server.root_url}/audience", headers=ACME)
-    assert causes_of_latest(server)[0] == ["The path is not below the base path /atoms/v1."]
+    explanation = "The path is not below the base path /atoms/v1."
+    for path, suggestion in (("/audience?page=2", " Did you mean GET /atoms/v1/audience?"), ("/webhook", "")):
+        httpx.get(f"{server.root_url}{path}", headers=ACME)
+        assert causes_of_latest(server)[0] == [explanation + suggestion]
 
 
 def test_a_client_that_gave_up_is_named_besides_other_causes(server: MockServer) -> None:
