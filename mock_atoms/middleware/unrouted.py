@@ -14,6 +14,8 @@ from mock_atoms.middleware.responses import CompleteResponse, complete_response,
 from mock_atoms.mock import MockAtoms
 
 _PLAIN_PATH = re.compile(r"/[\w/.-]*", re.ASCII)
+_MAX_COMPARED_LENGTH = 200
+"""Maximum length of a path that is compared with those of the operations."""
 _UNMET = "the request does not meet its other conditions, such as the token or the state of a scenario"
 _STUB_DIFFERS = f"a stub has this method and path, but {_UNMET}: mock-atoms requests --details"
 
@@ -65,16 +67,27 @@ class UnroutedRequests:
 
     def _suggestion(self, context: RequestContext) -> str:
         """Return what the client probably wanted, with a space at the end, or an empty string."""
-        method, path, api_path = context.exchange.method, context.path, context.api_path
+        method, path = context.exchange.method, context.exchange.path
         if path == "/":
             return f"The dashboard is at {CONTROL_PREFIX}/. " if self._has_dashboard else ""
-        if api_path is None:
-            operation = operation_at_end(method, path)
-        else:
-            operation = similar_operation(method, api_path.removeprefix(self._base_path))
-        if operation is None:
+        if len(path) > _MAX_COMPARED_LENGTH:
             return ""
-        return f"Did you mean {operation.method} {self._base_path}{operation.path}? "
+        return _did_you_mean(method, path, self._base_path, is_below=context.api_path is not None)
+
+
+@lru_cache(maxsize=1_000)
+def _did_you_mean(method: str, path: str, base_path: str, *, is_below: bool) -> str:
+    """Return a similar operation as a question, with a space at the end, or an empty string.
+
+    Args:
+        method: HTTP method.
+        path: the path, credentials masked.
+        base_path: the base path.
+        is_below: whether `path` is below the base path. Otherwise its end is compared.
+    """
+    below = path.removeprefix(base_path).removeprefix(base_path)  # some clients add it twice
+    operation = similar_operation(method, below) if is_below else operation_at_end(method, path)
+    return "" if operation is None else f"Did you mean {operation.method} {base_path}{operation.path}? "
 
 
 @lru_cache

@@ -115,3 +115,9 @@ def test_a_similar_operation_is_suggested(caplog: pytest.LogCaptureFixture, path
 def test_without_the_control_api_there_is_no_dashboard() -> None:
     page = ask(make_mock(admin=False), "/").body.decode()
     assert comment_of(page).startswith(f"{NO_ROUTE}To stub it, ")
+
+
+def test_a_long_path_has_no_suggestion() -> None:
+    with MockServer() as mock:
+        pages = [httpx.get(f"{mock.url}/audiences{'/' * number}").text for number in (1, 300)]
+    assert ["Did you mean" in page for page in pages] == [True, False]
