@@ -235,8 +235,11 @@ def _parse_mapping(payload: Mapping[str, Any]) -> Rule:
     conflicts = {"when", "delay", "respond", "connection", "alter"} & payload.keys()
     if conflicts:
         raise ConfigError(f"fault is a complete expression: omit {', '.join(sorted(conflicts))}", "/fault")
+    fault = payload["fault"]
+    if not isinstance(fault, str):
+        raise ConfigError(f'must be text such as "500", not {quote_value(fault)}', "/fault")
     try:
-        rule = _template(payload["fault"] if isinstance(payload["fault"], str) else "")
+        rule = _template(fault)
     except ExpressionError as error:
         raise ConfigError(str(error), "/fault") from None
     target = parse_model(RuleTarget, {key: value for key, value in payload.items() if key != "fault"})

@@ -145,8 +145,7 @@ class MockClient(Stubbing):
         """
         if not isinstance(fault, str | Mapping):
             raise TypeError(
-                f"{quote_value(repr(fault))} is not a fault: "
-                "pass an expression such as `500x2`, or a rule (docs/faults.md)"
+                f'a fault must be text such as "500", or a rule (docs/faults.md), not {quote_value(repr(fault))}'
             )
         if isinstance(fault, str) and len(parts := fault.split()) == 3 and method is None and path is None:  # noqa: PLR2004 - method, path, expression
             method, path, fault = parts

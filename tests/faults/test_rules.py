@@ -85,7 +85,8 @@ R500 = FaultResponse(status=500)
             json.dumps({"respond": {"status": 500, "text": "a" * 100_000}}),
             "/: a rule in a text has at most 100,000 characters",
         ),
-        ({"fault": 500}, "/fault: an empty text is not a fault. "),
+        ({"fault": 500}, '/fault: must be text such as "500", not `500`'),
+        ({"fault": ""}, "/fault: an empty text is not a fault. "),
         (
             {"fault": "500", "when": {"times": 1}, "delay": {"ms": 1}},
             "/fault: fault is a complete expression: omit delay, when",

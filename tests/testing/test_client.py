@@ -60,10 +60,10 @@ def test_a_fault_may_follow_method_and_path(mock: MockServer) -> None:
 
 @pytest.mark.parametrize("fault", [None, 500, ["500"]])
 def test_a_fault_of_another_type_is_a_type_error(mock: MockServer, fault: Any) -> None:  # noqa: ANN401 - anything
-    with pytest.raises(
-        TypeError, match=r"is not a fault: pass an expression such as `500x2`, or a rule \(docs/faults\.md\)$"
-    ):
+    with pytest.raises(TypeError) as caught:
         mock.fail(fault)
+    quoted = f"`{fault!r}`"
+    assert str(caught.value) == f'a fault must be text such as "500", or a rule (docs/faults.md), not {quoted}'
 
 
 def test_faults_are_cleared_one_by_one_or_together(mock: MockServer) -> None:

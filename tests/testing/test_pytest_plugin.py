@@ -279,7 +279,7 @@ def test_an_invalid_marker_is_one_line_without_a_traceback(run: Run) -> None:
         "'50o'": "@pytest.mark.atoms_fault('50o'): `50o` is not a fault. Did you mean `500`? *",
         "{'delay': {}}": "@pytest.mark.atoms_fault({'delay': {}}): /delay*: *",
         "{'match': {'token': 'sk_live_verysecret'}}": "@pytest.mark.atoms_fault({'match': {'token': 'sk_live_v…*",
-        "500": "@pytest.mark.atoms_fault(500): `500` is not a fault: pass an expression such as `500x2`, *",
+        "500": '@pytest.mark.atoms_fault(500): a fault must be text such as "500", or a rule *, not `500`',
         "": "@pytest.mark.atoms_fault(): *missing*'fault'",
         "'500', times=2": "@pytest.mark.atoms_fault('500'): *'times'",
     }
