@@ -67,7 +67,7 @@ def _pairs(values: Any, field: str) -> list[tuple[str, str]]:  # noqa: ANN401 - 
     if values is None:
         return []
     if not isinstance(values, Mapping):
-        raise ConfigError("must have keys and values", f"/{field}")
+        raise ConfigError("must be an object", f"/{field}")
     if len(values) > MAX_REQUEST_HEAD_BYTES:
         raise _too_large()
     pairs = []

@@ -25,9 +25,7 @@ _MESSAGES = {
     **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
     **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
     **dict.fromkeys(("list_type", "tuple_type", "frozen_set_type"), "must be a list"),
-    **dict.fromkeys(
-        ("model_type", "dict_type", "typed_dict_type", "model_attributes_type"), "must have keys and values"
-    ),
+    **dict.fromkeys(("model_type", "dict_type", "typed_dict_type", "model_attributes_type"), "must be an object"),
     "too_short": "must not be empty",
     "too_long": "must have at most {max_length} items",
     "greater_than_equal": "must be at least {ge:.15g}",

@@ -81,7 +81,9 @@ def read_file(path: Path) -> FixtureFile:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
-    data = parse_text(path, text)
+    data = parse_text(path, text) if text.strip() else None
+    if data is None:
+        raise ConfigError(f"{path}: the file is empty: write tokens, and audiences or generate")
     try:
         return FixtureFile.model_validate(_with_members(data, path.parent))
     except ConfigError as error:

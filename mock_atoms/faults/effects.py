@@ -41,6 +41,13 @@ class Delay(StrictModel):
     medianMs: Milliseconds | None = None  # noqa: N815 - the same
     sigma: Annotated[float, Field(ge=0, le=10)] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _check_type(cls, value: object) -> object:
+        if not isinstance(value, Mapping | Delay):
+            raise ValueError('must be an object such as {"ms": 250}')  # noqa: TRY004 - pydantic wants a ValueError
+        return value
+
     @model_validator(mode="after")
     def _check_distribution(self) -> "Delay":
         if self.model_fields_set not in ({"ms"}, {"minMs", "maxMs"}, {"medianMs", "sigma"}):

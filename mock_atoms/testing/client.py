@@ -332,7 +332,8 @@ class MockClient(Stubbing):
         Raises:
             ControlError: the server rejects the audiences, or there is no token.
         """
-        payload = {**self._tenant_fields(token, test_id), "audiences": [*audiences]}
+        items = audiences if isinstance(audiences, Mapping) else [*audiences]  # the server refuses a mapping
+        payload = {**self._tenant_fields(token, test_id), "audiences": items}
         listed: list[dict[str, Any]] = self._control.call("PUT", "/tenants", payload)["audiences"]
         return listed
 

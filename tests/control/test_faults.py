@@ -121,8 +121,8 @@ def test_an_exported_rule_is_imported_without_the_stub_of_its_path(running: Mock
         ({"respond": {"status": 500, "errors": ["a"], "body": {}}}, "/respond", "one of errors, body and text"),
         ({"connection": "explode"}, "/connection", "use reset, close, stale, hang"),
         ({"delay": {"ms": 1, "minMs": 1}}, "/delay", "must have ms, or minMs and maxMs"),
-        ([], "", "must have keys and values"),
-        (7, "", "must have keys and values"),
+        ([], "", "must be an object"),
+        (7, "", "must be an object"),
         ("GET 500", "", "write EXPRESSION"),
     ],
 )

@@ -56,8 +56,8 @@ def test_a_reset_covers_its_scope(
         ({"token": "x" * 65_537}, "/token", "must have at most 65536 characters"),
         ({"testId": "x" * 65_537}, "/testId", "must have at most 65536 characters"),
         ({"testId": "  "}, "/testId", "an id must not be blank"),
-        (None, "", "must have keys and values"),
-        ([], "", "must have keys and values"),
+        (None, "", "must be an object"),
+        ([], "", "must be an object"),
     ],
 )
 def test_an_invalid_reset_changes_nothing(

@@ -508,6 +508,11 @@ def test_a_request_without_its_fields_is_from_another_server(
     assert "the response is not from a mock-atoms control API" in result.err
 
 
+def test_one_audience_in_place_of_a_list_is_an_error(mock: MockServer) -> None:
+    with pytest.raises(ControlError, match=r"/audiences: must be a list$"):
+        mock.for_tenant(A).set_audiences({"name": "x"})  # type: ignore[arg-type] # the mistake under test
+
+
 def test_another_server_has_no_dashboard(other_url: str) -> None:
     result = run_command("open", "--url", other_url)
     assert (result.code, result.out) == (1, "")

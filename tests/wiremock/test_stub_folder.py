@@ -66,7 +66,7 @@ def problem_of(folder: Path) -> str:
         ({"mappings": [], "other": 1}, "/other: unknown key beside mappings"),
         ({"mappings": [{}, {"request": {"urlPaht": "/"}}]}, "/mappings/1/request/urlPaht: unsupported field"),
         ({"response": {"proxyBaseUrl": "a"}}, "/response/proxyBaseUrl: proxying is not supported"),
-        ([], "/: must have keys and values"),
+        ([], "/: must be an object"),
         ({"mappings": [{"id": ID}, {"id": ID}]}, f"/mappings/1/id: {ID} is duplicated"),
     ],
 )

@@ -120,13 +120,13 @@ def test_delays_are_added_up() -> None:
 
 
 REFUSED = {
-    "no object": ([], "/", "must have keys and values"),
+    "no object": ([], "/", "must be an object"),
     "unknown key": ({"requests": {}}, "/requests", "unknown key"),
-    "a response that is no object": ({"response": []}, "/response", "must have keys and values"),
+    "a response that is no object": ({"response": []}, "/response", "must be an object"),
     "unknown key of a response": (response(text="a"), "/response/text", "unknown key"),
     "an id that is no UUID": ({"id": "a"}, "/id", "must be a UUID"),
     "two ids": ({"id": ID, "uuid": ID.replace("b", "c")}, "/", "id and uuid differ"),
-    "a pattern that is no object": ({"request": []}, "/request", "must have keys and values"),
+    "a pattern that is no object": ({"request": []}, "/request", "must be an object"),
     "an unsupported pattern": ({"request": {"clientIp": "a"}}, "/request/clientIp", "unsupported field"),
     "two bodies": (response(body="a", jsonBody=1), "/response", "use only one of body"),
     "Base64": (response(base64Body="a"), "/response/base64Body", "not Base64"),
@@ -262,5 +262,5 @@ def test_a_record_needs_the_content_of_its_file(file_body: str | None, problem: 
 def test_the_content_of_a_file_is_no_field_of_a_stub() -> None:
     with pytest.raises(ConfigError, match="unknown key"):
         parse({"fileBody": ""})
-    with pytest.raises(ConfigError, match="keys and values"):
+    with pytest.raises(ConfigError, match="must be an object"):
         run_without_pauses(parse_record("a", CREDENTIALS))
