@@ -79,7 +79,7 @@ class TenantEndpoints:
         """
         caller, fields = await read_caller(self._mock, request)
         if "tokens" in fields:
-            raise ConfigError("unknown key", "/tokens")
+            raise ConfigError("unknown key. Did you mean `token`?", "/tokens")
         if isinstance(fields.get("audiences"), list) and len(fields["audiences"]) > MAX_SET_AUDIENCES:
             raise ConfigError(f"{len(fields['audiences'])} audiences: at most {MAX_SET_AUDIENCES}", "/audiences")
         fixtures = self._mock.fixtures

@@ -1,6 +1,8 @@
 """Validation of settings, files and request bodies, with errors in plain words."""
 
 import re
+from collections.abc import Collection, Mapping
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -11,11 +13,17 @@ from mock_atoms.core.masking import mask_text, mask_token, quote_value, show_tex
 from mock_atoms.core.patterns import MASKED_TOKEN, PATTERN_ERRORS, TOKEN
 from mock_atoms.core.printable import show_invisible
 from mock_atoms.core.slices import Steps, free
+from mock_atoms.core.suggestions import did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
 Item = TypeVar("Item")
+Schema = Mapping[str, Any]
+"""A core schema of pydantic."""
+_MAX_LISTED_KEYS = 12
+"""Maximum number of valid keys in a message."""
+_MAX_COMPARED_CHARACTERS = 100
+"""Maximum number of characters of an unknown key that are compared with the valid ones."""
 _MESSAGES = {
-    "extra_forbidden": "unknown key",
     "missing": "is missing",
     "string_type": "must be text",
     "string_unicode": "must be valid text",
@@ -54,8 +62,17 @@ class ConfigError(ValueError):
         super().__init__(show_invisible(f"{self.pointer}: {self.problem}" if pointer else self.problem))
 
 
-def describe_error(error: ErrorDetails) -> str:
-    """Return an error of pydantic in plain words."""
+def describe_error(error: ErrorDetails, schema: Schema | None = None, keys: Collection[str] = ()) -> str:
+    """Return an error of pydantic in plain words.
+
+    Args:
+        error: the error.
+        schema: core schema of the value; its keys are suggested in place of an unknown one.
+        keys: keys of the value, if they differ from those of the schema.
+    """
+    if error["type"] == "extra_forbidden":
+        *path, key = error["loc"]
+        return f"unknown key{_suggest_key(str(key), keys if keys and not path else _keys_at(path, schema or {}))}"
     context = error.get("ctx", {})
     if error["type"] == "string_pattern_mismatch" and context["pattern"] in PATTERN_ERRORS:
         problem = PATTERN_ERRORS[context["pattern"]]
@@ -66,6 +83,29 @@ def describe_error(error: ErrorDetails) -> str:
     return error["msg"].removeprefix("Value error, ") if message is None else message.format(**context)
 
 
+def _suggest_key(key: str, known_keys: Collection[str]) -> str:
+    suggestion = did_you_mean(key[:_MAX_COMPARED_CHARACTERS], known_keys)
+    if suggestion or not known_keys:
+        return suggestion and f".{suggestion}"
+    more = ", …" if len(known_keys) > _MAX_LISTED_KEYS else ""
+    return f": the keys are {', '.join(islice(known_keys, _MAX_LISTED_KEYS))}{more}"
+
+
+def _keys_at(path: list[int | str], schema: Schema, definitions: Schema | None = None) -> Collection[str]:
+    """Return the keys of the object at `path`, or none if the schema does not say it, as that of a union."""
+    if "definitions" in schema:
+        definitions = {definition["ref"]: definition for definition in schema["definitions"]}
+    if "schema_ref" in schema:
+        return _keys_at(path, (definitions or {})[schema["schema_ref"]], definitions)
+    if "schema" in schema:
+        return _keys_at(path, schema["schema"], definitions)
+    if "fields" in schema:
+        fields = {field.get("validation_alias", name): field for name, field in schema["fields"].items()}
+        return _keys_at(path[1:], fields[path[0]], definitions) if path else fields
+    items = schema.get("items_schema", schema.get("values_schema"))
+    return _keys_at(path[1:], items, definitions) if isinstance(items, dict) else ()
+
+
 def _describe_invalid_token(token: str, problem: str) -> str:
     masked = quote_value(token if re.match(MASKED_TOKEN, token) else mask_token(token))
     if "…" in token:
@@ -73,13 +113,14 @@ def _describe_invalid_token(token: str, problem: str) -> str:
     return f"{problem}, unlike {masked}" if token else problem
 
 
-def parse_model(model: type[Model], value: object, pointer: str = "") -> Model:
+def parse_model(model: type[Model], value: object, pointer: str = "", keys: Collection[str] = ()) -> Model:
     """Return `value` as an instance of `model`.
 
     Args:
         model: the model.
         value: the value.
         pointer: JSON pointer to the value.
+        keys: keys to name in an error, if they differ from those of the model.
 
     Raises:
         ConfigError: a field is invalid; the error names it by JSON pointer.
@@ -87,7 +128,7 @@ def parse_model(model: type[Model], value: object, pointer: str = "") -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise config_error(error, pointer) from None
+        raise config_error(error, pointer, model.__pydantic_core_schema__, keys) from None
 
 
 def parse_items(adapter: TypeAdapter[Item], values: list[Any], pointer: str) -> Steps[list[Item]]:
@@ -121,10 +162,19 @@ def parse_item(adapter: TypeAdapter[Item], value: object, pointer: str) -> Item:
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        raise config_error(error, pointer) from None
+        raise config_error(error, pointer, adapter.core_schema) from None
 
 
-def config_error(error: ValidationError, pointer: str) -> ConfigError:
-    """Return the first problem of a validation, with the JSON pointer to the field, below `pointer`."""
+def config_error(
+    error: ValidationError, pointer: str, schema: Schema | None = None, keys: Collection[str] = ()
+) -> ConfigError:
+    """Return the first problem of a validation, with the JSON pointer to the field, below `pointer`.
+
+    Args:
+        error: the error.
+        pointer: JSON pointer to the value.
+        schema: as in `describe_error`.
+        keys: the same.
+    """
     first = error.errors(include_url=False)[0]
-    return ConfigError(describe_error(first), pointer + format_pointer(first["loc"]) or "/")
+    return ConfigError(describe_error(first, schema, keys), pointer + format_pointer(first["loc"]) or "/")

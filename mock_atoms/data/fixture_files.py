@@ -70,15 +70,18 @@ class FixtureFile(StrictModel):
         return self
 
 
+_TENANT_KEYS = ("token", "testId", "organization", "audiences", "generate")
+
+
 def parse_fixture(content: dict[str, Any]) -> Steps[FixtureFile]:
-    """Parse the content of a fixture file.
+    """Parse the data of a tenant, as the content of a fixture file.
 
     Raises:
         ConfigError: names the field by JSON pointer.
     """
     if not isinstance(content.get("audiences"), list):
-        return parse_model(FixtureFile, content)
-    file = parse_model(FixtureFile, {**content, "audiences": []})
+        return parse_model(FixtureFile, content, keys=_TENANT_KEYS)
+    file = parse_model(FixtureFile, {**content, "audiences": []}, keys=_TENANT_KEYS)
     return file.model_copy(update={"audiences": (yield from parse_audiences(content["audiences"], "/audiences"))})
 
 

@@ -127,7 +127,7 @@ def _describe(error: ErrorDetails) -> str:
     if isinstance(value, str | int | float) and loc[:1] != ("tokens",) and error["type"] != "extra_forbidden":
         text = value if isinstance(value, str) else json.dumps(value)
         field += f" is {quote_value(text if len(text) <= _MAX_VALUE_LENGTH else f'{text[:_MAX_VALUE_LENGTH]}…')}"
-    return f"{field}: {describe_error(error)}"
+    return f"{field}: {describe_error(error, FixtureFile.__pydantic_core_schema__)}"
 
 
 def _name(loc: tuple[int | str, ...]) -> str:

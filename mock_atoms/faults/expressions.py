@@ -242,5 +242,6 @@ def _parse_mapping(payload: Mapping[str, Any]) -> Rule:
         rule = _template(fault)
     except ExpressionError as error:
         raise ConfigError(str(error), "/fault") from None
-    target = parse_model(RuleTarget, {key: value for key, value in payload.items() if key != "fault"})
+    rest = {key: value for key, value in payload.items() if key != "fault"}
+    target = parse_model(RuleTarget, rest, keys=("fault", "name", "match"))
     return rule.model_copy(update={"name": target.name, "match": target.match})

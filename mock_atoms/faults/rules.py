@@ -25,6 +25,8 @@ MAX_RULE_CHARACTERS = 100_000
 """Maximum number of characters of a rule, except in what it sends."""
 MAX_CONTENT_CHARACTERS = 500_000
 """Maximum number of characters of each part of what a rule sends, except headers."""
+_KEYS = ("fault", "name", "match", "when", "delay", "respond", "alter", "connection")
+"""Keys of the JSON of a rule, with that of an expression."""
 _CONTENT_KEYS = ("body", "text", "errors")
 """Keys of `respond` that hold the content of the response."""
 _RULE_BYTES = 2_500
@@ -158,7 +160,7 @@ def parse_rule(value: object) -> Rule:
     Raises:
         ConfigError: names the field by JSON pointer.
     """
-    return parse_model(Rule, value)
+    return parse_model(Rule, value, keys=_KEYS)
 
 
 def check_rule_size(rule: object) -> None:

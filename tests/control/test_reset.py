@@ -50,7 +50,7 @@ def test_a_reset_covers_its_scope(
 @pytest.mark.parametrize(
     ("scope", "pointer", "detail"),
     [
-        ({"tokens": "sk_acme"}, "/tokens", "unknown key"),
+        ({"tokens": "sk_acme"}, "/tokens", "unknown key. Did you mean `token`?"),
         ({"token": "two words"}, "/token", "one word of visible ASCII"),
         ({"testId": None}, "/testId", "null is not allowed: give text, or leave the field out to match all"),
         ({"token": "x" * 65_537}, "/token", "must have at most 65536 characters"),

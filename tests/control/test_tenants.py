@@ -40,8 +40,8 @@ def test_a_test_sets_the_data_of_a_tenant(running: MockServer, admin: httpx.Clie
         ({"audiences": []}, "/token", "give the token"),
         ({"token": "a b", "audiences": []}, "/token", "one word of visible ASCII"),
         ({"token": "sk_acme"}, "", "must have either audiences or generate"),
-        ({"token": "sk_acme", "audiences": [{"naem": "x"}]}, "/audiences/0/naem", "unknown key"),
-        ({"token": "sk_acme", "audiences": [], "tokens": ["sk_b"]}, "/tokens", "unknown key"),
+        ({"token": "sk_acme", "audiences": [{"naem": "x"}]}, "/audiences/0/naem", "unknown key. Did you mean `name`?"),
+        ({"token": "sk_acme", "audiences": [], "tokens": ["sk_b"]}, "/tokens", "unknown key. Did you mean `token`?"),
         ({"token": "sk_acme", "audiences": [{}] * 10_001}, "/audiences", "at most 10000"),
         ({"token": "sk_acme", "audiences": [{"campaigns": [{}] * 101}]}, "/audiences/0", "must have at most 100 items"),
         (
@@ -165,7 +165,7 @@ def test_campaigns_of_an_audience_are_set_for_one_tenant(running: MockServer, ad
         ("x", {"campaigns": []}, (400, "", "x: Invalid audience ID")),
         ("0" * 24, {"campaigns": []}, (404, "", f"{'0' * 24}: Audience not found")),
         ("0" * 24, {}, (422, "/campaigns", "is missing")),
-        ("0" * 24, {"campaigns": [{"colour": 1}]}, (422, "/campaigns/0/colour", "unknown key")),
+        ("0" * 24, {"campaigns": [{"nmae": 1}]}, (422, "/campaigns/0/nmae", "unknown key. Did you mean `name`?")),
         (
             "0" * 24,
             {"campaigns": [{}] * 101},

@@ -155,7 +155,7 @@ def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
             "tokens: [sk_a]\naudiences: []\ngenerate: {}\n",
             ":1: the file: must have either audiences or gen",
         ),
-        ("team.yaml", "tokens: [sk_a]\naudience: []\n", ":2: audience: unknown key"),
+        ("team.yaml", "tokens: [sk_a]\naudience: []\n", ":2: audience: unknown key. Did you mean `audiences`?"),
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n  - name: x\n  - name: y\n    memberCount: many\n",
@@ -170,7 +170,7 @@ def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
         (
             "team.yaml",
             "tokens: [sk_a]\naudiences:\n- nmae: x\n",
-            ":3: audiences[0].nmae: unknown key",
+            ":3: audiences[0].nmae: unknown key. Did you mean `name`?",
         ),
         (
             "team.yaml",

@@ -23,7 +23,7 @@ R500 = FaultResponse(status=500)
         ("{}", "/: must have delay, respond, connection or alter"),
         ({"respond": {"status": 99}}, "/respond/status: must be at least 200"),
         ({"respond": {"status": 600}}, "/respond/status: must be at most 599"),
-        ({"respond": {"status": 500, "erors": []}}, "/respond/erors: unknown key"),
+        ({"respond": {"status": 500, "erors": []}}, "/respond/erors: unknown key. Did you mean `errors`?"),
         ({"respond": {"status": 500, "errors": [], "body": 1}}, "/respond: use only one of errors, body and text"),
         ({"respond": {"status": 200}}, "/respond: 200 is not an error, so it needs body or text"),
         ({"respond": {"status": 500, "body": 1, "text": ""}}, "/respond: use only one of errors, body and text"),
@@ -87,12 +87,18 @@ R500 = FaultResponse(status=500)
             "/: a rule in a text has at most 100,000 characters",
         ),
         ({"fault": 500}, '/fault: must be text such as "500", not `500`'),
+        ({"faul": "500"}, "/faul: unknown key. Did you mean `fault`?"),
+        (
+            {"effect": {}},
+            "/effect: unknown key: the keys are fault, name, match, when, delay, respond, alter, connection",
+        ),
+        ({"fault": "500", "color": 1}, "/color: unknown key: the keys are fault, name, match"),
         ({"fault": ""}, "/fault: an empty text is not a fault. "),
         (
             {"fault": "500", "when": {"times": 1}, "delay": {"ms": 1}},
             "/fault: fault is a complete expression: omit delay, when",
         ),
-        ({"fault": "500", "match": {"pathh": 1}}, "/match/pathh: unknown key"),
+        ({"fault": "500", "match": {"pathh": 1}}, "/match/pathh: unknown key. Did you mean `path`?"),
         ({"fault": "500", "match": {"method": "G3T"}}, "/match/method: a method has letters only, such as GET"),
         (
             {"fault": "500", "match": {"path": "/audience/{a}{b}"}},
