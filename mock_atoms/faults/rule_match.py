@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from mock_atoms.core.http_text import PathTemplate
-from mock_atoms.core.masking import TOKEN_PATTERN, mask_token
+from mock_atoms.core.masking import TOKEN_PATTERN, mask_token, quote_value, show_text
 from mock_atoms.core.parsing import StrictModel
 from mock_atoms.core.patterns import DIGEST, MASKED_TOKEN, METHOD, NOT_BLANK, PATH
 from mock_atoms.core.tenancy import digest_test_id, digest_token, is_digest_of_test_id, mask_test_id
@@ -16,7 +16,19 @@ from mock_atoms.core.tenancy import digest_test_id, digest_token, is_digest_of_t
 _COMPLETE_TOKEN = re.compile(TOKEN_PATTERN)
 
 
-def _check_template(path: str) -> str:
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def _check_method(method: str) -> str:
+    if method.upper() not in _METHODS:
+        raise ValueError(f"a rule cannot have the method {quote_value(method)}: use one of {', '.join(_METHODS)}")
+    return method.upper()
+
+
+def _check_path(path: str) -> str:
+    path_without_query = path.partition("?")[0]
+    if path_without_query != path:
+        raise ValueError(f"leave out the query, which a rule does not match: write {show_text(path_without_query)}")
     PathTemplate(path)
     return path
 
@@ -37,8 +49,8 @@ class RuleMatch(StrictModel):
     tokenDigest: Annotated[str, Field(pattern=DIGEST)] | None = None  # noqa: N815 - JSON's own spelling
     testId: Annotated[str, Field(pattern=NOT_BLANK)] | None = None  # noqa: N815 - the same
     testIdDigest: Annotated[str, Field(pattern=DIGEST)] | None = None  # noqa: N815 - the same
-    method: Annotated[str, Field(pattern=METHOD), AfterValidator(str.upper)] | None = None
-    path: Annotated[str, Field(pattern=PATH), AfterValidator(_check_template)] | None = None
+    method: Annotated[str, Field(pattern=METHOD), AfterValidator(_check_method)] | None = None
+    path: Annotated[str, Field(pattern=PATH), AfterValidator(_check_path)] | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -170,6 +170,16 @@ def change_of(**part: object) -> dict[str, Any]:
         (created_audiences(1_001), "/tenants/0/changes", "audiences: a tenant can have created at most 1000"),
         ({"tenants": [TENANT | {"requests": 10**4000}]}, "/tenants/0/requests", "at most 4000 digits"),
         ({"tenants": [1]}, "/tenants/0", "must be an object"),
+        (
+            {"rules": [{"id": "r", "match": {"method": "FETCH"}, "delay": {"ms": 1}}]},
+            "/rules/0/match/method",
+            "a rule cannot have the method `FETCH`: use one of GET, HEAD, ",
+        ),
+        (
+            {"rules": [{"id": "r", "match": {"path": "/audience?page=1"}, "delay": {"ms": 1}}]},
+            "/rules/0/match/path",
+            "leave out the query, which a rule does not match: write /audience",
+        ),
         (change_of(added=[ADDED] * 10_001), f"{CHANGE}/added", "must have at most 10000 items"),
         ({"tenants": [TENANT | {"testIdDigest": DIGEST}]}, "/tenants/0", "testIdDigest is not the digest of testId"),
         ({"tenants": [TENANT | {"testId": " "}]}, "/tenants/0/testId", "must not be blank"),

@@ -99,6 +99,14 @@ R500 = FaultResponse(status=500)
             "/fault: fault is a complete expression: omit delay, when",
         ),
         ({"fault": "500", "match": {"pathh": 1}}, "/match/pathh: unknown key. Did you mean `path`?"),
+        (
+            {"fault": "500", "match": {"method": "Gett"}},
+            "/match/method: a rule cannot have the method `Gett`: use one of GET, HEAD, POST, PUT, PATCH, DELETE, ",
+        ),
+        (
+            {"fault": "500", "match": {"path": "/audience?page=1"}},
+            "/match/path: leave out the query, which a rule does not match: write /audience",
+        ),
         ({"fault": "500", "match": {"method": "G3T"}}, "/match/method: a method has letters only, such as GET"),
         (
             {"fault": "500", "match": {"path": "/audience/{a}{b}"}},
