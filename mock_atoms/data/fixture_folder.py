@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from math import isfinite
@@ -28,6 +29,8 @@ _MAX_VALUE_LENGTH = 40
 
 _MAX_COMPOSED = 512 * 1024
 """Number of characters of a text whose lines are found: a second of work."""
+_NAMED_FIELD = re.compile(r"([A-Za-z_]\w*(?:\[\d+\]|\.\w+)*)(?: is |: )", re.ASCII)
+"""A field inside of the invalid value, such as `campaigns[0].createdAt`, at the start of a message."""
 _QUOTE_HINT = "; quote text that looks like another type"
 _YAML_TAG = "tag:yaml.org,2002:"
 
@@ -89,11 +92,13 @@ def read_file(path: Path) -> FixtureFile:
     except ConfigError as error:
         loc, value = _find(data, error.pointer)
         hint = _QUOTE_HINT if isinstance(value, int | float) and _is_yaml(path) else ""
-        raise ConfigError(f"{path}:{_line(text, loc)}: {_name(loc)}: {error.problem}{hint}") from None
+        line = _line(text, loc, error.problem)
+        raise ConfigError(f"{path}:{line}: {_name(loc)}: {error.problem}{hint}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         hint = _QUOTE_HINT if first["type"] == "string_type" and _is_yaml(path) else ""
-        raise ConfigError(f"{path}:{_line(text, first['loc'])}: {_describe(first)}{hint}") from None
+        line = _line(text, first["loc"], describe_error(first))
+        raise ConfigError(f"{path}:{line}: {_describe(first)}{hint}") from None
 
 
 def _with_members(data: object, folder: Path) -> object:
@@ -221,9 +226,17 @@ def parse_text(path: Path, text: str) -> object:
         raise ConfigError(f"{path}: not {kind}: {error}") from None
 
 
-def _line(text: str, loc: tuple[int | str, ...]) -> int:
-    """Return the line of the value at `loc`, or of its nearest parent; 1 for a long text. JSON is read as YAML."""
+def _line(text: str, loc: tuple[int | str, ...], problem: str) -> int:
+    """Return the line of the key or item at `loc`, or of its nearest parent; 1 for a long text. JSON is read as YAML.
+
+    Args:
+        text: content of the file.
+        loc: keys that lead to the invalid value.
+        problem: what is wrong with it; may start with a field inside of it.
+    """
     line = 1
+    if named := _NAMED_FIELD.match(problem):
+        loc += tuple(int(part) if part.isdecimal() else part for part in re.findall(r"\w+", named[1]))
     if len(text) > _MAX_COMPOSED:
         return line
     with suppress(yaml.YAMLError, RecursionError):  # JSON may be deep, or have characters that YAML does not allow
@@ -233,13 +246,13 @@ def _line(text: str, loc: tuple[int | str, ...]) -> int:
 
 
 def _descend(node: yaml.Node | None, loc: tuple[int | str, ...]) -> Iterator[yaml.Node]:
+    """Yield the keys and items that lead to `loc`, as far as there are any."""
     for part in loc:
+        place = None
         if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            node = node.value[part]
+            place = node = node.value[part]
         elif isinstance(node, yaml.MappingNode):
-            node = next((value for key, value in node.value if key.value == part), None)
-        else:
-            node = None
-        if node is None:
+            place, node = next(((key, value) for key, value in node.value if key.value == part), (None, None))
+        if place is None:
             return
-        yield node
+        yield place

@@ -294,6 +294,32 @@ def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
             "tokens: [sk_a]\ngenerate: {locale: xx}\n",
             ":2: generate.locale is `xx`: faker has no such locale",
         ),
+        ("team.yaml", "tokens: [sk_a]\naudience:\n  - name: x\n", ":2: audience: unknown key"),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\naudiences:\n- name: x\n  nam:\n    a: 1\n",
+            ":4: audiences[0].nam: unknown key. Did you mean `name`?",
+        ),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\naudiences:\n- name: x\n  campaigns: []\n  createdAt: yesterday\n",
+            ":5: audiences[0]: createdAt is `yesterday`: not a timestamp",
+        ),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\naudiences:\n- name: x\n  omit: [nme]\n",
+            ":4: audiences[0]: omit: an audience has no key `nme`",
+        ),
+        (
+            "team.json",
+            '{"tokens": ["sk_a"], "audiences": [\n{"campaigns": [\n{},\n{"name": "x",\n"createdAt": "now"}]}]}',
+            ":5: audiences[0]: campaigns[1].createdAt is `now`: not a timestamp",
+        ),
+        (
+            "team.yaml",
+            "tokens: [sk_a]\naudiences:\n- name: x\n  members: []\n  memberCount: 3\n",
+            ":5: audiences[0]: memberCount is `3`, but members lists 0",
+        ),
         ("team.yaml", "tokens: [sk_a]\norganization: 65a\naudiences: []\n", ":2: organization is `65a`: an id is 24"),
     ],
 )
@@ -328,7 +354,7 @@ def test_two_files_may_not_name_the_same_token(tmp_path: Path) -> None:
 
 def test_ids_must_be_unique(tmp_path: Path) -> None:
     write(tmp_path, "tokens: [sk_a]\naudiences:\n" + "  - _id: '650000000000000000000001'\n" * 2)
-    with pytest.raises(ConfigError, match=r"team\.yaml:3: audiences: the _id 650000000000000000000001 is duplicated$"):
+    with pytest.raises(ConfigError, match=r"team\.yaml:2: audiences: the _id 650000000000000000000001 is duplicated$"):
         read_folder(tmp_path)
 
 
@@ -428,11 +454,11 @@ def test_an_audience_without_the_key_has_campaigns_stays_so() -> None:
         ('"a\x7f"', 1),  # YAML does not allow the character
         ("[" * 600 + "]" * 600, 1),
         ("\n" + " " * 600_000 + "1", 1),
-        ("\n1", 2),
+        ("\n1", 2),  # the line of the key
     ],
 )
 def test_an_error_in_unusual_json_names_a_line(tmp_path: Path, audiences: str, line: int) -> None:
-    path = write(tmp_path, f'{{"tokens": ["sk_a"], "unknown": {audiences}, "audiences": []}}', "team.json")
+    path = write(tmp_path, f'{{"tokens": ["sk_a"],\n"unknown": {audiences}, "audiences": []}}', "team.json")
     with pytest.raises(ConfigError) as caught:
         read_folder(tmp_path)
     assert str(caught.value).startswith(f"{path}:{line}: unknown: ")

@@ -190,7 +190,7 @@ def test_an_error_names_the_member_and_the_fix(tmp_path: Path, audience: str, me
     with pytest.raises(ConfigError) as caught:
         read_folder(folder)
     place = "audiences[0]" if message.startswith(":") else "audiences[0]."
-    line = 4 if "olumnName is" in message else 3
+    line = 4 if "olumnName is" in message or "memberCount is" in message else 3
     assert str(caught.value).startswith(f"{path}:{line}: {place}{message}")
 
 
