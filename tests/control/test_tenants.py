@@ -42,6 +42,16 @@ def test_a_test_sets_the_data_of_a_tenant(running: MockServer, admin: httpx.Clie
         ({"token": "sk_acme"}, "", "must have either audiences or generate"),
         ({"token": "sk_acme", "audiences": [{"naem": "x"}]}, "/audiences/0/naem", "unknown key. Did you mean `name`?"),
         ({"token": "sk_acme", "audiences": [], "tokens": ["sk_b"]}, "/tokens", "unknown key. Did you mean `token`?"),
+        (
+            {"token": "sk_acme", "audiences": [], "x": 1},
+            "/x",
+            "the keys are token, testId, organization, audiences, gen",
+        ),
+        (
+            {"token": "sk_acme", "generate": {}, "x": 1},
+            "/x",
+            "the keys are token, testId, organization, audiences, gen",
+        ),
         ({"token": "sk_acme", "audiences": [{}] * 10_001}, "/audiences", "at most 10000"),
         ({"token": "sk_acme", "audiences": [{"campaigns": [{}] * 101}]}, "/audiences/0", "must have at most 100 items"),
         (

@@ -82,6 +82,7 @@ def test_an_unknown_key_of_an_item_comes_with_the_valid_ones() -> None:
         parse_item(TypeAdapter(Shape), {"nam": "a"}, "/3")
 
 
-def test_a_long_key_is_compared_in_part() -> None:
-    with pytest.raises(ConfigError, match=r": unknown key: the keys are testId, color$"):
-        parse_model(Leaf, {"color" * 20_000: 1})
+def test_the_first_hundred_characters_of_a_key_are_compared() -> None:
+    known = "a" * 100
+    with pytest.raises(ConfigError, match=rf": unknown key\. Did you mean `{known}`\?$"):
+        parse_model(Leaf, {"a" * 100_000: 1}, keys=(known,))
