@@ -4,6 +4,7 @@ import gc
 import os
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ def _add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="exit with 1 if the program succeeds, but the report has findings or violations",
+        help="exit with 1 if the program succeeds, but sent no requests, or the report has findings or violations",
     )
     add_settings(parser, defaults=_SHOWN_DEFAULTS)
 
@@ -111,16 +112,21 @@ def _api_key(key: str, settings: Settings) -> str:
 
 
 def _report(server: "MockClient", invocation: Invocation) -> bool:
-    """Print what the program did, and return whether it did something wrong or nothing is known of it."""
+    """Print what the program did, and return whether `--check` refuses it: it did something wrong, or is unknown."""
     from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - other commands start faster without it
 
     try:
         retries, violations = server.retries(), read_violations(server, {})
+        has_requests = bool(retries.calls or retries.unattributed)
+        has_sent = has_requests or _has_received(server)
     except ControlError as error:
         invocation.explain(f"mock-atoms: no report: {error.detail}")
         return True
-    if not retries.calls and not retries.unattributed:
+    if not has_sent:
         invocation.explain(f"mock-atoms: the program sent no requests to {server.url}")
+        return True
+    if not has_requests:
+        invocation.explain("mock-atoms: no report: a reset removed the requests of the program")
         return False
     terminal = Terminal.of(invocation.err, invocation.environ)
     notable = [call for call in retries.calls if call["findings"] or call["outcome"] != "succeeded"]
@@ -138,6 +144,13 @@ def _report(server: "MockClient", invocation: Invocation) -> bool:
     for line in failures:
         invocation.explain(terminal.paint(show_invisible(line), "yellow" if line.startswith("  ") else ""))
     return has_violations or bool(retries.findings)
+
+
+def _has_received(server: "MockClient") -> bool:
+    """Return whether the server has received requests. A reset, such as one of the pytest plugin, keeps the metrics."""
+    connection, response = server.control.open("/metrics", {}, {})
+    with closing(connection):
+        return b"\nmock_atoms_requests_total{" in response.read()
 
 
 def unexpected_failures(server: "MockClient") -> list[str]:

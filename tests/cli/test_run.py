@@ -122,10 +122,24 @@ def test_only_the_first_calls_with_failures_are_listed(run_here: RunHere) -> Non
     assert err.endswith("\n… 2 more calls with failures\n")
 
 
-def test_a_program_without_requests_is_named(run_here: RunHere) -> None:
-    code, _, err = run_here("--check", "--", "true")
-    assert code == 0
+@pytest.mark.parametrize(("options", "expected"), [((), 0), (("--check",), 1)])
+def test_a_program_without_requests_fails_the_check(run_here: RunHere, options: tuple[str, ...], expected: int) -> None:
+    code, _, err = run_here(*options, "--", "true")
+    assert code == expected
     assert err.startswith("mock-atoms: the program sent no requests to http://127.0.0.1:")
+
+
+def test_requests_that_a_reset_removed_pass_the_check(run_here: RunHere) -> None:
+    program = """
+curl -s -o /dev/null "$MOCK_ATOMS_URL/audience"
+curl -s -o /dev/null -X POST "${MOCK_ATOMS_URL%/atoms/v1}/__admin/reset"
+"""
+    code, _, err = run_here("--check", "--", "sh", "-c", program)
+    assert (code, err) == (0, "mock-atoms: no report: a reset removed the requests of the program\n")
+
+
+def test_requests_that_failed_without_a_fault_pass_the_check(run_here: RunHere) -> None:
+    assert run_here("--check", *list_audiences(1, query="s")).code == 0
 
 
 def test_failures_that_cannot_be_explained_keep_the_exit_code(
