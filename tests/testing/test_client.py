@@ -348,7 +348,8 @@ def test_the_sdk_environment_has_only_urls_of_the_mock(mock: MockServer) -> None
 
 def test_a_server_that_is_not_running_is_an_error() -> None:
     mock = MockServer()
-    with pytest.raises(ControlError, match=r"^no mock server responds at http://127\.0\.0\.1:0: .+") as caught:
+    fix = "start it, such as with `mock-atoms serve`, or check the address"
+    with pytest.raises(ControlError, match=rf"^no mock server responds at http://127\.0\.0\.1:0: .+: {fix}$") as caught:
         mock.reset()
     assert caught.value.status is None
     assert caught.value.detail == str(caught.value)
@@ -356,6 +357,22 @@ def test_a_server_that_is_not_running_is_an_error() -> None:
         mock.reset()
     with pytest.raises(ControlError, match="no mock server responds at http://127"):
         mock.wait_until_healthy(0.05)
+
+
+def test_https_to_a_server_that_speaks_http_is_an_error_with_the_right_url(mock: MockServer) -> None:
+    url = mock.root_url.replace("http:", "https:")
+    with pytest.raises(ControlError) as caught:
+        MockClient(url).reset()
+    assert str(caught.value) == f"the server at {url} speaks HTTP, not HTTPS: use {mock.root_url}"
+
+
+def test_a_certificate_that_is_not_trusted_is_an_error() -> None:
+    fix = "trust its certificate, such as with SSL_CERT_FILE"
+    with (
+        MockServer(tls="self-signed") as mock,
+        pytest.raises(ControlError, match=f"CERTIFICATE_VERIFY_FAILED.*: {fix}$"),
+    ):
+        MockClient(mock.root_url).reset()
 
 
 @pytest.mark.parametrize(
