@@ -36,9 +36,11 @@ class CommandParser(argparse.ArgumentParser):
     def reject(self, argument: str) -> NoReturn:
         """Exit with an error about `argument`, which this command does not have."""
         name = mask_text(argument.partition("=")[0])
-        if not name.startswith("-"):
-            self.error(f"unexpected argument `{name}`; quote values that contain spaces")
         options = self.long_options()
+        if not name.startswith("-"):
+            is_token = argument.startswith("sk_") and "--token" in options
+            fix = "give the token as --token" if is_token else "quote values that contain spaces"
+            self.error(f"unexpected argument `{name}`; {fix}")
         synonym = _SYNONYMS.get(name)
         suggestion = f" Did you mean `{synonym}`?" if synonym in options else did_you_mean(name, options, "--")
         self.error(f"`{name}` is not an option.{suggestion}")

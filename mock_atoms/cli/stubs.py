@@ -63,6 +63,9 @@ def _add_stub_arguments(parser: CommandParser) -> None:
 
 def _add(invocation: Invocation, client: "MockClient") -> int:
     arguments = invocation.arguments
+    words = arguments.source.split()
+    if arguments.path is None and len(words) == 2 and words[1].startswith("/"):  # noqa: PLR2004 - method, path
+        arguments.source, arguments.path = words
     if arguments.path is not None:
         invocation.print(_add_response(invocation, client))
         return EXIT_OK

@@ -64,6 +64,8 @@ def test_help_lists_every_flag_with_its_variable_under_the_title_of_its_group(
         (("openapi", "--prot", "1"), "mock-atoms openapi", "`--prot` is not an option."),
         (("fixtures",), "mock-atoms fixtures", "the following arguments are required: TOKEN"),
         (("serve", "x"), "mock-atoms serve", "unexpected argument `x`; quote values that contain spaces"),
+        (("reset", "sk_demo"), "mock-atoms reset", "unexpected argument `sk_…#b79e7e`; give the token as --token"),
+        (("reset", "demo"), "mock-atoms reset", "unexpected argument `demo`; quote values that contain spaces"),
         (("serve", "--admn-token", "verysecret"), "mock-atoms serve", "Did you mean `--admin-token`?"),
         (("serve", "--tokens", "sk_a,", "sk_verysecret"), "mock-atoms serve", "unexpected argument `sk_ver…#38c9cb`;"),
     ],

@@ -23,6 +23,11 @@ def test_a_stub_is_added_listed_and_removed(server: MockServer, client: httpx.Cl
     assert run("stubs", "list").out == "no stubs\n"
 
 
+def test_method_and_path_may_be_one_argument(client: httpx.Client, run: Run) -> None:
+    assert run("stubs", "add", "GET /voices", "--status", "202").code == 0
+    assert client.get("/voices").status_code == 202
+
+
 @pytest.mark.parametrize(
     ("stub", "cells"),
     [
