@@ -85,7 +85,8 @@ def _run(invocation: Invocation, client: "MockClient") -> int:
     if invocation.arguments.json:
         invocation.print_json({**content, "requests": [*map(printer.explained, content["requests"])]})
     else:
-        _print_table(content["requests"], matched, printer)
+        nothing = "no requests match" if filters else "no requests"
+        _print_table(content["requests"], matched, printer, nothing)
     is_as_expected = expected in (None, matched)
     return checked(invocation, None if is_as_expected else f"{count(matched, 'request')} instead of {expected}")
 
@@ -143,9 +144,9 @@ class _Printer:
         self.print("\n".join([line, *details]))
 
 
-def _print_table(events: Sequence[dict[str, Any]], matched: int, printer: _Printer) -> None:
+def _print_table(events: Sequence[dict[str, Any]], matched: int, printer: _Printer, nothing: str) -> None:
     if not events:
-        printer.print(f"none of {count(matched, 'request')}" if matched else "no requests")
+        printer.print(f"none of {count(matched, 'request')}" if matched else nothing)
         return
     heading, *lines = Table(_COLUMNS, printer.terminal).lines([_row(event) for event in reversed(events)])
     if matched > len(events):

@@ -74,6 +74,12 @@ def test_no_requests_are_said(run: Run) -> None:
     assert run("requests").out == "no requests\n"
 
 
+@pytest.mark.parametrize("filters", [("--token", "sk_acne"), ("--failed",), ("--since", "2100-01-01T00:00:00Z")])
+def test_filters_that_match_nothing_are_said(client: httpx.Client, run: Run, filters: tuple[str, ...]) -> None:
+    send(client)
+    assert run("requests", *filters).out == "no requests match\n"
+
+
 def test_a_limit_of_0_says_how_many_requests_match(client: httpx.Client, run: Run) -> None:
     send(client)
     assert run("requests", "--limit", "0").out == "none of 1 request\n"
