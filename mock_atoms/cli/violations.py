@@ -18,6 +18,8 @@ from mock_atoms.cli.terminal import Terminal
 if TYPE_CHECKING:
     from mock_atoms.testing.client import MockClient
 
+_LETTERS = "(S), (D): the vendor's documents; (K): its Python SDK; (A): assumed; docs/fidelity.md has more"
+
 
 def _add_arguments(parser: CommandParser) -> None:
     add_server(parser)
@@ -53,13 +55,13 @@ def read_violations(client: "MockClient", query: Mapping[str, str]) -> dict[str,
 
 
 def violations_text(report: dict[str, Any], terminal: Terminal) -> str:
-    """Return the report as text, with the violations in yellow."""
+    """Return the report as text, with the violations in yellow and the meaning of their letters."""
     from mock_atoms.core.slices import run_without_pauses  # noqa: PLC0415 - `--help` starts faster without it
     from mock_atoms.journal.violations import violation_lines  # noqa: PLC0415 - the same
 
     summary, *lines = "".join(run_without_pauses(violation_lines(report))).rstrip("\n").split("\n")
     painted = (terminal.paint(line, "" if line.startswith(" ") else "yellow") for line in lines)
-    return "\n".join([summary, *painted])
+    return "\n".join([summary, *painted, *([_LETTERS] if report["violations"] else [])])
 
 
 VIOLATIONS = Command(

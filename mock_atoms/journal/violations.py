@@ -115,8 +115,9 @@ def violation_report(exchanges: Iterable[Exchange], dropped: int) -> Steps[dict[
 
 def violation_lines(reported: dict[str, Any]) -> Steps[list[str]]:
     """Return the lines of the text of a report, as `violation_report` returns it or as JSON."""
-    summary = reported["summary"]
-    lines = [f"{count_of(summary['violations'], 'contract violation')} in {count_of(summary['requests'], 'request')}\n"]
+    violations, requests = reported["summary"]["violations"], reported["summary"]["requests"]
+    title = f"{count_of(violations, 'contract violation')} in {count_of(requests, 'request')}"
+    lines = [f"{title}\n" if violations else "no contract violations\n"]
     if reported["unlisted"]:
         lines.append(f"not listed, because there are too many different ones: {reported['unlisted']}\n")
     if reported["dropped"]:

@@ -9,11 +9,14 @@ from tests.helpers.cli import run_in_terminal
 
 
 def test_violations_are_reported(client: httpx.Client, run: Run) -> None:
-    assert run("violations", "--check") == (0, "0 contract violations in 0 requests\n", "")
+    assert run("violations", "--check") == (0, "no contract violations\n", "")
     client.get("/audience?limit=10", headers=ACME)
     code, out, err = run("violations", "--check")
     assert (code, err) == (1, "mock-atoms: 1 contract violation\n")
     assert out.startswith("1 contract violation in 1 request\nunknown-parameter: GET /audience limit, such as `10`\n  ")
+    assert out.endswith(
+        " (S)\n(S), (D): the vendor's documents; (K): its Python SDK; (A): assumed; docs/fidelity.md has more\n"
+    )
     assert run("violations").code == 0
     assert json.loads(run("violations", "--json").out)["summary"]["byKind"] == {"unknown-parameter": 1}
 
