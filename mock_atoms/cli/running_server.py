@@ -22,7 +22,8 @@ SERVER_EPILOG = (
     "The exit code is 1 if a check fails or the server does not respond, and 2 if an argument is invalid."
 )
 _SCHEME = "bearer "
-_USAGE_STATUSES = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
+USAGE_STATUSES = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
+"""Status codes of calls whose arguments are invalid."""
 
 
 def add_server(parser: CommandParser, *, has_json: bool = True) -> None:
@@ -94,7 +95,7 @@ def with_server(run: Callable[[Invocation, "MockClient"], int]) -> Callable[[Inv
             return run(invocation, client)
         except ControlError as error:
             invocation.fail(error_text(error, client))
-            return EXIT_USAGE if error.status in _USAGE_STATUSES else EXIT_FAILED
+            return EXIT_USAGE if error.status in USAGE_STATUSES else EXIT_FAILED
         except UnicodeEncodeError as error:  # of a query or a path
             raise ConfigError(f"{quote_value(error.object)} is not UTF-8") from None
         finally:
@@ -131,11 +132,11 @@ def remove_each(invocation: Invocation, client: "MockClient", group: str, remove
         try:
             remove(each_id)
         except ControlError as error:
-            if error.status != HTTPStatus.NOT_FOUND:
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST):  # 400 is an id that is not a UUID
                 raise
             problem = error.detail.removesuffix("; GET /__admin/faults lists the rules")
             detail = f"{problem}; `mock-atoms {group} list` lists {group}"
-            raise ControlError(str(error), error.status, detail) from None
+            raise ControlError(str(error), HTTPStatus.NOT_FOUND, detail) from None
         invocation.confirm(f"removed {each_id} at {client.root_url}")
 
 

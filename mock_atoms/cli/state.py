@@ -5,8 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mock_atoms.cli.command import EXIT_OK, Command, CommandGroup, CommandParser, Invocation, OutputError, parse_json
-from mock_atoms.cli.running_server import SERVER_EPILOG, add_server, add_tenant, tenant_fields, with_server
+from mock_atoms.cli.running_server import (
+    SERVER_EPILOG,
+    USAGE_STATUSES,
+    add_server,
+    add_tenant,
+    tenant_fields,
+    with_server,
+)
 from mock_atoms.core.masking import mask_token, show_text
+from mock_atoms.core.parsing import ConfigError
 
 if TYPE_CHECKING:
     from mock_atoms.testing.client import MockClient
@@ -53,9 +61,17 @@ def _add_import_arguments(parser: CommandParser) -> None:
 
 
 def _import(invocation: Invocation, client: "MockClient") -> int:
+    from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - `--help` starts faster without it
+
     name = invocation.arguments.file
-    client.control.call("PUT", "/state", parse_json(name, invocation.read_file(name)))
-    invocation.confirm(f"imported {'standard input' if name == '-' else name} to {client.root_url}")
+    source = "standard input" if name == "-" else name
+    try:
+        client.control.call("PUT", "/state", parse_json(name, invocation.read_file(name)))
+    except ControlError as error:
+        if error.status not in USAGE_STATUSES:
+            raise
+        raise ConfigError(show_text(f"{source}: not an exported state: {error.detail}")) from None
+    invocation.confirm(f"imported {source} to {client.root_url}")
     return EXIT_OK
 
 

@@ -74,7 +74,7 @@ def test_a_state_comes_from_standard_input(server: MockServer, run: Run, monkeyp
 
 def test_a_file_that_is_no_state_is_exit_2(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "state.json"
-    for text, error in (("{", f"{file}: not JSON: "), ("{}", "/")):
+    for text, error in (("{", f"{file}: not JSON: "), ("{}", f"{file}: not an exported state: /version: ")):
         file.write_text(text)
         code, _, err = run("state", "import", str(file))
         assert code == 2
