@@ -4,6 +4,7 @@ It imports nothing of the server before a test requests a fixture.
 """
 
 import gc
+import inspect
 import os
 import re
 import sys
@@ -121,7 +122,7 @@ def _server(settings: "Settings | Mapping[str, Any]") -> "MockServer":
     try:
         ignored = setting_variables(os.environ)  # a misspelt MOCK_ATOMS_URL must not lead to another server
     except ConfigError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     if ignored:
         warnings.warn(
             f"the mock server of pytest ignores {', '.join(ignored)}: override the fixture mock_atoms_settings",
@@ -210,7 +211,17 @@ def _add_fault(client: "MockClient", marker: pytest.Mark, markers: dict[str, str
     from mock_atoms.core.masking import mask_text  # noqa: PLC0415 - as above
     from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - as above
 
-    text = f"@pytest.mark.{_MARKER}({mask_text(', '.join(map(repr, marker.args)))})"
+    arguments = [*map(repr, marker.args), *(f"{name}={value!r}" for name, value in marker.kwargs.items())]
+    token = marker.kwargs.get("token")
+    masked = mask_text(", ".join(arguments), token if isinstance(token, str) else None)
+    text = f"@pytest.mark.{_MARKER}({masked})"
+    signature = inspect.signature(client.fail)
+    try:
+        signature.bind(*marker.args, **marker.kwargs)
+    except TypeError as error:
+        names = [name for name, parameter in signature.parameters.items() if parameter.kind is parameter.KEYWORD_ONLY]
+        problem = f"{error}: pass one fault, such as '500x2' for 500 twice, and options by name: {', '.join(names)}"
+        return f"{text}: {problem}"
     try:
         markers[client.fail(*marker.args, **marker.kwargs)] = text
     except (ControlError, TypeError) as error:
