@@ -72,21 +72,21 @@ class UnroutedRequests:
             return f"The dashboard is at {CONTROL_PREFIX}/. " if self._has_dashboard else ""
         if len(path) > _MAX_COMPARED_LENGTH:
             return ""
-        return _did_you_mean(method, path, self._base_path, is_below=context.api_path is not None)
+        return _did_you_mean(method, path, self._base_path, has_api_path=context.api_path is not None)
 
 
 @lru_cache(maxsize=1_000)
-def _did_you_mean(method: str, path: str, base_path: str, *, is_below: bool) -> str:
+def _did_you_mean(method: str, path: str, base_path: str, *, has_api_path: bool) -> str:
     """Return a similar operation as a question, with a space at the end, or an empty string.
 
     Args:
         method: HTTP method.
         path: the path, credentials masked.
         base_path: the base path.
-        is_below: whether `path` is below the base path. Otherwise its end is compared.
+        has_api_path: whether `path` is below the base path. Otherwise its end is compared.
     """
-    below = path.removeprefix(base_path).removeprefix(base_path)  # some clients add it twice
-    operation = similar_operation(method, below) if is_below else operation_at_end(method, path)
+    api_path = path.removeprefix(base_path).removeprefix(base_path)  # some clients add it twice
+    operation = similar_operation(method, api_path) if has_api_path else operation_at_end(method, path)
     return "" if operation is None else f"Did you mean {operation.method} {base_path}{operation.path}? "
 
 

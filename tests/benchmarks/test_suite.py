@@ -125,6 +125,8 @@ def found() -> Findings:
     )
 
 
+A_REQUEST = f"a request to {FLOOR}"
+"""It takes 20 µs in `found`."""
 CALLS = ("mock.requests", "mock.wait_for_requests", "mock.retries", "mock.reset", calls.FIND)
 FULL = (calls.NAMED, calls.UNNAMED, calls.SLOWEST_FIND, calls.SLOWEST_COUNT, calls.RULE)
 
@@ -141,16 +143,22 @@ def test_every_goal_of_a_test_has_a_figure(found: Findings) -> None:
         **{(f"{name}: {others}", "none"): pytest.approx(1.25) for name in CALLS},
         **{(f"{name}, {others}", ""): pytest.approx(2.5) for name in (*CALLS[:2], calls.FIND)},
         (f"{calls.FIND}, {others}", "WireMock"): pytest.approx(0.125),
-        (calls.NAMED, ""): pytest.approx(2),
-        (calls.UNNAMED, ""): pytest.approx(2),
+        **{
+            (f"{name}: CPU time", A_REQUEST): pytest.approx(2_000 / 20)
+            for name in (calls.NAMED, calls.UNNAMED, calls.RULE)
+        },
         (calls.SLOWEST_FIND, ""): pytest.approx(4),
         (calls.SLOWEST_COUNT, ""): pytest.approx(4),
-        (calls.RULE, ""): pytest.approx(2_000),
-        **{(f"page of 10 members, uncached, {kind}", ""): pytest.approx(200) for kind in ("generated", "uploaded")},
-        **{(f"one member added, {kind}", ""): pytest.approx(200) for kind in ("generated", "uploaded")},
-        ("upload of 10,000 rows: each row", ""): pytest.approx(6),
-        ("search over 10,000 members, generated: each member", ""): pytest.approx(5),
-        ("search over 10,000 members, uploaded: each member", ""): pytest.approx(5),
+        **{
+            (f"{what}, {kind}: CPU time", A_REQUEST): pytest.approx(200 / 20)
+            for what in ("page of 10 members, uncached", "one member added")
+            for kind in ("generated", "uploaded")
+        },
+        ("upload of 10,000 rows: each row: CPU time", A_REQUEST): pytest.approx(6 / 20),
+        **{
+            (f"search over 10,000 members, {kind}: each member: CPU time", A_REQUEST): pytest.approx(5 / 20)
+            for kind in ("generated", "uploaded")
+        },
         ("pytest: first fixture `mock_atoms`", "no fixture"): pytest.approx(400),
         ("pytest: plugin unused", "no plugin"): pytest.approx(5),
         ("pytest: fixtures of each further test", "no fixture"): pytest.approx(2),
