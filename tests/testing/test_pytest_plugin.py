@@ -228,7 +228,7 @@ def test_the_report_of_a_failure_names_the_markers_whose_fault_never_triggered(r
             "! @pytest.mark.atoms_fault('500x1') never triggered",
             "??:??:??.??? GET /atoms/v1/audience → 503 in * ms fault=rule-*",
             "! @pytest.mark.atoms_fault({'respond': {'status': 500}, 'match': {'token': 'sk_live_v…#*) never triggered",
-            "! @pytest.mark.atoms_fault('502') never triggered",
+            "! @pytest.mark.atoms_fault('502', path='/user') never triggered",
             "no requests with this test's token, *",
         ]
     )
