@@ -42,7 +42,7 @@ def _add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="exit with 1 if the program succeeds, but sent no requests, or the report has findings or violations",
+        help="exit with 1 if the program succeeds but sends no requests, or if the report has findings or violations",
     )
     add_settings(parser, defaults=_SHOWN_DEFAULTS)
 
@@ -112,7 +112,10 @@ def _api_key(key: str, settings: Settings) -> str:
 
 
 def _report(server: "MockClient", invocation: Invocation) -> bool:
-    """Print what the program did, and return whether `--check` refuses it: it did something wrong, or is unknown."""
+    """Print the report, and return whether `--check` fails: findings, violations, no requests or no report.
+
+    An empty journal passes if the server has received requests.
+    """
     from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - other commands start faster without it
 
     try:
@@ -126,7 +129,7 @@ def _report(server: "MockClient", invocation: Invocation) -> bool:
         invocation.explain(f"mock-atoms: the program sent no requests to {server.url}")
         return True
     if not has_requests:
-        invocation.explain("mock-atoms: no report: a reset removed the requests of the program")
+        invocation.explain("mock-atoms: no report: a reset of the mock removed the requests of the program")
         return False
     terminal = Terminal.of(invocation.err, invocation.environ)
     notable = [call for call in retries.calls if call["findings"] or call["outcome"] != "succeeded"]

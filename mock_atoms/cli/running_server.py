@@ -136,7 +136,7 @@ def remove_each(invocation: Invocation, client: "MockClient", group: str, remove
                 raise
             problem = error.detail.removesuffix("; GET /__admin/faults lists the rules")
             detail = f"{problem}; `mock-atoms {group} list` lists {group}"
-            raise ControlError(str(error), HTTPStatus.NOT_FOUND, detail) from None
+            raise ControlError(str(error), error.status, detail) from None
         invocation.confirm(f"removed {each_id} at {client.root_url}")
 
 

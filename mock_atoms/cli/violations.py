@@ -18,7 +18,7 @@ from mock_atoms.cli.terminal import Terminal
 if TYPE_CHECKING:
     from mock_atoms.testing.client import MockClient
 
-_LETTERS = "(S), (D): the vendor's documents; (K): its Python SDK; (A): assumed; docs/fidelity.md has more"
+_LETTERS = "(S), (D): the vendor's documents; (K): its Python SDK; (A): an assumption; docs/fidelity.md lists all"
 
 
 def _add_arguments(parser: CommandParser) -> None:

@@ -29,7 +29,7 @@ def similar_operation(method: str, path: str) -> Operation | None:
         (
             operation
             for operation in OPERATIONS
-            if operation.method == routed_method and is_similar_path(path, operation.path)
+            if operation.method == routed_method and is_similar_path(path.replace("{", ""), operation.path)
         ),
         None,
     )
@@ -49,7 +49,8 @@ def _segments(path: str) -> list[str]:
 
 
 def _is_similar(segment: str, expected: str) -> bool:
+    if segment == expected:
+        return True
     # The quick ratios are upper bounds, so that a long segment takes no time.
     matcher = SequenceMatcher(None, segment, expected)
-    ratios = (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)
-    return segment == expected or all(ratio() >= _MIN_SIMILARITY for ratio in ratios)
+    return all(ratio() >= _MIN_SIMILARITY for ratio in (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio))

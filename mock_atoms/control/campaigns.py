@@ -86,7 +86,7 @@ class CampaignEndpoints:
         With any other status, they are errors.
         """
         caller, fields = await read_caller(self._mock, request)
-        step = parse_model(_Step, fields)
+        step = parse_model(_Step, fields, keys=("token", "testId", *_Step.model_fields))
         campaign_id = request.path_params["id"]
         for name, status in _STATUS_OF_FIELD.items():
             if getattr(step, name) is not None and step.status != status:

@@ -13,10 +13,12 @@ from starlette.types import Receive, Scope, Send
 from mock_atoms.control.errors import RequestError
 from mock_atoms.core.delays import InterruptedWorkError, ShutdownSignal, run_while_connected
 from mock_atoms.core.json_stream import Chunk, json_pieces, next_chunk
-from mock_atoms.core.slices import Slices, Steps, free
+from mock_atoms.core.slices import Slices, Steps, free_unshared
 from mock_atoms.mock import MockAtoms
 
 Result = TypeVar("Result")
+_FEW = 100
+"""Number of objects that are freed with their response."""
 
 
 async def run_steps(mock: MockAtoms, request: Request, steps: Steps[Result]) -> Result:
@@ -43,8 +45,8 @@ class LongResponse(Response):
         pieces: pieces of the text; an empty piece is a pause.
         media_type: the content type.
         headers: further headers.
-        kept: the objects that the pieces need. They are freed in slices in the end, since other requests may have
-            deleted them meanwhile.
+        kept: the objects that the pieces need. Many are freed in slices after the response, because other requests may
+            have deleted them meanwhile.
     """
 
     def __init__(
@@ -68,11 +70,12 @@ class LongResponse(Response):
         sending = self._send(send, steps, finished)
         if finished is not None and not finished[0].more:
             await sending
-            return
-        with suppress(InterruptedWorkError):
-            await run_while_connected(sending, receive, ShutdownSignal())
-        self._pieces = iter(())
-        await self._slices.run(free(self._kept))
+        else:
+            with suppress(InterruptedWorkError):
+                await run_while_connected(sending, receive, ShutdownSignal())
+        if len(self._kept) > _FEW:
+            self._pieces = iter(())
+            await self._slices.run_promptly(free_unshared(self._kept))
 
     async def _send(self, send: Send, steps: Steps[Chunk], finished: tuple[Chunk] | None) -> None:
         chunk, more = await self._slices.run(steps) if finished is None else finished[0]

@@ -169,7 +169,7 @@ class MappingEndpoints:
                 removes_others=bool(options.deleteAllNotInImport),
             )
         except CapacityError as error:
-            problem = CapacityError(*error.args)  # the error itself would free all stubs at the same time
+            problem = CapacityError(*error.args)  # the traceback of `error` would free all stubs in one step
         await self._mock.slices.run_promptly(free(cast("list[Any]", stubs)))
         if problem is not None:
             raise problem

@@ -84,8 +84,9 @@ class RetryEndpoints:
         attributable = [exchange for exchange in exchanges if is_attributable(exchange)]
         calls = await reader.run(group_calls(attributable, query.new_call_after_ms / 1000))
         unattributed = len(exchanges) - len(attributable)
+        kept = [*exchanges, *calls]
         content = report(calls, settings, self._mock.clock(), journal.dropped, unattributed)
         if query.format == "text":
             lines = [JOURNAL_IS_OFF] if journal.is_off else await reader.run(text_lines(content))
-            return LongResponse(self._mock.slices, iter(lines), "text/plain; charset=utf-8", kept=exchanges)
-        return long_json(self._mock, {**content, "requestJournalDisabled": journal.is_off}, kept=exchanges)
+            return LongResponse(self._mock.slices, iter(lines), "text/plain; charset=utf-8", kept=kept)
+        return long_json(self._mock, {**content, "requestJournalDisabled": journal.is_off}, kept=kept)

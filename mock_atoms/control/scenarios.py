@@ -71,7 +71,8 @@ class ScenarioEndpoints:
         tenant = _tenant_of(TenantQuery.parse(request))
         states = None if tenant is None else (await self._mock.store.load(tenant)).scenarios
         scenarios = [scenario for _, scenario in sorted(self._mock.stubs.scenarios.items())]
-        kept = [*scenarios, *(stub for scenario in scenarios for stub in scenario.stubs.values())]
+        stubs = (stub for scenario in scenarios for stub in scenario.stubs.values())
+        kept = [*stubs, *scenarios]  # the last ones are freed first
         return long_json(self._mock, {"scenarios": _rendered(scenarios, states)}, kept=kept)
 
     async def reset(self, request: Request) -> Response:

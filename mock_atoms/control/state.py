@@ -61,7 +61,8 @@ class StateEndpoints:
         """
         mock = self._mock
         content = await mock.store.export()
-        kept = [*content.rules, *content.fixtures.values(), *content.tenants, *content.stubs]
+        fixtures = [data.initial_data for data in content.fixtures.values()]
+        kept = [*content.rules, *fixtures, *content.tenants, *content.stubs]
         return long_json(mock, export_state(mock.settings, content), kept=kept)
 
     async def import_state(self, request: Request) -> Response:

@@ -100,7 +100,7 @@ class TenantEndpoints:
     async def set_campaigns(self, request: Request) -> Response:
         """Set all campaigns that use one audience of one tenant, up to 100. The others of this audience are lost."""
         caller, fields = await read_caller(self._mock, request)
-        campaigns = parse_model(_Campaigns, fields).campaigns
+        campaigns = parse_model(_Campaigns, fields, keys=("token", "testId", "campaigns")).campaigns
         audience_id = request.path_params["id"]
         for number, campaign in enumerate(campaigns):
             if campaign.get("audienceId", audience_id.lower()) != audience_id.lower():

@@ -19,6 +19,8 @@ Model = TypeVar("Model", bound=BaseModel)
 Item = TypeVar("Item")
 Schema = Mapping[str, Any]
 """A core schema of pydantic."""
+MAX_KEYS = 1_000
+"""Maximum number of keys of an object that `parse_model` validates."""
 _MAX_LISTED_KEYS = 12
 """Maximum number of valid keys in a message."""
 _MAX_COMPARED_CHARACTERS = 100
@@ -92,7 +94,7 @@ def _suggest_key(key: str, known_keys: Collection[str]) -> str:
 
 
 def _keys_at(path: list[int | str], schema: Schema, definitions: Schema | None = None) -> Collection[str]:
-    """Return the keys of the object at `path`, or none if the schema does not say it, as that of a union."""
+    """Return the keys of the object at `path`; empty if the schema does not determine them, as in a union."""
     if "definitions" in schema:
         definitions = {definition["ref"]: definition for definition in schema["definitions"]}
     if "schema_ref" in schema:
@@ -125,6 +127,8 @@ def parse_model(model: type[Model], value: object, pointer: str = "", keys: Coll
     Raises:
         ConfigError: a field is invalid; the error names it by JSON pointer.
     """
+    if isinstance(value, Mapping) and len(value) > MAX_KEYS:  # pydantic makes an error of each unknown one
+        raise ConfigError(f"has {len(value)} keys: at most {MAX_KEYS}", pointer or "/")
     try:
         return model.model_validate(value)
     except ValidationError as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Generator, Hashable, Iterable, 
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from math import inf
+from sys import getrefcount
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -205,6 +206,14 @@ class Divisible:
         """Return its parts. It does not change, because it may be in use elsewhere."""
 
 
+def _references_of_item(objects: list[Any]) -> int:
+    """Return the number of references that Python counts for an object that only a list holds. Releases differ."""
+    return getrefcount(objects[-1])
+
+
+_REFERENCES_OF_ITEM = _references_of_item([object()])
+
+
 def free(objects: list[Any]) -> Steps[None]:
     """Empty a list of objects one by one: to free a full journal takes too long for one step."""
     while objects:
@@ -214,6 +223,16 @@ def free(objects: list[Any]) -> Steps[None]:
             del freed
             yield from free(parts)
         yield
+
+
+def free_unshared(objects: list[Any]) -> Steps[None]:
+    """Empty a list of objects like `free`, but take only those apart that nothing else holds."""
+    while objects:
+        if isinstance(objects[-1], Divisible) and getrefcount(objects[-1]) == _REFERENCES_OF_ITEM:
+            yield from free([objects.pop()])
+        else:
+            objects.pop()
+            yield
 
 
 def collect(items: Iterable[Result]) -> Steps[list[Result]]:

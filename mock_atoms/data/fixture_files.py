@@ -74,7 +74,7 @@ _TENANT_KEYS = ("token", "testId", "organization", "audiences", "generate")
 
 
 def parse_fixture(content: dict[str, Any]) -> Steps[FixtureFile]:
-    """Parse the data of a tenant, as the content of a fixture file.
+    """Parse the data of a tenant, which has the format of a fixture file.
 
     Raises:
         ConfigError: names the field by JSON pointer.

@@ -246,7 +246,7 @@ def _line(text: str, loc: tuple[int | str, ...], problem: str) -> int:
 
 
 def _descend(node: yaml.Node | None, loc: tuple[int | str, ...]) -> Iterator[yaml.Node]:
-    """Yield the keys and items that lead to `loc`, as far as there are any."""
+    """Yield the keys and items that lead to `loc`, up to the first that does not exist."""
     for part in loc:
         place = None
         if isinstance(node, yaml.SequenceNode) and isinstance(part, int):

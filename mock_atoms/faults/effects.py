@@ -45,7 +45,8 @@ class Delay(StrictModel):
     @classmethod
     def _check_type(cls, value: object) -> object:
         if not isinstance(value, Mapping | Delay):
-            raise ValueError('must be an object such as {"ms": 250}')  # noqa: TRY004 - pydantic wants a ValueError
+            problem = f'must be an object such as {{"ms": 250}}, not {quote_value(value)}'
+            raise ValueError(problem)  # noqa: TRY004 - pydantic wants a ValueError
         return value
 
     @model_validator(mode="after")

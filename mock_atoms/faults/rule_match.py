@@ -28,7 +28,7 @@ def _check_method(method: str) -> str:
 def _check_path(path: str) -> str:
     path_without_query = path.partition("?")[0]
     if path_without_query != path:
-        raise ValueError(f"leave out the query, which a rule does not match: write {show_text(path_without_query)}")
+        raise ValueError(f"a rule matches any query: leave out the query, and write {show_text(path_without_query)}")
     PathTemplate(path)
     return path
 

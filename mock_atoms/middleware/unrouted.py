@@ -17,11 +17,12 @@ _PLAIN_PATH = re.compile(r"/[\w/.-]*", re.ASCII)
 _MAX_COMPARED_LENGTH = 200
 """Maximum length of a path that is compared with those of the operations."""
 _UNMET = "the request does not meet its other conditions, such as the token or the state of a scenario"
-_STUB_DIFFERS = f"a stub has this method and path, but {_UNMET}: mock-atoms requests --details"
+_SEE = "`mock-atoms requests --details` shows what differs, and GET /__admin/scenarios the states"
+_STUB_DIFFERS = f"a stub has this method and path, but {_UNMET}: {_SEE}"
 
 
 class UnroutedRequests:
-    """Responds to requests that no operation responds to: to unknown routes, and without authentication.
+    """Responds to unknown routes and to unauthenticated requests.
 
     Args:
         mock: the server: its settings and its stubs.
@@ -47,10 +48,7 @@ class UnroutedRequests:
         route = escape(f"{exchange.method} {exchange.path}")
         if not self._stubs.is_empty and self._stubs.has_route(exchange, context.path):
             log_hint = _STUB_DIFFERS
-            page_hint = (
-                f"mock-atoms has a stub for this method and path, but {_UNMET}. "
-                "To see what differs, run `mock-atoms requests --details` (docs/stubs.md)"
-            )
+            page_hint = f"mock-atoms has a stub for this method and path, but {_UNMET}: {_SEE} (docs/stubs.md)"
         else:
             suggestion = self._suggestion(context)
             log_hint = _log_hint(suggestion, has_api_path=context.api_path is not None)

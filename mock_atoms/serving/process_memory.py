@@ -14,7 +14,7 @@ COLLECTION_SECONDS = 0.1
 MIN_COLLECTIONS = 1_000
 """Number of collections of new objects between two collections of all objects."""
 MAX_VISITED_BLOCKS = 120_000
-"""Maximum number of blocks of memory that are new since the start, for a collection of all objects: about 40 ms."""
+"""All objects are not visited if more blocks of memory than this are new since the start. It would take over 40 ms."""
 
 
 class ProcessMemory:
@@ -26,7 +26,7 @@ class ProcessMemory:
     def keep_collections_short(self) -> None:
         """Enable the collection of garbage among new objects only. Call it in the event loop that serves.
 
-        To visit all objects holds every client, and finds nothing: requests leave no garbage in cycles. Python visits
+        Visiting all objects blocks every client, and finds nothing: requests leave no garbage in cycles. Python visits
         the new objects once the process has grown. With a full journal it does not grow, since an old exchange is freed
         for each new one. Hundreds of thousands of objects would be new by then, so they are visited every
         `COLLECTION_SECONDS` too.
@@ -40,8 +40,8 @@ class ProcessMemory:
     async def return_free_memory(self) -> None:
         """Collect all garbage if that is due, and return free memory to the system. Only glibc keeps much of it.
 
-        Call it when the process has just freed most of its objects. If a response in flight still keeps many of them,
-        the collection waits for the next call.
+        Call it when the process has just freed most of its objects. There is no collection while many remain, such as
+        those that a response in flight keeps.
         """
         is_due = gc.get_count()[1] >= MIN_COLLECTIONS
         if is_due and sys.getallocatedblocks() - self._blocks_at_start <= MAX_VISITED_BLOCKS:

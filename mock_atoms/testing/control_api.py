@@ -132,12 +132,12 @@ class ControlApi:
         return target, {} if self.admin_token is None else {"Authorization": f"Bearer {self.admin_token}"}
 
     def _no_response(self, error: Exception) -> ControlError:
-        fix = "start it, such as with `mock-atoms serve`, or check the address"
-        if isinstance(error, ssl.SSLError):
-            if error.reason == "WRONG_VERSION_NUMBER":
-                url = self.root_url.replace("https:", "http:", 1)
-                return ControlError(f"the server at {self.root_url} speaks HTTP, not HTTPS: use {url}")
-            fix = "trust its certificate, such as with SSL_CERT_FILE"
+        fix = "start it, for example with `mock-atoms serve`, or check the address"
+        if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
+            url = self.root_url.replace("https:", "http:", 1)
+            return ControlError(f"the server at {self.root_url} speaks HTTP, not HTTPS: use {url}")
+        if isinstance(error, ssl.SSLCertVerificationError):
+            fix = "trust its certificate, for example with SSL_CERT_FILE"
         return ControlError(f"no mock server responds at {self.root_url}: {str(error) or type(error).__name__}: {fix}")
 
     def close(self) -> None:

@@ -33,9 +33,9 @@ MAX_REPORTED_REQUESTS = 50
 _MAX_NAME_LENGTH = 40
 _HEALTH_SECONDS = 10.0
 _PROBED_PATH = re.compile(
-    r"/|/\.well-known/.*|(.*/)?(favicon\.\w+|apple-touch-icon[\w-]*\.png|robots\.txt|health\w*|live(z|ness)|ready(z|ness)?)"
+    r"/|/\.well-known/.*|(.*/)?(favicon\.\w+|apple-touch-icon[\w-]*\.png|robots\.txt|health\w*|live(z|ness)?|ready(z|ness)?)"
 )
-"""The paths that browsers and health probes request by themselves. Such a request is none of the test."""
+"""Paths that browsers and health probes request on their own. The report leaves these requests out."""
 _REPORTED = pytest.StashKey[tuple["MockClient", "MockClient", Mapping[str, str]]]()
 """The arguments of `request_report`."""
 
@@ -202,19 +202,25 @@ def mock_atoms(
         client.reset()
 
 
+def _token_of(marker: pytest.Mark) -> str | None:
+    """Return the token that the rule of a marker matches, if it names one."""
+    rule = marker.args[0] if marker.args else None
+    match = rule.get("match") if isinstance(rule, Mapping) else None
+    token = marker.kwargs.get("token", match.get("token") if isinstance(match, Mapping) else None)
+    return token if isinstance(token, str) else None
+
+
 def _add_fault(client: "MockClient", marker: pytest.Mark, markers: dict[str, str]) -> str | None:
     """Add the fault rule of a marker, and the marker by the id of the rule to `markers`.
 
     Returns:
         What is wrong with the marker, or `None`.
     """
-    from mock_atoms.core.masking import mask_text  # noqa: PLC0415 - as above
+    from mock_atoms.core.masking import show_text  # noqa: PLC0415 - as above
     from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - as above
 
     arguments = [*map(repr, marker.args), *(f"{name}={value!r}" for name, value in marker.kwargs.items())]
-    token = marker.kwargs.get("token")
-    masked = mask_text(", ".join(arguments), token if isinstance(token, str) else None)
-    text = f"@pytest.mark.{_MARKER}({masked})"
+    text = f"@pytest.mark.{_MARKER}({show_text(', '.join(arguments), token=_token_of(marker))})"
     signature = inspect.signature(client.fail)
     try:
         signature.bind(*marker.args, **marker.kwargs)

@@ -329,6 +329,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], str, list[list[str]]]:
     return columns, columns[place], rows
 
 
+@pytest.mark.slow
 @given(tables(), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.sampled_from(["\r\n", "\n", "\r"]))
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
 def test_a_file_written_by_python_is_read_back_equal(

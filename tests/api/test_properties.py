@@ -28,6 +28,7 @@ TOKENS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(METHODS, PATHS, HEADERS)
 @settings(max_examples=400, deadline=None)
 def test_every_response_is_200_400_401_or_404(method: str, path: str, headers: list[tuple[bytes, bytes]]) -> None:
@@ -39,6 +40,7 @@ def test_every_response_is_200_400_401_or_404(method: str, path: str, headers: l
     assert is_page == (response.headers.get("x-mock-atoms-reason") == "unmocked-route")
 
 
+@pytest.mark.slow
 @given(TOKENS, st.integers(0, 1), st.text(max_size=10))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_log_line_contains_a_token(caplog: pytest.LogCaptureFixture, token: str, repeated: int, rest: str) -> None:

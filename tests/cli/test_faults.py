@@ -6,6 +6,7 @@ import pytest
 from mock_atoms import MockServer
 from tests.cli.conftest import Run
 from tests.helpers.audiences import ACME
+from tests.helpers.cli import run_command
 
 
 def test_a_rule_is_added_listed_and_removed(server: MockServer, client: httpx.Client, run: Run) -> None:
@@ -18,6 +19,14 @@ def test_a_rule_is_added_listed_and_removed(server: MockServer, client: httpx.Cl
     assert line.split() == fields
     assert run("faults", "remove", rule_id) == (0, f"removed {rule_id} at {server.root_url}\n", "")
     assert run("faults", "list").out == "no fault rules\n"
+
+
+def test_a_rule_of_the_settings_cannot_be_removed() -> None:
+    with MockServer(fault=["500"]) as server:
+        result = run_command("faults", "remove", "fault-1", "--url", server.url)
+    assert (result.code, result.out) == (1, "")
+    assert "fault-1 comes from the server's settings" in result.err
+    assert "mock-atoms faults list" not in result.err
 
 
 def test_options_narrow_a_rule(server: MockServer, run: Run) -> None:

@@ -135,7 +135,7 @@ curl -s -o /dev/null "$MOCK_ATOMS_URL/audience"
 curl -s -o /dev/null -X POST "${MOCK_ATOMS_URL%/atoms/v1}/__admin/reset"
 """
     code, _, err = run_here("--check", "--", "sh", "-c", program)
-    assert (code, err) == (0, "mock-atoms: no report: a reset removed the requests of the program\n")
+    assert (code, err) == (0, "mock-atoms: no report: a reset of the mock removed the requests of the program\n")
 
 
 def test_requests_that_failed_without_a_fault_pass_the_check(run_here: RunHere) -> None:

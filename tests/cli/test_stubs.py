@@ -91,7 +91,7 @@ def test_a_stub_comes_from_standard_input(run: Run, monkeypatch: pytest.MonkeyPa
         (("add", "GET", "/a", "--status", "1000"), 2, "/response/status: "),
         (("add", "/no/such/file"), 2, "/no/such/file: cannot be read: No such file or directory"),
         (("remove",), 2, "stubs remove: give the ids of stubs, or --all"),
-        (("remove", "a b?x"), 1, "id: `a b?x` is not a UUID; `mock-atoms stubs list` lists stubs\n"),
+        (("remove", "a b?x"), 2, "id: `a b?x` is not a UUID; `mock-atoms stubs list` lists stubs\n"),
         (
             ("remove", "4d6a50d6-5d52-4a5e-a21b-8a7e7ca9bd2a"),
             1,

@@ -15,7 +15,7 @@ def test_violations_are_reported(client: httpx.Client, run: Run) -> None:
     assert (code, err) == (1, "mock-atoms: 1 contract violation\n")
     assert out.startswith("1 contract violation in 1 request\nunknown-parameter: GET /audience limit, such as `10`\n  ")
     assert out.endswith(
-        " (S)\n(S), (D): the vendor's documents; (K): its Python SDK; (A): assumed; docs/fidelity.md has more\n"
+        " (S)\n(S), (D): the vendor's documents; (K): its Python SDK; (A): an assumption; docs/fidelity.md lists all\n"
     )
     assert run("violations").code == 0
     assert json.loads(run("violations", "--json").out)["summary"]["byKind"] == {"unknown-parameter": 1}

@@ -67,6 +67,15 @@ def test_json_beyond_a_limit_is_an_error(
     assert detail in problem(response)[2]
 
 
+def test_an_object_has_at_most_1000_keys(admin: httpx.Client) -> None:
+    details = [
+        problem(admin.post("/mappings/import", json={f"{key}": 0 for key in range(number)}))[2]
+        for number in (1_000, 1_001)
+    ]
+    assert "has 1001 keys: at most 1000" not in details[0]
+    assert "has 1001 keys: at most 1000" in details[1]
+
+
 def test_a_body_that_is_too_long_is_an_error(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parsing, "MAX_CONTROL_BODY_BYTES", 100)
     longest = '"' + "x" * 98 + '"'

@@ -84,6 +84,7 @@ async def cancelled_count(counter: MatchCounter, steps: int) -> None:
         await counter.count(run_some)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query", [JournalQuery(), JournalQuery(statuses=range(503, 504)), JournalQuery(statuses=range(1))]
 )

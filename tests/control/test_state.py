@@ -178,7 +178,7 @@ def change_of(**part: object) -> dict[str, Any]:
         (
             {"rules": [{"id": "r", "match": {"path": "/audience?page=1"}, "delay": {"ms": 1}}]},
             "/rules/0/match/path",
-            "leave out the query, which a rule does not match: write /audience",
+            "a rule matches any query: leave out the query, and write /audience",
         ),
         (change_of(added=[ADDED] * 10_001), f"{CHANGE}/added", "must have at most 10000 items"),
         ({"tenants": [TENANT | {"testIdDigest": DIGEST}]}, "/tenants/0", "testIdDigest is not the digest of testId"),

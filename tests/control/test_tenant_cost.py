@@ -70,6 +70,7 @@ def function_calls(others: int, method: str, target: str, content: object) -> in
     return counter.count
 
 
+@pytest.mark.slow
 @pytest.mark.alone("it fills the journal of one replica")
 @pytest.mark.parametrize(("method", "target", "content"), CALLS, ids=[f"{call[0]} {call[1]}" for call in CALLS])
 def test_the_cost_of_a_tenant_does_not_depend_on_others(method: str, target: str, content: object) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,11 @@ from mock_atoms.core.slices import (
     SLICE_SECONDS,
     WORK_SLOT,
     ClientDisconnectedError,
+    Divisible,
     Slices,
     Steps,
     collect,
+    free_unshared,
     run_without_pauses,
     start_outside_request,
     stop_if_disconnected,
@@ -312,3 +315,17 @@ def test_work_does_not_begin_while_other_work_takes_turns() -> None:
         assert slices.begin(clock.steps("c", 0, log)) == ("result of c",)
 
     asyncio.run(begin_meanwhile())
+
+
+def test_only_objects_that_nothing_else_holds_are_taken_apart() -> None:
+    class Pair(Divisible):
+        def parts(self) -> list[Any]:
+            taken_apart.append(self)
+            return [1, 2]
+
+    taken_apart: list[Pair] = []
+    shared = Pair()
+    objects: list[Any] = [Pair(), shared, 3]
+    steps = sum(1 for _ in free_unshared(objects))
+    assert (objects, len(taken_apart), shared in taken_apart) == ([], 1, False)
+    assert steps == 2 + 3  # two objects that stay whole, two parts and their object

@@ -81,6 +81,9 @@ HOLDING = {
         "levels of nested JSON",
         "one JSON string, and any JSON without a comma outside of strings",
     ],
+    "control/test_errors.py::test_an_object_has_at_most_1000_keys": [
+        "keys of the JSON object that a control call sends"
+    ],
     "api/test_csv_file.py::test_a_file_has_at_most_5_mib": ["CSV file"],
     "api/test_csv_file.py::test_an_upload_has_at_most_10000_rows": ["rows of a CSV file"],
     "api/test_csv_file.py::test_a_file_has_at_most_100_columns": ["columns of a CSV file"],

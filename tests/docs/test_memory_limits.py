@@ -53,6 +53,7 @@ def test_memory_limits_are_those_of_the_code_and_add_up() -> None:
     assert ROWS["**sum**"] == f"**{sum(sizes):,} MiB**"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cookies", "length"), [(1, 1_000), (3, 40)])
 def test_cached_callers_fit_into_their_memory(cookies: int, length: int) -> None:
     mock = MockAtoms(Settings())
@@ -68,6 +69,7 @@ def test_cached_callers_fit_into_their_memory(cookies: int, length: int) -> None
     assert len(mock.request_reader.clear()) == request_reader.MAX_IDENTITIES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token", ["sk_mock_many", "sk_mock_unicode", "sk_mock_sparse", "sk_acme"])
 @pytest.mark.parametrize("locale", ["en_US", "ja_JP"])
 def test_generated_audiences_fit_into_their_memory(token: str, locale: str) -> None:

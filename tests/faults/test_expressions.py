@@ -177,7 +177,7 @@ def test_fault_is_an_expression_or_json(value: str | dict[str, object], rule: Ru
             "FETCH /audience 500",
             "`FETCH /audience 500` is not a fault: a rule cannot have the method `FETCH`: use one of",
         ),
-        ("GET /audience?page=1 500", "`GET /audience?page=1 500` is not a fault: leave out the query, which a rule"),
+        ("GET /audience?page=1 500", "`GET /audience?page=1 500` is not a fault: a rule matches any query: leave"),
         ("GET audience 500", "`GET audience 500` is not a fault: METHOD is like GET, PATH like /audience/{id}"),
         (
             "GET /audience/{a}{b} 500",

@@ -54,7 +54,7 @@ R500 = FaultResponse(status=500)
         ('{"respond": {"status": ' + "9" * 5000 + "}}", "not JSON: Exceeds the limit"),
         ('{"a":' * 20_000, "not JSON: "),
         ({"match": []}, "/match: must be an object"),
-        ({"delay": 250}, '/delay: must be an object such as {"ms": 250}'),
+        ({"delay": 250}, '/delay: must be an object such as {"ms": 250}, not `250`'),
         ({"connection": "rest"}, "/connection: `rest` is not a connection fault: use reset, close, stale, hang"),
         ({"connection": "drip9999999"}, "/connection: drip9999999 takes too long: at most 3600000 ms"),
         ({"connection": 7}, "/connection: must be text such as reset or hang30000"),
@@ -105,7 +105,7 @@ R500 = FaultResponse(status=500)
         ),
         (
             {"fault": "500", "match": {"path": "/audience?page=1"}},
-            "/match/path: leave out the query, which a rule does not match: write /audience",
+            "/match/path: a rule matches any query: leave out the query, and write /audience",
         ),
         ({"fault": "500", "match": {"method": "G3T"}}, "/match/method: a method has letters only, such as GET"),
         (

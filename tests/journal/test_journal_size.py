@@ -60,6 +60,7 @@ def counted_and_allocated(headers: list[Header], url: tuple[str, bytes], body: b
     return mock.journal.size_bytes, allocated
 
 
+@pytest.mark.slow
 @pytest.mark.alone("it measures the memory of one server")
 @pytest.mark.parametrize(
     ("headers", "url", "body"),

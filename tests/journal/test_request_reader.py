@@ -48,6 +48,7 @@ def read(
     return (by or reader()).read(request)
 
 
+@pytest.mark.slow
 @given(requests=st.lists(HEADERS, min_size=1, max_size=4))
 @settings(max_examples=300)
 def test_headers_are_masked_as_one_by_one(requests: list[Headers]) -> None:

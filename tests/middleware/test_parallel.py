@@ -106,6 +106,7 @@ class FaultEngineRun:
             yield caller.tenant.key, self._engine.evaluate(request, None, matching, counters).apply(counters)
 
 
+@pytest.mark.slow
 @given(st.lists(RULES, min_size=1, max_size=4), REQUESTS)
 @settings(max_examples=400, deadline=None)
 def test_a_tenant_gets_the_same_decisions_alone_and_beside_others(

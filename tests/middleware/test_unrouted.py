@@ -14,11 +14,12 @@ from tests.middleware.test_stubs import ask, make_mock, stub
 NO_ROUTE = "mock-atoms does not mock this route. "
 DIFFERS = (
     "a stub for this method and path, but the request does not meet its other conditions, such as the token or the "
-    "state of a scenario. To see what differs, run `mock-atoms requests --details` (docs/stubs.md)"
+    "state of a scenario: `mock-atoms requests --details` shows what differs, and GET /__admin/scenarios the states "
+    "(docs/stubs.md)"
 )
 DIFFERS_IN_LOG = (
     "a stub has this method and path, but the request does not meet its other conditions, such as the token or the "
-    "state of a scenario: mock-atoms requests --details"
+    "state of a scenario: `mock-atoms requests --details` shows what differs, and GET /__admin/scenarios the states"
 )
 WITH_TOKEN = {"headers": {"Authorization": {"equalTo": "Bearer sk_live_verysecret"}}}
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, get_args
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -206,6 +207,7 @@ def run(actions: list[tuple[Action, int, str]]) -> set[type[DataOperation]]:
 texts = st.sampled_from(["Ada", "Żółć", "\U0001f600 é", "x" * 100])
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 4), texts), max_size=12))
 def test_copies_have_the_same_content_and_size_after_any_changes(
     actions: list[tuple[Action, int, str]],

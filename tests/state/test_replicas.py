@@ -8,6 +8,7 @@ from http import HTTPStatus
 from itertools import cycle
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
@@ -273,6 +274,7 @@ control_requests = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.one_of(vendor_requests, vendor_requests, control_requests, st.integers(0, 2)), max_size=25),
     st.sampled_from([3, 10, 1_000]),

@@ -154,6 +154,7 @@ RULES: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_rules_are_counted(rule: dict[str, Any]) -> None:
     book = RuleBook({})

@@ -146,6 +146,7 @@ async def import_text(mock: MockAtoms, text: str) -> None:
     await import_state(state, mock.settings, mock.store, mock.slices, mock.journal.credentials)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece_bytes", [20, json_parsing.JSON_PIECE_BYTES])
 @settings(deadline=None, max_examples=60)
 @given(drawn=st.lists(tenants(), max_size=3))

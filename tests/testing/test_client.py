@@ -348,7 +348,7 @@ def test_the_sdk_environment_has_only_urls_of_the_mock(mock: MockServer) -> None
 
 def test_a_server_that_is_not_running_is_an_error() -> None:
     mock = MockServer()
-    fix = "start it, such as with `mock-atoms serve`, or check the address"
+    fix = "start it, for example with `mock-atoms serve`, or check the address"
     with pytest.raises(ControlError, match=rf"^no mock server responds at http://127\.0\.0\.1:0: .+: {fix}$") as caught:
         mock.reset()
     assert caught.value.status is None
@@ -367,7 +367,7 @@ def test_https_to_a_server_that_speaks_http_is_an_error_with_the_right_url(mock:
 
 
 def test_a_certificate_that_is_not_trusted_is_an_error() -> None:
-    fix = "trust its certificate, such as with SSL_CERT_FILE"
+    fix = "trust its certificate, for example with SSL_CERT_FILE"
     with (
         MockServer(tls="self-signed") as mock,
         pytest.raises(ControlError, match=f"CERTIFICATE_VERIFY_FAILED.*: {fix}$"),

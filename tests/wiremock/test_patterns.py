@@ -870,6 +870,7 @@ def outcome(pattern: object) -> RequestPattern | ConfigError:
         return error
 
 
+@pytest.mark.slow
 @given(PATTERNS)
 @settings(max_examples=500, deadline=None)
 @example({"bodyPatterns": [{"matches": "[[a]"}]})

@@ -434,6 +434,7 @@ VALID_OPERATORS: list[dict[str, Any]] = [
 NAMES = st.sampled_from(["x", "cookie", "authorization", "session", "a", "\xff", ""])
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(VALID_OPERATORS),
     NAMES,
