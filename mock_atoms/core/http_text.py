@@ -10,6 +10,8 @@ MAX_REQUEST_HEAD_BYTES = 64 * 1024
 """Size limit of a request line with its headers."""
 MAX_QUERY_PARAMETERS = 1_000
 """Number of parameters that are read of a query string or a URL-encoded form. Express ignores the others too."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""Methods that clients usually send."""
 HTTP_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """The name of a method, a header or a cookie: a `token` of RFC 9110, section 5.6.2."""
 PATH_PARAMETER = re.compile(r"\{[^{}/]+\}")

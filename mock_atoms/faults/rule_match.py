@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mock_atoms.core.http_text import PathTemplate
+from mock_atoms.core.http_text import METHODS, PathTemplate
 from mock_atoms.core.masking import TOKEN_PATTERN, mask_token, quote_value, show_text
 from mock_atoms.core.parsing import StrictModel
 from mock_atoms.core.patterns import DIGEST, MASKED_TOKEN, METHOD, NOT_BLANK, PATH
@@ -16,12 +16,9 @@ from mock_atoms.core.tenancy import digest_test_id, digest_token, is_digest_of_t
 _COMPLETE_TOKEN = re.compile(TOKEN_PATTERN)
 
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-
-
 def _check_method(method: str) -> str:
-    if method.upper() not in _METHODS:
-        raise ValueError(f"a rule cannot have the method {quote_value(method)}: use one of {', '.join(_METHODS)}")
+    if method.upper() not in METHODS:
+        raise ValueError(f"a rule cannot have the method {quote_value(method)}: use one of {', '.join(METHODS)}")
     return method.upper()
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from mock_atoms.contract.checking import METHODS_WITH_BODY, check_credentials, check_head
 from mock_atoms.contract.operations import RequestedOperation, find_operation
 from mock_atoms.contract.violations import violations_bytes
-from mock_atoms.core.http_text import Headers
+from mock_atoms.core.http_text import METHODS, Headers
 from mock_atoms.core.lru import LruCache, next_use
 from mock_atoms.core.masking import has_no_secret, mask_text, mask_text_steps
 from mock_atoms.core.settings import Settings
@@ -42,7 +42,6 @@ SIGNIFICANT_HEADERS = {
     *(b"connection", b"expect", b"proxy-connection", b"upgrade"),
 }
 """Lower-case names of the headers that change how a request is read or responded to. Only stubs look at others."""
-_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _PLAIN_PATH = re.compile(rb"[A-Za-z0-9/_.~-]*")
 
 
@@ -216,7 +215,7 @@ class RequestReader:
         head = RequestHead(
             tenant=identity.shown_tenant,
             credential_digests=digests,
-            method=request.method if request.method in _METHODS else mask_text(request.method, token),
+            method=request.method if request.method in METHODS else mask_text(request.method, token),
             url=masked_url,
             scheme=request.scheme,
             http_version=request.http_version,

@@ -21,6 +21,7 @@ from mock_atoms.control.long_work import long_json, run_steps
 from mock_atoms.core.slices import SLICE_SECONDS, Divisible, Steps, free, free_unshared
 from mock_atoms.mock import MockAtoms
 from mock_atoms.wiremock import stub_book
+from mock_atoms.wiremock.scenarios import Scenario
 from mock_atoms.wiremock.stubs import Stub
 from tests.helpers.asgi import call
 from tests.helpers.exchanges import exchange, post
@@ -195,6 +196,8 @@ def test_stubs_that_are_deleted_while_they_are_sent_are_freed_in_slices(
     monkeypatch.setattr(long_work, "free_unshared", note)
     assert call(app, f"/__admin{path}", headers, method, body=body).status == 200
     assert set(mock.stubs.in_order()) <= {stub for stub in freed if isinstance(stub, Stub)}
+    # A scenario holds its stubs, so it is freed before them, and that is from the end.
+    assert all(freed[-1] is each for each in freed if isinstance(each, Scenario))
 
 
 @pytest.mark.alone("it looks at one replica's stubs")
