@@ -16,7 +16,7 @@ from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.slices import Slices, free, run_without_pauses
 from mock_atoms.core.tenancy import digest_test_id, digest_token
-from mock_atoms.core.timestamps import MonotonicClock, WallClock
+from mock_atoms.core.timestamps import MonotonicClock, WallClock, clock_since_1970
 from mock_atoms.data.fixtures import Fixtures, FixtureSet
 from mock_atoms.data.generator import Generator
 from mock_atoms.faults.engine import ERROR_RATE_RULE, FaultEngine, error_rate_rule
@@ -102,7 +102,8 @@ class MockAtoms:
     ) -> None:
         start_state = _read_start_state(settings)
         self.settings = settings = settings if start_state is None else start_state.adapt(settings)
-        self.clock = clock
+        self.is_shared = shared_log is not None or settings.is_shared
+        self.clock = clock = clock_since_1970(clock, now) if self.is_shared else clock
         self.now = now
         self._started = clock()
         self.slices = Slices(clock)
@@ -112,11 +113,10 @@ class MockAtoms:
         startup_rules = _startup_rules(settings)
         rules = RuleBook(startup_rules)
         self.fault_engine = FaultEngine(settings.seed, rules)
-        if shared_log is None and settings.is_shared:
+        if shared_log is None and self.is_shared:
             from mock_atoms.state.shared_store import open_shared_log  # noqa: PLC0415 - most servers share nothing
 
             shared_log = open_shared_log(settings)
-        self.is_shared = shared_log is not None
         self.body_files = BodyFiles(settings.stubs)
         self.journal: Journal
         self.store: Store
@@ -174,7 +174,6 @@ class MockAtoms:
             self.slices,
             replica=replica,
             engine=self.fault_engine,
-            clock_offset=self.clock() - self.now().timestamp(),
             now=self.now,
             tenant_ttl=self.settings.tenant_ttl,
             stubs=self.stubs,

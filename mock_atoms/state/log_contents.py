@@ -124,6 +124,7 @@ def request_json(exchange: Exchange) -> list[Any]:
         _violations_json(head.violations),
         head.weight,
         arrived_at,
+        exchange.started_at,
         exchange.client_address,
         exchange.client_port,
     ]
@@ -134,17 +135,12 @@ def _head_json(head: RequestHead) -> str:
     return json.dumps([digests, head.method, head.url, head.scheme, head.http_version, head.host, head.headers])
 
 
-def parse_request(content: list[Any], clock_offset: float) -> Exchange:
-    """Return the exchange that `request_json` wrote.
-
-    Args:
-        content: what it wrote.
-        clock_offset: the monotonic clock of this server minus seconds since 1970.
-    """
-    *head_content, arrived_at, address, port = content
+def parse_request(content: list[Any]) -> Exchange:
+    """Return the exchange that `request_json` wrote."""
+    *head_content, arrived_at, started_at, address, port = content
     parse_head = _parse_shared_head if len(head_content[0]) <= _MAX_SHARED_LENGTH else _parse_head
     arrived = _EPOCH + timedelta(microseconds=arrived_at)
-    return Exchange(parse_head(*head_content), arrived, arrived_at / 1_000_000 + clock_offset, address, port)
+    return Exchange(parse_head(*head_content), arrived, started_at, address, port)
 
 
 def _parse_head(text: str, *content: Any) -> RequestHead:  # noqa: ANN401 - any JSON
@@ -167,19 +163,18 @@ _parse_shared_head = lru_cache(_MAX_SHARED_HEADS)(_parse_head)
 
 
 def outcome_json(exchange: Exchange) -> list[Any]:
-    """Return what an exchange has had since it began, as JSON. Times are in seconds since its start."""
-    started_at, response_head = exchange.started_at, exchange.response_head
+    """Return what an exchange has had since it began, as JSON."""
+    response_head = exchange.response_head
     is_short = response_head.weight * WEIGHT_UNIT <= _MAX_SHARED_LENGTH
     to_json = _shared_response_head_json if is_short else _response_head_json
-    response_started_at, ended_at = exchange.response_started_at, exchange.ended_at
     return [
         exchange.id,
         exchange.body.decode("latin-1"),
         exchange.body_size,
         exchange.body_tail_digest.hex(),
         exchange.is_body_complete,
-        None if response_started_at is None else response_started_at - started_at,
-        None if ended_at is None else ended_at - started_at,
+        exchange.response_started_at,
+        exchange.ended_at,
         exchange.ended,
         exchange.status,
         to_json(response_head),
@@ -201,13 +196,12 @@ def has_ended(content: list[Any]) -> bool:
 
 def update_outcome(exchange: Exchange, content: list[Any]) -> None:
     """Give an exchange of another server what `outcome_json` wrote."""
-    request_id, body, size, tail, is_complete, response_started, ended_after, ended, *response = content
+    request_id, body, size, tail, is_complete, response_started_at, ended_at, ended, *response = content
     status, headers, response_body, bytes_sent, *rest = response
     exchange.id = request_id or exchange.id  # a server that gives up may know neither the id nor the faults
     exchange.body, exchange.body_size = body.encode("latin-1"), size
     exchange.body_tail_digest, exchange.is_body_complete = bytes.fromhex(tail), is_complete
-    exchange.response_started_at = None if response_started is None else exchange.started_at + response_started
-    exchange.ended_at = None if ended_after is None else exchange.started_at + ended_after
+    exchange.response_started_at, exchange.ended_at = response_started_at, ended_at
     exchange.ended, exchange.status, exchange.bytes_sent = ended, status, bytes_sent
     parse_head = _parse_shared_response_head if len(headers) <= _MAX_SHARED_LENGTH else _parse_response_head
     exchange.response_head = parse_head(headers)

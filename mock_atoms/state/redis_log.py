@@ -23,7 +23,7 @@ from mock_atoms.state.redis_errors import INVALID_URL, explain, mask_url
 from mock_atoms.state.redis_scripts import APPEND, LOAD, OPEN, PUT_PIECE, SAVE, TRIM, Script
 from mock_atoms.state.shared_log import LogEntry, LogLostError, LogPage, LogTrimmedError
 
-FORMAT = 1
+FORMAT = 2
 """Format of the log and its entries. Servers with another format are refused."""
 MAX_PAGE_ENTRIES = 1_000
 """Maximum number of entries that a call returns, without those that it appends."""

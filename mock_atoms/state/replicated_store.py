@@ -87,7 +87,6 @@ class ReplicatedStore(MemoryStore):
         slices: runs long work.
         replica: the connection to the log.
         engine: evaluates the rules for the requests of other servers.
-        clock_offset: the monotonic clock of this server minus seconds since 1970.
         now: the wall clock of this server. All servers apply an entry with the time of the server that wrote it.
         tenant_ttl: seconds after which a tenant that is not used has its initial data again.
         stubs: the active stubs. Only the store changes them.
@@ -105,7 +104,6 @@ class ReplicatedStore(MemoryStore):
         *,
         replica: Replica,
         engine: FaultEngine,
-        clock_offset: float,
         now: WallClock,
         tenant_ttl: float,
         stubs: StubBook | None = None,
@@ -118,7 +116,6 @@ class ReplicatedStore(MemoryStore):
         self._shared_journal = journal
         self._replica = replica
         self._engine = engine
-        self._clock_offset = clock_offset
         self._now = now
         self._tenant_ttl = tenant_ttl
         self._used_at: OrderedDict[bytes, float] = OrderedDict()  # seconds since 1970, by tenant that has a state
@@ -228,7 +225,7 @@ class ReplicatedStore(MemoryStore):
 
     async def _begin_foreign(self, entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         request, counted, evaluated = content
-        exchange = parse_request(request, self._clock_offset)
+        exchange = parse_request(request)
         if self._replica.is_restoring:
             self._shared_journal.restore_start(entry_id, exchange)
             return

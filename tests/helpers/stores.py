@@ -60,7 +60,7 @@ def replicated_store(
     replica = Replica(MemoryLog(page_size=2))
     journal = ReplicatedJournal(0, Credentials(b"key"), replica)
     engine = FaultEngine("atoms", rules)
-    options: dict[str, Any] = {"replica": replica, "engine": engine, "clock_offset": 0.0, "tenant_ttl": 100.0, **limits}
+    options: dict[str, Any] = {"replica": replica, "engine": engine, "tenant_ttl": 100.0, **limits}
     return ReplicatedStore(journal, generator, rules, fixtures, slices, now=lambda: datetime.now(UTC), **options)
 
 

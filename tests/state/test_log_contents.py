@@ -54,14 +54,15 @@ def through_json(content: list[object]) -> list[object]:
 
 @pytest.mark.parametrize("exchange", [make_exchange(), make_exchange("/" + 3_000 * "a"), make_exchange(index_keys=())])
 def test_a_request_to_another_server_has_all_fields(exchange: Exchange) -> None:
-    parsed = parse_request(through_json(request_json(exchange)), 0.0)
+    parsed = parse_request(through_json(request_json(exchange)))
     for field in reversed(fields(RequestHead)):
         assert getattr(parsed.head, field.name) == getattr(exchange.head, field.name)
-    assert (parsed.arrived_at, parsed.client_address, parsed.client_port) == (exchange.arrived_at, "127.0.0.1", 80)
+    assert (parsed.arrived_at, parsed.started_at) == (exchange.arrived_at, 5.0)
+    assert (parsed.client_address, parsed.client_port) == ("127.0.0.1", 80)
 
 
 def test_repeated_requests_to_another_server_share_a_head() -> None:
-    one, two = (parse_request(through_json(request_json(make_exchange())), 0.0) for _ in range(2))
+    one, two = (parse_request(through_json(request_json(make_exchange()))) for _ in range(2))
     assert one.head is two.head
 
 
@@ -109,7 +110,7 @@ def test_violations_reach_other_servers() -> None:
     exchange = make_exchange()
     exchange.head.violations = (Violation("unknown-parameter", "limit", "10", "none", "S"),)
     exchange.later_violations = (Violation("missing-field", "/name", None, "is required", "D"),)
-    parsed = parse_request(through_json(request_json(exchange)), 0.0)
+    parsed = parse_request(through_json(request_json(exchange)))
     assert parsed.violations == exchange.head.violations
     update_outcome(parsed, through_json(outcome_json(exchange)))
     assert parsed.violations == exchange.violations

@@ -663,7 +663,7 @@ class TestMessages:
         meta: dict[Any, Any] = {"format": 99, "config": json.dumps(CONFIG), "secret": "x"}
         shared_server.client().hset(f"{{{prefix}}}:meta", mapping=meta)
         message = self.message_at_start(shared_server.url, prefix)
-        assert "has a log of format 99, and this release writes format 1" in message
+        assert "has a log of format 99, and this release writes format 2" in message
 
     @pytest.mark.parametrize(
         ("reply", "expected"),

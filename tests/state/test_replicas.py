@@ -309,3 +309,20 @@ def test_a_list_takes_two_round_trips() -> None:
         before = servers.log.round_trips
         servers.send(request)
         assert servers.log.round_trips == before + 2
+
+
+def test_all_servers_compare_the_same_times() -> None:
+    """Their monotonic clocks begin at different times, and their wall clocks stand still."""
+    log, seconds = MemoryLog(), [0.0]
+
+    def make_server(start: float) -> ASGIApp:
+        mock = MockAtoms(Settings(), clock=lambda: start + seconds[0], now=lambda: NOON, shared_log=log)
+        return create_app(mock=mock)
+
+    servers = [make_server(start) for start in (0.0, 5_000.0, 10_000.0)]
+    for server in servers:
+        seconds[0] += 0.001
+        call(server, AUDIENCES, bearer_pairs("sk_mock_500x2"))
+    first, *others = [json.loads(call(server, "/__admin/requests").body) for server in servers]
+    assert [served["request"]["mockAtoms"]["attempt"] for served in first["requests"]] == [3, 2, 1]
+    assert others == [first, first]
