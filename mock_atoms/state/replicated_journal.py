@@ -125,14 +125,15 @@ class ReplicatedJournal(MemoryJournal):
         """Record a change of an exchange of this server.
 
         Raises:
-            StoreUnavailableError: the log did not confirm it. If the exchange has ended, it is recorded later that the
+            StoreUnavailableError: the log did not confirm it. If the change is its end, it is recorded later that the
                 store was unavailable.
         """
-        content = [self._entry_ids[exchange], outcome_json(exchange)]
+        outcome = outcome_json(exchange)
+        content = [self._entry_ids[exchange], outcome]
         try:
             await self._replica.change("update", content, lambda: self._update(exchange, content))
         except StoreUnavailableError:
-            if exchange.ended is not None:
+            if has_ended(outcome):  # the exchange itself may have ended since then
                 self.give_up(exchange)
             raise
 

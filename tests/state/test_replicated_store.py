@@ -471,6 +471,29 @@ def test_servers_agree_on_a_request_whose_body_the_store_has_not_confirmed(last:
     run(test)
 
 
+def test_a_body_that_the_store_has_not_confirmed_does_not_change_the_end() -> None:
+    """The call for the body fails when the exchange has already ended."""
+
+    async def test() -> None:
+        log, ended = MemoryLog(), exchange(0, None)
+        mocks = [make_mock(log) for _ in range(2)]
+        await mocks[0].store.begin(ended.tenant, ended, None)
+        log.refused_kind, log.refusal_seconds = "update", 0.01
+        storing_body = asyncio.ensure_future(mocks[0].journal.update(ended))
+        await asyncio.sleep(0)
+        ended.status, ended.bytes_sent, ended.ended_at, ended.ended = 404, 98, 1.0, "responded"
+        with pytest.raises(StoreUnavailableError):
+            await storing_body
+        log.refused_kind = None
+        await mocks[0].journal.update(ended)
+        await mocks[1].store.synchronize()
+        for mock in mocks:
+            (recorded,) = await mock.journal.candidates(())
+            assert (recorded.status, recorded.bytes_sent, recorded.reason) == (404, 98, None)
+
+    asyncio.run(test())
+
+
 def test_an_aborted_request_keeps_its_end_when_it_is_recorded_later() -> None:
     async def test(log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
         log.failures = [None, "unreachable"]
