@@ -137,13 +137,15 @@ SAVE = _script(
     _READ_META
     + """
 local upload, snapshot, id, count, before = KEYS[4], KEYS[5], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
-if redis.call('LLEN', upload) == count and before >= first then
+local needed = tonumber(redis.call('HGET', KEYS[2], 'needed') or 0)
+if redis.call('LLEN', upload) == count and before >= math.max(first, needed) then
+  needed = before
   redis.call('UNLINK', snapshot)
   redis.call('RENAME', upload, snapshot)
   redis.call('PERSIST', snapshot)
-  redis.call('HSET', KEYS[2], 'snapshot', id, 'needed', before)
+  redis.call('HSET', KEYS[2], 'snapshot', id, 'needed', needed)
 end
-return {'ok', now, tonumber(redis.call('HGET', KEYS[2], 'needed') or 0)}
+return {'ok', now, needed}
 """
 )
 """Keys and first four arguments as of `APPEND`, and the keys of an upload and of the snapshot. Then:
@@ -152,8 +154,8 @@ return {'ok', now, tonumber(redis.call('HGET', KEYS[2], 'needed') or 0)}
 6. number of its pieces
 7. first position that a server needs besides them
 
-Makes a complete upload the snapshot. One that arrives late, when entries that it needs have been removed, does not
-replace a newer one. Returns the first position that a server needs besides the snapshot.
+Makes a complete upload the snapshot. One that arrives late does not replace a newer one, whose server removes entries
+that the late one needs. Returns the first position that a server needs besides the snapshot.
 """
 
 LOAD = _script(

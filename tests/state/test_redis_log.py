@@ -114,6 +114,25 @@ class TestOrder:
 
         run(test())
 
+    def test_a_late_snapshot_does_not_replace_a_newer_one_before_entries_are_removed(
+        self, shared_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def test() -> None:
+            async with connected(shared_server.url, prefix) as log, connected(shared_server.url, prefix) as late:
+                await log.append([b"a", b"b", b"c"], 0)
+                trim = log.trim
+
+                async def trim_late(before: int) -> None:
+                    await late.save_snapshot(b"late", 2)
+                    await trim(before)
+
+                monkeypatch.setattr(log, "trim", trim_late)
+                await log.save_snapshot(b"new", 3)
+                assert await log.load_snapshot() == b"new"
+                assert await log.append([], 2) == LogPage([LogEntry(3, b"c")], is_last=True)
+
+        run(test())
+
     def test_a_long_snapshot_is_saved_and_loaded_in_pieces(
         self, shared_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
