@@ -230,14 +230,18 @@ class Replica:
         return self.applying <= self.restored
 
     async def _append_and_apply(self, texts: list[bytes]) -> None:
-        is_last = False
+        is_last = has_appended = False
         while not is_last:
             try:
-                entries, is_last = await self._log.append(texts, self.position)
+                entries, is_last = await self._log.append([] if has_appended else texts, self.position)
             except LogTrimmedError:
                 await self._restore()
+                if texts and has_appended:  # the snapshot may include their effects, and has no results
+                    raise StoreUnavailableError(
+                        "the server was too slow to see the result of a change: it may have been made"
+                    ) from None
                 continue
-            texts = []
+            has_appended = True
             for entry in entries:
                 self.applying = entry.position
                 await self._apply(entry)

@@ -171,6 +171,26 @@ def test_a_server_that_has_missed_removed_entries_continues_from_a_snapshot() ->
     run(test, snapshot_entries=4)
 
 
+def test_a_change_that_a_restored_snapshot_includes_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(log: MemoryLog, one: Counter, two: Counter) -> None:
+        append = log.append
+
+        async def append_and_trim(texts: Sequence[bytes], after: int) -> LogPage:
+            page = await append(texts, after)
+            if texts:  # the first page does not reach them
+                await log.save_snapshot(b"6 5 25", 5)
+            return page
+
+        for number in range(1, 6):
+            await one.add(number)
+        monkeypatch.setattr(log, "append", append_and_trim)
+        with pytest.raises(StoreUnavailableError, match="it may have been made"):
+            await two.add(10)
+        assert await two.add(0) == await one.add(0) == 25
+
+    run(test)
+
+
 def test_a_snapshot_is_also_due_after_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replica_module, "SNAPSHOT_BYTES", 60)  # an entry has 24
 
