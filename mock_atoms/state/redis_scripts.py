@@ -57,12 +57,13 @@ local log, call = KEYS[1], KEYS[3]
 local number, memory, deadline = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local after, max_entries, max_bytes = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 if after > last then return {'lost', now} end
-if after + 1 < first then return {'trimmed', now} end
-local is_new = false
-if #ARGV > 7 then
-  is_new = number > tonumber(redis.call('GET', call) or 0)
-  if is_new and now > deadline then return {'late', now} end
+local is_append = #ARGV > 7
+local is_new = is_append and number > tonumber(redis.call('GET', call) or 0)
+if after + 1 < first then
+  if is_append and not is_new then return {'ok', now, 0, 0, {}} end
+  return {'trimmed', now}
 end
+if is_new and now > deadline then return {'late', now} end
 local texts, bytes, position = {}, 0, after
 while position < last and #texts < max_entries and bytes < max_bytes do
   local count = math.min(20, last - position, max_entries - #texts)
@@ -100,7 +101,8 @@ return {'ok', now, is_complete and 1 or 0, is_new and 1 or 0, texts}
 8. and later: texts to append
 
 Returns whether it read to the end, whether it appended, and the texts before those that it appended. A call appends
-nothing if the server remembers it or a newer one of the same client. It is refused after its deadline.
+nothing if the server remembers it or a newer one of the same client. It is refused after its deadline. It returns no
+texts if it had appended, and the entries after the position have been removed since.
 """
 
 TRIM = _script(

@@ -379,6 +379,26 @@ class TestLostReplies:
 
         run(test())
 
+    def test_a_call_is_applied_once_although_its_entries_are_removed_before_it_is_repeated(
+        self, shared_server: RedisServer, prefix: str
+    ) -> None:
+        async def test() -> None:
+            async with (
+                LossyProxy(shared_server) as proxy,
+                connected(proxy.url, prefix) as log,
+                connected(shared_server.url, prefix) as other,
+            ):
+                proxy.loss = "close"
+                proxy.before_connecting = partial(other.save_snapshot, b"1", 2)
+                assert await log.append([b"a"], 0) == LogPage([], is_last=False)
+                with pytest.raises(LogTrimmedError):
+                    await log.append([], 0)
+                with pytest.raises(LogTrimmedError):
+                    await log.append([b"b"], 0)
+                assert await log.append([], 1) == LogPage([], is_last=True)
+
+        run(test())
+
     def test_a_call_whose_reply_never_comes_fails_at_its_deadline(
         self, shared_server: RedisServer, prefix: str
     ) -> None:
