@@ -28,13 +28,13 @@ FORMAT = 2
 MAX_PAGE_ENTRIES = 1_000
 """Maximum number of entries that a call returns, without those that it appends."""
 MAX_PAGE_BYTES = 4_000_000
-"""A page ends with the entry that exceeds this size."""
+"""A page ends with the entry that exceeds this size. A larger entry has its own page."""
 MAX_TRIMMED = 1_000
 """Maximum number of entries that one script removes."""
 SNAPSHOT_PIECE_BYTES = 1_000_000
 """Snapshots are saved and loaded in pieces of this size, between which other calls run."""
 MIN_BYTES_PER_SECOND = 20_000_000
-"""A call that sends much gets more time: one second for as many bytes."""
+"""A call that sends or reads much gets more time: one second for as many bytes."""
 _CALL_MEMORY = 60.0
 """Seconds for which the server remembers a call, in addition to its timeout."""
 _START_PAUSE = 0.1
@@ -88,6 +88,7 @@ class RedisLog:
         self._number = 0
         self._clock_offset = 0.0  # from the local monotonic clock to the server's clock, in microseconds
         self._newest = LogEntry(0, b"")
+        self._large = 0  # size of the next entry, if it needs its own page
 
     def _create_connection(self, url: str) -> AbstractConnection:
         if url.startswith(("valkey://", "valkeys://")):
@@ -125,8 +126,8 @@ class RedisLog:
 
     async def append(self, texts: Sequence[bytes], after: int) -> LogPage:
         """Append entries in one step, and return the first entries after a position. See `SharedLog`."""
-        arguments = [after, MAX_PAGE_ENTRIES, MAX_PAGE_BYTES, *texts]
-        is_complete, has_appended, page = await self._call(APPEND, arguments)
+        arguments = [after, MAX_PAGE_ENTRIES, self._large or MAX_PAGE_BYTES, *texts]
+        is_complete, has_appended, page, self._large = await self._call(APPEND, arguments, reply_size=self._large)
         if is_complete and has_appended:
             page += texts
         entries = [LogEntry(position, text) for position, text in enumerate(page, after + 1)]
@@ -177,9 +178,9 @@ class RedisLog:
         """Close the connection. The next call opens a new one."""
         await self._connection.disconnect()
 
-    async def _call(self, script: Script, arguments: list[Any], *keys: str) -> list[Any]:
+    async def _call(self, script: Script, arguments: list[Any], *keys: str, reply_size: int = 0) -> list[Any]:
         """Run a script, and repeat it until the deadline if the connection breaks. Return its results."""
-        size = sum(len(argument) for argument in arguments if isinstance(argument, bytes))
+        size = reply_size + sum(len(argument) for argument in arguments if isinstance(argument, bytes))
         timeout = self._timeout + size / MIN_BYTES_PER_SECOND
         end = monotonic() + timeout
         try:

@@ -60,20 +60,24 @@ if after > last then return {'lost', now} end
 local is_append = #ARGV > 7
 local is_new = is_append and number > tonumber(redis.call('GET', call) or 0)
 if after + 1 < first then
-  if is_append and not is_new then return {'ok', now, 0, 0, {}} end
+  if is_append and not is_new then return {'ok', now, 0, 0, {}, 0} end
   return {'trimmed', now}
 end
 if is_new and now > deadline then return {'late', now} end
-local texts, bytes, position = {}, 0, after
-while position < last and #texts < max_entries and bytes < max_bytes do
+local texts, bytes, position, large = {}, 0, after, 0
+while position < last and #texts < max_entries and bytes < max_bytes and large == 0 do
   local count = math.min(20, last - position, max_entries - #texts)
   local range = redis.call('XRANGE', log, string.format('%d-0', position + 1), string.format('%d-0', position + count))
   if #range < count then return {'lost', now} end
   for _, entry in ipairs(range) do
-    if bytes < max_bytes then
+    local text = entry[2][2]
+    if bytes >= max_bytes or large > 0 then break end
+    if #text > max_bytes then
+      large = #text
+    else
       position = position + 1
-      texts[#texts + 1] = entry[2][2]
-      bytes = bytes + #entry[2][2]
+      texts[#texts + 1] = text
+      bytes = bytes + #text
     end
   end
 end
@@ -86,7 +90,7 @@ if is_new then
   redis.call('HSET', KEYS[2], 'last', last)
   redis.call('SET', call, number, 'PX', memory)
 end
-return {'ok', now, is_complete and 1 or 0, is_new and 1 or 0, texts}
+return {'ok', now, is_complete and 1 or 0, is_new and 1 or 0, texts, large}
 """
 )
 """Keys: log, meta, call. Arguments:
@@ -97,10 +101,11 @@ return {'ok', now, is_complete and 1 or 0, is_new and 1 or 0, texts}
 4. deadline, as the server's time in microseconds
 5. position after which to read
 6. maximum number of entries to return
-7. maximum size of these entries in bytes: the one that exceeds it is the last one
+7. maximum size of an entry that it returns, and of all of them in bytes: the one that exceeds it is the last one
 8. and later: texts to append
 
-Returns whether it read to the end, whether it appended, and the texts before those that it appended. A call appends
+Returns whether it read to the end, whether it appended, and the texts before those that it appended. The last result is
+the size of the next entry if that is too large, otherwise 0. A call appends
 nothing if the server remembers it or a newer one of the same client. It is refused after its deadline. It returns no
 texts if it had appended, and the entries after the position have been removed since.
 """

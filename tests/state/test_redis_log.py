@@ -177,8 +177,8 @@ class TestOrder:
                 await log.append([b"a", b"b"], 0)
                 call = log._call  # noqa: SLF001 - to lose a piece
 
-                async def lose_second(script: Script, arguments: list[Any], *keys: str) -> list[Any]:
-                    return [] if arguments[0] == 1 else await call(script, arguments, *keys)
+                async def lose_second(script: Script, arguments: list[Any], *keys: str, **options: int) -> list[Any]:
+                    return [] if arguments[0] == 1 else await call(script, arguments, *keys, **options)
 
                 monkeypatch.setattr(log, "_call", lose_second)
                 await log.save_snapshot(b"xyz", 2)
@@ -193,6 +193,19 @@ class TestOrder:
                 shared_server.pause()
                 try:
                     assert "did not respond within 0.7 s" in await message_of(log.append([b"x" * 4_000_000], 0))
+                finally:
+                    shared_server.resume()
+
+        run(test())
+
+    def test_a_call_that_reads_a_large_entry_gets_more_time(self, shared_server: RedisServer, prefix: str) -> None:
+        async def test() -> None:
+            async with connected(shared_server.url, prefix, call_timeout=0.5) as log:
+                await log.append([b"x" * 8_000_000], 0)
+                assert await log.append([], 0) == LogPage([], is_last=False)
+                shared_server.pause()
+                try:
+                    assert "did not respond within 0.9 s" in await message_of(log.append([], 0))
                 finally:
                     shared_server.resume()
 
@@ -282,7 +295,7 @@ class TestPages:
 
         run(test())
 
-    def test_a_page_ends_with_the_entry_that_exceeds_its_size(
+    def test_a_page_ends_with_the_entry_that_exceeds_its_size_and_a_large_entry_has_its_own(
         self, shared_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(redis_log, "MAX_PAGE_BYTES", 5)
@@ -290,8 +303,8 @@ class TestPages:
         async def test() -> None:
             async with connected(shared_server.url, prefix) as log:
                 await log.append([b"four", b"four", b"more than five", b"x"], 0)
-                sizes = [len((await log.append([], after)).entries) for after in (0, 2, 3)]
-                assert sizes == [2, 1, 1]
+                sizes = [len((await log.append([], after)).entries) for after in (0, 2, 2, 3)]
+                assert sizes == [2, 0, 1, 1]
 
         run(test())
 
