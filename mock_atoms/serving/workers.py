@@ -53,10 +53,11 @@ class Supervisor:
         self._context = multiprocessing.get_context("spawn")
         self._workers: dict[int, tuple[SpawnProcess, Connection]] = {}
         self._ready: set[int] = set()
+        self._has_started = False
         self._stopped_by: int | None = None
 
     def run(self) -> int:
-        """Run until a signal stops it, and return the exit code: 0, or 1 if a worker could not start."""
+        """Run until a signal stops it, and return the exit code: 0, or 1 if the first workers could not start."""
         previous = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             for number in range(1, self._settings.workers + 1):
@@ -95,21 +96,21 @@ class Supervisor:
         self._workers[number] = process, pipe
 
     def _look_after_all(self) -> bool:
-        """Note who is ready, and replace who has ended. Return whether all could start."""
+        """Note who is ready, and replace who has ended. Return whether the first workers could start."""
         for number, (process, pipe) in list(self._workers.items()):
             if number not in self._ready and pipe.poll():
                 with suppress(EOFError):  # it has ended
                     pipe.recv()
                     self._ready.add(number)
-                if len(self._ready) == len(self._workers):
+                if len(self._ready) == len(self._workers) and not self._has_started:
+                    self._has_started = True
                     self._on_ready()
-                    self._on_ready = _do_nothing
             if process.is_alive() or self._stopped_by is not None:
                 continue
             process.join()
             pipe.close()
-            if number not in self._ready:
-                return False
+            if number not in self._ready and not self._has_started:
+                return False  # later, the store may be unavailable for a while
             cause = f"worker {number} has ended with exit code {process.exitcode}: it is replaced"
             LOGGER.warning(EventLine({"cause": cause}))
             self._start(number)
@@ -129,10 +130,6 @@ class Supervisor:
     def _kill_all(self) -> None:
         for process, _ in self._workers.values():
             process.kill()
-
-
-def _do_nothing() -> None:
-    """Do nothing."""
 
 
 def _work(

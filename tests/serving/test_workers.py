@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -181,6 +182,31 @@ def test_a_supervisor_ends_with_its_workers(run_worker: workers.RunWorker, code:
     handler = signal.getsignal(signal.SIGTERM)
     assert Supervisor(SETTINGS, run_worker, sockets, lambda: None).run() == code
     assert signal.getsignal(signal.SIGTERM) == handler
+    for listener in sockets:
+        listener.close()
+
+
+def fail_to_restart(
+    folder: Path, _settings: Settings, number: int, _sockets: list[socket.socket], on_ready: Callable[[], None]
+) -> None:
+    """End as worker 1 after all were ready, and fail to start once. Then stop the supervisor."""
+    runs = [*folder.glob("run*")]
+    if number == 1:
+        (folder / f"run{len(runs)}").touch()
+        if len(runs) == 1:
+            sys.exit(3)
+    on_ready()
+    if number == 1 and runs:
+        os.kill(os.getppid(), signal.SIGTERM)
+    while number == 2 or runs or not (folder / "ready").exists():
+        time.sleep(0.02)
+
+
+def test_a_worker_whose_replacement_cannot_start_is_replaced_again(tmp_path: Path) -> None:
+    sockets = listen_on_all(("127.0.0.1",), 0)
+    run_worker = partial(fail_to_restart, tmp_path)
+    assert Supervisor(SETTINGS, run_worker, sockets, (tmp_path / "ready").touch).run() == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ready", "run0", "run1", "run2"]
     for listener in sockets:
         listener.close()
 
