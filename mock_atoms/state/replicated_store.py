@@ -383,8 +383,8 @@ class ReplicatedStore(MemoryStore):
 
     async def _replace_foreign(self, _entry_id: str, content: Any) -> None:  # noqa: ANN401 - any JSON
         text, seconds = content
-        self._reset_at.put(_reset_key(None, None), self._replica.applying)
         await super().replace_all(
             await self._slices.run(parse_content(text.encode(), self._shared_journal.credentials))
         )
+        self._reset_at.put(_reset_key(None, None), self._replica.applying)
         self._used_at = OrderedDict((state.tenant.key, seconds) for state in self._states)

@@ -15,7 +15,7 @@ import pytest
 
 from mock_atoms.app import create_app
 from mock_atoms.caching import response_cache
-from mock_atoms.core.errors import StoreUnavailableError
+from mock_atoms.core.errors import CapacityError, StoreUnavailableError
 from mock_atoms.core.settings import Settings
 from mock_atoms.core.slices import run_without_pauses
 from mock_atoms.core.tenancy import Tenant, caller_for
@@ -26,7 +26,7 @@ from mock_atoms.journal.recorded_body import MAX_SHARED_BODY_BYTES, NO_BODY, WEI
 from mock_atoms.middleware.connection_faults import TRANSPORT
 from mock_atoms.middleware.recording import HeldStart
 from mock_atoms.mock import MockAtoms
-from mock_atoms.state import replica, replicated_journal, replicated_store
+from mock_atoms.state import replica, replicated_journal, replicated_store, tenant_states
 from mock_atoms.state.log_contents import parse_operation
 from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.replicated_store import RecentPositions
@@ -106,6 +106,23 @@ def test_a_change_that_a_reset_of_another_server_overtakes_leaves_nothing() -> N
         assert await listed(two) == before
 
     run(test)
+
+
+def test_a_change_that_a_failed_import_of_another_server_overtakes_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        log = MemoryLog()
+        one, two = (make_mock(log).store for _ in range(2))
+        tenant = caller_for("sk_acme").tenant
+        mark = one.mark()
+        monkeypatch.setattr(tenant_states, "check_capacity", check_capacity)
+        with pytest.raises(CapacityError):
+            await two.replace_all(StoreContent([], {}, [TenantState(tenant)]))
+        assert await one.commit(tenant, SetInitialData(InitialData([])), mark)
+
+    def check_capacity(_size_bytes: int, _max_bytes: int) -> None:
+        raise CapacityError("too large")
+
+    asyncio.run(test())
 
 
 def test_a_client_that_waits_at_one_server_sees_the_requests_to_another() -> None:
