@@ -246,7 +246,7 @@ class ReplicatedStore(MemoryStore):
 
     def mark(self) -> int:
         """Return a mark of now."""
-        return self._replica.position
+        return max(self._replica.position, self._replica.restored)  # a restored copy is ahead of its position
 
     async def commit(self, tenant: Tenant, operation: DataOperation, mark: int | None = None) -> bool:
         """Change the data of `tenant`, and return whether that was possible: not if it was reset since `mark`.

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -30,6 +30,7 @@ from mock_atoms.state import replica, replicated_journal, replicated_store, tena
 from mock_atoms.state.log_contents import parse_operation
 from mock_atoms.state.operations import SetInitialData
 from mock_atoms.state.replicated_store import RecentPositions
+from mock_atoms.state.shared_log import LogPage
 from mock_atoms.state.store import Store, StoreContent, TenantState
 from tests.helpers.asgi import bearer_pairs, call
 from tests.helpers.audiences import ACME
@@ -121,6 +122,31 @@ def test_a_change_that_a_failed_import_of_another_server_overtakes_is_made(monke
 
     def check_capacity(_size_bytes: int, _max_bytes: int) -> None:
         raise CapacityError("too large")
+
+    asyncio.run(test())
+
+
+def test_a_change_is_made_that_is_prepared_while_a_server_restores_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        log = MemoryLog()
+        mock, store = make_mock(log, snapshot_entries=6, journal_size=1), make_mock(log, journal_size=1).store
+        tenant = caller_for("sk_acme").tenant
+        marks: list[int] = []
+        async with client_of(mock) as client:
+            for _ in range(2):
+                await client.get(AUDIENCES, headers=ACME)
+        await mock.store.reset(tenant.token_digest)  # the snapshot includes it, and its entry is still in the log
+        await mock.store.save_stubs()
+        await mock.store.close()  # waits for the snapshot
+        append = log.append
+
+        async def append_and_mark(texts: Sequence[bytes], after: int) -> LogPage:
+            marks.append(store.mark())
+            return await append(texts, after)
+
+        monkeypatch.setattr(log, "append", append_and_mark)
+        await store.synchronize()
+        assert await store.commit(tenant, SetInitialData(InitialData([])), marks[1])
 
     asyncio.run(test())
 
