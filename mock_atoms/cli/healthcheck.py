@@ -29,11 +29,13 @@ def _run(invocation: Invocation) -> int:
     try:
         with contextlib.closing(_connection(settings, host)) as connection:
             connection.request("GET", f"{CONTROL_PREFIX}/health")
-            status = json.loads(connection.getresponse().read())["status"]
-        if status == "healthy":
+            health = json.loads(connection.getresponse().read())
+        if health.get("status") == "healthy":
             return EXIT_OK
-        reason = f"its status is `{status}`"
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+        reason = health["errors"][0]["detail"] if "errors" in health else f"its status is `{health['status']}`"
+    except (json.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError):
+        reason = "the response is not that of mock-atoms"
+    except (OSError, http.client.HTTPException, ValueError) as error:
         reason = str(error) or type(error).__name__
     return invocation.fail(f"{format_address(host, settings.port)} is not healthy: {reason}")
 

@@ -43,12 +43,25 @@ def impostor() -> Iterator[HTTPServer]:
         thread.join()
 
 
-@pytest.mark.parametrize("body", [b'{"status": "starting"}', b"{}", b"[]", b"<html>", b""])
-def test_healthcheck_rejects_another_server(impostor: HTTPServer, body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"status": "starting"}', "its status is `starting`"),
+        (b'{"errors": [{"detail": "the store is full"}]}', "the store is full"),
+        (b'{"errors": []}', "the response is not that of mock-atoms"),
+        (b'{"errors": [{}]}', "the response is not that of mock-atoms"),
+        (b'{"errors": 1}', "the response is not that of mock-atoms"),
+        (b"{}", "the response is not that of mock-atoms"),
+        (b"[]", "the response is not that of mock-atoms"),
+        (b"<html>", "the response is not that of mock-atoms"),
+        (b"", "the response is not that of mock-atoms"),
+    ],
+)
+def test_healthcheck_gives_the_reason_of_the_response(impostor: HTTPServer, body: bytes, reason: str) -> None:
     impostor.body = body  # type: ignore[attr-defined] # read by the handler
-    code, _, err = run_command("healthcheck", "--port", str(impostor.server_port))
-    assert code == 1
-    assert "is not healthy" in err
+    code, out, err = run_command("healthcheck", "--port", str(impostor.server_port))
+    assert (code, out) == (1, "")
+    assert err == f"mock-atoms: 127.0.0.1:{impostor.server_port} is not healthy: {reason}\n"
 
 
 def test_help_describes_the_server_to_ask(capsys: pytest.CaptureFixture[str]) -> None:
