@@ -18,11 +18,12 @@ _ADVICE: list[tuple[type[Exception], str]] = [  # the first class that fits
 _ADVICE_BY_TEXT = [
     ("MOVED", _MOVED),  # releases of the client before 6 have no class for it here
     ("WRONGTYPE", "has other data under this prefix: choose another prefix ({})"),
+    ("DB index", "does not have the database of its URL: write a lower number, such as 0 ({})"),
     ("compiling script", "is too old: use Redis 7, Valkey or later ({})"),
 ]
 INVALID_URL = (
     "is not a valid URL: write redis://USER:PASSWORD@HOST:PORT/DATABASE, rediss:// for TLS, or unix:///PATH, "
-    "with special characters of the password percent-encoded"
+    "with a number as DATABASE and special characters of the password percent-encoded"
 )
 
 

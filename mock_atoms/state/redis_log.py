@@ -12,6 +12,7 @@ from hashlib import sha1
 from pathlib import Path
 from time import monotonic
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from redis import exceptions
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
@@ -99,6 +100,8 @@ class RedisLog:
                 url, retry=Retry(NoBackoff(), 0), socket_timeout=None, socket_connect_timeout=None, protocol=2
             )
             connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call] # redis-py has no types here
+            if not url.startswith("unix:"):
+                int(urlsplit(url).path.strip("/") or 0)  # the client uses 0 in place of what is not a number
         except (ValueError, TypeError, exceptions.RedisError):  # the message may contain the password
             raise StoreUnavailableError(f"{self._store} {INVALID_URL}") from None
         ca_file = pool.connection_kwargs.get("ssl_ca_certs")

@@ -726,6 +726,10 @@ class TestMessages:
             ),
             ("ERR Error compiling script (new function): #", "is too old: use Redis 7, Valkey or later (Error compili"),
             ("ERR unknown command 'EVALSHA', with args beginning with: 'x'", "refused a command (unknown command 'E"),
+            (
+                "ERR DB index is out of range",
+                "does not have the database of its URL: write a lower number, such as 0 (",
+            ),
             ("MISCONF errors writing to the AOF file", "refused a command (MISCONF errors writing"),
         ],
     )
@@ -741,7 +745,10 @@ class TestMessages:
 
     @pytest.mark.parametrize(
         "url",
-        ["hunter2", "http://me:hunter2@host", "redis://:hunter2#x@host", "redis://host?password=hunter2&socket=1"],
+        [
+            *("hunter2", "http://me:hunter2@host", "redis://:hunter2#x@host", "redis://host?password=hunter2&socket=1"),
+            *("redis://me:1/hunter2@host:1/0", "valkey://host/zero"),
+        ],
     )
     def test_malformed_urls(self, prefix: str, url: str) -> None:
         message = self.message_at_start(url, prefix)
