@@ -17,7 +17,7 @@ _ADVICE: list[tuple[type[Exception], str]] = [  # the first class that fits
 ]
 _ADVICE_BY_TEXT = [
     ("MOVED", _MOVED),  # releases of the client before 6 have no class for it here
-    ("WRONGTYPE", "has other data under this prefix: choose another prefix ({})"),
+    ("WRONGTYPE", "has other data under this prefix: choose another --store-prefix ({})"),
     ("DB index", "does not have the database of its URL: write a lower number, such as 0 ({})"),
     ("compiling script", "is too old: use Redis 7, Valkey or later ({})"),
 ]

@@ -123,7 +123,8 @@ class RedisLog:
                         problem = explain(error)
                         await asyncio.sleep(_START_PAUSE)
         except TimeoutError:
-            raise StoreUnavailableError(f"{self._store} {problem}") from None
+            advice = "start it, change --store, or increase --store-timeout"
+            raise StoreUnavailableError(f"{self._store} {problem}: {advice}") from None
         except exceptions.RedisError as error:
             raise StoreUnavailableError(f"{self._store} {explain(error)}") from None
 
@@ -279,17 +280,17 @@ class RedisLog:
         if format_ != str(FORMAT).encode():
             raise StoreUnavailableError(
                 f"{self._store} has a log of format {format_.decode(errors='replace')}, and this release writes "
-                f"format {FORMAT}: use the same release for all servers, or another prefix"
+                f"format {FORMAT}: use the same release for all servers, or another --store-prefix"
             )
         own, stored = json.loads(self._config), json.loads(config)
         for name in sorted({*own, *stored}):
             if own.get(name) != stored.get(name):
                 raise StoreUnavailableError(
                     f"{self._store} has a log for {name} {json.dumps(stored.get(name))}, and this server has "
-                    f"{json.dumps(own.get(name))}: use the same settings for all servers, or another prefix"
+                    f"{json.dumps(own.get(name))}: use the same settings for all servers, or another --store-prefix"
                 )
         self._check(b"lost" if self.secret and secret != self.secret else b"ok")
         self.secret = secret
 
     def _describe_foreign(self) -> str:
-        return f"{self._store} has other data under the prefix {self._prefix}: choose another prefix"
+        return f"{self._store} has other data under the prefix {self._prefix}: choose another --store-prefix"

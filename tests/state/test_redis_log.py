@@ -625,13 +625,14 @@ class TestMessages:
         url = f"redis://me:hunter2@127.0.0.1:{free_port()}/0"
         message = self.message_at_start(url, prefix, timeout=0.3)
         assert message.startswith(f"the store {mask_url(url)} is unreachable: ")
+        assert message.endswith(": start it, change --store, or increase --store-timeout")
         assert "hunter2" not in message
 
     def test_without_a_reply_at_start(self, own_server: RedisServer, prefix: str) -> None:
         own_server.pause()
-        assert (
-            self.message_at_start(own_server.url, prefix, timeout=0.3)
-            == f"the store {own_server.url} did not respond within 0.3 s"
+        assert self.message_at_start(own_server.url, prefix, timeout=0.3) == (
+            f"the store {own_server.url} did not respond within 0.3 s: "
+            "start it, change --store, or increase --store-timeout"
         )
 
     def test_a_server_that_starts_late_is_awaited(self, own_server: RedisServer, prefix: str) -> None:
@@ -687,7 +688,7 @@ class TestMessages:
         shared_server.client().delete(f"{{{prefix}}}:{key}")
         shared_server.client().hset(f"{{{prefix}}}:{key}", "x", "y")
         assert self.message_at_start(shared_server.url, prefix) == (
-            f"the store {shared_server.url} has other data under the prefix {prefix}: choose another prefix"
+            f"the store {shared_server.url} has other data under the prefix {prefix}: choose another --store-prefix"
         )
 
     @pytest.mark.parametrize(
@@ -708,7 +709,7 @@ class TestMessages:
         run(start())
         assert self.message_at_start(shared_server.url, prefix, CONFIG | other) == (
             f"the store {shared_server.url} has a log {difference}: use the same settings for all servers, or another "
-            "prefix"
+            "--store-prefix"
         )
 
     def test_another_format(self, shared_server: RedisServer, prefix: str) -> None:
