@@ -50,6 +50,12 @@ def ready_message(
     ]
     if access.access != "disabled":
         lines.insert(3, f"  dashboard: {root_url}{CONTROL_PREFIX}/")
+    if settings.is_shared:
+        from mock_atoms.state.redis_errors import mask_url  # noqa: PLC0415 - redis is an optional dependency
+
+        lines.append(
+            f"  shared store: {mask_url(settings.store)}; prefix: {settings.store_prefix}; workers: {settings.workers}"
+        )
     if ca_file is not None:
         lines.append(f"  CA certificate for clients to trust: {ca_file}")
     return "\n".join(map(show_invisible, lines))

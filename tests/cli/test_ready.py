@@ -31,6 +31,12 @@ def test_a_server_without_control_api_has_no_dashboard() -> None:
     assert "control API: http://127.0.0.1:80/__admin (disabled:" in message
 
 
+def test_the_text_names_a_shared_store_without_its_password() -> None:
+    settings = Settings(store="redis://me:hunter2@store:6379/0", store_prefix="team", workers=2)
+    last_line = ready_message(settings, [("127.0.0.1", 80)], None, now).splitlines()[-1]
+    assert last_line == "  shared store: redis://***@store:6379/0; prefix: team; workers: 2"
+
+
 def test_the_text_ends_with_the_certificate_to_trust() -> None:
     settings = Settings(tls="self-signed")
     last_line = ready_message(settings, [("127.0.0.1", 80)], CA_FILE, now).splitlines()[-1]
