@@ -318,12 +318,12 @@ class Settings(BaseModel):
             raise ValueError("cannot be combined with --state, which has its own rules and is in memory: leave one out")
         return value
 
-    @field_validator("workers")
+    @field_validator("store_prefix", "tenant_ttl", "workers")
     @classmethod
-    def _check_workers(cls, workers: int, info: ValidationInfo) -> int:
-        if workers > 1 and info.data.get("store") == "memory":
-            raise ValueError("more than one worker needs a shared store, such as --store redis://localhost:6379/0")
-        return workers
+    def _check_needs_store(cls, value: object, info: ValidationInfo) -> object:
+        if value != cls.model_fields[str(info.field_name)].default and info.data.get("store") == "memory":
+            raise ValueError("it needs a shared store, such as --store redis://localhost:6379/0")
+        return value
 
     @field_validator("reload")
     @classmethod

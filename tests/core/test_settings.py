@@ -111,6 +111,12 @@ def test_a_value_is_parsed(field: str, raw_value: object, value: object) -> None
         ("workers", 65, "--workers: `65` is invalid: must be at most 64"),
         ("store_prefix", "x" * 101, "--store-prefix: `xxx"),
         ("store_prefix", "{a}", "--store-prefix: `{a}` is invalid: a prefix has up to 100 letters, digits"),
+        (
+            "store_prefix",
+            "team",
+            "--store-prefix: `team` is invalid: it needs a shared store, such as --store redis://",
+        ),
+        ("tenant_ttl", 60, "--tenant-ttl: `60` is invalid: it needs a shared store, such as --store redis://"),
         ("error_rate", True, "--error-rate: `true` is invalid: must be a number"),
         ("admin", 1, "--admin: `1` is invalid: must be true or false"),
         ("response_cache", 0.0, "--response-cache: `0.0` is invalid: must be true or false"),

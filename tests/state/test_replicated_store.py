@@ -173,7 +173,10 @@ def test_a_client_that_waits_at_one_server_sees_the_requests_to_another() -> Non
 def test_a_tenant_that_sends_no_requests_is_forgotten() -> None:
     times = [NOON]
     log = MemoryLog()
-    mocks = [MockAtoms(Settings(tenant_ttl=60), now=lambda: times[0], shared_log=log) for _ in range(2)]
+    mocks = [
+        MockAtoms(Settings(store="redis://unused", tenant_ttl=60), now=lambda: times[0], shared_log=log)
+        for _ in range(2)
+    ]
     apps = [create_app(mock=mock) for mock in mocks]
     body = json.dumps({"token": "sk_acme", "audiences": []}).encode()
     headers = [(b"content-type", b"application/json")]
@@ -211,7 +214,7 @@ def test_a_tenant_that_never_sends_a_request_is_forgotten(use: Callable[[Store, 
         log, known = MemoryLog(), []
 
         def server(time: datetime) -> MockAtoms:
-            return MockAtoms(Settings(tenant_ttl=60), now=lambda: time, shared_log=log)
+            return MockAtoms(Settings(store="redis://unused", tenant_ttl=60), now=lambda: time, shared_log=log)
 
         one, two, late = map(server, (NOON, NOON, NOON + timedelta(days=1)))
         await use(one.store, used)
