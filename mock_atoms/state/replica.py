@@ -122,6 +122,7 @@ class Replica:
     def __init__(self, log: SharedLog, snapshot_entries: int = SNAPSHOT_ENTRIES) -> None:
         self.position = self.applying = self.restored = 0
         self._snapshot_entries = snapshot_entries
+        self._is_available = True  # whether the last call of the log succeeded
         self._is_due = False  # whether this server is to save a snapshot
         self._saving: asyncio.Task[None] | None = None
         self._unsaved_bytes = 0  # size of the entries since the last snapshot was due
@@ -205,10 +206,12 @@ class Replica:
                 try:
                     await self._append_and_apply([waiter.text for waiter in batch if waiter.text is not None])
                 except Exception as error:  # noqa: BLE001 - raised in the waiting callers
+                    self._log_outage(error)
                     batch, self._waiting = [*batch, *self._waiting], []  # no client waits for two timeouts
                     for waiter in batch:
                         self._give_up(waiter, error)
                 else:
+                    self._log_outage(None)
                     for waiter in batch:
                         if waiter.text is None:
                             waiter.resolve(None)
@@ -217,6 +220,13 @@ class Replica:
                             self._give_up(waiter, lost)
         finally:
             self._processing = None
+
+    def _log_outage(self, error: Exception | None) -> None:
+        """Log the first error of an outage and its end, not each call that fails."""
+        if (error is None) == self._is_available:
+            return
+        self._is_available = error is None
+        LOGGER.warning(EventLine({"cause": "the shared store is available again" if error is None else str(error)}))
 
     def _give_up(self, waiter: _Waiter, error: Exception) -> None:
         """Report an error. If the log has the entry nevertheless, it is applied like one of another server."""

@@ -8,6 +8,7 @@ import pytest
 
 from mock_atoms.core.errors import CapacityError, StoreUnavailableError
 from mock_atoms.core.slices import IS_DISCONNECTED, WORK_SLOT, Slices
+from mock_atoms.journal.access_log import LOGGER
 from mock_atoms.state import replica as replica_module
 from mock_atoms.state.replica import Replica
 from mock_atoms.state.shared_log import LogPage
@@ -113,6 +114,21 @@ def test_an_unreachable_store_is_an_error_without_a_late_effect() -> None:
         assert two.value == 2
 
     run(test)
+
+
+def test_an_outage_of_the_store_is_logged_at_its_start_and_end(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(log: MemoryLog, one: Counter, _two: Counter) -> None:
+        await one.add(1)
+        log.failures = ["unreachable"] * 2
+        for _ in range(2):
+            with pytest.raises(StoreUnavailableError, match="unreachable"):
+                await one.add(1)
+        await one.add(1)
+        await one.add(1)
+
+    run(test)
+    causes = [record.getMessage() for record in caplog.records if record.name == LOGGER.name]
+    assert causes == ['cause="the store is unreachable"', 'cause="the shared store is available again"']
 
 
 def test_a_change_whose_reply_was_lost_is_applied_once_by_all() -> None:
