@@ -6,7 +6,10 @@ from mock_atoms.core.printable import show_invisible
 
 _MOVED = "is a cluster node without this log: use the URL of the node that has it ({})"
 _ADVICE: list[tuple[type[Exception], str]] = [  # the first class that fits
-    (exceptions.AuthenticationError, "refused the user or password of its URL ({})"),
+    (
+        exceptions.AuthenticationError,
+        "refused the user or password: write redis://USER:PASSWORD@HOST:PORT/DATABASE ({})",
+    ),
     (exceptions.BusyLoadingError, "is still loading its data ({})"),
     (exceptions.ConnectionError, "is unreachable: {}"),
     (exceptions.TimeoutError, "is unreachable: {}"),
