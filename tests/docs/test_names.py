@@ -22,6 +22,7 @@ OTHER_FLAGS = {
     *("--build", "--detach", "--force", "--name", "--profile", "--publish", "--rm", "--volume", "--volumes"),  # docker
     "--wait",  # docker
     *("--appendfsync", "--appendonly", "--maxmemory", "--maxmemory-policy", "--requirepass", "--save"),  # Valkey
+    *("--scan", "--pattern"),  # redis-cli
     *("--cacert", "--fail", "--retry", "--retry-all-errors", "--retry-delay"),  # curl
     *("--factory", "--quiet", "--root-path"),  # uvicorn, pip
 }

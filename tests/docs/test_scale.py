@@ -15,7 +15,7 @@ from mock_atoms.core.settings import Settings
 from mock_atoms.state.redis_log import SNAPSHOT_PIECE_BYTES, connect
 from mock_atoms.state.replica import SNAPSHOT_BYTES, SNAPSHOT_ENTRIES
 from mock_atoms.state.replicated_journal import MAX_KEPT_ENTRIES
-from tests.helpers.redis import running
+from tests.helpers.redis import find_program, running
 from tests.helpers.snippets import ROOT, Snippet, read_snippets
 
 SNIPPETS = [snippet for snippet in read_snippets() if snippet.page == "scale.md"]
@@ -35,6 +35,7 @@ OBJECTS = {(document["kind"], document["metadata"]["name"]): document for docume
 def test_every_snippet_is_of_a_tested_kind() -> None:
     assert {(snippet.language, snippet.label) for snippet in SNIPPETS} == {
         ("sh", "redis"),
+        ("sh", "keys"),
         ("console", "docker"),  # tests/container runs it
         ("yaml", "kubernetes.yaml"),
         ("text", "acl"),
@@ -56,6 +57,21 @@ def test_serve_command_uses_the_store(snippet: Snippet, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "cannot listen on 192.0.2.1" in done.stderr
     assert url == "redis://localhost:6379/0"
+
+
+def test_the_keys_of_a_prefix_can_be_deleted(tmp_path: Path) -> None:
+    (snippet,) = snippets_of("sh", "keys")
+    with running(tmp_path) as server, server.client() as client:
+
+        async def create(prefix: str) -> None:
+            await (await connect(server.url, prefix, {})).close()
+
+        for prefix in (Settings().store_prefix, "other"):
+            asyncio.run(create(prefix))
+        program = find_program().replace("-server", "-cli")
+        command = snippet.text.replace("redis-cli", f"{program} -p {server.url.rpartition(':')[2]}")
+        subprocess.run(["sh", "-c", command], check=True, stdout=subprocess.DEVNULL, timeout=60)
+        assert client.keys() == [b"{other}:meta"]
 
 
 def test_a_user_with_the_listed_permissions_suffices(tmp_path: Path) -> None:
