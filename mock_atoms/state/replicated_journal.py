@@ -224,9 +224,8 @@ class ReplicatedJournal(MemoryJournal):
 
     async def _update(self, exchange: Exchange, content: list[Any]) -> None:
         started_with, outcome = content
-        if self._started_with(started_with) is not exchange:
-            await self._update_foreign("", content)  # after a snapshot, the journal has a copy
-            return
+        if self._started_with(started_with) is None:
+            return  # the journal has dropped it
         await self._apply_update(exchange, outcome)
         if has_ended(outcome):
             del self._in_flight[started_with]
