@@ -371,6 +371,7 @@ def test_content_that_is_refused_changes_nothing(make_store: MakeStore, monkeypa
         too_large = TenantState(tenant_of("b"))
         too_large.apply(with_audiences(6))
         rules = [ActiveRule(name, RULE, (False, 0)) for name in "xy"]
+        mark = store.mark()
         for refused in (StoreContent(rules, data, []), StoreContent(rules[:1], data, [too_large])):
             with pytest.raises(CapacityError):
                 await store.replace_all(refused)
@@ -378,6 +379,7 @@ def test_content_that_is_refused_changes_nothing(make_store: MakeStore, monkeypa
             assert [rule.id for rule in book] == [kept]
             assert [state.tenant for state in await store.tenants()] == [tenant_of("a")]
             assert fixtures.initial_data(caller).audiences == initial
+        assert await store.commit(tenant_of("a"), with_audiences(1), mark)
 
     asyncio.run(run())
 
