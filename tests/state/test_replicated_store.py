@@ -94,6 +94,15 @@ def test_changes_of_two_servers_at_the_same_time_are_all_made() -> None:
     run(test)
 
 
+def test_a_request_that_changes_data_appends_four_entries() -> None:
+    async def test(log: MemoryLog, one: httpx.AsyncClient, _two: httpx.AsyncClient) -> None:
+        await create(one)
+        kinds = [json.loads(text[16:])[0] for text in log.texts]
+        assert sorted(kinds) == ["begin", "commit", "update", "update"]
+
+    run(test)
+
+
 def test_a_change_that_a_reset_of_another_server_overtakes_leaves_nothing() -> None:
     async def test(_log: MemoryLog, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
         before = await listed(one)
