@@ -219,14 +219,59 @@ def test_a_snapshot_is_also_due_after_many_bytes(monkeypatch: pytest.MonkeyPatch
     run(test)
 
 
+class SlowLog(MemoryLog):
+    """A log that saves snapshots after `is_released` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_released = asyncio.Event()
+
+    async def save_snapshot(self, snapshot: bytes, before: int) -> None:
+        await self.is_released.wait()
+        await super().save_snapshot(snapshot, before)
+
+
+def test_only_the_server_that_writes_the_last_entry_makes_a_snapshot() -> None:
+    class Recorder(Counter):
+        snapshots = 0
+
+        def first_needed(self) -> int:
+            return 1
+
+        async def make_snapshot(self) -> bytes:
+            self.snapshots += 1
+            return await super().make_snapshot()
+
+    async def test() -> None:
+        log = MemoryLog()
+        one, two = Recorder(log, snapshot_entries=2), Recorder(log, snapshot_entries=2)
+        await one.add(1)
+        await two.add(1)
+        await one.replica.synchronize()
+        assert (one.snapshots, two.snapshots) == (0, 1)
+
+    asyncio.run(test())
+
+
+def test_a_snapshot_stays_due_while_another_one_is_saved() -> None:
+    async def test() -> None:
+        log = SlowLog()
+        one, two = Counter(log, snapshot_entries=1), Counter(log)
+        await one.add(1)
+        await one.add(1)
+        await two.add(1)
+        await one.replica.synchronize()
+        for _ in range(2):
+            log.is_released.set()
+            await one.replica.close()
+            await one.replica.synchronize()
+        await one.replica.close()
+        assert [snapshot.split()[0] for snapshot in log.snapshots] == [b"1", b"3"]
+
+    asyncio.run(test())
+
+
 def test_a_server_saves_one_snapshot_at_a_time() -> None:
-    class SlowLog(MemoryLog):
-        is_released = asyncio.Event()
-
-        async def save_snapshot(self, snapshot: bytes, before: int) -> None:
-            await self.is_released.wait()
-            await super().save_snapshot(snapshot, before)
-
     async def test() -> None:
         log = SlowLog()
         one = Counter(log, snapshot_entries=1)
