@@ -53,8 +53,7 @@ class Supervisor:
         self._context = multiprocessing.get_context("spawn")
         self._workers: dict[int, tuple[SpawnProcess, Connection]] = {}
         self._ready: set[int] = set()
-        self._has_started = False
-        self._stopped_by: int | None = None
+        self._has_started = self._is_stopped = False
 
     def run(self) -> int:
         """Run until a signal stops it, and return the exit code: 0, or 1 if the first workers could not start."""
@@ -62,7 +61,7 @@ class Supervisor:
         try:
             for number in range(1, self._settings.workers + 1):
                 self._start(number)
-            while self._stopped_by is None:
+            while not self._is_stopped:
                 wait([*self._sentinels(), *self._pending_pipes()], _POLL_SECONDS)
                 if not self._look_after_all():
                     return EXIT_FAILED
@@ -72,8 +71,8 @@ class Supervisor:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
-    def _stop(self, number: int, _frame: object) -> None:
-        self._stopped_by = number
+    def _stop(self, _number: int, _frame: object) -> None:
+        self._is_stopped = True
 
     def _sentinels(self) -> list[int]:
         return [process.sentinel for process, _ in self._workers.values()]
@@ -105,7 +104,7 @@ class Supervisor:
                 if len(self._ready) == len(self._workers) and not self._has_started:
                     self._has_started = True
                     self._on_ready()
-            if process.is_alive() or self._stopped_by is not None:
+            if process.is_alive() or self._is_stopped:
                 continue
             process.join()
             pipe.close()
