@@ -12,6 +12,7 @@ from mock_atoms.journal.access_log import LOGGER
 from mock_atoms.state import replica as replica_module
 from mock_atoms.state.replica import Replica
 from mock_atoms.state.shared_log import LogPage
+from mock_atoms.state.store import ConflictError
 from tests.helpers.shared_log import MemoryLog
 
 
@@ -156,13 +157,25 @@ def test_a_change_is_applied_although_its_caller_was_cancelled() -> None:
     run(test)
 
 
-def test_a_refused_change_is_an_error_for_its_caller_alone() -> None:
-    async def test(_log: MemoryLog, one: Counter, two: Counter) -> None:
-        with pytest.raises(CapacityError, match="negative"):
+@pytest.mark.parametrize("error", [CapacityError, ConflictError])
+def test_a_refused_change_is_an_error_for_its_caller_alone(
+    error: type[Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Refusing(Counter):
+        async def _add(self, number: int) -> int:
+            if number < 0:
+                raise error
+            return await super()._add(number)
+
+    async def test() -> None:
+        log = MemoryLog()
+        one, two = Refusing(log), Refusing(log)
+        with pytest.raises(error):
             await one.add(-1)
         assert await two.add(1) == 1
 
-    run(test)
+    asyncio.run(test())
+    assert caplog.text == ""
 
 
 def test_an_entry_that_cannot_be_applied_is_logged(caplog: pytest.LogCaptureFixture) -> None:
