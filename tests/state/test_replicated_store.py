@@ -359,6 +359,7 @@ def test_an_exchange_that_ends_after_the_journal_was_cleared_counts_in_the_metri
             async with client_of(mock) as client:
                 metrics = (await client.get("/__admin/metrics")).text
                 assert re.findall(r"^mock_atoms_requests_total\{.*\} (.*)$", metrics, re.MULTILINE) == ["1.0"]
+            assert await mock.journal.find(in_flight.id) is None
 
     asyncio.run(test())
 
@@ -545,6 +546,25 @@ def test_a_body_that_the_store_has_not_confirmed_does_not_change_the_end() -> No
         for mock in mocks:
             (recorded,) = await mock.journal.candidates(())
             assert (recorded.status, recorded.bytes_sent, recorded.reason) == (404, 98, None)
+
+    asyncio.run(test())
+
+
+def test_a_request_that_ended_without_the_store_keeps_the_time_of_its_end() -> None:
+    async def test() -> None:
+        log, ended = MemoryLog(), exchange(0, None)
+        mocks = [make_mock(log) for _ in range(2)]
+        await mocks[0].store.begin(ended.tenant, ended, None)
+        ended.ended, ended.ended_at, ended.bytes_sent = "responded", ended.started_at + 7.0, 98
+        log.failures = ["unreachable"]
+        with pytest.raises(StoreUnavailableError):
+            await mocks[0].journal.update(ended)
+        await asyncio.sleep(0)  # the end is recorded first
+        await mocks[0].store.synchronize()
+        await mocks[1].store.synchronize()
+        for mock in mocks:
+            (recorded,) = await mock.journal.candidates(())
+            assert (recorded.status, recorded.duration_ms, recorded.bytes_sent) == (503, 7_000.0, 0)
 
     asyncio.run(test())
 
