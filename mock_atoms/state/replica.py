@@ -262,7 +262,8 @@ class Replica:
 
     async def _save_snapshot(self) -> None:
         first_needed = self.snapshots.first_needed()
-        snapshot = b"%d %d %b" % (self.position, first_needed, await self.snapshots.make_snapshot())
+        content = await self.snapshots.make_snapshot()
+        snapshot = b"%d %d %d %b" % (self.position, first_needed, self._unsaved_bytes, content)
         self._saving = start_outside_request(self._log.save_snapshot(snapshot, first_needed))
         self._saving.add_done_callback(_ignore_unavailable_store)  # the next one makes room as well
 
@@ -271,17 +272,23 @@ class Replica:
         snapshot = await self._log.load_snapshot()
         if snapshot is None:
             raise StoreUnavailableError("the store has lost the beginning of its log: empty it")
-        position, first_needed, content = snapshot.split(b" ", 2)
+        position, first_needed, unsaved_bytes, content = snapshot.split(b" ", 3)
         await self.snapshots.restore_snapshot(content)
         self.restored, self.position = int(position), int(first_needed) - 1
+        self._unsaved_bytes = int(unsaved_bytes)
+
+    def _note_size(self, entry: LogEntry) -> None:
+        """Note if a snapshot is due. All servers find it due at the same entry, and the one that wrote it makes it."""
+        self._unsaved_bytes += len(entry.text)
+        if entry.position % self._snapshot_entries == 0 or self._unsaved_bytes > SNAPSHOT_BYTES:
+            self._unsaved_bytes = 0
+            self._is_due = self._is_due or _entry_id(entry.text).startswith(self._id)
 
     async def _apply(self, entry: LogEntry) -> None:
         entry_id = _entry_id(entry.text)
         own = self._own.pop(entry_id, None)
-        self._unsaved_bytes += len(entry.text)
-        if entry.position % self._snapshot_entries == 0 or self._unsaved_bytes > SNAPSHOT_BYTES:
-            self._unsaved_bytes = 0
-            self._is_due = self._is_due or entry_id.startswith(self._id)
+        if not self.is_restoring:
+            self._note_size(entry)
         if own is not None and own.apply is not None:
             try:
                 own.resolve(await own.apply())

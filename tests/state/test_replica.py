@@ -207,7 +207,7 @@ def test_a_change_that_a_restored_snapshot_includes_is_not_made_again(monkeypatc
         async def append_and_trim(texts: Sequence[bytes], after: int) -> LogPage:
             page = await append(texts, after)
             if texts:  # the first page does not reach them
-                await log.save_snapshot(b"6 5 25", 5)
+                await log.save_snapshot(b"6 5 0 25", 5)
             return page
 
         for number in range(1, 6):
@@ -230,6 +230,29 @@ def test_a_snapshot_is_also_due_after_many_bytes(monkeypatch: pytest.MonkeyPatch
         assert [snapshot.split()[0] for snapshot in log.snapshots] == [b"3", b"6"]
 
     run(test)
+
+
+def test_a_server_that_has_restored_a_snapshot_counts_bytes_like_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads an entry again, which the snapshot includes."""
+    monkeypatch.setattr(replica_module, "SNAPSHOT_BYTES", 60)
+
+    class Keeper(Counter):
+        def first_needed(self) -> int:
+            return self.replica.position
+
+    async def test() -> None:
+        log = MemoryLog()
+        one, two = Keeper(log), Keeper(log)
+        await two.add(1)
+        for _ in range(2):
+            await one.add(1)
+        await one.replica.close()
+        for _ in range(4):
+            await two.add(1)
+            await two.replica.close()
+        assert [snapshot.split()[0] for snapshot in log.snapshots] == [b"3", b"6"]
+
+    asyncio.run(test())
 
 
 class SlowLog(MemoryLog):
