@@ -167,6 +167,7 @@ STUBS_OF_A_SCENARIO = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.alone("it looks at one replica's stubs")
 @pytest.mark.parametrize(
     ("method", "path", "body"),

@@ -457,6 +457,7 @@ def test_an_imported_state_is_a_body_in_flight() -> None:
         assert mock.body_memory.free_bytes == free
 
 
+@pytest.mark.slow
 def test_listed_members_survive_a_state(tmp_path: Path) -> None:
     rows = "".join(f"+1415555{number:04},n{number}\n" for number in range(MAX_MEMBERS))
     (tmp_path / "customers.csv").write_text(f"phoneNumber,name\n{rows}")

@@ -78,6 +78,7 @@ def test_the_cost_of_a_tenant_does_not_depend_on_others(method: str, target: str
     assert few == many
 
 
+@pytest.mark.slow
 @pytest.mark.alone("it fills the journal of one replica")
 def test_a_scan_of_all_requests_depends_on_them() -> None:
     pattern = {"headers": {"X-Test-Id": {"contains": "mine"}}}

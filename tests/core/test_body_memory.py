@@ -90,6 +90,7 @@ def test_a_refused_state_is_freed_in_steps(freed: list[int]) -> None:
     assert mock.body_memory.free_bytes == body_memory.MAX_BODIES_BYTES
 
 
+@pytest.mark.slow
 def test_other_requests_run_while_a_large_body_is_freed(freed: list[int]) -> None:
     mock = MockAtoms(Settings())
     app = create_app(mock=mock)

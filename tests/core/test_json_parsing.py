@@ -183,6 +183,7 @@ def test_a_text_with_too_few_commas_is_rejected(text: str) -> None:
     assert parse_json(json.dumps(["x" * (5 * 1024 * 1024 - 4)]))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny_pieces")
 @uses_tiny_pieces
 @given(value=st.lists(VALUES, min_size=1) | st.dictionaries(KEYS, VALUES, min_size=1))

@@ -222,6 +222,7 @@ PARALLEL = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(PARALLEL)
 @settings(max_examples=500, deadline=None)
 def test_parallel_exchanges_are_grouped_like_by_a_comparison_of_all_with_all(

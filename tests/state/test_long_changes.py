@@ -118,6 +118,7 @@ def test_others_run_while_ten_thousand_members_are_created_added_found_listed_an
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_a_deletion_of_many_members_reads_the_deleted_ones_once() -> None:
     class CountingList(list[int]):
         reads = 0
@@ -260,6 +261,7 @@ def test_lists_show_the_data_of_their_beginning() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_many_audiences_are_generated_in_slices_and_once_for_all_who_wait() -> None:
     async def run() -> None:
         server, caller = Server(), caller_for("sk_mock_many")

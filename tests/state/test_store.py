@@ -606,6 +606,7 @@ async def stub_numbers(store: Store) -> list[int]:
     return [UUID(stub.id).int for stub in (await store.export()).stubs]
 
 
+@pytest.mark.slow
 def test_a_long_change_of_stubs_is_made_although_others_are_made_all_the_time(
     make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -643,6 +644,7 @@ def test_a_change_that_becomes_long_while_it_waits_is_made_in_steps(
     assert len(copied) == 2
 
 
+@pytest.mark.slow
 def test_a_stub_that_is_deleted_while_all_are_saved_stays_deleted(
     make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
