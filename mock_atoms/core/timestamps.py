@@ -9,18 +9,17 @@ MonotonicClock = Callable[[], float]
 WallClock = Callable[[], datetime]
 """Returns the current time, for timestamps."""
 
-
-def clock_since_1970(clock: MonotonicClock, now: WallClock) -> MonotonicClock:
-    """Return a monotonic clock that counts from 1970, so that its times mean the same to other servers."""
-    offset = now().timestamp() - clock()
-    return lambda: clock() + offset
-
-
 TIMESTAMP_FORM = "a timestamp such as 2025-01-15T10:30:00.000Z, from 1970 to 2106"
 """What `parse_timestamp` accepts."""
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _OBJECT_ID_SECONDS = 1 << 32
 """The four bytes of an ObjectId's timestamp count the seconds since 1970."""
+
+
+def clock_since_1970(clock: MonotonicClock, now: WallClock) -> MonotonicClock:
+    """Return a monotonic clock that counts from 1970, so that its times mean the same to other servers."""
+    offset = now().timestamp() - clock()
+    return lambda: clock() + offset
 
 
 def parse_timestamp(text: str) -> datetime:

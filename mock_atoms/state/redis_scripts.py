@@ -101,13 +101,14 @@ return {'ok', now, is_complete and 1 or 0, is_new and 1 or 0, texts, large}
 4. deadline, as the server's time in microseconds
 5. position after which to read
 6. maximum number of entries to return
-7. maximum size of an entry that it returns, and of all of them in bytes: the one that exceeds it is the last one
+7. number of bytes after which no other entry follows; a larger entry is not returned at all
 8. and later: texts to append
 
 Returns whether it read to the end, whether it appended, and the texts before those that it appended. The last result is
-the size of the next entry if that is too large, otherwise 0. A call appends
-nothing if the server remembers it or a newer one of the same client. It is refused after its deadline. It returns no
-texts if it had appended, and the entries after the position have been removed since.
+the size of the next entry if it is too large, otherwise 0.
+
+A call appends nothing if the server remembers it or a newer one of the same client. Such a call returns no texts if the
+entries after the position have been removed since. A new call is refused after its deadline.
 """
 
 TRIM = _script(

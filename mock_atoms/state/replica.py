@@ -248,7 +248,7 @@ class Replica:
                 await self._restore()
                 if texts and has_appended:  # the snapshot may include their effects, and has no results
                     raise StoreUnavailableError(
-                        "the server was too slow to see the result of a change: it may have been made"
+                        "this server fell too far behind: the change may have been made, so check before you repeat it"
                     ) from None
                 continue
             has_appended = True

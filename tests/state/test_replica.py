@@ -213,7 +213,7 @@ def test_a_change_that_a_restored_snapshot_includes_is_not_made_again(monkeypatc
         for number in range(1, 6):
             await one.add(number)
         monkeypatch.setattr(log, "append", append_and_trim)
-        with pytest.raises(StoreUnavailableError, match="it may have been made"):
+        with pytest.raises(StoreUnavailableError, match="the change may have been made"):
             await two.add(10)
         assert await two.add(0) == await one.add(0) == 25
 

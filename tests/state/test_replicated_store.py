@@ -190,8 +190,8 @@ def test_a_tenant_that_sends_no_requests_is_forgotten() -> None:
     body = json.dumps({"token": "sk_acme", "audiences": []}).encode()
     headers = [(b"content-type", b"application/json")]
     for app in apps:
-        call(app, AUDIENCES, bearer_pairs("sk_acme"))
         call(app, AUDIENCES, bearer_pairs("sk_other"))
+        call(app, AUDIENCES, bearer_pairs("sk_acme"))
     assert call(apps[0], "/__admin/tenants", headers, "PUT", body=body).status == 200
 
     def tenants() -> list[int]:
@@ -464,6 +464,8 @@ def test_the_oldest_positions_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> 
         assert [positions.is_after([key], 3) for key in "abcd"] == [False, True, False, False]
         assert positions.is_after(["a"], 0)
         assert not positions.is_after(["d"], 1)
+    recent.put("d", 5)  # forgets c, since b was put again
+    assert not recent.is_after(["c"], 3)
 
 
 async def journal_of(client: httpx.AsyncClient) -> list[tuple[Any, ...]]:
@@ -660,6 +662,27 @@ def test_a_server_that_starts_from_a_snapshot_knows_exchanges_without_an_end() -
         assert await journal_of(watching) == journal
 
     run(test, snapshot_entries=5)
+
+
+def test_a_server_that_starts_from_a_snapshot_knows_the_ids_of_unconfirmed_requests() -> None:
+    """The end that was recorded later has no id: the server did not know that the request began."""
+
+    async def test() -> None:
+        log = MemoryLog()
+        mock = make_mock(log, snapshot_entries=3)
+        await mock.store.add_rule(parse_fault("500x0"))
+        async with client_of(mock) as client:
+            log.failures = ["lost reply"]
+            assert (await client.get(AUDIENCES, headers=ACME)).status_code == 503
+            while not log.snapshots:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+            async with client_of(make_mock(log)) as started_later:
+                journal = await journal_of(client)
+                ((request_id, *outcome),) = journal
+                assert (bool(request_id), tuple(outcome)) == (True, STORE_UNAVAILABLE)
+                assert await journal_of(started_later) == journal
+
+    asyncio.run(test())
 
 
 def test_a_bounded_number_of_exchanges_is_recorded_later(monkeypatch: pytest.MonkeyPatch) -> None:
