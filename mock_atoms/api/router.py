@@ -16,11 +16,10 @@ from mock_atoms.contract.schemas import (
     ForbiddenError,
     InternalServerError,
     UnauthorizedError,
-    render_json,
     success_envelope,
 )
 from mock_atoms.core.http_text import unquote
-from mock_atoms.core.json_stream import dump_json
+from mock_atoms.core.json_stream import dump_json, render_json
 from mock_atoms.core.slices import Slices, Steps
 from mock_atoms.core.tenancy import AuthenticatedCaller
 

@@ -10,7 +10,6 @@ from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
 from mock_atoms.contract.operations import Operation
-from mock_atoms.core.json_stream import dump_json
 from mock_atoms.core.patterns import OBJECT_ID
 
 JSON_TYPE = "application/json; charset=utf-8"
@@ -243,8 +242,3 @@ class MembersBadRequestError(TypedDict, total=False):
 
     status: str
     errors: list[str]
-
-
-def render_json(content: object) -> bytes:
-    """Return `content` as Express writes JSON: no spaces, characters as they are, in UTF-8."""
-    return dump_json(content).encode()

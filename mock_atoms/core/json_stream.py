@@ -6,6 +6,8 @@ from functools import partial
 from types import FunctionType, GeneratorType, MethodType
 from typing import Any, Final, NamedTuple
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from mock_atoms.core.slices import Steps
 
 CHUNK_CHARACTERS = 65_536
@@ -32,8 +34,28 @@ class Chunk(NamedTuple):
     more: bool
 
 
+def render_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON
+    """Return `value` as Express writes JSON: no spaces, characters as they are, in UTF-8.
+
+    Args:
+        value: its numbers are finite.
+
+    Raises:
+        UnicodeEncodeError: a text has half of a surrogate pair.
+    """
+    try:
+        return to_json(value)  # takes a fifth of the time
+    except PydanticSerializationError:  # half of a surrogate pair, or nested too deep for it
+        return dump_json(value).encode()
+
+
 def dump_json(value: Any) -> str:  # noqa: ANN401 - any JSON
-    """Return `value` as compact JSON, like all responses have it."""
+    """Return `value` as compact JSON text.
+
+    Raises:
+        ValueError: a number is infinite, or no number.
+        RecursionError: it is nested too deep.
+    """
     return _ENCODER.encode(value)
 
 
@@ -57,7 +79,7 @@ def json_pieces(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
             opening = ","
         yield "}"
     else:
-        yield dump_json(value)
+        yield render_json(value).decode()
 
 
 def _array_pieces(items: Iterator[Any]) -> Iterator[str]:

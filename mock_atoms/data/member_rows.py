@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from mock_atoms.contract.errors import INVALID_PHONE_NUMBER, TOO_MANY_MEMBERS
-from mock_atoms.contract.schemas import MAX_MEMBERS, render_json
+from mock_atoms.contract.schemas import MAX_MEMBERS
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
 from mock_atoms.core.json_pointer import format_pointer
+from mock_atoms.core.json_stream import render_json
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError
 from mock_atoms.core.printable import find_lookalike, unicode_form

@@ -16,8 +16,9 @@ from mock_atoms.contract.campaigns import (
     CallStatus,
     status_of,
 )
-from mock_atoms.contract.schemas import MAX_MEMBERS, Audience, Campaign, ObjectId, Timestamp, render_json
+from mock_atoms.contract.schemas import MAX_MEMBERS, Audience, Campaign, ObjectId, Timestamp
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
+from mock_atoms.core.json_stream import dump_json
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.setting_types import Locale
 from mock_atoms.core.sizes import json_bytes, json_problem
@@ -172,7 +173,7 @@ def _check_results(campaign: CampaignRecord, rows: MemberRows) -> None:
 
 def _check_text(shape: Mapping[str, object]) -> None:
     try:
-        render_json(shape)
+        dump_json(shape).encode()
     except UnicodeEncodeError:
         raise ValueError("a text has half of a surrogate pair, which UTF-8 cannot encode") from None
 

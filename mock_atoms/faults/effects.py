@@ -13,8 +13,9 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, mode
 
 from mock_atoms.contract.errors import error_body, error_headers
 from mock_atoms.contract.operations import NO_OPERATION, RequestedOperation
-from mock_atoms.contract.schemas import JSON_TYPE, render_json
+from mock_atoms.contract.schemas import JSON_TYPE
 from mock_atoms.core.http_text import HTTP_NAME
+from mock_atoms.core.json_stream import dump_json, render_json
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import StrictModel
 
@@ -150,7 +151,7 @@ class FaultResponse(StrictModel):
             raise ValueError(f"{self.status} is not an error, so it needs body or text")
         if contents:
             try:
-                self.render()
+                dump_json(contents[0]).encode()
             except (ValueError, RecursionError) as error:
                 raise ValueError(f"cannot be sent: {error}") from None
         return self

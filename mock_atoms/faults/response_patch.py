@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mock_atoms.contract.schemas import render_json
 from mock_atoms.core.json_parsing import JsonSizeError, parse_json_steps
 from mock_atoms.core.json_pointer import parse_pointer
-from mock_atoms.core.json_stream import lazy_lists, render_steps
+from mock_atoms.core.json_stream import dump_json, lazy_lists, render_json, render_steps
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, StrictModel
 from mock_atoms.core.slices import Steps
@@ -54,7 +53,7 @@ class ResponsePatch(StrictModel):
         if not self.values and not self.headers:
             raise ValueError("must have values or headers")
         try:
-            render_json(self.values)
+            dump_json(self.values).encode()
         except (ValueError, RecursionError) as error:
             raise ValueError(f"cannot be sent: {error}") from None
         return self

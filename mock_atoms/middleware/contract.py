@@ -8,7 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_atoms.contract.checking import check_unexpected_body, is_without_body
 from mock_atoms.contract.errors import error_body
-from mock_atoms.contract.schemas import JSON_TYPE, render_json
+from mock_atoms.contract.schemas import JSON_TYPE
+from mock_atoms.core.json_stream import render_json
 from mock_atoms.core.tenancy import AuthenticatedCaller
 from mock_atoms.journal.exchange import CONTEXT_KEY, CONTRACT_VIOLATION, RequestContext
 from mock_atoms.middleware.responses import CompleteResponse, complete_response, send_response

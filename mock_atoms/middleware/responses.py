@@ -10,9 +10,10 @@ from starlette.types import Send
 
 from mock_atoms.contract.errors import error_body
 from mock_atoms.contract.operations import RequestedOperation
-from mock_atoms.contract.schemas import JSON_TYPE, render_json
+from mock_atoms.contract.schemas import JSON_TYPE
 from mock_atoms.core.errors import StoreUnavailableError
 from mock_atoms.core.http_text import Headers
+from mock_atoms.core.json_stream import render_json
 from mock_atoms.core.masking import mask_text
 from mock_atoms.faults.effects import STATUSES_WITHOUT_BODY, FaultResponse
 from mock_atoms.faults.engine import FaultDecision

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
-from mock_atoms.contract.schemas import Member, render_json
+from mock_atoms.contract.schemas import Member
+from mock_atoms.core.json_stream import render_json
 from mock_atoms.core.slices import Steps
 from mock_atoms.data.member_rows import MEMBER_BYTES
 from mock_atoms.data.phone_numbers import phone_digits

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import TypeAdapter
 
-from mock_atoms.contract.schemas import MAX_MEMBERS, Member, ObjectId, render_json
+from mock_atoms.contract.schemas import MAX_MEMBERS, Member, ObjectId
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
 from mock_atoms.core.json_pointer import format_pointer
+from mock_atoms.core.json_stream import render_json
 from mock_atoms.core.parsing import ConfigError, parse_item, parse_items, parse_model
 from mock_atoms.core.sizes import json_problem
 from mock_atoms.core.slices import Steps, free

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mock_atoms.contract.schemas import render_json
+from mock_atoms.core.json_stream import render_json
 from mock_atoms.core.parsing import ConfigError, StrictModel
 from mock_atoms.faults.effects import (
     MAX_DELAY_MS,

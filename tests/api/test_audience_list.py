@@ -9,8 +9,9 @@ from pydantic import TypeAdapter
 
 from mock_atoms import MockServer, openapi
 from mock_atoms.contract.operations import LIST_AUDIENCES
-from mock_atoms.contract.schemas import Audience, render_json, success_envelope
+from mock_atoms.contract.schemas import Audience, success_envelope
 from mock_atoms.core.addresses import CONTROL_PREFIX
+from mock_atoms.core.json_stream import render_json
 from mock_atoms.core.setting_types import RESERVED_SEGMENTS
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.data.fixtures import Fixtures

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mock_atoms.core.json_stream import CHUNK_CHARACTERS, PAUSE, dump_json, json_pieces, next_chunk
+from mock_atoms.core.json_stream import CHUNK_CHARACTERS, PAUSE, dump_json, json_pieces, next_chunk, render_json
 from mock_atoms.core.slices import run_without_pauses
 
 JSON = st.recursive(
@@ -26,6 +26,24 @@ def lazy(value: Any) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, dict):
         return lambda: {key: lazy(item) for key, item in value.items()}
     return items(PAUSE, *map(lazy, value)) if isinstance(value, list) else lambda: value
+
+
+@given(JSON)
+def test_both_renderers_make_the_same_json(value: object) -> None:
+    assert render_json(value) == dump_json(value).encode()
+
+
+@pytest.mark.parametrize("depth", [100, 254, 255, 900])
+def test_json_of_any_depth_is_rendered(depth: int) -> None:
+    value: list[Any] = []
+    for _ in range(depth - 1):
+        value = [value]
+    assert render_json(value) == b"[" * depth + b"]" * depth
+
+
+def test_half_of_a_surrogate_pair_is_not_rendered() -> None:
+    with pytest.raises(UnicodeEncodeError):
+        render_json(["\ud800"])
 
 
 @given(JSON)

@@ -9,7 +9,8 @@ from statistics import median
 
 import pytest
 
-from mock_atoms.contract.schemas import Audience, Campaign, render_json
+from mock_atoms.contract.schemas import Audience, Campaign
+from mock_atoms.core.json_stream import render_json
 from mock_atoms.core.timestamps import format_timestamp
 from mock_atoms.data.generator import Generator, GeneratorOptions, object_id
 from mock_atoms.data.models import AudienceRecord
@@ -57,7 +58,7 @@ DIGEST_EVERY_LOCALE = """
 import hashlib, warnings
 warnings.simplefilter("ignore")  # faker's own, about names of locales it means to drop
 from faker.config import AVAILABLE_LOCALES
-from mock_atoms.contract.schemas import render_json
+from mock_atoms.core.json_stream import render_json
 from mock_atoms.data.generator import Generator, GeneratorOptions
 from mock_atoms.data.members import GeneratedMembers
 for locale in sorted(AVAILABLE_LOCALES):

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mock_atoms.contract.schemas import MAX_MEMBERS, render_json
+from mock_atoms.contract.schemas import MAX_MEMBERS
+from mock_atoms.core.json_stream import render_json
 from mock_atoms.data.generator import Generator, GeneratorOptions
 from mock_atoms.data.members import GeneratedMembers
 from mock_atoms.data.models import AudienceRecord
