@@ -158,12 +158,12 @@ def send(method: str, path: str, body: bytes, content_type: bytes, app: ASGIApp 
     return call(app, f"/__admin{path}", headers, method, body=body or b"{")
 
 
-def state() -> tuple[list[tuple[str, Rule]], int, int]:
-    rules, _fixtures, tenants, *_ = asyncio.run(MOCK.store.export())
-    return [(entry.id, entry.rule) for entry in rules], len(tenants), asyncio.run(MOCK.journal.count())
+async def state() -> tuple[list[tuple[str, Rule]], int, int]:
+    rules, _fixtures, tenants, *_ = await MOCK.store.export()
+    return [(entry.id, entry.rule) for entry in rules], len(tenants), await MOCK.journal.count()
 
 
-BEFORE = state()
+BEFORE = asyncio.run(state())
 
 
 @pytest.mark.alone("its application is the control API of one server")
@@ -179,7 +179,7 @@ def test_10000_malformed_calls_get_one_error_shape_and_change_nothing(
     assert error["title"]
     assert error["detail"]
     assert isinstance(error["source"]["pointer"], str)
-    assert state() == BEFORE
+    assert asyncio.run(state()) == BEFORE
 
 
 def test_the_calls_are_valid_before_they_are_malformed() -> None:
