@@ -174,11 +174,16 @@ def config_error(
 ) -> ConfigError:
     """Return the first problem of a validation, with the JSON pointer to the field, below `pointer`.
 
+    Prefer an unknown key to a missing one of the same object, because it is probably that one, misspelt.
+
     Args:
         error: the error.
         pointer: JSON pointer to the value.
         schema: as in `describe_error`.
         keys: the same.
     """
-    first = error.errors(include_url=False)[0]
+    first, *others = error.errors(include_url=False)
+    if first["type"] == "missing":
+        siblings = (other for other in others if other["loc"][:-1] == first["loc"][:-1])
+        first = next((sibling for sibling in siblings if sibling["type"] == "extra_forbidden"), first)
     return ConfigError(describe_error(first, schema, keys), pointer + format_pointer(first["loc"]) or "/")

@@ -38,6 +38,11 @@ class Wide(StrictModel):
     m: int = 0
 
 
+class Pair(StrictModel):
+    first: Leaf
+    second: int
+
+
 class Tree(StrictModel):
     leaf: Leaf | None = None
     leaves: list[Leaf] | None = None
@@ -86,3 +91,17 @@ def test_the_first_hundred_characters_of_a_key_are_compared() -> None:
     known = "a" * 100
     with pytest.raises(ConfigError, match=rf": unknown key\. Did you mean `{known}`\?$"):
         parse_model(Leaf, {"a" * 100_000: 1}, keys=(known,))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"first": {}, "secnod": 1}, "/secnod: unknown key. Did you mean `second`?"),
+        ({"first": {"x": 1}}, "/first/x: unknown key: the keys are testId, color"),
+        ({"second": 1}, "/first: is missing"),
+    ],
+)
+def test_an_unknown_key_is_named_instead_of_a_missing_one(value: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_model(Pair, value)
+    assert str(caught.value) == message
