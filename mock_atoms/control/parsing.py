@@ -174,7 +174,7 @@ class Query(StrictModel):
             return parse_model(cls, values)
         except ConfigError as error:
             name = error.pointer.strip("/")
-            may_have_plus = name == "token" and " " in values[name] and "+" in query_text
+            may_have_plus = name == "token" and " " in values[name].removeprefix("Bearer ") and "+" in query_text
             hint = "; write + as %2B, because it means a space in a query" if may_have_plus else ""
             raise invalid_parameter(name, error.problem + hint) from None
 

@@ -112,7 +112,8 @@ def _describe_invalid_token(token: str, problem: str) -> str:
     masked = quote_value(token if re.match(MASKED_TOKEN, token) else mask_token(token))
     if "…" in token:
         return f"{masked} is a masked token: use the complete one"
-    return f"{problem}, unlike {masked}" if token else problem
+    hint = "; leave out `Bearer`" if token.startswith("Bearer ") else ""
+    return f"{problem}, unlike {masked}{hint}" if token else problem
 
 
 def parse_model(model: type[Model], value: object, pointer: str = "", keys: Collection[str] = ()) -> Model:

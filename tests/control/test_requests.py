@@ -188,6 +188,12 @@ def test_an_invalid_query_parameter_is_an_error(admin: httpx.Client, call: str, 
     assert detail in problem_detail
 
 
+@pytest.mark.parametrize("space", ["+", "%20"])
+def test_a_token_with_its_scheme_is_an_error_with_the_fix(admin: httpx.Client, space: str) -> None:
+    detail = "a token is one word of visible ASCII, without commas, unlike `Bearer…#bf1051`; leave out `Bearer`"
+    assert problem(admin.get(f"/requests?token=Bearer{space}sk_acme")) == (422, "token", detail)
+
+
 def test_a_request_is_read_and_removed_by_id(admin: httpx.Client) -> None:
     newest = listed_requests(admin.get("/requests"))[0]
     assert admin.get(f"/requests/{newest['id']}").json() == newest
