@@ -23,7 +23,7 @@ from mock_atoms.testing.control_api import (
 )
 from mock_atoms.testing.event_stream import EventStream
 from mock_atoms.testing.recorded_request import RecordedRequest
-from mock_atoms.testing.retry_report import RetryReport
+from mock_atoms.testing.retry_report import RetryReport, describe_dropped
 from mock_atoms.testing.sdk import redirect_sdk, sdk_environment
 from mock_atoms.testing.stubbing import Stubbing
 
@@ -267,12 +267,12 @@ class MockClient(Stubbing):
         return number
 
     def _describe_latest(self, fields: Mapping[str, str]) -> str:
-        """Return a line for each of the latest requests of any status, and the number of the others."""
+        """Return a line for each of the latest requests of any status, and the numbers of other and dropped ones."""
         query = {name: value for name, value in fields.items() if name != "status"}
         requests, total = self._list({**query, "limit": MAX_LISTED_REQUESTS})
-        lines = [str(request) for request in requests]
-        if total > len(lines):
-            lines.insert(0, f"earlier requests: {total - len(lines)}")
+        lines = [f"earlier requests: {total - len(requests)}"] if total > len(requests) else []
+        retries = self.retries(token=fields.get("token"), test_id=fields.get("testId"), timeoutMs=0)
+        lines = [*describe_dropped(retries.dropped), *lines, *map(str, requests)]
         return "".join(f"\n{line}" for line in lines)
 
     def retries(self, *, token: str | None = None, test_id: str | None = None, **options: int) -> RetryReport:

@@ -297,6 +297,7 @@ def request_report(client: "MockClient", server: "MockClient", markers: Mapping[
     from mock_atoms.journal.exchange import UNROUTED  # noqa: PLC0415 - as above
     from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - as above
     from mock_atoms.testing.proxies import proxy_advice  # noqa: PLC0415 - as above
+    from mock_atoms.testing.retry_report import describe_dropped  # noqa: PLC0415 - as above
 
     try:
         requests, retries, violations = client.requests(), client.retries(), client.violations()
@@ -324,7 +325,7 @@ def request_report(client: "MockClient", server: "MockClient", markers: Mapping[
             f"{len(others) - len(without_token)} with other tokens"
         )
         advice = proxy_advice(client.root_url)
-        return "\n".join([summary, *([advice] if advice else []), *idle_lines])
+        return "\n".join([summary, *describe_dropped(retries.dropped), *([advice] if advice else []), *idle_lines])
     dropped = len(requests) - MAX_REPORTED_REQUESTS
     lines = [f"… {dropped} earlier requests"] if dropped > 0 else []
     lines += map(str, requests[-MAX_REPORTED_REQUESTS:])

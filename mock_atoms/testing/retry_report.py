@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from mock_atoms.core.printable import count_of
+
 
 @dataclass(frozen=True, slots=True)
 class RetryReport:
@@ -41,3 +43,10 @@ class RetryReport:
 
     def __str__(self) -> str:
         return self.text
+
+
+def describe_dropped(dropped: int) -> list[str]:
+    """Return a line about the exchanges that the journal dropped; none if it has all."""
+    if not dropped:
+        return []
+    return [f"the journal has dropped {count_of(dropped, 'exchange')}: requests may be missing, see `--journal-size`"]
