@@ -160,7 +160,8 @@ class _YamlLoader(yaml.SafeLoader):
             if name in seen:
                 raise yaml.MarkedYAMLError(problem=f"the key {name} is duplicated", problem_mark=key.start_mark)
             seen.add(name)
-        return super().construct_mapping(node, deep)
+        mapping = super().construct_mapping(node, deep)
+        return {"null" if key is None else key: value for key, value in mapping.items()}
 
 
 _YamlLoader.yaml_implicit_resolvers = {
@@ -171,11 +172,12 @@ _YamlLoader.yaml_implicit_resolvers = {
 
 def _construct_scalar(loader: _YamlLoader, node: yaml.ScalarNode) -> object:
     try:
-        value = yaml.SafeLoader.yaml_constructors[node.tag](loader, node)
-        if not isinstance(value, float) or isfinite(value):
-            return value
-    except (KeyError, IndexError, ValueError):  # PyYAML's errors about text that its tag does not allow
+        value: object = yaml.SafeLoader.yaml_constructors[node.tag](loader, node)
+        json.dumps(value, allow_nan=False)
+    except (KeyError, IndexError, ValueError):  # PyYAML's errors about text that its tag does not allow, or JSON's
         pass
+    else:
+        return value
     kind = node.tag.replace(_YAML_TAG, "!!")
     problem = (
         f"{quote_value(node.value)} is no {kind} that JSON can have: correct it, or put it in quotes, without a tag"
@@ -196,6 +198,13 @@ _YamlLoader.yaml_constructors = {
 }
 
 
+def _finite(number: str) -> float:
+    value = float(number)
+    if not isfinite(value):
+        raise ValueError(f"{quote_value(number)} is no number that JSON can have")
+    return value
+
+
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping: dict[str, Any] = {}
     for key, value in pairs:
@@ -214,7 +223,7 @@ def parse_text(path: Path, text: str) -> object:
     kind = "YAML" if _is_yaml(path) else "JSON"
     try:
         if kind == "JSON":
-            return json.loads(text, object_pairs_hook=_unique_keys)
+            return json.loads(text, object_pairs_hook=_unique_keys, parse_float=_finite, parse_constant=_finite)
         return yaml.load(text, Loader=_YamlLoader)  # noqa: S506 - a SafeLoader
     except json.JSONDecodeError as error:
         raise ConfigError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None

@@ -229,6 +229,8 @@ def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
         ),
         ("team.json", '{"tokens": ["sk_a"], "tokens": ["sk_b"]}', ": not JSON: the key tokens is duplicated"),
         ("team.json", '{"tokens": ' + "9" * 5000 + "}", ": not JSON: Exceeds the limit"),
+        ("team.json", '{"a": 1e400}', ": not JSON: `1e400` is no number that JSON can have"),
+        ("team.json", '{"a": [NaN]}', ": not JSON: `NaN` is no number that JSON can have"),
         ("team.json", "[" * 100_000, ": not JSON: "),
         ("team.yaml", "[" * 600, ": not YAML: "),
         (
@@ -247,6 +249,7 @@ def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
             "tokens: [sk_a]\na: [-.inf]\n",
             ":2: `-.inf` is no !!float that JSON can have: correct it, or put it in quotes",
         ),
+        ("team.yaml", f"tokens: [sk_a]\na: 0x{'f' * 4000}\n", ":2: `0xffff"),
         ("team.yaml", "tokens: [sk_a]\na: !!timestamp soon\n", ":2: the tag `!!timestamp` is not supported: remove"),
         ("team.yaml", "tokens: [sk_a]\na: !!binary eA==\n", ":2: the tag `!!binary` is not supported: remove it, and"),
         ("team.yaml", "tokens: [sk_a]\na: !own [1]\n", ":2: the tag `!own` is not supported: remove it, and"),

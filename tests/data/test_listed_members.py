@@ -55,6 +55,12 @@ def test_listed_members_are_those_of_the_audience(tmp_path: Path) -> None:
     assert [member["_id"] for member in members_of(other)] != [member["_id"] for member in members_of(audience)]
 
 
+def test_the_columns_of_yaml_are_named_as_in_json(tmp_path: Path) -> None:
+    write(tmp_path, "tokens: [sk_a]\naudiences: [{members: [{phoneNumber: '+14155550100', 1: b, ~: {null: c}}]}]\n")
+    (member,) = members_of(audience_of(tmp_path))
+    assert member["data"] == {"phoneNumber": "+14155550100", "1": "b", "null": {"null": "c"}}
+
+
 def test_the_tokens_of_a_file_share_its_listed_members(tmp_path: Path) -> None:
     write_audience(tmp_path, members=[ADA])
     fixtures = Fixtures(GENERATOR, "en_US", read_folder(tmp_path))
