@@ -1,10 +1,10 @@
 """Case-insensitive search in the members of an audience."""
 
-import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from mock_atoms.contract.schemas import Member
+from mock_atoms.core.json_stream import render_json
 from mock_atoms.core.slices import Steps
 
 
@@ -49,4 +49,5 @@ def _has(data: dict[str, Any], column: str, terms: set[str]) -> bool:
 
 
 def _text(value: object) -> str:
-    return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).lower()
+    """Return the text of a value as responses show it, in lower case."""
+    return (value if isinstance(value, str) else render_json(value).decode()).lower()

@@ -533,6 +533,15 @@ def test_a_search_by_columns_must_match_all_of_them(http: httpx.Client) -> None:
     assert found(http.get(f"{path}?surname=a")) == []
 
 
+def test_a_search_finds_values_as_responses_show_them(http: httpx.Client) -> None:
+    path = f"/audience/{create(http)['_id']}/members"
+    member = {"phone": "+14155550199", "name": "Joan", "score": 1e-7, "tags": ["é", {"level": 2}]}
+    assert http.post(path, json={"members": [member]}).is_success
+    assert '"score":1e-7,"tags":["é",{"level":2}]' in http.get(f"{path}/search?query=Joan").text
+    assert found(http.get(f"{path}/search?query=1e-7")) == ["Joan"]
+    assert found(http.get(f"{path}/search", params={"score": "1E-7", "tags": '"É",{"level":2}'})) == ["Joan"]
+
+
 @pytest.mark.parametrize("query", ["", "?query=", "?name=", "?"])
 def test_an_empty_search_is_a_400(http: httpx.Client, generated: GeneratedAudience, query: str) -> None:
     message = (
