@@ -18,7 +18,7 @@ from mock_atoms.control.errors import RequestError, invalid_parameter
 from mock_atoms.core.body_memory import body_lease, take_body_memory
 from mock_atoms.core.http_text import MAX_QUERY_PARAMETERS, parse_query
 from mock_atoms.core.inflating import InflateError, content_encoding, inflate, is_inflatable
-from mock_atoms.core.json_parsing import JsonParser, parse_json_steps
+from mock_atoms.core.json_parsing import MAX_STATE_DEPTH, JsonParser, parse_json_steps
 from mock_atoms.core.masking import quote_value
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_model
 from mock_atoms.core.patterns import NOT_BLANK, TOKEN
@@ -85,7 +85,7 @@ async def read_long_json_body(request: Request, converter: Converter) -> Any:  #
     """
     _check_content_type(request)
     slices = request.app.state.slices
-    parser = JsonParser(converter.convert, body_lease(request.scope))
+    parser = JsonParser(converter.convert, body_lease(request.scope), MAX_STATE_DEPTH)
     async for chunk in _read_chunks(request):
         before = converter.size_bytes
         await slices.run_promptly(parser.feed(chunk))

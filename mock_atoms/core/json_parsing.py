@@ -13,6 +13,8 @@ from mock_atoms.core.slices import Steps, run_without_pauses
 
 MAX_JSON_DEPTH = 100
 """Maximum nesting of JSON, far below Python's recursion limit."""
+MAX_STATE_DEPTH = MAX_JSON_DEPTH + 10
+"""Maximum nesting of a state, which has what clients sent inside of other objects and lists."""
 JSON_PIECE_BYTES = 16 * 1024
 """Approximate size of the pieces that are parsed in one step."""
 MAX_JSON_PIECE_BYTES = 5 * 1024 * 1024 + JSON_PIECE_BYTES
@@ -30,7 +32,7 @@ _INSIDE = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _LONG_PIECE_BYTES = 1024 * 1024
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
-_MAX_STRUCTURE = 5 * MAX_JSON_DEPTH
+_MAX_STRUCTURE = 5 * MAX_STATE_DEPTH
 """Brackets and strings that a valid text can have without a comma: fewer than five for each level."""
 _CLOSING = {ord("["): "]", ord("{"): "}"}
 _PART_BYTES = 1024 * 1024
@@ -88,7 +90,7 @@ def parse_own_json(text: bytes, convert: Convert | None = None) -> Steps[Any]:
         text: the text.
         convert: converts the items of long lists, see `JsonParser`.
     """
-    parser = JsonParser(convert)
+    parser = JsonParser(convert, max_depth=MAX_STATE_DEPTH)
     for start in range(0, len(text), JSON_PIECE_BYTES):
         yield from parser.feed(text[start : start + JSON_PIECE_BYTES])
     return (yield from parser.finish())
@@ -137,10 +139,14 @@ class JsonParser:
     Args:
         convert: converts the items of long lists as soon as they are complete. Inner lists come first.
         lease: memory of the values, which frees them in the end.
+        max_depth: maximum nesting, at most `MAX_STATE_DEPTH`.
     """
 
-    def __init__(self, convert: Convert | None = None, lease: BodyLease | None = None) -> None:
+    def __init__(
+        self, convert: Convert | None = None, lease: BodyLease | None = None, max_depth: int = MAX_JSON_DEPTH
+    ) -> None:
         self._convert = convert
+        self._max_depth = max_depth
         self._lease = lease
         self._text = bytearray()
         self._start = 0
@@ -291,8 +297,8 @@ class JsonParser:
         for bracket in brackets:
             if bracket in _CLOSING:
                 still_open.append(bracket)
-                if len(still_open) > MAX_JSON_DEPTH:
-                    raise ConfigError(f"not JSON: nested too deep: at most {MAX_JSON_DEPTH} levels")
+                if len(still_open) > self._max_depth:
+                    raise ConfigError(f"not JSON: nested too deep: at most {self._max_depth} levels")
             elif still_open:
                 still_open.pop()
                 kept = min(kept, len(still_open))

@@ -367,6 +367,21 @@ def test_the_audience_with_the_most_values_survives_a_state(admin: httpx.Client)
 
 
 @pytest.mark.alone("it limits the memory store alone")
+def test_the_most_nested_contents_survive_a_state(running: MockServer, admin: httpx.Client) -> None:
+    audience = audiences(running, "sk_acme")[0]
+    column, url = audience["phoneNumberColumnName"], f"{running.url}/audience/{audience['_id']}/members"
+    deep: Any = []
+    for _ in range(95):
+        deep = [deep]
+    member = {column: "+14155550199", "deep": [deep]}
+    assert httpx.post(url, json={"members": [member]}, headers=bearer("sk_acme")).is_success
+    assert admin.post("/faults", json={"alter": {"values": {"/data": [deep]}}}).is_success
+    assert admin.post("/mappings", json={"request": {}, "response": {"jsonBody": [[deep]]}}).is_success
+    state = admin.get("/state").content
+    assert admin.put("/state", content=state, headers={"Content-Type": "application/json"}).json() == {}
+    assert admin.get("/state").content == state
+
+
 def test_a_state_that_is_too_large_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mock_module, "MemoryStore", partial(MemoryStore, max_bytes=11_000))
     app = create_app(mock=MockAtoms(Settings()))

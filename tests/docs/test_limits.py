@@ -34,7 +34,7 @@ from mock_atoms.control.tenants import MAX_SET_AUDIENCES
 from mock_atoms.core import regex
 from mock_atoms.core.body_memory import MAX_UNREAD_BODY_BYTES
 from mock_atoms.core.http_text import MAX_QUERY_PARAMETERS, MAX_REQUEST_HEAD_BYTES
-from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_JSON_PIECE_BYTES, MAX_VALUES_BYTES
+from mock_atoms.core.json_parsing import MAX_JSON_DEPTH, MAX_JSON_PIECE_BYTES, MAX_STATE_DEPTH, MAX_VALUES_BYTES
 from mock_atoms.core.masking import MAX_MAGIC_KEY_LENGTH, MAX_MESSAGE_LENGTH, MAX_QUOTED_LENGTH
 from mock_atoms.core.parsing import MAX_KEYS
 from mock_atoms.core.patterns import STORE_PREFIX
@@ -130,7 +130,7 @@ LIMITS = [
     ("audiences set by one request to the control API", f"{MAX_SET_AUDIENCES:,}"),
     ("audiences that one [fixture file](fixtures.md) generates for a token", f"{MAX_GENERATED_AUDIENCES:,}"),
     ("JSON body, inflated", f"{MAX_FILE_BYTES / MIB:g} MB"),
-    ("levels of nested JSON", f"{MAX_JSON_DEPTH}"),
+    ("levels of nested JSON", f"{MAX_JSON_DEPTH}; {MAX_STATE_DEPTH} in an imported state"),
     ("keys of the JSON object that a control call sends", f"{MAX_KEYS:,}"),
     ("one JSON string, and any JSON without a comma outside of strings", f"{MAX_JSON_PIECE_BYTES / KIB:,g} KiB"),
     (
