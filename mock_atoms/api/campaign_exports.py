@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from mock_atoms.contract.schemas import Member
-from mock_atoms.core.json_stream import dump_json, json_pieces, next_chunk
+from mock_atoms.core.json_stream import json_pieces, next_chunk, render_json
 from mock_atoms.core.slices import Steps
 from mock_atoms.core.timestamps import format_timestamp
 from mock_atoms.data.call_results import Call
@@ -105,7 +105,9 @@ def _call_json(call: Call) -> dict[str, Any]:
 
 
 def _result_values(result: dict[str, Any]) -> list[Any]:
-    return [dump_json(value) if isinstance(value := result[name], dict) else value for name in RESULT_COLUMNS]
+    return [
+        render_json(value).decode() if isinstance(value := result[name], dict) else value for name in RESULT_COLUMNS
+    ]
 
 
 def _logged_calls(results: CampaignResults) -> Iterator[list[Any]]:

@@ -30,7 +30,7 @@ from mock_atoms.contract.violations import (
 from mock_atoms.core.http_text import Headers, parse_query
 from mock_atoms.core.json_parsing import MAX_JSON_DEPTH
 from mock_atoms.core.json_pointer import format_pointer
-from mock_atoms.core.json_stream import dump_json
+from mock_atoms.core.json_stream import render_json
 from mock_atoms.core.masking import show_text
 from mock_atoms.core.parsing import describe_error
 from mock_atoms.core.sizes import json_problem
@@ -253,7 +253,7 @@ def _violation(  # noqa: PLR0913, PLR0917 - the parts of a violation
 ) -> Violation:
     is_absent = value is None and kind in (MISSING_FIELD, WRONG_CONTENT_TYPE)
     if kind == INVALID_FIELD and isinstance(value, str) and _JSON_SCALAR.fullmatch(value):
-        value = dump_json(value)  # "3" is no number
+        value = render_json(value).decode()  # "3" is no number
     masked = None if is_absent else _shorten(value, token)
     return Violation(kind, show_text(place, MAX_PLACE_LENGTH, token), masked, expected, source)
 
@@ -263,5 +263,5 @@ def _shorten(value: object, token: str | None) -> str:
     if isinstance(value, dict | list):
         value = "{…}" if isinstance(value, dict) else "[…]"
     elif isinstance(value, bool | int | float) or value is None:
-        value = dump_json(value)
+        value = render_json(value).decode()
     return show_text(str(value), MAX_VALUE_LENGTH, token)

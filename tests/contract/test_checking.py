@@ -184,6 +184,7 @@ def test_a_valid_body_has_no_violations() -> None:
         ("POST /agent", {}, [("missing-field", "/name", None)]),
         ("POST /agent", [], [("invalid-field", "", "[…]")]),
         ("POST /agent", {"name": None}, [("invalid-field", "/name", "null")]),
+        ("POST /agent", {"name": 1e-7}, [("invalid-field", "/name", "1e-7")]),
         (
             "POST /agent",
             {"name": "a", "pronunciationDicts": [{"word": 1, "x": {}}]},

@@ -366,7 +366,6 @@ def test_the_audience_with_the_most_values_survives_a_state(admin: httpx.Client)
     assert admin.put("/state", json=admin.get("/state").json()).status_code == 200
 
 
-@pytest.mark.alone("it limits the memory store alone")
 def test_the_most_nested_contents_survive_a_state(running: MockServer, admin: httpx.Client) -> None:
     audience = audiences(running, "sk_acme")[0]
     column, url = audience["phoneNumberColumnName"], f"{running.url}/audience/{audience['_id']}/members"
@@ -382,6 +381,7 @@ def test_the_most_nested_contents_survive_a_state(running: MockServer, admin: ht
     assert admin.get("/state").content == state
 
 
+@pytest.mark.alone("it limits the memory store alone")
 def test_a_state_that_is_too_large_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mock_module, "MemoryStore", partial(MemoryStore, max_bytes=11_000))
     app = create_app(mock=MockAtoms(Settings()))
