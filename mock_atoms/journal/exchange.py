@@ -171,7 +171,7 @@ class Exchange:
         response_body: the first bytes of the response body.
         bytes_sent: number of response body bytes sent.
         faults: ids of the fault rules that triggered.
-        reason: slug of why the mock, and not the API, decided on this response.
+        reason: slug that explains the response; `None` if there is nothing to explain.
         delay_ms: delay that a fault added.
         stub: id of the stub that responded; `None` if none did.
         hint: what to do about a request to an unknown route, for the log; `None` for all others.

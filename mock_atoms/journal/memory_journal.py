@@ -185,7 +185,7 @@ class MemoryJournal:
         return unwatch
 
     def _update_weight(self, exchange: Exchange, content: Exchange, body: RecordedBody) -> None:
-        """Adapt to a change of `exchange`, and drop the oldest ones if all are too large.
+        """Adapt to a change of `exchange`, and drop the oldest exchanges beyond the limits.
 
         Args:
             exchange: the exchange.

@@ -260,7 +260,7 @@ class RequestReader:
 def _without_secrets(
     headers: Headers, identity_headers: Iterable[tuple[str, str]], other_texts: list[bytes], token: str | None
 ) -> tuple[tuple[str, str], ...] | None:
-    """Return headers as the journal records them; `None` if others than the identity headers may have a secret.
+    """Return headers as the journal records them; `None` if one besides the identity headers may have a secret.
 
     Args:
         headers: lower-case names and values.

@@ -34,7 +34,7 @@ from mock_atoms.middleware.responses import send_response, store_unavailable
 from mock_atoms.mock import MockAtoms
 
 MAX_INFLATED_BODY_BYTES = 8 * 1024 * 1024
-"""Number of bytes that are inflated of a compressed request body."""
+"""Size limit of an inflated request body. The rest of the body is not recorded."""
 
 
 class RecordingMiddleware:
@@ -171,7 +171,7 @@ class HeldStart:
         """Record the exchange. If that fails, send a 503 instead of the response.
 
         Raises:
-            StoreUnavailableError: it did not, and the client has received the start of the response.
+            StoreUnavailableError: that failed, and the client has already received the start of the response.
         """
         try:
             await recording
@@ -194,7 +194,7 @@ class HeldStart:
         """Send a 503 instead of the response.
 
         Raises:
-            StoreUnavailableError: `error`, because the client has received the start of the response.
+            StoreUnavailableError: `error`, because the client has already received the start of the response.
         """
         if self._is_sent:
             raise error
@@ -203,7 +203,7 @@ class HeldStart:
 
 
 def _is_refused_unread(context: RequestContext, body_recorder: "RequestBodyRecorder") -> bool:
-    """Return whether the client waits for `100 Continue`, which the API refuses."""
+    """Return whether the API responds without a request body that the client holds back until `100 Continue`."""
     is_waiting = any(value.lower() == "100-continue" for value in context.header_values(b"expect"))
     return is_waiting and not body_recorder.is_started and not context.exchange.faults
 

@@ -1,7 +1,7 @@
 """The fast path: responds as soon as a head has been read, without an ASGI scope, a task or a route.
 
-It sends what the middleware would send, made by the same functions, and records the same exchange. It responds only
-if it can finish: then it counts the request and its faults. All other requests go to the application unchanged.
+It calls the same functions as the middleware, so it sends the same response and records the same exchange. It counts a
+request and its faults only if it responds completely. All other requests go to the application unchanged.
 """
 
 import secrets
@@ -88,7 +88,7 @@ class FastPath:
         self._key = key
 
     def connection_hash(self, kind: bytes, scheme: str | None, server: tuple[str, int | None] | None) -> blake2b:
-        """Return the common part of the digests of one kind of all requests to one address."""
+        """Return the hash that all digests of one kind on connections to one address start with."""
         return blake2b(f"{scheme}\0{server}\0".encode(), digest_size=16, key=self._key, person=kind)
 
     def find_similar(self, digest: bytes, similar_digest: bytes, headers: Headers) -> RepeatedRequest | None:
@@ -187,7 +187,7 @@ class FastPath:
 
         Args:
             context: the request, as `RequestReader.read` returned it.
-            digests: the digests by which to recognize requests like this one, the first that is repeated.
+            digests: the digests of the request. It is cached under the first of them that has been seen before.
             header_lines: the header lines that the server adds to every response.
             is_known: whether it was found by its digest.
 
