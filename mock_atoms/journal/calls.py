@@ -109,7 +109,7 @@ def gap_ms(last: Exchange, following: Exchange) -> float:
     return max(0.0, (following.started_at - end_time(last)) * 1000)
 
 
-class _FailedCall(NamedTuple):
+class _FailedAttempt(NamedTuple):
     """The last attempt of a call that has failed so far.
 
     Attributes:
@@ -139,7 +139,7 @@ class AttemptCounter:
 
     def __init__(self, is_held: Callable[[int], bool]) -> None:
         self._is_held = is_held
-        self._failed: dict[int, _FailedCall] = {}
+        self._failed: dict[int, _FailedAttempt] = {}
         self._failed_by_tenant: defaultdict[bytes, int] = defaultdict(int)
 
     def number(self, exchange: Exchange) -> int:
@@ -155,7 +155,7 @@ class AttemptCounter:
             if self._is_held(last.position) and last.earliest_retry <= exchange.started_at <= last.latest_retry:
                 exchange.attempt = last.attempt + 1
         if has_failed and exchange.is_in_journal:
-            self._failed[key] = _FailedCall(
+            self._failed[key] = _FailedAttempt(
                 tenant_key,
                 exchange.position,
                 latest_end(exchange),
