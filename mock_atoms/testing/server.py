@@ -42,7 +42,6 @@ class MockServer(MockClient):
 
     Raises:
         ConfigError: a setting, a fault or a fixture file is invalid.
-        ListenError: the port is in use.
         TypeError: both settings and options were passed.
     """
 
@@ -76,6 +75,8 @@ class MockServer(MockClient):
         A stopped server starts again with its data, on another port unless the settings name one.
 
         Raises:
+            ConfigError: the certificate is invalid.
+            ListenError: the port is in use, or no address of the host belongs to this machine.
             RuntimeError: the server is running already.
         """
         if self._server is not None:
