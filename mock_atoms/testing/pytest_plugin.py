@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line(
         "markers",
-        f"{_MARKER}(fault, *, method=None, path=None, token=None): "
+        f"{_MARKER}(fault, *, method=None, path=None, token=None, test_id=None): "
         "apply a fault such as '500x2' to the requests that this test sends with its own token",
     )
 
