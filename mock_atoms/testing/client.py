@@ -132,7 +132,7 @@ class MockClient(Stubbing):
         Args:
             fault: an expression such as `500x2` or `GET /audience 500x2`, or a rule as in docs/faults.md.
             method: match only this method, in any case.
-            path: match only this path below the base path, such as `/audience/{id}`. A stub may have it.
+            path: match only this path below the base path, such as `/audience/{id}`, or a path that only stubs have.
             token: match only this token.
             test_id: match only this `X-Test-Id`.
 
@@ -276,7 +276,7 @@ class MockClient(Stubbing):
         return "".join(f"\n{line}" for line in lines)
 
     def retries(self, *, token: str | None = None, test_id: str | None = None, **options: int) -> RetryReport:
-        """Return the retry report: the behavior of clients after failures.
+        """Return the retry report: how clients retried after failures.
 
         Args:
             token: only this token.
@@ -296,8 +296,8 @@ class MockClient(Stubbing):
         """Return the events of the server as they happen, to iterate over.
 
         Args:
-            token: only what belongs to this token.
-            test_id: only what belongs to this `X-Test-Id`.
+            token: only events of this token, and those of all tenants.
+            test_id: only events of this `X-Test-Id`, and those of all tenants.
             last_id: continue after the event with this id.
 
         Raises:

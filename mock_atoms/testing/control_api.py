@@ -106,7 +106,7 @@ class ControlApi:
     def open(
         self, path: str, query: Mapping[str, object], more_headers: Mapping[str, str]
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        """Send a `GET` request on a separate connection. Return that, and the response, to read while it arrives.
+        """Send a `GET` request on a separate connection. Return the connection, and the unread response.
 
         Raises:
             ControlError: there was no response, or an error response.

@@ -8,7 +8,7 @@ from mock_atoms.core.printable import count_of
 
 @dataclass(frozen=True, slots=True)
 class RetryReport:
-    """Behavior of clients after failures. docs/retries.md lists the keys.
+    """How clients retried after failures. docs/retries.md lists the keys.
 
     Attributes:
         calls: each call with its attempts, outcome and findings.

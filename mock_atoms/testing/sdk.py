@@ -63,7 +63,7 @@ def helper_variables(url: str, token: str | None) -> dict[str, str]:
 
     Args:
         url: base URL of the API.
-        token: token of the requests, if there is one.
+        token: token of the requests; `None` adds no variable for it.
     """
     keys = {} if token is None else dict.fromkeys(KEY_VARIABLES, token)
     return {"SMALLEST_BASE_URL": url, "SMALLESTAI_TELEMETRY": "0", **keys}
@@ -71,14 +71,14 @@ def helper_variables(url: str, token: str | None) -> dict[str, str]:
 
 @contextmanager
 def redirect_sdk(root_url: str, url: str, token: str | None) -> Iterator[None]:
-    """Point all clients without an own environment, and the helpers of the SDK, at a server.
+    """Point all clients without their own environment, and the helpers of the SDK, at a server.
 
     Several may be active at the same time, in any order: the latest one that is still active determines the server.
 
     Args:
         root_url: see `sdk_environment`.
         url: see `sdk_environment`.
-        token: key of clients and helpers without an own key, if there is one.
+        token: key of clients and helpers without their own; `None` leaves the key unchanged.
 
     Raises:
         ImportError: see `sdk_environment`.
