@@ -173,7 +173,7 @@ class ResponseCache:
             self._size -= self._responses.evict().size_bytes
 
     def is_repeated(self, digest: bytes) -> bool:
-        """Return whether a request has been seen before, and remember it. Only repeated heads are worth their memory."""
+        """Return whether a request has been seen before, and remember it. Only repeated heads are kept."""
         if digest in self._seen:
             return True
         if len(self._seen) >= MAX_SEEN_DIGESTS:

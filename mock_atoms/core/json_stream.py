@@ -63,7 +63,7 @@ def json_pieces(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
     """Yield the pieces of `value` as JSON; an empty piece is a pause.
 
     A generator is rendered as an array, item by item. A function is called when its result is rendered. An object is
-    searched for them only if one of its own values is a generator or a function. A list is never searched.
+    searched for them only if one of its values is a generator or a function itself. A list is never searched.
     """
     if isinstance(value, _FUNCTIONS):
         value = value()
