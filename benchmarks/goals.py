@@ -15,7 +15,7 @@ def rows(found: Findings) -> list[Row]:
 
 def rows_of_serving(found: Findings) -> list[Row]:
     """Return the goals of serving repeated requests, of starts and of growth."""
-    return [*_lists(found), *_once(found), *_growth(found)]
+    return [*_lists(found), *_starts(found), *_growth(found)]
 
 
 def _lists(found: Findings) -> Iterator[Row]:
@@ -37,7 +37,7 @@ def _lists(found: Findings) -> Iterator[Row]:
     yield Row("list, 64 connections: p99", "its own p50", Goal(4), None, tail)
 
 
-def _once(found: Findings) -> Iterator[Row]:
+def _starts(found: Findings) -> Iterator[Row]:
     others = {name: costs for name, costs in found.starts.items() if not name.startswith(f"{OURS} of ")}
     ours, imported = others.pop(OURS, None), others.pop(IMPORT, None)
     start = "start of the process to its first list"
@@ -47,7 +47,7 @@ def _once(found: Findings) -> Iterator[Row]:
     yield Row(start, against, Goal(0.5), *ratios(ours, others.get(fastest), "wall"))
     new, again = found.first.get("first"), found.first.get("repeated")
     more = median(new, "cpu") - median(again, "cpu") if new and again else None
-    yield work_row("first list of a new token, extra", 350, more, found.lists.get(16, {}).get(FLOOR))
+    yield work_row("first list of a new token, beyond a repeated list", 350, more, found.lists.get(16, {}).get(FLOOR))
     both = OURS in found.resident and "Prism" in found.resident
     memory = found.resident[OURS] / found.resident["Prism"] if both else None
     yield Row("resident memory after the load of many tenants", "Prism", Goal(0.8), None, memory)

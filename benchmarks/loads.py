@@ -10,8 +10,9 @@ from typing import NamedTuple, TypeVar
 from benchmarks.servers import HOST, KEY, LIST, Server, cores, on_core
 
 TOO_MUCH = 0.05
-"""Maximum share of the time that others may take in a run that counts."""
+"""Share of the time that others may take before a run is repeated."""
 TRIES = 4
+"""Maximum number of runs, of which the least disturbed one counts."""
 ROTATING = Path(__file__).with_name("rotating.lua")
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 K = TypeVar("K")

@@ -8,7 +8,7 @@ from benchmarks.audiences import Cost
 from benchmarks.calls import OWN_REQUESTS
 from benchmarks.findings import FLOOR_MICROSECONDS, Findings, Row, median
 from benchmarks.goals import rows
-from benchmarks.loads import TOO_MUCH, Run
+from benchmarks.loads import TOO_MUCH, TRIES, Run
 from benchmarks.paths import DIFFERING, NEW_TOKENS
 from benchmarks.servers import FLOOR, OURS
 from benchmarks.suite_runs import Suites
@@ -26,8 +26,8 @@ stopped. They are measured in turn, forward and then backward.
 
 - **CPU time** is the user and system time of the server's processes per request. Other programs hardly change it.
 - **Steal** is the share of the machine's time that the host took for its other guests.
-- **Others** is the share that other programs took. A run is repeated if both exceed {TOO_MUCH:.0%} together. The tables
-  show the maximum over the runs that count.
+- **Others** is the share that other programs took. A run is repeated up to {TRIES - 1} times if both together exceed
+  {TOO_MUCH:.0%}, and the least disturbed one counts. The tables show the maximum over the runs that count.
 - All other figures are medians (minimum to maximum).
 
 All servers send the same list of {{length:,}} bytes to a bearer token. None of them logs requests.
@@ -211,7 +211,8 @@ def report(found: Findings, length: int, description: Mapping[str, str], picture
         "",
         "Each figure is the ratio of the first column to the second, unless it has a unit.",
         "The goal is about the figure in bold.",
-        f"A goal against a request to {FLOOR} was set on a machine where such a request takes {FLOOR_MICROSECONDS} µs.",
+        f"Goals against `a request to {FLOOR}` are multiples of its CPU time, so that they hold on any machine.",
+        f"They were set on a machine where it takes {FLOOR_MICROSECONDS} µs.",
         "",
         *goal_table(rows(found)),
         *(f"![{name.removesuffix('.svg')}]({name})" for name in pictures),

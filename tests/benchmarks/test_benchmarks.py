@@ -42,7 +42,7 @@ def test_the_cost_of_serving_can_be_measured(tool: Callable[[str], str]) -> None
         "| 64 connections | CPU a request, µs |",
         "| list, 16 connections: CPU time per request | raw ASGI | **",
         "| start of the process to its first list | `import fastapi, uvicorn` | ",
-        "| first list of a new token, extra: CPU time | a request to raw ASGI | **",
+        "| first list of a new token, beyond a repeated list: CPU time | a request to raw ASGI | **",
         "| list: 10 tenants | 1 | **",
         "| list: 10 stubs | 0 | **",
         "| stubbed route: 10 stubs | 1 | **",
