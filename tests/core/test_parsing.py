@@ -1,5 +1,6 @@
 """Errors of validation in plain words."""
 
+import re
 from typing import Annotated, Any
 
 import pytest
@@ -7,6 +8,7 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
+from mock_atoms.core import patterns
 from mock_atoms.core.parsing import ConfigError, StrictModel, parse_item, parse_model
 
 
@@ -105,3 +107,10 @@ def test_an_unknown_key_is_named_instead_of_a_missing_one(value: dict[str, Any],
     with pytest.raises(ConfigError) as caught:
         parse_model(Pair, value)
     assert str(caught.value) == message
+
+
+def test_no_pattern_repeats_a_class_of_unicode_a_number_of_times() -> None:
+    """Such a pattern costs pydantic 50 ms and 9 MiB."""
+    counted = re.compile(r"(\\[wWdDsS]|\[\^?[^]]*\\[wWdDsS][^]]*\]|\[\^[^]]*\])\{")
+    assert counted.search(r"^[\w.:-]{1,100}$")
+    assert [pattern for pattern in patterns.PATTERN_ERRORS if counted.search(pattern)] == []

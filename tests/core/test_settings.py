@@ -110,7 +110,7 @@ def test_a_value_is_parsed(field: str, raw_value: object, value: object) -> None
         ("journal_size", False, "--journal-size: `false` is invalid: must be a number"),
         ("workers", 65, "--workers: `65` is invalid: must be at most 64"),
         ("store_prefix", "x" * 101, "--store-prefix: `xxx"),
-        ("store_prefix", "{a}", "--store-prefix: `{a}` is invalid: a prefix has up to 100 letters, digits"),
+        ("store_prefix", "{a}", "--store-prefix: `{a}` is invalid: a prefix has up to 100 ASCII letters, digits"),
         (
             "store_prefix",
             "team",

@@ -145,7 +145,7 @@ def test_a_shared_store_needs_a_package(monkeypatch: pytest.MonkeyPatch) -> None
         (["--workers", "2"], "--workers: `2` is invalid: it needs a shared store, such as --store"),
         (["--workers", "0"], "--workers: `0` is invalid: must be at least 1"),
         (["--store", "mysql://user:secret@x"], "--store: write memory, or a URL that starts with redis://"),
-        (["--store-prefix", "{a}"], "--store-prefix: `{a}` is invalid: a prefix has up to 100 letters, digits"),
+        (["--store-prefix", "{a}"], "--store-prefix: `{a}` is invalid: a prefix has up to 100 ASCII letters, digits"),
     ],
 )
 def test_invalid_settings_of_a_shared_store_are_an_error(args: list[str], problem: str) -> None:
