@@ -61,6 +61,13 @@ def test_the_columns_of_yaml_are_named_as_in_json(tmp_path: Path) -> None:
     assert member["data"] == {"phoneNumber": "+14155550100", "1": "b", "null": {"null": "c"}}
 
 
+def test_the_numbers_of_a_json_file_stay_as_they_are(tmp_path: Path) -> None:
+    member = {"phoneNumber": "+14155550100", "score": 1.5, "count": 10**20}
+    file = {"tokens": ["sk_a"], "audiences": [{"members": [member]}]}
+    (tmp_path / "team.json").write_text(json.dumps(file), encoding="utf-8")
+    assert members_of(audience_of(tmp_path))[0]["data"] == member
+
+
 def test_the_tokens_of_a_file_share_its_listed_members(tmp_path: Path) -> None:
     write_audience(tmp_path, members=[ADA])
     fixtures = Fixtures(GENERATOR, "en_US", read_folder(tmp_path))
