@@ -144,7 +144,7 @@ def error_messages(response: httpx.Response, status: int) -> list[str]:
 
 
 def text_of(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def has(value: object, term: str) -> bool:
