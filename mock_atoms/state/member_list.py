@@ -5,7 +5,6 @@ from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from itertools import islice
 
 from mock_atoms.contract.schemas import Member
 from mock_atoms.core.json_stream import render_json
@@ -28,10 +27,11 @@ class MemberList:
         size_bytes: memory, approximately.
     """
 
-    __slots__ = ("_counters", "_json_by_number", "size_bytes")
+    __slots__ = ("_by_number", "_counters", "_texts", "size_bytes")
 
     def __init__(self) -> None:
-        self._json_by_number: dict[str, bytes] = {}
+        self._texts: list[bytes] = []
+        self._by_number: dict[str, bytes] = {}
         self._counters = array("I")
         self.size_bytes = 0
 
@@ -51,30 +51,28 @@ class MemberList:
         return members
 
     def __len__(self) -> int:
-        return len(self._json_by_number)
+        return len(self._texts)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, MemberList) and self._json_by_number == other._json_by_number
+        return isinstance(other, MemberList) and self._by_number == other._by_number
 
     __hash__ = None  # type: ignore[assignment] # it is mutable
 
     def between(self, start: int, stop: int) -> Iterator[Member]:
         """Yield copies of the members from position `start` to before `stop`, as of now."""
-        first, last, _ = slice(start, stop).indices(len(self))
-        texts = islice(self._json_by_number.values(), first, last)
-        return map(_DECODER.decode, map(bytes.decode, list(texts)))
+        return map(_DECODER.decode, map(bytes.decode, self._texts[start:stop]))
 
     def texts(self) -> Iterator[str]:
         """Yield the members as JSON, as of now."""
-        return map(bytes.decode, list(self._json_by_number.values()))
+        return map(bytes.decode, self._texts[:])
 
     def has_number(self, digits: str) -> bool:
         """Return whether a member has this phone number, written as `phone_digits` returns it."""
-        return digits in self._json_by_number
+        return digits in self._by_number
 
     def id_of_number(self, digits: str) -> str | None:
         """Return the id of the member with this phone number, `None` if there is none."""
-        text = self._json_by_number.get(digits)
+        text = self._by_number.get(digits)
         return None if text is None else text[_ID].decode()
 
     def count_until(self, member_id: str) -> int:
@@ -92,15 +90,19 @@ class MemberList:
 
     def append(self, member: Member, digits: str) -> None:
         """Append `member`, whose phone number `digits` is new."""
-        text = render_json({"_id": member["_id"], "data": member["data"]})
-        self._json_by_number[digits] = text
-        self._counters.append(_counter(member["_id"]))
+        self._append(render_json({"_id": member["_id"], "data": member["data"]}), digits, _counter(member["_id"]))
+
+    def _append(self, text: bytes, digits: str, counter: int) -> None:
+        self._texts.append(text)
+        self._by_number[digits] = text
+        self._counters.append(counter)
         self.size_bytes += MEMBER_BYTES + len(text)
 
     def merged(self, other: "MemberList") -> "MemberList":
         """Return these members and then those of `other`, whose phone numbers are all new."""
         merged = MemberList()
-        merged._json_by_number = self._json_by_number | other._json_by_number  # noqa: SLF001 - of the same class
+        merged._texts = self._texts + other._texts  # noqa: SLF001 - of the same class
+        merged._by_number = self._by_number | other._by_number  # noqa: SLF001 - the same
         merged._counters = self._counters + other._counters  # noqa: SLF001 - the same
         merged.size_bytes = self.size_bytes + other.size_bytes
         return merged
@@ -108,11 +110,9 @@ class MemberList:
     def without(self, raw_ids: Collection[bytes]) -> Steps["MemberList"]:
         """Return a copy without the members with these ids, as ASCII."""
         copy = MemberList()
-        for (digits, text), counter in zip(list(self._json_by_number.items()), self._counters[:], strict=True):
+        for (digits, text), counter in zip(list(self._by_number.items()), self._counters[:], strict=True):
             if text[_ID] not in raw_ids:
-                copy._json_by_number[digits] = text
-                copy._counters.append(counter)
-                copy.size_bytes += MEMBER_BYTES + len(text)
+                copy._append(text, digits, counter)
             yield
         return copy
 
