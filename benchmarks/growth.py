@@ -18,8 +18,8 @@ SHIFTS = 10
 """Number of parts in which the journal is filled, and then filled again."""
 WARMING = 4
 """Seconds of a run of requests by many tenants before the measurement."""
-WARM_REQUESTS = 5
-"""Number of requests of each tenant in these runs: only from the fourth one on, a head is not read again."""
+WARM_REQUESTS = 8
+"""Number of requests of each tenant in these runs. A head that has been sent four times is not read again."""
 BLOCK = 200
 """Number of requests of a measurement of stubs."""
 STUBBED = "/atoms/v1/stubbed"

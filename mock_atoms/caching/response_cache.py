@@ -45,36 +45,36 @@ class CachedResponse:
 
     Attributes:
         head: its headers, without `x-request-id`. Responses with equal headers share one.
-        tail: its bytes in HTTP/1.1, from these headers to the end of the body.
-        length: number of body bytes.
+        header_lines: these headers in HTTP/1.1, and the empty line after them.
+        body: its body.
+        recorded: its body as the journal keeps it, if that has the same bytes; `None` until it is recorded.
+        altered: returns its body with credentials masked or the end cut; `None` unless the journal has it.
         size_bytes: memory, approximately, with the key under which it is cached.
         used: time of the last use, see `lru.next_use`.
         is_live: whether the cache still holds it.
-        recorded: returns its body as the journal keeps it, `None` unless an exchange in the journal has it.
     """
 
-    __slots__ = ("__weakref__", "head", "is_live", "length", "recorded", "size_bytes", "tail", "used")
+    __slots__ = ("__weakref__", "altered", "body", "head", "header_lines", "is_live", "recorded", "size_bytes", "used")
 
     def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         self.head = share_response_head(tuple(headers))
-        self.tail = b"".join([*(b"%b: %b\r\n" % header for header in headers), b"\r\n", body])
-        self.length = len(body)
+        self.header_lines = b"".join([*(b"%b: %b\r\n" % header for header in headers), b"\r\n"])
+        self.body = body
+        self.recorded: RecordedBody | None = None
+        self.altered: Callable[[], RecordedBody | None] = _nothing
         self.size_bytes = 0
         self.used = 0.0
         self.is_live = False
-        self.recorded: Callable[[], RecordedBody | None] = _nothing
-
-    @property
-    def body(self) -> bytes:
-        """The response body."""
-        return self.tail[len(self.tail) - self.length :]
 
     def recorded_body(self, max_bytes: int, token: str | None) -> RecordedBody:
         """Return the body as the journal keeps it, see `record_body`. All exchanges with this response share it."""
-        recorded = self.recorded()
+        recorded = self.recorded or self.altered()
         if recorded is None:
             recorded = record_body(self.body, max_bytes, token)
-            self.recorded = ref(recorded)
+            if recorded.content == self.body:
+                recorded = self.recorded = RecordedBody(self.body)
+            else:
+                self.altered = ref(recorded)
         return recorded
 
 
@@ -164,9 +164,9 @@ class ResponseCache:
 
     def put(self, key: ContentKey, response: CachedResponse) -> None:
         """Cache a response, unless its body exceeds `MAX_RESPONSE_BYTES` or the key is present."""
-        if response.length > MAX_RESPONSE_BYTES or self._responses.get(key) is not None:
+        if len(response.body) > MAX_RESPONSE_BYTES or self._responses.get(key) is not None:
             return
-        response.size_bytes = _RESPONSE_BYTES + sum(map(getsizeof, (*key, response.tail)))
+        response.size_bytes = _RESPONSE_BYTES + sum(map(getsizeof, (*key, response.header_lines, response.body)))
         self._responses.put(key, response)
         self._size += response.size_bytes
         while self._size > self.max_size:

@@ -155,8 +155,8 @@ class FastPath:
             or not self._engine.has_no_matching_rule(tenant, head.method, repeated.read.api_path or "")
         ):
             return None
-        body = response.recorded() if self._max_body else NO_BODY
-        if body is None:  # only `respond` knows the token, to mask it
+        recorded = (response.recorded or response.altered()) if self._max_body else NO_BODY
+        if recorded is None:  # only `respond` knows the token, to mask it
             return None
         repeated.used = state.used = response.used = next_use()
         state.requests += 1
@@ -174,11 +174,17 @@ class FastPath:
             response_started_at=started_at,
             status=200,
             response_head=response.head,
-            response_body=body,
-            bytes_sent=response.length,
+            response_body=recorded,
+            bytes_sent=len(response.body),
         )
         self._recorder.record_complete(exchange)
-        return b"%b%bx-request-id: %b\r\n%b" % (_OK, header_lines, request_id.encode(), response.tail)
+        return b"%b%bx-request-id: %b\r\n%b%b" % (
+            _OK,
+            header_lines,
+            request_id.encode(),
+            response.header_lines,
+            response.body,
+        )
 
     def respond(
         self, context: RequestContext, digests: Sequence[bytes], header_lines: bytes, *, is_known: bool = False

@@ -229,6 +229,22 @@ def test_a_repeated_request_is_recorded_with_its_body_after_the_journal_was_clea
         assert bodies == [body for _, body in responses]
 
 
+@pytest.mark.parametrize(("options", "is_kept"), [({}, True), ({"journal_body": 100}, False)], ids=["all", "cut"])
+def test_a_recorded_body_outlives_its_exchange_if_it_is_the_cached_one(
+    options: dict[str, Any], *, is_kept: bool
+) -> None:
+    with served(journal_size=1, **options) as serving:
+        for _ in range(5):
+            ((_, body),) = send_in_turn(serving.port, raw_request())
+            (exchange,) = asyncio.run(serving.mock.journal.candidates(()))
+            recorded = ref(exchange.response_body)
+            assert exchange.response_body.content == body[: serving.mock.max_recorded_body]
+            del exchange
+            send_in_turn(serving.port, raw_request("sk_other"))
+        assert (recorded() is not None) == is_kept
+        assert serving.app_requests == [f"GET {LIST}"] * 2
+
+
 def test_a_repeated_error_ends_with_its_rule() -> None:
     with served() as serving, httpx.Client(base_url=f"http://127.0.0.1:{serving.port}/__admin") as admin:
         statuses = []
