@@ -72,7 +72,7 @@ class CachedResponse:
         if recorded is None:
             recorded = record_body(self.body, max_bytes, token)
             if recorded.content == self.body:
-                recorded = self.recorded = RecordedBody(self.body)
+                self.recorded = recorded
             else:
                 self.altered = ref(recorded)
         return recorded

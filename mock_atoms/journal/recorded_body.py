@@ -58,6 +58,8 @@ NO_BODY = RecordedBody()
 def record_body(body: bytes, max_bytes: int, token: str | None) -> RecordedBody:
     """Return the first `max_bytes` bytes of a short or cached response body, credentials masked.
 
+    If that is all of it and nothing was masked, a longer body is not copied.
+
     Args:
         body: the body.
         max_bytes: number of bytes to record.
@@ -67,7 +69,8 @@ def record_body(body: bytes, max_bytes: int, token: str | None) -> RecordedBody:
         shared = _share_body(body, max_bytes)
         if shared is not None and (token is None or token.encode() not in body):
             return shared
-    return run_without_pauses(record_body_steps(body[: kept_bytes(max_bytes, token)], max_bytes, token))
+    recorded = run_without_pauses(record_body_steps(body[: kept_bytes(max_bytes, token)], max_bytes, token))
+    return RecordedBody(body) if recorded.content == body else recorded
 
 
 def record_body_steps(body: bytes, max_bytes: int, token: str | None) -> Steps[RecordedBody]:

@@ -25,6 +25,7 @@ from mock_atoms import mock as mock_module
 from mock_atoms.caching.response_cache import MAX_HEAD_BYTES, content_key
 from mock_atoms.journal.access_log import AccessLogLine
 from mock_atoms.journal.exchange import Exchange
+from mock_atoms.journal.recorded_body import MAX_SHARED_BODY_BYTES
 from mock_atoms.mock import MockAtoms
 from mock_atoms.serving.server import build_server
 from mock_atoms.state.memory_store import MemoryStore
@@ -238,6 +239,7 @@ def test_a_recorded_body_outlives_its_exchange_if_it_is_the_cached_one(
             ((_, body),) = send_in_turn(serving.port, raw_request())
             (exchange,) = asyncio.run(serving.mock.journal.candidates(()))
             recorded = ref(exchange.response_body)
+            assert len(body) > MAX_SHARED_BODY_BYTES
             assert exchange.response_body.content == body[: serving.mock.max_recorded_body]
             del exchange
             send_in_turn(serving.port, raw_request("sk_other"))

@@ -24,6 +24,7 @@ from mock_atoms.caching.response_cache import (
 )
 from mock_atoms.core.tenancy import caller_for
 from mock_atoms.journal.exchange import CONTEXT_KEY, Exchange, RequestContext, RequestHead
+from mock_atoms.journal.recorded_body import MAX_SHARED_BODY_BYTES
 from mock_atoms.middleware.response_cache import ResponseCacheMiddleware
 from mock_atoms.mock import MockAtoms
 from mock_atoms.state.operations import SetInitialData
@@ -274,6 +275,16 @@ def test_cached_responses_and_repeated_requests_are_counted() -> None:
             response_cache.put_request(b"%016d" % number, request)
 
     assert allocated_bytes(fill) <= response_cache.size_bytes * TOLERANCE
+
+
+def test_responses_with_equal_short_bodies_share_the_recorded_one() -> None:
+    first, second = (CachedResponse([], bytes([120]) * 9).recorded_body(100, "sk_a") for _ in range(2))
+    assert first is second
+
+
+def test_a_longer_recorded_body_shares_the_bytes_of_the_response() -> None:
+    response = CachedResponse([], b"x" * (MAX_SHARED_BODY_BYTES + 1))
+    assert response.recorded_body(MAX_SHARED_BODY_BYTES + 1, "sk_a").content is response.body
 
 
 def test_responses_with_equal_headers_share_their_head() -> None:
