@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ EXIT_NOT_FOUND, EXIT_NOT_EXECUTABLE, EXIT_SIGNAL = 127, 126, 128
 _FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 _OF_TERMINAL = ("SIGINT", "SIGQUIT")
 """Signals that a terminal sends to all programs in its foreground."""
+_SIGNAL_CHECK_SECONDS = 0.1
 
 
 class ProgramError(Exception):
@@ -37,7 +39,7 @@ class Program:
     def __init__(self, words: Sequence[str]) -> None:
         self._words = words
         self._process: subprocess.Popen[bytes] | None = None
-        self._early_signal: int | None = None
+        self._early_signals: list[int] = []
 
     @contextmanager
     def receiving_signals(self) -> Iterator[None]:
@@ -59,24 +61,37 @@ class Program:
         Raises:
             ProgramError: it cannot be started.
         """
-        if self._early_signal is not None:
-            return EXIT_SIGNAL + self._early_signal
+        if self._early_signals:
+            return EXIT_SIGNAL + self._early_signals[0]
         try:
             self._process = subprocess.Popen(self._words, env=environ)  # noqa: S603 - the user's own command
         except FileNotFoundError:
             raise ProgramError(f"{self._words[0]}: command not found", EXIT_NOT_FOUND) from None
         except OSError as error:
             raise ProgramError(f"{self._words[0]}: {error.strerror}", EXIT_NOT_EXECUTABLE) from None
-        if self._early_signal is not None:  # one that came since the check above
-            self._process.send_signal(self._early_signal)
-        code = self._process.wait()
+        for number in self._early_signals:  # those that came since the check above
+            self._process.send_signal(number)
+        code = _wait(self._process)
         return code if code >= 0 else EXIT_SIGNAL - code
 
     def _forward(self, number: int, _frame: FrameType | None) -> None:
         if self._process is None:
-            self._early_signal = number
+            self._early_signals.append(number)
         elif signal.Signals(number).name not in _OF_TERMINAL or not is_in_foreground():
             self._process.send_signal(number)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the end of a process, and return its exit code. Signal handlers run meanwhile.
+
+    A signal that another thread receives does not interrupt a system call of this thread, nor does one that arrives
+    just before the call. So this thread wakes up at intervals to run handlers.
+    """
+    waiter = threading.Thread(target=process.wait, daemon=True)
+    waiter.start()
+    while waiter.is_alive():
+        waiter.join(_SIGNAL_CHECK_SECONDS)
+    return process.wait()
 
 
 def is_in_foreground() -> bool:

@@ -2,6 +2,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,3 +31,19 @@ def test_a_signal_during_the_start_reaches_the_program(monkeypatch: pytest.Monke
     program = Program(["sleep", "20"])
     with program.receiving_signals():
         assert program.run(os.environ) == 128 + signal.SIGTERM
+
+
+def test_a_signal_that_another_thread_receives_reaches_the_program(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def receive() -> None:
+        assert pipe.read_text() == "ready\n"
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    receiver = threading.Thread(target=receive)
+    receiver.start()
+    program = Program(["sh", "-c", f"echo ready >'{pipe}'; exec sleep 20"])
+    with program.receiving_signals():
+        assert program.run(os.environ) == 128 + signal.SIGTERM
+    receiver.join()

@@ -28,14 +28,14 @@ for number in range(times):
 """
 RunHere = Callable[..., CommandResult]
 SIGNALS = """
-import signal, sys, time
-caught = []
+import os, signal, time
 for name in ("SIGINT", "SIGHUP", "SIGUSR1"):
     signal.signal(getattr(signal, name), lambda number, frame: print(signal.Signals(number).name, flush=True))
-print("ready", flush=True)
+os.kill(os.getppid(), signal.SIGUSR1)
 while True:
     time.sleep(0.01)
 """
+"""Prints the signals it receives. Once it has received the first one, the command waits for it."""
 WITH_TERMINAL = (
     "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
 )
@@ -280,7 +280,7 @@ def running(arguments: list[str], **options: object) -> Iterator[subprocess.Pope
 def test_signals_are_forwarded_to_the_program() -> None:
     with running(command("--", sys.executable, "-c", SIGNALS), start_new_session=True) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+        assert process.stdout.readline() == "SIGUSR1\n"
         for name in ("SIGINT", "SIGHUP", "SIGUSR1"):
             process.send_signal(getattr(signal, name))
             assert process.stdout.readline() == f"{name}\n"
@@ -295,7 +295,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_program_once() -> None:
         arguments += command("--", sys.executable, "-c", SIGNALS)[1:]
         with running(arguments, start_new_session=True) as process:
             assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
+            assert process.stdout.readline() == "SIGUSR1\n"
             os.write(main, b"\x03")
             assert process.stdout.readline() == "SIGINT\n"
             process.terminate()
