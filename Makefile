@@ -12,7 +12,7 @@ TESTS ?=
 FUNCTIONAL = $(addprefix tests/,api control faults journal middleware testing wiremock) \
 	tests/state/test_audience_lifecycle.py tests/state/test_audience_concurrency.py
 
-.PHONY: serve test test-browser test-fast test-replicas check check-language check-commits format bench bench-peers dist image test-clients test-container clean
+.PHONY: serve test test-browser test-fast test-replicas check lint types coverage check-language check-commits format bench bench-peers dist image test-clients test-container clean
 
 serve: $(VENV)/.installed ## serve on http://127.0.0.1:28667/atoms/v1 with the example fixtures
 	$(BIN)/mock-atoms serve --fixtures fixtures
@@ -23,12 +23,18 @@ test: $(VENV)/.installed-test ## run the tests
 test-fast: $(VENV)/.installed-test ## run the tests without the slow ones
 	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) -m "not slow" $(TESTS)
 
-check: $(VENV)/.installed-dev ## lint, types, language, commit subjects, and the tests with branch coverage
+check: lint types coverage ## all checks; `make --jobs=2 check` checks types beside the tests
+
+lint: $(VENV)/.installed-dev ## lint, format, language and commit subjects
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/python .ci/check_language.py
 	$(BIN)/python .ci/check_commits.py
+
+types: $(VENV)/.installed-dev ## types
+	$(BIN)/mypy
+
+coverage: $(VENV)/.installed-dev ## the tests, except slow ones with branch coverage
 	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) -m "not slow" --cov --cov-report=term --durations=25 --durations-min=5
 	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) -m slow
 
