@@ -47,34 +47,44 @@ class CachedResponse:
         head: its headers, without `x-request-id`. Responses with equal headers share one.
         header_lines: these headers in HTTP/1.1, and the empty line after them.
         body: its body.
-        recorded: its body as the journal keeps it, if that has the same bytes; `None` until it is recorded.
-        altered: returns its body with credentials masked or the end cut; `None` unless the journal has it.
+        recorded: its body as the journal keeps it, if nothing is masked or cut; `None` until it is recorded.
+        masked_or_cut: returns its body as the journal keeps it, if something is; `None` unless an exchange has it.
         size_bytes: memory, approximately, with the key under which it is cached.
         used: time of the last use, see `lru.next_use`.
         is_live: whether the cache still holds it.
     """
 
-    __slots__ = ("__weakref__", "altered", "body", "head", "header_lines", "is_live", "recorded", "size_bytes", "used")
+    __slots__ = (
+        "__weakref__",
+        "body",
+        "head",
+        "header_lines",
+        "is_live",
+        "masked_or_cut",
+        "recorded",
+        "size_bytes",
+        "used",
+    )
 
     def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         self.head = share_response_head(tuple(headers))
         self.header_lines = b"".join([*(b"%b: %b\r\n" % header for header in headers), b"\r\n"])
         self.body = body
         self.recorded: RecordedBody | None = None
-        self.altered: Callable[[], RecordedBody | None] = _nothing
+        self.masked_or_cut: Callable[[], RecordedBody | None] = _nothing
         self.size_bytes = 0
         self.used = 0.0
         self.is_live = False
 
     def recorded_body(self, max_bytes: int, token: str | None) -> RecordedBody:
         """Return the body as the journal keeps it, see `record_body`. All exchanges with this response share it."""
-        recorded = self.recorded or self.altered()
+        recorded = self.recorded or self.masked_or_cut()
         if recorded is None:
             recorded = record_body(self.body, max_bytes, token)
             if recorded.content == self.body:
                 self.recorded = recorded
             else:
-                self.altered = ref(recorded)
+                self.masked_or_cut = ref(recorded)
         return recorded
 
 

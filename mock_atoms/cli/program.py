@@ -15,6 +15,7 @@ _FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 _OF_TERMINAL = ("SIGINT", "SIGQUIT")
 """Signals that a terminal sends to all programs in its foreground."""
 _SIGNAL_CHECK_SECONDS = 0.1
+"""Time between two checks for signals."""
 
 
 class ProgramError(Exception):
@@ -69,7 +70,7 @@ class Program:
             raise ProgramError(f"{self._words[0]}: command not found", EXIT_NOT_FOUND) from None
         except OSError as error:
             raise ProgramError(f"{self._words[0]}: {error.strerror}", EXIT_NOT_EXECUTABLE) from None
-        for number in self._early_signals:  # those that came since the check above
+        for number in self._early_signals:  # received since the check above
             self._process.send_signal(number)
         code = _wait(self._process)
         return code if code >= 0 else EXIT_SIGNAL - code
@@ -84,8 +85,8 @@ class Program:
 def _wait(process: subprocess.Popen[bytes]) -> int:
     """Wait for the end of a process, and return its exit code. Signal handlers run meanwhile.
 
-    A signal that another thread receives does not interrupt a system call of this thread, nor does one that arrives
-    just before the call. So this thread wakes up at intervals to run handlers.
+    A system call of this thread continues if another thread receives a signal, or if the signal arrives just before
+    the call. So this thread wakes up at intervals to run the handlers.
     """
     waiter = threading.Thread(target=process.wait, daemon=True)
     waiter.start()

@@ -58,7 +58,7 @@ NO_BODY = RecordedBody()
 def record_body(body: bytes, max_bytes: int, token: str | None) -> RecordedBody:
     """Return the first `max_bytes` bytes of a short or cached response body, credentials masked.
 
-    If that is all of it and nothing was masked, a longer body is not copied.
+    A body of which nothing is masked or cut is not copied.
 
     Args:
         body: the body.

@@ -155,7 +155,7 @@ class FastPath:
             or not self._engine.has_no_matching_rule(tenant, head.method, repeated.read.api_path or "")
         ):
             return None
-        recorded = (response.recorded or response.altered()) if self._max_body else NO_BODY
+        recorded = (response.recorded or response.masked_or_cut()) if self._max_body else NO_BODY
         if recorded is None:  # only `respond` knows the token, to mask it
             return None
         repeated.used = state.used = response.used = next_use()

@@ -19,7 +19,7 @@ _ID = slice(len('{"_id":"'), len('{"_id":"') + 24)
 
 
 class MemberList:
-    """Members in the order of addition, by phone number.
+    """Members in the order of addition, with an index by phone number.
 
     Each member is kept as JSON, which takes a fraction of the memory of its objects.
 
@@ -31,7 +31,7 @@ class MemberList:
 
     def __init__(self) -> None:
         self._texts: list[bytes] = []
-        self._by_number: dict[str, bytes] = {}
+        self._by_number: dict[str, bytes] = {}  # by the digits of the phone number
         self._counters = array("I")
         self.size_bytes = 0
 

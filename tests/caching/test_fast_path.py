@@ -231,9 +231,7 @@ def test_a_repeated_request_is_recorded_with_its_body_after_the_journal_was_clea
 
 
 @pytest.mark.parametrize(("options", "is_kept"), [({}, True), ({"journal_body": 100}, False)], ids=["all", "cut"])
-def test_a_recorded_body_outlives_its_exchange_if_it_is_the_cached_one(
-    options: dict[str, Any], *, is_kept: bool
-) -> None:
+def test_a_recorded_body_outlives_its_exchange_unless_it_is_cut(options: dict[str, Any], *, is_kept: bool) -> None:
     with served(journal_size=1, **options) as serving:
         for _ in range(5):
             ((_, body),) = send_in_turn(serving.port, raw_request())

@@ -269,6 +269,7 @@ def test_cached_responses_and_repeated_requests_are_counted() -> None:
             context = request_context(f"sk_{number}", f"/audience/{number}", b"q" * number)
             key = content_key(state, context.api_path, context.query)
             response = CachedResponse([(b"content-type", b"x")], b"x" * number)
+            response.recorded_body(65_536, None)
             response_cache.put(key, response)
             hit = CacheHit.of(response, state, 0)
             request = RepeatedRequest(context.exchange.head, context.read_head(), hit)

@@ -41,9 +41,10 @@ def test_a_signal_that_another_thread_receives_reaches_the_program(tmp_path: Pat
         assert pipe.read_text() == "ready\n"
         signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 
-    receiver = threading.Thread(target=receive)
+    receiver = threading.Thread(target=receive, daemon=True)
     receiver.start()
     program = Program(["sh", "-c", f"echo ready >'{pipe}'; exec sleep 20"])
     with program.receiving_signals():
         assert program.run(os.environ) == 128 + signal.SIGTERM
-    receiver.join()
+    receiver.join(20)
+    assert not receiver.is_alive()

@@ -35,7 +35,7 @@ os.kill(os.getppid(), signal.SIGUSR1)
 while True:
     time.sleep(0.01)
 """
-"""Prints the signals it receives. Once it has received the first one, the command waits for it."""
+"""Prints the signals that it receives. It sends the first one to the command, which forwards it once it is ready."""
 WITH_TERMINAL = (
     "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
 )
