@@ -23,18 +23,18 @@ test: $(VENV)/.installed-test ## run the tests
 test-fast: $(VENV)/.installed-test ## run the tests without the slow ones
 	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) -m "not slow" $(TESTS)
 
-check: lint types coverage ## all checks; `make --jobs=2 check` checks types beside the tests
+check: lint types coverage ## all checks; `make --jobs=2 check` checks types in parallel with the tests
 
-lint: $(VENV)/.installed-dev ## lint, format, language and commit subjects
+lint: $(VENV)/.installed-dev ## check code, format, language and commit subjects
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python .ci/check_language.py
 	$(BIN)/python .ci/check_commits.py
 
-types: $(VENV)/.installed-dev ## types
+types: $(VENV)/.installed-dev ## check types
 	$(BIN)/mypy
 
-coverage: $(VENV)/.installed-dev ## the tests, except slow ones with branch coverage
+coverage: $(VENV)/.installed-dev ## run all tests; measure branch coverage without the slow ones
 	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) -m "not slow" --cov --cov-report=term --durations=25 --durations-min=5
 	$(BIN)/python -m pytest $(PARALLEL) $(SHUFFLE) -m slow
 

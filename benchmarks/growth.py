@@ -19,7 +19,7 @@ SHIFTS = 10
 WARMING = 4
 """Seconds of a run of requests by many tenants before the measurement."""
 WARM_REQUESTS = 8
-"""Number of requests of each tenant in these runs. A head that has been sent four times is not read again."""
+"""Number of requests of each tenant in these runs: twice as many as it takes until a head is no longer read."""
 BLOCK = 200
 """Number of requests of a measurement of stubs."""
 STUBBED = "/atoms/v1/stubbed"

@@ -10,8 +10,8 @@ from benchmarks.loads import Loads, Run, Script
 from benchmarks.servers import FLOOR, HOST, KEY, LIST, OURS, ServerSpec, ours, started
 
 CONNECTIONS = 16
-NEW_TOKENS = "list, each token new"
-DIFFERING = "list, each request differs"
+NEW_TOKENS = "list, a new token each time"
+DIFFERING = "list, different headers each time"
 REPEATED = "list, repeated"
 BEARER = f"Authorization: Bearer {KEY}"
 SCRIPT = Path(__file__).with_name("requests.lua")

@@ -16,27 +16,29 @@ from benchmarks.suite_runs import Suites
 SHORT = 16
 """Number of connections of the short table."""
 OUR_LISTS = {
-    f"**{OURS}, each token new**: not cached, as the first list of a test": NEW_TOKENS,
-    f"**{OURS}, each request differs**: response cached, as further lists": DIFFERING,
+    f"**{OURS}, a new token each time**: not cached, like the first list of a test": NEW_TOKENS,
+    f"**{OURS}, different headers each time**: response cached, like further lists": DIFFERING,
 }
-REPEATED_LIST = f"{OURS}, one request repeated: all cached, as other mocks are measured"
+REPEATED_LIST = f"{OURS}, identical requests: all cached, as for the other mocks"
 HOW = f"""\
 All servers run on one core, and the load generator runs on another. While one server is measured, the others are
 stopped. They are measured in turn, forward and then backward.
 
 - **CPU time** is the user and system time of the server's processes per request. Other programs hardly change it.
+  But the same machine can be 2.5 times slower on another day: compare figures of one run, or ratios.
 - **Steal** is the share of the machine's time that the host took for its other guests.
 - **Others** is the share that other programs took. A run is repeated up to {TRIES - 1} times if both together exceed
-  {TOO_MUCH:.0%}, and the least disturbed one counts. The tables show the maximum over the runs that count.
+  {TOO_MUCH:.0%}, and the least disturbed one counts. *Steal* and *others* show
+  the maximum of the runs that count.
 - All other figures are medians (minimum to maximum).
 
-All servers send the same list of {{length:,}} bytes to a bearer token. None of them logs requests.
+All servers send the same list of {{length:,}} bytes if a request has a bearer token. None of them logs requests.
 
-- **mock-atoms** runs with its journal and its faults on. One request is repeated, so that all of it is cached, unless a
-  row says otherwise. Pages, searches and added members are measured without the response cache.
-- **Each token new**: no list is cached. The first list of a test is such a list.
-- **Each request differs** in its `traceparent`, as further lists of a test do. Their response is cached, their heads
-  are read.
+- **mock-atoms** runs with its journal and its faults on. All requests are identical, so that all of each is cached,
+  unless a row says otherwise. Pages, searches and added members are measured without the response cache.
+- **A new token each time**: no list is cached, like the first list of a test.
+- **Different headers each time**: the response is cached, but each head is read, as for further lists of a test. The
+  requests differ in `traceparent`.
 - **WireMock** has a stub that requires a bearer token. Its journal is on, and emptied before each run.
 - **Prism** has the document of `mock-atoms openapi`, with the list as its example.
 - **Mockoon** has a route with a rule that requires a bearer token.
@@ -75,7 +77,7 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> Iterator[str]:
 
 def goal_line(row: Row) -> tuple[str, ...]:
     """Return a row of the table of goals. The figure that the goal is about is bold."""
-    figures = ["" if value is None else f"{value:.2f}{row.goal.unit}" for value in (row.cpu, row.other)]
+    figures = ["" if value is None else f"{value:,.2f}{row.goal.unit}" for value in (row.cpu, row.other)]
     if row.figure is None:
         return (row.what, row.against, *figures, str(row.goal), "not measured")
     judged = 0 if row.by_cpu else 1
@@ -146,7 +148,7 @@ def short(found: Findings) -> Iterator[str]:
     for name, shown in runs.items():
         starts = found.starts.get(OURS if name in (REPEATED_LIST, *OUR_LISTS) else name)
         start = f"{median(starts, 'wall') * 1e3:,.0f}" if starts else ""
-        lines.append((name, f"{median(shown, 'rate'):,.0f}", f"{median(shown, 'cpu') * 1e6:.1f}", start))
+        lines.append((name, f"{median(shown, 'rate'):,.0f}", f"{median(shown, 'cpu') * 1e6:,.1f}", start))
     return table(head, lines)
 
 
@@ -186,7 +188,10 @@ def details(found: Findings) -> Iterator[str]:
     yield from run_table(
         "rules for other tenants, 16 connections", {f"{size:,}": runs for size, runs in found.rules.items()}
     )
-    by_stubs = {f"{name}, {number:,} stubs": costs for (name, number), costs in found.stubs.items()}
+    by_stubs = {
+        f"{name}, {number:,} {'stub' if number == 1 else 'stubs'}": costs
+        for (name, number), costs in found.stubs.items()
+    }
     yield from cost_table("1 connection", "µs", 1e6, by_stubs)
     since = {f"{before:,}": costs for before, costs in found.journal.items()}
     yield from cost_table(f"requests since a journal of {found.journal_size:,} was empty", "µs", 1e6, since)

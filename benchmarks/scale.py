@@ -221,7 +221,7 @@ class Measurement:
                 over.total / under.total if has_store else over.servers / under.servers
                 for over, under in zip(measured, first, strict=True)
             ]
-            medians = (f"{statistics.median(figures):.0f}" for figures in zip(*measured, strict=True))
+            medians = (f"{statistics.median(figures):,.0f}" for figures in zip(*measured, strict=True))
             lines.append((name, *medians, spread(ratios, digits=2)))
             is_met = is_met and statistics.median(ratios) <= goal
         head = ("CPU of the servers, µs a request", "of the store", "ratio to the first")

@@ -226,7 +226,7 @@ def main() -> None:
     steal = (after.stolen - before.stolen) / (after.total - before.total)
     description = {
         **machine.description(),
-        "took": f"{minutes:.1f} minutes, of which the host took {steal:.1%} for other guests",
+        "duration": f"{minutes:.1f} minutes, {steal:.1%} steal",
     }
     print(report(found, length, description))
     if arguments.output:

@@ -190,9 +190,9 @@ def test_the_short_table_says_which_requests_were_cached(found: Findings) -> Non
     assert replaced.startswith("before\n\n| 16 connections | requests a second |")
     assert replaced.endswith("|\n\nafter\n")
     for line in (
-        "| **mock-atoms, each token new**: not cached, as the first list of a test | 2,000 | 500.0 | 260 |",
-        "| **mock-atoms, each request differs**: response cached, as further lists | 15,000 | 60.0 | 260 |",
-        "| mock-atoms, one request repeated: all cached, as other mocks are measured | 30,000 | 30.0 | 260 |",
+        "| **mock-atoms, a new token each time**: not cached, like the first list of a test | 2,000 | 500.0 | 260 |",
+        "| **mock-atoms, different headers each time**: response cached, like further lists | 15,000 | 60.0 | 260 |",
+        "| mock-atoms, identical requests: all cached, as for the other mocks | 30,000 | 30.0 | 260 |",
     ):
         assert line in replaced.splitlines()
 
