@@ -35,6 +35,10 @@ PYTHON_PATH = Path(__file__).parent / "python_path"
 _DEFAULTS = {"port": 0, "log_level": "warning"}
 _SHOWN_DEFAULTS = {"port": "a free one", "log_level": "warning"}
 _KEY_VARIABLE = "SMALLEST_API_KEY"
+_RESET = (
+    "the program has reset the mock, which removed its requests, as the pytest plugin does after each test: "
+    "check them in the tests, see docs/retries.md"
+)
 _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 
 
@@ -112,25 +116,20 @@ def _api_key(key: str, settings: Settings) -> str:
 
 
 def _report(server: "MockClient", invocation: Invocation) -> bool:
-    """Print the report, and return whether `--check` fails: findings, violations, no requests or no report.
-
-    An empty journal passes if the server has received requests.
-    """
+    """Print the report, and return whether `--check` fails: findings, violations, no requests or no report."""
     from mock_atoms.testing.control_api import ControlError  # noqa: PLC0415 - other commands start faster without it
 
     try:
         retries, violations = server.retries(), read_violations(server, {})
-        has_requests = bool(retries.calls or retries.unattributed)
-        has_sent = has_requests or _has_received(server)
+        is_empty = not retries.calls and not retries.unattributed
+        was_reset = is_empty and _has_received(server)
     except ControlError as error:
         invocation.explain(f"mock-atoms: no report: {error.detail}")
         return True
-    if not has_sent:
-        invocation.explain(f"mock-atoms: the program sent no requests to {server.url}")
+    if is_empty:
+        cause = f"no report: {_RESET}" if was_reset else f"the program sent no requests to {server.url}"
+        invocation.explain(f"mock-atoms: {cause}")
         return True
-    if not has_requests:
-        invocation.explain("mock-atoms: no report: a reset of the mock removed the requests of the program")
-        return False
     terminal = Terminal.of(invocation.err, invocation.environ)
     notable = [call for call in retries.calls if call["findings"] or call["outcome"] != "succeeded"]
     text = replace(retries, calls=notable[:MAX_REPORTED_CALLS]).text
@@ -167,7 +166,7 @@ def unexpected_failures(server: "MockClient") -> list[str]:
     causes = Causes(server, query)
     lines: Counter[str] = Counter()
     for event in reversed(events):
-        request = RecordedRequest.from_json(event["request"])
+        request = RecordedRequest.from_event(event)
         if not request.faults and "stubMapping" not in event:
             line = f"{request.method} {request.path}: {request.outcome}. {' '.join(causes.of(event))}"
             nearest = causes.nearest(event)

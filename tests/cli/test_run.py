@@ -129,13 +129,14 @@ def test_a_program_without_requests_fails_the_check(run_here: RunHere, options: 
     assert err.startswith("mock-atoms: the program sent no requests to http://127.0.0.1:")
 
 
-def test_requests_that_a_reset_removed_pass_the_check(run_here: RunHere) -> None:
+def test_requests_that_a_reset_removed_fail_the_check(run_here: RunHere) -> None:
     program = """
 curl -s -o /dev/null "$MOCK_ATOMS_URL/audience"
 curl -s -o /dev/null -X POST "${MOCK_ATOMS_URL%/atoms/v1}/__admin/reset"
 """
     code, _, err = run_here("--check", "--", "sh", "-c", program)
-    assert (code, err) == (0, "mock-atoms: no report: a reset of the mock removed the requests of the program\n")
+    assert code == 1
+    assert err.startswith("mock-atoms: no report: the program has reset the mock, which removed its requests")
 
 
 def test_requests_that_failed_without_a_fault_pass_the_check(run_here: RunHere) -> None:
