@@ -1,7 +1,6 @@
 """Why a server responded as it did, in sentences."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ from mock_atoms.cli.faults import describe_effect, describe_requests
 from mock_atoms.contract.similar_operations import operation_at_end
 from mock_atoms.core.tenancy import magic_word
 from mock_atoms.journal.exchange import ABORTED, OUTSIDE_BASE_PATH, RESPONDED, UNROUTED
+from mock_atoms.testing.recorded_request import error_messages
 from mock_atoms.wiremock.conditions import URL_FIELDS
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Causes:
         if own["ended"] == ABORTED:
             causes.append(REASONS[ABORTED])
         if not causes and (own["status"] or 0) >= HTTPStatus.BAD_REQUEST:
-            errors = " ".join(_errors(event))
+            errors = " ".join(error_messages(event.get("response", {}).get("body", "")))
             causes.append(f"The mocked operation rejects the request{f': {errors}' if errors else '.'}")
         return causes
 
@@ -128,15 +128,6 @@ def _prefer(event: Event) -> str:
     headers = event["request"]["headers"]
     values = next((value for name, value in headers.items() if name.lower() == "prefer"), "this response")
     return values if isinstance(values, str) else ", ".join(values)
-
-
-def _errors(event: Event) -> Iterable[str]:
-    """Return the messages of the error envelope."""
-    try:
-        errors = json.loads(event["response"]["body"])["errors"]
-    except (KeyError, TypeError, ValueError):
-        return []
-    return map(str, errors) if isinstance(errors, list) else []
 
 
 def _describe(miss: Mapping[str, Any]) -> str:

@@ -159,7 +159,7 @@ def _print_table(events: Sequence[dict[str, Any]], matched: int, printer: _Print
 def _row(event: Mapping[str, Any]) -> list[Cell]:
     from mock_atoms.testing.recorded_request import RecordedRequest  # noqa: PLC0415 - `--help` starts faster without it
 
-    request = RecordedRequest.from_json(event["request"])
+    request = RecordedRequest.from_event(event)
     duration = "" if request.duration_ms is None else f"{request.duration_ms:.1f}"
     _, _, query = event["request"]["url"].partition("?")
     return [

@@ -201,7 +201,7 @@ class MockClient(Stubbing):
     def _list(self, query: Mapping[str, object]) -> tuple[list[RecordedRequest], int]:
         """Return recorded requests, oldest first, and their number without the `limit` of the query."""
         content = journal_content(self._control.call("GET", "/requests", query=query))
-        requests = [RecordedRequest.from_json(event["request"]) for event in reversed(content["requests"])]
+        requests = [RecordedRequest.from_event(event) for event in reversed(content["requests"])]
         return requests, content["meta"]["total"]
 
     def wait_for_requests(  # noqa: PLR0913 - the same filters, and two more
@@ -322,7 +322,7 @@ class MockClient(Stubbing):
     def set_audiences(
         self, audiences: Sequence[Mapping[str, Any]], *, token: str | None = None, test_id: str | None = None
     ) -> list[dict[str, Any]]:
-        """Set the initial audiences of one tenant, and return them as the API lists them.
+        """Set the audiences of one tenant until its next reset, and return them as the API lists them.
 
         Args:
             audiences: keys of each audience, as in docs/fixtures.md; missing keys are generated.

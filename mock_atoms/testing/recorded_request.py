@@ -1,4 +1,4 @@
-"""A request that the mock server received, as tests see it. Needs only the standard library."""
+"""A request that the mock server received, and its response, as tests see them. Needs only the standard library."""
 
 import json
 from base64 import b64decode
@@ -9,14 +9,18 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from mock_atoms.core.http_text import parse_query
+from mock_atoms.core.masking import show_text
 from mock_atoms.core.printable import show_invisible
 from mock_atoms.journal.exchange import RESPONDED
 from mock_atoms.testing.control_api import ControlError
 
+MAX_ERROR_CHARACTERS = 200
+"""Length of the errors in the line of a request."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A request in the journal, and its outcome. Credentials are masked.
+    """A request in the journal, and its response. Credentials are masked.
 
     Attributes:
         id: `X-Request-Id` of the response.
@@ -36,6 +40,8 @@ class RecordedRequest:
         duration_ms: time until the response was complete, or `None` while in flight.
         arrived: when the request arrived, in UTC.
         violations: what the API does not document; docs/violations.md lists the keys.
+        response_headers: as `headers`; empty without a response.
+        response_body: as `body`; empty without a response.
     """
 
     id: str
@@ -55,21 +61,23 @@ class RecordedRequest:
     duration_ms: float | None
     arrived: datetime
     violations: tuple[dict[str, Any], ...] = ()
+    response_headers: dict[str, str] = field(default_factory=dict)
+    response_body: bytes = field(default=b"", repr=False)
 
     @classmethod
-    def from_json(cls, request: Mapping[str, Any]) -> Self:
+    def from_event(cls, event: Mapping[str, Any]) -> Self:
         """Return the request of one event of `GET /__admin/requests`.
 
         Raises:
             ControlError: it lacks a field, or has another type: another server has responded.
         """
         try:
-            return cls._parse(request)
+            return cls._parse(event["request"], event.get("response") or {"headers": {}, "bodyAsBase64": ""})
         except (KeyError, TypeError, ValueError, AttributeError):
             raise ControlError("GET /requests: the response is not from a mock-atoms control API") from None
 
     @classmethod
-    def _parse(cls, request: Mapping[str, Any]) -> Self:
+    def _parse(cls, request: Mapping[str, Any], response: Mapping[str, Any]) -> Self:
         path, _, query = request["url"].partition("?")
         extension = request["mockAtoms"]
         return cls(
@@ -77,10 +85,7 @@ class RecordedRequest:
             method=request["method"],
             path=path,
             query=parse_query(query),
-            headers={
-                name.lower(): values if isinstance(values, str) else ", ".join(values)
-                for name, values in request["headers"].items()
-            },
+            headers=_headers(request["headers"]),
             body=b64decode(request["bodyAsBase64"]),
             body_size=extension["bodySize"],
             tenant=extension["tenant"],
@@ -93,6 +98,8 @@ class RecordedRequest:
             duration_ms=extension["durationMs"],
             arrived=datetime.fromtimestamp(request["loggedDate"] / 1000, UTC),
             violations=tuple(extension["violations"]),
+            response_headers=_headers(response["headers"]),
+            response_body=b64decode(response["bodyAsBase64"]),
         )
 
     def json(self) -> Any:  # noqa: ANN401 - any JSON
@@ -102,6 +109,11 @@ class RecordedRequest:
             ValueError: the body is not JSON, or longer than the journal stores.
         """
         return json.loads(self.body)
+
+    @property
+    def errors(self) -> list[str]:
+        """The messages of an error response of the API; empty for other responses."""
+        return error_messages(self.response_body)
 
     @property
     def outcome(self) -> str:
@@ -121,4 +133,19 @@ class RecordedRequest:
         ):
             if value:
                 line += f" {name}={value}"
+        if self.errors and not self.faults:
+            line += f": {show_text(' '.join(self.errors), MAX_ERROR_CHARACTERS)}"
         return show_invisible(line)
+
+
+def error_messages(body: str | bytes) -> list[str]:
+    """Return the messages in the body of an error response of the API; empty for other bodies."""
+    try:
+        errors = json.loads(body)["errors"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
+    return list(map(str, errors)) if isinstance(errors, list) else []
+
+
+def _headers(headers: Mapping[str, str | list[str]]) -> dict[str, str]:
+    return {name.lower(): values if isinstance(values, str) else ", ".join(values) for name, values in headers.items()}

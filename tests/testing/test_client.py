@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from json import dumps
+from json import dumps, loads
 from typing import Any
 
 import httpx
@@ -19,6 +19,7 @@ from mock_atoms.core.masking import mask_token
 from mock_atoms.testing import client
 from mock_atoms.testing.control_api import ControlApi
 from mock_atoms.testing.pytest_plugin import request_report
+from mock_atoms.testing.recorded_request import MAX_ERROR_CHARACTERS
 from tests.helpers.audiences import bearer, send
 from tests.helpers.cli import run_command
 
@@ -104,6 +105,31 @@ def test_a_recorded_request_has_all_fields(mock: MockServer) -> None:
         f"{request.arrived:%H:%M:%S}.{request.arrived.microsecond // 1000:03} POST /atoms/v1/audience/x/members"
         f"?page=2&page=3&q=a+b → 500 in {request.duration_ms:.0f} ms fault={request.faults[0]} body=14 bytes"
     )
+
+
+def test_a_recorded_request_has_the_response(mock: MockServer) -> None:
+    send(mock.url, A, "/audience/60d0fe4f5311236168a109ca")
+    (request,) = mock.requests()
+    assert request.response_headers["content-type"] == "application/json; charset=utf-8"
+    assert loads(request.response_body) == {"status": False, "errors": ["Audience not found"]}
+    assert request.errors == ["Audience not found"]
+    assert str(request).endswith(" ms: Audience not found")
+
+
+def test_a_recorded_request_shows_the_start_of_long_errors(mock: MockServer) -> None:
+    mock.stub("GET", "/long", status=400, json={"errors": ["x" * (MAX_ERROR_CHARACTERS + 1)]})
+    send(mock.url, A, "/long")
+    (request,) = mock.requests()
+    assert str(request).endswith(f": {'x' * MAX_ERROR_CHARACTERS}…")
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", '{"errors": "a"}', "[" * 100_000])
+def test_a_response_without_a_list_of_errors_has_none(mock: MockServer, body: str) -> None:
+    mock.stub("GET", "/other", status=400, body=body)
+    send(mock.url, A, "/other")
+    (request,) = mock.requests()
+    assert request.errors == []
+    assert str(request).endswith(" ms reason=stub")
 
 
 def test_a_recorded_request_hides_an_ordinary_token(mock: MockServer) -> None:
