@@ -33,13 +33,13 @@ def listen_on_all(hosts: Sequence[str], port: int) -> list[socket.socket]:
         attempts -= 1
         try:
             return _listen(hosts, port)
-        except _PortInUseError:
+        except PortInUseError:
             if attempts == 0:
                 raise
 
 
-class _PortInUseError(ListenError):
-    pass
+class PortInUseError(ListenError):
+    """The port is in use."""
 
 
 def _listen(hosts: Sequence[str], port: int) -> list[socket.socket]:
@@ -118,6 +118,6 @@ def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
 
 def _listen_error(host: str, port: int, failure: OSError | UnicodeError | None) -> ListenError:
     reason = (getattr(failure, "strerror", None) or str(failure)).lower()
-    kind = _PortInUseError if getattr(failure, "errno", None) == errno.EADDRINUSE else ListenError
+    kind = PortInUseError if getattr(failure, "errno", None) == errno.EADDRINUSE else ListenError
     address = format_address(host, port)
     return kind(f"cannot listen on {address}: {reason}; choose with --host and --port, where 0 picks a free port")

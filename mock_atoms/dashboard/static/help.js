@@ -20,7 +20,7 @@ const FINDINGS = /** @type {[string, string, string][]} */ ([
   [
     "retried-unsafe-request",
     "The client retried a POST or PATCH that may have taken effect.",
-    "Send an Idempotency-Key, or do not retry.",
+    "Find out first whether it has, or do not retry.",
   ],
 ]);
 const FILTERS = /** @type {[string, string][]} */ ([
