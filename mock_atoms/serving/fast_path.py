@@ -31,6 +31,7 @@ from mock_atoms.middleware.responses import CompleteResponse, bad_prefer, fault_
 from mock_atoms.middleware.stubs import candidate_stubs
 from mock_atoms.middleware.unrouted import UnroutedRequests
 from mock_atoms.mock import MockAtoms
+from mock_atoms.serving.response_cycle import CLOSE
 from mock_atoms.state.memory_store import MemoryStore
 from mock_atoms.state.store import TenantState
 from mock_atoms.wiremock.stub_matching import select_by_head
@@ -311,10 +312,16 @@ class FastConnection:
         self._client = client
         self._keep_alive_headers = keep_alive_headers
         self._default_headers: Headers = ()
-        self._header_lines = b""
+        self._keeping_lines = self._closing_lines = self._header_lines = b""
 
     def respond_again(
-        self, parser: httptools.HttpRequestParser, url: bytes, headers: Headers, default_headers: Headers
+        self,
+        parser: httptools.HttpRequestParser,
+        url: bytes,
+        headers: Headers,
+        default_headers: Headers,
+        *,
+        is_kept: bool,
     ) -> bytes | None:
         """Return the complete response to a request like an earlier one; see `FastPath.respond_again`.
 
@@ -323,14 +330,16 @@ class FastConnection:
             url: its request target.
             headers: lower-case names and values.
             default_headers: the headers that uvicorn adds to every response.
+            is_kept: whether the connection is kept after the response.
 
         Returns:
             `None` if there was no such request, or if the application must respond.
         """
         if default_headers is not self._default_headers:  # uvicorn replaces them every second
             self._default_headers = default_headers
-            added = (*default_headers, *self._keep_alive_headers)
-            self._header_lines = b"".join([b"%b: %b\r\n" % header for header in added])
+            self._keeping_lines = _lines((*default_headers, *self._keep_alive_headers))
+            self._closing_lines = _lines((*default_headers, CLOSE))
+        self._header_lines = self._keeping_lines if is_kept else self._closing_lines
         fast_path = self._fast_path
         line = (parser.get_method(), parser.get_http_version().encode(), url)
         digest = _digest(self._hash, line, headers)
@@ -349,6 +358,10 @@ class FastConnection:
     def respond(self, context: RequestContext) -> bytes | None:
         """Return the complete response to a request after `respond_again` returned none; see `FastPath.respond`."""
         return self._fast_path.respond(context, self._digests, self._header_lines)
+
+
+def _lines(headers: Headers) -> bytes:
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 def _digest(connection_hash: blake2b, line: tuple[bytes, ...], headers: Headers) -> bytes:

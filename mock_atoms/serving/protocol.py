@@ -224,34 +224,38 @@ class HttpProtocol(HttpToolsProtocol):
         has_room = self._response_bytes_in_turn < RESPONSE_BYTES_PER_TURN
         is_short = self._bytes_without_body <= PARSED_PIECE_BYTES  # the application masks long heads in slices
         fast = self._fast if can_send and has_room and is_short else None
+        is_kept = bool(self._keep_alive_headers) and self.parser.should_keep_alive()
         if fast is not None:
-            response = fast.respond_again(self.parser, self.url, self.headers, self.server_state.default_headers)
+            response = fast.respond_again(
+                self.parser, self.url, self.headers, self.server_state.default_headers, is_kept=is_kept
+            )
             if response is not None:
-                self._send(response)
+                self._send(response, is_kept=is_kept)
                 return
         request = self._read_request()
         path = unquote(request.raw_path.decode("ascii"))
         extensions: dict[str, Any] = {TRANSPORT: self.transport}
-        if fast is not None and self._is_reusable(request) and not is_own_path(path):
+        if fast is not None and self._is_simple(request) and not is_own_path(path):
             context = extensions[CONTEXT_KEY] = fast.reader.read(request)
             response = fast.respond(context)
             if response is not None:
-                self._send(response)
+                self._send(response, is_kept=is_kept)
                 return
         self._run_application(request, path, extensions)
 
-    def _send(self, response: bytes) -> None:
-        """Send a response of the fast path."""
+    def _send(self, response: bytes, *, is_kept: bool) -> None:
+        """Send a response of the fast path, and close the connection unless it is kept."""
         self._took_fast_path = True
         self.transport.write(response)
+        if not is_kept:
+            self.transport.close()
         self._response_bytes_in_turn += len(response)
         self.server_state.total_requests += 1
         self._phase = BODY
 
-    def _is_reusable(self, request: RawRequest) -> bool:
-        """Return whether the connection stays open after the response, and the request needs no `100 Continue`."""
-        is_kept = bool(self._keep_alive_headers) and request.http_version == "1.1" and self.parser.should_keep_alive()
-        return is_kept and not self.parser.should_upgrade() and not self.expect_100_continue
+    def _is_simple(self, request: RawRequest) -> bool:
+        """Return whether the request is HTTP/1.1, and needs neither an upgrade nor a `100 Continue`."""
+        return request.http_version == "1.1" and not self.parser.should_upgrade() and not self.expect_100_continue
 
     def _read_request(self) -> RawRequest:
         target = httptools.parse_url(self.url)

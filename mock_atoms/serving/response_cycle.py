@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from uvicorn._types import ASGISendEvent
 
-_CLOSE = (b"connection", b"close")  # uvicorn 0.35 omits it unless the request has it
+CLOSE = (b"connection", b"close")
+"""Announces that the connection is closed after the response. uvicorn 0.35 omits it unless the request has it."""
 
 
 def _announces_close(headers: Headers) -> bool:
@@ -48,7 +49,7 @@ class ResponseCycle(RequestResponseCycle):
         if message["type"] == "http.response.start":
             headers = list(message.get("headers", ()))
             self.keep_alive = self.keep_alive and self._may_keep_alive(message["status"], headers)
-            added = self.keep_alive_headers if self.keep_alive else (() if _announces_close(headers) else (_CLOSE,))
+            added = self.keep_alive_headers if self.keep_alive else (() if _announces_close(headers) else (CLOSE,))
             self.default_headers = [*self.default_headers, *added]
             reason = cast("dict[str, Any]", message).get("reason")
             if reason is not None:

@@ -33,7 +33,7 @@ from tests.caching.test_response_cache import Step, steps
 from tests.helpers.audiences import ACME, bearer
 from tests.helpers.servers import running
 from tests.helpers.shared_log import MemoryLog
-from tests.helpers.sockets import RawResponse, connect, raw_request, read_responses, send_in_turn
+from tests.helpers.sockets import RawResponse, connect, exchange, raw_request, read_responses, send_in_turn
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LIST = "/atoms/v1/audience"
@@ -309,15 +309,33 @@ def test_a_fault_is_decided_once() -> None:
         assert len(serving.app_requests) == 1 + 2  # the first 200 is rendered, two are calls of the control API
 
 
-def test_connection_close_closes_the_connection() -> None:
-    request = raw_request(header_lines="Connection: close\r\n")
+@pytest.mark.parametrize(
+    ("keep_alive", "header_lines"), [(5, "Connection: close\r\n"), (0, "")], ids=["by the client", "by the server"]
+)
+def test_a_connection_that_closes_after_the_response_takes_the_fast_path(keep_alive: int, header_lines: str) -> None:
+    paths = (LIST, LIST, LIST, LIST, "/atoms/v1/unknown", f"{LIST}?page=2")
+
+    def result(token: str, *, has_cache: bool) -> tuple[list[bytes], list[dict[str, Any]]]:
+        with served(keep_alive=keep_alive, response_cache=has_cache) as serving:
+            sent = [raw_request(token, header_lines, target=path) for path in paths]
+            received = [without_date(exchange(serving.port, request)) for request in sent]
+            rendered = 2 if token == "sk_acme" else 0  # the first list of each query
+            assert len(serving.app_requests) == (rendered if has_cache else len(paths))
+            return received, exchanges(serving)
+
+    for token in ("sk_acme", "sk_mock_500"):
+        responses, recorded = result(token, has_cache=True)
+        assert (responses, recorded) == result(token, has_cache=False)
+        assert len(recorded) == len(paths)
+        assert all(b"\r\nconnection: close\r\n" in response for response in responses)
+
+
+def test_a_request_after_connection_close_gets_no_response() -> None:
+    closing = raw_request(header_lines="Connection: close\r\n")
     with served() as serving:
-        for number in range(1, 5):
-            with connect(serving.port) as connection:
-                connection.sendall(request)
-                read_responses(connection, 1)
-                assert connection.recv(1) == b""
-            assert len(serving.app_requests) == number
+        for _ in range(4):
+            assert exchange(serving.port, closing + raw_request()).count(b"HTTP/1.1 200 ") == 1
+        assert len(exchanges(serving)) == 4
 
 
 Change = Callable[[httpx.Client], object]

@@ -185,7 +185,8 @@ def assert_recorded_as_sent(mock: MockServer, token: str, response: bytes) -> No
 
 @pytest.mark.parametrize("token", ["sk_half", "sk_mock_hang", "sk_mock_delay60000"])
 def test_half_a_body_gets_a_408(impatient: MockServer, token: str) -> None:
-    sent = raw_request(token, method="POST", body=b"x" * 100)
+    form = "Content-Type: multipart/form-data; boundary=x\r\n"  # its body is read before any response
+    sent = raw_request(token, form, method="POST", body=b"x" * 100)
     response = exchange(impatient.port, sent[:-1])
     assert statuses(response) == [408]
     assert response.endswith(b"\r\n\r\nbody incomplete after 1 s\n")
