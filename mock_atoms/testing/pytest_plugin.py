@@ -308,27 +308,37 @@ def request_report(client: "MockClient", server: "MockClient", markers: Mapping[
     idle_ids = [rule["id"] for rule in rules if rule["id"] in markers and not rule["triggered"]]
     idle_lines = [f"! {markers[rule_id]} never triggered" for rule_id in idle_ids]
     if not requests:
-        without_token = [
+        unauthenticated = UNAUTHENTICATED_TENANT.label
+        counted = [
             request
             for request in others
-            if request.tenant == UNAUTHENTICATED_TENANT.label or request.reason in (REVOKED_TOKEN, UNKNOWN_TOKEN)
-        ]
-        invalid = sum(
-            request.reason not in UNROUTED
+            if request.tenant != unauthenticated
+            or request.reason not in UNROUTED
             or "authorization" in request.headers
             or not _PROBED_PATH.fullmatch(request.path)
-            for request in without_token
+        ]
+        invalid = sum(
+            request.tenant == unauthenticated or request.reason in (REVOKED_TOKEN, UNKNOWN_TOKEN) for request in counted
         )
         summary = (
             f"no requests with this test's token, {mask_token(client.token or '')}: "
             f"{invalid} {'request' if invalid == 1 else 'requests'} without a valid token, "
-            f"{len(others) - len(without_token)} with other tokens"
+            f"{len(counted) - invalid} with other tokens"
         )
+        latest = [
+            f"the latest of them, {_sender(request.tenant, unauthenticated)}: {request}" for request in counted[-1:]
+        ]
         advice = proxy_advice(client.root_url)
-        return "\n".join([summary, *describe_dropped(retries.dropped), *([advice] if advice else []), *idle_lines])
+        return "\n".join(
+            [summary, *latest, *describe_dropped(retries.dropped), *([advice] if advice else []), *idle_lines]
+        )
     dropped = len(requests) - MAX_REPORTED_REQUESTS
     lines = [f"… {dropped} earlier requests"] if dropped > 0 else []
     lines += map(str, requests[-MAX_REPORTED_REQUESTS:])
     lines += [f"! {finding['kind']}: {finding['detail']}" for finding in retries.findings]
     lines += [f"! {violation}" for violation in violations]
     return "\n".join([*lines, *idle_lines])
+
+
+def _sender(tenant: str, unauthenticated: str) -> str:
+    return "without a token" if tenant == unauthenticated else f"with {tenant}"
