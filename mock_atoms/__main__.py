@@ -3,6 +3,7 @@
 import gc
 import signal
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 _SERVERS = {"serve", "mcp"}
@@ -14,6 +15,8 @@ def main() -> NoReturn:
     gc.disable()  # imports create no garbage; `serve` enables collection once it is ready
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop_quietly)
+    with suppress(AttributeError):  # Windows
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it is ignored, exit codes of programs and workers are lost
     from mock_atoms.cli.main import entry_point  # noqa: PLC0415 - slow; the signal handlers must be set before
 
     entry_point()

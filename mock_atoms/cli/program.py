@@ -71,15 +71,20 @@ class Program:
         except OSError as error:
             raise ProgramError(f"{self._words[0]}: {error.strerror}", EXIT_NOT_EXECUTABLE) from None
         for number in self._early_signals:  # received since the check above
-            self._process.send_signal(number)
+            _send(self._process, number)
         code = _wait(self._process)
         return code if code >= 0 else EXIT_SIGNAL - code
 
     def _forward(self, number: int, _frame: FrameType | None) -> None:
         if self._process is None:
             self._early_signals.append(number)
-        elif signal.Signals(number).name not in _OF_TERMINAL or not is_in_foreground():
-            self._process.send_signal(number)
+        elif signal.Signals(number).name not in _OF_TERMINAL or not _is_in_foreground(self._process.pid):
+            _send(self._process, number)
+
+
+def _send(process: subprocess.Popen[bytes], number: int) -> None:
+    with suppress(PermissionError):  # such as `sudo`, which runs as another user
+        process.send_signal(number)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
@@ -95,8 +100,8 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
-def is_in_foreground() -> bool:
-    """Return whether a terminal sends Ctrl-C to this process, and to the program too."""
+def _is_in_foreground(process_id: int) -> bool:
+    """Return whether the terminal of this process sends Ctrl-C to another process."""
     with suppress(OSError), Path("/dev/tty").open() as terminal:
-        return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+        return os.tcgetpgrp(terminal.fileno()) == os.getpgid(process_id)
     return False

@@ -33,6 +33,21 @@ def test_a_signal_during_the_start_reaches_the_program(monkeypatch: pytest.Monke
         assert program.run(os.environ) == 128 + signal.SIGTERM
 
 
+def test_a_signal_that_may_not_be_sent_does_not_end_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OfAnotherUser(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - options of Popen
+            super().__init__(*args, **options)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        def send_signal(self, _number: int) -> None:
+            raise PermissionError
+
+    monkeypatch.setattr("subprocess.Popen", OfAnotherUser)
+    program = Program(["sh", "-c", "exit 5"])
+    with program.receiving_signals():
+        assert program.run(os.environ) == 5
+
+
 def test_a_signal_that_another_thread_receives_reaches_the_program(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -289,11 +289,12 @@ def test_signals_are_forwarded_to_the_program() -> None:
         assert process.wait(20) == 128 + signal.SIGTERM
 
 
-def test_ctrl_c_in_a_terminal_reaches_the_program_once() -> None:
+@pytest.mark.parametrize("start", ["", "import os\nos.setpgid(0, 0)\n"], ids=["same group", "own group"])
+def test_ctrl_c_in_a_terminal_reaches_the_program_once(start: str) -> None:
     main, other = os.openpty()
     try:
         arguments = [sys.executable, "-c", WITH_TERMINAL, os.ttyname(other)]
-        arguments += command("--", sys.executable, "-c", SIGNALS)[1:]
+        arguments += command("--", sys.executable, "-c", start + SIGNALS)[1:]
         with running(arguments, start_new_session=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "SIGUSR1\n"
@@ -305,6 +306,14 @@ def test_ctrl_c_in_a_terminal_reaches_the_program_once() -> None:
     finally:
         os.close(main)
         os.close(other)
+
+
+def test_the_exit_code_is_known_if_the_signal_of_ended_processes_is_ignored() -> None:
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    arguments = [sys.executable, "-c", ignoring, *command("--", "sh", "-c", "exit 3")]
+    assert subprocess.run(arguments, stderr=subprocess.DEVNULL, check=False, timeout=60).returncode == 3
 
 
 @pytest.mark.slow
