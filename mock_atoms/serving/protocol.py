@@ -45,7 +45,7 @@ class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol on httptools, with these changes.
 
     - The fast path responds to most requests as soon as their head has been read, without scope or task.
-    - Every response announces how long the connection is kept, or that the server closes it.
+    - Every response announces how long the connection is kept, or that it is closed.
     - Clients that send too slowly, too long a head or no HTTP get a refusal, after the responses that are due.
     - Pipelined requests are parsed in small pieces, and only while no other response is due.
     - A request that offers another protocol (`Upgrade`, as Java's `HttpClient` sends it) continues as HTTP/1.1.
@@ -226,16 +226,16 @@ class HttpProtocol(HttpToolsProtocol):
         fast = self._fast if can_send and has_room and is_short else None
         is_kept = bool(self._keep_alive_headers) and self.parser.should_keep_alive()
         if fast is not None:
-            response = fast.respond_again(
-                self.parser, self.url, self.headers, self.server_state.default_headers, is_kept=is_kept
-            )
+            default_headers = self.server_state.default_headers
+            response = fast.respond_again(self.parser, self.url, self.headers, default_headers, is_kept=is_kept)
             if response is not None:
                 self._send(response, is_kept=is_kept)
                 return
         request = self._read_request()
         path = unquote(request.raw_path.decode("ascii"))
         extensions: dict[str, Any] = {TRANSPORT: self.transport}
-        if fast is not None and self._is_simple(request) and not is_own_path(path):
+        needs_more = self.parser.should_upgrade() or self.expect_100_continue
+        if fast is not None and request.http_version == "1.1" and not needs_more and not is_own_path(path):
             context = extensions[CONTEXT_KEY] = fast.reader.read(request)
             response = fast.respond(context)
             if response is not None:
@@ -252,10 +252,6 @@ class HttpProtocol(HttpToolsProtocol):
         self._response_bytes_in_turn += len(response)
         self.server_state.total_requests += 1
         self._phase = BODY
-
-    def _is_simple(self, request: RawRequest) -> bool:
-        """Return whether the request is HTTP/1.1, and needs neither an upgrade nor a `100 Continue`."""
-        return request.http_version == "1.1" and not self.parser.should_upgrade() and not self.expect_100_continue
 
     def _read_request(self) -> RawRequest:
         target = httptools.parse_url(self.url)
@@ -290,7 +286,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.headers = []  # the trailers of a chunked body are no headers
         self.cycle = cycle
         self._phase = BODY
-        if self._running is None:
+        if self._running is None and not self.transport.is_closing():
             self._start(cycle)
         else:
             self.pipeline.appendleft((cycle, self.app))

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import re
 import socket
 import threading
@@ -330,12 +331,18 @@ def test_a_connection_that_closes_after_the_response_takes_the_fast_path(keep_al
         assert all(b"\r\nconnection: close\r\n" in response for response in responses)
 
 
-def test_a_request_after_connection_close_gets_no_response() -> None:
-    closing = raw_request(header_lines="Connection: close\r\n")
-    with served() as serving:
-        for _ in range(4):
-            assert exchange(serving.port, closing + raw_request()).count(b"HTTP/1.1 200 ") == 1
-        assert len(exchanges(serving)) == 4
+@pytest.mark.parametrize(
+    ("keep_alive", "header_lines"), [(5, "Connection: close\r\n"), (0, "")], ids=["by the client", "by the server"]
+)
+def test_a_request_after_the_last_one_of_a_connection_has_no_effect(keep_alive: int, header_lines: str) -> None:
+    with served(keep_alive=keep_alive) as serving:
+        _, audiences = send_in_turn(serving.port, raw_request())[0]
+        deletion = raw_request(method="DELETE", target=f"{LIST}/{json.loads(audiences)['data'][0]['_id']}")
+        for number in range(2, 6):
+            received = exchange(serving.port, raw_request(header_lines=header_lines) + deletion)
+            assert received.count(b"HTTP/1.1 ") == 1
+            assert received.endswith(audiences)
+            assert len(exchanges(serving)) == number
 
 
 Change = Callable[[httpx.Client], object]
