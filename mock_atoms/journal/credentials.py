@@ -25,7 +25,7 @@ def _secret_of(value: str) -> str:
 
 
 class Credentials:
-    """Finds, masks and digests the credentials in request headers.
+    """Finds, masks and digests the credentials in headers.
 
     Args:
         key: secret key of the digests, at most 64 bytes.
@@ -82,6 +82,9 @@ class Credentials:
         """Return the same as `mask_header`."""
         if name.lower() in CREDENTIAL_HEADERS:
             value = mask_credentials(value)
+        if name.lower() == "set-cookie":
+            pair, semicolon, attributes = value.partition(";")
+            value = f"{self._mask_session(pair)}{semicolon}{attributes}"
         if name.lower() == "cookie":
             pairs = []
             for pair in value.split(";"):

@@ -56,7 +56,7 @@ class RecordingMiddleware:
         self._recorder = mock.recorder
         self._is_shared = mock.is_shared
         self._slices = mock.slices
-        self._marker = ResponseMarker(mock.fault_engine, mock.fixtures)
+        self._marker = ResponseMarker(mock.fault_engine, mock.fixtures, mock.journal.credentials)
         self._clock = mock.clock
         self._body_timeout = body_timeout
         self._max_body = mock.settings.journal_body

@@ -82,7 +82,7 @@ class FastPath:
         self._clock = mock.clock
         self._now = mock.now
         self._store = store
-        self._marker = ResponseMarker(mock.fault_engine, mock.fixtures)
+        self._marker = ResponseMarker(mock.fault_engine, mock.fixtures, mock.journal.credentials)
         self._cors = CorsHeaders(mock.settings.cors_origin)
         self._max_body = mock.max_recorded_body
         self._is_strict = mock.settings.strict

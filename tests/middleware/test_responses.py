@@ -27,7 +27,7 @@ def test_errors_about_a_long_audience_id_are_not_cached(length: int, *, is_cache
 @pytest.mark.parametrize(("length", "is_shared"), [(900, True), (MAX_SHARED_HEAD_BYTES, False)])
 def test_long_response_heads_are_not_shared(length: int, *, is_shared: bool) -> None:
     mock = MockAtoms(Settings())
-    marker = ResponseMarker(mock.fault_engine, mock.fixtures)
+    marker = ResponseMarker(mock.fault_engine, mock.fixtures, mock.journal.credentials)
 
     def head() -> ResponseHead:
         context = unauthenticated("a")
