@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
@@ -35,10 +36,11 @@ PYTHON_PATH = Path(__file__).parent / "python_path"
 _DEFAULTS = {"port": 0, "log_level": "warning"}
 _SHOWN_DEFAULTS = {"port": "a free one", "log_level": "warning"}
 _KEY_VARIABLE = "SMALLEST_API_KEY"
-_RESET = (
-    "the program has reset the mock, which removed its requests, as the pytest plugin does after each test: "
-    "check them in the tests, see docs/retries.md"
+_REMOVED = (
+    "the program has removed its requests by a reset or by emptying the journal, as the pytest plugin does after each "
+    "test: check them in the tests, see docs/retries.md"
 )
+_COUNT = re.compile(rb"(?m)^mock_atoms_requests_total\{.*\} (\S+)$")
 _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 
 
@@ -121,14 +123,15 @@ def _report(server: "MockClient", invocation: Invocation) -> bool:
 
     try:
         retries, violations = server.retries(), read_violations(server, {})
-        is_empty = not retries.calls and not retries.unattributed
-        was_reset = is_empty and _has_received(server)
+        received = 0 if retries.calls else _received(server)
     except ControlError as error:
         invocation.explain(f"mock-atoms: no report: {error.detail}")
         return True
-    if is_empty:
-        cause = f"no report: {_RESET}" if was_reset else f"the program sent no requests to {server.url}"
-        invocation.explain(f"mock-atoms: {cause}")
+    if not retries.calls and received != retries.unattributed + retries.dropped:
+        invocation.explain(f"mock-atoms: no report: {_REMOVED}")
+        return True
+    if not retries.calls and not received:
+        invocation.explain(f"mock-atoms: the program sent no requests to {server.url}")
         return True
     terminal = Terminal.of(invocation.err, invocation.environ)
     notable = [call for call in retries.calls if call["findings"] or call["outcome"] != "succeeded"]
@@ -148,11 +151,11 @@ def _report(server: "MockClient", invocation: Invocation) -> bool:
     return has_violations or bool(retries.findings)
 
 
-def _has_received(server: "MockClient") -> bool:
-    """Return whether the server has received requests. A reset, such as one of the pytest plugin, keeps the metrics."""
+def _received(server: "MockClient") -> int:
+    """Return the number of requests that the server has received. A reset keeps the metrics."""
     connection, response = server.control.open("/metrics", {}, {})
     with closing(connection):
-        return b"\nmock_atoms_requests_total{" in response.read()
+        return sum(int(float(number)) for number in _COUNT.findall(response.read()))
 
 
 def unexpected_failures(server: "MockClient") -> list[str]:

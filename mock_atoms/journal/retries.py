@@ -97,7 +97,7 @@ def _mistakes(last: Exchange, retry: Exchange, min_backoff_ms: float) -> Iterato
     if _may_have_taken_effect(last) and not last.header_values("idempotency-key"):
         yield (
             Finding.RETRIED_UNSAFE_REQUEST,
-            f"retried a {last.method} that may have taken effect ({failure}); find out first whether it has",
+            f"retried a {last.method} that may have taken effect ({failure}); check whether it did before you retry",
         )
 
 

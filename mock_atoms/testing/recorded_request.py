@@ -5,6 +5,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -40,8 +41,8 @@ class RecordedRequest:
         duration_ms: time until the response was complete, or `None` while in flight.
         arrived: when the request arrived, in UTC.
         violations: what the API does not document; docs/violations.md lists the keys.
-        response_headers: as `headers`; empty without a response.
-        response_body: as `body`; empty without a response.
+        response_headers: response headers, in the form of `headers`; empty without a response.
+        response_body: response body as sent, with the limit of `body`; empty without a response.
     """
 
     id: str
@@ -112,8 +113,8 @@ class RecordedRequest:
 
     @property
     def errors(self) -> list[str]:
-        """The messages of an error response of the API; empty for other responses."""
-        return error_messages(self.response_body)
+        """The messages of a response with a status of 400 or above; empty without any."""
+        return error_messages(self.response_body) if (self.status or 0) >= HTTPStatus.BAD_REQUEST else []
 
     @property
     def outcome(self) -> str:
@@ -134,17 +135,20 @@ class RecordedRequest:
             if value:
                 line += f" {name}={value}"
         if self.errors and not self.faults:
-            line += f": {show_text(' '.join(self.errors), MAX_ERROR_CHARACTERS)}"
+            line += f" error: {show_text(' '.join(self.errors), MAX_ERROR_CHARACTERS)}"
         return show_invisible(line)
 
 
 def error_messages(body: str | bytes) -> list[str]:
-    """Return the messages in the body of an error response of the API; empty for other bodies."""
+    """Return the messages in the body of an error response of the API, which has `errors` or `error`."""
     try:
-        errors = json.loads(body)["errors"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        content = json.loads(body)
+    except (ValueError, RecursionError):
         return []
-    return list(map(str, errors)) if isinstance(errors, list) else []
+    if not isinstance(content, dict):
+        return []
+    errors, error = content.get("errors"), content.get("error")
+    return list(map(str, errors)) if isinstance(errors, list) else [error] if isinstance(error, str) else []
 
 
 def _headers(headers: Mapping[str, str | list[str]]) -> dict[str, str]:

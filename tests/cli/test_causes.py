@@ -138,7 +138,7 @@ def test_a_connection_that_a_fault_without_a_rule_broke_is_explained(server: Moc
     assert Causes(server, {}).of(event) == ["A fault broke the connection: reset."]
 
 
-@pytest.mark.parametrize("body", ["", "[]", "<html>", '{"errors":null}', '{"error":"x"}'])
+@pytest.mark.parametrize("body", ["", "[]", "<html>", '{"errors":null}', '{"error":1}'])
 def test_a_body_without_the_error_envelope_is_no_error(server: MockServer, body: str) -> None:
     own: dict[str, Any] = {"faults": [], "reason": None, "status": 404, "ended": "responded"}
     event = {"id": "1", "request": {"mockAtoms": own}, "response": {"body": body}}

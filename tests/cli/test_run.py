@@ -129,14 +129,21 @@ def test_a_program_without_requests_fails_the_check(run_here: RunHere, options: 
     assert err.startswith("mock-atoms: the program sent no requests to http://127.0.0.1:")
 
 
-def test_requests_that_a_reset_removed_fail_the_check(run_here: RunHere) -> None:
-    program = """
-curl -s -o /dev/null "$MOCK_ATOMS_URL/audience"
-curl -s -o /dev/null -X POST "${MOCK_ATOMS_URL%/atoms/v1}/__admin/reset"
+@pytest.mark.parametrize("more", ["", 'curl -s -o /dev/null "$MOCK_ATOMS_URL/audience"'], ids=["none", "unattributed"])
+def test_requests_that_a_reset_removed_fail_the_check(run_here: RunHere, more: str) -> None:
+    program = f"""
+curl -s -o /dev/null -H "Authorization: Bearer sk_a" "$MOCK_ATOMS_URL/audience"
+curl -s -o /dev/null -X POST "${{MOCK_ATOMS_URL%/atoms/v1}}/__admin/reset"
+{more}
 """
     code, _, err = run_here("--check", "--", "sh", "-c", program)
     assert code == 1
-    assert err.startswith("mock-atoms: no report: the program has reset the mock, which removed its requests")
+    assert err.startswith("mock-atoms: no report: the program has removed its requests by a reset")
+
+
+def test_requests_without_a_token_pass_the_check(run_here: RunHere) -> None:
+    code, _, err = run_here("--check", "--", "sh", "-c", 'curl -s -o /dev/null "$MOCK_ATOMS_URL/audience"')
+    assert (code, err.splitlines()[0]) == (0, "mock-atoms: 0 calls, 0 attempts; 0 findings")
 
 
 def test_requests_that_failed_without_a_fault_pass_the_check(run_here: RunHere) -> None:

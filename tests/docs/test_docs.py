@@ -181,6 +181,7 @@ def test_failure_report_is_as_shown() -> None:
         mock.fail("429x1")
         for _ in range(2):
             httpx.get(f"{mock.url}/audience", headers=bearer("sk_mock_test.docs"))
+        httpx.get(f"{mock.url}/audience/60d0fe4f5311236168a109ca", headers=bearer("sk_mock_test.docs"))
         failure_report = request_report(mock, server, {})
     assert normalise(failure_report) == normalise(snippet.text.partition("\n")[2].rstrip("\n"))
 

@@ -99,7 +99,7 @@ def test_the_shortest_backoff_is_configurable() -> None:
         ),
         (
             [post(0, "aborted"), post(1, 200)],
-            "retried a POST that may have taken effect (aborted); find out first whether it has",
+            "retried a POST that may have taken effect (aborted); check whether it did before you retry",
         ),
     ],
 )

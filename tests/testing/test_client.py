@@ -113,23 +113,40 @@ def test_a_recorded_request_has_the_response(mock: MockServer) -> None:
     assert request.response_headers["content-type"] == "application/json; charset=utf-8"
     assert loads(request.response_body) == {"status": False, "errors": ["Audience not found"]}
     assert request.errors == ["Audience not found"]
-    assert str(request).endswith(" ms: Audience not found")
+    assert str(request).endswith(" ms error: Audience not found")
 
 
 def test_a_recorded_request_shows_the_start_of_long_errors(mock: MockServer) -> None:
     mock.stub("GET", "/long", status=400, json={"errors": ["x" * (MAX_ERROR_CHARACTERS + 1)]})
     send(mock.url, A, "/long")
     (request,) = mock.requests()
-    assert str(request).endswith(f": {'x' * MAX_ERROR_CHARACTERS}…")
+    assert str(request).endswith(f" error: {'x' * MAX_ERROR_CHARACTERS}…")
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", '{"errors": "a"}', "[" * 100_000])
-def test_a_response_without_a_list_of_errors_has_none(mock: MockServer, body: str) -> None:
-    mock.stub("GET", "/other", status=400, body=body)
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [*((400, body) for body in ("", "{", "[]", '{"errors": "a"}', "[" * 100_000)), (200, '{"errors": ["a"]}')],
+)
+def test_a_response_without_errors_has_none(mock: MockServer, status: int, body: str) -> None:
+    mock.stub("GET", "/other", status=status, body=body)
     send(mock.url, A, "/other")
     (request,) = mock.requests()
     assert request.errors == []
     assert str(request).endswith(" ms reason=stub")
+
+
+def test_the_message_of_a_rate_limit_is_an_error(mock: MockServer) -> None:
+    send(mock.url, "sk_mock_429")
+    assert mock.requests()[0].errors == [
+        httpx.get(f"{mock.url}/audience", headers=bearer("sk_mock_429")).json()["error"]
+    ]
+
+
+def test_the_session_cookie_of_a_response_is_masked(mock: MockServer) -> None:
+    mock.stub("GET", "/login", headers={"Set-Cookie": ["a=b; Path=/", "session=abcdef-secret-1; Path=/"]})
+    send(mock.url, A, "/login")
+    (request,) = mock.requests()
+    assert request.response_headers["set-cookie"] == f"a=b; Path=/, session={mask_token('abcdef-secret-1')}; Path=/"
 
 
 def test_a_recorded_request_hides_an_ordinary_token(mock: MockServer) -> None:
@@ -287,7 +304,7 @@ def test_a_timeout_and_a_report_without_requests_say_that_the_journal_dropped_so
         dropped = "the journal has dropped 1 exchange: requests may be missing, see `--journal-size`"
         assert str(caught.value) == f"0 of 1 requests with token={A} completed within 0 s\n{dropped}"
         client = mock.for_tenant(A)
-        assert request_report(client, mock, {}).splitlines()[1:] == [dropped]
+        assert request_report(client, mock, {}).splitlines()[2:] == [dropped]
         send(mock.url, A)
         assert "dropped" not in request_report(client, mock, {})
 

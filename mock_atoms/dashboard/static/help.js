@@ -20,7 +20,7 @@ const FINDINGS = /** @type {[string, string, string][]} */ ([
   [
     "retried-unsafe-request",
     "The client retried a POST or PATCH that may have taken effect.",
-    "Find out first whether it has, or do not retry.",
+    "Check whether it did before you retry.",
   ],
 ]);
 const FILTERS = /** @type {[string, string][]} */ ([
