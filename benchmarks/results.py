@@ -19,7 +19,7 @@ OUR_LISTS = {
     f"**{OURS}, a new token each time**: not cached, like the first list of a test": NEW_TOKENS,
     f"**{OURS}, different headers each time**: response cached, like further lists": DIFFERING,
 }
-REPEATED_LIST = f"{OURS}, identical requests: all cached, as for the other mocks"
+REPEATED_LIST = f"{OURS}, identical requests, which the other mocks get too: all cached"
 HOW = f"""\
 All servers run on one core, and the load generator runs on another. While one server is measured, the others are
 stopped. They are measured in turn, forward and then backward.
@@ -28,14 +28,14 @@ stopped. They are measured in turn, forward and then backward.
   But the same machine can be 2.5 times slower on another day: compare figures of one run, or ratios.
 - **Steal** is the share of the machine's time that the host took for its other guests.
 - **Others** is the share that other programs took. A run is repeated up to {TRIES - 1} times if both together exceed
-  {TOO_MUCH:.0%}, and the least disturbed one counts. *Steal* and *others* show
-  the maximum of the runs that count.
+  {TOO_MUCH:.0%}, and the least disturbed one counts. *Steal* and *others*
+  show the maximum of the runs that count.
 - All other figures are medians (minimum to maximum).
 
 All servers send the same list of {{length:,}} bytes if a request has a bearer token. None of them logs requests.
 
-- **mock-atoms** runs with its journal and its faults on. All requests are identical, so that all of each is cached,
-  unless a row says otherwise. Pages, searches and added members are measured without the response cache.
+- **mock-atoms** runs with its journal and its faults on. All requests are identical, so responses and heads are
+  cached, unless a row says otherwise. Pages, searches and added members are measured without the response cache.
 - **A new token each time**: no list is cached, like the first list of a test.
 - **Different headers each time**: the response is cached, but each head is read, as for further lists of a test. The
   requests differ in `traceparent`.

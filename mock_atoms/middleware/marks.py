@@ -59,7 +59,8 @@ class ResponseMarker:
     def _recorded_head(self, headers: Headers, token: str | None) -> ResponseHead:
         """Return the head of a response, credentials masked: a fault rule, a stub or an echo may have put one there."""
         text = b"\n".join([part for header in headers for part in header]).decode("latin-1")
-        if not has_no_secret(text, token) or "set-cookie" in text:
+        has_credentials = "set-cookie" in text or "authorization" in text or "api-key" in text
+        if has_credentials or not has_no_secret(text, token):
             mask = self._credentials.mask_header
             headers = [
                 (name, mask(name.decode("latin-1"), decode_text(value), token).encode()) for name, value in headers

@@ -134,8 +134,8 @@ class RecordedRequest:
         ):
             if value:
                 line += f" {name}={value}"
-        if self.errors and not self.faults:
-            line += f" error: {show_text(' '.join(self.errors), MAX_ERROR_CHARACTERS)}"
+        if not self.faults and (errors := self.errors):
+            line += f" error: {show_text(' '.join(errors), MAX_ERROR_CHARACTERS)}"
         return show_invisible(line)
 
 

@@ -192,7 +192,7 @@ def test_the_short_table_says_which_requests_were_cached(found: Findings) -> Non
     for line in (
         "| **mock-atoms, a new token each time**: not cached, like the first list of a test | 2,000 | 500.0 | 260 |",
         "| **mock-atoms, different headers each time**: response cached, like further lists | 15,000 | 60.0 | 260 |",
-        "| mock-atoms, identical requests: all cached, as for the other mocks | 30,000 | 30.0 | 260 |",
+        "| mock-atoms, identical requests, which the other mocks get too: all cached | 30,000 | 30.0 | 260 |",
     ):
         assert line in replaced.splitlines()
 

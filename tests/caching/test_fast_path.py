@@ -38,6 +38,10 @@ from tests.helpers.sockets import RawResponse, connect, exchange, raw_request, r
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LIST = "/atoms/v1/audience"
+CLOSED = pytest.mark.parametrize(
+    ("keep_alive", "header_lines"), [(5, "Connection: close\r\n"), (0, "")], ids=["by the client", "by the server"]
+)
+"""Ways to close a connection after its response."""
 
 
 @dataclass
@@ -310,9 +314,7 @@ def test_a_fault_is_decided_once() -> None:
         assert len(serving.app_requests) == 1 + 2  # the first 200 is rendered, two are calls of the control API
 
 
-@pytest.mark.parametrize(
-    ("keep_alive", "header_lines"), [(5, "Connection: close\r\n"), (0, "")], ids=["by the client", "by the server"]
-)
+@CLOSED
 def test_a_connection_that_closes_after_the_response_takes_the_fast_path(keep_alive: int, header_lines: str) -> None:
     paths = (LIST, LIST, LIST, LIST, "/atoms/v1/unknown", f"{LIST}?page=2")
 
@@ -331,9 +333,7 @@ def test_a_connection_that_closes_after_the_response_takes_the_fast_path(keep_al
         assert all(b"\r\nconnection: close\r\n" in response for response in responses)
 
 
-@pytest.mark.parametrize(
-    ("keep_alive", "header_lines"), [(5, "Connection: close\r\n"), (0, "")], ids=["by the client", "by the server"]
-)
+@CLOSED
 def test_a_request_after_the_last_one_of_a_connection_has_no_effect(keep_alive: int, header_lines: str) -> None:
     with served(keep_alive=keep_alive) as serving:
         _, audiences = send_in_turn(serving.port, raw_request())[0]

@@ -146,6 +146,14 @@ def test_requests_without_a_token_pass_the_check(run_here: RunHere) -> None:
     assert (code, err.splitlines()[0]) == (0, "mock-atoms: 0 calls, 0 attempts; 0 findings")
 
 
+def test_requests_that_other_servers_received_are_not_taken_for_removed(
+    run_here: RunHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mock_atoms.cli.run._received", lambda _server: 0)  # of this server; a store has all
+    _, _, err = run_here("--", "sh", "-c", 'curl -s -o /dev/null "$MOCK_ATOMS_URL/audience"')
+    assert err.startswith("mock-atoms: 0 calls, 0 attempts; 0 findings")
+
+
 def test_requests_that_failed_without_a_fault_pass_the_check(run_here: RunHere) -> None:
     assert run_here("--check", *list_audiences(1, query="s")).code == 0
 

@@ -16,6 +16,7 @@ import pytest
 import mock_atoms
 from mock_atoms import ControlError, MockClient, MockServer, RecordedRequest, Settings
 from mock_atoms.core.masking import mask_token
+from mock_atoms.journal.credentials import CREDENTIAL_HEADERS
 from mock_atoms.testing import client
 from mock_atoms.testing.control_api import ControlApi
 from mock_atoms.testing.pytest_plugin import request_report
@@ -142,11 +143,16 @@ def test_the_message_of_a_rate_limit_is_an_error(mock: MockServer) -> None:
     ]
 
 
-def test_the_session_cookie_of_a_response_is_masked(mock: MockServer) -> None:
-    mock.stub("GET", "/login", headers={"Set-Cookie": ["a=b; Path=/", "session=abcdef-secret-1; Path=/"]})
+def test_credentials_in_the_headers_of_a_response_are_masked(mock: MockServer) -> None:
+    secret = "abcdef-secret-1"
+    mock.stub("GET", "/login", headers={"Set-Cookie": ["a=b; Path=/", f"session={secret}; Path=/"]})
+    for name in CREDENTIAL_HEADERS:
+        mock.stub("GET", f"/{name}", headers={name: secret})
+        send(mock.url, A, f"/{name}")
+        assert secret not in mock.requests()[-1].response_headers[name]
     send(mock.url, A, "/login")
-    (request,) = mock.requests()
-    assert request.response_headers["set-cookie"] == f"a=b; Path=/, session={mask_token('abcdef-secret-1')}; Path=/"
+    request = mock.requests()[-1]
+    assert request.response_headers["set-cookie"] == f"a=b; Path=/, session={mask_token(secret)}; Path=/"
 
 
 def test_a_recorded_request_hides_an_ordinary_token(mock: MockServer) -> None:
