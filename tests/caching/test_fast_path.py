@@ -39,7 +39,7 @@ from tests.helpers.sockets import RawResponse, connect, exchange, raw_request, r
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LIST = "/atoms/v1/audience"
 CLOSED = pytest.mark.parametrize(
-    ("keep_alive", "header_lines"), [(5, "Connection: close\r\n"), (0, "")], ids=["by the client", "by the server"]
+    ("keep_alive", "header_lines"), [(3600, "Connection: close\r\n"), (0, "")], ids=["by the client", "by the server"]
 )
 """Ways to close a connection after its response."""
 
